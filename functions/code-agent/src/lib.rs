@@ -1,0 +1,1 @@
+//! The code agent: changes, syntax and complexity.

@@ -1,0 +1,1 @@
+//! The dashboard: JSON API and pages over the run store.

@@ -1,0 +1,1 @@
+//! The deploy agent: releases, rollback and status.

@@ -1,0 +1,1 @@
+//! The PACT Gateway: webhooks, trigger API, callbacks and approvals.

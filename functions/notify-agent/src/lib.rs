@@ -1,0 +1,1 @@
+//! The notify agent: Slack, e-mail and Jira.

@@ -1,0 +1,1 @@
+//! The quality agent: plan, gate and judgement.

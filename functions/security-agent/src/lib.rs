@@ -1,0 +1,1 @@
+//! The security agent: secrets, dependencies and static analysis.

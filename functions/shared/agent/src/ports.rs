@@ -1,0 +1,267 @@
+//! The world outside, one narrow trait per need.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use pact_contract::{
+    RunRecord, RunStatus, StageRecord,
+    actions::EnvironmentRecord,
+    log::{LogEntry, NewEntry},
+    run::{NotificationRecord, Outcome, RunRequest},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use crate::error::StoreError;
+
+/// Large, immutable things by key: source bundles, change sets, logs.
+#[async_trait]
+pub trait Artifacts: Send + Sync {
+    /// Keeps `content` under `key`; the same key twice replaces.
+    async fn put(&self, key: &str, content: Bytes) -> Result<(), StoreError>;
+    /// What is kept under `key`.
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError>;
+    /// Whether anything is kept under `key`.
+    async fn exists(&self, key: &str) -> Result<bool, StoreError>;
+}
+
+/// Answers by idempotency key.
+#[async_trait]
+pub trait Idempotency: Send + Sync {
+    /// The answer that was given under `key`, if the request was completed before.
+    async fn completed(&self, key: &str) -> Result<Option<Value>, StoreError>;
+    /// Keeps the answer for a day. The first answer stays.
+    async fn complete(&self, key: &str, answer: &Value) -> Result<(), StoreError>;
+}
+
+/// Where results of stages and the transaction log go.
+#[async_trait]
+pub trait Recorder: Send + Sync {
+    /// Keeps the record under its run and state; a later one replaces it.
+    async fn record_stage(&self, record: &StageRecord) -> Result<(), StoreError>;
+    /// Appends to the run's transaction log.
+    async fn append_log(&self, run_id: &str, entry: NewEntry) -> Result<LogEntry, StoreError>;
+}
+
+/// Result of asking for an environment's lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// The caller holds it. The fence grows with each new holder.
+    Held {
+        /// Number to present with each change.
+        fence: u64,
+    },
+    /// Another run holds it.
+    Busy {
+        /// That run.
+        run_id: String,
+    },
+}
+
+/// Environments of repositories: what is deployed there, and who may change it.
+#[async_trait]
+pub trait Environments: Send + Sync {
+    /// Takes the lock for `run_id` until `lease` is over. Taking it again as the same run renews
+    /// it and keeps the fence; a lock whose lease is over is taken from its holder.
+    async fn lock(
+        &self,
+        repository: &str,
+        environment: &str,
+        run_id: &str,
+        lease: Duration,
+    ) -> Result<Lock, StoreError>;
+    /// Gives the lock back; nothing happens when `run_id` does not hold it.
+    async fn unlock(
+        &self,
+        repository: &str,
+        environment: &str,
+        run_id: &str,
+    ) -> Result<(), StoreError>;
+    /// What is deployed; the default when nothing ever was.
+    async fn load(
+        &self,
+        repository: &str,
+        environment: &str,
+    ) -> Result<EnvironmentRecord, StoreError>;
+    /// Writes what is deployed. [`StoreError::Conflict`] when the lock now has another fence.
+    async fn store(
+        &self,
+        repository: &str,
+        environment: &str,
+        record: &EnvironmentRecord,
+        fence: u64,
+    ) -> Result<(), StoreError>;
+}
+
+/// Notifications of a run, delivered or not.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// What became of the run's message on `channel`, if it was handled before.
+    async fn notification(
+        &self,
+        run_id: &str,
+        channel: &str,
+    ) -> Result<Option<OutboxEntry>, StoreError>;
+    /// Writes what became of it.
+    async fn put_notification(&self, run_id: &str, entry: &OutboxEntry) -> Result<(), StoreError>;
+}
+
+/// One message of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxEntry {
+    /// What became of it.
+    pub record: NotificationRecord,
+    /// The message as it was, or would have been, sent.
+    pub body: String,
+    /// The channel's own reference to the message, to edit it later.
+    pub reference: Option<String>,
+    /// When this was written.
+    pub at: Timestamp,
+}
+
+/// Result of the gateway's de-duplication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Not seen before: the caller goes on.
+    New,
+    /// Seen before, as this run.
+    Seen {
+        /// The run that it started.
+        run_id: String,
+    },
+}
+
+/// Runs, from the gateway's side.
+#[async_trait]
+pub trait Runs: Send + Sync {
+    /// Claims `key` (a delivery id, or a push) for `run_id`. The first claim stays for `keep`.
+    async fn claim(&self, key: &str, run_id: &str, keep: Duration) -> Result<Claim, StoreError>;
+    /// Takes a claim back, when what it was made for did not happen.
+    async fn unclaim(&self, key: &str) -> Result<(), StoreError>;
+    /// Writes a new run as running; an existing one stays as it is.
+    async fn create_run(&self, request: &RunRequest, execution_arn: &str)
+    -> Result<(), StoreError>;
+    /// One run.
+    async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, StoreError>;
+    /// Writes the outcome of a run that is still running. False when it has one already.
+    async fn finish_run(
+        &self,
+        run_id: &str,
+        outcome: &Outcome,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+}
+
+/// What the dashboard and the command line read.
+#[async_trait]
+pub trait RunReader: Send + Sync {
+    /// The latest runs, newest first.
+    async fn latest_runs(&self, query: &RunQuery) -> Result<RunPage, StoreError>;
+    /// One run.
+    async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, StoreError>;
+    /// Its stages, in the order in which they began.
+    async fn stages(&self, run_id: &str) -> Result<Vec<StageRecord>, StoreError>;
+    /// Its transaction log, in order.
+    async fn log(&self, run_id: &str) -> Result<Vec<LogEntry>, StoreError>;
+    /// Its notifications.
+    async fn notifications(&self, run_id: &str) -> Result<Vec<OutboxEntry>, StoreError>;
+    /// Open and answered approvals of the run.
+    async fn approvals(&self, run_id: &str) -> Result<Vec<ApprovalRecord>, StoreError>;
+    /// Every environment with its repository and name.
+    async fn environments(&self) -> Result<Vec<(String, String, EnvironmentRecord)>, StoreError>;
+}
+
+/// Which runs are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunQuery {
+    /// Of this repository.
+    pub repository: Option<String>,
+    /// With this status.
+    pub status: Option<RunStatus>,
+    /// On this branch.
+    pub branch: Option<String>,
+    /// At most so many; 0 means 50.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+/// One page of runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunPage {
+    /// The runs, newest first.
+    pub runs: Vec<RunRecord>,
+    /// Where the next page begins, if there is one.
+    pub cursor: Option<String>,
+}
+
+/// A question to a person, which an execution waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalRecord {
+    /// Version of this type.
+    pub schema: u32,
+    /// Unguessable id of the callback: whoever knows it may answer.
+    pub callback: String,
+    /// The run that waits.
+    pub run_id: String,
+    /// State that waits.
+    pub state: String,
+    /// What is asked.
+    pub question: String,
+    /// Until when an answer counts.
+    pub expires_at: Timestamp,
+    /// The answer, once there is one.
+    pub answer: Option<ApprovalAnswer>,
+}
+
+/// A person's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalAnswer {
+    /// Yes or no.
+    pub approved: bool,
+    /// Who answered.
+    pub by: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Open task tokens of approvals.
+#[async_trait]
+pub trait Callbacks: Send + Sync {
+    /// Keeps the question with its task token. The first one for a run's state stays: it is
+    /// returned, with its task token replaced by the new one.
+    async fn open_approval(
+        &self,
+        approval: &ApprovalRecord,
+        task_token: &str,
+    ) -> Result<ApprovalRecord, StoreError>;
+    /// The question and its task token.
+    async fn approval(
+        &self,
+        callback: &str,
+    ) -> Result<Option<(ApprovalRecord, String)>, StoreError>;
+    /// Writes the answer. False when there is one already.
+    async fn answer_approval(
+        &self,
+        callback: &str,
+        answer: &ApprovalAnswer,
+    ) -> Result<bool, StoreError>;
+}
+
+/// Step Functions, from the gateway's side.
+#[async_trait]
+pub trait Executions: Send + Sync {
+    /// ARN that an execution of this name has.
+    fn execution_arn(&self, name: &str) -> String;
+    /// Starts the pipeline. Starting the same name with the same input again does nothing.
+    async fn start(&self, name: &str, input: &Value) -> Result<String, StoreError>;
+    /// Stops an execution; nothing happens when it has ended.
+    async fn stop(&self, execution_arn: &str, cause: &str) -> Result<(), StoreError>;
+    /// Answers a task token. False when nobody waits for it any more.
+    async fn task_success(&self, task_token: &str, output: &Value) -> Result<bool, StoreError>;
+}

@@ -1,0 +1,208 @@
+//! The ports in memory, for tests of the agents. Not part of what ships.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use pact_contract::{
+    StageRecord,
+    actions::EnvironmentRecord,
+    log::{GENESIS, LogEntry, NewEntry},
+};
+use serde_json::Value;
+
+use crate::{
+    adapter::Recording,
+    ports::{Artifacts, Environments, Idempotency, Lock, Outbox, OutboxEntry, Recorder, StoreError},
+};
+
+/// All ports over plain maps.
+#[derive(Default)]
+pub struct Memory {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    artifacts: BTreeMap<String, Bytes>,
+    answers: BTreeMap<String, Value>,
+    stages: Vec<StageRecord>,
+    logs: BTreeMap<String, Vec<LogEntry>>,
+    environments: BTreeMap<String, Environment>,
+    outbox: BTreeMap<String, OutboxEntry>,
+}
+
+#[derive(Default)]
+struct Environment {
+    record: EnvironmentRecord,
+    fence: u64,
+    holder: Option<(String, Timestamp)>,
+}
+
+impl Memory {
+    /// Empty ports.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// The adapter's ports, all of them this.
+    #[must_use]
+    pub fn recording(self: &Arc<Self>) -> Recording {
+        Recording {
+            recorder: Arc::clone(self) as _,
+            idempotency: Arc::clone(self) as _,
+            artifacts: Arc::clone(self) as _,
+        }
+    }
+
+    /// Every stage record that was written, in order.
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageRecord> {
+        self.lock_state().stages.clone()
+    }
+
+    /// The transaction log of a run.
+    #[must_use]
+    pub fn log(&self, run_id: &str) -> Vec<LogEntry> {
+        self.lock_state().logs.get(run_id).cloned().unwrap_or_default()
+    }
+
+    /// Keys in the artifact store.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        self.lock_state().artifacts.keys().cloned().collect()
+    }
+
+    fn lock_state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Artifacts for Memory {
+    async fn put(&self, key: &str, content: Bytes) -> Result<(), StoreError> {
+        self.lock_state().artifacts.insert(key.to_owned(), content);
+        Ok(())
+    }
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.lock_state().artifacts.get(key).cloned())
+    }
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(self.lock_state().artifacts.contains_key(key))
+    }
+}
+
+#[async_trait]
+impl Idempotency for Memory {
+    async fn completed(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        Ok(self.lock_state().answers.get(key).cloned())
+    }
+    async fn complete(&self, key: &str, answer: &Value) -> Result<(), StoreError> {
+        self.lock_state().answers.entry(key.to_owned()).or_insert_with(|| answer.clone());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Recorder for Memory {
+    async fn record_stage(&self, record: &StageRecord) -> Result<(), StoreError> {
+        self.lock_state().stages.push(record.clone());
+        Ok(())
+    }
+    async fn append_log(&self, run_id: &str, entry: NewEntry) -> Result<LogEntry, StoreError> {
+        let mut state = self.lock_state();
+        let log = state.logs.entry(run_id.to_owned()).or_default();
+        let previous = log.last().map_or(GENESIS, |e| e.hash.as_str()).to_owned();
+        let entry = entry.chain(log.len() as u64 + 1, &previous);
+        log.push(entry.clone());
+        Ok(entry)
+    }
+}
+
+#[async_trait]
+impl Environments for Memory {
+    async fn lock(
+        &self,
+        repository: &str,
+        environment: &str,
+        run_id: &str,
+        lease: Duration,
+    ) -> Result<Lock, StoreError> {
+        let now = Timestamp::now();
+        let mut state = self.lock_state();
+        let entry = state.environments.entry(format!("{repository}#{environment}")).or_default();
+        match &entry.holder {
+            Some((holder, until)) if holder != run_id && *until > now => {
+                return Ok(Lock::Busy { run_id: holder.clone() });
+            }
+            Some((holder, _)) if holder == run_id => {}
+            _ => entry.fence += 1,
+        }
+        let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
+        entry.holder = Some((run_id.to_owned(), until));
+        Ok(Lock::Held { fence: entry.fence })
+    }
+    async fn unlock(
+        &self,
+        repository: &str,
+        environment: &str,
+        run_id: &str,
+    ) -> Result<(), StoreError> {
+        let mut state = self.lock_state();
+        if let Some(entry) = state.environments.get_mut(&format!("{repository}#{environment}"))
+            && entry.holder.as_ref().is_some_and(|(holder, _)| holder == run_id)
+        {
+            entry.holder = None;
+        }
+        Ok(())
+    }
+    async fn load(
+        &self,
+        repository: &str,
+        environment: &str,
+    ) -> Result<EnvironmentRecord, StoreError> {
+        let state = self.lock_state();
+        let entry = state.environments.get(&format!("{repository}#{environment}"));
+        Ok(entry.map(|e| e.record.clone()).unwrap_or_default())
+    }
+    async fn store(
+        &self,
+        repository: &str,
+        environment: &str,
+        record: &EnvironmentRecord,
+        fence: u64,
+    ) -> Result<(), StoreError> {
+        let mut state = self.lock_state();
+        let entry = state.environments.entry(format!("{repository}#{environment}")).or_default();
+        if entry.fence != fence {
+            return Err(StoreError::Conflict(format!(
+                "the lock has fence {}, not {fence}",
+                entry.fence
+            )));
+        }
+        entry.record = record.clone();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Outbox for Memory {
+    async fn notification(
+        &self,
+        run_id: &str,
+        channel: &str,
+    ) -> Result<Option<OutboxEntry>, StoreError> {
+        Ok(self.lock_state().outbox.get(&format!("{run_id}#{channel}")).cloned())
+    }
+    async fn put_notification(&self, run_id: &str, entry: &OutboxEntry) -> Result<(), StoreError> {
+        let key = format!("{run_id}#{}", entry.record.channel);
+        self.lock_state().outbox.insert(key, entry.clone());
+        Ok(())
+    }
+}

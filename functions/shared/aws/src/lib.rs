@@ -1,0 +1,1 @@
+//! Adapters of the agent ports to AWS: DynamoDB, object storage, Step Functions.

@@ -1,0 +1,1 @@
+//! pact.toml: the configuration that a repository carries.

@@ -1,0 +1,539 @@
+//! Parameters and outputs of every action, typed once for the agent that answers, the state
+//! machine that passes them on and the agent that reads them next.
+//!
+//! An output is small: it travels through the state machine, whose state is limited to 256 KiB.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    changes::ChangeSummary,
+    finding::Finding,
+    run::{
+        Checks, Decision, Deployment, DeploymentStatus, NotificationRecord, Outcome, Repository,
+        RunRequest,
+    },
+    settings::{
+        CodeSettings, Environment, NotifySettings, Probe, SecuritySettings, Settings, Template,
+        TestSettings, Watch,
+    },
+};
+
+/// The source of one commit as a bundle (`tar.gz`) in the artifact store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRef {
+    /// Key in the artifact store.
+    pub key: String,
+    /// The commit.
+    pub commit: String,
+}
+
+/// `code.analyze_changes`: fetches the commit and says what changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnalyzeChanges {
+    /// The repository.
+    pub repository: Repository,
+    /// Full name of the ref.
+    pub reference: String,
+    /// Commit to fetch.
+    pub commit: String,
+    /// Commit to compare with; none: everything is new.
+    #[serde(default)]
+    pub base: Option<String>,
+}
+
+/// Output of `code.analyze_changes`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnalyzeChangesOutput {
+    /// The source bundle.
+    pub source: SourceRef,
+    /// Key of the [`crate::ChangeSet`] in the artifact store, as JSON.
+    pub changes_key: String,
+    /// The change set in a few numbers.
+    pub changes: ChangeSummary,
+    /// The repository's settings; the defaults where it has no file.
+    pub settings: Settings,
+    /// Path of the settings file, where there is one.
+    pub settings_path: Option<String>,
+}
+
+/// `code.validate_syntax`: parses the changed files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValidateSyntax {
+    /// The source bundle.
+    pub source: SourceRef,
+    /// Key of the change set.
+    pub changes_key: String,
+    /// Paths to leave out.
+    #[serde(default)]
+    pub settings: CodeSettings,
+}
+
+/// Output of `code.validate_syntax`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValidateSyntaxOutput {
+    /// Files that were parsed.
+    pub checked: usize,
+    /// Files with at least one error.
+    pub invalid: usize,
+    /// Changed text files in a language that is not parsed.
+    pub unsupported: usize,
+}
+
+/// `code.check_quality`: complexity of the functions that changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckQuality {
+    /// The source bundle.
+    pub source: SourceRef,
+    /// Key of the change set.
+    pub changes_key: String,
+    /// Thresholds.
+    #[serde(default)]
+    pub settings: CodeSettings,
+}
+
+/// Output of `code.check_quality`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CheckQualityOutput {
+    /// Functions that changed and were measured.
+    pub functions: usize,
+    /// Findings above a threshold.
+    pub above_threshold: usize,
+    /// Highest cyclomatic complexity among them.
+    pub max_cyclomatic: u32,
+    /// Highest cognitive complexity among them.
+    pub max_cognitive: u32,
+}
+
+/// `tests.run_unit`, `tests.run_integration`, `tests.run_e2e`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunTests {
+    /// The source bundle.
+    pub source: SourceRef,
+    /// How to run the tests.
+    #[serde(default)]
+    pub settings: TestSettings,
+    /// The repository: names the build cache that its runs share.
+    pub repository: Repository,
+    /// Address of the environment under test, for end-to-end tests; `PACT_URL` of the command.
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+/// Output of a test run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunTestsOutput {
+    /// How the tests were run: `configured` or the name of the detected tool, for example `cargo`.
+    pub runner: String,
+    /// The command as text.
+    pub command: String,
+    /// Where the numbers come from: `junit`, `output` or `exit_code`.
+    pub evidence: String,
+    /// Tests that ran; none when only the exit code is known.
+    pub total: Option<u64>,
+    /// Tests that failed; none when only the exit code is known.
+    pub failed: Option<u64>,
+    /// Tests that were skipped; none when only the exit code is known.
+    pub skipped: Option<u64>,
+    /// Exit code of the command; none when it was ended by a signal.
+    pub exit_code: Option<i32>,
+    /// Key of the captured output in the artifact store.
+    pub log_key: Option<String>,
+    /// Keys of the LCOV reports in the artifact store.
+    pub coverage_keys: Vec<String>,
+}
+
+/// `tests.check_coverage`: coverage in all and of the changed lines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckCoverage {
+    /// Keys of the LCOV reports.
+    pub coverage_keys: Vec<String>,
+    /// Key of the change set.
+    pub changes_key: String,
+    /// The source bundle: its paths anchor those of the reports.
+    pub source: SourceRef,
+    /// Least line coverage in percent.
+    #[serde(default)]
+    pub min_coverage: Option<f64>,
+    /// Least line coverage of the changed lines in percent.
+    #[serde(default)]
+    pub min_changed_coverage: Option<f64>,
+}
+
+/// Output of `tests.check_coverage`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CheckCoverageOutput {
+    /// Lines that can be covered.
+    pub lines: u64,
+    /// Lines that are covered.
+    pub covered: u64,
+    /// Share in percent; none when there is no line.
+    pub percent: Option<f64>,
+    /// Changed lines that can be covered.
+    pub changed_lines: u64,
+    /// Changed lines that are covered.
+    pub changed_covered: u64,
+    /// Share of the changed lines in percent; none when there is no such line.
+    pub changed_percent: Option<f64>,
+}
+
+/// `security.scan_vulnerabilities`, `security.check_dependencies`, `security.validate_secrets`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityCheck {
+    /// The source bundle.
+    pub source: SourceRef,
+    /// Key of the change set.
+    pub changes_key: String,
+    /// What to look at.
+    #[serde(default)]
+    pub settings: SecuritySettings,
+}
+
+/// Output of a security check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityCheckOutput {
+    /// Files, or packages for dependencies, that were looked at.
+    pub checked: usize,
+    /// Findings by severity.
+    pub critical: usize,
+    /// See [`Self::critical`].
+    pub high: usize,
+    /// See [`Self::critical`].
+    pub medium: usize,
+    /// See [`Self::critical`].
+    pub low: usize,
+    /// See [`Self::critical`].
+    pub info: usize,
+}
+
+impl SecurityCheckOutput {
+    /// Counts `findings`.
+    #[must_use]
+    pub fn count(checked: usize, findings: &[Finding]) -> Self {
+        use crate::finding::Severity;
+        let mut out = Self { checked, ..Self::default() };
+        for finding in findings {
+            *match finding.severity {
+                Severity::Critical => &mut out.critical,
+                Severity::High => &mut out.high,
+                Severity::Medium => &mut out.medium,
+                Severity::Low => &mut out.low,
+                Severity::Info => &mut out.info,
+            } += 1;
+        }
+        out
+    }
+}
+
+/// `quality.plan_pipeline`: which checks run, what is deployed, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanPipeline {
+    /// What was pushed.
+    pub run: RunRequest,
+    /// Key of the change set.
+    pub changes_key: String,
+    /// The repository's settings.
+    pub settings: Settings,
+}
+
+/// The plan: output of `quality.plan_pipeline`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Template that was chosen.
+    pub template: Template,
+    /// Why that template.
+    pub template_reason: String,
+    /// The checks, each with the reason when it is left out.
+    pub checks: PlannedChecks,
+    /// Checks that the gate needs.
+    pub required: Vec<String>,
+    /// Whether the documentation alone changed.
+    pub documentation_only: bool,
+    /// How far the release may go if the gate agrees.
+    pub target: PlanTarget,
+    /// Why not further.
+    pub target_reason: String,
+    /// Name of the release.
+    pub release: String,
+    /// Staging, when the release may go there.
+    pub staging: Option<Environment>,
+    /// Production, when the release may go there.
+    pub production: Option<Environment>,
+    /// Whether a person has to agree before production.
+    pub approval: bool,
+    /// Seconds to wait for that person; 0 when nobody is asked.
+    pub approval_seconds: u64,
+    /// Thresholds of the gate.
+    pub gate: crate::settings::GateSettings,
+}
+
+/// For each check the reason why it is left out; none: it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "one field for each check, by its name")]
+pub struct PlannedChecks {
+    pub syntax: PlannedCheck,
+    pub quality: PlannedCheck,
+    pub unit: PlannedCheck,
+    pub integration: PlannedCheck,
+    pub coverage: PlannedCheck,
+    pub vulnerabilities: PlannedCheck,
+    pub dependencies: PlannedCheck,
+    pub secrets: PlannedCheck,
+    pub e2e: PlannedCheck,
+}
+
+/// Whether one check runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedCheck {
+    /// Why it is left out; none: it runs.
+    pub skip: Option<String>,
+}
+
+/// How far a release may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanTarget {
+    /// Nowhere: verified only.
+    Nothing,
+    /// Staging.
+    Staging,
+    /// Production.
+    Production,
+}
+
+/// `quality.evaluate_gate`: whether the release may go where the plan wants it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluateGate {
+    /// The plan.
+    pub plan: Plan,
+    /// What the checks found.
+    pub checks: Checks,
+}
+
+/// Output of `quality.evaluate_gate`.
+pub type EvaluateGateOutput = Decision;
+
+/// `quality.judge_release`: whether the release that was watched stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgeRelease {
+    /// What was measured during the watch.
+    pub metrics: Metrics,
+    /// What was measured before the release; none when nothing was there.
+    #[serde(default)]
+    pub baseline: Option<Metrics>,
+    /// What the anomaly test said.
+    pub anomalies: DetectAnomaliesOutput,
+    /// Limits of the watch.
+    #[serde(default)]
+    pub watch: Watch,
+}
+
+/// Output of `quality.judge_release`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgeReleaseOutput {
+    /// What should happen to the release.
+    pub verdict: ReleaseVerdict,
+    /// Every rule that was looked at.
+    pub reasons: Vec<crate::run::RuleResult>,
+}
+
+/// What should happen to a release that was watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseVerdict {
+    /// It stays.
+    Keep,
+    /// It stays; too little was measured to say more.
+    Inconclusive,
+    /// It is taken back.
+    RollBack,
+}
+
+/// `deploy.to_staging`, `deploy.to_production`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deploy {
+    /// The repository.
+    pub repository: Repository,
+    /// Name of the release.
+    pub release: String,
+    /// The source bundle.
+    pub source: SourceRef,
+    /// Where to.
+    pub settings: Environment,
+}
+
+/// `deploy.rollback`: takes back what this run deployed, or began to deploy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rollback {
+    /// The repository.
+    pub repository: Repository,
+    /// `staging` or `production`.
+    pub environment: String,
+    /// The release that is taken back.
+    pub release: String,
+    /// How the environment is set up.
+    pub settings: Environment,
+}
+
+/// `deploy.check_status`: whether a release is in effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckStatus {
+    /// The repository.
+    pub repository: Repository,
+    /// `staging` or `production`.
+    pub environment: String,
+    /// The release that ought to be current; none: whichever is.
+    #[serde(default)]
+    pub release: Option<String>,
+    /// How the environment is set up.
+    pub settings: Environment,
+}
+
+/// Output of every deploy action. For a rollback `release` is the one taken back and `previous`
+/// the one that is current again.
+pub type DeployOutput = Deployment;
+
+/// The state of one environment of one repository, as the run store keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EnvironmentRecord {
+    /// Release in effect.
+    pub current: Option<ReleaseRecord>,
+    /// Release that was in effect before.
+    pub previous: Option<ReleaseRecord>,
+    /// What is about to be put into effect, with what it replaces: written before anything is done.
+    pub pending: Option<PendingDeployment>,
+    /// Address of the service, where it has one.
+    pub url: Option<String>,
+}
+
+/// One release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseRecord {
+    /// Name of the release.
+    pub release: String,
+    /// The commit.
+    pub commit: String,
+    /// Run that deployed it.
+    pub run_id: String,
+    /// When it came into effect.
+    pub deployed_at: jiff::Timestamp,
+    /// How the environment was set up when it was deployed: what a later restart needs.
+    pub settings: Environment,
+}
+
+/// A deployment that was begun.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PendingDeployment {
+    /// The new release.
+    pub release: ReleaseRecord,
+    /// The release that it replaces.
+    pub replaces: Option<ReleaseRecord>,
+    /// Number that grows with each deployment: effects of an older one are refused.
+    pub fence: u64,
+}
+
+/// `monitor.check_health`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckHealth {
+    /// `staging` or `production`.
+    pub environment: String,
+    /// Address of the environment; probes with a whole address need none.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// What must answer.
+    #[serde(default)]
+    pub probes: Vec<Probe>,
+}
+
+/// Output of `monitor.check_health`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckHealthOutput {
+    /// Probes that succeeded.
+    pub healthy: usize,
+    /// Probes in all.
+    pub probes: usize,
+    /// Requests that were sent.
+    pub requests: u64,
+}
+
+/// `monitor.track_metrics`: probes for a while and sums up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrackMetrics {
+    /// `staging` or `production`.
+    pub environment: String,
+    /// Address of the environment.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// What is requested.
+    #[serde(default)]
+    pub probes: Vec<Probe>,
+    /// For how long and how often.
+    #[serde(default)]
+    pub watch: Watch,
+}
+
+/// What was measured: output of `monitor.track_metrics`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Requests that were sent.
+    pub requests: u64,
+    /// Requests that failed.
+    pub errors: u64,
+    /// Share of failed requests in percent; 0 without a request.
+    pub error_rate: f64,
+    /// Median latency in milliseconds.
+    pub p50_ms: f64,
+    /// 95th percentile of the latency in milliseconds.
+    pub p95_ms: f64,
+    /// 99th percentile of the latency in milliseconds.
+    pub p99_ms: f64,
+    /// Latencies in milliseconds, in the order of the requests; at most 500, evenly thinned.
+    pub latencies_ms: Vec<f64>,
+}
+
+/// `monitor.detect_anomalies`: compares with the time before the release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DetectAnomalies {
+    /// Measured now.
+    pub metrics: Metrics,
+    /// Measured before the release; none when nothing was there.
+    #[serde(default)]
+    pub baseline: Option<Metrics>,
+}
+
+/// Output of `monitor.detect_anomalies`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DetectAnomaliesOutput {
+    /// Whether there was enough to compare.
+    pub compared: bool,
+    /// What is worse than before, one sentence each, with the numbers.
+    pub anomalies: Vec<String>,
+}
+
+/// `notify.slack_team`, `notify.email_stakeholders`, `notify.update_jira`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notify {
+    /// What was pushed.
+    pub run: RunRequest,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whom to tell.
+    #[serde(default)]
+    pub settings: NotifySettings,
+}
+
+/// Output of every notify action.
+pub type NotifyOutput = NotificationRecord;
+
+impl Deployment {
+    /// A deployment in this state.
+    #[must_use]
+    pub fn new(environment: &str, release: &str, status: DeploymentStatus) -> Self {
+        Self {
+            environment: environment.to_owned(),
+            release: release.to_owned(),
+            previous: None,
+            status,
+            url: None,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The PACT contract: wire types, ids, error names, findings and the run model.
+//!
+//! Serde only, no I/O. Everything that crosses a boundary (between agents, into DynamoDB, to a
+//! client) is defined here once, so that the gateway, the state machines, the agents and the
+//! command line tool cannot disagree about it.
+
+pub mod actions;
+pub mod capability;
+pub mod changes;
+pub mod envelope;
+pub mod error;
+pub mod finding;
+pub mod ids;
+pub mod log;
+pub mod run;
+pub mod settings;
+
+pub use capability::Capability;
+pub use changes::{ChangeKind, ChangeSet, FileChange, LineRange};
+pub use envelope::{Fallback, FallbackLevel, IntentEnvelope, ResponseEnvelope};
+pub use error::ErrorName;
+pub use finding::{Finding, Severity};
+pub use ids::RunId;
+pub use run::{
+    Decision, Deployment, Repository, RunRecord, RunRequest, RunStatus, StageRecord, StageStatus,
+    Verdict,
+};
+
+/// Version of the PACT protocol that this crate speaks.
+pub const PROTOCOL_VERSION: &str = "0.1.0";
+
+/// Version of every persisted type; written with each record and raised with each change of shape.
+pub const SCHEMA_VERSION: u32 = 1;

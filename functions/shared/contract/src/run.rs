@@ -1,0 +1,430 @@
+//! The run model: what a push asks for, what each stage found, what was decided and deployed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    envelope::Fallback,
+    finding::Finding,
+    ids::RunId,
+};
+
+/// A repository as the git host names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repository {
+    /// Full name, for example `acme/web-shop`.
+    pub name: String,
+    /// Address to fetch from: `https://…`, `http://…` or, where allowed, `file:///…`.
+    pub url: String,
+    /// Name of the default branch.
+    pub default_branch: String,
+}
+
+/// What starts a run, and the input of the pipeline's execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// Version of this type.
+    pub schema: u32,
+    /// Identity of the run and name of its execution.
+    pub run_id: RunId,
+    /// The repository that was pushed to.
+    pub repository: Repository,
+    /// Full name of the ref, for example `refs/heads/main`.
+    pub reference: String,
+    /// Branch, or tag name for tags.
+    pub branch: String,
+    /// Commit to build, as full hexadecimal id.
+    pub commit: String,
+    /// Commit the push started from; none when everything is new.
+    pub base: Option<String>,
+    /// First line of the commit's message.
+    pub message: Option<String>,
+    /// Author of the commit.
+    pub author: Option<String>,
+    /// What started the run.
+    pub trigger: Trigger,
+    /// Template asked for; otherwise the repository's own or `default`.
+    pub template: Option<String>,
+    /// Last environment to deploy to; otherwise as the plan says.
+    pub environment: Option<String>,
+    /// The run's page on the dashboard.
+    pub url: String,
+    /// When the push was accepted.
+    pub started_at: Timestamp,
+}
+
+/// What started a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// `push`, `pull_request` or `api`.
+    pub kind: String,
+    /// Who: the pusher's login or the caller of the API.
+    pub actor: Option<String>,
+    /// The git host's id of the delivery.
+    pub delivery: Option<String>,
+}
+
+/// State of a run. Everything but [`RunStatus::Running`] is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Not yet decided.
+    Running,
+    /// Everything that was planned was done, and is well.
+    Succeeded,
+    /// A fault, or a deployment that could not be carried out.
+    Failed,
+    /// The gate, or a person, said no.
+    Rejected,
+    /// A person has to decide: a needed check was skipped, or nobody answered in time.
+    Held,
+    /// A release was taken back and the one before it answers again.
+    RolledBack,
+    /// A release could not be taken back; a person is needed.
+    RollbackFailed,
+    /// Stopped on request.
+    Cancelled,
+    /// Took longer than its template allows.
+    TimedOut,
+}
+
+impl RunStatus {
+    /// Every status.
+    pub const ALL: &'static [Self] = &[
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Rejected,
+        Self::Held,
+        Self::RolledBack,
+        Self::RollbackFailed,
+        Self::Cancelled,
+        Self::TimedOut,
+    ];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Held => "held",
+            Self::RolledBack => "rolled_back",
+            Self::RollbackFailed => "rollback_failed",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed_out",
+        }
+    }
+
+    /// The status with this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|s| s.as_str() == text)
+    }
+
+    /// Whether nothing more will happen to the run.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Running)
+    }
+}
+
+/// A run as the run store keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// What was asked for.
+    pub request: RunRequest,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// ARN of the execution.
+    pub execution_arn: String,
+    /// When the final status was written.
+    pub finished_at: Option<Timestamp>,
+    /// How it ended, written by the state machine with the final status.
+    pub outcome: Option<Outcome>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The final status.
+    pub status: RunStatus,
+    /// One sentence: why.
+    pub reason: String,
+    /// Template that the plan chose; absent when the run ended before the plan.
+    #[serde(default)]
+    pub template: Option<String>,
+    /// The gate's decision; absent when the run ended before the gate.
+    #[serde(default)]
+    pub decision: Option<Decision>,
+    /// What was deployed, taken back included.
+    #[serde(default)]
+    pub deployments: Vec<Deployment>,
+    /// The fault that ended the run, if it was one.
+    #[serde(default)]
+    pub fault: Option<Fault>,
+}
+
+/// A fault as the state machine caught it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// State that failed.
+    pub state: String,
+    /// Error name.
+    pub error: String,
+    /// Cause, as text.
+    #[serde(default)]
+    pub cause: Option<String>,
+}
+
+/// State of one stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StageStatus {
+    /// At work; never in an answer.
+    Running,
+    /// Checked or done, and well.
+    Passed,
+    /// Checked or tried, and not well: a verdict.
+    Failed,
+    /// Not checked, for the reason in the summary. Never counts as passed.
+    Skipped,
+    /// Could not be checked: a fault.
+    Error,
+}
+
+impl StageStatus {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What one state of the pipeline found, as the run store keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// Version of this type.
+    pub schema: u32,
+    /// The run.
+    pub run_id: String,
+    /// State of the state machine; the key within the run.
+    pub state: String,
+    /// The agent, for example `test-agent`.
+    pub agent: String,
+    /// The action.
+    pub action: String,
+    /// The verdict.
+    pub status: StageStatus,
+    /// One sentence for people.
+    pub summary: String,
+    /// Number of the attempt, from 1.
+    pub attempt: u32,
+    /// When the attempt began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// How long it took; 0 while it runs.
+    pub duration_ms: u64,
+    /// Findings, the gravest first; bounded, `findings_total` says how many there are.
+    pub findings: Vec<Finding>,
+    /// Number of findings in all.
+    pub findings_total: usize,
+    /// What the action returned to the state machine.
+    pub output: Value,
+    /// Where the whole result is, when it was too large for the store.
+    pub details_key: Option<String>,
+    /// Error name, for a fault.
+    pub error: Option<String>,
+    /// Set when the answer was reached by a fallback.
+    pub fallback: Option<Fallback>,
+}
+
+impl StageRecord {
+    /// Name for people: `Run unit tests` for the state `RunUnitTests`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        title(&self.state)
+    }
+}
+
+/// A state's name as a sentence: `Run unit tests` for `RunUnitTests`.
+#[must_use]
+pub fn title(state: &str) -> String {
+    let mut out = String::with_capacity(state.len() + 8);
+    for (index, c) in state.chars().enumerate() {
+        if c.is_uppercase() && index > 0 {
+            out.push(' ');
+            out.extend(c.to_lowercase());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// What the gate lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Staging, then production.
+    Promote,
+    /// Staging only.
+    StageOnly,
+    /// Well, but there is nothing to deploy: no environment, or only documentation changed.
+    VerifyOnly,
+    /// A person has to decide.
+    Hold,
+    /// Not to be released.
+    Reject,
+}
+
+impl Verdict {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::StageOnly => "stage_only",
+            Self::VerifyOnly => "verify_only",
+            Self::Hold => "hold",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// The gate's decision with its reasons.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What was decided.
+    pub verdict: Verdict,
+    /// One sentence: the decisive reason.
+    pub summary: String,
+    /// Every rule that was looked at, the decisive ones first.
+    pub reasons: Vec<RuleResult>,
+}
+
+/// One rule of a decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleResult {
+    /// Stable name of the rule, for example `tests-pass`.
+    pub rule: String,
+    /// Whether the rule is met.
+    pub outcome: RuleOutcome,
+    /// Whether the decision depends on it.
+    pub required: bool,
+    /// What was measured.
+    pub value: Value,
+    /// What is asked for.
+    pub threshold: Value,
+    /// One sentence for people.
+    pub message: String,
+    /// What would pass, when it is not met: a counterfactual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would_pass: Option<String>,
+}
+
+/// Result of one rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleOutcome {
+    /// Met.
+    Met,
+    /// Not met.
+    NotMet,
+    /// Not known, because the check was skipped or could not be carried out.
+    NotChecked,
+}
+
+/// One deployment of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// `staging` or `production`.
+    pub environment: String,
+    /// The release that was deployed.
+    pub release: String,
+    /// The release that it replaced.
+    #[serde(default)]
+    pub previous: Option<String>,
+    /// Where the deployment stands.
+    pub status: DeploymentStatus,
+    /// Address of the service, where it has one.
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+/// Where a deployment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentStatus {
+    /// Recorded, but not yet in effect.
+    Pending,
+    /// In effect.
+    Live,
+    /// Could not be put into effect; nothing was replaced.
+    Failed,
+    /// Taken back.
+    RolledBack,
+    /// Could not be taken back.
+    RollbackFailed,
+}
+
+/// What became of one notification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationRecord {
+    /// `slack`, `email` or `jira`.
+    pub channel: String,
+    /// Whether it was delivered.
+    pub sent: bool,
+    /// Where to, or why not.
+    pub detail: String,
+}
+
+/// Checks by name (`syntax`, `unit`, …) with what each found: what the gate looks at.
+pub type Checks = BTreeMap<String, CheckResult>;
+
+/// What one check found, as far as the gate needs it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// The verdict.
+    pub status: StageStatus,
+    /// One sentence for people.
+    pub summary: String,
+    /// The action's output: the numbers that rules compare.
+    #[serde(default)]
+    pub output: Value,
+    /// The gravest findings.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_parses_back_and_is_its_serde_name() {
+        for status in RunStatus::ALL {
+            assert_eq!(RunStatus::parse(status.as_str()), Some(*status));
+            assert_eq!(serde_json::to_value(status).expect("an enum serialises"), status.as_str());
+        }
+        assert_eq!(RunStatus::parse("unknown"), None);
+    }
+
+    #[test]
+    fn titles_read_like_sentences() {
+        assert_eq!(title("RunUnitTests"), "Run unit tests");
+        assert_eq!(title("Notify"), "Notify");
+    }
+}

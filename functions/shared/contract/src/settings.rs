@@ -1,0 +1,342 @@
+//! A repository's settings after validation: what `pact.toml` means, every default filled in.
+//!
+//! The file's own form, its errors and their places are in the `pact-config` crate.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Severity;
+
+/// All settings of a repository.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Template the repository asks for.
+    pub template: Option<Template>,
+    /// Paths (globs) whose change alone deploys nothing; none means the built-in list.
+    pub documentation: Option<Vec<String>>,
+    /// Checks that are switched off or demanded, by check name (see [`CHECKS`]).
+    pub checks: BTreeMap<String, CheckMode>,
+    /// Thresholds of the gate.
+    pub gate: GateSettings,
+    /// Thresholds of the code agent.
+    pub code: CodeSettings,
+    /// How to run the tests.
+    pub tests: TestSettings,
+    /// What the security agent looks at.
+    pub security: SecuritySettings,
+    /// Environments by name: `staging`, `production`. Empty: verified only, nothing is deployed.
+    pub environments: BTreeMap<String, Environment>,
+    /// Whom to tell.
+    pub notify: NotifySettings,
+}
+
+/// The checks of the pipeline by name.
+pub const CHECKS: &[&str] = &[
+    "syntax",
+    "quality",
+    "unit",
+    "integration",
+    "coverage",
+    "vulnerabilities",
+    "dependencies",
+    "secrets",
+    "e2e",
+];
+
+/// Environments in the order of promotion.
+pub const ENVIRONMENTS: &[&str] = &["staging", "production"];
+
+/// How strict the pipeline is, and how long it may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Template {
+    /// Syntax, secrets and, where there are any, tests must pass.
+    #[default]
+    Default,
+    /// As `default`, and dependencies must be checked.
+    Production,
+    /// A small service: as `default`, with less time.
+    Microservice,
+    /// A web front end: as `default`, with less time.
+    Frontend,
+    /// A model: as `default`, with more time.
+    MlModel,
+    /// An urgent fix: straight to production, without staging.
+    Hotfix,
+}
+
+impl Template {
+    /// Every template with its name.
+    pub const ALL: &'static [(Self, &'static str)] = &[
+        (Self::Default, "default"),
+        (Self::Production, "production"),
+        (Self::Microservice, "microservice"),
+        (Self::Frontend, "frontend"),
+        (Self::MlModel, "ml_model"),
+        (Self::Hotfix, "hotfix"),
+    ];
+
+    /// The name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(t, _)| *t == self).map_or("default", |(_, name)| name)
+    }
+
+    /// The template with this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(t, _)| *t)
+    }
+}
+
+/// Whether a check runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckMode {
+    /// As the plan decides.
+    Auto,
+    /// Never.
+    Skip,
+    /// Always, and the gate needs it to pass.
+    Require,
+}
+
+/// Thresholds of the gate. None: no threshold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GateSettings {
+    /// Least line coverage in all, in percent.
+    pub min_coverage: Option<f64>,
+    /// Least line coverage of the changed lines, in percent.
+    pub min_changed_coverage: Option<f64>,
+    /// Gravest vulnerability or dependency advisory that still passes.
+    pub max_severity: Option<Severity>,
+    /// Most findings of the quality check.
+    pub max_quality_findings: Option<u64>,
+}
+
+/// Thresholds of the code agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CodeSettings {
+    /// Highest cyclomatic complexity of a changed function.
+    pub max_cyclomatic: u32,
+    /// Highest cognitive complexity of a changed function.
+    pub max_cognitive: u32,
+    /// Most lines of a changed function.
+    pub max_function_lines: u32,
+    /// Paths (globs) that are not looked at: generated or vendored code, broken fixtures.
+    pub ignore: Vec<String>,
+}
+
+impl Default for CodeSettings {
+    fn default() -> Self {
+        Self { max_cyclomatic: 15, max_cognitive: 20, max_function_lines: 120, ignore: Vec::new() }
+    }
+}
+
+/// How to run the tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TestSettings {
+    /// Unit tests; none: detected from the repository.
+    pub unit: Option<TestCommand>,
+    /// Integration tests; none: there are none.
+    pub integration: Option<TestCommand>,
+    /// End-to-end tests against staging, whose address is in `PACT_URL`; none: there are none.
+    pub e2e: Option<TestCommand>,
+    /// Coverage reports (globs, LCOV) that the tests write.
+    pub coverage: Vec<String>,
+}
+
+/// One command that runs tests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestCommand {
+    /// Program and arguments; not a shell line.
+    pub command: Vec<String>,
+    /// Directory to run in, relative to the root of the repository.
+    #[serde(default)]
+    pub directory: Option<String>,
+    /// Time-out in seconds.
+    pub timeout_seconds: u64,
+    /// Further environment variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// JUnit reports (globs) that the command writes.
+    #[serde(default)]
+    pub reports: Vec<String>,
+}
+
+/// Time-out of a test command without one, in seconds.
+pub const DEFAULT_TEST_TIMEOUT: u64 = 600;
+
+/// What the security agent looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SecuritySettings {
+    /// Paths (globs) that are not looked at: fixtures with planted faults.
+    pub ignore: Vec<String>,
+    /// Advisory ids (`RUSTSEC-…`, `GHSA-…`, `CVE-…`) that were judged and accepted, with the reason.
+    pub accept: BTreeMap<String, String>,
+}
+
+/// Where releases go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// What is deployed to.
+    pub target: Target,
+    /// What must answer after a deployment.
+    #[serde(default)]
+    pub health: Vec<Probe>,
+    /// Set when a person has to agree first.
+    #[serde(default)]
+    pub approval: Option<Approval>,
+    /// How long a new release is watched.
+    #[serde(default)]
+    pub watch: Watch,
+}
+
+/// What is deployed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Target {
+    /// Releases side by side in a directory, one of them current.
+    Directory(DirectoryTarget),
+}
+
+/// Releases side by side in a directory, one of them current.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DirectoryTarget {
+    /// Directory below the deploy agent's root; none: `<repository>/<environment>`.
+    pub path: Option<String>,
+    /// Commands that are run in the new release before the switch, each a program with arguments.
+    pub build: Vec<Vec<String>>,
+    /// Time-out of each build command in seconds.
+    pub build_timeout_seconds: u64,
+    /// The program that serves the release; none: files only.
+    pub service: Option<Service>,
+    /// How many releases are kept, the current one included; at least 2.
+    pub keep: u32,
+}
+
+impl Default for DirectoryTarget {
+    fn default() -> Self {
+        Self { path: None, build: Vec::new(), build_timeout_seconds: 600, service: None, keep: 5 }
+    }
+}
+
+/// A program that serves a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Program and arguments, run in the release's directory with `PORT` set.
+    pub command: Vec<String>,
+    /// Port; none: a free one, kept for the environment.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// Further environment variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+}
+
+/// One HTTP health probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Probe {
+    /// Path below the environment's address, or a whole `http://` or `https://` address.
+    pub path: String,
+    /// Status that counts as healthy.
+    pub status: u16,
+    /// Text that the body must contain.
+    pub contains: Option<String>,
+    /// Longest answer in milliseconds that counts as healthy.
+    pub max_latency_ms: u64,
+    /// Successes in a row that are needed.
+    pub successes: u32,
+    /// Time between two requests in milliseconds.
+    pub interval_ms: u64,
+    /// How long to wait for the successes in seconds.
+    pub deadline_seconds: u64,
+}
+
+impl Default for Probe {
+    fn default() -> Self {
+        Self {
+            path: "/".to_owned(),
+            status: 200,
+            contains: None,
+            max_latency_ms: 2_000,
+            successes: 3,
+            interval_ms: 200,
+            deadline_seconds: 30,
+        }
+    }
+}
+
+/// A person has to agree before the deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// How long to wait for an answer; none in time counts as no.
+    pub timeout_minutes: u32,
+}
+
+/// How long a new release is watched, and how closely.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Watch {
+    /// Length of the watch in seconds.
+    pub seconds: u64,
+    /// Time between two requests in milliseconds.
+    pub interval_ms: u64,
+    /// Highest share of failed requests, in percent.
+    pub max_error_rate: f64,
+    /// Highest 95th percentile of the latency in milliseconds.
+    pub max_p95_ms: u64,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { seconds: 5, interval_ms: 100, max_error_rate: 5.0, max_p95_ms: 500 }
+    }
+}
+
+/// Whom to tell. Secrets are never in the repository: a channel names the parameter that holds
+/// its address or token, and the installation supplies it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NotifySettings {
+    /// Slack, through the installation's incoming webhook.
+    pub slack: Option<SlackSettings>,
+    /// E-mail, through the installation's SMTP server.
+    pub email: Option<EmailSettings>,
+    /// Jira, through the installation's account.
+    pub jira: Option<JiraSettings>,
+}
+
+/// Slack channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SlackSettings {
+    /// Channel name for display.
+    pub channel: Option<String>,
+}
+
+/// E-mail recipients.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EmailSettings {
+    /// Addresses.
+    pub to: Vec<String>,
+}
+
+/// Jira issues: the issue keys are read from the commit message and the branch name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JiraSettings {
+    /// Project key, for example `SHOP`.
+    pub project: String,
+    /// Name of the transition after a production release; none: comment only.
+    pub transition: Option<String>,
+}

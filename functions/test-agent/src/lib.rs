@@ -1,0 +1,1 @@
+//! The test agent: runs tests and reads coverage.

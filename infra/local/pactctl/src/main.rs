@@ -1,0 +1,2 @@
+//! The PACT command line tool, with the local stack inside.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Step Functions on one machine: parse, validate, execute; durable history; the AWS JSON API.

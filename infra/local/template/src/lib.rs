@@ -1,0 +1,1 @@
+//! Reads an AWS SAM template: functions, tables, routes, schedules and state machines.
