@@ -1,0 +1,360 @@
+//! Holds a TOML tree against the table of shapes and gives it back as plain JSON, in the form of
+//! the file. Goes on after a fault, so that all of them are found.
+
+use serde_json::{Map, Number, Value};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::{
+    Faults,
+    nearest::nearest,
+    shape::{Field, Fields, ROOT, Shape},
+    values::Rule,
+};
+
+/// Most entries of a list of texts or of a free table.
+const MAX_ENTRIES: usize = 200;
+/// Most tables of a list, and most commands.
+const MAX_TABLES: usize = 20;
+
+/// Checks the whole file.
+pub(crate) fn table(
+    tree: &DeTable<'_>,
+    fields: &Fields,
+    faults: &mut Faults<'_>,
+) -> Map<String, Value> {
+    Check { faults, path: Vec::new() }.table(tree, fields, None)
+}
+
+struct Check<'f, 't> {
+    faults: &'f mut Faults<'t>,
+    path: Vec<String>,
+}
+
+type Node<'i> = Spanned<DeValue<'i>>;
+
+impl Check<'_, '_> {
+    /// The key at hand as people write it: `tests.unit.command`.
+    fn key(&self) -> String {
+        self.path.join(".")
+    }
+
+    /// The table at hand as people write it: `[tests.unit]`.
+    fn section(&self) -> String {
+        if self.path.is_empty() { "the file".to_owned() } else { format!("[{}]", self.key()) }
+    }
+
+    fn fault(&mut self, node: &Node<'_>, message: &str, remedy: Option<String>) {
+        let message = format!("{} {message}", self.key());
+        self.faults.at(Some(node.span()), message, remedy);
+    }
+
+    fn table(
+        &mut self,
+        tree: &DeTable<'_>,
+        fields: &Fields,
+        place: Option<&Node<'_>>,
+    ) -> Map<String, Value> {
+        let mut out = Map::new();
+        for (key, node) in tree {
+            let name = key.get_ref().as_ref();
+            let Some(field) = fields.iter().find(|f| f.name == name) else {
+                let message = format!("unknown key {} in {}", quoted(name), self.section());
+                self.faults.at(Some(key.span()), message, Some(way_out(name, fields)));
+                continue;
+            };
+            self.path.push(name.to_owned());
+            if let Some(value) = self.value(node, &field.shape) {
+                out.insert(name.to_owned(), value);
+            }
+            self.path.pop();
+        }
+        for field in fields.iter().filter(|f| f.required) {
+            if !tree.iter().any(|(key, _)| key.get_ref().as_ref() == field.name) {
+                let message = format!("{} has no {}", self.section(), quoted(field.name));
+                self.faults.at(place.map(Spanned::span), message, Some(example(field)));
+            }
+        }
+        out
+    }
+
+    fn value(&mut self, node: &Node<'_>, shape: &Shape) -> Option<Value> {
+        match shape {
+            Shape::Word { now, later } => self.word(node, now, later),
+            Shape::Text(rule) => self.text(node, *rule).map(Value::String),
+            Shape::Integer { min, max } => self.integer(node, *min, *max),
+            Shape::Number { min, max } => self.number(node, *min, *max),
+            Shape::List { of, min } => self.list(node, *of, *min),
+            Shape::Command => self.command(node),
+            Shape::Commands => self.commands(node),
+            Shape::Map { keys, values } => self.map(node, *keys, *values),
+            Shape::Table(fields) => match node.get_ref() {
+                DeValue::Table(tree) => Some(Value::Object(self.table(tree, fields, Some(node)))),
+                other => self.wrong(node, "a table", other),
+            },
+            Shape::Tables(fields) => self.tables(node, fields),
+        }
+    }
+
+    fn wrong<T>(&mut self, node: &Node<'_>, wanted: &str, found: &DeValue<'_>) -> Option<T> {
+        self.fault(node, &format!("must be {wanted}, not {}", kind(found)), None);
+        None
+    }
+
+    fn word(&mut self, node: &Node<'_>, now: &[&'static str], later: &[&str]) -> Option<Value> {
+        let DeValue::String(text) = node.get_ref() else {
+            return self.wrong(node, &format!("one of {}", list(now)), node.get_ref());
+        };
+        let text = text.as_ref();
+        if now.contains(&text) {
+            return Some(Value::String(text.to_owned()));
+        }
+        let wanted = list(now);
+        if later.contains(&text) {
+            let remedy = format!("use {wanted}");
+            self.fault(node, &format!("{} is not available yet", quoted(text)), Some(remedy));
+            return None;
+        }
+        let remedy = nearest(text, now.iter().copied())
+            .map_or_else(|| format!("use one of {wanted}"), |n| format!("did you mean {n:?}?"));
+        self.fault(node, &format!("has the unknown value {}", quoted(text)), Some(remedy));
+        None
+    }
+
+    fn text(&mut self, node: &Node<'_>, rule: Rule) -> Option<String> {
+        let DeValue::String(text) = node.get_ref() else {
+            return self.wrong(node, "a string", node.get_ref());
+        };
+        match rule.check(text) {
+            Ok(()) => Some(text.as_ref().to_owned()),
+            Err(reason) => {
+                self.fault(node, &reason, None);
+                None
+            }
+        }
+    }
+
+    fn integer(&mut self, node: &Node<'_>, min: u32, max: u32) -> Option<Value> {
+        let DeValue::Integer(number) = node.get_ref() else {
+            let wanted = format!("a whole number from {min} to {max}");
+            return self.wrong(node, &wanted, node.get_ref());
+        };
+        match i128::from_str_radix(number.as_str(), number.radix()).map(u32::try_from) {
+            Ok(Ok(value)) if (min..=max).contains(&value) => Some(Value::from(value)),
+            _ => {
+                let found = quoted(number.as_str()).replace('"', "");
+                self.fault(node, &format!("must be from {min} to {max}, not {found}"), None);
+                None
+            }
+        }
+    }
+
+    fn number(&mut self, node: &Node<'_>, min: u32, max: u32) -> Option<Value> {
+        let text = match node.get_ref() {
+            DeValue::Integer(_) => return self.integer(node, min, max),
+            DeValue::Float(float) => float.as_str(),
+            other => return self.wrong(node, &format!("a number from {min} to {max}"), other),
+        };
+        let value = text.parse::<f64>().unwrap_or(f64::NAN);
+        let allowed = f64::from(min)..=f64::from(max);
+        match Number::from_f64(value).filter(|_| allowed.contains(&value)) {
+            Some(number) => Some(Value::Number(number)),
+            None => {
+                let found = quoted(text).replace('"', "");
+                self.fault(node, &format!("must be from {min} to {max}, not {found}"), None);
+                None
+            }
+        }
+    }
+
+    /// The items of a list with their number checked.
+    fn items<'n, 'i>(
+        &mut self,
+        node: &'n Node<'i>,
+        wanted: &str,
+        min: usize,
+        max: usize,
+    ) -> Option<&'n [Node<'i>]> {
+        let DeValue::Array(items) = node.get_ref() else {
+            return self.wrong(node, wanted, node.get_ref());
+        };
+        if items.len() < min {
+            self.fault(node, "must not be empty", None);
+            return None;
+        }
+        if items.len() > max {
+            let message = format!("has {} entries; at most {max}", items.len());
+            self.fault(node, &message, None);
+            return None;
+        }
+        Some(items)
+    }
+
+    /// Every item through `each`; none when one of them is wrong.
+    fn each<'n, 'i>(
+        &mut self,
+        items: &'n [Node<'i>],
+        mut each: impl FnMut(&mut Self, &'n Node<'i>) -> Option<Value>,
+    ) -> Option<Value> {
+        let mut out = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let last = self.path.pop().unwrap_or_default();
+            self.path.push(format!("{last}[{index}]"));
+            out.push(each(self, item));
+            self.path.pop();
+            self.path.push(last);
+        }
+        out.into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
+    }
+
+    fn list(&mut self, node: &Node<'_>, rule: Rule, min: usize) -> Option<Value> {
+        let items = self.items(node, "a list of strings", min, MAX_ENTRIES)?;
+        self.each(items, |check, item| check.text(item, rule).map(Value::String))
+    }
+
+    fn command(&mut self, node: &Node<'_>) -> Option<Value> {
+        const WANTED: &str = "a list of a program and its arguments, or a string for the shell";
+        match node.get_ref() {
+            DeValue::String(_) => {
+                let mut line = self.text(node, Rule::Any)?;
+                if line.trim().is_empty() {
+                    self.fault(node, "must not be empty", None);
+                    return None;
+                }
+                line.truncate(line.trim_end().len());
+                Some(Value::from(vec!["sh".to_owned(), "-c".to_owned(), line]))
+            }
+            DeValue::Array(_) => {
+                let items = self.items(node, WANTED, 1, MAX_ENTRIES)?;
+                let all = self.each(items, |c, item| c.text(item, Rule::Any).map(Value::String))?;
+                if all.get(0).and_then(Value::as_str).is_none_or(|p| p.trim().is_empty()) {
+                    self.fault(node, "begins with an empty program", None);
+                    return None;
+                }
+                Some(all)
+            }
+            other => self.wrong(node, WANTED, other),
+        }
+    }
+
+    fn commands(&mut self, node: &Node<'_>) -> Option<Value> {
+        if matches!(node.get_ref(), DeValue::String(_)) {
+            return self.command(node).map(|command| Value::Array(vec![command]));
+        }
+        let items = self.items(node, "a list of commands", 0, MAX_TABLES)?;
+        let single = |item: &Node<'_>| matches!(item.get_ref(), DeValue::String(s) if !s.contains(char::is_whitespace));
+        // `build = ["cargo", "build"]` would run `cargo` and then `build`: surely not meant.
+        if items.len() > 1 && items.iter().all(single) {
+            let words: Vec<_> =
+                items.iter().filter_map(|i| i.get_ref().as_str()).map(quoted).collect();
+            let remedy = format!("write [[{}]] for one command with arguments", words.join(", "));
+            self.fault(node, "is a list of words, not of commands", Some(remedy));
+            return None;
+        }
+        self.each(items, Self::command)
+    }
+
+    fn map(&mut self, node: &Node<'_>, keys: Rule, values: Rule) -> Option<Value> {
+        let DeValue::Table(tree) = node.get_ref() else {
+            return self.wrong(node, "a table of strings", node.get_ref());
+        };
+        if tree.len() > MAX_ENTRIES {
+            let message = format!("has {} entries; at most {MAX_ENTRIES}", tree.len());
+            self.fault(node, &message, None);
+            return None;
+        }
+        let mut out = Map::new();
+        for (key, node) in tree {
+            let name = key.get_ref().as_ref();
+            if let Err(reason) = keys.check(name) {
+                let message = format!("key {} in {} {reason}", quoted(name), self.section());
+                self.faults.at(Some(key.span()), message, None);
+                continue;
+            }
+            self.path.push(name.to_owned());
+            if let Some(text) = self.text(node, values) {
+                out.insert(name.to_owned(), Value::String(text));
+            }
+            self.path.pop();
+        }
+        Some(Value::Object(out))
+    }
+
+    fn tables(&mut self, node: &Node<'_>, fields: &Fields) -> Option<Value> {
+        let items = self.items(node, "a list of tables", 0, MAX_TABLES)?;
+        self.each(items, |check, item| match item.get_ref() {
+            DeValue::Table(tree) => Some(Value::Object(check.table(tree, fields, Some(item)))),
+            other => check.wrong(item, "a table", other),
+        })
+    }
+}
+
+/// What to do about an unknown key.
+fn way_out(name: &str, fields: &Fields) -> String {
+    if let Some(near) = nearest(name, fields.iter().map(|f| f.name)) {
+        return format!("did you mean {near:?}?");
+    }
+    if let Some(section) = owner(name, &ROOT, "") {
+        return format!("it belongs to [{section}]");
+    }
+    let known: Vec<_> = fields.iter().map(|f| f.name).collect();
+    format!("known keys are {}", known.join(", "))
+}
+
+/// The first table that knows the key.
+fn owner(name: &str, fields: &Fields, path: &str) -> Option<String> {
+    for field in fields {
+        if let Shape::Table(inner) | Shape::Tables(inner) = &field.shape {
+            let path = match path {
+                "" => field.name.to_owned(),
+                path => format!("{path}.{}", field.name),
+            };
+            if inner.iter().any(|f| f.name == name) {
+                return Some(path);
+            }
+            if let Some(found) = owner(name, inner, &path) {
+                return Some(found);
+            }
+        }
+    }
+    None
+}
+
+/// How a missing key would be written.
+fn example(field: &Field) -> String {
+    let value = match &field.shape {
+        Shape::Word { now, .. } => format!("{:?}", now.first().copied().unwrap_or_default()),
+        Shape::Command => "[\"program\", \"argument\"]".to_owned(),
+        Shape::List { of: Rule::Address, .. } => "[\"team@example.org\"]".to_owned(),
+        Shape::Text(Rule::Project) => "\"SHOP\"".to_owned(),
+        _ => "…".to_owned(),
+    };
+    format!("add {} = {value}", field.name)
+}
+
+fn list(words: &[&str]) -> String {
+    words.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(", ")
+}
+
+/// A text from the file for a message: quoted, escaped and not too long.
+fn quoted(text: &str) -> String {
+    let mut short: String = text.chars().take(60).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    format!("{short:?}")
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

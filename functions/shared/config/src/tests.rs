@@ -1,0 +1,312 @@
+use super::*;
+use pact_contract::{
+    Severity,
+    settings::{CHECKS, CheckMode, ENVIRONMENTS, Target, Template},
+};
+use proptest::prelude::*;
+use serde_json::Value;
+
+/// A file that uses every key.
+const WHOLE: &str = r##"
+template = "production"
+documentation = ["docs/**", "*.md"]
+
+[checks]
+syntax = "auto"
+quality = "skip"
+unit = "require"
+integration = "auto"
+coverage = "auto"
+vulnerabilities = "auto"
+dependencies = "require"
+secrets = "auto"
+e2e = "auto"
+
+[gate]
+min_coverage = 80
+min_changed_coverage = 92.5
+max_severity = "medium"
+max_quality_findings = 0
+
+[code]
+max_cyclomatic = 10
+max_cognitive = 12
+max_function_lines = 80
+ignore = ["vendor/**"]
+
+[tests]
+coverage = ["target/lcov.info"]
+
+[tests.unit]
+command = ["cargo", "test"]
+directory = "services/web"
+timeout_seconds = 120
+env = { RUST_BACKTRACE = "1" }
+reports = ["target/**/junit.xml"]
+
+[tests.integration]
+command = "make integration"
+
+[tests.e2e]
+command = ["sh", "e2e.sh"]
+
+[security]
+ignore = ["tests/fixtures/**"]
+accept = { "RUSTSEC-2024-0001" = "not reachable: the feature is off" }
+
+[environments.staging]
+target = "directory"
+path = "shop/staging"
+build = [["cargo", "build"], "npm run build"]
+build_timeout_seconds = 300
+keep = 3
+
+[environments.staging.service]
+command = ["target/debug/shop"]
+port = 8081
+env = { MODE = "staging" }
+
+[[environments.staging.health]]
+path = "/health"
+status = 200
+contains = "ok"
+max_latency_ms = 500
+successes = 2
+interval_ms = 100
+deadline_seconds = 20
+
+[environments.staging.watch]
+seconds = 10
+interval_ms = 50
+max_error_rate = 1.5
+max_p95_ms = 250
+
+[environments.production]
+target = "directory"
+
+[environments.production.approval]
+timeout_minutes = 30
+
+[notify.slack]
+channel = "#releases"
+
+[notify.email]
+to = ["team@example.org"]
+
+[notify.jira]
+project = "SHOP"
+transition = "Released"
+"##;
+
+fn errors(text: &str) -> String {
+    parse(text, "pact.toml").expect_err("is refused").to_string()
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults() {
+    for text in ["", "\n# nothing\n", "[gate]\n[tests]\n[environments]\n"] {
+        assert_eq!(parse(text, "pact.toml"), Ok(Settings::default()), "{text:?}");
+    }
+}
+
+#[test]
+fn every_key_arrives_where_it_belongs() {
+    let settings = parse(WHOLE, "pact.toml").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(settings.template, Some(Template::Production));
+    assert_eq!(settings.checks["quality"], CheckMode::Skip);
+    assert_eq!(settings.gate.max_severity, Some(Severity::Medium));
+    assert_eq!(settings.gate.min_changed_coverage, Some(92.5));
+    let unit = settings.tests.unit.as_ref().expect("unit tests");
+    assert_eq!((unit.command.len(), unit.timeout_seconds), (2, 120));
+    let integration = settings.tests.integration.as_ref().expect("integration tests");
+    assert_eq!(integration.command, ["sh", "-c", "make integration"]);
+    assert_eq!(integration.timeout_seconds, 600);
+    let Target::Directory(staging) = &settings.environments["staging"].target;
+    assert_eq!(staging.build[1], ["sh", "-c", "npm run build"]);
+    assert_eq!(staging.service.as_ref().and_then(|s| s.port), Some(8081));
+    let production = &settings.environments["production"];
+    assert_eq!(production.approval.as_ref().map(|a| a.timeout_minutes), Some(30));
+    insta::assert_json_snapshot!(settings);
+}
+
+#[test]
+fn production_without_staging_and_an_approval_without_a_time_are_fine() {
+    let text =
+        "[environments.production]\ntarget = 'directory'\n[environments.production.approval]";
+    let settings = parse(text, "pact.toml").expect("is accepted");
+    let approval = settings.environments["production"].approval.as_ref().expect("an approval");
+    assert_eq!(approval.timeout_minutes, 60);
+}
+
+#[test]
+fn the_shapes_know_what_the_contract_knows() {
+    let names: Vec<_> = shape::CHECKS.iter().map(|f| f.name).collect();
+    assert_eq!(names, CHECKS);
+    let templates: Vec<_> = Template::ALL.iter().map(|(_, name)| *name).collect();
+    assert_eq!(shape::TEMPLATES, templates);
+    let schema = schema();
+    let environments = &schema["properties"]["environments"]["properties"];
+    let names: Vec<_> = environments.as_object().expect("a table").keys().collect();
+    assert_eq!(names, ENVIRONMENTS);
+    // Every key of the schema is in the file above, and the file is accepted: nothing that the
+    // schema offers is refused or lost.
+    let tree: toml::Value = toml::from_str(WHOLE).expect("valid TOML");
+    let mut absent = Vec::new();
+    keys_are_used(&schema, &serde_json::to_value(tree).expect("JSON"), "", &mut absent);
+    absent.retain(|key| !key.starts_with(".environments.production"));
+    absent.retain(|key| !key.starts_with(".tests.integration") && !key.starts_with(".tests.e2e"));
+    assert_eq!(absent, [".environments.staging.approval"]);
+}
+
+fn keys_are_used(schema: &Value, file: &Value, path: &str, absent: &mut Vec<String>) {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
+    for key in file.as_object().into_iter().flat_map(|o| o.keys()) {
+        assert!(properties.contains_key(key), "{path}.{key} is accepted but not in the schema");
+    }
+    for (key, inner) in properties {
+        let path = format!("{path}.{key}");
+        match file.get(key) {
+            None => absent.push(path),
+            Some(Value::Array(items)) => {
+                for item in items {
+                    keys_are_used(&inner["items"], item, &path, absent);
+                }
+            }
+            Some(value) => keys_are_used(inner, value, &path, absent),
+        }
+    }
+}
+
+#[test]
+fn every_fault_is_reported_at_once_with_its_place() {
+    insta::assert_snapshot!(errors(
+        r#"
+templat = "default"
+documentation = "docs"
+port = 80
+
+[checks]
+unt = "skip"
+unit = "sometimes"
+
+[gate]
+tresholds = 1
+min_coverage = 101
+min_changed_coverage = "all"
+max_severity = "hgh"
+max_quality_findings = -1
+
+[code]
+ignore = ["[a", "/etc/*", 3]
+max_cyclomatic = 99999999999999999999
+
+[tests.unit]
+directory = "../elsewhere"
+timeout_seconds = 841
+
+[tests.e2e]
+command = []
+
+[security.accept]
+"RUSTSEC-2024-0001" = ""
+"not an id" = "reason"
+
+[environments.prod]
+target = "directory"
+
+[environments.production]
+target = "lambda"
+build = ["cargo", "build"]
+keep = 1
+health = [{ status = 99 }]
+
+[environments.production.service]
+command = 7
+env = { PORT = "80", "A=B" = "x" }
+
+[environments.production.watch]
+seconds = 601
+max_error_rate = nan
+
+[notify.email]
+to = ["nobody", "a@example.org\r\nBcc: b@example.org"]
+
+[notify.jira]
+transition = "Done"
+"#
+    ));
+}
+
+#[test]
+fn keys_that_contradict_each_other_are_refused() {
+    insta::assert_snapshot!(errors(
+        r#"
+[environments.staging]
+target = "directory"
+path = "shop"
+health = [{ path = "/" }, { path = "https://example.org/", successes = 100, interval_ms = 1000 }]
+
+[environments.production]
+target = "directory"
+path = "./shop/"
+service = { command = "serve", port = 8080, env = { PORT = "1" } }
+"#
+    ));
+    let text = "[environments.staging]\ntarget='directory'\nservice={command='a',port=1}\n\
+                [environments.production]\ntarget='directory'\nservice={command='a',port=1}\n";
+    assert!(errors(text).contains("must not have the same port"), "{}", errors(text));
+}
+
+#[test]
+fn what_is_not_toml_is_reported_as_that_alone() {
+    insta::assert_snapshot!(errors("template = \n[gate\nunknown = 1\n"));
+    assert!(errors("a = 1\na = 2\n").starts_with("pact.toml:2:1: not valid TOML: duplicate key"));
+}
+
+#[test]
+fn size_depth_and_number_of_entries_are_bounded() {
+    let large = format!("# {}", "x".repeat(MAX_BYTES));
+    assert_eq!(errors(&large), "pact.toml: the file has 65538 bytes; at most 65536");
+    assert!(errors(&format!("a = {}", "[".repeat(5_000))).contains("not valid TOML"));
+    assert!(errors(&format!("{}b = 1", "a.".repeat(10_000))).contains("recursion limit"));
+    let many: String = (0..1_000).map(|n| format!("k{n} = 1\n")).collect();
+    assert!(errors(&many).ends_with("and 900 more faults"));
+    let globs = format!("documentation = [{}]", "'a',".repeat(201));
+    assert!(errors(&globs).contains("has 201 entries; at most 200"));
+}
+
+#[test]
+fn columns_count_characters() {
+    let error = parse("template = 'ü' # ok\n[gäte]\n", "p").expect_err("is refused");
+    assert_eq!(error.errors.len(), 1, "{error}");
+    let error = parse("\"ü\" = 1\n'€' = 2", "p").expect_err("is refused");
+    let places: Vec<_> = error.errors.iter().map(|e| (e.line, e.column)).collect();
+    assert_eq!(places, [(Some(1), Some(1)), (Some(2), Some(1))]);
+    let error = parse("notify = { 'ü€' = 1, b = 2 }", "p").expect_err("is refused");
+    assert_eq!(error.errors.last().and_then(|e| e.column), Some(22));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,200}") {
+        let _result = parse(&text, "p");
+    }
+
+    #[test]
+    fn no_change_of_a_good_file_makes_it_panic(
+        at in 0usize..2_500, remove in 0usize..40, insert in "[\\[\\]{}=.\"'#\\n a-z0-9é-]{0,12}"
+    ) {
+        let chars: Vec<char> = WHOLE.chars().collect();
+        let at = at.min(chars.len());
+        let end = (at + remove).min(chars.len());
+        let text: String = chars[..at].iter().chain(insert.chars().collect::<Vec<_>>().iter())
+            .chain(&chars[end..]).collect();
+        match parse(&text, "p") {
+            Ok(_) => {}
+            Err(errors) => {
+                prop_assert!(!errors.errors.is_empty());
+                prop_assert!(!errors.to_string().contains("cannot be used"), "{}", errors);
+            }
+        }
+    }
+}
