@@ -1,1 +1,18 @@
 //! Adapters of the agent ports to AWS: DynamoDB, object storage, Step Functions.
+//!
+//! The same program runs on AWS and locally: where a service is, is left to the SDK's own
+//! variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SFN`, …).
+//! Nothing is connected to before it is used.
+
+mod artifacts;
+mod config;
+mod error;
+mod executions;
+mod services;
+mod store;
+
+pub use artifacts::ObjectArtifacts;
+pub use config::{Config, ConfigError};
+pub use executions::SfnExecutions;
+pub use services::Services;
+pub use store::DynamoStore;

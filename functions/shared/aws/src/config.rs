@@ -1,0 +1,108 @@
+//! What the environment says about the stores.
+
+use url::Url;
+
+/// Where a function's stores are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The DynamoDB table: `PACT_TABLE`.
+    pub table: String,
+    /// Where artifacts are kept, `file:///…` or `s3://bucket/prefix`: `PACT_ARTIFACTS_URL`.
+    /// A function that never touches an artifact needs none.
+    pub artifacts: Option<Url>,
+    /// The pipeline: `PACT_STATE_MACHINE_ARN`. Only the gateway needs it.
+    pub state_machine: Option<String>,
+}
+
+/// Everything that is wrong with the environment.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the environment is not valid: {}", .0.join("; "))]
+pub struct ConfigError(pub Vec<String>);
+
+impl Config {
+    /// Reads and checks the environment of the process.
+    ///
+    /// # Errors
+    /// Names every variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads and checks the variables that `lookup` finds; an empty one counts as unset.
+    ///
+    /// # Errors
+    /// Names every variable that is missing or wrong.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let get = |name| lookup(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
+        let mut faults = Vec::new();
+        let table = get("PACT_TABLE").unwrap_or_else(|| {
+            faults.push("PACT_TABLE is not set".to_owned());
+            String::new()
+        });
+        let artifacts = get("PACT_ARTIFACTS_URL").and_then(|text| match artifacts_url(&text) {
+            Ok(url) => Some(url),
+            Err(fault) => {
+                faults.push(format!("PACT_ARTIFACTS_URL {fault}"));
+                None
+            }
+        });
+        let state_machine = get("PACT_STATE_MACHINE_ARN");
+        if let Some(arn) = &state_machine
+            && arn.split(':').nth(5) != Some("stateMachine")
+        {
+            faults.push("PACT_STATE_MACHINE_ARN is not the ARN of a state machine".to_owned());
+        }
+        if faults.is_empty() {
+            Ok(Self { table, artifacts, state_machine })
+        } else {
+            Err(ConfigError(faults))
+        }
+    }
+}
+
+fn artifacts_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("is not an address: {error}"))?;
+    match url.scheme() {
+        "file" if url.to_file_path().is_ok() => Ok(url),
+        "file" => Err("needs a whole path, as in file:///var/lib/pact".to_owned()),
+        "s3" if url.host_str().is_some() => Ok(url),
+        "s3" => Err("needs a bucket, as in s3://bucket/prefix".to_owned()),
+        other => Err(format!("is {other}://…; file:///… and s3://… are known")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::read(|name| {
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn a_table_is_enough_and_empty_counts_as_unset() {
+        let config = read(&[("PACT_TABLE", "pact"), ("PACT_ARTIFACTS_URL", "")]).unwrap();
+        assert_eq!(config.table, "pact");
+        assert_eq!(config.artifacts, None);
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let error = read(&[
+            ("PACT_TABLE", " "),
+            ("PACT_ARTIFACTS_URL", "ftp://host/x"),
+            ("PACT_STATE_MACHINE_ARN", "pipeline"),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            error.0,
+            [
+                "PACT_TABLE is not set",
+                "PACT_ARTIFACTS_URL is ftp://…; file:///… and s3://… are known",
+                "PACT_STATE_MACHINE_ARN is not the ARN of a state machine",
+            ]
+        );
+    }
+}

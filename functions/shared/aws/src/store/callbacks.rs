@@ -1,0 +1,172 @@
+//! Approvals and the task tokens behind them.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{Put, TransactWriteItem},
+};
+use pact_agent::ports::{ApprovalAnswer, ApprovalRecord, Callbacks, StoreError};
+
+use super::{
+    DynamoStore,
+    item::{Item, from_json, json, run_key, s, text},
+    recorder::{lost_the_race, wait},
+};
+use crate::error::{failed, unavailable};
+
+/// Attempts against others who do the same.
+const ATTEMPTS: u32 = 5;
+
+fn key(callback: &str) -> String {
+    format!("CALLBACK#{callback}")
+}
+
+fn pointer(state: &str) -> String {
+    format!("APPROVAL#{state}")
+}
+
+#[async_trait]
+impl Callbacks for DynamoStore {
+    async fn open_approval(
+        &self,
+        approval: &ApprovalRecord,
+        task_token: &str,
+    ) -> Result<ApprovalRecord, StoreError> {
+        for attempt in 0..ATTEMPTS {
+            let known = self
+                .get("read the approval", run_key(&approval.run_id), &pointer(&approval.state))
+                .await?;
+            if let Some(known) = known {
+                return self.replace_token(text(&known, "callback")?, task_token).await;
+            }
+            if self.put_approval(approval, task_token).await? {
+                return Ok(approval.clone());
+            }
+            tokio::time::sleep(wait(attempt)).await;
+        }
+        Err(StoreError::Conflict("the approval is opened by others".to_owned()))
+    }
+
+    async fn approval(
+        &self,
+        callback: &str,
+    ) -> Result<Option<(ApprovalRecord, String)>, StoreError> {
+        let item = self.callback(callback).await?;
+        item.map(|item| Ok((from_json(&item, "record")?, text(&item, "task_token")?.to_owned())))
+            .transpose()
+    }
+
+    async fn answer_approval(
+        &self,
+        callback: &str,
+        answer: &ApprovalAnswer,
+    ) -> Result<bool, StoreError> {
+        for attempt in 0..ATTEMPTS {
+            let Some(item) = self.callback(callback).await? else { return Ok(false) };
+            let mut record: ApprovalRecord = from_json(&item, "record")?;
+            if record.answer.is_some() {
+                return Ok(false);
+            }
+            record.answer = Some(answer.clone());
+            let update = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .key("pk", s(key(callback)))
+                .key("sk", s("CALLBACK"))
+                .update_expression("SET #record = :new")
+                .condition_expression("#record = :old")
+                .expression_attribute_names("#record", "record")
+                .expression_attribute_values(":new", json("the approval", &record)?)
+                .expression_attribute_values(":old", s(text(&item, "record")?))
+                .send()
+                .await;
+            match update {
+                Ok(_) => return Ok(true),
+                Err(error)
+                    if error
+                        .as_service_error()
+                        .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+                {
+                    tokio::time::sleep(wait(attempt)).await;
+                }
+                Err(error) => return Err(failed("write the answer of the approval", &error)),
+            }
+        }
+        Err(StoreError::Conflict("the approval is answered by others".to_owned()))
+    }
+}
+
+impl DynamoStore {
+    pub(super) async fn callback(&self, callback: &str) -> Result<Option<Item>, StoreError> {
+        // A callback comes from outside; none is this long.
+        if callback.len() > 256 {
+            return Ok(None);
+        }
+        self.get("read the callback", key(callback), "CALLBACK").await
+    }
+
+    async fn replace_token(
+        &self,
+        callback: &str,
+        task_token: &str,
+    ) -> Result<ApprovalRecord, StoreError> {
+        let updated = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(key(callback)))
+            .key("sk", s("CALLBACK"))
+            .update_expression("SET #token = :token")
+            .condition_expression("attribute_exists(#pk)")
+            .expression_attribute_names("#token", "task_token")
+            .expression_attribute_names("#pk", "pk")
+            .expression_attribute_values(":token", s(task_token))
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
+            .send()
+            .await
+            .map_err(|error| failed("replace the task token of the approval", &error))?;
+        from_json(&updated.attributes.unwrap_or_default(), "record")
+    }
+
+    /// Writes the approval and the pointer to it. False when there is one already.
+    async fn put_approval(
+        &self,
+        approval: &ApprovalRecord,
+        task_token: &str,
+    ) -> Result<bool, StoreError> {
+        let what = "open the approval";
+        let absent = |put: aws_sdk_dynamodb::types::builders::PutBuilder| {
+            put.table_name(&self.table)
+                .condition_expression("attribute_not_exists(#pk)")
+                .expression_attribute_names("#pk", "pk")
+                .build()
+                .map_err(|error| unavailable(format!("cannot {what}: request: {error}")))
+        };
+        let callback = absent(
+            Put::builder()
+                .item("pk", s(key(&approval.callback)))
+                .item("sk", s("CALLBACK"))
+                .item("record", json("the approval", approval)?)
+                .item("task_token", s(task_token)),
+        )?;
+        let pointer = absent(
+            Put::builder()
+                .item("pk", s(run_key(&approval.run_id)))
+                .item("sk", s(pointer(&approval.state)))
+                .item("callback", s(&approval.callback)),
+        )?;
+        let written = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().put(pointer).build())
+            .transact_items(TransactWriteItem::builder().put(callback).build())
+            .send()
+            .await;
+        match written {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(lost_the_race) => Ok(false),
+            Err(error) => Err(failed(what, &error)),
+        }
+    }
+}

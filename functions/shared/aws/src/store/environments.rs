@@ -1,0 +1,211 @@
+//! Environments and their locks.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+use pact_agent::ports::{Environments, Lock, StoreError};
+use pact_contract::actions::EnvironmentRecord;
+
+use super::{
+    DynamoStore,
+    item::{Item, after, from_json, json, n, now, optional_number, optional_text, s},
+};
+use crate::error::failed;
+
+/// Attempts to take a lock that changes hands at this very moment.
+const LOCK_ATTEMPTS: usize = 5;
+
+fn key(repository: &str, environment: &str) -> String {
+    format!("ENV#{repository}#{environment}")
+}
+
+/// The record in an item; the default when nothing was ever deployed.
+pub(super) fn environment_record(item: &Item) -> Result<EnvironmentRecord, StoreError> {
+    if item.contains_key("record") { from_json(item, "record") } else { Ok(<_>::default()) }
+}
+
+fn fence(item: Option<&Item>) -> Result<u64, StoreError> {
+    item.and_then(|item| optional_number(item, "fence"))
+        .ok_or_else(|| StoreError::Unreadable("the lock has no fence".to_owned()))
+}
+
+#[async_trait]
+impl Environments for DynamoStore {
+    async fn lock(
+        &self,
+        repository: &str,
+        environment: &str,
+        run_id: &str,
+        lease: Duration,
+    ) -> Result<Lock, StoreError> {
+        for _ in 0..LOCK_ATTEMPTS {
+            // A new holder takes what is free, or whose lease is over.
+            let taken = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .key("pk", s(key(repository, environment)))
+                .key("sk", s("ENV"))
+                .update_expression(
+                    "SET #run = :run, #until = :until, #gsi1pk = :gsi1pk, #gsi1sk = :gsi1sk \
+                     ADD #fence :one",
+                )
+                .condition_expression(
+                    "attribute_not_exists(#run) OR (#run <> :run AND #until <= :now)",
+                )
+                .expression_attribute_names("#run", "lock_run")
+                .expression_attribute_names("#until", "lock_expires")
+                .expression_attribute_names("#fence", "fence")
+                .expression_attribute_names("#gsi1pk", "gsi1pk")
+                .expression_attribute_names("#gsi1sk", "gsi1sk")
+                .expression_attribute_values(":run", s(run_id))
+                .expression_attribute_values(":until", n(after(lease)))
+                .expression_attribute_values(":now", n(now()))
+                .expression_attribute_values(":one", n(1))
+                .expression_attribute_values(":gsi1pk", s("ENVIRONMENTS"))
+                .expression_attribute_values(":gsi1sk", s(format!("{repository}#{environment}")))
+                .return_values(ReturnValue::UpdatedNew)
+                .return_values_on_condition_check_failure(
+                    ReturnValuesOnConditionCheckFailure::AllOld,
+                )
+                .send()
+                .await;
+            let error = match taken {
+                Ok(taken) => return Ok(Lock::Held { fence: fence(taken.attributes())? }),
+                Err(error) => error,
+            };
+            let holder = match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    refused.item().and_then(|item| optional_text(item, "lock_run"))
+                }
+                _ => return Err(failed("lock the environment", &error)),
+            };
+            match holder {
+                Some(holder) if holder != run_id => {
+                    return Ok(Lock::Busy { run_id: holder.to_owned() });
+                }
+                Some(_) => {
+                    if let Some(fence) = self.renew(repository, environment, run_id, lease).await? {
+                        return Ok(Lock::Held { fence });
+                    }
+                }
+                None => {}
+            }
+        }
+        Err(StoreError::Conflict(format!("the lock of {environment} changes hands")))
+    }
+
+    async fn unlock(
+        &self,
+        repository: &str,
+        environment: &str,
+        run_id: &str,
+    ) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(key(repository, environment)))
+            .key("sk", s("ENV"))
+            .update_expression("REMOVE #run, #until")
+            .condition_expression("#run = :run")
+            .expression_attribute_names("#run", "lock_run")
+            .expression_attribute_names("#until", "lock_expires")
+            .expression_attribute_values(":run", s(run_id))
+            .send()
+            .await;
+        match update {
+            Ok(_) => Ok(()),
+            Err(error) if is_condition(error.as_service_error()) => Ok(()),
+            Err(error) => Err(failed("unlock the environment", &error)),
+        }
+    }
+
+    async fn load(
+        &self,
+        repository: &str,
+        environment: &str,
+    ) -> Result<EnvironmentRecord, StoreError> {
+        let item = self.get("read the environment", key(repository, environment), "ENV").await?;
+        item.as_ref().map_or_else(|| Ok(<_>::default()), environment_record)
+    }
+
+    async fn store(
+        &self,
+        repository: &str,
+        environment: &str,
+        record: &EnvironmentRecord,
+        fence: u64,
+    ) -> Result<(), StoreError> {
+        // Nobody ever locked what has no fence: that counts as fence 0.
+        let condition = match fence {
+            0 => "attribute_not_exists(#fence) OR #fence = :fence",
+            _ => "#fence = :fence",
+        };
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(key(repository, environment)))
+            .key("sk", s("ENV"))
+            .update_expression("SET #record = :record, #gsi1pk = :gsi1pk, #gsi1sk = :gsi1sk")
+            .condition_expression(condition)
+            .expression_attribute_names("#record", "record")
+            .expression_attribute_names("#fence", "fence")
+            .expression_attribute_names("#gsi1pk", "gsi1pk")
+            .expression_attribute_names("#gsi1sk", "gsi1sk")
+            .expression_attribute_values(":record", json("the environment", record)?)
+            .expression_attribute_values(":fence", n(fence))
+            .expression_attribute_values(":gsi1pk", s("ENVIRONMENTS"))
+            .expression_attribute_values(":gsi1sk", s(format!("{repository}#{environment}")))
+            .send()
+            .await;
+        match update {
+            Ok(_) => Ok(()),
+            Err(error) if is_condition(error.as_service_error()) => Err(StoreError::Conflict(
+                format!("the lock of {environment} no longer has fence {fence}"),
+            )),
+            Err(error) => Err(failed("write the environment", &error)),
+        }
+    }
+}
+
+impl DynamoStore {
+    /// Renews the lock that `run_id` holds; none when it does not hold it any more.
+    async fn renew(
+        &self,
+        repository: &str,
+        environment: &str,
+        run_id: &str,
+        lease: Duration,
+    ) -> Result<Option<u64>, StoreError> {
+        let renewed = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(key(repository, environment)))
+            .key("sk", s("ENV"))
+            .update_expression("SET #until = :until")
+            .condition_expression("#run = :run")
+            .expression_attribute_names("#run", "lock_run")
+            .expression_attribute_names("#until", "lock_expires")
+            .expression_attribute_values(":run", s(run_id))
+            .expression_attribute_values(":until", n(after(lease)))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        match renewed {
+            Ok(renewed) => fence(renewed.attributes()).map(Some),
+            Err(error) if is_condition(error.as_service_error()) => Ok(None),
+            Err(error) => Err(failed("renew the lock of the environment", &error)),
+        }
+    }
+}
+
+fn is_condition(error: Option<&UpdateItemError>) -> bool {
+    error.is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+}

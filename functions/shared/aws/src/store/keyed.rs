@@ -1,0 +1,86 @@
+//! Answers by idempotency key, and notifications by channel.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use pact_agent::ports::{Idempotency, Outbox, OutboxEntry, StoreError};
+use serde_json::Value;
+
+use super::{
+    DynamoStore,
+    item::{after, from_json, json, n, named_key, now, optional_number, run_key, s},
+};
+use crate::error::failed;
+
+/// How long an answer is kept.
+const KEEP_ANSWER: Duration = Duration::from_hours(24);
+
+#[async_trait]
+impl Idempotency for DynamoStore {
+    async fn completed(&self, key: &str) -> Result<Option<Value>, StoreError> {
+        let what = "read the answer of a request";
+        let item = self.get(what, named_key("IDEMPOTENCY", key), "IDEMPOTENCY").await?;
+        match item {
+            // DynamoDB removes expired items when it gets to it.
+            Some(item) if optional_number::<i64>(&item, "expires").is_some_and(|e| e > now()) => {
+                from_json(&item, "answer").map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn complete(&self, key: &str, answer: &Value) -> Result<(), StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", s(named_key("IDEMPOTENCY", key)))
+            .item("sk", s("IDEMPOTENCY"))
+            .item("answer", json("the answer", answer)?)
+            .item("expires", n(after(KEEP_ANSWER)))
+            .condition_expression("attribute_not_exists(#pk) OR #expires <= :now")
+            .expression_attribute_names("#pk", "pk")
+            .expression_attribute_names("#expires", "expires")
+            .expression_attribute_values(":now", n(now()))
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(failed("keep the answer of a request", &error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Outbox for DynamoStore {
+    async fn notification(
+        &self,
+        run_id: &str,
+        channel: &str,
+    ) -> Result<Option<OutboxEntry>, StoreError> {
+        let sk = format!("OUTBOX#{channel}");
+        let item = self.get("read a notification", run_key(run_id), &sk).await?;
+        item.map(|item| from_json(&item, "entry")).transpose()
+    }
+
+    async fn put_notification(&self, run_id: &str, entry: &OutboxEntry) -> Result<(), StoreError> {
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", s(run_key(run_id)))
+            .item("sk", s(format!("OUTBOX#{}", entry.record.channel)))
+            .item("entry", json("the notification", entry)?)
+            .send()
+            .await
+            .map_err(|error| failed("write a notification", &error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! The run store: one DynamoDB table.
+//!
+//! Keys `pk` and `sk`; indexes `gsi1` (`gsi1pk`, `gsi1sk`) and `gsi2` (`gsi2pk`, `gsi2sk`), which
+//! project everything; time to live by `expires`. Nothing scans. The state machines write to the
+//! same items by their native DynamoDB integration, so that these keys are a contract with them.
+//!
+//! | what is asked | key that serves it |
+//! |---|---|
+//! | one run | `RUN#<run>` / `RUN` |
+//! | latest runs | `gsi1`: `RUNS` / `<started_at>#<run>`, backwards |
+//! | latest runs of a repository | `gsi2`: `REPO#<repository>` / `<started_at>#<run>`, backwards |
+//! | stages of a run | `RUN#<run>` / begins with `STAGE#` |
+//! | one stage | `RUN#<run>` / `STAGE#<state>` |
+//! | transaction log of a run | `RUN#<run>` / begins with `LOG#`, ten digits |
+//! | end of that log | `RUN#<run>` / `LOGHEAD` |
+//! | notifications of a run | `RUN#<run>` / begins with `OUTBOX#` |
+//! | approvals of a run | `RUN#<run>` / begins with `APPROVAL#`, each pointing to a callback |
+//! | a callback with its task token | `CALLBACK#<callback>` / `CALLBACK` |
+//! | an environment with its lock | `ENV#<repository>#<environment>` / `ENV` |
+//! | every environment | `gsi1`: `ENVIRONMENTS` / `<repository>#<environment>` |
+//! | who claimed a delivery or a push | `CLAIM#<key>` / `CLAIM`, expires |
+//! | the answer to a request | `IDEMPOTENCY#<key>` / `IDEMPOTENCY`, expires |
+//!
+//! What a run consists of is read consistently; the two lists come from indexes, which follow a
+//! write after a moment. Filters of a list by status and branch are applied to bounded reads; the
+//! cursor then says where to go on, so that a page may be short but nothing is left out.
+
+mod callbacks;
+mod environments;
+mod item;
+mod keyed;
+mod lists;
+mod recorder;
+mod runs;
+#[cfg(test)]
+mod tests;
+
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use pact_agent::ports::StoreError;
+
+use crate::error::failed;
+use item::{Item, s};
+
+/// Largest number of pages that one question may read.
+const MAX_PAGES: usize = 64;
+
+/// The run store. Implements every store port.
+#[derive(Clone, Debug)]
+pub struct DynamoStore {
+    client: Client,
+    table: String,
+}
+
+impl DynamoStore {
+    /// The store in `table`.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// One item, read consistently.
+    async fn get(&self, what: &str, pk: String, sk: &str) -> Result<Option<Item>, StoreError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", AttributeValue::S(pk))
+            .key("sk", s(sk))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| failed(what, &error))?;
+        Ok(found.item)
+    }
+
+    /// Every item of a run whose sort key begins with `prefix`, in the order of the sort keys.
+    async fn items_of_run(
+        &self,
+        what: &str,
+        run_id: &str,
+        prefix: &str,
+    ) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
+        let mut start = None;
+        for _ in 0..MAX_PAGES {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
+                .expression_attribute_names("#pk", "pk")
+                .expression_attribute_names("#sk", "sk")
+                .expression_attribute_values(":pk", AttributeValue::S(item::run_key(run_id)))
+                .expression_attribute_values(":prefix", s(prefix))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| failed(what, &error))?;
+            items.extend(page.items.unwrap_or_default());
+            match page.last_evaluated_key {
+                Some(key) if !key.is_empty() => start = Some(key),
+                _ => return Ok(items),
+            }
+        }
+        Err(crate::error::unavailable(format!(
+            "cannot {what}: more than {MAX_PAGES} pages belong to the run"
+        )))
+    }
+}

@@ -1,0 +1,140 @@
+//! Stage records and the transaction log.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{Put, TransactWriteItem, Update},
+};
+use pact_agent::ports::{Recorder, StoreError};
+use pact_contract::{
+    StageRecord,
+    log::{GENESIS, LogEntry, NewEntry},
+};
+
+use super::{
+    DynamoStore,
+    item::{json, n, optional_number, run_key, s, text},
+};
+use crate::error::failed;
+
+/// Attempts to append an entry before the append is given up.
+const APPEND_ATTEMPTS: u32 = 40;
+/// Longest wait before another attempt.
+const MAX_WAIT_MS: u64 = 200;
+
+#[async_trait]
+impl Recorder for DynamoStore {
+    async fn record_stage(&self, record: &StageRecord) -> Result<(), StoreError> {
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", s(run_key(&record.run_id)))
+            .item("sk", s(format!("STAGE#{}", record.state)))
+            .item("record", json("the stage record", record)?)
+            .send()
+            .await
+            .map_err(|error| failed("write the stage record", &error))?;
+        Ok(())
+    }
+
+    async fn append_log(&self, run_id: &str, entry: NewEntry) -> Result<LogEntry, StoreError> {
+        for attempt in 0..APPEND_ATTEMPTS {
+            let head = self.get("read the end of the log", run_key(run_id), "LOGHEAD").await?;
+            let (sequence, hash) = match &head {
+                Some(head) => {
+                    let sequence = optional_number::<u64>(head, "sequence").ok_or_else(|| {
+                        StoreError::Unreadable(format!("the log of {run_id} has no sequence"))
+                    })?;
+                    (sequence, text(head, "hash")?)
+                }
+                None => (0, GENESIS),
+            };
+            let next = entry.clone().chain(sequence + 1, hash);
+            if self.append(run_id, &next).await? {
+                return Ok(next);
+            }
+            tokio::time::sleep(wait(attempt)).await;
+        }
+        Err(StoreError::Conflict(format!(
+            "the log of {run_id} was written to by others {APPEND_ATTEMPTS} times in a row"
+        )))
+    }
+}
+
+impl DynamoStore {
+    /// Writes the entry and moves the head in one transaction. False when another was faster.
+    async fn append(&self, run_id: &str, entry: &LogEntry) -> Result<bool, StoreError> {
+        let what = "append to the transaction log";
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("pk", s(run_key(run_id)))
+            .item("sk", s(format!("LOG#{:010}", entry.sequence)))
+            .item("entry", json("the log entry", entry)?)
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", "pk")
+            .build();
+        let head = Update::builder()
+            .table_name(&self.table)
+            .key("pk", s(run_key(run_id)))
+            .key("sk", s("LOGHEAD"))
+            .update_expression("SET #sequence = :sequence, #hash = :hash")
+            .expression_attribute_names("#sequence", "sequence")
+            .expression_attribute_names("#hash", "hash")
+            .expression_attribute_values(":sequence", n(entry.sequence))
+            .expression_attribute_values(":hash", s(&entry.hash));
+        let head = if entry.sequence == 1 {
+            head.condition_expression("attribute_not_exists(#sequence)")
+        } else {
+            head.condition_expression("#hash = :previous")
+                .expression_attribute_values(":previous", s(&entry.previous))
+        };
+        let incomplete =
+            |error| crate::error::unavailable(format!("cannot {what}: request: {error}"));
+        // The SDK gives the transaction a token of its own, so that its retries append once.
+        let written = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().put(put.map_err(incomplete)?).build())
+            .transact_items(
+                TransactWriteItem::builder().update(head.build().map_err(incomplete)?).build(),
+            )
+            .send()
+            .await;
+        match written {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(lost_the_race) => Ok(false),
+            Err(error) => Err(failed(what, &error)),
+        }
+    }
+}
+
+/// Whether a transaction was cancelled because of what others did at the same time.
+pub(super) fn lost_the_race(error: &TransactWriteItemsError) -> bool {
+    match error {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+            cancelled.cancellation_reasons().iter().all(|reason| {
+                matches!(
+                    reason.code(),
+                    None | Some(
+                        "None"
+                            | "ConditionalCheckFailed"
+                            | "TransactionConflict"
+                            | "ThrottlingError"
+                            | "ProvisionedThroughputExceeded"
+                    )
+                )
+            })
+        }
+        TransactWriteItemsError::TransactionInProgressException(_) => true,
+        _ => false,
+    }
+}
+
+/// A random wait that grows with the attempts.
+pub(super) fn wait(attempt: u32) -> Duration {
+    let most = 10u64.saturating_mul(1 << attempt.min(5)).min(MAX_WAIT_MS);
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    Duration::from_millis(random % (most + 1))
+}

@@ -1,0 +1,195 @@
+//! Runs, from the gateway's side.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    types::ReturnValuesOnConditionCheckFailure,
+};
+use jiff::Timestamp;
+use pact_agent::ports::{Claim, Runs, StoreError};
+use pact_contract::{
+    RunRecord, RunStatus, SCHEMA_VERSION,
+    run::{Outcome, RunRequest},
+};
+
+use super::{
+    DynamoStore,
+    item::{
+        Item, after, from_json, json, n, named_key, now, optional_text, run_key, s, sortable, text,
+    },
+};
+use crate::error::failed;
+
+/// Attempts to claim a key that expires at this very moment.
+const CLAIM_ATTEMPTS: usize = 3;
+
+impl DynamoStore {
+    /// One run.
+    ///
+    /// # Errors
+    /// When the store does not answer, or the record cannot be read.
+    pub async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, StoreError> {
+        let item = self.get("read the run", run_key(run_id), "RUN").await?;
+        item.as_ref().map(run_record).transpose()
+    }
+}
+
+/// The run in an item.
+pub(super) fn run_record(item: &Item) -> Result<RunRecord, StoreError> {
+    let status = text(item, "status")?;
+    let status = RunStatus::parse(status)
+        .ok_or_else(|| StoreError::Unreadable(format!("no run status is named {status:?}")))?;
+    let request: RunRequest = from_json(item, "request")?;
+    // The status stands by itself: an outcome that cannot be read does not hide the run.
+    let outcome = match item.contains_key("outcome").then(|| from_json::<Outcome>(item, "outcome"))
+    {
+        Some(Ok(outcome)) => Some(outcome),
+        Some(Err(error)) => {
+            tracing::error!(run_id = request.run_id.as_str(), %error, "a run without its outcome");
+            None
+        }
+        None => None,
+    };
+    let finished_at = optional_text(item, "finished_at").and_then(|text| text.parse().ok());
+    Ok(RunRecord {
+        request,
+        status,
+        execution_arn: text(item, "execution_arn")?.to_owned(),
+        finished_at,
+        outcome,
+    })
+}
+
+#[async_trait]
+impl Runs for DynamoStore {
+    async fn claim(&self, key: &str, run_id: &str, keep: Duration) -> Result<Claim, StoreError> {
+        for _ in 0..CLAIM_ATTEMPTS {
+            let put = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .item("pk", s(named_key("CLAIM", key)))
+                .item("sk", s("CLAIM"))
+                .item("run_id", s(run_id))
+                .item("expires", n(after(keep)))
+                .condition_expression("attribute_not_exists(#pk) OR #expires <= :now")
+                .expression_attribute_names("#pk", "pk")
+                .expression_attribute_names("#expires", "expires")
+                .expression_attribute_values(":now", n(now()))
+                .return_values_on_condition_check_failure(
+                    ReturnValuesOnConditionCheckFailure::AllOld,
+                )
+                .send()
+                .await;
+            let error = match put {
+                Ok(_) => return Ok(Claim::New),
+                Err(error) => error,
+            };
+            match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    if let Some(held) = refused.item() {
+                        return Ok(Claim::Seen { run_id: text(held, "run_id")?.to_owned() });
+                    }
+                }
+                _ => return Err(failed("claim the delivery", &error)),
+            }
+        }
+        Err(StoreError::Conflict("the claim comes and goes".to_owned()))
+    }
+
+    async fn unclaim(&self, key: &str) -> Result<(), StoreError> {
+        self.client
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", s(named_key("CLAIM", key)))
+            .key("sk", s("CLAIM"))
+            .send()
+            .await
+            .map_err(|error| failed("take the claim back", &error))?;
+        Ok(())
+    }
+
+    async fn create_run(
+        &self,
+        request: &RunRequest,
+        execution_arn: &str,
+    ) -> Result<(), StoreError> {
+        let run_id = request.run_id.as_str();
+        let started_at = sortable(request.started_at);
+        let position = format!("{started_at}#{run_id}");
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", s(run_key(run_id)))
+            .item("sk", s("RUN"))
+            .item("gsi1pk", s("RUNS"))
+            .item("gsi1sk", s(&position))
+            .item("gsi2pk", s(format!("REPO#{}", request.repository.name)))
+            .item("gsi2sk", s(&position))
+            .item("schema", n(SCHEMA_VERSION))
+            .item("status", s(RunStatus::Running.as_str()))
+            .item("request", json("the request", request)?)
+            .item("execution_arn", s(execution_arn))
+            .item("repository", s(&request.repository.name))
+            .item("branch", s(&request.branch))
+            .item("started_at", s(started_at))
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", "pk")
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(failed("write the run", &error)),
+        }
+    }
+
+    async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, StoreError> {
+        self.run(run_id).await
+    }
+
+    async fn finish_run(
+        &self,
+        run_id: &str,
+        outcome: &Outcome,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(run_key(run_id)))
+            .key("sk", s("RUN"))
+            .update_expression("SET #status = :final, #finished = :at, #outcome = :outcome")
+            .condition_expression("#status = :running")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#finished", "finished_at")
+            .expression_attribute_names("#outcome", "outcome")
+            .expression_attribute_values(":final", s(outcome.status.as_str()))
+            .expression_attribute_values(":at", s(at.to_string()))
+            .expression_attribute_values(":outcome", json("the outcome", outcome)?)
+            .expression_attribute_values(":running", s(RunStatus::Running.as_str()))
+            .send()
+            .await;
+        match update {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(failed("write the outcome of the run", &error)),
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! Runs, logs, locks, approvals and what is kept by key.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use pact_agent::ports::{
+    ApprovalAnswer, ApprovalRecord, Callbacks as _, Claim, Environments as _, Idempotency as _,
+    Lock, Outbox as _, OutboxEntry, Recorder as _, RunReader as _, Runs as _, StoreError,
+};
+use pact_contract::{
+    RunStatus, SCHEMA_VERSION, StageRecord, StageStatus,
+    actions::{EnvironmentRecord, ReleaseRecord},
+    log::{self, LogKind, NewEntry},
+    run::{NotificationRecord, Outcome},
+    settings::{DirectoryTarget, Environment, Target, Watch},
+};
+use serde_json::{Value, json};
+
+use super::{request, store};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn outcome(status: RunStatus) -> Outcome {
+    Outcome {
+        status,
+        reason: "because".to_owned(),
+        template: Some("default".to_owned()),
+        decision: None,
+        deployments: Vec::new(),
+        fault: None,
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_created_once_and_finished_once() {
+    let store = store().await;
+    let first = request("acme/web", "main", 1);
+    let id = first.run_id.as_str();
+    assert_eq!(store.run(id).await.unwrap(), None);
+    let nothing = store.finish_run(id, &outcome(RunStatus::Failed), Timestamp::now()).await;
+    assert!(!nothing.unwrap(), "a run that does not exist is not finished");
+
+    store.create_run(&first, "arn:1").await.unwrap();
+    let mut again = first.clone();
+    again.message = Some("another".to_owned());
+    store.create_run(&again, "arn:2").await.unwrap();
+    let run = store.run(id).await.unwrap().unwrap();
+    assert_eq!(
+        (run.request, run.status, run.execution_arn.as_str()),
+        (first.clone(), RunStatus::Running, "arn:1")
+    );
+
+    let at = Timestamp::now();
+    assert!(store.finish_run(id, &outcome(RunStatus::Succeeded), at).await.unwrap());
+    assert!(!store.finish_run(id, &outcome(RunStatus::Cancelled), at).await.unwrap());
+    let run = store.run(id).await.unwrap().unwrap();
+    assert_eq!(run.status, RunStatus::Succeeded);
+    assert_eq!(run.finished_at, Some(at));
+    assert_eq!(run.outcome, Some(outcome(RunStatus::Succeeded)));
+}
+
+#[tokio::test]
+async fn a_run_is_read_as_the_state_machine_writes_its_end() {
+    let store = store().await;
+    let run = request("acme/web", "main", 1);
+    store.create_run(&run, "arn").await.unwrap();
+    let write = |outcome: &str| {
+        store
+            .client
+            .update_item()
+            .table_name(&store.table)
+            .key("pk", super::super::s(format!("RUN#{}", run.run_id)))
+            .key("sk", super::super::s("RUN"))
+            .update_expression("SET #s = :s, finished_at = :f, outcome = :o")
+            .expression_attribute_names("#s", "status")
+            .expression_attribute_values(":s", super::super::s("rolled_back"))
+            .expression_attribute_values(":f", super::super::s("2026-11-22T10:00:00.123Z"))
+            .expression_attribute_values(":o", super::super::s(outcome))
+            .send()
+    };
+    write(r#"{"status":"rolled_back","reason":"unhealthy","template":null}"#).await.unwrap();
+    let found = store.run(run.run_id.as_str()).await.unwrap().unwrap();
+    assert_eq!(found.status, RunStatus::RolledBack);
+    assert_eq!(found.outcome.unwrap().reason, "unhealthy");
+    assert_eq!(found.finished_at.unwrap().to_string(), "2026-11-22T10:00:00.123Z");
+
+    write("{ not json").await.unwrap();
+    let found = store.run(run.run_id.as_str()).await.unwrap().unwrap();
+    assert_eq!((found.status, found.outcome), (RunStatus::RolledBack, None));
+}
+
+#[tokio::test]
+async fn of_many_claims_one_is_new_until_it_expires() {
+    let store = store().await;
+    let claims = (0..10).map(|n| {
+        let store = store.clone();
+        tokio::spawn(async move { store.claim("push", &format!("run-{n}"), HOUR).await.unwrap() })
+    });
+    let mut new = Vec::new();
+    let mut seen = Vec::new();
+    for claim in claims.collect::<Vec<_>>() {
+        match claim.await.unwrap() {
+            Claim::New => new.push(()),
+            Claim::Seen { run_id } => seen.push(run_id),
+        }
+    }
+    assert_eq!((new.len(), seen.len()), (1, 9));
+    assert!(seen.iter().all(|id| id == &seen[0]), "{seen:?}");
+
+    store.unclaim("push").await.unwrap();
+    assert_eq!(store.claim("push", "next", Duration::ZERO).await.unwrap(), Claim::New);
+    // That claim was kept for no time at all.
+    assert_eq!(store.claim("push", "last", HOUR).await.unwrap(), Claim::New);
+}
+
+#[tokio::test]
+async fn the_first_answer_stays() {
+    let store = store().await;
+    let key = format!("run/State/{}", "x".repeat(3_000));
+    for key in ["run/State/2026-11-22T10:00:00Z", &key] {
+        assert_eq!(store.completed(key).await.unwrap(), None);
+        store.complete(key, &json!({ "n": 1.5, "t": "ä" })).await.unwrap();
+        store.complete(key, &json!({ "n": 2 })).await.unwrap();
+        assert_eq!(store.completed(key).await.unwrap(), Some(json!({ "n": 1.5, "t": "ä" })));
+    }
+}
+
+fn entry(actor: &str, n: u64) -> NewEntry {
+    NewEntry {
+        timestamp: Timestamp::now(),
+        actor: actor.to_owned(),
+        kind: LogKind::Event,
+        action: "test".to_owned(),
+        body: json!({ "n": n }),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_log_that_many_append_to_has_no_gap_and_verifies() {
+    let store = store().await;
+    let writers = (0..8).map(|writer| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for n in 0..5 {
+                store.append_log("run", entry(&format!("writer-{writer}"), n)).await.unwrap();
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let entries = store.log("run").await.unwrap();
+    assert_eq!(entries.len(), 40);
+    assert_eq!(log::verify(&entries), Ok(()));
+    for writer in 0..8 {
+        let name = format!("writer-{writer}");
+        let own: Vec<&Value> =
+            entries.iter().filter(|e| e.actor == name).map(|e| &e.body["n"]).collect();
+        assert_eq!(own, [0, 1, 2, 3, 4].map(|n| json!(n)).iter().collect::<Vec<_>>());
+    }
+    assert!(store.log("another").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_lock_is_held_renewed_refused_taken_over_and_given_back() {
+    let store = store().await;
+    let lock = |run: &'static str, lease| {
+        let store = store.clone();
+        async move { store.lock("acme/web", "staging", run, lease).await.unwrap() }
+    };
+    assert_eq!(lock("a", HOUR).await, Lock::Held { fence: 1 });
+    assert_eq!(lock("a", HOUR).await, Lock::Held { fence: 1 }, "renewed");
+    assert_eq!(lock("b", HOUR).await, Lock::Busy { run_id: "a".to_owned() });
+    store.unlock("acme/web", "staging", "b").await.unwrap();
+    assert_eq!(lock("b", HOUR).await, Lock::Busy { run_id: "a".to_owned() }, "not b's to give");
+
+    // A renewal with no lease at all: it is over at once.
+    assert_eq!(lock("a", Duration::ZERO).await, Lock::Held { fence: 1 });
+    assert_eq!(lock("b", HOUR).await, Lock::Held { fence: 2 }, "taken over");
+    assert_eq!(lock("a", HOUR).await, Lock::Busy { run_id: "b".to_owned() });
+
+    let record = EnvironmentRecord { url: Some("http://x".to_owned()), ..<_>::default() };
+    let late = store.store("acme/web", "staging", &record, 1).await;
+    assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
+    store.store("acme/web", "staging", &record, 2).await.unwrap();
+    assert_eq!(store.load("acme/web", "staging").await.unwrap(), record);
+    assert_eq!(store.load("acme/web", "production").await.unwrap(), <_>::default());
+
+    store.unlock("acme/web", "staging", "b").await.unwrap();
+    assert_eq!(lock("a", HOUR).await, Lock::Held { fence: 3 });
+}
+
+#[tokio::test]
+async fn of_many_runs_one_gets_the_lock() {
+    let store = store().await;
+    let runs = (0..10).map(|n| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            store.lock("acme/web", "production", &format!("run-{n}"), HOUR).await.unwrap()
+        })
+    });
+    let mut held = 0;
+    for run in runs.collect::<Vec<_>>() {
+        held += usize::from(run.await.unwrap() == Lock::Held { fence: 1 });
+    }
+    assert_eq!(held, 1);
+}
+
+#[tokio::test]
+async fn the_state_machine_unlocks_by_removing_two_attributes() {
+    let store = store().await;
+    assert_eq!(store.lock("r", "staging", "a", HOUR).await.unwrap(), Lock::Held { fence: 1 });
+    store
+        .client
+        .update_item()
+        .table_name(&store.table)
+        .key("pk", super::super::s("ENV#r#staging"))
+        .key("sk", super::super::s("ENV"))
+        .update_expression("REMOVE lock_run, lock_expires")
+        .condition_expression("lock_run = :run")
+        .expression_attribute_values(":run", super::super::s("a"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(store.lock("r", "staging", "b", HOUR).await.unwrap(), Lock::Held { fence: 2 });
+}
+
+#[tokio::test]
+async fn every_environment_is_listed_with_its_record() {
+    let store = store().await;
+    let settings = Environment {
+        target: Target::Directory(DirectoryTarget::default()),
+        health: Vec::new(),
+        approval: None,
+        watch: Watch::default(),
+    };
+    let record = EnvironmentRecord {
+        current: Some(ReleaseRecord {
+            release: "r1".to_owned(),
+            commit: "c".to_owned(),
+            run_id: "run".to_owned(),
+            deployed_at: Timestamp::now(),
+            settings,
+        }),
+        ..<_>::default()
+    };
+    store.store("acme/api", "staging", &record, 0).await.unwrap();
+    store.lock("acme/web", "production", "a", HOUR).await.unwrap();
+    let listed = store.environments().await.unwrap();
+    assert_eq!(
+        listed,
+        [
+            ("acme/api".to_owned(), "staging".to_owned(), record),
+            ("acme/web".to_owned(), "production".to_owned(), EnvironmentRecord::default()),
+        ]
+    );
+}
+
+fn approval(callback: &str, state: &str) -> ApprovalRecord {
+    ApprovalRecord {
+        schema: SCHEMA_VERSION,
+        callback: callback.to_owned(),
+        run_id: "run".to_owned(),
+        state: state.to_owned(),
+        question: "release r1?".to_owned(),
+        expires_at: Timestamp::now() + SignedDuration::from_hours(1),
+        answer: None,
+    }
+}
+
+#[tokio::test]
+async fn an_approval_keeps_its_callback_and_takes_one_answer() {
+    let store = store().await;
+    let first = approval("aa", "AwaitApproval");
+    assert_eq!(store.open_approval(&first, "token-1").await.unwrap(), first);
+    let again = store.open_approval(&approval("bb", "AwaitApproval"), "token-2").await.unwrap();
+    assert_eq!(again, first);
+    assert_eq!(store.approval("aa").await.unwrap(), Some((first.clone(), "token-2".to_owned())));
+    assert_eq!(store.approval("bb").await.unwrap(), None);
+    assert_eq!(store.approval(&"x".repeat(9_000)).await.unwrap(), None);
+    store.open_approval(&approval("cc", "Another"), "token-3").await.unwrap();
+
+    let answers = (0..6).map(|n| {
+        let store = store.clone();
+        let answer = ApprovalAnswer {
+            approved: n % 2 == 0,
+            by: format!("person-{n}"),
+            reason: None,
+            at: Timestamp::now(),
+        };
+        tokio::spawn(async move { store.answer_approval("aa", &answer).await.unwrap() })
+    });
+    let mut taken = 0;
+    for answer in answers.collect::<Vec<_>>() {
+        taken += usize::from(answer.await.unwrap());
+    }
+    assert_eq!(taken, 1);
+    let listed = store.approvals("run").await.unwrap();
+    assert_eq!(listed.len(), 2);
+    assert_eq!(listed.iter().filter(|a| a.answer.is_some()).count(), 1);
+    let answer =
+        ApprovalAnswer { approved: true, by: "x".to_owned(), reason: None, at: Timestamp::now() };
+    assert!(!store.answer_approval("unknown", &answer).await.unwrap());
+}
+
+#[tokio::test]
+async fn of_many_that_open_one_approval_all_get_the_same_callback() {
+    let store = store().await;
+    let opened = (0..6).map(|n| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let approval = approval(&format!("callback-{n}"), "AwaitApproval");
+            store.open_approval(&approval, &format!("token-{n}")).await.unwrap().callback
+        })
+    });
+    let mut callbacks = Vec::new();
+    for one in opened.collect::<Vec<_>>() {
+        callbacks.push(one.await.unwrap());
+    }
+    callbacks.dedup();
+    assert_eq!(callbacks.len(), 1, "{callbacks:?}");
+}
+
+#[tokio::test]
+async fn notifications_are_kept_by_channel() {
+    let store = store().await;
+    let entry = |channel: &str, detail: &str| OutboxEntry {
+        record: NotificationRecord {
+            channel: channel.to_owned(),
+            sent: false,
+            detail: detail.to_owned(),
+        },
+        body: "text".to_owned(),
+        reference: None,
+        at: Timestamp::now(),
+    };
+    assert_eq!(store.notification("run", "slack").await.unwrap(), None);
+    store.put_notification("run", &entry("slack", "first")).await.unwrap();
+    store.put_notification("run", &entry("slack", "second")).await.unwrap();
+    store.put_notification("run", &entry("email", "third")).await.unwrap();
+    let slack = store.notification("run", "slack").await.unwrap().unwrap();
+    assert_eq!(slack.record.detail, "second");
+    let all = store.notifications("run").await.unwrap();
+    assert_eq!(all.len(), 2);
+}
+
+fn stage(state: &str, second: i64, summary: &str) -> StageRecord {
+    StageRecord {
+        schema: SCHEMA_VERSION,
+        run_id: "run".to_owned(),
+        state: state.to_owned(),
+        agent: "test-agent".to_owned(),
+        action: "tests.run_unit".to_owned(),
+        status: StageStatus::Passed,
+        summary: summary.to_owned(),
+        attempt: 1,
+        started_at: Timestamp::from_second(second).unwrap(),
+        finished_at: None,
+        duration_ms: 0,
+        findings: Vec::new(),
+        findings_total: 0,
+        output: Value::Null,
+        details_key: None,
+        error: None,
+        fallback: None,
+    }
+}
+
+#[tokio::test]
+async fn stages_come_in_the_order_in_which_they_began() {
+    let store = store().await;
+    for record in [stage("B", 2, ""), stage("A", 3, "old"), stage("C", 1, "")] {
+        store.record_stage(&record).await.unwrap();
+    }
+    store.record_stage(&stage("A", 3, "new")).await.unwrap();
+    store.append_log("run", entry("x", 1)).await.unwrap();
+    let stages = store.stages("run").await.unwrap();
+    let names: Vec<_> = stages.iter().map(|s| (s.state.as_str(), s.summary.as_str())).collect();
+    assert_eq!(names, [("C", ""), ("B", ""), ("A", "new")]);
+}
+
+#[tokio::test]
+async fn more_than_one_page_of_stages_is_read() {
+    let store = store().await;
+    // DynamoDB ends a page after a megabyte.
+    let text = "x".repeat(300_000);
+    for n in 0..8 {
+        store.record_stage(&stage(&format!("S{n}"), n, &text)).await.unwrap();
+    }
+    assert_eq!(store.stages("run").await.unwrap().len(), 8);
+}
