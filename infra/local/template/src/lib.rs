@@ -1,1 +1,211 @@
-//! Reads an AWS SAM template: functions, tables, routes, schedules and state machines.
+//! Reads an AWS SAM template and resolves it for a stack on one machine: functions, tables, routes,
+//! schedules, rules and state machines, with names and ARNs as AWS would make them.
+//!
+//! Every fault of a template is reported at once, with its line. A reference to what the template
+//! does not define is a fault wherever it stands, also in resources that are otherwise ignored. What
+//! is valid but has no meaning here is named in [`Stack::ignored`].
+
+mod error;
+mod events;
+mod extract;
+mod pattern;
+mod resolve;
+mod resources;
+mod schedule;
+mod template;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+pub use error::TemplateError;
+pub use pattern::{check as check_pattern, matches};
+pub use schedule::{Cron, Expression, ExpressionError};
+
+use serde_json::Value;
+use std::{collections::BTreeMap, path::Path};
+
+/// What a template is resolved against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Context {
+    /// Values for the template's parameters, over their defaults.
+    pub parameters: BTreeMap<String, String>,
+    /// `AWS::Region`.
+    pub region: String,
+    /// `AWS::AccountId`.
+    pub account: String,
+    /// `AWS::StackName`.
+    pub stack_name: String,
+}
+
+/// Everything of a template that a local stack runs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Stack {
+    /// Lambda functions.
+    pub functions: Vec<Function>,
+    /// DynamoDB tables.
+    pub tables: Vec<Table>,
+    /// Step Functions state machines.
+    pub state_machines: Vec<StateMachine>,
+    /// Routes of the HTTP API.
+    pub routes: Vec<Route>,
+    /// What is due at certain times.
+    pub schedules: Vec<Schedule>,
+    /// What follows an event.
+    pub rules: Vec<EventRule>,
+    /// The outputs, as text.
+    pub outputs: BTreeMap<String, String>,
+    /// Valid parts of the template that mean nothing to a local stack, one line each.
+    pub ignored: Vec<String>,
+}
+
+/// A Lambda function, with the template's globals merged in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Function {
+    /// The key in `Resources`.
+    pub logical_id: String,
+    /// The function's name.
+    pub name: String,
+    /// The function's ARN.
+    pub arn: String,
+    /// `CodeUri` as written; empty when the code is not a local path.
+    pub code_uri: String,
+    /// The handler; `bootstrap` when there is none.
+    pub handler: String,
+    /// The time limit of an invocation.
+    pub timeout_seconds: u32,
+    /// The memory size.
+    pub memory_mb: u32,
+    /// The concurrency reserved for, and the limit of, this function.
+    pub reserved_concurrency: Option<u32>,
+    /// The environment, every value as text.
+    pub environment: BTreeMap<String, String>,
+    /// The resource's `Metadata` (how it is built), null when there is none.
+    pub metadata: Value,
+}
+
+/// A DynamoDB table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// The key in `Resources`.
+    pub logical_id: String,
+    /// The table's name.
+    pub name: String,
+    /// The table's ARN.
+    pub arn: String,
+    /// The `CreateTable` request.
+    pub create: Value,
+    /// The attribute that holds the time to live, where that is enabled.
+    pub ttl_attribute: Option<String>,
+}
+
+/// A state machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateMachine {
+    /// The key in `Resources`.
+    pub logical_id: String,
+    /// The state machine's name.
+    pub name: String,
+    /// The state machine's ARN.
+    pub arn: String,
+    /// `DefinitionUri` as written; empty when the definition is inline.
+    pub definition_uri: String,
+    /// The inline definition.
+    pub definition: Option<Value>,
+    /// Values for `${Name}` in the definition.
+    pub substitutions: BTreeMap<String, String>,
+    /// `STANDARD` or `EXPRESS`.
+    pub kind: String,
+}
+
+/// A route of the HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// In upper case; `ANY` for every method.
+    pub method: String,
+    /// Such as `/v1/runs/{id}`, `/{proxy+}` or `$default`.
+    pub path: String,
+    /// The logical id of the function.
+    pub function: String,
+}
+
+/// What a schedule or a rule starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The function with this logical id.
+    Function(String),
+    /// The state machine with this logical id.
+    StateMachine(String),
+}
+
+impl Target {
+    /// The logical id.
+    pub fn logical_id(&self) -> &str {
+        match self {
+            Target::Function(id) | Target::StateMachine(id) => id,
+        }
+    }
+}
+
+/// Something that is due at certain times.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// The schedule's name.
+    pub name: String,
+    /// `rate(…)`, `cron(…)` or `at(…)`; it parses as an [`Expression`].
+    pub expression: String,
+    /// What is started.
+    pub target: Target,
+    /// What it is started with; AWS sends a scheduled event when there is none.
+    pub input: Option<Value>,
+    /// Whether it is on.
+    pub enabled: bool,
+}
+
+/// Something that follows an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventRule {
+    /// The rule's name.
+    pub name: String,
+    /// The pattern; see [`matches`].
+    pub pattern: Value,
+    /// What is started.
+    pub target: Target,
+    /// What it is started with, instead of the event.
+    pub input: Option<Value>,
+    /// Which part of the event it is started with, as a JSON path.
+    pub input_path: Option<String>,
+    /// The event bus; the default one when there is none.
+    pub bus: Option<String>,
+    /// Whether it is on.
+    pub enabled: bool,
+}
+
+/// Reads and resolves a template. Nothing is returned unless all of it is right.
+pub fn load(
+    text: &str,
+    path_for_messages: &Path,
+    context: &Context,
+) -> Result<Stack, Vec<TemplateError>> {
+    let error = |line, place: &str, message| TemplateError {
+        path: path_for_messages.to_owned(),
+        line,
+        logical_id: Some(place.to_owned()).filter(|p| !p.is_empty()),
+        message,
+    };
+    let root = yaml::parse(text).map_err(|faults| {
+        faults.into_iter().map(|f| error(f.line, "", f.message)).collect::<Vec<_>>()
+    })?;
+    let mut errors = Vec::new();
+    let template = template::Template::read(&root, &mut |line, place, message| {
+        errors.push(error(Some(line), place, message));
+    });
+    let mut resolver = resolve::Resolver::new(&template, context, path_for_messages);
+    let stack = extract::stack(&mut resolver);
+    errors.extend(resolver.errors);
+    errors.sort_by(|a, b| {
+        (a.line, &a.logical_id, &a.message).cmp(&(b.line, &b.logical_id, &b.message))
+    });
+    // A fault may be met on several ways; it is one fault.
+    errors.dedup_by(|a, b| a.line == b.line && a.message == b.message);
+    if errors.is_empty() { Ok(stack) } else { Err(errors) }
+}
