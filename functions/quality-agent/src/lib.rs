@@ -1,1 +1,98 @@
-//! The quality agent: plan, gate and judgement.
+//! The quality agent: it plans which checks run and how far a release may go, decides the gate,
+//! and judges a release after it has been watched.
+//!
+//! It measures nothing itself: all three actions are judgements over what the repository, the
+//! push and the other agents say, and give the same answer for the same evidence. There is
+//! nothing to configure but what every agent has.
+
+mod documentation;
+mod gate;
+mod judge;
+mod plan;
+mod rules;
+mod target;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pact_agent::{Agent, AgentError, Call, Outcome, ports::Artifacts};
+use pact_contract::{Capability, ErrorName};
+
+pub use gate::decide;
+pub use judge::judge;
+pub use plan::plan;
+
+/// Identity of the agent.
+pub const ID: &str = "quality-agent";
+
+/// What the agent does.
+pub const CAPABILITIES: &[Capability] = &[
+    Capability {
+        action: "quality.plan_pipeline",
+        description: "Plans which checks run and how far the release may go, with reasons.",
+        required: &["run", "settings"],
+        optional: &["changes_key"],
+    },
+    Capability {
+        action: "quality.evaluate_gate",
+        description: "Decides on the evidence of the checks whether the release may go on.",
+        required: &["plan", "checks"],
+        optional: &[],
+    },
+    Capability {
+        action: "quality.judge_release",
+        description: "Judges whether a release that was watched stays.",
+        required: &["metrics"],
+        optional: &["baseline", "anomalies", "watch"],
+    },
+];
+
+/// The quality agent.
+pub struct QualityAgent {
+    artifacts: Arc<dyn Artifacts>,
+}
+
+impl QualityAgent {
+    /// An agent that reads change sets from `artifacts`.
+    #[must_use]
+    pub fn new(artifacts: Arc<dyn Artifacts>) -> Self {
+        Self { artifacts }
+    }
+}
+
+#[async_trait]
+impl Agent for QualityAgent {
+    fn id(&self) -> &'static str {
+        ID
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        CAPABILITIES
+    }
+
+    async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
+        match call.action.as_str() {
+            "quality.plan_pipeline" => plan::act(&*self.artifacts, call).await,
+            "quality.evaluate_gate" => gate::act(call),
+            "quality.judge_release" => judge::act(call),
+            other => Err(AgentError::new(
+                ErrorName::UnknownAction,
+                format!("{ID} does not offer {other:?}"),
+            )),
+        }
+    }
+}
+
+/// Runs the agent as a Lambda function until the environment ends it.
+///
+/// # Errors
+/// When the environment is not set up, or the Lambda Runtime API cannot be reached.
+pub async fn serve() -> Result<(), lambda_runtime::Error> {
+    pact_agent::telemetry::init();
+    let services = pact_aws::Services::from_env().await?;
+    let agent = QualityAgent::new(Arc::clone(&services.artifacts));
+    pact_agent::serve(agent, services.recording()).await
+}
+
+#[cfg(test)]
+mod tests;

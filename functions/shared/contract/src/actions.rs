@@ -246,6 +246,9 @@ pub struct Plan {
     pub checks: PlannedChecks,
     /// Checks that the gate needs.
     pub required: Vec<String>,
+    /// Those among them that the repository itself demands: having nothing to check is not enough.
+    #[serde(default)]
+    pub demanded: Vec<String>,
     /// Whether the documentation alone changed.
     pub documentation_only: bool,
     /// How far the release may go if the gate agrees.

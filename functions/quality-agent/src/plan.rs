@@ -1,0 +1,202 @@
+//! `quality.plan_pipeline`: which checks run, what the gate needs and how far the release may go.
+
+use std::collections::BTreeSet;
+
+use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
+use pact_contract::{
+    ChangeSet, ErrorName, RunRequest, StageStatus,
+    actions::{Plan, PlanTarget, PlannedCheck, PlannedChecks},
+    settings::{CHECKS, CheckMode, Settings, Template},
+};
+use serde::Deserialize;
+
+use crate::{
+    documentation::Documentation,
+    target::{Reach, reach},
+};
+
+/// Checks that run whatever changed: a secret or broken file can hide in documentation too.
+const ALWAYS: &[&str] = &["syntax", "secrets"];
+
+const DOCUMENTATION_ONLY: &str = "only documentation changed";
+const SWITCHED_OFF: &str = "switched off in pact.toml";
+
+/// As [`pact_contract::actions::PlanPipeline`], but a change set is not needed.
+#[derive(Deserialize)]
+struct Parameters {
+    run: RunRequest,
+    #[serde(default)]
+    changes_key: Option<String>,
+    settings: Settings,
+}
+
+pub(crate) async fn act(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcome, AgentError> {
+    let parameters: Parameters = call.parameters()?;
+    let changes = match &parameters.changes_key {
+        Some(key) => match bundle::change_set(artifacts, key).await {
+            Ok(changes) => Some(changes),
+            // Without knowing what changed, nothing can be left out.
+            Err(error) if error.name == ErrorName::SourceUnavailable => None,
+            Err(error) => return Err(error),
+        },
+        None => None,
+    };
+    let plan = plan(&parameters.run, changes.as_ref(), &parameters.settings)?;
+    Outcome::new(StageStatus::Passed, summary(&plan, changes.as_ref()), &plan)
+}
+
+/// Makes the plan. The same push, change set and settings give the same plan.
+///
+/// # Errors
+/// `ERR_INVALID_INTENT` when the trigger asks for a template or an environment that there is not.
+pub fn plan(
+    run: &RunRequest,
+    changes: Option<&ChangeSet>,
+    settings: &Settings,
+) -> Result<Plan, AgentError> {
+    let (template, template_reason) = template(run, settings)?;
+    let documentation =
+        Documentation::new(settings.documentation.as_deref()).map_err(AgentError::invalid)?;
+    let documentation_only = changes.is_some_and(|c| documentation.is_all_of(c));
+    let Reach { target, reason } =
+        reach(run, settings, documentation_only).map_err(AgentError::invalid)?;
+
+    let environment = |name: &str| settings.environments.get(name).cloned();
+    // An urgent fix that may reach production goes straight there.
+    let straight = template == Template::Hotfix && target == PlanTarget::Production;
+    let staging =
+        if target == PlanTarget::Nothing || straight { None } else { environment("staging") };
+    let production =
+        if target == PlanTarget::Production { environment("production") } else { None };
+
+    let mut checks = PlannedChecks::default();
+    for name in CHECKS {
+        if let Some(check) = check_mut(&mut checks, name) {
+            check.skip = skip(name, settings, documentation_only);
+        }
+    }
+    if checks.e2e.skip.is_none() && staging.is_none() && mode(settings, "e2e") != CheckMode::Require
+    {
+        checks.e2e.skip = Some("nothing is deployed to staging".to_owned());
+    }
+    let approval = production.as_ref().and_then(|p| p.approval.as_ref());
+    Ok(Plan {
+        template,
+        template_reason,
+        required: required(template, settings, documentation_only),
+        demanded: demanded(settings),
+        checks,
+        documentation_only,
+        target,
+        target_reason: reason,
+        release: release(run),
+        approval: approval.is_some(),
+        approval_seconds: approval.map_or(0, |a| u64::from(a.timeout_minutes) * 60),
+        staging,
+        production,
+        gate: settings.gate.clone(),
+    })
+}
+
+fn template(run: &RunRequest, settings: &Settings) -> Result<(Template, String), AgentError> {
+    if let Some(name) = &run.template {
+        let template = Template::parse(name).ok_or_else(|| {
+            let known: Vec<_> = Template::ALL.iter().map(|(_, name)| *name).collect();
+            AgentError::invalid(format!(
+                "template {name:?} was asked for; there are {}",
+                known.join(", ")
+            ))
+        })?;
+        return Ok((template, "asked for by the trigger".to_owned()));
+    }
+    Ok(match settings.template {
+        Some(template) => (template, "set in pact.toml".to_owned()),
+        None => (Template::Default, "nothing else is asked for".to_owned()),
+    })
+}
+
+fn mode(settings: &Settings, check: &str) -> CheckMode {
+    settings.checks.get(check).copied().unwrap_or(CheckMode::Auto)
+}
+
+/// Why a check is left out.
+fn skip(check: &str, settings: &Settings, documentation_only: bool) -> Option<String> {
+    match mode(settings, check) {
+        CheckMode::Require => None,
+        CheckMode::Skip => Some(SWITCHED_OFF.to_owned()),
+        CheckMode::Auto if documentation_only && !ALWAYS.contains(&check) => {
+            Some(DOCUMENTATION_ONLY.to_owned())
+        }
+        CheckMode::Auto => None,
+    }
+}
+
+/// What the gate needs. A template's checks stay needed when the repository switches them off,
+/// so that the gate holds the release; unit tests alone may be switched off for good.
+fn required(template: Template, settings: &Settings, documentation_only: bool) -> Vec<String> {
+    let mut required: BTreeSet<&str> = ALWAYS.iter().copied().collect();
+    let mut by_change = vec!["unit"];
+    if template == Template::Production {
+        by_change.push("dependencies");
+    }
+    for check in by_change {
+        let left_out = match mode(settings, check) {
+            CheckMode::Skip => check == "unit",
+            CheckMode::Auto => documentation_only,
+            CheckMode::Require => false,
+        };
+        if !left_out {
+            required.insert(check);
+        }
+    }
+    let demanded = demanded(settings);
+    required.extend(demanded.iter().map(String::as_str));
+    CHECKS.iter().filter(|c| required.contains(**c)).map(|c| (*c).to_owned()).collect()
+}
+
+/// What the repository itself demands.
+fn demanded(settings: &Settings) -> Vec<String> {
+    let demanded = CHECKS.iter().filter(|c| mode(settings, c) == CheckMode::Require);
+    demanded.map(|c| (*c).to_owned()).collect()
+}
+
+fn check_mut<'p>(checks: &'p mut PlannedChecks, name: &str) -> Option<&'p mut PlannedCheck> {
+    Some(match name {
+        "syntax" => &mut checks.syntax,
+        "quality" => &mut checks.quality,
+        "unit" => &mut checks.unit,
+        "integration" => &mut checks.integration,
+        "coverage" => &mut checks.coverage,
+        "vulnerabilities" => &mut checks.vulnerabilities,
+        "dependencies" => &mut checks.dependencies,
+        "secrets" => &mut checks.secrets,
+        "e2e" => &mut checks.e2e,
+        _ => return None,
+    })
+}
+
+/// Name of the release: sorts by time and names the commit.
+fn release(run: &RunRequest) -> String {
+    let commit: String = run.commit.chars().filter(char::is_ascii_alphanumeric).take(10).collect();
+    format!("{}-{commit}", run.started_at.strftime("%Y%m%d-%H%M%S"))
+}
+
+fn summary(plan: &Plan, changes: Option<&ChangeSet>) -> String {
+    let way = match (plan.target, plan.staging.is_some()) {
+        (PlanTarget::Nothing, _) => "verify only",
+        (PlanTarget::Staging, _) => "to staging",
+        (PlanTarget::Production, true) => "to staging, then production",
+        (PlanTarget::Production, false) => "straight to production",
+    };
+    let changed = match changes.map(|c| c.files.len()) {
+        None => "what changed is not known".to_owned(),
+        Some(1) => "1 file changed".to_owned(),
+        Some(n) => format!("{n} files changed"),
+    };
+    format!(
+        "{changed}; template {}, {way} ({}); the gate needs {}",
+        plan.template.as_str(),
+        plan.target_reason,
+        plan.required.join(", ")
+    )
+}

@@ -1,0 +1,405 @@
+//! The rules of the gate, each over the evidence of one check.
+//!
+//! What was not checked is never met. A rule that a threshold of `pact.toml` asks for is required.
+
+use pact_agent::adapter::truncated;
+use pact_contract::{
+    Finding, Severity, StageStatus,
+    actions::{CheckCoverageOutput, CheckQualityOutput, Plan, RunTestsOutput, SecurityCheckOutput},
+    run::{CheckResult, Checks, RuleOutcome, RuleResult},
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// Longest text of a rule in bytes: a decision stays below 30 KB.
+const MAX_TEXT: usize = 500;
+
+/// How the reason of a skipped check begins when the repository has nothing of the kind. Such a
+/// check is not needed, unless the repository demands it. A tool that is missing is another matter.
+const NOTHING_TO_CHECK: &[&str] = &["no tests found", "no dependencies found", "no lockfile"];
+
+/// Looks at every rule.
+pub(crate) fn all(plan: &Plan, checks: &Checks) -> Vec<RuleResult> {
+    let rules = Rules { plan, checks };
+    let (coverage, changed_coverage) = rules.both_coverages();
+    let mut out = vec![
+        rules.syntax(),
+        rules.secrets(),
+        rules.tests("tests-pass", "unit", "unit tests"),
+        rules.tests("integration-tests-pass", "integration", "integration tests"),
+        coverage,
+        changed_coverage,
+        rules.security("dependencies-safe", "dependencies", "dependencies"),
+        rules.security("no-vulnerabilities", "vulnerabilities", "static analysis"),
+        rules.quality(),
+    ];
+    out.extend(rules.end_to_end());
+    out
+}
+
+struct Rules<'a> {
+    plan: &'a Plan,
+    checks: &'a Checks,
+}
+
+/// What is known of a check.
+enum Evidence<'a> {
+    /// It was carried out.
+    Checked(&'a CheckResult),
+    /// The repository has nothing that could be checked.
+    Nothing(&'a str),
+    /// It was not carried out, for this reason.
+    Not(String),
+}
+
+impl<'a> Rules<'a> {
+    fn needs(&self, check: &str) -> bool {
+        self.plan.required.iter().any(|name| name == check)
+    }
+
+    /// What is known of a check. Where the repository itself demands it, having nothing to check
+    /// is not enough.
+    fn evidence(&self, check: &str) -> Evidence<'a> {
+        let Some(result) = self.checks.get(check) else {
+            return Evidence::Not("it was not carried out".to_owned());
+        };
+        match result.status {
+            StageStatus::Passed | StageStatus::Failed => Evidence::Checked(result),
+            StageStatus::Skipped => {
+                let reason = result.summary.trim();
+                let lower = reason.to_lowercase();
+                let demanded = self.plan.demanded.iter().any(|name| name == check);
+                if !demanded && NOTHING_TO_CHECK.iter().any(|begin| lower.starts_with(begin)) {
+                    Evidence::Nothing(reason)
+                } else {
+                    Evidence::Not(reason.to_owned())
+                }
+            }
+            StageStatus::Error | StageStatus::Running => Evidence::Not(result.summary.clone()),
+        }
+    }
+
+    fn syntax(&self) -> RuleResult {
+        self.clean("syntax-valid", "syntax", "the syntax", "mend")
+    }
+
+    fn secrets(&self) -> RuleResult {
+        self.clean("no-secrets", "secrets", "secrets", "remove and revoke what is")
+    }
+
+    /// A check that has to find nothing at all; failing it always rejects.
+    fn clean(&self, rule: &str, check: &str, name: &str, remedy: &str) -> RuleResult {
+        let required = self.needs(check);
+        match self.evidence(check) {
+            Evidence::Not(reason) => not_checked(rule, name, required, json!(0), &reason),
+            Evidence::Nothing(reason) => nothing(rule, required, json!(0), reason),
+            Evidence::Checked(result) if result.status == StageStatus::Passed => {
+                met(rule, required, json!(0), json!(0), &result.summary)
+            }
+            Evidence::Checked(result) => {
+                let found = invalid(result).unwrap_or(result.findings.len());
+                let would_pass = match places(&result.findings) {
+                    Some(places) => format!("{remedy} at {places}"),
+                    None => "no finding".to_owned(),
+                };
+                not_met(rule, true, json!(found), json!(0), &result.summary, would_pass)
+            }
+        }
+    }
+
+    fn tests(&self, rule: &str, check: &str, name: &str) -> RuleResult {
+        let required = self.needs(check);
+        let threshold = json!({ "failed": 0 });
+        let result = match self.evidence(check) {
+            Evidence::Not(reason) => return not_checked(rule, name, required, threshold, &reason),
+            Evidence::Nothing(reason) => return nothing(rule, required, threshold, reason),
+            Evidence::Checked(result) => result,
+        };
+        let output: Option<RunTestsOutput> = read(&result.output);
+        let failed = output.as_ref().and_then(|o| o.failed);
+        let value = match &output {
+            Some(o) => json!({ "failed": o.failed, "total": o.total, "exit_code": o.exit_code }),
+            None => Value::Null,
+        };
+        if result.status == StageStatus::Passed && failed.unwrap_or(0) == 0 {
+            return met(rule, required, value, threshold, &result.summary);
+        }
+        let would_pass = match failed {
+            Some(1) => format!("1 more passing {}", name.trim_end_matches('s')),
+            Some(n) if n > 1 => format!("{n} more passing {name}"),
+            _ => format!("{name} that end with exit code 0"),
+        };
+        not_met(rule, true, value, threshold, &result.summary, would_pass)
+    }
+
+    fn both_coverages(&self) -> (RuleResult, RuleResult) {
+        let limit = self.plan.gate.min_coverage;
+        let required = limit.is_some() || self.needs("coverage");
+        let mut all = self.covered("coverage", required, limit, |o| (o.covered, o.lines), "lines");
+        let limit = self.plan.gate.min_changed_coverage;
+        let numbers = |o: &CheckCoverageOutput| (o.changed_covered, o.changed_lines);
+        let changed =
+            self.covered("changed-coverage", limit.is_some(), limit, numbers, "changed lines");
+        // A verdict that the numbers do not explain stands nevertheless.
+        if let Some(check) = self.checks.get("coverage")
+            && check.status == StageStatus::Failed
+            && all.outcome != RuleOutcome::NotMet
+            && changed.outcome != RuleOutcome::NotMet
+        {
+            let would_pass = "a coverage check that passes".to_owned();
+            all =
+                not_met("coverage", required, all.value, all.threshold, &check.summary, would_pass);
+        }
+        (all, changed)
+    }
+
+    fn covered(
+        &self,
+        rule: &str,
+        required: bool,
+        limit: Option<f64>,
+        numbers: impl Fn(&CheckCoverageOutput) -> (u64, u64),
+        name: &str,
+    ) -> RuleResult {
+        let threshold = json!(limit);
+        let result = match self.evidence("coverage") {
+            Evidence::Not(reason) => {
+                return not_checked(rule, "coverage", required, threshold, &reason);
+            }
+            Evidence::Nothing(reason) => {
+                return not_checked(rule, "coverage", required, threshold, reason);
+            }
+            Evidence::Checked(result) => result,
+        };
+        let Some(output) = read::<CheckCoverageOutput>(&result.output) else {
+            return not_checked(rule, "coverage", required, threshold, "its numbers are missing");
+        };
+        let (covered, lines) = numbers(&output);
+        let Some(limit) = limit else {
+            let message = format!("{}; no threshold is set", share(covered, lines, name));
+            return met(rule, required, percent(covered, lines), threshold, &message);
+        };
+        let value = percent(covered, lines);
+        let missing = missing_lines(covered, lines, limit);
+        if missing == 0 {
+            let message = format!("{}; at least {limit} %", share(covered, lines, name));
+            return met(rule, required, value, threshold, &message);
+        }
+        let message =
+            format!("only {}; at least {limit} % are asked for", share(covered, lines, name));
+        let line = if missing == 1 { "line" } else { "lines" };
+        let would_pass = format!("{missing} more covered {line}");
+        not_met(rule, required, value, threshold, &message, would_pass)
+    }
+
+    fn security(&self, rule: &str, check: &str, name: &str) -> RuleResult {
+        let limit = self.plan.gate.max_severity;
+        let required = limit.is_some() || self.needs(check);
+        let threshold = json!(limit.map_or("medium", Severity::as_str));
+        let result = match self.evidence(check) {
+            Evidence::Not(reason) => return not_checked(rule, name, required, threshold, &reason),
+            Evidence::Nothing(reason) => return nothing(rule, required, threshold, reason),
+            Evidence::Checked(result) => result,
+        };
+        let output: Option<SecurityCheckOutput> = read(&result.output);
+        let Some(output) = output else {
+            if result.status == StageStatus::Failed {
+                let would_pass = "no finding above the threshold".to_owned();
+                return not_met(
+                    rule,
+                    required,
+                    Value::Null,
+                    threshold,
+                    &result.summary,
+                    would_pass,
+                );
+            }
+            return not_checked(rule, name, required, threshold, "its numbers are missing");
+        };
+        let above = above(&output, limit.unwrap_or(Severity::Medium));
+        let total = output.critical + output.high + output.medium + output.low + output.info;
+        // Without a threshold of the repository the agent's verdict stands; with one the numbers
+        // decide, unless there are none to explain the verdict.
+        let failed = result.status == StageStatus::Failed && (limit.is_none() || total == 0);
+        let value = json!({
+            "critical": output.critical, "high": output.high, "medium": output.medium,
+            "low": output.low, "info": output.info,
+        });
+        if above == 0 && !failed {
+            return met(rule, required, value, threshold, &result.summary);
+        }
+        let mut would_pass = match above {
+            0 => "a check that passes".to_owned(),
+            1 => "1 finding less above the threshold".to_owned(),
+            n => format!("{n} findings less above the threshold"),
+        };
+        if let Some(places) = places(&result.findings) {
+            would_pass.push_str(&format!(": {places}"));
+        }
+        if check == "dependencies" {
+            would_pass.push_str("; or a reason for each in [security.accept] of pact.toml");
+        }
+        not_met(rule, required, value, threshold, &result.summary, would_pass)
+    }
+
+    fn quality(&self) -> RuleResult {
+        let rule = "quality";
+        let limit = self.plan.gate.max_quality_findings;
+        let required = limit.is_some() || self.needs("quality");
+        let threshold = json!(limit);
+        let result = match self.evidence("quality") {
+            Evidence::Not(reason) => {
+                return not_checked(rule, "quality", required, threshold, &reason);
+            }
+            Evidence::Nothing(reason) => return nothing(rule, required, threshold, reason),
+            Evidence::Checked(result) => result,
+        };
+        let found = read::<CheckQualityOutput>(&result.output).map(|o| o.above_threshold as u64);
+        let value = json!(found);
+        let failed = result.status == StageStatus::Failed;
+        let (over, less) = match (limit, found) {
+            (Some(limit), Some(found)) => (found > limit, found.saturating_sub(limit)),
+            (Some(_), None) if !failed => {
+                return not_checked(
+                    rule,
+                    "quality",
+                    required,
+                    threshold,
+                    "its numbers are missing",
+                );
+            }
+            (_, found) => (failed, found.unwrap_or(0)),
+        };
+        if !over {
+            return met(rule, required, value, threshold, &result.summary);
+        }
+        let mut would_pass = match less {
+            0 => "a check that passes".to_owned(),
+            1 => "1 function less above its threshold".to_owned(),
+            n => format!("{n} functions less above their threshold"),
+        };
+        if let Some(places) = places(&result.findings) {
+            would_pass.push_str(&format!(": {places}"));
+        }
+        not_met(rule, required, value, threshold, &result.summary, would_pass)
+    }
+
+    /// End-to-end tests run after the gate, against staging. Where they are demanded and there is
+    /// no staging, they never will.
+    fn end_to_end(&self) -> Option<RuleResult> {
+        let possible = self.plan.staging.is_some();
+        (self.needs("e2e") && !possible).then(|| {
+            let reason = "the plan has no staging to run them against";
+            not_checked("end-to-end-possible", "end-to-end tests", true, json!(true), reason)
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(output: &Value) -> Option<T> {
+    serde_json::from_value(output.clone()).ok()
+}
+
+fn invalid(result: &CheckResult) -> Option<usize> {
+    result.output.get("invalid").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok())
+}
+
+/// Where the first findings are.
+fn places(findings: &[Finding]) -> Option<String> {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = findings
+        .iter()
+        .take(SHOWN)
+        .map(|f| f.place().unwrap_or_else(|| f.message.clone()))
+        .map(|text| truncated(&text, 120))
+        .collect();
+    if shown.is_empty() {
+        return None;
+    }
+    let more = findings.len() - shown.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!("{}{more}", shown.join(", ")))
+}
+
+/// Findings graver than `limit`.
+fn above(output: &SecurityCheckOutput, limit: Severity) -> usize {
+    [
+        (Severity::Critical, output.critical),
+        (Severity::High, output.high),
+        (Severity::Medium, output.medium),
+        (Severity::Low, output.low),
+    ]
+    .into_iter()
+    .filter(|(severity, _)| *severity > limit)
+    .map(|(_, count)| count)
+    .sum()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "line counts are far below 2^52")]
+fn ratio(covered: u64, lines: u64) -> Option<f64> {
+    (lines > 0).then(|| covered as f64 * 100.0 / lines as f64)
+}
+
+fn percent(covered: u64, lines: u64) -> Value {
+    json!(ratio(covered, lines).map(|p| (p * 100.0).round() / 100.0))
+}
+
+fn share(covered: u64, lines: u64, name: &str) -> String {
+    match ratio(covered, lines) {
+        Some(percent) => format!("{percent:.1} % of the {name} are covered ({covered} of {lines})"),
+        None => format!("there are no {name} that can be covered"),
+    }
+}
+
+/// How many more lines have to be covered to reach `limit` percent.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "line counts are far below 2^52, and the limit is from 0 to 100"
+)]
+fn missing_lines(covered: u64, lines: u64, limit: f64) -> u64 {
+    let wanted = (lines as f64 * limit / 100.0 - 1e-9).ceil().max(0.0) as u64;
+    wanted.min(lines).saturating_sub(covered)
+}
+
+fn met(rule: &str, required: bool, value: Value, threshold: Value, message: &str) -> RuleResult {
+    let message = truncated(message, MAX_TEXT);
+    let rule = rule.to_owned();
+    let outcome = RuleOutcome::Met;
+    RuleResult { rule, outcome, required, value, threshold, message, would_pass: None }
+}
+
+/// There is nothing of the kind in the repository.
+fn nothing(rule: &str, required: bool, threshold: Value, reason: &str) -> RuleResult {
+    RuleResult { required, ..met(rule, required, Value::Null, threshold, reason) }
+}
+
+fn not_met(
+    rule: &str,
+    required: bool,
+    value: Value,
+    threshold: Value,
+    message: &str,
+    would_pass: String,
+) -> RuleResult {
+    RuleResult {
+        outcome: RuleOutcome::NotMet,
+        would_pass: Some(truncated(&would_pass, MAX_TEXT)),
+        ..met(rule, required, value, threshold, message)
+    }
+}
+
+fn not_checked(
+    rule: &str,
+    name: &str,
+    required: bool,
+    threshold: Value,
+    reason: &str,
+) -> RuleResult {
+    let reason = if reason.trim().is_empty() { "no reason was given" } else { reason.trim() };
+    RuleResult {
+        outcome: RuleOutcome::NotChecked,
+        would_pass: required.then(|| format!("a check of {name} that is carried out and passes")),
+        ..met(rule, required, Value::Null, threshold, &format!("{name} not checked: {reason}"))
+    }
+}

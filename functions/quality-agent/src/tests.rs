@@ -1,0 +1,657 @@
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use pact_agent::{adapter, ports::Artifacts, testing::Memory};
+use pact_contract::{
+    ChangeKind, ChangeSet, Decision, FileChange, Finding, Repository, RunId, RunRequest, Severity,
+    StageStatus, Verdict,
+    actions::{DetectAnomaliesOutput, JudgeRelease, Metrics, Plan, PlanTarget, ReleaseVerdict},
+    run::{CheckResult, Checks, RuleOutcome, Trigger},
+    settings::{
+        Approval, CheckMode, DirectoryTarget, Environment, Settings, Target, Template, Watch,
+    },
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::*;
+
+pub(crate) fn changes(paths: &[&str]) -> ChangeSet {
+    let files = paths.iter().map(|path| FileChange {
+        path: (*path).to_owned(),
+        old_path: None,
+        kind: ChangeKind::Modified,
+        added: 1,
+        deleted: 1,
+        binary: false,
+        language: None,
+        added_lines: Vec::new(),
+    });
+    ChangeSet { base: None, head: "0123456789abcdef".to_owned(), files: files.collect() }
+}
+
+fn run() -> RunRequest {
+    RunRequest {
+        schema: 1,
+        run_id: RunId::parse("shop-1").expect("a run id"),
+        repository: Repository {
+            name: "acme/shop".to_owned(),
+            url: "https://example.org/acme/shop".to_owned(),
+            default_branch: "main".to_owned(),
+        },
+        reference: "refs/heads/main".to_owned(),
+        branch: "main".to_owned(),
+        commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+        base: None,
+        message: None,
+        author: None,
+        trigger: Trigger { kind: "push".to_owned(), actor: None, delivery: None },
+        template: None,
+        environment: None,
+        url: String::new(),
+        started_at: "2026-11-23T10:20:30Z".parse().expect("an instant"),
+    }
+}
+
+fn environment() -> Environment {
+    Environment {
+        target: Target::Directory(DirectoryTarget::default()),
+        health: Vec::new(),
+        approval: None,
+        watch: Watch::default(),
+    }
+}
+
+fn settings(environments: &[&str]) -> Settings {
+    let environments = environments.iter().map(|name| ((*name).to_owned(), environment()));
+    Settings { environments: environments.collect(), ..Settings::default() }
+}
+
+const BOTH: &[&str] = &["staging", "production"];
+
+fn planned(run: &RunRequest, settings: &Settings) -> Plan {
+    plan(run, Some(&changes(&["src/main.rs"])), settings).expect("a plan")
+}
+
+// The plan.
+
+#[test]
+fn a_push_to_the_default_branch_may_reach_production() {
+    let mut settings = settings(BOTH);
+    settings.environments.get_mut("production").expect("is there").approval =
+        Some(Approval { timeout_minutes: 30 });
+    let plan = planned(&run(), &settings);
+    assert_eq!(plan.target, PlanTarget::Production);
+    assert!(plan.staging.is_some() && plan.production.is_some());
+    assert_eq!((plan.approval, plan.approval_seconds), (true, 1_800));
+    assert_eq!(plan.release, "20261123-102030-0123456789");
+    assert_eq!(plan.required, ["syntax", "unit", "secrets"]);
+    assert_eq!(plan.template, Template::Default);
+}
+
+#[test]
+fn where_a_release_may_go_is_decided_case_by_case() {
+    use PlanTarget::{Nothing, Production, Staging};
+    type Change = fn(&mut RunRequest);
+    let same: Change = |_| {};
+    let feature: Change = |run| {
+        run.branch = "feature/x".to_owned();
+        run.reference = "refs/heads/feature/x".to_owned();
+    };
+    let tag: Change = |run| {
+        run.branch = "main".to_owned();
+        run.reference = "refs/tags/main".to_owned();
+    };
+    let request: Change = |run| run.trigger.kind = "pull_request".to_owned();
+    let to_staging: Change = |run| run.environment = Some("staging".to_owned());
+    let hotfix: Change = |run| run.template = Some("hotfix".to_owned());
+    let table: &[(Change, &[&str], PlanTarget, bool, &str)] = &[
+        (same, &[], Nothing, false, "no environment is configured in pact.toml: verified only"),
+        (same, BOTH, Production, true, "the default branch main may reach production"),
+        (same, &["staging"], Staging, true, "production is not configured"),
+        (same, &["production"], Production, false, "may reach production"),
+        (feature, BOTH, Staging, true, "branch feature/x ends at staging"),
+        (feature, &["production"], Nothing, false, "staging is not configured"),
+        (tag, BOTH, Staging, true, "tag main ends at staging"),
+        (request, BOTH, Nothing, false, "a pull request is verified only"),
+        (to_staging, BOTH, Staging, true, "asked for staging only"),
+        (hotfix, BOTH, Production, false, "may reach production"),
+    ];
+    for (change, environments, target, staging, reason) in table {
+        let mut run = run();
+        change(&mut run);
+        let plan = planned(&run, &settings(environments));
+        assert_eq!(plan.target, *target, "{reason}");
+        assert_eq!(plan.staging.is_some(), *staging, "{reason}");
+        assert_eq!(plan.production.is_some(), *target == Production, "{reason}");
+        assert!(plan.target_reason.contains(reason), "{}", plan.target_reason);
+    }
+}
+
+#[test]
+fn what_there_is_not_cannot_be_asked_for() {
+    for (template, environment, environments, message) in [
+        (Some("fast"), None, BOTH, "template \"fast\" was asked for; there are default"),
+        (None, Some("prod"), BOTH, "configures only staging and production"),
+        (None, Some("production"), &["staging"], "configures only staging"),
+        (None, Some("staging"), &[], "pact.toml configures none"),
+    ] {
+        let mut run = run();
+        run.template = template.map(str::to_owned);
+        run.environment = environment.map(str::to_owned);
+        let error = plan(&run, None, &settings(environments)).expect_err("is refused");
+        assert_eq!(error.name, ErrorName::InvalidIntent);
+        assert!(error.message.contains(message), "{}", error.message);
+    }
+}
+
+#[test]
+fn the_trigger_overrides_the_repositorys_template() {
+    let mut settings = settings(BOTH);
+    settings.template = Some(Template::Production);
+    let plan = planned(&run(), &settings);
+    assert_eq!(plan.template_reason, "set in pact.toml");
+    assert_eq!(plan.required, ["syntax", "unit", "dependencies", "secrets"]);
+    let mut run = run();
+    run.template = Some("hotfix".to_owned());
+    let plan = planned(&run, &settings);
+    assert_eq!(
+        (plan.template, plan.template_reason.as_str()),
+        (Template::Hotfix, "asked for by the trigger")
+    );
+}
+
+#[test]
+fn documentation_alone_deploys_nothing_but_is_still_searched_for_secrets() {
+    let mut settings = settings(BOTH);
+    settings.checks.insert("dependencies".to_owned(), CheckMode::Require);
+    let plan =
+        plan(&run(), Some(&changes(&["README.md", "docs/a.png"])), &settings).expect("a plan");
+    assert!(plan.documentation_only);
+    assert_eq!(plan.target, PlanTarget::Nothing);
+    assert!(plan.staging.is_none() && plan.production.is_none() && !plan.approval);
+    assert_eq!(plan.checks.unit.skip.as_deref(), Some("only documentation changed"));
+    assert_eq!(plan.checks.syntax.skip, None);
+    assert_eq!(plan.checks.secrets.skip, None);
+    assert_eq!(plan.checks.dependencies.skip, None, "is demanded");
+    assert_eq!(plan.required, ["syntax", "dependencies", "secrets"]);
+}
+
+#[test]
+fn without_a_change_set_everything_runs() {
+    let plan = plan(&run(), None, &settings(BOTH)).expect("a plan");
+    assert!(!plan.documentation_only);
+    assert_eq!(plan.checks, Default::default());
+}
+
+#[test]
+fn what_is_switched_off_is_skipped_and_a_templates_checks_stay_needed() {
+    let mut settings = settings(BOTH);
+    settings.template = Some(Template::Production);
+    for check in ["unit", "dependencies", "secrets", "quality"] {
+        settings.checks.insert(check.to_owned(), CheckMode::Skip);
+    }
+    let plan = planned(&run(), &settings);
+    assert_eq!(plan.checks.unit.skip.as_deref(), Some("switched off in pact.toml"));
+    assert_eq!(plan.checks.secrets.skip.as_deref(), Some("switched off in pact.toml"));
+    assert_eq!(plan.required, ["syntax", "dependencies", "secrets"]);
+}
+
+// The gate.
+
+fn check(status: StageStatus, summary: &str, output: Value) -> CheckResult {
+    CheckResult { status, summary: summary.to_owned(), output, findings: Vec::new() }
+}
+
+fn severities(high: u64, medium: u64) -> Value {
+    json!({ "checked": 3, "critical": 0, "high": high, "medium": medium, "low": 0, "info": 0 })
+}
+
+fn coverage(covered: u64, changed_covered: u64) -> Value {
+    json!({
+        "lines": 200, "covered": covered, "percent": 0.0,
+        "changed_lines": 10, "changed_covered": changed_covered, "changed_percent": 0.0,
+    })
+}
+
+/// The evidence of a run in which all is well.
+fn well() -> Checks {
+    use StageStatus::{Passed, Skipped};
+    let tests = json!({
+        "runner": "cargo", "command": "cargo test", "evidence": "output", "total": 14, "failed": 0,
+        "skipped": 0, "exit_code": 0, "log_key": null, "coverage_keys": [],
+    });
+    let quality =
+        json!({ "functions": 4, "above_threshold": 1, "max_cyclomatic": 20, "max_cognitive": 3 });
+    [
+        (
+            "syntax",
+            check(
+                Passed,
+                "3 files are valid",
+                json!({ "checked": 3, "invalid": 0, "unsupported": 0 }),
+            ),
+        ),
+        ("quality", check(Passed, "1 function is complex", quality)),
+        ("unit", check(Passed, "14 unit tests passed", tests)),
+        ("integration", check(Skipped, "no integration tests are configured", Value::Null)),
+        ("coverage", check(Passed, "80 %", coverage(160, 9))),
+        ("vulnerabilities", check(Passed, "nothing found", severities(0, 0))),
+        ("dependencies", check(Passed, "12 dependencies are safe", severities(0, 0))),
+        ("secrets", check(Passed, "no secret", severities(0, 0))),
+    ]
+    .into_iter()
+    .map(|(name, check)| (name.to_owned(), check))
+    .collect()
+}
+
+fn production_plan() -> Plan {
+    planned(&run(), &settings(BOTH))
+}
+
+fn outcome(decision: &Decision, rule: &str) -> (RuleOutcome, bool) {
+    let rule = decision.reasons.iter().find(|r| r.rule == rule).expect("the rule");
+    (rule.outcome, rule.required)
+}
+
+#[test]
+fn all_well_goes_as_far_as_the_plan() {
+    let decision = decide(&production_plan(), &well());
+    assert_eq!(decision.verdict, Verdict::Promote);
+    assert_eq!(decision.summary, "Promoted: all 3 rules that the gate needs are met");
+    let decision = decide(&planned(&run(), &settings(&["staging"])), &well());
+    assert_eq!(decision.verdict, Verdict::StageOnly);
+    let decision = decide(&planned(&run(), &settings(&[])), &well());
+    assert_eq!(decision.verdict, Verdict::VerifyOnly);
+    assert_eq!(decision.summary, "No environment is configured in pact.toml: verified only");
+    insta::assert_json_snapshot!(decision.reasons);
+}
+
+#[test]
+fn failing_tests_reject_and_say_what_would_pass() {
+    let mut checks = well();
+    let unit = checks.get_mut("unit").expect("is there");
+    unit.status = StageStatus::Failed;
+    unit.summary = "2 of 14 unit tests failed (test_cart, test_total)".to_owned();
+    unit.output["failed"] = json!(2);
+    let decision = decide(&production_plan(), &checks);
+    assert_eq!(decision.verdict, Verdict::Reject);
+    assert_eq!(decision.summary, "Rejected: 2 of 14 unit tests failed (test_cart, test_total)");
+    let first = &decision.reasons[0];
+    assert_eq!(first.rule, "tests-pass");
+    assert_eq!(first.would_pass.as_deref(), Some("2 more passing unit tests"));
+    insta::assert_json_snapshot!(first);
+}
+
+#[test]
+fn some_failures_reject_although_nothing_needs_the_check() {
+    let mut plan = production_plan();
+    plan.required.clear();
+    for name in ["syntax", "secrets", "unit", "integration"] {
+        let mut checks = well();
+        checks.insert(name.to_owned(), check(StageStatus::Failed, "is broken", Value::Null));
+        let decision = decide(&plan, &checks);
+        assert_eq!(
+            (decision.verdict, decision.summary.as_str()),
+            (Verdict::Reject, "Rejected: is broken")
+        );
+    }
+    for name in ["vulnerabilities", "dependencies", "quality", "coverage"] {
+        let mut checks = well();
+        checks.insert(name.to_owned(), check(StageStatus::Failed, "is bad", Value::Null));
+        let decision = decide(&plan, &checks);
+        assert_eq!(decision.verdict, Verdict::Promote, "{name} is advisory");
+        assert!(decision.summary.ends_with("worth a look: is bad"), "{}", decision.summary);
+        plan.required = vec![name.to_owned()];
+        assert_eq!(decide(&plan, &checks).verdict, Verdict::Reject, "{name} is needed");
+        plan.required.clear();
+    }
+}
+
+#[test]
+fn a_needed_check_that_was_not_carried_out_holds_by_name() {
+    let plan = production_plan();
+    for status in [StageStatus::Skipped, StageStatus::Error, StageStatus::Running] {
+        let mut checks = well();
+        checks.insert("unit".to_owned(), check(status, "pytest is not installed", Value::Null));
+        let decision = decide(&plan, &checks);
+        assert_eq!(decision.verdict, Verdict::Hold);
+        assert_eq!(decision.summary, "Held: unit tests not checked: pytest is not installed");
+    }
+    let mut checks = well();
+    checks.remove("secrets");
+    let decision = decide(&plan, &checks);
+    assert_eq!(decision.summary, "Held: secrets not checked: it was not carried out");
+    // Nothing would be deployed anyway: it is named, but nothing is held.
+    let decision = decide(&planned(&run(), &settings(&[])), &checks);
+    assert_eq!(decision.verdict, Verdict::VerifyOnly);
+    assert!(decision.summary.contains("secrets not checked"), "{}", decision.summary);
+    assert_eq!(decide(&plan, &Checks::new()).verdict, Verdict::Hold);
+}
+
+#[test]
+fn no_tests_at_all_are_no_reason_to_hold_unless_they_are_demanded() {
+    let mut checks = well();
+    let none = check(StageStatus::Skipped, "no tests found in this repository", Value::Null);
+    checks.insert("unit".to_owned(), none);
+    assert_eq!(decide(&production_plan(), &checks).verdict, Verdict::Promote);
+    let mut settings = settings(BOTH);
+    settings.checks.insert("unit".to_owned(), CheckMode::Require);
+    assert_eq!(decide(&planned(&run(), &settings), &checks).verdict, Verdict::Hold);
+}
+
+#[test]
+fn thresholds_are_compared_and_say_how_much_is_missing() {
+    let mut settings = settings(BOTH);
+    settings.gate.min_coverage = Some(81.0);
+    settings.gate.min_changed_coverage = Some(90.0);
+    settings.gate.max_quality_findings = Some(1);
+    settings.gate.max_severity = Some(Severity::Medium);
+    let plan = planned(&run(), &settings);
+    let decision = decide(&plan, &well());
+    assert_eq!(decision.verdict, Verdict::Reject);
+    assert_eq!(decision.reasons[0].rule, "coverage");
+    assert_eq!(decision.reasons[0].would_pass.as_deref(), Some("2 more covered lines"));
+    assert_eq!(outcome(&decision, "changed-coverage"), (RuleOutcome::Met, true));
+    assert_eq!(outcome(&decision, "quality"), (RuleOutcome::Met, true));
+    insta::assert_json_snapshot!(decision.reasons[0]);
+
+    let mut checks = well();
+    checks.insert("coverage".to_owned(), check(StageStatus::Passed, "ok", coverage(162, 9)));
+    assert_eq!(decide(&plan, &checks).verdict, Verdict::Promote);
+    let mut high = check(StageStatus::Failed, "1 known vulnerability", severities(1, 4));
+    high.findings.push(Finding::new("x", Severity::High, "x").at("Cargo.lock", Some(7), None));
+    checks.insert("dependencies".to_owned(), high);
+    let decision = decide(&plan, &checks);
+    assert_eq!(decision.summary, "Rejected: 1 known vulnerability");
+    insta::assert_json_snapshot!(decision.reasons[0]);
+    // The repository lets medium pass, whatever the agent thinks of it.
+    let medium = check(StageStatus::Failed, "4 medium", severities(0, 4));
+    checks.insert("dependencies".to_owned(), medium);
+    assert_eq!(decide(&plan, &checks).verdict, Verdict::Promote);
+    // A threshold without numbers cannot be met.
+    checks.insert("quality".to_owned(), check(StageStatus::Passed, "ok", Value::Null));
+    assert_eq!(outcome(&decide(&plan, &checks), "quality"), (RuleOutcome::NotChecked, true));
+    assert_eq!(decide(&plan, &checks).verdict, Verdict::Hold);
+}
+
+#[test]
+fn end_to_end_tests_that_are_demanded_need_a_staging() {
+    let mut settings = settings(&["production"]);
+    settings.checks.insert("e2e".to_owned(), CheckMode::Require);
+    let decision = decide(&planned(&run(), &settings), &well());
+    assert_eq!(decision.verdict, Verdict::Hold);
+    assert!(decision.summary.contains("no staging to run them against"), "{}", decision.summary);
+}
+
+#[test]
+fn a_plan_that_contradicts_itself_is_held() {
+    let mut plan = production_plan();
+    plan.production = None;
+    assert_eq!(decide(&plan, &well()).verdict, Verdict::Hold);
+}
+
+#[test]
+fn a_decision_stays_small_whatever_the_checks_say() {
+    let mut checks = well();
+    for check in checks.values_mut() {
+        check.status = StageStatus::Failed;
+        check.summary = "ü".repeat(100_000);
+        check.findings = vec![
+            Finding::new("c", Severity::High, "m".repeat(9_000)).at(
+                "p".repeat(9_000),
+                None,
+                None
+            );
+            50
+        ];
+    }
+    let decision = decide(&production_plan(), &checks);
+    assert!(json!(decision).to_string().len() < 30_000);
+    assert!(decision.summary.len() < 500, "{}", decision.summary.len());
+}
+
+/// How bad a verdict is, plans being equal.
+fn rank(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Promote | Verdict::StageOnly | Verdict::VerifyOnly => 0,
+        Verdict::Hold => 1,
+        Verdict::Reject => 2,
+    }
+}
+
+const STATUSES: [StageStatus; 4] =
+    [StageStatus::Passed, StageStatus::Skipped, StageStatus::Error, StageStatus::Failed];
+
+fn any_plan() -> impl Strategy<Value = Plan> {
+    let modes = proptest::collection::vec(0usize..3, 9);
+    let limits = (
+        proptest::option::of(0.0f64..100.0),
+        proptest::option::of(0.0f64..100.0),
+        proptest::option::of(0u64..3),
+        0usize..6,
+    );
+    (modes, limits, 0usize..4).prop_map(|(modes, limits, environments)| {
+        let names = [&[][..], &["staging"], &["production"], BOTH];
+        let mut settings = settings(names[environments]);
+        for (name, mode) in pact_contract::settings::CHECKS.iter().zip(modes) {
+            let mode = [CheckMode::Auto, CheckMode::Skip, CheckMode::Require][mode];
+            settings.checks.insert((*name).to_owned(), mode);
+        }
+        settings.gate.min_coverage = limits.0;
+        settings.gate.min_changed_coverage = limits.1;
+        settings.gate.max_quality_findings = limits.2;
+        settings.gate.max_severity = [
+            None,
+            Some(Severity::Info),
+            Some(Severity::Low),
+            Some(Severity::Medium),
+            Some(Severity::High),
+            Some(Severity::Critical),
+        ][limits.3];
+        planned(&run(), &settings)
+    })
+}
+
+proptest! {
+    #[test]
+    fn nothing_goes_on_with_a_needed_check_that_did_not_pass(
+        plan in any_plan(), statuses in proptest::collection::vec(0usize..4, 8)
+    ) {
+        let mut checks = well();
+        for (check, status) in checks.values_mut().zip(&statuses) {
+            check.status = STATUSES[*status];
+        }
+        let decision = decide(&plan, &checks);
+        if matches!(decision.verdict, Verdict::Promote | Verdict::StageOnly) {
+            for name in plan.required.iter().filter(|name| *name != "e2e") {
+                let check = &checks[name];
+                let allowed = check.status == StageStatus::Passed
+                    // With a limit of its own the repository overrules the agent's verdict.
+                    || (check.status == StageStatus::Failed
+                        && name == "quality"
+                        && plan.gate.max_quality_findings.is_some());
+                prop_assert!(allowed, "{} is {:?}", name, check.status);
+            }
+            for name in ["syntax", "secrets", "unit", "integration"] {
+                prop_assert_ne!(checks[name].status, StageStatus::Failed);
+            }
+        }
+        prop_assert!(decision.reasons.iter().all(|r| r.outcome == RuleOutcome::Met || !r.message.is_empty()));
+    }
+
+    #[test]
+    fn a_worse_check_never_improves_the_verdict(
+        plan in any_plan(),
+        statuses in proptest::collection::vec(0usize..4, 8),
+        which in 0usize..8, worse in 1usize..4,
+    ) {
+        // Numbers that are as good as can be, so that the status alone is worse.
+        let mut plan = plan;
+        plan.gate.min_coverage = plan.gate.min_coverage.map(|p| p.min(80.0));
+        plan.gate.min_changed_coverage = plan.gate.min_changed_coverage.map(|p| p.min(90.0));
+        plan.gate.max_quality_findings = plan.gate.max_quality_findings.map(|_| 1);
+        let mut checks = well();
+        for (check, status) in checks.values_mut().zip(&statuses) {
+            check.status = STATUSES[*status];
+        }
+        let before = decide(&plan, &checks);
+        let (name, check) = checks.iter_mut().nth(which).expect("one of eight");
+        let position = STATUSES.iter().position(|s| *s == check.status).expect("one of them");
+        let new = (position + worse).min(3);
+        // A repository's own limit overrules the agent's verdict, never the lack of one.
+        prop_assume!(!(name == "quality" && plan.gate.max_quality_findings.is_some() && new == 3));
+        // Skipped and error weigh the same.
+        check.status = STATUSES[new];
+        let after = decide(&plan, &checks);
+        prop_assert!(rank(after.verdict) >= rank(before.verdict), "{:?} {:?}", before, after);
+    }
+
+    #[test]
+    fn worse_numbers_never_improve_the_verdict(
+        plan in any_plan(), covered in 0u64..200, less in 0u64..200, high in 0u64..3, more in 0u64..3,
+    ) {
+        let with = |covered: u64, high: u64| {
+            let mut checks = well();
+            checks.insert("coverage".to_owned(), check(StageStatus::Passed, "c", coverage(covered, covered / 20)));
+            checks.insert("dependencies".to_owned(), check(StageStatus::Passed, "d", severities(high, 0)));
+            rank(decide(&plan, &checks).verdict)
+        };
+        prop_assert!(with(covered.saturating_sub(less), high + more) >= with(covered, high));
+    }
+}
+
+// The judgement.
+
+fn metrics(errors: u64, p95_ms: f64) -> Metrics {
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    let error_rate = errors as f64;
+    Metrics { requests: 100, errors, error_rate, p95_ms, ..Metrics::default() }
+}
+
+#[test]
+fn a_release_is_judged_by_errors_latency_and_anomalies() {
+    let calm = DetectAnomaliesOutput { compared: true, anomalies: Vec::new() };
+    let worse =
+        DetectAnomaliesOutput { compared: true, anomalies: vec!["slower by 80 ms".to_owned()] };
+    let unknown = DetectAnomaliesOutput::default();
+    let table = [
+        (
+            metrics(5, 500.0),
+            &calm,
+            ReleaseVerdict::Keep,
+            "The release stays: 100 requests, 5 of them failed",
+        ),
+        (
+            metrics(6, 10.0),
+            &calm,
+            ReleaseVerdict::RollBack,
+            "6.0 % of 100 requests failed; at most 5 %",
+        ),
+        (
+            metrics(0, 501.0),
+            &calm,
+            ReleaseVerdict::RollBack,
+            "the latency is 501 ms; at most 500 ms",
+        ),
+        (metrics(0, f64::NAN), &calm, ReleaseVerdict::RollBack, "NaN"),
+        (
+            metrics(0, 10.0),
+            &worse,
+            ReleaseVerdict::RollBack,
+            "worse than before the release: slower by 80 ms",
+        ),
+        (metrics(0, 10.0), &unknown, ReleaseVerdict::Keep, "The release stays"),
+        (Metrics::default(), &worse, ReleaseVerdict::Inconclusive, "no request was measured"),
+    ];
+    for (metrics, anomalies, verdict, text) in table {
+        let asked = JudgeRelease {
+            metrics,
+            baseline: None,
+            anomalies: anomalies.clone(),
+            watch: Watch::default(),
+        };
+        let (output, summary) = judge(&asked);
+        assert_eq!(output.verdict, verdict, "{summary}");
+        assert!(summary.contains(text), "{summary}");
+        let rules: Vec<_> = output.reasons.iter().map(|r| r.rule.as_str()).collect();
+        assert_eq!(rules, ["error-rate", "latency-p95", "no-anomalies"]);
+    }
+}
+
+// Through the adapter, as the state machine calls.
+
+async fn call(memory: &Arc<Memory>, action: &str, parameters: Value) -> Result<Value, AgentError> {
+    let agent = QualityAgent::new(Arc::clone(memory) as Arc<dyn Artifacts>);
+    let intent = json!({
+        "version": "0.1.0",
+        "intent": {
+            "action": action, "parameters": parameters,
+            "context": { "run_id": "shop-1", "state": "State" },
+        },
+        "metadata": { "sender": { "agent_id": "pact.pipeline", "timestamp": "2026-11-23T10:00:00Z" } },
+    });
+    let deadline = Instant::now() + Duration::from_secs(30);
+    adapter::handle(&agent, &memory.recording(), intent, deadline).await
+}
+
+#[tokio::test]
+async fn every_action_answers_as_the_state_machine_asks() {
+    let memory = Memory::new();
+    let set = json!(changes(&["README.md"])).to_string();
+    memory.put("changes", Bytes::from(set)).await.expect("is kept");
+    let settings = json!(settings(BOTH));
+    let answer = call(
+        &memory,
+        "quality.plan_pipeline",
+        json!({ "run": run(), "changes_key": "changes", "settings": settings }),
+    )
+    .await
+    .expect("a plan");
+    assert_eq!(answer["response"]["status"], "passed");
+    let plan = &answer["response"]["output"];
+    assert_eq!(plan["documentation_only"], true);
+    assert_eq!(plan["target"], "nothing");
+    insta::assert_snapshot!(answer["response"]["summary"].as_str().expect("a text"));
+
+    // A change set that is not there leaves nothing out.
+    let answer = call(
+        &memory,
+        "quality.plan_pipeline",
+        json!({ "run": run(), "changes_key": "gone", "settings": settings }),
+    )
+    .await
+    .expect("a plan");
+    let plan = &answer["response"]["output"];
+    assert_eq!(plan["target"], "production");
+
+    let answer = call(&memory, "quality.evaluate_gate", json!({ "plan": plan, "checks": well() }))
+        .await
+        .expect("a decision");
+    assert_eq!(answer["response"]["status"], "passed");
+    assert_eq!(answer["response"]["output"]["verdict"], "promote");
+    let answer = call(&memory, "quality.evaluate_gate", json!({ "plan": plan, "checks": {} }))
+        .await
+        .expect("a decision");
+    assert_eq!(answer["response"]["status"], "failed");
+    assert_eq!(answer["response"]["output"]["verdict"], "hold");
+
+    let asked =
+        json!({ "metrics": metrics(0, 10.0), "baseline": null, "anomalies": null, "watch": null });
+    let answer = call(&memory, "quality.judge_release", asked).await.expect("a judgement");
+    assert_eq!(answer["response"]["output"]["verdict"], "keep");
+    let answer = call(&memory, "quality.judge_release", json!({ "metrics": Metrics::default() }))
+        .await
+        .expect("a judgement");
+    assert_eq!(answer["response"]["status"], "skipped");
+
+    let error = call(&memory, "quality.evaluate_gate", json!({ "plan": plan }))
+        .await
+        .expect_err("is refused");
+    assert_eq!(error.name, ErrorName::MissingParameters);
+    let error = call(&memory, "quality.evaluate_gate", json!({ "plan": 1, "checks": {} }))
+        .await
+        .expect_err("is refused");
+    assert_eq!(error.name, ErrorName::InvalidIntent);
+}
