@@ -1,2 +1,33 @@
-//! The PACT command line tool, with the local stack inside.
-fn main() {}
+//! `pactctl`: the PACT command line tool, with the local stack inside.
+#![expect(clippy::print_stdout, reason = "a command line tool prints its answers")]
+
+mod cli;
+mod client;
+mod commands;
+mod data;
+mod failure;
+mod function;
+mod repository;
+mod run;
+mod stack;
+mod term;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    // A function of the local stack is this program again; it has its own logs and its own end.
+    if let cli::Command::Function { name } = &cli.command {
+        return function::main(name);
+    }
+    term::init(cli.verbose);
+    match commands::dispatch(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.report();
+            failure.exit.into()
+        }
+    }
+}

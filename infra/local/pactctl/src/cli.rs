@@ -1,0 +1,207 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+const EXAMPLES: &str = "\
+Examples:
+  pactctl run                        push HEAD of this repository through the pipeline
+  pactctl run ../shop --branch dev   another repository, as a push to the branch `dev`
+  pactctl run --json | jq .status    one JSON document
+  pactctl up                         keep the stack up: gateway, dashboard, AWS endpoint
+  pactctl runs list                  what ran, and how it ended
+
+Exit codes: 0 succeeded, 1 failed, rejected or held, 2 wrong usage, 3 rolled back, 4 internal fault.";
+
+/// Runs the PACT DevOps pipeline on one machine: the same state machines, agents and template as
+/// on AWS, with its data in one folder.
+#[derive(Debug, Parser)]
+#[command(name = "pactctl", version, after_help = EXAMPLES, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// The stack's own log on standard error; twice for more.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Push a commit through the whole pipeline and wait for the end.
+    ///
+    /// The push reaches the gateway as a signed webhook, as from a git host. When a stack is up
+    /// on the same data folder it takes the push; otherwise one is started for this run.
+    Run(RunArgs),
+    /// Keep the stack up: gateway, dashboard, and an endpoint for any AWS client.
+    ///
+    /// Runs that were interrupted go on.
+    Up(UpArgs),
+    /// Stop the services that releases are served by.
+    Down(DataArgs),
+    /// List runs, show one, or check its transaction log.
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// List the agents and their actions.
+    Agents {
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check a repository's pact.toml, or the state machines and the template of this program.
+    Validate {
+        /// A pact.toml, or a folder that has one.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Print the JSON Schema of pact.toml for editors, and nothing else.
+        #[arg(long)]
+        schema: bool,
+    },
+    /// Print the completion script of a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Serve one function of the template to the local Lambda host.
+    #[command(hide = true)]
+    Function {
+        /// Logical id of the function.
+        name: String,
+    },
+}
+
+/// Where the stack's data is.
+#[derive(Clone, Debug, Args)]
+pub struct DataArgs {
+    /// Folder for the stack's data.
+    #[arg(long, value_name = "DIR", env = "PACT_DATA", default_value = ".pact")]
+    pub data: PathBuf,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A git repository: a folder, or an http(s) address.
+    #[arg(default_value = ".", value_name = "PATH|URL")]
+    pub source: String,
+    /// Commit the push started from [default: the parent of the head].
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// Commit to push [default: HEAD].
+    #[arg(long, value_name = "REV")]
+    pub head: Option<String>,
+    /// Branch that is pushed to [default: the branch of HEAD].
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
+    /// Last environment to deploy to: staging or production.
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Template: default, production, microservice, frontend, ml_model or hotfix.
+    #[arg(long, value_name = "NAME", value_parser = template)]
+    pub template: Option<String>,
+    /// Port of the gateway and the dashboard [default: any free one].
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+    /// One JSON document on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+fn template(text: &str) -> Result<String, String> {
+    let known: Vec<_> = pact_contract::settings::Template::ALL.iter().map(|(_, n)| *n).collect();
+    if known.contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("there is no such template; there are {}", known.join(", ")))
+    }
+}
+
+/// Arguments of `up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Port of the gateway and the dashboard.
+    #[arg(long, value_name = "PORT", default_value_t = 8787)]
+    pub port: u16,
+    /// Port of the AWS endpoint (Step Functions, DynamoDB, Lambda).
+    #[arg(long, value_name = "PORT", default_value_t = 4566)]
+    pub aws_port: u16,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// What to do with runs.
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// The latest runs, newest first.
+    List {
+        /// Only runs of this repository.
+        #[arg(long)]
+        repository: Option<String>,
+        /// Only runs on this branch.
+        #[arg(long)]
+        branch: Option<String>,
+        /// Only runs with this status.
+        #[arg(long)]
+        status: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// One run with its stages, decision and deployments.
+    Show {
+        /// The run; the latest without it.
+        run_id: Option<String>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// The transaction log of a run: who decided what, on which evidence.
+    Log {
+        /// The run; the latest without it.
+        run_id: Option<String>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Check that the transaction log was not altered.
+    Verify {
+        /// The run; the latest without it.
+        run_id: Option<String>,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,210 @@
+//! The command line tool as a client of a stack, its own or another process's: the gateway by
+//! HTTP as a git host would, the results by DynamoDB, the execution by Step Functions.
+
+use std::{path::Path, time::Duration};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sfn::{config::Credentials, types::ExecutionStatus};
+use hmac::{Hmac, KeyInit, Mac};
+use pact_aws::DynamoStore;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::{
+    data::{Endpoints, Secrets},
+    failure::{Context, Failure},
+    repository::Push,
+};
+
+/// Region of the local stack.
+pub const REGION: &str = "us-east-1";
+/// Account of the local stack.
+pub const ACCOUNT: &str = "000000000000";
+
+/// A connection to a stack.
+#[derive(Clone)]
+pub struct Client {
+    /// How the stack is reached.
+    pub endpoints: Endpoints,
+    /// The run store.
+    pub store: DynamoStore,
+    secrets: Secrets,
+    http: reqwest::Client,
+    sfn: aws_sdk_sfn::Client,
+}
+
+/// The gateway's answer to a push.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Accepted {
+    /// The run.
+    pub run_id: String,
+    /// Its page on the dashboard.
+    pub url: String,
+    /// Where it stands.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// Whether the push was known already.
+    #[serde(default)]
+    pub duplicate: bool,
+}
+
+impl Client {
+    /// Connects; nothing is sent yet.
+    pub async fn new(endpoints: Endpoints, secrets: Secrets) -> Result<Self, Failure> {
+        let sfn = aws_sdk_sfn::Client::new(&sdk_config(&endpoints.aws).await);
+        let store = store(&endpoints.dynamodb, &endpoints.table).await;
+        let http = http_client()?;
+        Ok(Self { endpoints, store, secrets, http, sfn })
+    }
+
+    /// Connects to the stack that is up on `root`, if it answers.
+    pub async fn attach(root: &Path) -> Option<Self> {
+        let (endpoints, secrets) = (Endpoints::read(root)?, Secrets::read(root)?);
+        let client = Self::new(endpoints, secrets).await.ok()?;
+        client.is_up().await.then_some(client)
+    }
+
+    /// Whether the gateway answers.
+    pub async fn is_up(&self) -> bool {
+        let request = self.http.get(format!("{}/health", self.endpoints.api)).send().await;
+        request.is_ok_and(|r| r.status().is_success())
+    }
+
+    /// Delivers the push as GitHub would: a signed webhook.
+    pub async fn push(&self, push: &Push) -> Result<Accepted, Failure> {
+        let body = webhook(push).to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secrets.webhook.as_bytes())
+            .doing("sign the webhook")?;
+        mac.update(body.as_bytes());
+        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        let request = self
+            .http
+            .post(format!("{}/webhooks/github", self.endpoints.api))
+            .header("content-type", "application/json")
+            .header("x-github-event", "push")
+            .header("x-github-delivery", Uuid::new_v4().to_string())
+            .header("x-hub-signature-256", signature)
+            .body(body);
+        accepted(request).await
+    }
+
+    /// Starts a run through the API: with a template or an environment, or once more.
+    pub async fn start(
+        &self,
+        push: &Push,
+        template: Option<&str>,
+        environment: Option<&str>,
+        rerun: bool,
+    ) -> Result<Accepted, Failure> {
+        let mut body = json!({
+            "repository": push.repository,
+            "branch": push.branch,
+            "commit": push.commit,
+            "rerun": rerun,
+        });
+        let optional = [
+            ("base", push.base.as_deref()),
+            ("author", push.author.as_deref()),
+            ("message", push.message.as_deref()),
+            ("template", template),
+            ("environment", environment),
+        ];
+        if let Some(map) = body.as_object_mut() {
+            for (key, value) in optional {
+                if let Some(value) = value {
+                    map.insert(key.to_owned(), json!(value));
+                }
+            }
+        }
+        let request = self
+            .http
+            .post(format!("{}/v1/pipelines", self.endpoints.api))
+            .bearer_auth(&self.secrets.api_token)
+            .json(&body);
+        accepted(request).await
+    }
+
+    /// Whether the run's execution is still going on. None when there is none.
+    pub async fn execution_is_running(&self, arn: &str) -> Result<Option<bool>, Failure> {
+        let answer = self.sfn.describe_execution().execution_arn(arn).send().await;
+        match answer {
+            Ok(execution) => Ok(Some(*execution.status() == ExecutionStatus::Running)),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_execution_does_not_exist()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(Failure::internal(format!(
+                "failed to ask for the execution: {}",
+                aws_sdk_sfn::error::DisplayErrorContext(&error)
+            ))),
+        }
+    }
+}
+
+/// SDK settings for an endpoint of the local stack.
+pub async fn sdk_config(endpoint: &str) -> aws_config::SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .endpoint_url(endpoint)
+        .credentials_provider(Credentials::new("local", "local", None, None, "pactctl"))
+        .load()
+        .await
+}
+
+/// The run store at an endpoint.
+pub async fn store(endpoint: &str, table: &str) -> DynamoStore {
+    DynamoStore::new(aws_sdk_dynamodb::Client::new(&sdk_config(endpoint).await), table)
+}
+
+/// A client for loopback addresses: no proxy, short time-outs.
+pub fn http_client() -> Result<reqwest::Client, Failure> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(5))
+        .timeout(Duration::from_secs(30))
+        .build()
+        .doing("set up the HTTP client")
+}
+
+async fn accepted(request: reqwest::RequestBuilder) -> Result<Accepted, Failure> {
+    let answer = request.send().await.doing("reach the gateway")?;
+    let status = answer.status();
+    let body = answer.text().await.doing("read the gateway's answer")?;
+    if status.is_success() {
+        return serde_json::from_str(&body).doing("understand the gateway's answer");
+    }
+    let message = serde_json::from_str::<Value>(&body)
+        .ok()
+        .and_then(|v| v.pointer("/error/message").and_then(Value::as_str).map(str::to_owned))
+        .unwrap_or(body);
+    let message = format!("the gateway refused the push: {message} ({status})");
+    Err(if status.is_client_error() { Failure::usage(message) } else { Failure::internal(message) })
+}
+
+/// The payload of GitHub's push event, as far as the gateway reads it.
+fn webhook(push: &Push) -> Value {
+    let zero = "0".repeat(40);
+    json!({
+        "ref": push.reference,
+        "before": push.base.as_deref().unwrap_or(&zero),
+        "after": push.commit,
+        "created": push.base.is_none(),
+        "deleted": false,
+        "forced": false,
+        "repository": {
+            "full_name": push.repository.name,
+            "clone_url": push.repository.url,
+            "default_branch": push.repository.default_branch,
+        },
+        "pusher": { "name": push.author.as_deref().unwrap_or("pactctl") },
+        "head_commit": {
+            "id": push.commit,
+            "message": push.message.as_deref().unwrap_or_default(),
+            "author": { "name": push.author.as_deref().unwrap_or("unknown") },
+        },
+        "commits": [],
+    })
+}

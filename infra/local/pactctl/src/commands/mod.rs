@@ -1,0 +1,39 @@
+//! One function for each command.
+
+mod agents;
+mod down;
+mod runs;
+mod up;
+mod validate;
+
+use clap::CommandFactory;
+use tokio::runtime::Runtime;
+
+use crate::{
+    cli::{Cli, Command},
+    failure::{Context, Exit, Failure},
+    run,
+};
+
+/// Carries out the command.
+pub fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Up(args) => up::up(&args),
+        Command::Down(args) => down::down(&args),
+        Command::Runs(command) => runs::runs(command),
+        Command::Agents { json } => agents::agents(json),
+        Command::Validate { path, json, schema } => validate::validate(&path, json, schema),
+        Command::Completions { shell } => {
+            let mut command = Cli::command();
+            clap_complete::generate(shell, &mut command, "pactctl", &mut std::io::stdout());
+            Ok(Exit::Success)
+        }
+        Command::Function { .. } => Ok(Exit::Usage),
+    }
+}
+
+/// The runtime of a command.
+pub fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().doing("start the runtime")
+}

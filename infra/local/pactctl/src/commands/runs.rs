@@ -1,0 +1,224 @@
+//! `pactctl runs`: what ran, what was decided, and whether the log is as it was written.
+
+use std::{fmt::Write, path::Path};
+
+use console::style;
+use pact_agent::ports::{RunQuery, RunReader};
+use pact_aws::DynamoStore;
+use pact_contract::{RunStatus, StageStatus, log};
+use serde_json::json;
+
+use crate::{
+    cli::RunsCommand,
+    client::{self, Client},
+    data::Opened,
+    failure::{Context, Exit, Failure},
+    run::{report::Report, summary},
+    stack::{Definition, Store, open_data},
+    term,
+};
+
+/// The run store, of a stack that is up or opened for this command.
+struct Reader {
+    store: DynamoStore,
+    own: Option<Store>,
+}
+
+impl Reader {
+    async fn open(data: &Path) -> Result<Self, Failure> {
+        if !data.is_dir() {
+            return Err(Failure::usage(format!("there is no data folder {}", data.display()))
+                .remedy("`pactctl run` makes one; --data DIR names another"));
+        }
+        let root = data.canonicalize().doing("read the data folder")?;
+        if let Some(client) = Client::attach(&root).await {
+            return Ok(Self { store: client.store, own: None });
+        }
+        let Opened::Owned(folder) = open_data(data)? else {
+            return Err(Failure::usage("a stack is starting or stopping on this data folder")
+                .remedy("try again in a moment"));
+        };
+        let definition = Definition::load(&folder, &folder.secrets()?)?;
+        let own = Store::open(&folder, &definition.stack.tables).await?;
+        let store = client::store(&own.endpoint, &definition.run_table()?).await;
+        Ok(Self { store, own: Some(own) })
+    }
+
+    async fn close(self) {
+        if let Some(own) = self.own {
+            own.close().await;
+        }
+    }
+
+    async fn latest(&self, run_id: Option<String>) -> Result<String, Failure> {
+        if let Some(run_id) = run_id {
+            return Ok(run_id);
+        }
+        let query = RunQuery { limit: 1, ..RunQuery::default() };
+        let page = self.store.latest_runs(&query).await.doing("list the runs")?;
+        page.runs
+            .first()
+            .map(|r| r.request.run_id.to_string())
+            .ok_or_else(|| Failure::usage("nothing has run yet").remedy("start with `pactctl run`"))
+    }
+}
+
+/// Carries out the command.
+pub fn runs(command: RunsCommand) -> Result<Exit, Failure> {
+    super::runtime()?.block_on(async {
+        match command {
+            RunsCommand::List { repository, branch, status, limit, json, data } => {
+                let status = status.map(|s| parse_status(&s)).transpose()?;
+                let query = RunQuery { repository, branch, status, limit, cursor: None };
+                let reader = Reader::open(&data.data).await?;
+                let result = list(&reader, &query, json).await;
+                reader.close().await;
+                result
+            }
+            RunsCommand::Show { run_id, json, data } => {
+                let reader = Reader::open(&data.data).await?;
+                let result = show(&reader, run_id, json).await;
+                reader.close().await;
+                result
+            }
+            RunsCommand::Log { run_id, json, data } => {
+                let reader = Reader::open(&data.data).await?;
+                let result = print_log(&reader, run_id, json).await;
+                reader.close().await;
+                result
+            }
+            RunsCommand::Verify { run_id, data } => {
+                let reader = Reader::open(&data.data).await?;
+                let result = verify(&reader, run_id).await;
+                reader.close().await;
+                result
+            }
+        }
+    })
+}
+
+fn parse_status(text: &str) -> Result<RunStatus, Failure> {
+    RunStatus::parse(text).ok_or_else(|| {
+        let known: Vec<_> = RunStatus::ALL.iter().map(|s| s.as_str()).collect();
+        Failure::usage(format!("there is no status {text:?}"))
+            .remedy(format!("there are {}", known.join(", ")))
+    })
+}
+
+async fn list(reader: &Reader, query: &RunQuery, json: bool) -> Result<Exit, Failure> {
+    let page = reader.store.latest_runs(query).await.doing("list the runs")?;
+    if json {
+        let runs: Vec<_> = page
+            .runs
+            .iter()
+            .map(|r| {
+                json!({
+                    "run_id": r.request.run_id,
+                    "status": r.status,
+                    "repository": r.request.repository.name,
+                    "branch": r.request.branch,
+                    "commit": r.request.commit,
+                    "started_at": r.request.started_at,
+                    "finished_at": r.finished_at,
+                    "reason": r.outcome.as_ref().map(|o| &o.reason),
+                })
+            })
+            .collect();
+        let document = json!({ "runs": runs, "cursor": page.cursor });
+        println!("{}", serde_json::to_string_pretty(&document).doing("write the list")?);
+        return Ok(Exit::Success);
+    }
+    if page.runs.is_empty() {
+        println!("no run matches");
+    }
+    for run in &page.runs {
+        let commit: String = run.request.commit.chars().take(10).collect();
+        println!(
+            "{:<16} {} {:<24} {:<12} {commit} {}",
+            term::run_style(run.status).apply_to(run.status.as_str()),
+            run.request.started_at.strftime("%Y-%m-%d %H:%M:%S"),
+            term::plain(&run.request.repository.name),
+            term::plain(&run.request.branch),
+            style(&run.request.run_id).dim(),
+        );
+    }
+    Ok(Exit::Success)
+}
+
+async fn show(reader: &Reader, run_id: Option<String>, json: bool) -> Result<Exit, Failure> {
+    let run_id = reader.latest(run_id).await?;
+    let report = Report::read(&reader.store, &run_id).await?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report).doing("write the report")?);
+        return Ok(Exit::Success);
+    }
+    let mut out = String::new();
+    for stage in &report.records {
+        let (mark, colour) = term::stage_mark(stage.status);
+        let line = format!(
+            "{} {:<28} {:>9}  {}",
+            colour.apply_to(mark),
+            stage.title(),
+            term::duration(stage.duration_ms),
+            term::plain(&stage.summary)
+        );
+        writeln!(out, "{line}").doing("write the report")?;
+        if stage.status == StageStatus::Passed {
+            for finding in &stage.findings {
+                summary::write_finding(&mut out, finding).doing("write the report")?;
+            }
+        }
+    }
+    print!("{out}{}", summary::text(&report, ""));
+    Ok(Exit::Success)
+}
+
+async fn print_log(reader: &Reader, run_id: Option<String>, json: bool) -> Result<Exit, Failure> {
+    let run_id = reader.latest(run_id).await?;
+    let entries = known_log(reader, &run_id).await?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&entries).doing("write the log")?);
+        return Ok(Exit::Success);
+    }
+    for entry in &entries {
+        let hash: String = entry.hash.chars().take(12).collect();
+        let said = ["summary", "message", "skip", "state"]
+            .iter()
+            .find_map(|k| entry.body.get(*k).and_then(serde_json::Value::as_str));
+        println!(
+            "{:>4} {} {:<16} {:<9} {:<30} {} {}",
+            entry.sequence,
+            entry.timestamp.strftime("%H:%M:%S%.3f"),
+            entry.actor,
+            format!("{:?}", entry.kind).to_lowercase(),
+            entry.action,
+            style(hash).dim(),
+            term::plain(said.unwrap_or_default()),
+        );
+    }
+    Ok(Exit::Success)
+}
+
+async fn known_log(reader: &Reader, run_id: &str) -> Result<Vec<log::LogEntry>, Failure> {
+    let entries = reader.store.log(run_id).await.doing("read the log")?;
+    if entries.is_empty() {
+        return Err(Failure::usage(format!("there is no run {run_id}, or it has no log"))
+            .remedy("`pactctl runs list` lists the runs"));
+    }
+    Ok(entries)
+}
+
+async fn verify(reader: &Reader, run_id: Option<String>) -> Result<Exit, Failure> {
+    let run_id = reader.latest(run_id).await?;
+    let entries = known_log(reader, &run_id).await?;
+    match log::verify(&entries) {
+        Ok(()) => {
+            println!("{run_id}: {} entries, all as they were written", entries.len());
+            Ok(Exit::Success)
+        }
+        Err(reason) => {
+            term::error(&format!("{run_id}: {reason}"));
+            Ok(Exit::NotReleased)
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `pactctl validate`: settings of a repository, and this program's own definitions.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::{
+    failure::{Context, Exit, Failure},
+    stack, term,
+};
+
+/// Checks; every fault is printed.
+pub fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Failure> {
+    if schema {
+        let schema = pact_config::schema();
+        println!("{}", serde_json::to_string_pretty(&schema).doing("write the schema")?);
+        return Ok(Exit::Success);
+    }
+    let mut faults = definition_faults()?;
+    let file = settings_file(path)?;
+    if let Some(file) = &file {
+        let text = std::fs::read_to_string(file)
+            .map_err(|e| Failure::usage(format!("cannot read {}: {e}", file.display())))?;
+        if let Err(errors) = pact_config::parse(&text, &file.to_string_lossy()) {
+            faults.extend(errors.to_string().lines().map(str::to_owned));
+        }
+    }
+    let shown = file.as_deref().map(|f| f.display().to_string());
+    if json {
+        let document = json!({ "path": shown, "valid": faults.is_empty(), "faults": faults });
+        println!("{}", serde_json::to_string_pretty(&document).doing("write the result")?);
+    } else {
+        for fault in &faults {
+            term::error(fault);
+        }
+        if faults.is_empty() {
+            match shown {
+                Some(path) => println!("{path} is valid"),
+                None => println!("there is no pact.toml: every setting has its default"),
+            }
+        }
+    }
+    Ok(if faults.is_empty() { Exit::Success } else { Exit::Usage })
+}
+
+fn settings_file(path: &Path) -> Result<Option<PathBuf>, Failure> {
+    if path.is_dir() {
+        return Ok(pact_config::FILE_NAMES.iter().map(|n| path.join(n)).find(|p| p.exists()));
+    }
+    if path.exists() {
+        return Ok(Some(path.to_owned()));
+    }
+    Err(Failure::usage(format!("{} does not exist", path.display())))
+}
+
+fn definition_faults() -> Result<Vec<String>, Failure> {
+    let mut faults = stack::template_errors();
+    for (name, text) in stack::machines()? {
+        if let Err(diagnostics) = local_step_functions::validate(&text) {
+            faults.extend(diagnostics.iter().map(|d| format!("state-machines/{name}: {d}")));
+        }
+    }
+    Ok(faults)
+}

@@ -1,0 +1,195 @@
+//! The data folder: who owns it, what is in it.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::failure::{Context, Failure};
+
+/// The data folder, held by this process until it is dropped.
+#[derive(Debug)]
+pub struct DataFolder {
+    /// Absolute path.
+    pub root: PathBuf,
+    /// Held while the process lives; the operating system gives it back after a kill.
+    _lock: File,
+    created: bool,
+}
+
+/// How to reach the stack that owns a data folder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Endpoints {
+    /// Process that hosts the stack.
+    pub pid: u32,
+    /// Gateway and dashboard.
+    pub api: String,
+    /// Step Functions, DynamoDB and Lambda for any AWS client.
+    pub aws: String,
+    /// DynamoDB alone.
+    pub dynamodb: String,
+    /// Name of the run table.
+    pub table: String,
+    /// ARN of the pipeline's state machine.
+    pub pipeline_arn: String,
+}
+
+/// Secrets of the local stack: made once, readable by the owner only.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Secrets {
+    /// Shared with the "git host", which is this program.
+    pub webhook: String,
+    /// Bearer token of the API.
+    pub api_token: String,
+}
+
+/// Result of asking for a data folder.
+pub enum Opened {
+    /// It is ours now.
+    Owned(DataFolder),
+    /// A stack is up on it.
+    InUse,
+}
+
+impl DataFolder {
+    /// Opens, and creates, the folder.
+    ///
+    /// # Errors
+    /// Usage failures: not a folder, not writable.
+    pub fn open(path: &Path) -> Result<Opened, Failure> {
+        let created = !path.exists();
+        let refused = |error: std::io::Error| {
+            Failure::usage(format!("cannot use {} as data folder: {error}", path.display()))
+                .remedy("choose another with --data DIR")
+        };
+        std::fs::create_dir_all(path).map_err(refused)?;
+        let root = path.canonicalize().map_err(refused)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(root.join("lock"))
+            .map_err(|error| {
+                if created {
+                    discard(&root);
+                }
+                refused(error)
+            })?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Opened::InUse),
+            Err(TryLockError::Error(error)) => return Err(refused(error)),
+        }
+        // The folder lies in a work tree more often than not: it must not show up in its status.
+        std::fs::write(root.join(".gitignore"), "*\n").map_err(refused)?;
+        Ok(Opened::Owned(Self { root, _lock: lock, created }))
+    }
+
+    /// A path in the folder.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Removes the folder, if this process made it: a command that fails leaves nothing behind.
+    pub fn discard(self) {
+        if self.created {
+            discard(&self.root);
+        }
+    }
+
+    /// The secrets; made at the first call.
+    pub fn secrets(&self) -> Result<Secrets, Failure> {
+        if let Some(secrets) = Secrets::read(&self.root) {
+            return Ok(secrets);
+        }
+        let secrets = Secrets { webhook: random(), api_token: random() };
+        write_private(&self.join("secrets.json"), &secrets)?;
+        Ok(secrets)
+    }
+
+    /// Tells other processes how to reach this stack.
+    pub fn announce(&self, endpoints: &Endpoints) -> Result<(), Failure> {
+        write_private(&self.join("stack.json"), endpoints)
+    }
+
+    /// Takes the announcement back.
+    pub fn withdraw(&self) {
+        if let Err(error) = std::fs::remove_file(self.join("stack.json")) {
+            tracing::debug!(%error, "no announcement to take back");
+        }
+    }
+}
+
+impl Secrets {
+    /// The secrets of a data folder, where there are any.
+    pub fn read(root: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(root.join("secrets.json")).ok()?).ok()
+    }
+}
+
+impl Endpoints {
+    /// How the stack on this folder is reached, where one is up.
+    pub fn read(root: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(root.join("stack.json")).ok()?).ok()
+    }
+}
+
+fn random() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}
+
+fn discard(root: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(root) {
+        tracing::warn!(%error, "cannot remove the data folder");
+    }
+}
+
+/// Writes a file that only its owner reads: whole, or not at all.
+fn write_private<T: Serialize>(path: &Path, value: &T) -> Result<(), Failure> {
+    let what = format!("write {}", path.display());
+    let text = serde_json::to_vec_pretty(value).doing(&what)?;
+    let temporary = path.with_extension("tmp");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&temporary)
+        .doing(&what)?;
+    file.write_all(&text).doing(&what)?;
+    file.sync_all().doing(&what)?;
+    std::fs::rename(&temporary, path).doing(&what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_owner_at_a_time_and_secrets_stay() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("data");
+        let Ok(Opened::Owned(first)) = DataFolder::open(&path) else { panic!("is ours") };
+        assert!(matches!(DataFolder::open(&path), Ok(Opened::InUse)));
+        let secrets = first.secrets().ok().expect("secrets");
+        drop(first);
+        let Ok(Opened::Owned(second)) = DataFolder::open(&path) else { panic!("is ours again") };
+        assert_eq!(second.secrets().ok().expect("secrets").webhook, secrets.webhook);
+        second.discard();
+        assert!(path.exists(), "an existing folder is never removed");
+    }
+
+    #[test]
+    fn what_was_created_in_vain_is_removed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("data");
+        let Ok(Opened::Owned(folder)) = DataFolder::open(&path) else { panic!("is ours") };
+        folder.discard();
+        assert!(!path.exists());
+    }
+}

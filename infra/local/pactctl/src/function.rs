@@ -1,0 +1,44 @@
+//! This program as one function of the local stack: the same entry points as on AWS.
+
+use std::process::ExitCode;
+
+use crate::term;
+
+/// Serves the function with this logical id of the template until the host ends it.
+pub fn main(name: &str) -> ExitCode {
+    local_lambda_host::die_with_parent();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            term::error(&format!("failed to start the runtime: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve(name)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            term::error(&format!("{name} ended: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(name: &str) -> Result<(), lambda_runtime::Error> {
+    match name {
+        "GatewayFunction" => pact_gateway::serve().await,
+        "RunKeeperFunction" => pact_gateway::serve_run_keeper().await,
+        "CodeAgentFunction" => pact_code_agent::serve().await,
+        "TestAgentFunction" => pact_test_agent::serve().await,
+        "SecurityAgentFunction" => pact_security_agent::serve().await,
+        "QualityAgentFunction" => pact_quality_agent::serve().await,
+        "DeployAgentFunction" => pact_deploy_agent::serve().await,
+        "MonitorAgentFunction" => pact_monitor_agent::serve().await,
+        "NotifyAgentFunction" => pact_notify_agent::serve().await,
+        "DashboardFunction" => pact_dashboard::serve().await,
+        other => Err(format!("the template has a function {other} that this program has not").into()),
+    }
+}

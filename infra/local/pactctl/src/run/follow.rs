@@ -1,0 +1,143 @@
+//! Follows a run to its end, and shows each stage as it ends.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pact_agent::ports::RunReader;
+use pact_contract::{RunId, StageRecord, StageStatus};
+
+use super::report::Report;
+use crate::{client::Client, failure::Failure, term};
+
+const POLL: Duration = Duration::from_millis(150);
+/// How long an execution may have ended before its run is closed: the keeper closes it.
+const CLOSING: Duration = Duration::from_secs(15);
+
+/// How following ended.
+pub enum Followed {
+    /// The run has ended.
+    Ended(Box<Report>),
+    /// The stack no longer answers.
+    Lost,
+}
+
+/// Follows the run.
+pub async fn follow(
+    client: &Client,
+    run_id: &RunId,
+    progress: &mut Progress,
+) -> Result<Followed, Failure> {
+    let id = run_id.as_str();
+    let mut failures = 0u32;
+    let mut ended_at: Option<Instant> = None;
+    loop {
+        let state = async {
+            let run = client.store.run(id).await?;
+            let stages = client.store.stages(id).await?;
+            Ok::<_, pact_agent::ports::StoreError>((run, stages))
+        };
+        let (run, stages) = match state.await {
+            Ok((Some(run), stages)) => (run, stages),
+            Ok((None, _)) => {
+                return Err(Failure::internal(format!("the run store has no run {id}")));
+            }
+            Err(error) => {
+                failures += 1;
+                tracing::debug!(%error, "the store does not answer");
+                if failures > 3 || !client.is_up().await {
+                    return Ok(Followed::Lost);
+                }
+                tokio::time::sleep(POLL).await;
+                continue;
+            }
+        };
+        failures = 0;
+        progress.show(&stages);
+        let Ok(running) = client.execution_is_running(&run.execution_arn).await else {
+            return Ok(Followed::Lost);
+        };
+        if running != Some(true) {
+            let since = *ended_at.get_or_insert_with(Instant::now);
+            if run.status.is_final() || since.elapsed() > CLOSING {
+                // Read again: what was written between the two answers belongs to the report.
+                let report = Report::read(&client.store, id).await?;
+                progress.show(&report.records);
+                return Ok(Followed::Ended(Box::new(report)));
+            }
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Lines on standard error, one for each stage that ended, and a spinner where there is a
+/// terminal.
+pub struct Progress {
+    visible: bool,
+    bar: ProgressBar,
+    shown: BTreeSet<(String, u32, String)>,
+}
+
+impl Progress {
+    /// Progress that is shown, or not.
+    pub fn new(visible: bool) -> Self {
+        let draw = visible && term::is_interactive();
+        let target =
+            if draw { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {msg} {elapsed:.dim}") {
+            bar.set_style(style);
+        }
+        if draw {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Self { visible, bar, shown: BTreeSet::new() }
+    }
+
+    fn show(&mut self, stages: &[StageRecord]) {
+        if !self.visible {
+            return;
+        }
+        for stage in stages.iter().filter(|s| s.status != StageStatus::Running) {
+            let key = (stage.state.clone(), stage.attempt, stage.started_at.to_string());
+            if self.shown.insert(key) {
+                let line = line(stage);
+                self.bar.suspend(|| term::note(&line));
+            }
+        }
+        let active: Vec<String> = stages
+            .iter()
+            .filter(|s| s.status == StageStatus::Running)
+            .map(StageRecord::title)
+            .collect();
+        self.bar.set_message(active.join(", "));
+    }
+
+    /// Takes the spinner away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// `✓ Run unit tests            3.4 s  128 passed`.
+fn line(stage: &StageRecord) -> String {
+    let (mark, style) = term::stage_mark(stage.status);
+    let summary = term::plain(stage.summary.lines().next().unwrap_or_default());
+    let attempt = match stage.attempt {
+        1 => String::new(),
+        n => format!(" (attempt {n})"),
+    };
+    format!(
+        "{} {:<28} {:>9}  {}",
+        style.for_stderr().apply_to(mark),
+        format!("{}{attempt}", stage.title()),
+        term::duration(stage.duration_ms),
+        if stage.status == StageStatus::Skipped {
+            console::style(summary).for_stderr().dim().to_string()
+        } else {
+            summary
+        }
+    )
+}

@@ -1,0 +1,157 @@
+//! `pactctl run`: one push through the whole pipeline.
+
+pub mod follow;
+pub mod report;
+pub mod session;
+pub mod summary;
+
+use std::path::Path;
+
+use pact_contract::{RunId, RunStatus};
+
+use crate::{
+    cli::RunArgs,
+    client::{Accepted, Client},
+    failure::{Context, Exit, Failure},
+    repository::{self, Push},
+    term,
+};
+
+use follow::{Followed, Progress};
+use report::Report;
+use session::Session;
+
+/// Runs it. Nothing is created before the input is known to be good.
+pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    let push = repository::inspect(args)?;
+    check_settings(&push, args.environment.as_deref())?;
+    let runtime = crate::commands::runtime()?;
+    runtime.block_on(drive(args, &push))
+}
+
+/// The settings of the commit, before anything is started for it.
+fn check_settings(push: &Push, environment: Option<&str>) -> Result<(), Failure> {
+    let settings = match &push.settings {
+        Some((path, text)) => pact_config::parse(text, path).map_err(|errors| {
+            Failure::usage(format!("the settings of {} are not valid\n{errors}", push.commit))
+                .remedy("mend the file and commit it; `pactctl validate` checks it before")
+        })?,
+        None => pact_contract::settings::Settings::default(),
+    };
+    let Some(wanted) = environment else { return Ok(()) };
+    if settings.environments.contains_key(wanted) || push.settings.is_none() && is_remote(push) {
+        return Ok(());
+    }
+    let names: Vec<_> = settings.environments.keys().map(String::as_str).collect();
+    Err(Failure::usage(format!("the repository configures no environment {wanted:?}")).remedy(
+        if names.is_empty() {
+            "add [environments.staging] to its pact.toml".to_owned()
+        } else {
+            format!("it configures {}", names.join(" and "))
+        },
+    ))
+}
+
+fn is_remote(push: &Push) -> bool {
+    !push.repository.url.starts_with("file:")
+}
+
+async fn drive(args: &RunArgs, push: &Push) -> Result<Exit, Failure> {
+    let mut session = Session::open(&args.data.data, args.port).await?;
+    let interrupted = tokio::signal::ctrl_c();
+    let outcome = tokio::select! {
+        outcome = whole_run(args, push, &mut session) => outcome,
+        _ = interrupted => {
+            term::warning("interrupted; the run is kept where it stands");
+            term::hint(&format!("`pactctl up --data {}` goes on with it", args.data.data.display()));
+            Ok(Exit::Interrupted)
+        }
+    };
+    session.close().await;
+    outcome
+}
+
+async fn whole_run(args: &RunArgs, push: &Push, session: &mut Session) -> Result<Exit, Failure> {
+    let accepted = submit(args, push, &session.client).await?;
+    let run_id = RunId::parse(&accepted.run_id).doing("understand the gateway's answer")?;
+    if !args.json {
+        announce(push, &accepted);
+    }
+    let mut progress = Progress::new(!args.json);
+    let report = loop {
+        match follow::follow(&session.client, &run_id, &mut progress).await? {
+            Followed::Ended(report) => break report,
+            Followed::Lost => {
+                tracing::info!("the stack went away; taking over");
+                session.reopen(&args.data.data).await?;
+            }
+        }
+    };
+    progress.finish();
+    print(args, &report)?;
+    session.wait_for_others(args.json).await;
+    Ok(exit_code(report.status))
+}
+
+/// Delivers the push. A push that was run before is run once more: whoever types the command
+/// wants that.
+async fn submit(args: &RunArgs, push: &Push, client: &Client) -> Result<Accepted, Failure> {
+    let (template, environment) = (args.template.as_deref(), args.environment.as_deref());
+    let accepted = if template.is_some() || environment.is_some() {
+        client.start(push, template, environment, false).await?
+    } else {
+        client.push(push).await?
+    };
+    let ended = accepted
+        .status
+        .as_deref()
+        .and_then(RunStatus::parse)
+        .is_some_and(RunStatus::is_final);
+    if accepted.duplicate && ended {
+        return client.start(push, template, environment, true).await;
+    }
+    Ok(accepted)
+}
+
+fn announce(push: &Push, accepted: &Accepted) {
+    let short: String = push.commit.chars().take(10).collect();
+    let message = push.message.as_deref().unwrap_or_default();
+    term::note(&format!(
+        "{} {} {short} {}",
+        console::style(&push.repository.name).bold(),
+        push.branch,
+        console::style(term::plain(message)).dim()
+    ));
+    let again = if accepted.duplicate { " (already running: following it)" } else { "" };
+    term::note(&format!("{} {}{again}", console::style("run").dim(), accepted.run_id));
+    term::note(&format!("{} {}", console::style("see").dim(), accepted.url));
+}
+
+fn print(args: &RunArgs, report: &Report) -> Result<(), Failure> {
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(report).doing("write the report")?);
+    } else {
+        print!("{}", summary::text(report, &data_option(&args.data.data)));
+    }
+    Ok(())
+}
+
+/// ` --data DIR`, where it is needed to find the run again.
+fn data_option(data: &Path) -> String {
+    if data == Path::new(".pact") { String::new() } else { format!(" --data {}", data.display()) }
+}
+
+/// The exit code that stands for a run's end.
+pub fn exit_code(status: RunStatus) -> Exit {
+    match status {
+        RunStatus::Succeeded => Exit::Success,
+        RunStatus::RolledBack => Exit::RolledBack,
+        RunStatus::Running => Exit::Internal,
+        RunStatus::Failed
+        | RunStatus::Rejected
+        | RunStatus::Held
+        | RunStatus::RollbackFailed
+        | RunStatus::Cancelled
+        | RunStatus::TimedOut => Exit::NotReleased,
+    }
+}

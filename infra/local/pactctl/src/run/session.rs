@@ -1,0 +1,87 @@
+//! A stack to work with: this process's own, or that of another process on the same data.
+
+use std::{path::Path, time::Duration};
+
+use crate::{
+    client::Client,
+    data::{Opened, Secrets},
+    failure::Failure,
+    stack::{Ports, Stack, open_data},
+    term,
+};
+
+/// How long to wait for another process's stack to answer while it starts.
+const ATTACH_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A stack to work with.
+pub struct Session {
+    /// Connection to it.
+    pub client: Client,
+    own: Option<Stack>,
+}
+
+impl Session {
+    /// Joins the stack that is up on the data folder, or starts one.
+    pub async fn open(data: &Path, port: u16) -> Result<Self, Failure> {
+        let until = tokio::time::Instant::now() + ATTACH_PATIENCE;
+        loop {
+            // Joining needs no port and leaves nothing behind.
+            if let Ok(root) = data.canonicalize()
+                && let Some(client) = Client::attach(&root).await
+            {
+                return Ok(Self { client, own: None });
+            }
+            let ports = Ports::bind(port, 0).await?;
+            if let Opened::Owned(folder) = open_data(data)? {
+                let stack = Stack::start(folder, ports).await?;
+                return Self::host(stack).await;
+            }
+            if tokio::time::Instant::now() > until {
+                return Err(Failure::usage(format!(
+                    "another pactctl holds {} but does not answer",
+                    data.display()
+                ))
+                .remedy("end it, or choose another folder with --data DIR"));
+            }
+            drop(ports);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn host(stack: Stack) -> Result<Self, Failure> {
+        let secrets = Secrets::read(stack.root())
+            .ok_or_else(|| Failure::internal("the stack has no secrets"))?;
+        let client = Client::new(stack.endpoints.clone(), secrets).await?;
+        Ok(Self { client, own: Some(stack) })
+    }
+
+    /// After the stack of another process went away: joins its successor or becomes it.
+    pub async fn reopen(&mut self, data: &Path) -> Result<(), Failure> {
+        let next = Self::open(data, 0).await?;
+        let last = std::mem::replace(self, next);
+        last.close().await;
+        Ok(())
+    }
+
+    /// Before its own stack stops: other runs on it may still be going on.
+    pub async fn wait_for_others(&self, quiet: bool) {
+        let Some(stack) = &self.own else { return };
+        if stack.running() == 0 {
+            return;
+        }
+        if !quiet {
+            term::note(&format!(
+                "{} other runs are going on in this stack; waiting for them (Ctrl-C leaves them for later)",
+                stack.running()
+            ));
+        }
+        stack.idle().await;
+    }
+
+    /// Stops its own stack; another process's stays.
+    pub async fn close(self) {
+        if let Some(stack) = self.own {
+            stack.shutdown().await;
+        }
+    }
+}

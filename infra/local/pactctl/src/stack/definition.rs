@@ -1,0 +1,196 @@
+//! The system's description, built into the program: the very files that are deployed to AWS.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use local_lambda_host::FunctionSpec;
+
+use crate::{
+    client::{ACCOUNT, REGION},
+    data::{DataFolder, Secrets},
+    failure::{Context, Failure},
+};
+
+const TEMPLATE: &str = include_str!("../../../../template.yaml");
+const TEMPLATE_PATH: &str = "infra/template.yaml";
+const MACHINES: &[(&str, &str)] = &[
+    ("pipeline.asl.json", include_str!("../../../../../state-machines/pipeline.asl.json")),
+    ("monitor.asl.json", include_str!("../../../../../state-machines/monitor.asl.json")),
+];
+
+/// Parameters of the template that the user's environment may set.
+const FROM_ENVIRONMENT: &[(&str, &str)] = &[
+    ("SourceToken", "PACT_SOURCE_TOKEN"),
+    ("Advisories", "PACT_ADVISORIES"),
+    ("OsvUrl", "PACT_OSV_URL"),
+    ("SlackWebhookUrl", "PACT_SLACK_WEBHOOK_URL"),
+    ("SmtpUrl", "PACT_SMTP_URL"),
+    ("SmtpFrom", "PACT_SMTP_FROM"),
+    ("JiraUrl", "PACT_JIRA_URL"),
+    ("JiraUser", "PACT_JIRA_USER"),
+    ("JiraToken", "PACT_JIRA_TOKEN"),
+    ("WatchSchedule", "PACT_WATCH_SCHEDULE"),
+];
+
+/// The template, resolved for this machine.
+pub struct Definition {
+    /// Functions, tables, machines, routes, schedules and rules.
+    pub stack: local_template::Stack,
+}
+
+impl Definition {
+    /// Reads the template with the parameters of a local stack.
+    pub fn load(data: &DataFolder, secrets: &Secrets) -> Result<Self, Failure> {
+        let folder = |name: &str| data.join(name).to_string_lossy().into_owned();
+        let mut parameters = BTreeMap::from([
+            ("WebhookSecret".to_owned(), secrets.webhook.clone()),
+            ("ApiToken".to_owned(), secrets.api_token.clone()),
+            ("AllowedSources".to_owned(), "https://,http://,file://".to_owned()),
+            ("DeployRoot".to_owned(), folder("deployments")),
+            ("CacheDir".to_owned(), folder("cache")),
+        ]);
+        for (parameter, variable) in FROM_ENVIRONMENT {
+            if let Some(value) = std::env::var(variable).ok().filter(|v| !v.is_empty()) {
+                parameters.insert((*parameter).to_owned(), value);
+            }
+        }
+        let stack = load(parameters).map_err(|errors| Failure::internal(errors.join("\n")))?;
+        Ok(Self { stack })
+    }
+
+    /// One child process for each instance of a function: this program again.
+    pub fn functions(
+        &self,
+        data: &DataFolder,
+        aws: &str,
+        dynamodb: &str,
+    ) -> Result<Vec<FunctionSpec>, Failure> {
+        let program = std::env::current_exe().doing("find this program")?;
+        let logs = data.join("logs");
+        std::fs::create_dir_all(&logs).doing("make the folder for logs")?;
+        let functions = self.stack.functions.iter().map(|function| {
+            let mut env: BTreeMap<String, String> = function
+                .environment
+                .iter()
+                .map(|(key, value)| (key.clone(), local_bucket(value, data)))
+                .collect();
+            let endpoints = [
+                ("AWS_ENDPOINT_URL", aws),
+                ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
+                ("AWS_ACCESS_KEY_ID", "local"),
+                ("AWS_SECRET_ACCESS_KEY", "local"),
+                ("AWS_EC2_METADATA_DISABLED", "true"),
+            ];
+            env.extend(endpoints.map(|(k, v)| (k.to_owned(), v.to_owned())));
+            FunctionSpec {
+                name: function.name.clone(),
+                arn: function.arn.clone(),
+                program: program.clone(),
+                args: vec!["function".to_owned(), function.logical_id.clone()],
+                env,
+                timeout: Duration::from_secs(function.timeout_seconds),
+                memory_mb: function.memory_mb,
+                max_concurrency: function.reserved_concurrency,
+                log: Some(logs.join(format!("{}.log", function.logical_id))),
+            }
+        });
+        Ok(functions.collect())
+    }
+
+    /// Every state machine's name with its definition, substitutions made.
+    pub fn state_machines(&self) -> Result<Vec<(String, String)>, Failure> {
+        self.stack
+            .state_machines
+            .iter()
+            .map(|machine| {
+                let text = machine_text(&machine.definition_uri)?;
+                Ok((machine.name.clone(), substituted(text, &machine.substitutions)))
+            })
+            .collect()
+    }
+
+    /// Name of the run table.
+    pub fn run_table(&self) -> Result<String, Failure> {
+        let table = self.stack.tables.iter().find(|t| t.logical_id == "RunTable");
+        table
+            .map(|t| t.name.clone())
+            .ok_or_else(|| Failure::internal(format!("{TEMPLATE_PATH} has no RunTable")))
+    }
+
+    /// ARN of the pipeline.
+    pub fn pipeline_arn(&self) -> Result<String, Failure> {
+        let machine =
+            self.stack.state_machines.iter().find(|m| m.logical_id == "PipelineStateMachine");
+        machine
+            .map(|m| m.arn.clone())
+            .ok_or_else(|| Failure::internal(format!("{TEMPLATE_PATH} has no pipeline")))
+    }
+}
+
+fn load(parameters: BTreeMap<String, String>) -> Result<local_template::Stack, Vec<String>> {
+    let context = local_template::Context {
+        parameters,
+        region: REGION.to_owned(),
+        account: ACCOUNT.to_owned(),
+        stack_name: "pact".to_owned(),
+    };
+    local_template::load(TEMPLATE, Path::new(TEMPLATE_PATH), &context)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect())
+}
+
+/// What is wrong with the template, if anything.
+pub fn template_errors() -> Vec<String> {
+    load(BTreeMap::new()).err().unwrap_or_default()
+}
+
+/// File name and text of every state machine, with substitutions made as far as validation
+/// needs them.
+pub fn machines() -> Result<Vec<(&'static str, String)>, Failure> {
+    let stack = load(BTreeMap::new()).map_err(|e| Failure::internal(e.join("\n")))?;
+    MACHINES
+        .iter()
+        .map(|(name, text)| {
+            let machine = stack.state_machines.iter().find(|m| m.definition_uri.ends_with(name));
+            let substitutions = machine.map(|m| m.substitutions.clone()).unwrap_or_default();
+            Ok((*name, substituted(text, &substitutions)))
+        })
+        .collect()
+}
+
+fn machine_text(uri: &str) -> Result<&'static str, Failure> {
+    MACHINES
+        .iter()
+        .find(|(name, _)| uri.ends_with(name))
+        .map(|(_, text)| *text)
+        .ok_or_else(|| Failure::internal(format!("this program has no state machine {uri}")))
+}
+
+/// `${Name}` becomes its value, as `DefinitionSubstitutions` does.
+fn substituted(text: &str, substitutions: &BTreeMap<String, String>) -> String {
+    substitutions
+        .iter()
+        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value))
+}
+
+/// A bucket's address, as a folder of the data folder.
+fn local_bucket(value: &str, data: &DataFolder) -> String {
+    match value.strip_prefix("s3://") {
+        Some(bucket) => format!("file://{}", data.join("s3").join(bucket).display()),
+        None => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_and_the_machines_are_valid() {
+        assert_eq!(template_errors(), Vec::<String>::new());
+        for (name, text) in machines().ok().expect("machines") {
+            if let Err(diagnostics) = local_step_functions::validate(&text) {
+                panic!("{name}: {diagnostics:#?}");
+            }
+            assert!(!text.contains("${"), "{name} has a substitution that the template does not make");
+        }
+    }
+}

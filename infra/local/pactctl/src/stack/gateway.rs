@@ -1,0 +1,138 @@
+//! The stack's two doors: the HTTP API, and one endpoint for all AWS services.
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use local_lambda_host::{Host, http_api};
+use local_step_functions::Engine;
+use tokio::{net::TcpListener, task::JoinSet};
+use tower::ServiceExt;
+
+use super::Definition;
+use crate::{client::http_client, failure::Failure};
+
+/// DynamoDB accepts bodies of up to 16 MB, the others less.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// Gateway and dashboard, by the template's routes.
+pub fn serve_api(
+    servers: &mut JoinSet<()>,
+    listener: TcpListener,
+    host: &Host,
+    definition: &Definition,
+) -> Result<(), Failure> {
+    let names = |logical: &str| {
+        let function = definition.stack.functions.iter().find(|f| f.logical_id == logical);
+        function.map(|f| f.name.clone()).ok_or_else(|| {
+            Failure::internal(format!("a route leads to {logical}, which is no function"))
+        })
+    };
+    let mut routes = Vec::new();
+    for route in &definition.stack.routes {
+        routes.push(http_api::HttpRoute {
+            method: route.method.clone(),
+            path: route.path.clone(),
+            function: names(&route.function)?,
+        });
+    }
+    serve(servers, listener, http_api::router(host.clone(), routes, Default::default()));
+    Ok(())
+}
+
+/// Step Functions, DynamoDB and Lambda at one address, as `aws --endpoint-url` wants it.
+pub fn serve_aws(
+    servers: &mut JoinSet<()>,
+    listener: TcpListener,
+    engine: &Engine,
+    host: &Host,
+    dynamodb: &str,
+) -> Result<(), Failure> {
+    let state = Services {
+        step_functions: engine.router(),
+        lambda: host.router(),
+        dynamodb: dynamodb.to_owned(),
+        http: http_client()?,
+    };
+    serve(servers, listener, Router::new().fallback(dispatch).with_state(state));
+    Ok(())
+}
+
+fn serve(servers: &mut JoinSet<()>, listener: TcpListener, router: Router) {
+    servers.spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "a server ended");
+        }
+    });
+}
+
+#[derive(Clone)]
+struct Services {
+    step_functions: Router,
+    lambda: Router,
+    dynamodb: String,
+    http: reqwest::Client,
+}
+
+/// By the protocol's own mark: the target header, or Lambda's path.
+async fn dispatch(State(services): State<Services>, request: Request) -> Response {
+    let target = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok());
+    let target = target.unwrap_or_default().to_owned();
+    if target.starts_with("AWSStepFunctions.") {
+        return forward(services.step_functions, request).await;
+    }
+    if target.starts_with("DynamoDB") {
+        return proxy(&services, request).await;
+    }
+    if request.uri().path().starts_with("/2015-03-31/") {
+        return forward(services.lambda, request).await;
+    }
+    let text = "this endpoint speaks Step Functions, DynamoDB and Lambda\n";
+    (StatusCode::NOT_FOUND, text).into_response()
+}
+
+async fn forward(router: Router, request: Request) -> Response {
+    match router.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+async fn proxy(services: &Services, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in &parts.headers {
+        if name != "host" && name != "content-length" {
+            headers.append(name, value.clone());
+        }
+    }
+    let answer =
+        services.http.post(&services.dynamodb).headers(headers).body(body).send().await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::error!(%error, "DynamoDB does not answer");
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+    };
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    match answer.bytes().await {
+        Ok(bytes) => {
+            let mut response = Response::new(Body::from(bytes));
+            *response.status_mut() = status;
+            for (name, value) in &headers {
+                if name != "transfer-encoding" && name != "content-length" {
+                    response.headers_mut().append(name, value.clone());
+                }
+            }
+            response
+        }
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
+}

@@ -1,0 +1,172 @@
+//! The local stack: what `infra/template.yaml` describes, on one machine.
+//!
+//! Composition only. Step Functions, Lambda and the template are crates of their own that know
+//! nothing of PACT; DynamoDB is a library.
+
+mod definition;
+mod executor;
+mod gateway;
+mod store;
+mod triggers;
+
+use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
+
+use local_lambda_host::{Host, HostOptions};
+use local_step_functions::{Engine, EngineOptions};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use crate::{
+    client::{ACCOUNT, REGION},
+    data::{DataFolder, Endpoints, Opened},
+    failure::{Context, Failure},
+};
+
+pub use definition::{Definition, machines, template_errors};
+pub use store::Store;
+
+/// Lambda's largest payload of a synchronous invocation.
+const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
+
+/// Ports that are bound, so that nothing is created when one is taken.
+pub struct Ports {
+    api: TcpListener,
+    aws: TcpListener,
+}
+
+impl Ports {
+    /// Binds both on loopback; 0 takes any free one.
+    ///
+    /// # Errors
+    /// A usage failure that names the port in use.
+    pub async fn bind(api: u16, aws: u16) -> Result<Self, Failure> {
+        Ok(Self { api: bind(api, "--port").await?, aws: bind(aws, "--aws-port").await? })
+    }
+}
+
+async fn bind(port: u16, option: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
+        Failure::usage(format!("cannot listen on port {port}: {error}"))
+            .remedy(format!("stop the other program, or choose another port with {option}"))
+    })
+}
+
+fn address(listener: &TcpListener) -> Result<String, Failure> {
+    Ok(format!("http://{}", listener.local_addr().doing("read a port")?))
+}
+
+/// A stack that is up.
+pub struct Stack {
+    /// How it is reached.
+    pub endpoints: Endpoints,
+    data: DataFolder,
+    engine: Engine,
+    host: Host,
+    store: Store,
+    servers: JoinSet<()>,
+}
+
+impl Stack {
+    /// Starts everything on a data folder; runs that were interrupted go on.
+    ///
+    /// # Errors
+    /// The folder is given back, and removed if it was made for this.
+    pub async fn start(data: DataFolder, ports: Ports) -> Result<Self, Failure> {
+        match Self::compose(&data, ports).await {
+            Ok((endpoints, engine, host, store, servers)) => {
+                data.announce(&endpoints)?;
+                Ok(Self { endpoints, data, engine, host, store, servers })
+            }
+            Err(failure) => {
+                data.discard();
+                Err(failure)
+            }
+        }
+    }
+
+    async fn compose(
+        data: &DataFolder,
+        ports: Ports,
+    ) -> Result<(Endpoints, Engine, Host, Store, JoinSet<()>), Failure> {
+        let secrets = data.secrets()?;
+        let definition = Definition::load(data, &secrets)?;
+        let store = Store::open(data, &definition.stack.tables).await?;
+        let (api, aws) = (address(&ports.api)?, address(&ports.aws)?);
+        let functions = definition.functions(data, &aws, &store.endpoint)?;
+        let host = Host::start(
+            HostOptions {
+                region: REGION.to_owned(),
+                account: ACCOUNT.to_owned(),
+                max_payload: MAX_PAYLOAD,
+            },
+            functions,
+        )
+        .await
+        .doing("start the Lambda host")?;
+        let tasks = Arc::new(executor::Executor::new(host.clone(), &store.endpoint)?);
+        let options = EngineOptions {
+            data_dir: data.join("step-functions"),
+            region: REGION.to_owned(),
+            account: ACCOUNT.to_owned(),
+        };
+        let engine = Engine::open(options, tasks).await.doing("start the Step Functions engine")?;
+
+        let mut servers = JoinSet::new();
+        triggers::watch_executions(&mut servers, &engine, &host, &definition);
+        for (name, text) in definition.state_machines()? {
+            engine
+                .put_state_machine(&name, &text)
+                .await
+                .doing(&format!("define the state machine {name}"))?;
+        }
+        triggers::run_schedules(&mut servers, &engine, &host, &definition);
+        gateway::serve_api(&mut servers, ports.api, &host, &definition)?;
+        gateway::serve_aws(&mut servers, ports.aws, &engine, &host, &store.endpoint)?;
+        let endpoints = Endpoints {
+            pid: std::process::id(),
+            api,
+            aws,
+            dynamodb: store.endpoint.clone(),
+            table: definition.run_table()?,
+            pipeline_arn: definition.pipeline_arn()?,
+        };
+        Ok((endpoints, engine, host, store, servers))
+    }
+
+    /// Executions that are going on.
+    pub fn running(&self) -> usize {
+        self.engine.running()
+    }
+
+    /// Folder of the data.
+    pub fn root(&self) -> &Path {
+        &self.data.root
+    }
+
+    /// Waits until no execution is going on.
+    pub async fn idle(&self) {
+        let mut changes = self.engine.status_changes();
+        while self.running() > 0 {
+            // The time-out only guards against a change that came before the subscription.
+            if tokio::time::timeout(Duration::from_millis(500), changes.recv()).await.is_err() {
+                tracing::debug!(running = self.running(), "still running");
+            }
+        }
+    }
+
+    /// Stops everything. Executions stay as they are and go on at the next start.
+    pub async fn shutdown(mut self) {
+        self.data.withdraw();
+        self.engine.shutdown().await;
+        self.host.shutdown().await;
+        self.servers.shutdown().await;
+        self.store.close().await;
+    }
+}
+
+/// Takes hold of a data folder, or says that a stack is up on it.
+///
+/// # Errors
+/// Usage failures of the folder.
+pub fn open_data(path: &Path) -> Result<Opened, Failure> {
+    DataFolder::open(path)
+}

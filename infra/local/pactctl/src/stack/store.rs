@@ -1,0 +1,136 @@
+//! DynamoDB of the local stack: `dynoxide` on one SQLite file.
+
+use dynoxide::Database;
+use local_template::Table;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use crate::{
+    client::http_client,
+    data::DataFolder,
+    failure::{Context, Failure},
+};
+
+/// DynamoDB, served on loopback.
+pub struct Store {
+    /// Its address.
+    pub endpoint: String,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+impl Store {
+    /// Opens the data folder's database, serves it and makes the tables that are not there.
+    pub async fn open(data: &DataFolder, tables: &[Table]) -> Result<Self, Failure> {
+        let path = data.join("dynamodb.sqlite");
+        let database = Database::new(&path.to_string_lossy())
+            .doing(&format!("open {}", path.display()))?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.doing("listen for DynamoDB")?;
+        let endpoint = super::address(&listener)?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(async move {
+            let until = async move {
+                if stopped.await.is_err() {
+                    tracing::debug!("the store was dropped");
+                }
+            };
+            let served = dynoxide::server::serve_with_shutdown(listener, database, until).await;
+            if let Err(error) = served {
+                tracing::error!(error, "DynamoDB ended");
+            }
+        });
+        let store = Self { endpoint, stop, server };
+        for table in tables {
+            store.ensure(table).await?;
+        }
+        Ok(store)
+    }
+
+    async fn ensure(&self, table: &Table) -> Result<(), Failure> {
+        let http = http_client()?;
+        match call(&http, &self.endpoint, "CreateTable", &table.create).await? {
+            Ok(_) => {}
+            Err(error) if error.name() == "ResourceInUseException" => return Ok(()),
+            Err(error) => return Err(error.into_failure(&table.name)),
+        }
+        if let Some(attribute) = &table.ttl_attribute {
+            let request = json!({
+                "TableName": table.name,
+                "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
+            });
+            call(&http, &self.endpoint, "UpdateTimeToLive", &request)
+                .await?
+                .map_err(|error| error.into_failure(&table.name))?;
+        }
+        Ok(())
+    }
+
+    /// Stops serving; what was written stays.
+    pub async fn close(self) {
+        if self.stop.send(()).is_err() {
+            tracing::debug!("DynamoDB ended before");
+        }
+        let abort = self.server.abort_handle();
+        if tokio::time::timeout(std::time::Duration::from_secs(2), self.server).await.is_err() {
+            abort.abort();
+        }
+    }
+}
+
+/// An error as DynamoDB answers it.
+#[derive(Debug)]
+pub struct DynamoError {
+    /// HTTP status.
+    pub status: u16,
+    /// Type, with its namespace.
+    pub kind: String,
+    /// Message.
+    pub message: String,
+}
+
+impl DynamoError {
+    /// Type without its namespace.
+    pub fn name(&self) -> &str {
+        self.kind.rsplit(['#', '.']).next().unwrap_or_default()
+    }
+
+    fn into_failure(self, table: &str) -> Failure {
+        Failure::internal(format!("failed to make the table {table}: {}", self.message))
+    }
+}
+
+/// One call of the DynamoDB API, by its wire protocol.
+pub async fn call(
+    http: &reqwest::Client,
+    endpoint: &str,
+    operation: &str,
+    request: &Value,
+) -> Result<Result<Value, DynamoError>, Failure> {
+    let answer = http
+        .post(endpoint)
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .header("x-amz-date", "20260101T000000Z")
+        .header(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, \
+             SignedHeaders=host;x-amz-date;x-amz-target, Signature=0",
+        )
+        .body(request.to_string())
+        .send()
+        .await
+        .doing("reach DynamoDB")?;
+    let status = answer.status();
+    let body: Value = answer.json().await.doing("read DynamoDB's answer")?;
+    if status.is_success() {
+        return Ok(Ok(body));
+    }
+    let text = |keys: &[&str]| {
+        keys.iter().find_map(|k| body.get(k).and_then(Value::as_str)).unwrap_or_default().to_owned()
+    };
+    Ok(Err(DynamoError {
+        status: status.as_u16(),
+        kind: text(&["__type"]),
+        message: text(&["message", "Message"]),
+    }))
+}

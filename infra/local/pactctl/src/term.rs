@@ -1,0 +1,108 @@
+//! Colours and marks. `NO_COLOR`, `CLICOLOR` and a missing terminal are honoured.
+
+use std::io::Write;
+
+use console::{Style, Term, style};
+use pact_contract::{RunStatus, StageStatus};
+use tracing_subscriber::EnvFilter;
+
+/// Sets up colours and, with `--verbose`, the stack's own log on standard error.
+pub fn init(verbose: u8) {
+    if std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
+        console::set_colors_enabled(false);
+        console::set_colors_enabled_stderr(false);
+    }
+    let level = match verbose {
+        0 => "off",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(console::colors_enabled_stderr())
+        .finish();
+    if tracing::subscriber::set_global_default(subscriber).is_err() {
+        tracing::debug!("a subscriber is installed already");
+    }
+}
+
+/// A line on standard error. A closed pipe is no reason to fail.
+pub fn note(text: &str) {
+    if writeln!(std::io::stderr(), "{text}").is_err() {
+        tracing::debug!("standard error is closed");
+    }
+}
+
+/// `error: …` on standard error.
+pub fn error(text: &str) {
+    note(&format!("{} {text}", style("error:").for_stderr().red().bold()));
+}
+
+/// `  help: …` on standard error.
+pub fn hint(text: &str) {
+    note(&format!("{} {text}", style("help:").for_stderr().cyan().bold()));
+}
+
+/// `warning: …` on standard error.
+pub fn warning(text: &str) {
+    note(&format!("{} {text}", style("warning:").for_stderr().yellow().bold()));
+}
+
+/// Whether progress may be drawn on standard error.
+pub fn is_interactive() -> bool {
+    Term::stderr().is_term()
+}
+
+/// Mark and colour of a stage: never by colour alone.
+pub fn stage_mark(status: StageStatus) -> (&'static str, Style) {
+    match status {
+        StageStatus::Running => ("…", Style::new().cyan()),
+        StageStatus::Passed => ("✓", Style::new().green()),
+        StageStatus::Failed => ("✗", Style::new().red()),
+        StageStatus::Skipped => ("–", Style::new().dim()),
+        StageStatus::Error => ("!", Style::new().red().bold()),
+    }
+}
+
+/// Colour of a run's status.
+pub fn run_style(status: RunStatus) -> Style {
+    match status {
+        RunStatus::Succeeded => Style::new().green().bold(),
+        RunStatus::Running => Style::new().cyan().bold(),
+        RunStatus::Held | RunStatus::Cancelled => Style::new().yellow().bold(),
+        _ => Style::new().red().bold(),
+    }
+}
+
+/// `850 ms`, `3.4 s`, `2 m 05 s`.
+pub fn duration(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        _ => format!("{} m {:02} s", ms / 60_000, ms % 60_000 / 1_000),
+    }
+}
+
+/// Text from a repository, made safe for a terminal: no control characters.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        assert_eq!(duration(7), "7 ms");
+        assert_eq!(duration(3_450), "3.4 s");
+        assert_eq!(duration(125_999), "2 m 05 s");
+    }
+
+    #[test]
+    fn escape_sequences_do_not_reach_the_terminal() {
+        assert_eq!(plain("a\u{1b}[31mb"), "a [31mb");
+    }
+}

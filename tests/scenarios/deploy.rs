@@ -1,0 +1,123 @@
+//! Releases that go wrong are taken back.
+
+use pact_e2e::{Repo, Stack, wait_for};
+use serde_json::Value;
+
+use crate::{get, has_stage, stage, text};
+
+fn url_of(report: &Value, environment: &str) -> String {
+    report["deployments"]
+        .as_array()
+        .and_then(|d| d.iter().find(|d| d["environment"] == environment))
+        .and_then(|d| d["url"].as_str())
+        .unwrap_or_else(|| panic!("{environment} has no address in {report:#}"))
+        .to_owned()
+}
+
+fn first_release(repo: &Repo, stack: &Stack) -> Value {
+    repo.write("app.py", "def total(items):\n    return 0\n");
+    repo.commit("First release");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!(code, Some(0), "{report:#}");
+    report
+}
+
+fn states_of(stack: &Stack, report: &Value) -> Vec<String> {
+    let (running, endpoints) = stack.up();
+    let states = crate::aws_clients::states_entered(
+        text(&endpoints, "/aws"),
+        text(report, "/execution_arn"),
+    );
+    drop(running);
+    states
+}
+
+#[test]
+fn a_release_that_is_ill_in_production_is_rolled_back() {
+    let (repo, stack) = (Repo::shop(), Stack::new());
+    let first = first_release(&repo, &stack);
+    let production = url_of(&first, "production");
+    repo.write("version", "two").write("health-production", "500");
+    repo.commit("An ill release");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(3), "rolled_back"), "{report:#}");
+    assert_eq!(stage(&report, "CheckProductionHealth")["status"], "failed");
+    assert_eq!(stage(&report, "RollbackProduction")["status"], "passed");
+    assert_eq!(stage(&report, "CheckRestoredProduction")["status"], "passed");
+    assert_eq!(get(&production).as_deref(), Some("one"), "the previous release answers again");
+    assert_eq!(get(&url_of(&report, "staging")).as_deref(), Some("two"), "staging stays");
+    let states = states_of(&stack, &report);
+    assert!(states.iter().any(|s| s == "RollbackProduction"), "{states:?}");
+    assert!(states.iter().any(|s| s == "ReleaseRolledBack"), "{states:?}");
+}
+
+#[test]
+fn a_deploy_agent_that_is_killed_halfway_is_rolled_back() {
+    let (repo, stack) = (Repo::shop(), Stack::new());
+    let first = first_release(&repo, &stack);
+    let production = url_of(&first, "production");
+    // The build of the production release says that it began, and never ends.
+    repo.write("version", "two").write(
+        "build.sh",
+"if [ \"$PACT_ENVIRONMENT\" = production ]; then exec sleep 600; fi\n",
+    );
+    repo.commit("A release whose deployment hangs");
+    let running = stack.start(&["run", &repo.path().to_string_lossy(), "--json"]);
+    let agent = wait_for("the deployment to production", 60, || {
+        let hangs = sleeping_build();
+        let agents = running.functions("DeployAgentFunction");
+        (hangs && !agents.is_empty()).then_some(agents)
+    });
+    for pid in agent {
+        pact_e2e_kill(pid);
+    }
+    let finished = running.wait();
+    let report = finished.json();
+    assert_eq!((finished.code, text(&report, "/status")), (Some(3), "rolled_back"), "{report:#}");
+    assert_eq!(stage(&report, "RollbackProduction")["status"], "passed");
+    assert_eq!(get(&production).as_deref(), Some("one"), "the previous release answers");
+    let states = states_of(&stack, &report);
+    assert!(states.iter().any(|s| s == "RollbackProduction"), "{states:?}");
+}
+
+#[test]
+fn a_build_that_fails_replaces_nothing() {
+    let (repo, stack) = (Repo::shop(), Stack::new());
+    let first = first_release(&repo, &stack);
+    repo.write("build.sh", "echo 'linker not found' >&2\nexit 7\n");
+    repo.commit("Break the build");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(1), "failed"), "{report:#}");
+    assert_eq!(stage(&report, "DeployStaging")["status"], "failed");
+    assert!(stage(&report, "DeployStaging").to_string().contains("linker not found"));
+    assert!(!has_stage(&report, "DeployProduction"));
+    assert_eq!(get(&url_of(&first, "staging")).as_deref(), Some("one"));
+}
+
+#[test]
+fn the_same_commit_again_is_a_run_of_its_own() {
+    let (repo, stack) = (Repo::shop(), Stack::new());
+    let first = first_release(&repo, &stack);
+    let (code, second) = stack.run(repo.path(), &[]);
+    assert_eq!(code, Some(0), "{second:#}");
+    assert_ne!(first["run_id"], second["run_id"]);
+    assert_eq!(url_of(&first, "production"), url_of(&second, "production"));
+    let list = stack.pactctl(&["runs", "list", "--json"]).json();
+    assert_eq!(list["runs"].as_array().map(Vec::len), Some(2), "{list:#}");
+}
+
+fn pact_e2e_kill(pid: u32) {
+    let status = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+    assert!(status.expect("kill runs").success());
+}
+
+/// Whether the build that never ends is at work.
+fn sleeping_build() -> bool {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return false };
+    entries.flatten().any(|e| {
+        std::fs::read(e.path().join("cmdline")).is_ok_and(|c| c == b"sleep\x00600\x00")
+            && std::fs::read(e.path().join("environ")).is_ok_and(|env| {
+                String::from_utf8_lossy(&env).contains("PACT_ENVIRONMENT=production")
+            })
+    })
+}

@@ -1,0 +1,127 @@
+//! What the gateway refuses, on the wire, and that nothing is started by it.
+
+use hmac::{Hmac, KeyInit, Mac};
+use pact_e2e::{Running, Stack};
+use reqwest::{StatusCode, blocking::Client};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::text;
+
+/// A stack that is up, and how to talk to it.
+pub struct Up {
+    pub api: String,
+    pub aws: String,
+    pub webhook_secret: String,
+    pub token: String,
+    pub http: Client,
+    pub running: Running,
+}
+
+pub fn up(stack: &Stack) -> Up {
+    let (running, endpoints) = stack.up();
+    let secrets = stack.secrets();
+    Up {
+        api: text(&endpoints, "/api").to_owned(),
+        aws: text(&endpoints, "/aws").to_owned(),
+        webhook_secret: text(&secrets, "/webhook").to_owned(),
+        token: text(&secrets, "/api_token").to_owned(),
+        http: Client::new(),
+        running,
+    }
+}
+
+impl Up {
+    /// Delivers a signed push.
+    pub fn push(&self, delivery: &str, payload: &Value) -> (StatusCode, Value) {
+        let body = payload.to_string();
+        let signature = sign(&self.webhook_secret, body.as_bytes());
+        self.deliver(delivery, &signature, body)
+    }
+
+    pub fn deliver(&self, delivery: &str, signature: &str, body: String) -> (StatusCode, Value) {
+        let answer = self
+            .http
+            .post(format!("{}/webhooks/github", self.api))
+            .header("content-type", "application/json")
+            .header("x-github-event", "push")
+            .header("x-github-delivery", delivery)
+            .header("x-hub-signature-256", signature)
+            .body(body)
+            .send()
+            .expect("the gateway answers");
+        (answer.status(), answer.json().unwrap_or_default())
+    }
+
+    /// Every execution of the pipeline.
+    pub fn executions(&self) -> usize {
+        crate::aws_clients::executions(&self.aws).len()
+    }
+}
+
+pub fn sign(secret: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key will do");
+    mac.update(body);
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+/// A push event of a repository on this machine.
+pub fn payload(path: &std::path::Path, before: &str, after: &str) -> Value {
+    json!({
+        "ref": "refs/heads/main",
+        "before": before,
+        "after": after,
+        "deleted": false,
+        "repository": {
+            "full_name": "acme/shop",
+            "clone_url": format!("file://{}", path.display()),
+            "default_branch": "main",
+        },
+        "pusher": { "name": "ada" },
+        "head_commit": { "id": after, "message": "A push", "author": { "name": "Ada" } },
+    })
+}
+
+#[test]
+fn refusals_start_nothing() {
+    let stack = Stack::new();
+    let up = up(&stack);
+    let good = payload(std::path::Path::new("/nowhere"), &"1".repeat(40), &"2".repeat(40));
+    let body = good.to_string();
+
+    let (status, _) = up.deliver("d1", &sign("another secret", body.as_bytes()), body.clone());
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "wrong signature");
+    let (status, _) = up.deliver("d1", "", body.clone());
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "no signature");
+    let signature = sign(&up.webhook_secret, body.as_bytes());
+    let (status, _) = up.deliver("d1", &signature, body.replace("shop", "shup"));
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "altered body");
+
+    let (status, answer) = up.push("d2", &json!({ "ref": 7 }));
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+    assert!(answer.to_string().contains("ref"), "the field is named: {answer}");
+
+    let mut large = good.clone();
+    large["padding"] = json!("x".repeat(5_500_000));
+    let (status, _) = up.push("d3", &large);
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+
+    let status = |method: reqwest::Method, path: &str, token: Option<&str>, body: &str| {
+        let mut request = up.http.request(method, format!("{}{path}", up.api)).body(body.to_owned());
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        request.send().expect("the gateway answers").status()
+    };
+    use reqwest::Method;
+    assert_eq!(status(Method::POST, "/v1/pipelines", None, "{}"), StatusCode::UNAUTHORIZED);
+    assert_eq!(status(Method::POST, "/v1/pipelines", Some("no"), "{}"), StatusCode::UNAUTHORIZED);
+    assert_eq!(status(Method::POST, "/v1/pipelines", Some(&up.token), "{"), StatusCode::BAD_REQUEST);
+    assert_eq!(status(Method::GET, "/v1/runs/none", Some(&up.token), ""), StatusCode::NOT_FOUND);
+    assert_eq!(status(Method::GET, "/v1/nothing", Some(&up.token), ""), StatusCode::NOT_FOUND);
+    assert_eq!(status(Method::POST, "/webhooks/sourceforge", None, ""), StatusCode::NOT_FOUND);
+    assert_eq!(status(Method::GET, "/health", None, ""), StatusCode::OK);
+    assert_eq!(status(Method::GET, "/v1/agents", None, ""), StatusCode::OK);
+
+    assert_eq!(up.executions(), 0, "nothing was started");
+}

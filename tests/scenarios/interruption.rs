@@ -1,0 +1,87 @@
+//! Runs that are interrupted go on.
+
+use pact_e2e::{Repo, Running, Stack, wait_for};
+use serde_json::Value;
+
+use crate::{get, text};
+
+/// A run that waits in its tests until the gate is opened.
+fn waiting_run(stack: &Stack, repo: &Repo) -> (Running, std::path::PathBuf) {
+    let gate = repo.path().join("gate");
+    let begun = repo.path().join("begun");
+    repo.write(
+        "test.sh",
+        &format!("touch {}; while [ ! -e {} ]; do sleep 0.1; done\n", begun.display(), gate.display()),
+    );
+    repo.write("app.py", "a = 1\n");
+    repo.git(&["add", "app.py", "test.sh"]);
+    repo.git(&["commit", "-q", "-m", "Wait in the tests"]);
+    let running = stack.start(&["run", &repo.path().to_string_lossy(), "--json"]);
+    wait_for("the tests of the run", 60, || begun.exists().then_some(()));
+    (running, gate)
+}
+
+fn ends_well(stack: &Stack, repo: &Repo) {
+    let (running, endpoints) = stack.up();
+    let (api, secrets) = (text(&endpoints, "/api"), stack.secrets());
+    let url = wait_for("the run goes on to its end", 90, || {
+        let list = stack.pactctl(&["runs", "list", "--json"]).json();
+        let runs = list["runs"].as_array().expect("runs");
+        assert_eq!(runs.len(), 1, "one run, nothing lost, nothing twice: {list:#}");
+        let id = text(&runs[0], "/run_id").to_owned();
+        if text(&runs[0], "/status") == "running" {
+            return None;
+        }
+        let answer = reqwest::blocking::Client::new()
+            .get(format!("{api}/v1/runs/{id}"))
+            .bearer_auth(text(&secrets, "/api_token"))
+            .send()
+            .expect("the gateway answers");
+        let run: Value = answer.json().expect("JSON");
+        assert_eq!(text(&run, "/status"), "succeeded", "{run:#}");
+        let report = stack.pactctl(&["runs", "show", &id, "--json"]).json();
+        let production = report["deployments"]
+            .as_array()
+            .and_then(|d| d.iter().find(|d| d["environment"] == "production"))
+            .and_then(|d| d["url"].as_str())
+            .expect("production has an address")
+            .to_owned();
+        Some(production)
+    });
+    assert_eq!(get(&url).as_deref(), Some("one"), "{}", repo.path().display());
+    running.signal("TERM");
+    let ended = running.wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn ctrl_c_in_the_middle_then_up_goes_on() {
+    let (stack, repo) = (Stack::new(), Repo::shop());
+    let (running, gate) = waiting_run(&stack, &repo);
+    running.signal("INT");
+    let interrupted = running.wait();
+    assert_eq!(interrupted.code, Some(130), "{interrupted:?}");
+    assert!(interrupted.stderr.contains("pactctl up"), "{}", interrupted.stderr);
+    std::fs::write(&gate, "open").expect("the gate opens");
+    ends_well(&stack, &repo);
+}
+
+#[test]
+fn kill_9_in_the_middle_then_up_goes_on() {
+    let (stack, repo) = (Stack::new(), Repo::shop());
+    let (running, gate) = waiting_run(&stack, &repo);
+    let children = running.functions("TestAgentFunction");
+    running.signal("KILL");
+    let killed = running.wait();
+    assert_eq!(killed.code, None, "{killed:?}");
+    wait_for("the functions die with their host", 10, || {
+        children.iter().all(|pid| !is_function(*pid)).then_some(())
+    });
+    std::fs::write(&gate, "open").expect("the gate opens");
+    ends_well(&stack, &repo);
+}
+
+fn is_function(pid: u32) -> bool {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).contains("function")
+}

@@ -1,0 +1,49 @@
+//! The program that the scenarios' repositories deploy: it serves what its release says.
+//!
+//! `GET /health` answers with the status in the file `health-<environment>` or `health` (200
+//! without one), every other path with the file `version`.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    process::ExitCode,
+    time::Duration,
+};
+
+fn main() -> ExitCode {
+    let port: u16 = std::env::var("PORT").ok().and_then(|p| p.parse().ok()).unwrap_or(0);
+    let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) else {
+        return ExitCode::FAILURE;
+    };
+    for stream in listener.incoming().flatten() {
+        std::thread::spawn(move || answer(stream).unwrap_or_default());
+    }
+    ExitCode::SUCCESS
+}
+
+fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut request = String::new();
+    reader.read_line(&mut request)?;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
+        }
+    }
+    let environment = std::env::var("PACT_ENVIRONMENT").unwrap_or_default();
+    let (status, body) = if request.starts_with("GET /health") {
+        let health = std::fs::read_to_string(format!("health-{environment}"))
+            .or_else(|_| std::fs::read_to_string("health"))
+            .unwrap_or_else(|_| "200".to_owned());
+        (health.trim().to_owned(), health)
+    } else {
+        ("200".to_owned(), std::fs::read_to_string("version").unwrap_or_default())
+    };
+    write!(
+        stream,
+        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}

@@ -1,0 +1,257 @@
+//! The command line tool as a process.
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A sibling of this test's binary.
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    let mut folder = std::env::current_exe().expect("this test has a path");
+    while folder.pop() {
+        let path = folder.join(name);
+        if path.is_file() {
+            return path;
+        }
+        if folder.file_name() == Some(OsStr::new("target")) {
+            break;
+        }
+    }
+    panic!("{name} is not built: run `cargo build --workspace` first");
+}
+
+/// A data folder with the command line tool on it. Services that it deployed are stopped when it
+/// is dropped.
+pub struct Stack {
+    dir: TempDir,
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Exit code.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Standard output as JSON.
+    ///
+    /// # Panics
+    /// When it is not JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("not JSON ({e}): {self:#?}"))
+    }
+}
+
+impl Default for Stack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Stack {
+    /// An empty data folder.
+    ///
+    /// # Panics
+    /// When there is no temporary folder.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { dir: tempfile::Builder::new().prefix("pact-").tempdir().expect("a folder") }
+    }
+
+    /// The data folder; it does not exist before the first command.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary("pactctl"));
+        command
+            .args(args)
+            .current_dir(self.dir.path())
+            .env("PACT_DATA", self.data())
+            .env("NO_COLOR", "1")
+            // Nothing of the outside: an address that refuses at once.
+            .env("PACT_OSV_URL", "http://127.0.0.1:9")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a command to its end.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn pactctl(&self, args: &[&str]) -> Finished {
+        let output = self.command(args).output().expect("pactctl starts");
+        Finished {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// `pactctl run PATH --json …`: exit code and document.
+    #[must_use]
+    pub fn run(&self, path: &Path, args: &[&str]) -> (Option<i32>, Value) {
+        let path = path.to_string_lossy();
+        let all: Vec<&str> = ["run", &path, "--json"].iter().copied().chain(args.iter().copied()).collect();
+        let finished = self.pactctl(&all);
+        (finished.code, finished.json())
+    }
+
+    /// Starts a command in the background.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(&self, args: &[&str]) -> Running {
+        let mut child = self.command(args).spawn().expect("pactctl starts");
+        let mut stderr = child.stderr.take().expect("standard error is piped");
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).unwrap_or_default();
+            text
+        });
+        Running { child, errors: Some(errors) }
+    }
+
+    /// `pactctl up` on free ports: the process, and how it is reached once it answers.
+    #[must_use]
+    pub fn up(&self) -> (Running, Value) {
+        let running = self.start(&["up", "--port", "0", "--aws-port", "0"]);
+        let path = self.data().join("stack.json");
+        let pid = u64::from(running.pid());
+        let endpoints = crate::wait_for("the stack", 30, || {
+            let value: Value = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
+            (value.get("pid")?.as_u64()? == pid).then_some(value)
+        });
+        (running, endpoints)
+    }
+
+    /// The stack's secrets.
+    ///
+    /// # Panics
+    /// When there are none yet.
+    #[must_use]
+    pub fn secrets(&self) -> Value {
+        let text = std::fs::read(self.data().join("secrets.json")).expect("the stack has secrets");
+        serde_json::from_slice(&text).expect("secrets are JSON")
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if self.data().exists() {
+            let stopped = self.pactctl(&["down"]);
+            if stopped.code != Some(0) && !std::thread::panicking() {
+                eprintln!("services may still run: {stopped:?}");
+            }
+        }
+    }
+}
+
+/// A command in the background; killed when it is dropped.
+pub struct Running {
+    child: Child,
+    errors: Option<std::thread::JoinHandle<String>>,
+}
+
+impl Running {
+    /// Process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by name, for example `INT` or `KILL`.
+    ///
+    /// # Panics
+    /// When `kill` cannot be run.
+    pub fn signal(&self, name: &str) {
+        send_signal(self.pid(), name);
+    }
+
+    /// Reads one line of standard output.
+    pub fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        BufReader::new(self.child.stdout.as_mut()?).read_line(&mut line).ok()?;
+        Some(line)
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Panics
+    /// When it cannot be waited for.
+    #[must_use]
+    pub fn wait(mut self) -> Finished {
+        let mut stdout = String::new();
+        if let Some(mut out) = self.child.stdout.take() {
+            out.read_to_string(&mut stdout).unwrap_or_default();
+        }
+        let status = self.child.wait().expect("the process ends");
+        let stderr = self.errors.take().and_then(|t| t.join().ok()).unwrap_or_default();
+        Finished { code: status.code(), stdout, stderr }
+    }
+
+    /// Child processes of this one that serve `function`.
+    #[must_use]
+    pub fn functions(&self, function: &str) -> Vec<u32> {
+        children(self.pid())
+            .into_iter()
+            .filter(|pid| {
+                let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                let line = String::from_utf8_lossy(&line).replace('\0', " ");
+                line.contains("function ") && line.contains(function)
+            })
+            .collect()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().unwrap_or_default();
+        self.child.wait().map(|_| ()).unwrap_or_default();
+    }
+}
+
+/// Sends a signal to a process.
+///
+/// # Panics
+/// When `kill` cannot be run.
+pub fn send_signal(pid: u32, name: &str) {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    assert!(status.expect("kill runs").success(), "no process {pid}");
+}
+
+/// Child processes, by the parent that `/proc` names.
+fn children(parent: u32) -> Vec<u32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // The name in parentheses may hold spaces: fields are counted behind it.
+            let after = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+            after.split_whitespace().nth(1).and_then(|p| p.parse().ok()) == Some(parent)
+        })
+        .collect()
+}
