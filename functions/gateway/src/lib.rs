@@ -1,1 +1,109 @@
-//! The PACT Gateway: webhooks, trigger API, callbacks and approvals.
+//! The PACT Gateway: where pushes, people and the end of executions come in.
+//!
+//! Two functions. The gateway answers HTTP: webhooks, the trigger API, runs, approvals. The run
+//! keeper is called by the pipeline, to open an approval, and by the event that an execution
+//! ended from outside, so that no run stays `running` for ever.
+//!
+//! Everything fails closed: what is not signed, not allowed or not configured starts nothing.
+//! Everything may be sent again: whatever step the function died at, the same request sent once
+//! more completes the work and never does it twice.
+
+mod accept;
+mod api;
+mod auth;
+mod callback;
+mod cancel;
+mod check;
+mod config;
+mod error;
+mod fields;
+mod github;
+mod http;
+mod keeper;
+mod push;
+pub mod registry;
+#[cfg(test)]
+mod testing;
+
+use std::sync::Arc;
+
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use pact_agent::ports::{Callbacks, Environments, Executions, Recorder, Runs};
+use pact_aws::Services;
+use serde_json::Value;
+
+pub use config::Config;
+pub use http::router;
+pub use keeper::keep;
+
+/// What the gateway works with.
+#[derive(Clone)]
+pub struct Ports {
+    /// Runs and claims.
+    pub runs: Arc<dyn Runs>,
+    /// The transaction log.
+    pub recorder: Arc<dyn Recorder>,
+    /// Environments and their locks.
+    pub environments: Arc<dyn Environments>,
+    /// Open approvals.
+    pub callbacks: Arc<dyn Callbacks>,
+    /// The pipeline's executions.
+    pub executions: Arc<dyn Executions>,
+}
+
+impl From<&Services> for Ports {
+    fn from(services: &Services) -> Self {
+        Self {
+            runs: Arc::clone(&services.store) as _,
+            recorder: Arc::clone(&services.store) as _,
+            environments: Arc::clone(&services.store) as _,
+            callbacks: Arc::clone(&services.store) as _,
+            executions: Arc::clone(&services.executions) as _,
+        }
+    }
+}
+
+/// The gateway: its ports, its configuration, and the agents that it announces.
+#[derive(Clone)]
+pub struct Gateway {
+    /// What it works with.
+    pub ports: Ports,
+    /// What the environment says.
+    pub config: Config,
+    /// What `GET /v1/agents` answers.
+    pub agents: Value,
+}
+
+/// Runs the gateway as a Lambda function until the environment ends it.
+///
+/// # Errors
+/// When the environment is not valid, or the Lambda Runtime API cannot be reached.
+pub async fn serve() -> Result<(), lambda_runtime::Error> {
+    pact_agent::telemetry::init();
+    let services = Services::from_env().await?;
+    let gateway = Gateway {
+        ports: Ports::from(&services),
+        config: Config::from_env()?,
+        agents: registry::advertisements(),
+    };
+    lambda_http::run(router(gateway)).await
+}
+
+/// Runs the run keeper as a Lambda function until the environment ends it.
+///
+/// # Errors
+/// When the environment is not valid, or the Lambda Runtime API cannot be reached.
+pub async fn serve_run_keeper() -> Result<(), lambda_runtime::Error> {
+    pact_agent::telemetry::init();
+    let ports = Ports::from(&Services::from_env().await?);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let ports = ports.clone();
+        async move {
+            keep(&ports, event.payload).await.map_err(|error| {
+                tracing::error!(error = error.name.as_str(), message = error.chain(), "fault");
+                Diagnostic::from(error)
+            })
+        }
+    }))
+    .await
+}

@@ -1,0 +1,153 @@
+//! Accepting a push: one run for it, however often and by however many ways it is told.
+//!
+//! The order of the steps makes every one of them repeatable. The push is claimed, the run is
+//! written, the execution is started under the run's id, the delivery is claimed, the event is
+//! logged. Whoever tells the same push again goes through the same steps: what was done is found
+//! done, what was not is done now.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pact_agent::ports::Claim;
+use pact_contract::{
+    RunId, RunRecord, RunStatus,
+    log::{LogKind, NewEntry},
+};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    Ports,
+    error::{Answer, ApiError},
+    push::Push,
+};
+
+/// How long a push and a delivery are remembered: as long as Step Functions remembers a name.
+const KEEP: Duration = Duration::from_hours(90 * 24);
+/// Most runs of one push.
+const MAX_RERUNS: u32 = 100;
+
+/// The run of a push.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Accepted {
+    pub(crate) run_id: RunId,
+    /// Its page on the dashboard.
+    pub(crate) url: String,
+    pub(crate) status: RunStatus,
+    pub(crate) execution_arn: String,
+    /// Whether the push was known before.
+    pub(crate) duplicate: bool,
+}
+
+/// Makes sure that the push has its run, and that it was started.
+pub(crate) async fn accept(ports: &Ports, push: &Push, origin: &str) -> Answer<Accepted> {
+    start(ports, push, origin, 0).await
+}
+
+/// Starts the next run of a push whose latest run has ended.
+pub(crate) async fn rerun(ports: &Ports, push: &Push, origin: &str) -> Answer<Accepted> {
+    let mut latest: Option<RunRecord> = None;
+    for number in 0..MAX_RERUNS {
+        match ports.runs.run(push.run_id(number).as_str()).await? {
+            Some(run) => latest = Some(run),
+            None => {
+                if let Some(run) = latest.filter(|run| !run.status.is_final()) {
+                    let id = run.request.run_id;
+                    return Err(ApiError::conflict(
+                        "run_active",
+                        format!("the run {id} of this push is still active"),
+                    ));
+                }
+                return start(ports, push, origin, number).await;
+            }
+        }
+    }
+    Err(ApiError::conflict("too_many_runs", format!("the push had {MAX_RERUNS} runs already")))
+}
+
+async fn start(ports: &Ports, push: &Push, origin: &str, number: u32) -> Answer<Accepted> {
+    let own = push.run_id(number);
+    let claim = ports.runs.claim(&push.key(number), own.as_str(), KEEP).await?;
+    let (run_id, duplicate) = match claim {
+        Claim::New => (own, false),
+        Claim::Seen { run_id } => {
+            let run_id = RunId::parse(&run_id).map_err(|reason| {
+                tracing::error!(reason, "a claim names no run");
+                unavailable()
+            })?;
+            (run_id, true)
+        }
+    };
+
+    let mut run = ports.runs.run(run_id.as_str()).await?;
+    if run.is_none() {
+        let arn = ports.executions.execution_arn(run_id.as_str());
+        ports.runs.create_run(&push.request(run_id.clone(), origin), &arn).await?;
+        // Another delivery may have been faster: what it wrote is what counts.
+        run = ports.runs.run(run_id.as_str()).await?;
+    }
+    let run = run.ok_or_else(unavailable)?;
+
+    let mut execution_arn = run.execution_arn.clone();
+    if !run.status.is_final() {
+        let input = serde_json::to_value(&run.request).map_err(|error| {
+            tracing::error!(%error, "a request cannot be written");
+            unavailable()
+        })?;
+        execution_arn = ports.executions.start(run_id.as_str(), &input).await?;
+    }
+    record(ports, push, &run_id, duplicate).await?;
+    tracing::info!(
+        run_id = run_id.as_str(),
+        repository = push.repository.name,
+        branch = push.branch,
+        commit = push.commit,
+        duplicate,
+        "accepted"
+    );
+    Ok(Accepted { url: run.request.url, status: run.status, run_id, execution_arn, duplicate })
+}
+
+/// Writes into the run's log that it was asked for, once for each delivery.
+async fn record(ports: &Ports, push: &Push, run_id: &RunId, duplicate: bool) -> Answer<()> {
+    let delivery = push.trigger.delivery.as_ref().map(|id| format!("github/{id}"));
+    let first = match &delivery {
+        Some(key) => ports.runs.claim(key, run_id.as_str(), KEEP).await? == Claim::New,
+        None => !duplicate,
+    };
+    if !first {
+        return Ok(());
+    }
+    let entry = NewEntry {
+        timestamp: Timestamp::now(),
+        actor: "pact.gateway".to_owned(),
+        kind: LogKind::Event,
+        action: "gateway.accept_push".to_owned(),
+        body: json!({
+            "repository": push.repository.name,
+            "reference": push.reference(),
+            "commit": push.commit,
+            "base": push.base,
+            "trigger": push.trigger,
+            "duplicate": duplicate,
+        }),
+    };
+    if let Err(error) = ports.recorder.append_log(run_id.as_str(), entry).await {
+        // Told again, the delivery shall not be taken for one that was logged.
+        if let Some(key) = &delivery
+            && let Err(second) = ports.runs.unclaim(key).await
+        {
+            tracing::error!(error = %second, "cannot take the claim of a delivery back");
+        }
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+fn unavailable() -> ApiError {
+    ApiError::new(
+        axum::http::StatusCode::SERVICE_UNAVAILABLE,
+        "unavailable",
+        "the request could not be completed now; send it again",
+    )
+}

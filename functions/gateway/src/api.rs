@@ -1,0 +1,236 @@
+//! The trigger API: what a caller asks for.
+
+use jiff::Timestamp;
+use pact_contract::{
+    Repository,
+    run::Trigger,
+    settings::{ENVIRONMENTS, Template},
+};
+
+use crate::{
+    check,
+    config::Sources,
+    error::Answer,
+    fields::{Fields, line, parse},
+    push::Push,
+};
+
+/// Longest text about a commit or a person that is accepted.
+const MAX_TEXT: usize = 64 * 1024;
+/// Longest line about a commit that is kept.
+const MAX_MESSAGE: usize = 500;
+/// Longest name of a person that is kept.
+const MAX_PERSON: usize = 200;
+/// Longest reason.
+const MAX_REASON: usize = 1_000;
+/// Name of the default branch where the caller names none.
+const DEFAULT_BRANCH: &str = "main";
+
+/// A request to start the pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    pub(crate) push: Push,
+    /// Once more, although this push had its run.
+    pub(crate) rerun: bool,
+}
+
+/// Reads the body of `POST /v1/pipelines`.
+pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
+    let value = parse(body)?;
+    let fields = Fields::of(&value)?;
+    fields.only(&[
+        "repository",
+        "branch",
+        "commit",
+        "base",
+        "author",
+        "message",
+        "template",
+        "environment",
+        "rerun",
+    ])?;
+    let repository = repository(&fields, allowed)?;
+    let branch = fields.text("branch", check::MAX_BRANCH)?;
+    check::branch(branch).map_err(|reason| fields.wrong("branch", reason))?;
+    let commit = check::commit(fields.text("commit", check::MAX_COMMIT)?)
+        .map_err(|reason| fields.wrong("commit", reason))?;
+    if check::is_zero(&commit) {
+        return Err(fields.wrong("commit", "the id that stands for no commit"));
+    }
+    let base = match fields.optional_text("base", check::MAX_COMMIT)? {
+        Some(text) => Some(check::commit(text).map_err(|reason| fields.wrong("base", reason))?),
+        None => None,
+    };
+    let template = fields.optional_text("template", 64)?;
+    if let Some(name) = template
+        && Template::parse(name).is_none()
+    {
+        let known: Vec<_> = Template::ALL.iter().map(|(_, name)| *name).collect();
+        return Err(fields.wrong("template", format!("unknown; known are {}", known.join(", "))));
+    }
+    let environment = fields.optional_text("environment", 64)?;
+    if let Some(name) = environment
+        && !ENVIRONMENTS.contains(&name)
+    {
+        let known = ENVIRONMENTS.join(", ");
+        return Err(fields.wrong("environment", format!("unknown; known are {known}")));
+    }
+    let author = fields.optional_text("author", MAX_TEXT)?.and_then(|text| line(text, MAX_PERSON));
+    let message = fields.optional_text("message", MAX_TEXT)?;
+    Ok(Start {
+        push: Push {
+            repository,
+            branch: branch.to_owned(),
+            commit,
+            base: base.filter(|commit| !check::is_zero(commit)),
+            message: message.and_then(|text| line(text, MAX_MESSAGE)),
+            trigger: Trigger { kind: "api".to_owned(), actor: author.clone(), delivery: None },
+            author,
+            template: template.map(str::to_owned),
+            environment: environment.map(str::to_owned),
+        },
+        rerun: fields.optional_flag("rerun")?.unwrap_or(false),
+    })
+}
+
+fn repository(fields: &Fields<'_>, allowed: &Sources) -> Answer<Repository> {
+    let repository = fields.object("repository")?;
+    repository.only(&["name", "url", "default_branch"])?;
+    let name = repository.text("name", check::MAX_REPOSITORY)?;
+    check::repository(name).map_err(|reason| repository.wrong("name", reason))?;
+    let url = check::source(repository.text("url", check::MAX_URL)?, allowed)
+        .map_err(|reason| repository.wrong("url", reason))?;
+    let default_branch =
+        repository.optional_text("default_branch", check::MAX_BRANCH)?.unwrap_or(DEFAULT_BRANCH);
+    check::branch(default_branch).map_err(|reason| repository.wrong("default_branch", reason))?;
+    Ok(Repository { name: name.to_owned(), url, default_branch: default_branch.to_owned() })
+}
+
+/// Reads the body of `POST /v1/callbacks/{token}`.
+pub(crate) fn answer(body: &[u8]) -> Answer<pact_agent::ports::ApprovalAnswer> {
+    let value = parse(body)?;
+    let fields = Fields::of(&value)?;
+    fields.only(&["approved", "by", "reason"])?;
+    let approved =
+        fields.optional_flag("approved")?.ok_or_else(|| fields.wrong("approved", "missing"))?;
+    let by = fields.text("by", MAX_PERSON)?;
+    let by = line(by, MAX_PERSON).ok_or_else(|| fields.wrong("by", "empty"))?;
+    let reason = fields.optional_text("reason", MAX_REASON)?;
+    Ok(pact_agent::ports::ApprovalAnswer {
+        approved,
+        by,
+        reason: reason.and_then(|text| line(text, MAX_REASON)),
+        at: Timestamp::now(),
+    })
+}
+
+/// Reads the body of `POST /v1/runs/{id}/cancel`, which may be empty: who cancels, and why.
+pub(crate) fn cancellation(body: &[u8]) -> Answer<(Option<String>, Option<String>)> {
+    if body.trim_ascii().is_empty() {
+        return Ok((None, None));
+    }
+    let value = parse(body)?;
+    let fields = Fields::of(&value)?;
+    fields.only(&["by", "reason"])?;
+    let by = fields.optional_text("by", MAX_PERSON)?.and_then(|text| line(text, MAX_PERSON));
+    let reason =
+        fields.optional_text("reason", MAX_REASON)?.and_then(|text| line(text, MAX_REASON));
+    Ok((by, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn body() -> Value {
+        json!({
+            "repository": { "name": "acme/web", "url": "https://git.example.com/acme/web.git" },
+            "branch": "main",
+            "commit": "2".repeat(40),
+        })
+    }
+
+    fn with(name: &str, value: Value) -> Vec<u8> {
+        let mut body = body();
+        body[name] = value;
+        body.to_string().into_bytes()
+    }
+
+    #[test]
+    fn little_is_needed_and_everything_is_read() {
+        let allowed = Sources::default();
+        let least = start(body().to_string().as_bytes(), &allowed).unwrap();
+        assert_eq!(least.push.repository.default_branch, "main");
+        assert!(!least.rerun);
+        let mut most = body();
+        for (name, value) in [
+            ("base", json!("1".repeat(40))),
+            ("author", json!("Ada")),
+            ("message", json!("One\ntwo")),
+            ("template", json!("hotfix")),
+            ("environment", json!("staging")),
+            ("rerun", json!(true)),
+        ] {
+            most[name] = value;
+        }
+        let most = start(most.to_string().as_bytes(), &allowed).unwrap();
+        assert!(most.rerun);
+        assert_eq!(most.push.message.as_deref(), Some("One"));
+        assert_eq!(most.push.template.as_deref(), Some("hotfix"));
+        assert_eq!(most.push.trigger.actor.as_deref(), Some("Ada"));
+        // The same push by webhook and by API is one push.
+        assert_eq!(most.push.key(0), least.push.key(0));
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        let url = |url: &str| json!({ "name": "acme/web", "url": url });
+        for (name, value, field) in [
+            ("branch", json!(null), "branch"),
+            ("branch", json!("a b"), "branch"),
+            ("commit", json!("HEAD"), "commit"),
+            ("commit", json!("0".repeat(40)), "commit"),
+            ("base", json!(1), "base"),
+            ("template", json!("fast"), "template"),
+            ("environment", json!("moon"), "environment"),
+            ("rerun", json!("yes"), "rerun"),
+            ("comit", json!("x"), "comit"),
+            ("repository", json!("acme/web"), "repository"),
+            ("repository", json!({ "name": "acme/web" }), "repository.url"),
+            ("repository", url("http://git.example.com/x"), "repository.url"),
+            ("repository", json!({ "name": "a#b", "url": "https://h/x" }), "repository.name"),
+        ] {
+            let error = start(&with(name, value), &Sources::default()).unwrap_err();
+            assert_eq!(error.field.as_deref(), Some(field));
+        }
+    }
+
+    #[test]
+    fn an_answer_needs_a_decision_and_a_person() {
+        let good = answer(br#"{"approved": true, "by": " Ada ", "reason": "looks good"}"#).unwrap();
+        assert_eq!((good.approved, good.by.as_str()), (true, "Ada"));
+        for (bad, field) in [
+            ("{}", "approved"),
+            (r#"{"approved": "true", "by": "x"}"#, "approved"),
+            (r#"{"approved": true}"#, "by"),
+            (r#"{"approved": true, "by": "  "}"#, "by"),
+            (r#"{"approved": true, "by": "x", "force": true}"#, "force"),
+            ("[]", "body"),
+        ] {
+            assert_eq!(answer(bad.as_bytes()).unwrap_err().field.as_deref(), Some(field), "{bad}");
+        }
+        assert_eq!(cancellation(b" ").unwrap(), (None, None));
+        assert_eq!(cancellation(br#"{"by":"Ada"}"#).unwrap(), (Some("Ada".to_owned()), None));
+        assert!(cancellation(b"x").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..256)) {
+            prop_assert!(start(&body, &Sources::default()).is_err());
+            prop_assert!(answer(&body).is_err());
+        }
+    }
+}

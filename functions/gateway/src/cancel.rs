@@ -1,0 +1,120 @@
+//! Cancelling a run.
+
+use jiff::Timestamp;
+use pact_contract::{
+    RunRecord, RunStatus,
+    log::{LogKind, NewEntry},
+    run::Outcome,
+    settings::ENVIRONMENTS,
+};
+use serde_json::json;
+
+use crate::{
+    Ports,
+    error::{Answer, ApiError},
+};
+
+/// Cancels the run, or makes sure that it was cancelled as a whole.
+///
+/// A run is not cancelled while it puts a release into effect: the environment would be left
+/// half done. The final status is written before the execution is stopped, so that the event of
+/// its end finds nothing left to decide.
+pub(crate) async fn cancel(
+    ports: &Ports,
+    run_id: &str,
+    by: Option<&str>,
+    reason: Option<&str>,
+) -> Answer<RunRecord> {
+    let run = find(ports, run_id).await?;
+    let cause = cause(by, reason);
+    if run.status == RunStatus::Cancelled {
+        clean_up(ports, &run, &cause).await?;
+        return Ok(run);
+    }
+    refuse_final(&run)?;
+    let repository = &run.request.repository.name;
+    for environment in ENVIRONMENTS {
+        let record = ports.environments.load(repository, environment).await?;
+        if record.pending.is_some_and(|pending| pending.release.run_id == run_id) {
+            return Err(ApiError::conflict(
+                "deploying",
+                format!("the run is deploying to {environment}; cancel it when that is done"),
+            ));
+        }
+    }
+
+    let outcome = Outcome {
+        status: RunStatus::Cancelled,
+        reason: cause.clone(),
+        template: None,
+        decision: None,
+        deployments: Vec::new(),
+        fault: None,
+    };
+    let finished = ports.runs.finish_run(run_id, &outcome, Timestamp::now()).await?;
+    let run = find(ports, run_id).await?;
+    if !finished && run.status != RunStatus::Cancelled {
+        refuse_final(&run)?;
+    }
+    clean_up(ports, &run, &cause).await?;
+    if finished {
+        let entry = NewEntry {
+            timestamp: Timestamp::now(),
+            actor: by.unwrap_or("pact.gateway").to_owned(),
+            kind: LogKind::Event,
+            action: "gateway.cancel_run".to_owned(),
+            body: json!({ "reason": cause }),
+        };
+        ports.recorder.append_log(run_id, entry).await?;
+        tracing::info!(run_id, "cancelled");
+    }
+    Ok(run)
+}
+
+fn cause(by: Option<&str>, reason: Option<&str>) -> String {
+    let mut cause = "cancelled on request".to_owned();
+    if let Some(by) = by {
+        cause.push_str(" of ");
+        cause.push_str(by);
+    }
+    if let Some(reason) = reason {
+        cause.push_str(": ");
+        cause.push_str(reason);
+    }
+    cause
+}
+
+pub(crate) async fn find(ports: &Ports, run_id: &str) -> Answer<RunRecord> {
+    ports.runs.run(run_id).await?.ok_or_else(|| ApiError::not_found("there is no run with this id"))
+}
+
+fn refuse_final(run: &RunRecord) -> Answer<()> {
+    if run.status.is_final() {
+        return Err(ApiError::conflict(
+            "run_ended",
+            format!("the run has ended already: {}", run.status.as_str()),
+        ));
+    }
+    Ok(())
+}
+
+/// Stops what goes on and frees what is held; repeatable.
+async fn clean_up(ports: &Ports, run: &RunRecord, cause: &str) -> Answer<()> {
+    ports.executions.stop(&run.execution_arn, cause).await?;
+    unlock(ports, run).await?;
+    Ok(())
+}
+
+/// Gives the locks of a run back that it still holds.
+pub(crate) async fn unlock(
+    ports: &Ports,
+    run: &RunRecord,
+) -> Result<(), pact_agent::ports::StoreError> {
+    for environment in ENVIRONMENTS {
+        ports
+            .environments
+            .unlock(&run.request.repository.name, environment, run.request.run_id.as_str())
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! What a push may consist of.
+
+use url::Url;
+
+use crate::config::Sources;
+
+/// Longest name of a repository.
+pub(crate) const MAX_REPOSITORY: usize = 200;
+/// Longest name of a branch.
+pub(crate) const MAX_BRANCH: usize = 244;
+/// Longest address of a repository.
+pub(crate) const MAX_URL: usize = 2_048;
+/// Longest id of a commit.
+pub(crate) const MAX_COMMIT: usize = 64;
+
+/// A whole commit id, SHA-1 or SHA-256, in lower case.
+pub(crate) fn commit(text: &str) -> Result<String, String> {
+    if !matches!(text.len(), 40 | 64) || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err("not a commit id of 40 or 64 hexadecimal digits".to_owned());
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+/// Whether a commit id stands for "none".
+pub(crate) fn is_zero(commit: &str) -> bool {
+    commit.bytes().all(|b| b == b'0')
+}
+
+/// A branch name as git accepts it.
+pub(crate) fn branch(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.len() > MAX_BRANCH {
+        return Err(format!("a branch name has 1 to {MAX_BRANCH} bytes"));
+    }
+    let forbidden =
+        |c: char| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\');
+    let well_formed = !text.contains(forbidden)
+        && !text.contains("..")
+        && !text.contains("@{")
+        && text != "@"
+        && !text.starts_with('-')
+        && !text.ends_with('.')
+        && text
+            .split('/')
+            .all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock"));
+    if well_formed { Ok(()) } else { Err("not a branch name that git accepts".to_owned()) }
+}
+
+/// The name of a repository, for example `acme/web-shop`.
+pub(crate) fn repository(text: &str) -> Result<(), String> {
+    if text.len() > MAX_REPOSITORY {
+        return Err(format!("a repository name has at most {MAX_REPOSITORY} bytes"));
+    }
+    let part = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    if text.split('/').all(part) {
+        Ok(())
+    } else {
+        Err("a repository name has letters, digits, '-', '_', '.', and '/' between parts"
+            .to_owned())
+    }
+}
+
+/// An address to fetch from, in its normal form: what is checked is what is used.
+pub(crate) fn source(text: &str, allowed: &Sources) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|error| format!("not an address: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("credentials do not belong into the address".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("an address of a repository has no query and no fragment".to_owned());
+    }
+    if !allowed.allow(&url) {
+        return Err("repositories are not fetched from there (PACT_ALLOWED_SOURCES)".to_owned());
+    }
+    Ok(url.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn branches_are_what_git_accepts() {
+        for good in ["main", "feature/x-1", "a@b", "grün", "release/1.0"] {
+            assert_eq!(branch(good), Ok(()), "{good}");
+        }
+        let long = "x".repeat(245);
+        for bad in [
+            "", "/", "a/", "/a", "a//b", ".a", "a/.b", "a.lock", "a.", "a..b", "a b", "a~1", "a^",
+            "a:b", "a?", "a*", "a[", "a\\b", "a@{1}", "@", "-a", "a\u{7f}", "a\nb", &long,
+        ] {
+            assert!(branch(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn repositories_have_plain_parts() {
+        for good in ["web", "acme/web-shop", "group/sub.group/x_1"] {
+            assert_eq!(repository(good), Ok(()), "{good}");
+        }
+        for bad in ["", "/", "a/", "../a", "a/..", "a b", "a#b", "a%2fb", "ä", &"x".repeat(201)] {
+            assert!(repository(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn sources_are_normalised_before_they_are_checked() {
+        let allowed = Sources::parse("https://git.example.com/acme/,file:///srv/git/").unwrap();
+        let check = |text: &str| source(text, &allowed);
+        assert_eq!(
+            check("https://GIT.example.com/acme/web.git").as_deref(),
+            Ok("https://git.example.com/acme/web.git")
+        );
+        assert_eq!(check("file:///srv/git/my web").as_deref(), Ok("file:///srv/git/my%20web"));
+        for bad in [
+            "",
+            "web",
+            "https://git.example.com/acme/../other/web.git",
+            "https://git.example.com@evil.example/acme/web.git",
+            "https://user:password@git.example.com/acme/web.git",
+            "https://git.example.com/acme/web.git?x=1",
+            "https://git.example.com/acme/web.git#x",
+            "file:///srv/git/%2e%2e/%2e%2e/etc",
+            "ssh://git.example.com/acme/web.git",
+            "ext::sh -c id",
+        ] {
+            assert!(check(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn commits_are_whole() {
+        let sha = "0123456789ABCDEF0123456789abcdef01234567";
+        assert_eq!(commit(sha), Ok(sha.to_lowercase()));
+        assert!(commit(&"a".repeat(64)).is_ok());
+        for bad in ["", "abc", &"a".repeat(41), &"g".repeat(40)] {
+            assert!(commit(bad).is_err(), "{bad:?}");
+        }
+        assert!(is_zero(&"0".repeat(40)) && !is_zero(sha));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(text in any::<String>()) {
+            // Whatever the answer is, there is one.
+            let answers = (
+                commit(&text).is_ok(), branch(&text).is_ok(), repository(&text).is_ok(),
+                source(&text, &Sources::default()).is_ok(),
+            );
+            prop_assert!(!answers.1 || !text.contains(".."));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Refusals and faults as HTTP answers.
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use pact_agent::ports::StoreError;
+use serde_json::json;
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    /// Stable, for programs.
+    pub(crate) code: &'static str,
+    /// For people.
+    pub(crate) message: String,
+    /// The part of the request that is at fault.
+    pub(crate) field: Option<String>,
+}
+
+/// Result of a request.
+pub(crate) type Answer<T> = Result<T, ApiError>;
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), field: None }
+    }
+
+    /// A wrong value in the request.
+    pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let error = Self::new(StatusCode::BAD_REQUEST, "invalid_request", message);
+        Self { field: Some(field.into()), ..error }
+    }
+
+    pub(crate) fn unauthorized(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    pub(crate) fn not_configured(what: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_configured", what)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(crate) fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message)
+    }
+
+    pub(crate) fn gone(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, code, message)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        // The reason is for the operator; the caller can only try again.
+        tracing::error!(%error, "a port did not answer");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "the request could not be completed now; send it again",
+        )
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if let (Some(field), Some(error)) = (self.field, error.as_object_mut()) {
+            error.insert("field".to_owned(), field.into());
+        }
+        let mut response = (self.status, Json(json!({ "error": error }))).into_response();
+        let hint = match self.status {
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            StatusCode::SERVICE_UNAVAILABLE if self.code == "unavailable" => {
+                Some((header::RETRY_AFTER, "5"))
+            }
+            _ => None,
+        };
+        if let Some((name, value)) = hint {
+            response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+        }
+        response
+    }
+}

@@ -1,0 +1,188 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const BEFORE: &str = "1111111111111111111111111111111111111111";
+const AFTER: &str = "2222222222222222222222222222222222222222";
+const ZERO: &str = "0000000000000000000000000000000000000000";
+
+fn payload() -> Value {
+    json!({
+        "ref": "refs/heads/feature/x",
+        "before": BEFORE,
+        "after": AFTER,
+        "created": false,
+        "deleted": false,
+        "forced": true,
+        "repository": {
+            "full_name": "acme/web",
+            "clone_url": "https://git.example.com/acme/web.git",
+            "default_branch": "main",
+        },
+        "pusher": { "name": "ada" },
+        "head_commit": {
+            "id": AFTER,
+            "message": "Add a thing\n\nAt length.",
+            "author": { "name": "Ada L.", "email": "ada@example.com" },
+        },
+        "commits": [],
+    })
+}
+
+fn read(payload: &Value) -> Answer<Event> {
+    event("push", "d-1", payload.to_string().as_bytes(), &Sources::default())
+}
+
+fn changed(pointer: &str, value: Value) -> Value {
+    let mut payload = payload();
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    let parent = payload.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    if value == json!("<absent>") {
+        parent.remove(name);
+    } else {
+        parent.insert(name.to_owned(), value);
+    }
+    payload
+}
+
+#[test]
+fn a_push_says_what_to_build() {
+    let Event::Push(push) = read(&payload()).unwrap() else { panic!("not a push") };
+    assert_eq!(push.reference(), "refs/heads/feature/x");
+    assert_eq!((push.commit.as_str(), push.base.as_deref()), (AFTER, Some(BEFORE)));
+    assert_eq!(push.message.as_deref(), Some("Add a thing"));
+    assert_eq!(push.author.as_deref(), Some("Ada L."));
+    assert_eq!(push.trigger.actor.as_deref(), Some("ada"));
+    assert_eq!(push.trigger.delivery.as_deref(), Some("d-1"));
+    assert_eq!(push.repository.default_branch, "main");
+}
+
+#[test]
+fn a_new_branch_has_no_base_and_persons_may_be_missing() {
+    for missing in ["/pusher", "/head_commit/author", "/head_commit/message", "/before"] {
+        let Event::Push(_) = read(&changed(missing, json!("<absent>"))).unwrap() else {
+            panic!("{missing}")
+        };
+    }
+    let Event::Push(push) = read(&changed("/before", json!(ZERO))).unwrap() else {
+        panic!("not a push")
+    };
+    assert_eq!(push.base, None);
+}
+
+#[test]
+fn what_is_no_new_commit_on_a_branch_is_ignored_with_the_reason() {
+    for (pointer, value, reason) in [
+        ("/ref", json!("refs/tags/v1"), "tag"),
+        ("/ref", json!("refs/notes/x"), "anything but a branch"),
+        ("/deleted", json!(true), "deleted"),
+        ("/after", json!(ZERO), "deleted"),
+        ("/before", json!(AFTER), "changes nothing"),
+        ("/head_commit", json!(null), "no commit"),
+    ] {
+        match read(&changed(pointer, value)).unwrap() {
+            Event::Ignored(text) => assert!(text.contains(reason), "{text}"),
+            other => panic!("{pointer}: {other:?}"),
+        }
+    }
+    let other = event("issues", "d", b"not even JSON", &Sources::default()).unwrap();
+    assert!(matches!(other, Event::Ignored(text) if text.contains("issues")));
+    assert_eq!(event("ping", "d", b"", &Sources::default()), Ok(Event::Ping));
+}
+
+#[test]
+fn a_malformed_push_is_refused_with_the_field() {
+    for (pointer, value, field) in [
+        ("/ref", json!("<absent>"), "ref"),
+        ("/ref", json!(7), "ref"),
+        ("/ref", json!("main"), "ref"),
+        ("/ref", json!("refs/heads/a..b"), "ref"),
+        ("/ref", json!(format!("refs/heads/{}", "x".repeat(600))), "ref"),
+        ("/after", json!("<absent>"), "after"),
+        ("/after", json!("abc"), "after"),
+        ("/before", json!("xyz"), "before"),
+        ("/deleted", json!("no"), "deleted"),
+        ("/head_commit", json!("x"), "head_commit"),
+        ("/repository", json!("<absent>"), "repository"),
+        ("/repository", json!([]), "repository"),
+        ("/repository/full_name", json!("../etc"), "repository.full_name"),
+        ("/repository/clone_url", json!("<absent>"), "repository.clone_url"),
+        ("/repository/clone_url", json!("file:///etc"), "repository.clone_url"),
+        ("/repository/clone_url", json!("https://u:p@h/x"), "repository.clone_url"),
+        ("/repository/default_branch", json!("a b"), "repository.default_branch"),
+        ("/repository/default_branch", json!(null), "repository.default_branch"),
+    ] {
+        let error = read(&changed(pointer, value.clone())).unwrap_err();
+        assert_eq!(error.status, 400);
+        assert_eq!(error.field.as_deref(), Some(field), "{pointer} = {value}");
+    }
+    for body in ["", "{", "[]", "null", "7", "\"x\""] {
+        let error = event("push", "d", body.as_bytes(), &Sources::default()).unwrap_err();
+        assert_eq!((error.status.as_u16(), error.field.as_deref()), (400, Some("body")), "{body}");
+    }
+    let deep = "[".repeat(100_000);
+    assert!(event("push", "d", deep.as_bytes(), &Sources::default()).is_err());
+}
+
+#[test]
+fn a_delivery_has_a_plain_id() {
+    assert_eq!(delivery(Some("72d3162e-cc78-11e3")).unwrap(), "72d3162e-cc78-11e3");
+    for bad in [None, Some(""), Some("a b"), Some("a/b"), Some(&*"x".repeat(129))] {
+        assert_eq!(delivery(bad).unwrap_err().field.as_deref(), Some("X-GitHub-Delivery"));
+    }
+}
+
+/// Any JSON, not too deep.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        Just(json!(ZERO)),
+        Just(json!("refs/heads/")),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z_]{0,9}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+const PLACES: &[&str] = &[
+    "/ref",
+    "/before",
+    "/after",
+    "/deleted",
+    "/repository",
+    "/repository/full_name",
+    "/repository/clone_url",
+    "/repository/default_branch",
+    "/pusher",
+    "/pusher/name",
+    "/head_commit",
+    "/head_commit/message",
+    "/head_commit/author",
+    "/head_commit/author/name",
+];
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..512)) {
+        let result = event("push", "d", &body, &Sources::default());
+        prop_assert!(!matches!(result, Ok(Event::Push(_))));
+    }
+
+    #[test]
+    fn no_value_anywhere_makes_it_panic(place in prop::sample::select(PLACES), value in any_json()) {
+        if let Ok(Event::Push(push)) = read(&changed(place, value)) {
+            prop_assert!(check::branch(&push.branch).is_ok());
+            prop_assert!(check::commit(&push.commit).is_ok());
+            prop_assert!(check::repository(&push.repository.name).is_ok());
+            prop_assert!(push.repository.url.starts_with("https://"));
+        }
+    }
+}

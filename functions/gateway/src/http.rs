@@ -1,0 +1,232 @@
+//! Routes.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{FromRequest, Path, Request, State},
+    http::{HeaderMap, StatusCode, header::HOST},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bytes::Bytes;
+use pact_contract::RunRecord;
+use serde_json::{Value, json};
+
+use crate::{
+    Gateway, accept, api, auth, callback, cancel,
+    error::{Answer, ApiError},
+    github::{self, Event},
+};
+
+/// Largest body of a request.
+const MAX_BODY: usize = 5 * 1024 * 1024;
+
+/// The gateway's routes.
+#[must_use]
+pub fn router(gateway: Gateway) -> Router {
+    Router::new()
+        .route("/webhooks/github", post(webhook_github))
+        .route("/v1/pipelines", post(start_pipeline))
+        .route("/v1/runs/{id}", get(show_run))
+        .route("/v1/runs/{id}/cancel", post(cancel_run))
+        .route("/v1/agents", get(list_agents))
+        .route("/v1/callbacks/{token}", post(answer_callback))
+        .route("/health", get(health))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .with_state(Arc::new(gateway))
+}
+
+type Shared = State<Arc<Gateway>>;
+
+/// The body as it was sent, of at most [`MAX_BODY`] bytes.
+struct Raw(Bytes);
+
+impl<S: Sync> FromRequest<S> for Raw {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request<Body>, _: &S) -> Answer<Self> {
+        match axum::body::to_bytes(request.into_body(), MAX_BODY).await {
+            Ok(bytes) => Ok(Self(bytes)),
+            // Either it is too large, or the connection broke, and nobody reads the answer.
+            Err(_) => Err(ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                format!("the body has more than {MAX_BODY} bytes"),
+            )),
+        }
+    }
+}
+
+async fn webhook_github(
+    State(gateway): Shared,
+    headers: HeaderMap,
+    Raw(body): Raw,
+) -> Answer<Response> {
+    let Some(secret) = &gateway.config.webhook_secret else {
+        return Err(ApiError::not_configured("not configured: webhooks have no secret"));
+    };
+    // Nothing is read before this line says that the git host wrote it.
+    auth::signature(secret, &headers, &body)?;
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let kind = header("x-github-event")
+        .filter(|kind| kind.len() <= 64)
+        .ok_or_else(|| ApiError::invalid("X-GitHub-Event", "the header is missing or not valid"))?;
+    let delivery = github::delivery(header("x-github-delivery"))?;
+    if header("content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")) {
+        return Err(ApiError::invalid("Content-Type", "set it to application/json at the host"));
+    }
+    Ok(match github::event(kind, &delivery, &body, &gateway.config.sources)? {
+        Event::Ping => Json(json!({ "status": "pong" })).into_response(),
+        Event::Ignored(reason) => {
+            tracing::info!(delivery, reason, "ignored");
+            (StatusCode::ACCEPTED, Json(json!({ "status": "ignored", "reason": reason })))
+                .into_response()
+        }
+        Event::Push(push) => {
+            let accepted = accept::accept(&gateway.ports, &push, &origin(&headers)).await?;
+            (StatusCode::ACCEPTED, Json(accepted)).into_response()
+        }
+    })
+}
+
+async fn start_pipeline(
+    State(gateway): Shared,
+    headers: HeaderMap,
+    Raw(body): Raw,
+) -> Answer<impl IntoResponse> {
+    authorized(&gateway, &headers)?;
+    let start = api::start(&body, &gateway.config.sources)?;
+    let origin = origin(&headers);
+    let accepted = if start.rerun {
+        accept::rerun(&gateway.ports, &start.push, &origin).await?
+    } else {
+        accept::accept(&gateway.ports, &start.push, &origin).await?
+    };
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+async fn show_run(
+    State(gateway): Shared,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Answer<Json<Value>> {
+    authorized(&gateway, &headers)?;
+    let run = cancel::find(&gateway.ports, run_id(&id)?).await?;
+    Ok(Json(view(&run)))
+}
+
+async fn cancel_run(
+    State(gateway): Shared,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Raw(body): Raw,
+) -> Answer<Json<Value>> {
+    authorized(&gateway, &headers)?;
+    let (by, reason) = api::cancellation(&body)?;
+    let run =
+        cancel::cancel(&gateway.ports, run_id(&id)?, by.as_deref(), reason.as_deref()).await?;
+    Ok(Json(view(&run)))
+}
+
+/// Whoever knows the callback may answer: it is 256 random bits, and known to those who may.
+async fn answer_callback(
+    State(gateway): Shared,
+    Path(token): Path<String>,
+    Raw(body): Raw,
+) -> Answer<Json<Value>> {
+    let answer = api::answer(&body)?;
+    let record = callback::answer(&gateway.ports, &token, &answer).await?;
+    Ok(Json(json!({
+        "run_id": record.run_id,
+        "state": record.state,
+        "question": record.question,
+        "answer": record.answer,
+    })))
+}
+
+async fn list_agents(State(gateway): Shared) -> Json<Value> {
+    Json(json!({ "agents": gateway.agents }))
+}
+
+async fn health() -> Json<Value> {
+    Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+async fn no_route() -> ApiError {
+    ApiError::not_found("there is nothing at this address")
+}
+
+async fn no_method() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "the address does not take this method",
+    )
+}
+
+fn authorized(gateway: &Gateway, headers: &HeaderMap) -> Answer<()> {
+    match &gateway.config.api_token {
+        Some(token) => auth::bearer(token, headers),
+        None => Err(ApiError::not_configured("not configured: the API has no token")),
+    }
+}
+
+/// A run that can exist; any other id is that of no run.
+fn run_id(text: &str) -> Answer<&str> {
+    match pact_contract::RunId::parse(text) {
+        Ok(_) => Ok(text),
+        Err(_) => Err(ApiError::not_found("there is no run with this id")),
+    }
+}
+
+/// The gateway's own address, as the caller reached it: where the pages of the runs are.
+fn origin(headers: &HeaderMap) -> String {
+    let host = headers
+        .get(HOST)
+        .and_then(|value| value.to_str().ok())
+        .filter(|host| {
+            (1..=255).contains(&host.len())
+                && host
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'))
+        })
+        .unwrap_or("localhost");
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.chars().all(|c| c.is_ascii_digit()) { name } else { host }
+    });
+    let loopback = name == "localhost"
+        || name.ends_with(".localhost")
+        || name
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    format!("{}://{host}", if loopback { "http" } else { "https" })
+}
+
+/// A run as the API shows it.
+fn view(run: &RunRecord) -> Value {
+    let request = &run.request;
+    json!({
+        "run_id": request.run_id,
+        "status": run.status,
+        "repository": request.repository,
+        "branch": request.branch,
+        "commit": request.commit,
+        "base": request.base,
+        "message": request.message,
+        "author": request.author,
+        "trigger": request.trigger,
+        "url": request.url,
+        "execution_arn": run.execution_arn,
+        "started_at": request.started_at,
+        "finished_at": run.finished_at,
+        "outcome": run.outcome,
+    })
+}
+
+#[cfg(test)]
+mod tests;

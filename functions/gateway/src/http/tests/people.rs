@@ -1,0 +1,279 @@
+//! Cancelling, approving, and the run keeper behind both.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use pact_agent::ports::{Environments as _, Lock};
+use pact_contract::{
+    ErrorName, RunStatus,
+    actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord},
+    settings::{DirectoryTarget, Environment, Target, Watch},
+};
+
+use super::*;
+use crate::keep;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+async fn cancel(world: &Arc<World>, id: &str) -> (u16, Value) {
+    let body = r#"{"by": "Ada", "reason": "wrong branch"}"#;
+    send(&world.gateway(), api("POST", &format!("/v1/runs/{id}/cancel"), body)).await
+}
+
+async fn lock(world: &World, environment: &str, run_id: &str) -> Lock {
+    world.environments().lock("acme/web", environment, run_id, HOUR).await.unwrap()
+}
+
+/// Begins a deployment of the run.
+async fn deploy(world: &World, environment: &str, run_id: &str) {
+    let settings = Environment {
+        target: Target::Directory(DirectoryTarget::default()),
+        health: Vec::new(),
+        approval: None,
+        watch: Watch::default(),
+    };
+    let release = ReleaseRecord {
+        release: "r1".to_owned(),
+        commit: "2".repeat(40),
+        run_id: run_id.to_owned(),
+        deployed_at: Timestamp::now(),
+        settings,
+    };
+    let record = EnvironmentRecord {
+        pending: Some(PendingDeployment { release, replaces: None, fence: 1 }),
+        ..<_>::default()
+    };
+    let Lock::Held { fence } = lock(world, environment, run_id).await else { panic!("busy") };
+    world.environments().store("acme/web", environment, &record, fence).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cancelled_run_is_final_stopped_and_holds_nothing() {
+    let world = World::new();
+    let id = started(&world).await;
+    lock(&world, "staging", &id).await;
+    for time in 0..2 {
+        let (status, body) = cancel(&world, &id).await;
+        assert_eq!((status, &body["status"]), (200, &json!("cancelled")), "time {time}");
+        let reason = body["outcome"]["reason"].as_str().unwrap();
+        assert_eq!(reason, "cancelled on request of Ada: wrong branch");
+    }
+    assert!(world.state().stopped.contains(&format!("arn:execution:{id}")));
+    assert!(matches!(lock(&world, "staging", "another").await, Lock::Held { .. }));
+    let actions: Vec<_> = world.log(&id).into_iter().map(|e| (e.actor, e.action)).collect();
+    assert_eq!(actions[1..], [("Ada".to_owned(), "gateway.cancel_run".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_run_that_ended_or_deploys_is_not_cancelled() {
+    let world = World::new();
+    let id = started(&world).await;
+    deploy(&world, "production", &id).await;
+    let (status, body) = cancel(&world, &id).await;
+    assert_eq!((status, error_code(&body)), (409, "deploying"));
+    assert!(world.state().stopped.is_empty());
+    assert_eq!(world.state().runs[&id].status, RunStatus::Running);
+
+    world.state().runs.get_mut(&id).unwrap().status = RunStatus::Succeeded;
+    let (status, body) = cancel(&world, &id).await;
+    assert_eq!((status, error_code(&body)), (409, "run_ended"));
+    assert!(body["error"]["message"].as_str().unwrap().contains("succeeded"));
+}
+
+#[tokio::test]
+async fn a_deployment_of_another_run_does_not_hold_a_cancellation_up() {
+    let world = World::new();
+    let id = started(&world).await;
+    deploy(&world, "staging", "another").await;
+    assert_eq!(cancel(&world, &id).await.0, 200);
+    assert_eq!(
+        lock(&world, "staging", "third").await,
+        Lock::Busy { run_id: "another".to_owned() },
+        "the other's lock stays"
+    );
+}
+
+#[tokio::test]
+async fn a_cancellation_that_failed_halfway_is_completed_by_another() {
+    for step in 0..9 {
+        let world = World::new();
+        let id = started(&world).await;
+        lock(&world, "staging", &id).await;
+        world.fail_after(step);
+        assert_eq!(cancel(&world, &id).await.0, 503, "step {step}");
+        assert_eq!(cancel(&world, &id).await.0, 200, "step {step}");
+        assert!(world.state().stopped.contains(&format!("arn:execution:{id}")));
+        assert!(matches!(lock(&world, "staging", "x").await, Lock::Held { .. }), "step {step}");
+    }
+}
+
+fn approval(run_id: &str, token: &str) -> Value {
+    json!({ "approval": {
+        "run_id": run_id,
+        "state": "AwaitApproval",
+        "question": "Deploy r1 to production?",
+        "expires_seconds": 600,
+        "task_token": token,
+    }})
+}
+
+/// Opens an approval and gives its callback.
+async fn opened(world: &Arc<World>, run_id: &str, token: &str) -> String {
+    world.state().waiting.insert(token.to_owned());
+    let answer = keep(&world.ports(), approval(run_id, token)).await.unwrap();
+    answer["callback"].as_str().unwrap().to_owned()
+}
+
+async fn answer(world: &Arc<World>, callback: &str, approved: bool, by: &str) -> (u16, Value) {
+    let body = json!({ "approved": approved, "by": by, "reason": "because" }).to_string();
+    let request = Request::post(format!("/v1/callbacks/{callback}")).body(body.into()).unwrap();
+    send(&world.gateway(), request).await
+}
+
+#[tokio::test]
+async fn an_answer_reaches_the_execution_once() {
+    let world = World::new();
+    let id = started(&world).await;
+    let callback = opened(&world, &id, "token-1").await;
+    assert!(callback.len() == 64 && callback.chars().all(|c| c.is_ascii_hexdigit()));
+    let (status, body) = answer(&world, &callback, true, "Ada").await;
+    assert_eq!((status, &body["answer"]["approved"]), (200, &json!(true)), "{body}");
+    assert_eq!(
+        world.state().answers["token-1"],
+        json!({ "approved": true, "by": "Ada", "reason": "because" })
+    );
+    for (approved, by) in [(false, "Ada"), (true, "Bob"), (true, "Ada")] {
+        let (status, body) = answer(&world, &callback, approved, by).await;
+        assert_eq!((status, error_code(&body)), (409, "answered"));
+    }
+    assert_eq!(answer(&world, "unknown", true, "Ada").await.0, 404);
+    assert_eq!(answer(&world, &callback, true, "").await.0, 400);
+    let actions: Vec<_> = world.log(&id).into_iter().map(|entry| entry.action).collect();
+    assert_eq!(actions[1..], ["gateway.open_approval", "gateway.answer_approval"]);
+    let log = serde_json::to_string(&world.log(&id)).unwrap();
+    assert!(!log.contains(&callback) && !log.contains("token-1"), "secrets are not logged");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_too_late_is_gone() {
+    let world = World::new();
+    let callback = opened(&world, "run", "token-1").await;
+    world.state().waiting.clear();
+    let (status, body) = answer(&world, &callback, true, "Ada").await;
+    assert_eq!((status, error_code(&body)), (410, "not_waiting"));
+
+    let callback = opened(&world, "run-2", "token-2").await;
+    let past = Timestamp::now() - SignedDuration::from_secs(1);
+    world.state().approvals.get_mut(&callback).unwrap().0.expires_at = past;
+    let (status, body) = answer(&world, &callback, true, "Ada").await;
+    assert_eq!((status, error_code(&body)), (410, "expired"));
+    assert!(world.state().answers.is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_was_not_passed_on_can_be_sent_again() {
+    let world = World::new();
+    let callback = opened(&world, "run", "token-1").await;
+    // Read, write, read, and then not passed on.
+    world.fail_after(3);
+    assert_eq!(answer(&world, &callback, true, "Ada").await.0, 503);
+    assert!(world.state().answers.is_empty());
+    assert_eq!(answer(&world, &callback, true, "Ada").await.0, 200);
+    assert_eq!(world.state().answers.len(), 1);
+}
+
+#[tokio::test]
+async fn an_approval_that_is_opened_again_keeps_its_callback_and_its_answer() {
+    let world = World::new();
+    let callback = opened(&world, "run", "token-1").await;
+    assert_eq!(opened(&world, "run", "token-2").await, callback);
+    assert_eq!(answer(&world, &callback, false, "Ada").await.0, 200);
+    assert_eq!(world.state().answers["token-2"]["approved"], false);
+    // Another attempt of the state hears the answer at once.
+    assert_eq!(opened(&world, "run", "token-3").await, callback);
+    assert_eq!(world.state().answers["token-3"]["approved"], false);
+}
+
+fn ended(name: &str, status: &str) -> Value {
+    json!({
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {
+            "executionArn": format!("arn:execution:{name}"),
+            "name": name,
+            "status": status,
+            "error": "States.Runtime",
+            "cause": "why",
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_run_whose_execution_ended_from_outside_gets_its_final_status() {
+    for (event, status) in [
+        ("ABORTED", RunStatus::Cancelled),
+        ("TIMED_OUT", RunStatus::TimedOut),
+        ("FAILED", RunStatus::Failed),
+    ] {
+        let world = World::new();
+        let id = started(&world).await;
+        deploy(&world, "staging", &id).await;
+        for finished in [true, false] {
+            let answer = keep(&world.ports(), ended(&id, event)).await.unwrap();
+            assert_eq!(answer, json!({ "run_id": id, "finished": finished }));
+        }
+        let run = world.state().runs[&id].clone();
+        assert_eq!(run.status, status);
+        let outcome = run.outcome.unwrap();
+        assert!(outcome.reason.contains("why"), "{}", outcome.reason);
+        assert!(outcome.reason.contains("staging was left half done"), "{}", outcome.reason);
+        assert_eq!(outcome.fault.unwrap().error, "States.Runtime");
+        assert!(matches!(lock(&world, "staging", "x").await, Lock::Held { .. }));
+        assert_eq!(world.log(&id).len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_decides_nothing_changes_no_status() {
+    let world = World::new();
+    let id = started(&world).await;
+    let answer = keep(&world.ports(), ended(&id, "SUCCEEDED")).await.unwrap();
+    assert!(answer["ignored"].is_string());
+    assert!(keep(&world.ports(), ended("unknown", "FAILED")).await.unwrap()["ignored"].is_string());
+
+    // The run said how it ended; its lock goes all the same.
+    world.state().runs.get_mut(&id).unwrap().status = RunStatus::RollbackFailed;
+    lock(&world, "production", &id).await;
+    let answer = keep(&world.ports(), ended(&id, "FAILED")).await.unwrap();
+    assert_eq!(answer["finished"], false);
+    assert_eq!(world.state().runs[&id].status, RunStatus::RollbackFailed);
+    assert!(matches!(lock(&world, "production", "x").await, Lock::Held { .. }));
+}
+
+#[tokio::test]
+async fn an_event_of_another_kind_is_a_typed_fault() {
+    let ports = World::new().ports();
+    for event in [
+        json!(null),
+        json!({}),
+        json!({ "approval": {} }),
+        json!({ "approval": { "run_id": "a b", "state": "S", "question": "?",
+            "expires_seconds": 1, "task_token": "t" } }),
+        json!({ "detail-type": "Step Functions Execution Status Change" }),
+        json!({ "detail-type": "Scheduled Event", "detail": {} }),
+    ] {
+        let error = keep(&ports, event.clone()).await.unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidIntent, "{event}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_a_fault_to_be_tried_again() {
+    let world = World::new();
+    let id = started(&world).await;
+    world.fail_after(2);
+    let error = keep(&world.ports(), ended(&id, "ABORTED")).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::StoreUnavailable);
+    let answer = keep(&world.ports(), ended(&id, "ABORTED")).await.unwrap();
+    assert_eq!(answer["finished"], true);
+}

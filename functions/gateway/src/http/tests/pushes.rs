@@ -1,0 +1,168 @@
+//! Pushes, told once, many times, and at the worst moment.
+
+use std::collections::BTreeSet;
+
+use pact_contract::{RunStatus, log};
+
+use super::*;
+
+#[tokio::test]
+async fn a_push_starts_its_run_with_what_is_written() {
+    let world = World::new();
+    let (status, body) = send(&world.gateway(), push("d-1", &push_event('2'))).await;
+    assert_eq!(status, 202, "{body}");
+    let id = body["run_id"].as_str().unwrap();
+    assert_eq!(
+        body,
+        json!({
+            "run_id": id,
+            "url": format!("http://127.0.0.1:8080/runs/{id}"),
+            "status": "running",
+            "execution_arn": format!("arn:execution:{id}"),
+            "duplicate": false,
+        })
+    );
+    let state = world.state();
+    let run = &state.runs[id];
+    assert_eq!(state.executions[id], serde_json::to_value(&run.request).unwrap());
+    assert_eq!(run.request.base, None);
+    drop(state);
+    let entries = world.log(id);
+    assert_eq!(log::verify(&entries), Ok(()));
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].body["trigger"]["delivery"], "d-1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn ten_deliveries_at_once_start_one_run() {
+    for different in [false, true] {
+        let world = World::new();
+        let sent = (0..10).map(|n| {
+            let gateway = world.gateway();
+            let delivery = if different { format!("d-{n}") } else { "d-1".to_owned() };
+            tokio::spawn(async move { send(&gateway, push(&delivery, &push_event('2'))).await })
+        });
+        let answers = futures::future::join_all(sent.collect::<Vec<_>>()).await;
+        let mut ids = BTreeSet::new();
+        let mut new = 0;
+        for answer in answers {
+            let (status, body) = answer.unwrap();
+            assert_eq!(status, 202, "{body}");
+            assert_eq!(body["status"], "running");
+            new += usize::from(body["duplicate"] == json!(false));
+            ids.insert(body["run_id"].as_str().unwrap().to_owned());
+        }
+        assert_eq!((ids.len(), new), (1, 1));
+        let id = ids.first().unwrap();
+        assert_eq!(world.state().executions.keys().collect::<Vec<_>>(), [id]);
+        assert_eq!(world.log(id).len(), if different { 10 } else { 1 });
+    }
+}
+
+#[tokio::test]
+async fn whatever_step_fails_a_second_delivery_completes_the_work() {
+    let mut steps = 0;
+    loop {
+        let world = World::new();
+        let gateway = world.gateway();
+        world.fail_after(steps);
+        let (first, body) = send(&gateway, push("d-1", &push_event('2'))).await;
+        if world.no_fault_came() {
+            assert_eq!(first, 202);
+            break;
+        }
+        assert_eq!((first, error_code(&body)), (503, "unavailable"), "step {steps}");
+        let (second, body) = send(&gateway, push("d-1", &push_event('2'))).await;
+        assert_eq!(second, 202, "step {steps}: {body}");
+        let id = body["run_id"].as_str().unwrap();
+        let state = world.state();
+        assert_eq!(state.executions.len(), 1, "step {steps}");
+        assert_eq!(state.runs.len(), 1, "step {steps}");
+        assert_eq!(state.runs[id].status, RunStatus::Running);
+        drop(state);
+        assert_eq!(world.log(id).len(), 1, "step {steps}");
+        steps += 1;
+    }
+    assert!(steps >= 6, "only {steps} steps");
+}
+
+#[tokio::test]
+async fn another_commit_or_branch_is_another_run() {
+    let world = World::new();
+    let gateway = world.gateway();
+    let mut dev = push_event('2');
+    dev["ref"] = json!("refs/heads/dev");
+    for (delivery, event) in [("1", push_event('2')), ("2", push_event('3')), ("3", dev)] {
+        let (_, body) = send(&gateway, push(delivery, &event)).await;
+        assert_eq!(body["duplicate"], false);
+    }
+    assert_eq!(world.state().executions.len(), 3);
+}
+
+fn start(rerun: bool) -> Request<Body> {
+    let body = json!({
+        "repository": { "name": "acme/web", "url": "https://git.example.com/acme/web.git" },
+        "branch": "main",
+        "commit": "2".repeat(40),
+        "author": "Ada",
+        "rerun": rerun,
+    });
+    api("POST", "/v1/pipelines", &body.to_string())
+}
+
+fn finish(world: &World, id: &str, status: RunStatus) {
+    world.state().runs.get_mut(id).unwrap().status = status;
+}
+
+#[tokio::test]
+async fn webhook_and_api_are_two_ways_to_tell_one_push() {
+    let world = World::new();
+    let gateway = world.gateway();
+    let id = started(&world).await;
+    let (status, body) = send(&gateway, start(false)).await;
+    assert_eq!((status, &body["run_id"], &body["duplicate"]), (202, &json!(id), &json!(true)));
+    finish(&world, &id, RunStatus::Succeeded);
+    let (status, body) = send(&gateway, start(false)).await;
+    assert_eq!((status, &body["status"]), (202, &json!("succeeded")));
+    assert_eq!(world.state().executions.len(), 1);
+
+    let (status, body) = send(&gateway, api("GET", &format!("/v1/runs/{id}"), "")).await;
+    assert_eq!((status, &body["status"]), (200, &json!("succeeded")));
+    assert_eq!(body["commit"], "2".repeat(40));
+}
+
+#[tokio::test]
+async fn a_push_can_run_again_when_its_latest_run_has_ended() {
+    let world = World::new();
+    let gateway = world.gateway();
+    // The first one needs no other before it.
+    let (status, first) = send(&gateway, start(true)).await;
+    assert_eq!((status, &first["duplicate"]), (202, &json!(false)));
+    let (status, body) = send(&gateway, start(true)).await;
+    assert_eq!((status, error_code(&body)), (409, "run_active"));
+    let id = first["run_id"].as_str().unwrap();
+    for number in 1..=3 {
+        let latest = if number == 1 { id.to_owned() } else { format!("{id}-{}", number - 1) };
+        finish(&world, &latest, RunStatus::Failed);
+        let (status, again) = send(&gateway, start(true)).await;
+        assert_eq!((status, &again["run_id"]), (202, &json!(format!("{id}-{number}"))));
+        assert!(again["url"].as_str().unwrap().starts_with("https://pact.example.com/runs/"));
+    }
+    assert_eq!(world.state().executions.len(), 4);
+    assert_eq!(send(&gateway, start(true)).await.0, 409);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_who_ask_for_another_run_at_once_get_one() {
+    let world = World::new();
+    let id = started(&world).await;
+    finish(&world, &id, RunStatus::Failed);
+    let sent = (0..2).map(|_| {
+        let gateway = world.gateway();
+        tokio::spawn(async move { send(&gateway, start(true)).await.0 })
+    });
+    for status in futures::future::join_all(sent.collect::<Vec<_>>()).await {
+        assert!(matches!(status.unwrap(), 202 | 409));
+    }
+    assert_eq!(world.state().executions.len(), 2);
+}

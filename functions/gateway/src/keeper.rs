@@ -1,0 +1,175 @@
+//! The run keeper: opens approvals, and ends runs whose execution ended from outside.
+
+use jiff::{SignedDuration, Timestamp};
+use pact_agent::{AgentError, adapter::truncated, ports::ApprovalRecord};
+use pact_contract::{
+    RunId, RunStatus, SCHEMA_VERSION,
+    log::{LogKind, NewEntry},
+    run::{Fault, Outcome},
+    settings::ENVIRONMENTS,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{Ports, callback, cancel};
+
+/// Longest question.
+const MAX_QUESTION: usize = 1_000;
+/// Longest cause that is kept.
+const MAX_CAUSE: usize = 2_000;
+/// Longest wait for a person, in seconds: a year, the longest an execution may take.
+const MAX_WAIT: u64 = 365 * 24 * 3_600;
+/// The event that an execution changed its status.
+const STATUS_CHANGE: &str = "Step Functions Execution Status Change";
+
+/// An execution waits for a person.
+#[derive(Deserialize)]
+struct Approval {
+    run_id: RunId,
+    state: String,
+    question: String,
+    expires_seconds: u64,
+    task_token: String,
+}
+
+/// An execution ended.
+#[derive(Deserialize)]
+struct Ended {
+    name: String,
+    status: String,
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(default)]
+    cause: Option<String>,
+}
+
+/// Answers one event of the run keeper: `{"approval": …}` from the pipeline, or the event that
+/// one of its executions ended.
+///
+/// # Errors
+/// `ERR_INVALID_INTENT` for any other event, `ERR_STORE_UNAVAILABLE` when a store does not
+/// answer; the same event may then be sent again.
+pub async fn keep(ports: &Ports, mut event: Value) -> Result<Value, AgentError> {
+    if let Some(approval) = event.get_mut("approval") {
+        return open(ports, read(approval.take())?).await;
+    }
+    if event.get("detail-type").and_then(Value::as_str) == Some(STATUS_CHANGE) {
+        let detail = event.get_mut("detail").map(Value::take).unwrap_or_default();
+        return end(ports, read(detail)?).await;
+    }
+    Err(AgentError::invalid("the event is neither an approval nor the end of an execution"))
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, AgentError> {
+    serde_json::from_value(value)
+        .map_err(|error| AgentError::invalid(format!("the event is not valid: {error}")))
+}
+
+/// Opens the question, once for the run's state, and answers with its callback.
+async fn open(ports: &Ports, approval: Approval) -> Result<Value, AgentError> {
+    let run_id = RunId::parse(approval.run_id.as_str()).map_err(AgentError::invalid)?;
+    if approval.task_token.is_empty() {
+        return Err(AgentError::invalid("the approval has no task token"));
+    }
+    let wait = approval.expires_seconds.clamp(1, MAX_WAIT);
+    let wait = SignedDuration::from_secs(i64::try_from(wait).unwrap_or(i64::MAX));
+    let record = ApprovalRecord {
+        schema: SCHEMA_VERSION,
+        callback: new_callback(),
+        run_id: run_id.as_str().to_owned(),
+        state: approval.state,
+        question: truncated(&approval.question, MAX_QUESTION),
+        expires_at: Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX),
+        answer: None,
+    };
+    let opened = ports.callbacks.open_approval(&record, &approval.task_token).await?;
+    if let Some(answer) = &opened.answer {
+        // The person spoke to an attempt before this one.
+        ports.executions.task_success(&approval.task_token, &callback::output(answer)).await?;
+    }
+    if opened.callback == record.callback {
+        let entry = NewEntry {
+            timestamp: Timestamp::now(),
+            actor: "pact.gateway".to_owned(),
+            kind: LogKind::Event,
+            action: "gateway.open_approval".to_owned(),
+            body: json!({
+                "state": opened.state,
+                "question": opened.question,
+                "expires_at": opened.expires_at,
+            }),
+        };
+        ports.recorder.append_log(&opened.run_id, entry).await?;
+    }
+    tracing::info!(run_id = opened.run_id, state = opened.state, "waiting for a person");
+    Ok(json!({ "callback": opened.callback }))
+}
+
+/// 32 bytes of the operating system's randomness, in hexadecimal.
+fn new_callback() -> String {
+    use sha2::{Digest, Sha256};
+    // Three UUIDs carry 366 random bits; the hash makes 256 of them.
+    let mut hash = Sha256::new();
+    for _ in 0..3 {
+        hash.update(uuid::Uuid::new_v4().as_bytes());
+    }
+    hex::encode(hash.finalize())
+}
+
+/// Writes the final status of a run whose execution did not, and frees its locks.
+async fn end(ports: &Ports, ended: Ended) -> Result<Value, AgentError> {
+    let Ok(run_id) = RunId::parse(&ended.name) else {
+        return Ok(json!({ "ignored": "the execution is not that of a run" }));
+    };
+    let run_id = run_id.as_str();
+    let (status, what) = match ended.status.as_str() {
+        "ABORTED" => (RunStatus::Cancelled, "the execution was stopped from outside"),
+        "TIMED_OUT" => (RunStatus::TimedOut, "the execution took longer than it may"),
+        "FAILED" => (RunStatus::Failed, "the execution failed"),
+        _ => return Ok(json!({ "ignored": "the execution needs nothing" })),
+    };
+    let Some(run) = ports.runs.run(run_id).await? else {
+        return Ok(json!({ "ignored": "the execution is not that of a run" }));
+    };
+    let cause = ended.cause.as_deref().map(|text| truncated(text, MAX_CAUSE));
+    let mut finished = false;
+    if !run.status.is_final() {
+        let mut reason = what.to_owned();
+        if let Some(cause) = &cause {
+            reason = format!("{reason}: {}", truncated(cause, 300));
+        }
+        for environment in ENVIRONMENTS {
+            let record = ports.environments.load(&run.request.repository.name, environment).await?;
+            if record.pending.is_some_and(|pending| pending.release.run_id == run_id) {
+                reason = format!("{reason}; the deployment to {environment} was left half done");
+            }
+        }
+        let outcome = Outcome {
+            status,
+            reason: reason.clone(),
+            template: None,
+            decision: None,
+            deployments: Vec::new(),
+            fault: Some(Fault {
+                state: "the execution".to_owned(),
+                error: ended.error.unwrap_or(ended.status),
+                cause,
+            }),
+        };
+        finished = ports.runs.finish_run(run_id, &outcome, Timestamp::now()).await?;
+        if finished {
+            tracing::warn!(run_id, status = status.as_str(), reason, "ended from outside");
+            let entry = NewEntry {
+                timestamp: Timestamp::now(),
+                actor: "pact.gateway".to_owned(),
+                kind: LogKind::Event,
+                action: "gateway.end_run".to_owned(),
+                body: json!({ "status": status, "reason": reason }),
+            };
+            ports.recorder.append_log(run_id, entry).await?;
+        }
+    }
+    // The execution has ended, whoever wrote the status: nothing of it holds a lock any more.
+    cancel::unlock(ports, &run).await?;
+    Ok(json!({ "run_id": run_id, "finished": finished }))
+}

@@ -1,0 +1,206 @@
+//! The agents and what they can do.
+//!
+//! The gateway depends on no agent. This table says what they advertise; an end-to-end test holds
+//! it against what they offer.
+
+use pact_contract::capability::{Capability, advertisement};
+use serde_json::Value;
+
+/// Every agent with its actions.
+pub const AGENTS: &[(&str, &[Capability])] = &[
+    (
+        "code-agent",
+        &[
+            Capability {
+                action: "code.analyze_changes",
+                description: "Fetches a commit, keeps its files as a bundle and says what changed.",
+                required: &["repository", "reference", "commit"],
+                optional: &["base"],
+            },
+            Capability {
+                action: "code.validate_syntax",
+                description: "Parses the changed files and reports every syntax error with its place.",
+                required: &["source", "changes_key"],
+                optional: &["settings"],
+            },
+            Capability {
+                action: "code.check_quality",
+                description: "Measures the complexity and length of the functions that changed.",
+                required: &["source", "changes_key"],
+                optional: &["settings"],
+            },
+        ],
+    ),
+    (
+        "test-agent",
+        &[
+            Capability {
+                action: "tests.run_unit",
+                description: "Runs the unit tests, as configured or as detected from the repository.",
+                required: &["source", "repository"],
+                optional: &["settings", "url"],
+            },
+            Capability {
+                action: "tests.run_integration",
+                description: "Runs the integration tests, where the repository configures any.",
+                required: &["source", "repository"],
+                optional: &["settings", "url"],
+            },
+            Capability {
+                action: "tests.run_e2e",
+                description: "Runs the end-to-end tests against an environment, where any are configured.",
+                required: &["source", "repository"],
+                optional: &["settings", "url"],
+            },
+            Capability {
+                action: "tests.check_coverage",
+                description: "Reads line coverage from LCOV reports, in all and of the changed lines.",
+                required: &["coverage_keys", "changes_key", "source"],
+                optional: &["min_coverage", "min_changed_coverage"],
+            },
+        ],
+    ),
+    (
+        "security-agent",
+        &[
+            Capability {
+                action: "security.scan_vulnerabilities",
+                description: "Looks for dangerous code in the lines that were added, by syntax.",
+                required: &["source", "changes_key"],
+                optional: &["settings"],
+            },
+            Capability {
+                action: "security.check_dependencies",
+                description: "Compares the versions in the lock files with known advisories.",
+                required: &["source", "changes_key"],
+                optional: &["settings"],
+            },
+            Capability {
+                action: "security.validate_secrets",
+                description: "Looks for secrets in the lines that were added.",
+                required: &["source", "changes_key"],
+                optional: &["settings"],
+            },
+        ],
+    ),
+    (
+        "quality-agent",
+        &[
+            Capability {
+                action: "quality.plan_pipeline",
+                description: "Plans which checks run and how far the release may go, with reasons.",
+                required: &["run", "settings"],
+                optional: &["changes_key"],
+            },
+            Capability {
+                action: "quality.evaluate_gate",
+                description: "Decides on the evidence of the checks whether the release may go on.",
+                required: &["plan", "checks"],
+                optional: &[],
+            },
+            Capability {
+                action: "quality.judge_release",
+                description: "Judges whether a release that was watched stays.",
+                required: &["metrics"],
+                optional: &["baseline", "anomalies", "watch"],
+            },
+        ],
+    ),
+    (
+        "deploy-agent",
+        &[
+            Capability {
+                action: "deploy.to_staging",
+                description: "Puts a release into effect in staging.",
+                required: &["repository", "release", "source", "settings"],
+                optional: &[],
+            },
+            Capability {
+                action: "deploy.to_production",
+                description: "Puts a release into effect in production.",
+                required: &["repository", "release", "source", "settings"],
+                optional: &[],
+            },
+            Capability {
+                action: "deploy.rollback",
+                description: "Takes back what the run deployed, or began to deploy.",
+                required: &["repository", "environment", "release", "settings"],
+                optional: &[],
+            },
+            Capability {
+                action: "deploy.check_status",
+                description: "Says whether a release is in effect.",
+                required: &["repository", "environment", "settings"],
+                optional: &["release"],
+            },
+        ],
+    ),
+    (
+        "monitor-agent",
+        &[
+            Capability {
+                action: "monitor.check_health",
+                description: "Probes an environment until it answers as it should, or time is up.",
+                required: &["environment"],
+                optional: &["url", "probes"],
+            },
+            Capability {
+                action: "monitor.track_metrics",
+                description: "Probes an environment for a while and sums up what it measured.",
+                required: &["environment"],
+                optional: &["url", "probes", "watch"],
+            },
+            Capability {
+                action: "monitor.detect_anomalies",
+                description: "Compares what was measured with the time before the release.",
+                required: &["metrics"],
+                optional: &["baseline"],
+            },
+        ],
+    ),
+    (
+        "notify-agent",
+        &[
+            Capability {
+                action: "notify.slack_team",
+                description: "Tells the team on Slack how the run ended.",
+                required: &["run", "outcome"],
+                optional: &["settings"],
+            },
+            Capability {
+                action: "notify.email_stakeholders",
+                description: "Tells the stakeholders by e-mail how the run ended.",
+                required: &["run", "outcome"],
+                optional: &["settings"],
+            },
+            Capability {
+                action: "notify.update_jira",
+                description: "Comments on the Jira issues that the change names.",
+                required: &["run", "outcome"],
+                optional: &["settings"],
+            },
+        ],
+    ),
+];
+
+/// What every agent advertises.
+#[must_use]
+pub fn advertisements() -> Value {
+    AGENTS.iter().map(|(id, capabilities)| advertisement(id, capabilities)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn seven_agents_offer_every_action_once() {
+        let actions: Vec<_> =
+            AGENTS.iter().flat_map(|(_, all)| all.iter().map(|c| c.action)).collect();
+        assert_eq!(AGENTS.len(), 7);
+        assert_eq!(actions.len(), 23);
+        assert_eq!(actions.iter().collect::<BTreeSet<_>>().len(), actions.len());
+    }
+}

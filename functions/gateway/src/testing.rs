@@ -1,0 +1,312 @@
+//! The gateway's ports in memory, with faults on demand.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use pact_agent::{
+    ports::{
+        ApprovalAnswer, ApprovalRecord, Callbacks, Claim, Environments, Executions, Lock, Recorder,
+        Runs, StoreError,
+    },
+    testing::Memory,
+};
+use pact_contract::{
+    RunRecord, RunStatus, StageRecord,
+    actions::EnvironmentRecord,
+    log::{LogEntry, NewEntry},
+    run::{Outcome, RunRequest},
+};
+use serde_json::{Value, json};
+
+use crate::{Config, Gateway, Ports, config::Secret};
+
+pub(crate) const SECRET: &str = "secret-of-the-webhooks";
+pub(crate) const TOKEN: &str = "token-of-the-api-0123";
+
+/// All ports over plain maps. Every call is counted; one of them, or all after it, can fail.
+#[derive(Default)]
+pub(crate) struct World {
+    memory: Arc<Memory>,
+    pub(crate) state: Mutex<State>,
+    calls: AtomicUsize,
+    fail_at: Mutex<Option<usize>>,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) claims: BTreeMap<String, String>,
+    pub(crate) runs: BTreeMap<String, RunRecord>,
+    /// Executions by name, with their inputs.
+    pub(crate) executions: BTreeMap<String, Value>,
+    pub(crate) stopped: BTreeSet<String>,
+    pub(crate) approvals: BTreeMap<String, (ApprovalRecord, String)>,
+    /// Task tokens that somebody waits with.
+    pub(crate) waiting: BTreeSet<String>,
+    pub(crate) answers: BTreeMap<String, Value>,
+}
+
+impl World {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fails the call after `calls` more ones, once.
+    pub(crate) fn fail_after(&self, calls: usize) {
+        self.calls.store(0, Ordering::SeqCst);
+        *self.fail_at.lock().unwrap() = Some(calls);
+    }
+
+    /// Whether a fault is still to come.
+    pub(crate) fn no_fault_came(&self) -> bool {
+        self.fail_at.lock().unwrap().take().is_some()
+    }
+
+    async fn call(&self) -> Result<(), StoreError> {
+        tokio::task::yield_now().await;
+        let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        let mut fail_at = self.fail_at.lock().unwrap();
+        if *fail_at == Some(number) {
+            *fail_at = None;
+            return Err(StoreError::Unavailable("planned fault".to_owned(), None));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn ports(self: &Arc<Self>) -> Ports {
+        Ports {
+            runs: Arc::clone(self) as _,
+            recorder: Arc::clone(self) as _,
+            environments: Arc::clone(self) as _,
+            callbacks: Arc::clone(self) as _,
+            executions: Arc::clone(self) as _,
+        }
+    }
+
+    /// A gateway that is configured.
+    pub(crate) fn gateway(self: &Arc<Self>) -> Gateway {
+        Gateway {
+            ports: self.ports(),
+            config: Config {
+                webhook_secret: Some(Secret::new(SECRET)),
+                api_token: Some(Secret::new(TOKEN)),
+                ..Config::default()
+            },
+            agents: crate::registry::advertisements(),
+        }
+    }
+
+    pub(crate) fn log(&self, run_id: &str) -> Vec<LogEntry> {
+        self.memory.log(run_id)
+    }
+
+    /// The environment's record and lock.
+    pub(crate) fn environments(&self) -> &Memory {
+        &self.memory
+    }
+}
+
+#[async_trait]
+impl Runs for World {
+    async fn claim(&self, key: &str, run_id: &str, _: Duration) -> Result<Claim, StoreError> {
+        self.call().await?;
+        let mut state = self.state();
+        match state.claims.get(key) {
+            Some(run_id) => Ok(Claim::Seen { run_id: run_id.clone() }),
+            None => {
+                state.claims.insert(key.to_owned(), run_id.to_owned());
+                Ok(Claim::New)
+            }
+        }
+    }
+    async fn unclaim(&self, key: &str) -> Result<(), StoreError> {
+        self.call().await?;
+        self.state().claims.remove(key);
+        Ok(())
+    }
+    async fn create_run(
+        &self,
+        request: &RunRequest,
+        execution_arn: &str,
+    ) -> Result<(), StoreError> {
+        self.call().await?;
+        self.state().runs.entry(request.run_id.as_str().to_owned()).or_insert_with(|| RunRecord {
+            request: request.clone(),
+            status: RunStatus::Running,
+            execution_arn: execution_arn.to_owned(),
+            finished_at: None,
+            outcome: None,
+        });
+        Ok(())
+    }
+    async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, StoreError> {
+        self.call().await?;
+        Ok(self.state().runs.get(run_id).cloned())
+    }
+    async fn finish_run(
+        &self,
+        run_id: &str,
+        outcome: &Outcome,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.call().await?;
+        let mut state = self.state();
+        let Some(run) = state.runs.get_mut(run_id).filter(|run| !run.status.is_final()) else {
+            return Ok(false);
+        };
+        run.status = outcome.status;
+        run.outcome = Some(outcome.clone());
+        run.finished_at = Some(at);
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Executions for World {
+    fn execution_arn(&self, name: &str) -> String {
+        format!("arn:execution:{name}")
+    }
+    async fn start(&self, name: &str, input: &Value) -> Result<String, StoreError> {
+        self.call().await?;
+        let mut state = self.state();
+        let known = state.executions.entry(name.to_owned()).or_insert_with(|| input.clone());
+        // Step Functions would refuse the same name with another input.
+        assert_eq!(known, input);
+        Ok(self.execution_arn(name))
+    }
+    async fn stop(&self, execution_arn: &str, _: &str) -> Result<(), StoreError> {
+        self.call().await?;
+        self.state().stopped.insert(execution_arn.to_owned());
+        Ok(())
+    }
+    async fn task_success(&self, task_token: &str, output: &Value) -> Result<bool, StoreError> {
+        self.call().await?;
+        let mut state = self.state();
+        if !state.waiting.remove(task_token) {
+            return Ok(false);
+        }
+        state.answers.insert(task_token.to_owned(), output.clone());
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Callbacks for World {
+    async fn open_approval(
+        &self,
+        approval: &ApprovalRecord,
+        task_token: &str,
+    ) -> Result<ApprovalRecord, StoreError> {
+        self.call().await?;
+        let mut state = self.state();
+        let known = state.approvals.values_mut().find(|(known, _)| {
+            (&known.run_id, &known.state) == (&approval.run_id, &approval.state)
+        });
+        if let Some((known, token)) = known {
+            task_token.clone_into(token);
+            return Ok(known.clone());
+        }
+        let value = (approval.clone(), task_token.to_owned());
+        state.approvals.insert(approval.callback.clone(), value);
+        Ok(approval.clone())
+    }
+    async fn approval(
+        &self,
+        callback: &str,
+    ) -> Result<Option<(ApprovalRecord, String)>, StoreError> {
+        self.call().await?;
+        Ok(self.state().approvals.get(callback).cloned())
+    }
+    async fn answer_approval(
+        &self,
+        callback: &str,
+        answer: &ApprovalAnswer,
+    ) -> Result<bool, StoreError> {
+        self.call().await?;
+        let mut state = self.state();
+        let open = state.approvals.get_mut(callback).filter(|(known, _)| known.answer.is_none());
+        let Some((known, _)) = open else { return Ok(false) };
+        known.answer = Some(answer.clone());
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Recorder for World {
+    async fn record_stage(&self, record: &StageRecord) -> Result<(), StoreError> {
+        self.call().await?;
+        self.memory.record_stage(record).await
+    }
+    async fn append_log(&self, run_id: &str, entry: NewEntry) -> Result<LogEntry, StoreError> {
+        self.call().await?;
+        self.memory.append_log(run_id, entry).await
+    }
+}
+
+#[async_trait]
+impl Environments for World {
+    async fn lock(
+        &self,
+        repository: &str,
+        environment: &str,
+        run_id: &str,
+        lease: Duration,
+    ) -> Result<Lock, StoreError> {
+        self.call().await?;
+        self.memory.lock(repository, environment, run_id, lease).await
+    }
+    async fn unlock(
+        &self,
+        repository: &str,
+        environment: &str,
+        run_id: &str,
+    ) -> Result<(), StoreError> {
+        self.call().await?;
+        self.memory.unlock(repository, environment, run_id).await
+    }
+    async fn load(
+        &self,
+        repository: &str,
+        environment: &str,
+    ) -> Result<EnvironmentRecord, StoreError> {
+        self.call().await?;
+        self.memory.load(repository, environment).await
+    }
+    async fn store(
+        &self,
+        repository: &str,
+        environment: &str,
+        record: &EnvironmentRecord,
+        fence: u64,
+    ) -> Result<(), StoreError> {
+        self.call().await?;
+        self.memory.store(repository, environment, record, fence).await
+    }
+}
+
+/// A push event of GitHub for a commit made of one digit.
+pub(crate) fn push_event(digit: char) -> Value {
+    let commit = digit.to_string().repeat(40);
+    json!({
+        "ref": "refs/heads/main",
+        "before": "0".repeat(40),
+        "after": commit,
+        "repository": {
+            "full_name": "acme/web",
+            "clone_url": "https://git.example.com/acme/web.git",
+            "default_branch": "main",
+        },
+        "head_commit": { "id": commit, "message": "A change" },
+    })
+}
