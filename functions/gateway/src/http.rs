@@ -24,7 +24,6 @@ use crate::{
 const MAX_BODY: usize = 5 * 1024 * 1024;
 
 /// The gateway's routes.
-#[must_use]
 pub fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/webhooks/github", post(webhook_github))

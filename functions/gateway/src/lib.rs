@@ -21,7 +21,7 @@ mod github;
 mod http;
 mod keeper;
 mod push;
-pub mod registry;
+mod registry;
 #[cfg(test)]
 mod testing;
 
@@ -35,6 +35,7 @@ use serde_json::Value;
 pub use config::Config;
 pub use http::router;
 pub use keeper::keep;
+pub use registry::{AGENTS, advertisements as registry};
 
 /// What the gateway works with.
 #[derive(Clone)]
@@ -81,11 +82,8 @@ pub struct Gateway {
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
     let services = Services::from_env().await?;
-    let gateway = Gateway {
-        ports: Ports::from(&services),
-        config: Config::from_env()?,
-        agents: registry::advertisements(),
-    };
+    let gateway =
+        Gateway { ports: Ports::from(&services), config: Config::from_env()?, agents: registry() };
     lambda_http::run(router(gateway)).await
 }
 

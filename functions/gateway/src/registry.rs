@@ -111,25 +111,25 @@ pub const AGENTS: &[(&str, &[Capability])] = &[
         &[
             Capability {
                 action: "deploy.to_staging",
-                description: "Puts a release into effect in staging.",
+                description: "puts a release into effect in staging",
                 required: &["repository", "release", "source", "settings"],
                 optional: &[],
             },
             Capability {
                 action: "deploy.to_production",
-                description: "Puts a release into effect in production.",
+                description: "puts a release into effect in production",
                 required: &["repository", "release", "source", "settings"],
                 optional: &[],
             },
             Capability {
                 action: "deploy.rollback",
-                description: "Takes back what the run deployed, or began to deploy.",
+                description: "takes back what a run deployed or began to deploy",
                 required: &["repository", "environment", "release", "settings"],
                 optional: &[],
             },
             Capability {
                 action: "deploy.check_status",
-                description: "Says whether a release is in effect.",
+                description: "says whether a release is in effect",
                 required: &["repository", "environment", "settings"],
                 optional: &["release"],
             },
@@ -140,19 +140,19 @@ pub const AGENTS: &[(&str, &[Capability])] = &[
         &[
             Capability {
                 action: "monitor.check_health",
-                description: "Probes an environment until it answers as it should, or time is up.",
+                description: "Requests the health probes until each has succeeded often enough in a row.",
                 required: &["environment"],
                 optional: &["url", "probes"],
             },
             Capability {
                 action: "monitor.track_metrics",
-                description: "Probes an environment for a while and sums up what it measured.",
+                description: "Requests the probes for a while and sums up errors and latencies.",
                 required: &["environment"],
                 optional: &["url", "probes", "watch"],
             },
             Capability {
                 action: "monitor.detect_anomalies",
-                description: "Compares what was measured with the time before the release.",
+                description: "Compares errors and latencies with those before the release.",
                 required: &["metrics"],
                 optional: &["baseline"],
             },
@@ -163,19 +163,19 @@ pub const AGENTS: &[(&str, &[Capability])] = &[
         &[
             Capability {
                 action: "notify.slack_team",
-                description: "Tells the team on Slack how the run ended.",
+                description: "tells the team in Slack how the run ended",
                 required: &["run", "outcome"],
                 optional: &["settings"],
             },
             Capability {
                 action: "notify.email_stakeholders",
-                description: "Tells the stakeholders by e-mail how the run ended.",
+                description: "tells people by e-mail how the run ended",
                 required: &["run", "outcome"],
                 optional: &["settings"],
             },
             Capability {
                 action: "notify.update_jira",
-                description: "Comments on the Jira issues that the change names.",
+                description: "comments on the issues that the commit names, and moves them on",
                 required: &["run", "outcome"],
                 optional: &["settings"],
             },

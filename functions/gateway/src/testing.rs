@@ -103,7 +103,7 @@ impl World {
                 api_token: Some(Secret::new(TOKEN)),
                 ..Config::default()
             },
-            agents: crate::registry::advertisements(),
+            agents: crate::registry(),
         }
     }
 
