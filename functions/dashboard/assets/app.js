@@ -1,0 +1,85 @@
+// Live updates: asks for a version while the page says that something is going on, and swaps the
+// live part when it changed. Everything works without this script, by reloading the page.
+"use strict";
+
+(() => {
+  const QUICK = 2000;
+  const SLOW = 30000;
+  let wait = QUICK;
+  let timer = 0;
+
+  const part = () => document.getElementById("live");
+  const mark = (text, state) => {
+    const element = document.getElementById("live-mark");
+    if (element) {
+      element.textContent = text;
+      element.dataset.state = state;
+    }
+  };
+  const say = (text) => {
+    const element = document.getElementById("announce");
+    if (element && element.textContent !== text) element.textContent = text;
+  };
+
+  const swap = (html) => {
+    const next = new DOMParser().parseFromString(html, "text/html").getElementById("live");
+    const now = part();
+    if (!next || !now) return;
+    // What the reader opened or closed stays so, and so does the place of the keyboard.
+    const seen = new Map();
+    now.querySelectorAll("details[id]").forEach((d) => {
+      if (d.dataset.touched) seen.set(d.id, d.open);
+    });
+    next.querySelectorAll("details[id]").forEach((d) => {
+      if (seen.has(d.id)) {
+        d.open = seen.get(d.id);
+        d.dataset.touched = "yes";
+      }
+    });
+    const focused = document.activeElement && now.contains(document.activeElement) && document.activeElement.id;
+    now.replaceWith(next);
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    say(next.dataset.say || "");
+  };
+
+  const ask = async () => {
+    const live = part();
+    if (!live || !live.dataset.poll) return;
+    try {
+      const answer = await fetch(live.dataset.poll, { cache: "no-store" });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const { version } = await answer.json();
+      if (version !== live.dataset.version) {
+        const page = await fetch(location.href, { cache: "no-store" });
+        if (!page.ok) throw new Error(String(page.status));
+        swap(await page.text());
+      }
+      wait = QUICK;
+      if (part()?.dataset.poll) mark("live", "on");
+    } catch {
+      wait = Math.min(wait * 2, SLOW);
+      mark("no connection, trying again", "lost");
+    }
+    plan();
+  };
+
+  const plan = () => {
+    clearTimeout(timer);
+    if (part()?.dataset.poll && !document.hidden) timer = setTimeout(ask, wait);
+  };
+
+  document.addEventListener("click", (event) => {
+    const details = event.target.closest?.("summary")?.parentElement;
+    if (details) details.dataset.touched = "yes";
+  });
+  // A link into a stage opens it.
+  const open = () => {
+    const target = location.hash && document.getElementById(location.hash.slice(1));
+    target?.querySelector(":scope > details")?.setAttribute("open", "");
+  };
+  addEventListener("hashchange", open);
+  document.addEventListener("visibilitychange", plan);
+  open();
+  if (part()?.dataset.poll) mark("live", "on");
+  plan();
+})();

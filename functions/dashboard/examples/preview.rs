@@ -1,0 +1,20 @@
+//! Serves the dashboard over sample runs, to look at it: `cargo run -p pact-dashboard --example preview`.
+//! One of the runs moves on while it is looked at.
+
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "an example")]
+
+mod support;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8088".to_owned());
+    let mut samples = support::samples(Timestamp::now());
+    samples.moving = true;
+    let listener = tokio::net::TcpListener::bind(&address).await?;
+    axum::serve(listener, pact_dashboard::router(Arc::new(samples))).await?;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! `/environments`: what is deployed where.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+use pact_contract::actions::{EnvironmentRecord, ReleaseRecord};
+
+use super::layout;
+use crate::{
+    format::{address, ago, commit, short},
+    mark::Mark,
+};
+
+pub(crate) fn environments(all: &[(String, String, EnvironmentRecord)], now: Timestamp) -> Markup {
+    let mut all: Vec<_> = all.iter().collect();
+    // By repository, production first: that is what people come for.
+    all.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    layout::page(
+        "Environments",
+        "/environments",
+        &html! {
+            div class="title" { h1 { "Environments" } }
+            @if all.is_empty() {
+                div class="card empty" {
+                    p { "Nothing was deployed yet." }
+                    p { "A repository says in " code { "pact.toml" } " where its releases go." }
+                }
+            } @else {
+                div class="card table" {
+                    table role="table" {
+                        caption class="hidden" { "What is deployed where" }
+                        thead role="rowgroup" { tr role="row" {
+                            @for head in ["Repository", "Environment", "State", "Release", "Since", "Before it", "Address"] {
+                                th role="columnheader" scope="col" { (head) }
+                            }
+                        } }
+                        tbody role="rowgroup" {
+                            @for (repository, environment, record) in all {
+                                tr role="row" { (row(repository, environment, record, now)) }
+                            }
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
+fn row(repository: &str, environment: &str, record: &EnvironmentRecord, now: Timestamp) -> Markup {
+    let state = match (&record.pending, &record.current) {
+        (Some(_), _) => Mark::Run.chip("being deployed"),
+        (None, Some(_)) => Mark::Pass.chip("live"),
+        (None, None) => Mark::Skip.chip("empty"),
+    };
+    html! {
+        td role="cell" class="wrap" { strong { (short(repository, 100)) } }
+        td role="cell" data-label="Environment" { (short(environment, 40)) }
+        td role="cell" data-label="State" {
+            div {
+                (state)
+                @if let Some(pending) = &record.pending {
+                    p class="muted" { "new: " (release(&pending.release)) }
+                }
+            }
+        }
+        td role="cell" data-label="Release" {
+            @match &record.current { Some(r) => (release(r)), None => "–" }
+        }
+        td role="cell" data-label="Since" class="num" {
+            @match &record.current { Some(r) => (ago(r.deployed_at, now)), None => "–" }
+        }
+        td role="cell" data-label="Before it" {
+            @match &record.previous { Some(r) => (release(r)), None => "–" }
+        }
+        td role="cell" data-label="Address" class="wrap" {
+            @match &record.url { Some(url) => (address(url)), None => "–" }
+        }
+    }
+}
+
+fn release(record: &ReleaseRecord) -> Markup {
+    html! {
+        a class="mono wrap" href={ "/runs/" (crate::format::encoded(&record.run_id)) }
+            title={ "commit " (commit(&record.commit)) } { (short(&record.release, 60)) }
+    }
+}

@@ -1,0 +1,40 @@
+//! The frame of every page.
+
+use maud::{DOCTYPE, Markup, html};
+
+use crate::assets::{ICON, SCRIPT, STYLE};
+
+/// A page; `current` is the address of its entry in the navigation.
+pub(crate) fn page(title: &str, current: &str, content: &Markup) -> Markup {
+    let here = |address: &str| (address == current).then_some("page");
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · PACT" }
+                link rel="icon" href=(ICON.address()) type="image/svg+xml";
+                link rel="stylesheet" href=(STYLE.address());
+                script src=(SCRIPT.address()) defer {}
+            }
+            body {
+                a class="skip" href="#main" { "Skip to the content" }
+                header class="site" {
+                    nav aria-label="Main" {
+                        a class="brand" href="/" {
+                            img src=(ICON.address()) width="22" height="22" alt="";
+                            "PACT"
+                        }
+                        a href="/" aria-current=[here("/")] { "Runs" }
+                        a href="/environments" aria-current=[here("/environments")] { "Environments" }
+                    }
+                }
+                main id="main" tabindex="-1" { (content) }
+                p id="announce" class="hidden" aria-live="polite" {}
+                footer { "Every time is UTC. What was not checked is never shown as passed." }
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `/`: the latest runs.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+use pact_agent::ports::RunPage;
+use pact_contract::{RunRecord, RunStatus};
+use sha2::{Digest, Sha256};
+
+use super::layout;
+use crate::{
+    format::{ago, commit, encoded, short},
+    mark::Marked as _,
+    view::duration,
+    web::Filters,
+};
+
+pub(crate) fn list(filters: &Filters, found: &RunPage, now: Timestamp) -> Markup {
+    let poll = active(found).then(|| format!("/api/version?{}", query(filters, &filters.cursor)));
+    layout::page(
+        "Runs",
+        "/",
+        &html! {
+            div class="title" { h1 { "Runs" } }
+            (form(filters))
+            div id="live" data-version=(version(found, now)) data-poll=[poll] data-say="The list of runs changed." {
+                p class="right" { span id="live-mark" {} }
+                @if found.runs.is_empty() { (nothing(filters)) } @else { (table(&found.runs, now)) }
+                (pager(filters, found))
+            }
+        },
+    )
+}
+
+/// A short text that changes with the list.
+pub(crate) fn version(found: &RunPage, now: Timestamp) -> String {
+    // Running times go on.
+    let tick = if active(found) { now.as_second() / 10 } else { 0 };
+    let text = serde_json::json!([found.runs, tick]).to_string();
+    hex::encode(Sha256::digest(text.as_bytes())).chars().take(16).collect()
+}
+
+fn active(found: &RunPage) -> bool {
+    found.runs.iter().any(|r| r.status == RunStatus::Running)
+}
+
+fn filtered(filters: &Filters) -> bool {
+    [&filters.repository, &filters.branch, &filters.status].iter().any(|f| !f.is_empty())
+}
+
+fn form(filters: &Filters) -> Markup {
+    html! {
+        form class="filters" method="get" action="/" role="search" {
+            div class="wide" {
+                label for="repository" { "Repository" }
+                input id="repository" name="repository" value=(filters.repository) placeholder="acme/web-shop" maxlength="300" autocomplete="off";
+            }
+            div {
+                label for="branch" { "Branch" }
+                input id="branch" name="branch" value=(filters.branch) placeholder="main" maxlength="300" autocomplete="off";
+            }
+            div {
+                label for="status" { "Status" }
+                select id="status" name="status" {
+                    option value="" { "any" }
+                    @for status in RunStatus::ALL {
+                        option value=(status.as_str()) selected[filters.status == status.as_str()] { (status.word()) }
+                    }
+                }
+            }
+            div class="actions" {
+                button type="submit" { "Show" }
+                @if filtered(filters) { a href="/" { "Clear" } }
+            }
+        }
+    }
+}
+
+fn nothing(filters: &Filters) -> Markup {
+    html! {
+        div class="card empty" {
+            @if filtered(filters) || !filters.cursor.is_empty() {
+                p { "No run matches." }
+                p { a href="/" { "Show all runs" } }
+            } @else {
+                p { "There are no runs yet." }
+                p { "Push a commit, or start a run by hand: " code { "pactctl run" } }
+            }
+        }
+    }
+}
+
+fn table(runs: &[RunRecord], now: Timestamp) -> Markup {
+    html! {
+        div class="card table" {
+            table class="runs" role="table" {
+                caption class="hidden" { "Runs, the newest first" }
+                thead role="rowgroup" { tr role="row" {
+                    @for head in ["Run", "Status", "Branch", "Commit", "Duration", "Started"] {
+                        th role="columnheader" scope="col" { (head) }
+                    }
+                } }
+                tbody role="rowgroup" { @for run in runs { (row(run, now)) } }
+            }
+        }
+    }
+}
+
+fn row(run: &RunRecord, now: Timestamp) -> Markup {
+    let request = &run.request;
+    let message = request.message.as_deref().filter(|m| !m.trim().is_empty());
+    html! {
+        tr role="row" {
+            td class="what" role="cell" {
+                a class="message" href={ "/runs/" (request.run_id) } {
+                    (short(message.unwrap_or("(no message)"), 140))
+                }
+                span class="muted wrap" {
+                    (short(&request.repository.name, 100))
+                    @if let Some(author) = &request.author { " · " (short(author, 60)) }
+                }
+            }
+            td role="cell" data-label="Status" { div { (run.status.chip()) } }
+            td role="cell" data-label="Branch" class="wrap" { (short(&request.branch, 80)) }
+            td role="cell" data-label="Commit" { code { (commit(&request.commit)) } }
+            td role="cell" data-label="Duration" class="num" { (duration(run, now)) }
+            td role="cell" data-label="Started" class="num" { (ago(request.started_at, now)) }
+        }
+    }
+}
+
+fn pager(filters: &Filters, found: &RunPage) -> Markup {
+    html! {
+        nav class="pager" aria-label="Pages" {
+            span { @if !filters.cursor.is_empty() {
+                a href={ "/?" (query(filters, "")) } { "Newest runs" }
+            } }
+            span { @if let Some(cursor) = &found.cursor {
+                a rel="next" href={ "/?" (query(filters, cursor)) } { "Older runs" }
+            } }
+        }
+    }
+}
+
+fn query(filters: &Filters, cursor: &str) -> String {
+    [
+        ("repository", filters.repository.as_str()),
+        ("branch", &filters.branch),
+        ("status", &filters.status),
+        ("cursor", cursor),
+    ]
+    .iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(name, value)| format!("{name}={}", encoded(value)))
+    .collect::<Vec<_>>()
+    .join("&")
+}

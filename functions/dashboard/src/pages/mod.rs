@@ -1,0 +1,30 @@
+//! The pages.
+
+mod environments;
+mod evidence;
+mod layout;
+mod list;
+mod run;
+
+use axum::http::StatusCode;
+use maud::{Markup, html};
+
+pub(crate) use environments::environments;
+pub(crate) use list::{list, version as list_version};
+pub(crate) use run::run;
+
+/// A page that says why there is none.
+pub(crate) fn fault(status: StatusCode, text: &str) -> Markup {
+    let name = status.canonical_reason().unwrap_or("Fault");
+    layout::page(
+        name,
+        "",
+        &html! {
+            div class="card empty" {
+                h1 { (status.as_u16()) " " (name) }
+                p { (text) }
+                p { a class="button" href="/" { "To the latest runs" } }
+            }
+        },
+    )
+}

@@ -1,0 +1,221 @@
+//! `/runs/{id}`: everything about one run.
+
+use maud::{Markup, html};
+use pact_contract::log::{self, LogKind};
+
+use super::{evidence, layout};
+use crate::{
+    format::{address, ago, commit, encoded, instant, plural, short},
+    graph::graph,
+    mark::{Mark, Marked as _},
+    view::RunView,
+};
+
+/// Most entries of the transaction log on the page.
+const MAX_LOG: usize = 400;
+
+pub(crate) fn run(view: &RunView) -> Markup {
+    let request = &view.run.request;
+    let heading = request.message.as_deref().filter(|m| !m.trim().is_empty());
+    let heading = short(heading.unwrap_or(request.run_id.as_str()), 200);
+    let poll = (!view.settled()).then(|| format!("/api/runs/{}/version", request.run_id));
+    let say = format!("{}. {}", view.run.status.word(), view.reason());
+    layout::page(
+        &heading,
+        "/",
+        &html! {
+            div id="live" data-version=(view.version()) data-poll=[poll] data-say=(short(&say, 300)) {
+                (head(view, &heading))
+                (approvals(view))
+                section aria-labelledby="graph" {
+                    h2 id="graph" { "Pipeline" }
+                    (graph(view))
+                }
+                @if let Some(decision) = view.decision() { (evidence::decision(&decision)) }
+                (effects(view))
+                section aria-labelledby="stages" {
+                    h2 id="stages" { "Stages" }
+                    @if view.stages.is_empty() {
+                        p class="muted" { "No stage has begun." }
+                    } @else {
+                        (evidence::stages(&view.stages, view.now))
+                    }
+                }
+                (transactions(view))
+            }
+        },
+    )
+}
+
+fn head(view: &RunView, heading: &str) -> Markup {
+    let request = &view.run.request;
+    let status = view.run.status;
+    html! {
+        section class={ "card head " (status.mark().class()) } {
+            div class="title" {
+                h1 { (heading) }
+                (status.chip())
+                span id="live-mark" {}
+            }
+            p class="reason" { (short(&view.reason(), 800)) }
+            @if let Some(fault) = view.run.outcome.as_ref().and_then(|o| o.fault.as_ref()) {
+                p class="wrap" {
+                    "Fault in " strong { (short(&fault.state, 80)) } ": " code { (short(&fault.error, 80)) }
+                    @if let Some(cause) = &fault.cause { " " (short(cause, 600)) }
+                }
+            }
+            dl class="facts" {
+                (fact("Repository", &html! {
+                    a href={ "/?repository=" (encoded(&request.repository.name)) } { (short(&request.repository.name, 100)) }
+                }))
+                (fact("Branch", &html! { (short(&request.branch, 100)) }))
+                (fact("Commit", &html! { code title=(short(&request.commit, 80)) { (commit(&request.commit)) } }))
+                @if let Some(author) = &request.author { (fact("Author", &html! { (short(author, 100)) })) }
+                (fact("Trigger", &html! {
+                    (short(&request.trigger.kind, 40))
+                    @if let Some(actor) = &request.trigger.actor { " by " (short(actor, 60)) }
+                }))
+                @if let Some(template) = view.template() { (fact("Template", &html! { (short(&template, 40)) })) }
+                (fact("Started", &html! { (instant(request.started_at)) " (" (ago(request.started_at, view.now)) ")" }))
+                (fact("Duration", &html! { (view.duration()) }))
+                (fact("Run", &html! {
+                    code { (request.run_id) } " "
+                    a href={ "/api/runs/" (request.run_id) } { "JSON" }
+                }))
+            }
+        }
+    }
+}
+
+fn fact(name: &str, value: &Markup) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
+}
+
+fn approvals(view: &RunView) -> Markup {
+    html! {
+        @if !view.approvals.is_empty() {
+            section id="approvals" class="card ask" aria-label="Approval" tabindex="-1" {
+                @for approval in &view.approvals {
+                    @let (mark, word) = view.approval(approval);
+                    p { (mark.chip(word)) " " strong class="wrap" { (short(&approval.question, 400)) } }
+                    @match &approval.answer {
+                        Some(answer) => p class="muted wrap" {
+                            (short(&answer.by, 100)) ", " (instant(answer.at))
+                            @if let Some(reason) = &answer.reason { ": " (short(reason, 400)) }
+                        },
+                        None => p class="muted" {
+                            "An answer counts until " (instant(approval.expires_at)) "; none in time counts as no."
+                        },
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the run did outside: deployments and notifications.
+fn effects(view: &RunView) -> Markup {
+    let deployments = view.deployments();
+    html! {
+        div class="split" {
+            section aria-labelledby="deployments" {
+                h2 id="deployments" { "Deployments" }
+                @if deployments.is_empty() {
+                    p class="muted" { "Nothing was deployed." }
+                } @else {
+                    div class="card table" { table role="table" {
+                        thead role="rowgroup" { tr role="row" {
+                            @for head in ["Environment", "State", "Release", "Replaced"] {
+                                th role="columnheader" scope="col" { (head) }
+                            }
+                        } }
+                        tbody role="rowgroup" { @for d in deployments.iter().take(20) { tr role="row" {
+                            td role="cell" { strong { (short(&d.environment, 40)) }
+                                @if let Some(url) = &d.url { br; span class="wrap" { (address(url)) } } }
+                            td role="cell" data-label="State" { div { (d.status.chip()) } }
+                            td role="cell" data-label="Release" class="mono wrap" { (short(&d.release, 60)) }
+                            td role="cell" data-label="Replaced" class="mono wrap" { (short(d.previous.as_deref().unwrap_or("–"), 60)) }
+                        } } }
+                    } }
+                }
+            }
+            section aria-labelledby="notifications" {
+                h2 id="notifications" { "Notifications" }
+                @if view.notifications.is_empty() {
+                    p class="muted" { "Nobody was told yet." }
+                } @else {
+                    div class="card table" { table role="table" {
+                        thead role="rowgroup" { tr role="row" {
+                            @for head in ["Channel", "State", "Detail"] {
+                                th role="columnheader" scope="col" { (head) }
+                            }
+                        } }
+                        tbody role="rowgroup" { @for entry in view.notifications.iter().take(20) { tr role="row" {
+                            td role="cell" { strong { (short(&entry.record.channel, 40)) } }
+                            td role="cell" data-label="State" { div {
+                                @if entry.record.sent { (Mark::Pass.chip("sent")) } @else { (Mark::Skip.chip("not sent")) }
+                            } }
+                            td role="cell" data-label="Detail" class="wrap" { div {
+                                (short(&entry.record.detail, 300))
+                                @if !entry.body.is_empty() {
+                                    details id={ "message-" (crate::format::anchor(&entry.record.channel)) } {
+                                        summary { "Message" }
+                                        pre tabindex="0" { (short(&entry.body, 4_000)) }
+                                    }
+                                }
+                            } }
+                        } } }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+fn transactions(view: &RunView) -> Markup {
+    let verified = log::verify(&view.log);
+    html! {
+        section class="log" aria-labelledby="log" {
+            h2 id="log" { "Transaction log" }
+            details id="log-entries" class="card" {
+                summary {
+                    (plural(view.log.len(), "entry"))
+                    @if view.log.is_empty() { } @else if verified.is_ok() {
+                        (Mark::Pass.chip("chain verified"))
+                    } @else {
+                        (Mark::Fail.chip("chain broken"))
+                    }
+                }
+                @if let Err(fault) = &verified { p { strong { (fault) } } }
+                table role="table" {
+                    caption class="hidden" { "Every intent and answer, each chained to the one before" }
+                    thead role="rowgroup" { tr role="row" {
+                        @for head in ["No.", "Time", "Actor", "Kind", "Action", "Hash"] {
+                            th role="columnheader" scope="col" { (head) }
+                        }
+                    } }
+                    tbody role="rowgroup" { @for entry in view.log.iter().take(MAX_LOG) { tr role="row" {
+                        td role="cell" class="num" data-label="No." { (entry.sequence) }
+                        td role="cell" class="num" data-label="Time" { (instant(entry.timestamp)) }
+                        td role="cell" class="wrap" data-label="Actor" { (short(&entry.actor, 80)) }
+                        td role="cell" data-label="Kind" { (kind(entry.kind)) }
+                        td role="cell" class="wrap" data-label="Action" { (short(&entry.action, 80)) }
+                        td role="cell" data-label="Hash" { code title=(short(&entry.hash, 80)) { (entry.hash.chars().take(12).collect::<String>()) } }
+                    } } }
+                }
+                @if view.log.len() > MAX_LOG {
+                    p class="muted" { "and " (view.log.len() - MAX_LOG) " more, in the JSON" }
+                }
+            }
+        }
+    }
+}
+
+const fn kind(kind: LogKind) -> &'static str {
+    match kind {
+        LogKind::Intent => "intent",
+        LogKind::Response => "response",
+        LogKind::Fault => "fault",
+        LogKind::Event => "event",
+    }
+}

@@ -1,0 +1,110 @@
+//! The states of the pipeline as people see them: phases with lanes. States that are not here
+//! are shown all the same, in a phase of their own.
+
+/// One state.
+pub(crate) struct Node {
+    /// Name in the state machine.
+    pub(crate) state: &'static str,
+    /// Name in the drawing.
+    pub(crate) label: &'static str,
+}
+
+/// States that belong together.
+pub(crate) struct Phase {
+    pub(crate) title: &'static str,
+    /// Side by side; the states of a lane follow each other.
+    pub(crate) lanes: &'static [&'static [Node]],
+    /// Entered when the release is taken back.
+    pub(crate) rollback: &'static [Node],
+    /// Whether the states of a lane follow each other.
+    pub(crate) ordered: bool,
+}
+
+const fn node(state: &'static str, label: &'static str) -> Node {
+    Node { state, label }
+}
+
+/// The state that waits for a person. It has no record of an agent.
+pub(crate) const APPROVAL: &str = "AwaitApproval";
+
+/// All phases in their order.
+pub(crate) const PHASES: &[Phase] = &[
+    Phase {
+        title: "Plan",
+        lanes: &[&[node("AnalyzeChanges", "Changes"), node("PlanPipeline", "Plan")]],
+        rollback: &[],
+        ordered: true,
+    },
+    Phase {
+        title: "Verify",
+        lanes: &[
+            &[node("ValidateSyntax", "Syntax"), node("CheckQuality", "Quality")],
+            &[
+                node("RunUnitTests", "Unit tests"),
+                node("RunIntegrationTests", "Integration"),
+                node("CheckCoverage", "Coverage"),
+            ],
+            &[
+                node("ScanVulnerabilities", "Static scan"),
+                node("CheckDependencies", "Dependencies"),
+                node("ValidateSecrets", "Secrets"),
+            ],
+        ],
+        rollback: &[],
+        ordered: true,
+    },
+    Phase {
+        title: "Decide",
+        lanes: &[&[node("EvaluateGate", "Gate")]],
+        rollback: &[],
+        ordered: true,
+    },
+    Phase {
+        title: "Staging",
+        lanes: &[&[
+            node("DeployStaging", "Deploy"),
+            node("CheckStagingStatus", "Status"),
+            node("CheckStagingHealth", "Health"),
+            node("RunEndToEnd", "End to end"),
+        ]],
+        rollback: &[node("RollbackStaging", "Rollback"), node("CheckRestoredStaging", "Restored")],
+        ordered: true,
+    },
+    Phase {
+        title: "Production",
+        lanes: &[&[
+            node(APPROVAL, "Approval"),
+            node("InspectProduction", "Inspect"),
+            node("TrackBaseline", "Baseline"),
+            node("DeployProduction", "Deploy"),
+            node("CheckProductionStatus", "Status"),
+            node("CheckProductionHealth", "Health"),
+            node("TrackMetrics", "Watch"),
+            node("DetectAnomalies", "Anomalies"),
+            node("JudgeRelease", "Judgement"),
+        ]],
+        rollback: &[
+            node("RollbackProduction", "Rollback"),
+            node("CheckRestoredProduction", "Restored"),
+        ],
+        ordered: true,
+    },
+    Phase {
+        title: "Notify",
+        lanes: &[&[
+            node("NotifySlack", "Slack"),
+            node("NotifyEmail", "E-mail"),
+            node("NotifyJira", "Jira"),
+        ]],
+        rollback: &[],
+        ordered: false,
+    },
+];
+
+/// Whether the drawing has a place for the state.
+pub(crate) fn knows(state: &str) -> bool {
+    PHASES.iter().any(|phase| {
+        phase.lanes.iter().any(|lane| lane.iter().any(|n| n.state == state))
+            || phase.rollback.iter().any(|n| n.state == state)
+    })
+}

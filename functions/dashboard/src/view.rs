@@ -1,0 +1,154 @@
+//! What one run's page and its JSON are made of, read together.
+
+use jiff::{SignedDuration, Timestamp};
+use pact_agent::ports::{ApprovalRecord, OutboxEntry, RunReader, StoreError};
+use pact_contract::{
+    Decision, Deployment, RunRecord, RunStatus, StageRecord, StageStatus, log::LogEntry,
+};
+use sha2::{Digest, Sha256};
+
+use crate::{format, mark::Mark};
+
+/// Notifications and the last records arrive a little after the final status.
+const SETTLE: SignedDuration = SignedDuration::from_secs(20);
+
+/// One run with everything about it.
+pub(crate) struct RunView {
+    pub(crate) run: RunRecord,
+    pub(crate) stages: Vec<StageRecord>,
+    pub(crate) log: Vec<LogEntry>,
+    pub(crate) notifications: Vec<OutboxEntry>,
+    pub(crate) approvals: Vec<ApprovalRecord>,
+    pub(crate) now: Timestamp,
+}
+
+impl RunView {
+    /// Reads a run; the transaction log only where it is wanted.
+    pub(crate) async fn read(
+        reader: &dyn RunReader,
+        id: &str,
+        now: Timestamp,
+        with_log: bool,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(run) = reader.run(id).await? else { return Ok(None) };
+        let log = async { if with_log { reader.log(id).await } else { Ok(Vec::new()) } };
+        let (stages, log, notifications, approvals) = tokio::try_join!(
+            reader.stages(id),
+            log,
+            reader.notifications(id),
+            reader.approvals(id)
+        )?;
+        Ok(Some(Self { run, stages, log, notifications, approvals, now }))
+    }
+
+    /// A short text that changes with everything but the log, which follows the stages.
+    pub(crate) fn version(&self) -> String {
+        let mut hash = Sha256::new();
+        let all = serde_json::json!([
+            self.run,
+            self.stages,
+            self.notifications,
+            self.approvals,
+            self.settled(),
+        ]);
+        hash.update(all.to_string().as_bytes());
+        hex::encode(hash.finalize()).chars().take(16).collect()
+    }
+
+    /// Whether nothing more will change.
+    pub(crate) fn settled(&self) -> bool {
+        let quiet = self.run.finished_at.is_none_or(|at| self.now.duration_since(at) > SETTLE);
+        self.run.status.is_final() && quiet
+    }
+
+    /// One sentence: how the run ended, or what it does.
+    pub(crate) fn reason(&self) -> String {
+        if let Some(outcome) = &self.run.outcome {
+            return outcome.reason.clone();
+        }
+        if self.run.status.is_final() {
+            return "no reason was recorded".to_owned();
+        }
+        if let Some(question) = self.open_question() {
+            return format!("Waiting for a person: {}", question.question);
+        }
+        let running: Vec<_> = self
+            .stages
+            .iter()
+            .filter(|s| s.status == StageStatus::Running)
+            .map(StageRecord::title)
+            .collect();
+        match running.as_slice() {
+            [] => "Waiting for the next state".to_owned(),
+            titles => format!("At work: {}", titles.join(", ")),
+        }
+    }
+
+    /// How long the run took so far.
+    pub(crate) fn duration(&self) -> String {
+        duration(&self.run, self.now)
+    }
+
+    /// The gate's decision, also before the run has ended.
+    pub(crate) fn decision(&self) -> Option<Decision> {
+        if let Some(decision) = self.run.outcome.as_ref().and_then(|o| o.decision.clone()) {
+            return Some(decision);
+        }
+        let stage = self.stages.iter().find(|s| s.action == "quality.evaluate_gate")?;
+        serde_json::from_value(stage.output.clone()).ok()
+    }
+
+    /// Deployments, also before the run has ended.
+    pub(crate) fn deployments(&self) -> Vec<Deployment> {
+        if let Some(outcome) = &self.run.outcome {
+            return outcome.deployments.clone();
+        }
+        let mut out: Vec<Deployment> = Vec::new();
+        let stages = self.stages.iter().filter(|s| {
+            ["deploy.to_staging", "deploy.to_production", "deploy.rollback"]
+                .contains(&s.action.as_str())
+        });
+        for stage in stages {
+            let Ok(new) = serde_json::from_value::<Deployment>(stage.output.clone()) else {
+                continue;
+            };
+            match out.iter_mut().find(|d| d.environment == new.environment) {
+                Some(known) => *known = new,
+                None => out.push(new),
+            }
+        }
+        out
+    }
+
+    /// The template, once the plan has chosen it.
+    pub(crate) fn template(&self) -> Option<String> {
+        if let Some(template) = self.run.outcome.as_ref().and_then(|o| o.template.clone()) {
+            return Some(template);
+        }
+        let stage = self.stages.iter().find(|s| s.action == "quality.plan_pipeline")?;
+        stage.output.get("template").and_then(|t| t.as_str()).map(str::to_owned)
+    }
+
+    /// The question that the run waits for.
+    pub(crate) fn open_question(&self) -> Option<&ApprovalRecord> {
+        self.approvals.iter().find(|a| self.approval(a).0 == Mark::Run)
+    }
+
+    /// How a question stands.
+    pub(crate) fn approval(&self, approval: &ApprovalRecord) -> (Mark, &'static str) {
+        match &approval.answer {
+            Some(answer) if answer.approved => (Mark::Pass, "approved"),
+            Some(_) => (Mark::Fail, "refused"),
+            None if self.run.status != RunStatus::Running || approval.expires_at < self.now => {
+                (Mark::Warn, "not answered")
+            }
+            None => (Mark::Run, "waiting for an answer"),
+        }
+    }
+}
+
+/// How long a run took, or takes.
+pub(crate) fn duration(run: &RunRecord, now: Timestamp) -> String {
+    let end = run.finished_at.unwrap_or(now);
+    format::duration(format::between(run.request.started_at, end))
+}

@@ -1,0 +1,263 @@
+//! Routes, answers and headers.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, Query, RawQuery, State, rejection::QueryRejection},
+    http::{HeaderName, HeaderValue, Request, StatusCode, header},
+    middleware::{self, Next},
+    response::{Html, IntoResponse, Json, Response},
+    routing::get,
+};
+use jiff::Timestamp;
+use maud::Markup;
+use pact_agent::ports::{RunQuery, RunReader, StoreError};
+use pact_contract::{RunId, RunStatus};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{api, assets, pages, view::RunView};
+
+/// Most characters of a filter.
+const MAX_FILTER: usize = 300;
+/// Most characters of a cursor.
+const MAX_CURSOR: usize = 4_000;
+/// Runs on one page.
+const PAGE: usize = 30;
+/// Most runs in one answer of the API.
+const MAX_LIMIT: usize = 100;
+
+/// What every route needs.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) reader: Arc<dyn RunReader>,
+    pub(crate) now: fn() -> Timestamp,
+}
+
+pub(crate) fn routes(app: App) -> Router {
+    Router::new()
+        .route("/", get(list))
+        .route("/runs", get(list))
+        .route("/runs/{id}", get(run))
+        .route("/environments", get(environments))
+        .route("/api/runs", get(api_runs))
+        .route("/api/runs/{id}", get(api_run))
+        .route("/api/runs/{id}/version", get(api_version))
+        .route("/api/version", get(api_list_version))
+        .route("/api/environments", get(api_environments))
+        .route(
+            "/assets/app.css",
+            get(|RawQuery(q)| async move { assets::STYLE.answer(q.as_deref()) }),
+        )
+        .route(
+            "/assets/app.js",
+            get(|RawQuery(q)| async move { assets::SCRIPT.answer(q.as_deref()) }),
+        )
+        .route(
+            "/assets/icon.svg",
+            get(|RawQuery(q)| async move { assets::ICON.answer(q.as_deref()) }),
+        )
+        .route("/favicon.ico", get(|| async { assets::ICON.answer(None) }))
+        .fallback(unknown)
+        .layer(middleware::from_fn(headers))
+        .with_state(app)
+}
+
+/// Headers of every answer.
+async fn headers(request: Request<Body>, next: Next) -> Response {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+        connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // What the store says may change at any time.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The filters as they stand in an address. Empty ones count as absent: a form sends them all.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Filters {
+    #[serde(default)]
+    pub(crate) repository: String,
+    #[serde(default)]
+    pub(crate) branch: String,
+    #[serde(default)]
+    pub(crate) status: String,
+    #[serde(default)]
+    pub(crate) cursor: String,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+impl Filters {
+    fn query(&self) -> Result<RunQuery, Fault> {
+        let given = |name: &str, value: &str, limit: usize| {
+            let value = value.trim();
+            if value.chars().count() > limit {
+                return Err(Fault::Request(format!("{name} has more than {limit} characters")));
+            }
+            Ok((!value.is_empty()).then(|| value.to_owned()))
+        };
+        let status = match given("status", &self.status, MAX_FILTER)? {
+            None => None,
+            Some(text) => Some(RunStatus::parse(&text).ok_or_else(|| {
+                let known: Vec<_> = RunStatus::ALL.iter().map(|s| s.as_str()).collect();
+                Fault::Request(format!("status must be one of {}", known.join(", ")))
+            })?),
+        };
+        Ok(RunQuery {
+            repository: given("repository", &self.repository, MAX_FILTER)?,
+            branch: given("branch", &self.branch, MAX_FILTER)?,
+            status,
+            limit: self.limit.unwrap_or(PAGE).clamp(1, MAX_LIMIT),
+            cursor: given("cursor", &self.cursor, MAX_CURSOR)?,
+        })
+    }
+}
+
+type Asked = Result<Query<Filters>, QueryRejection>;
+
+fn filters(asked: Asked) -> Result<Filters, Fault> {
+    asked.map(|Query(f)| f).map_err(|e| Fault::Request(e.body_text()))
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// There is no such thing.
+    Unknown(String),
+    /// The request is wrong.
+    Request(String),
+    /// The run store did not answer; the reason is in the log only.
+    Store(StoreError),
+    /// A defect.
+    Internal(String),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Fault {
+    fn parts(self) -> (StatusCode, &'static str, String) {
+        match self {
+            Self::Unknown(what) => (StatusCode::NOT_FOUND, "not_found", what),
+            Self::Request(what) => (StatusCode::BAD_REQUEST, "bad_request", what),
+            Self::Store(error) => {
+                tracing::error!(%error, source = ?std::error::Error::source(&error), "store");
+                let text = "the run store did not answer; try again".to_owned();
+                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", text)
+            }
+            Self::Internal(what) => {
+                tracing::error!(what, "internal fault");
+                let text = "the dashboard has a defect; its log says more".to_owned();
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", text)
+            }
+        }
+    }
+
+    fn page(self) -> Response {
+        let (status, _, text) = self.parts();
+        (status, page(&pages::fault(status, &text))).into_response()
+    }
+
+    fn json(self) -> Response {
+        let (status, code, text) = self.parts();
+        (status, Json(json!({ "error": { "code": code, "message": text } }))).into_response()
+    }
+}
+
+fn page(markup: &Markup) -> Html<String> {
+    Html(markup.0.clone())
+}
+
+fn pages_or_fault(result: Result<Markup, Fault>) -> Response {
+    match result {
+        Ok(markup) => page(&markup).into_response(),
+        Err(fault) => fault.page(),
+    }
+}
+
+fn json_or_fault(result: Result<serde_json::Value, Fault>) -> Response {
+    match result {
+        Ok(value) => Json(value).into_response(),
+        Err(fault) => fault.json(),
+    }
+}
+
+async fn unknown(request: Request<Body>) -> Response {
+    let fault = Fault::Unknown("there is no such page".to_owned());
+    if request.uri().path().starts_with("/api/") { fault.json() } else { fault.page() }
+}
+
+async fn list(State(app): State<App>, asked: Asked) -> Response {
+    let result = async {
+        let filters = filters(asked)?;
+        let found = app.reader.latest_runs(&filters.query()?).await?;
+        Ok(pages::list(&filters, &found, (app.now)()))
+    };
+    pages_or_fault(result.await)
+}
+
+async fn view(app: &App, id: &str, with_log: bool) -> Result<RunView, Fault> {
+    let unknown = || Fault::Unknown("there is no such run".to_owned());
+    let id = RunId::parse(id).map_err(|_| unknown())?;
+    RunView::read(&*app.reader, id.as_str(), (app.now)(), with_log).await?.ok_or_else(unknown)
+}
+
+async fn run(State(app): State<App>, Path(id): Path<String>) -> Response {
+    pages_or_fault(view(&app, &id, true).await.map(|view| pages::run(&view)))
+}
+
+async fn environments(State(app): State<App>) -> Response {
+    let all = app.reader.environments().await.map_err(Fault::from);
+    pages_or_fault(all.map(|all| pages::environments(&all, (app.now)())))
+}
+
+async fn api_runs(State(app): State<App>, asked: Asked) -> Response {
+    let result = async {
+        let query = filters(asked)?.query()?;
+        Ok(api::runs(&app.reader.latest_runs(&query).await?))
+    };
+    json_or_fault(result.await)
+}
+
+async fn api_run(State(app): State<App>, Path(id): Path<String>) -> Response {
+    let result = view(&app, &id, true)
+        .await
+        .and_then(|view| api::run(&view).map_err(|e| Fault::Internal(e.to_string())));
+    json_or_fault(result)
+}
+
+async fn api_version(State(app): State<App>, Path(id): Path<String>) -> Response {
+    json_or_fault(view(&app, &id, false).await.map(|view| api::version(&view)))
+}
+
+async fn api_list_version(State(app): State<App>, asked: Asked) -> Response {
+    let result = async {
+        let query = filters(asked)?.query()?;
+        let found = app.reader.latest_runs(&query).await?;
+        Ok(json!({ "version": pages::list_version(&found, (app.now)()) }))
+    };
+    json_or_fault(result.await)
+}
+
+async fn api_environments(State(app): State<App>) -> Response {
+    let all = app.reader.environments().await.map_err(Fault::from);
+    json_or_fault(all.map(|all| api::environments(&all)))
+}

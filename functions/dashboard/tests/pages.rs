@@ -1,0 +1,231 @@
+//! The dashboard through its routes, over runs in memory.
+
+#[path = "../examples/support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode, header},
+};
+use jiff::Timestamp;
+use pact_contract::{RunStatus, StageStatus};
+use serde_json::Value;
+use support::{Samples, samples};
+use tower::ServiceExt as _;
+
+fn now() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().expect("an instant")
+}
+
+async fn get_from(samples: Samples, path: &str) -> (StatusCode, HeaderMap, String) {
+    let router = pact_dashboard::router_at(Arc::new(samples), now);
+    let request = Request::get(path).body(Body::empty()).expect("a request");
+    let answer = router.oneshot(request).await.expect("an answer");
+    let (parts, body) = answer.into_parts();
+    let body = to_bytes(body, 10_000_000).await.expect("a body");
+    (parts.status, parts.headers, String::from_utf8(body.to_vec()).expect("UTF-8"))
+}
+
+async fn get(path: &str) -> (StatusCode, String) {
+    let (status, _, body) = get_from(samples(now()), path).await;
+    (status, body)
+}
+
+async fn json(path: &str) -> (StatusCode, Value) {
+    let (status, body) = get(path).await;
+    (status, serde_json::from_str(&body).expect("JSON"))
+}
+
+#[tokio::test]
+async fn the_list_shows_every_run_and_filters_them() {
+    let (status, all) = get("/").await;
+    assert_eq!(status, StatusCode::OK);
+    for text in ["Add gift cards", "Round prices", "rolled back", "rejected", "acme/orders-api"] {
+        assert!(all.contains(text), "{text}");
+    }
+    for (query, there, not_there) in [
+        ("status=rejected", "Round prices", "Add gift cards"),
+        ("repository=acme%2Forders-api&branch=&status=", "Bump the parser", "Round prices"),
+        ("branch=feature%2Fa-rather-long-branch-name-for-the-parser-upgrade", "Bump", "Round"),
+    ] {
+        let (status, page) = get(&format!("/?{query}")).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(page.contains(there) && !page.contains(not_there), "{query}");
+    }
+    let (_, page) = get("/?status=cancelled").await;
+    assert!(page.contains("No run matches."));
+    assert!(page.contains("<option value=\"cancelled\" selected>"));
+    let (status, page) = get("/?status=sideways").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(page.contains("status must be one of running, succeeded"));
+    let (status, _) = get(&format!("/?repository={}", "x".repeat(400))).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn pages_of_the_list_follow_each_other() {
+    let (_, first) = json("/api/runs?limit=5").await;
+    assert_eq!(first["runs"].as_array().map(Vec::len), Some(5));
+    let cursor = first["cursor"].as_str().expect("a cursor");
+    let (_, second) = json(&format!("/api/runs?limit=5&cursor={cursor}")).await;
+    assert_eq!(second["runs"].as_array().map(Vec::len), Some(2));
+    assert_eq!(second["cursor"], Value::Null);
+    let mut many = samples(now());
+    for n in 0..40 {
+        many.runs.push(support::sample(&format!("r{n}"), RunStatus::Succeeded, "again", now()));
+    }
+    let (_, _, page) = get_from(many, "/?branch=main").await;
+    assert!(page.contains("href=\"/?branch=main&amp;cursor=30\""), "{page}");
+}
+
+#[tokio::test]
+async fn a_rejected_run_says_why_in_one_sentence() {
+    let (status, page) = get("/runs/web-shop-3f9c2ab17d-rejected").await;
+    assert_eq!(status, StatusCode::OK);
+    for text in [
+        "Rejected: 2 of 14 unit tests failed (test_cart, test_total)",
+        "test_cart failed",
+        "tests/cart.rs:41:5",
+        "Would pass: 2 more passing unit tests",
+        "chain verified",
+        "Nothing was deployed.",
+        "no SMTP server is configured",
+        "1 min 32 s",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(!page.contains("data-poll"), "nothing more will happen");
+    // The addresses of the assets change with every edit of theirs.
+    let style = page.split("/assets/app.css?v=").nth(1).and_then(|p| p.get(..12)).expect("a style");
+    insta::assert_snapshot!(page.replace(style, "VERSION").replace("><", ">\n<"));
+}
+
+#[tokio::test]
+async fn a_run_on_its_way_is_asked_for_again_until_it_is_settled() {
+    let (_, page) = get("/runs/web-shop-3f9c2ab17d-running").await;
+    assert!(page.contains("data-poll=\"/api/runs/web-shop-3f9c2ab17d-running/version\""));
+    assert!(page.contains("Warm caches"), "a state that the drawing does not know is shown");
+    let (_, version) = json("/api/runs/web-shop-3f9c2ab17d-running/version").await;
+    let text = version["version"].as_str().expect("a version");
+    assert!(page.contains(&format!("data-version=\"{text}\"")));
+    assert_eq!(version["settled"], false);
+    let mut later = samples(now());
+    later.runs[0].stages[4].status = StageStatus::Failed;
+    let (_, _, other) = get_from(later, "/api/runs/web-shop-3f9c2ab17d-running/version").await;
+    assert!(!other.contains(text), "the version follows the stages");
+    let (_, version) = json("/api/runs/web-shop-3f9c2ab17d-rejected/version").await;
+    assert_eq!(version["settled"], true);
+}
+
+#[tokio::test]
+async fn the_id_that_answers_an_approval_is_nowhere() {
+    for run in ["waiting", "succeeded"] {
+        let (_, page) = get(&format!("/runs/web-shop-3f9c2ab17d-{run}")).await;
+        assert!(page.contains("to production?"));
+        assert!(!page.contains("sample-callback-id"));
+        let (_, json) = get(&format!("/api/runs/web-shop-3f9c2ab17d-{run}")).await;
+        assert!(json.contains("to production?"));
+        assert!(!json.contains("sample-callback-id"));
+    }
+    let (_, page) = get("/runs/web-shop-3f9c2ab17d-waiting").await;
+    assert!(page.contains("Waiting for a person: Deploy"));
+}
+
+#[tokio::test]
+async fn hostile_texts_stay_texts() {
+    for path in ["/", "/runs/hostile", "/?repository=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"] {
+        let (status, page) = get(path).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(!page.contains("<script>"), "{path}");
+        assert!(!page.contains("<img src=x"), "{path}");
+        assert!(!page.contains("href=\"javascript:"), "{path}");
+        assert!(!page.contains(" style=\"") && !page.contains(" onclick"), "{path}");
+        assert!(page.len() < 200_000, "{path}");
+    }
+    let (_, page) = get("/runs/hostile").await;
+    assert!(page.contains("&lt;script&gt;"));
+}
+
+#[tokio::test]
+async fn a_log_that_was_altered_is_called_broken() {
+    let mut altered = samples(now());
+    altered.runs[2].log[1].actor = "mallory".to_owned();
+    let (_, _, page) = get_from(altered, "/runs/web-shop-3f9c2ab17d-rejected").await;
+    assert!(page.contains("chain broken"));
+    assert!(page.contains("entry 2 was altered after it was written"));
+}
+
+#[tokio::test]
+async fn what_there_is_not_is_said_in_the_form_that_was_asked_for() {
+    for path in ["/nowhere", "/runs/none", "/runs/%3Cscript%3E", "/runs/"] {
+        let (status, page) = get(path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        assert!(page.contains("<h1>404 Not Found</h1>"), "{path}");
+    }
+    for path in ["/api/nowhere", "/api/runs/none", "/api/runs/none/version"] {
+        let (status, answer) = json(path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(answer["error"]["code"], "not_found");
+    }
+    let (status, answer) = json("/api/runs?limit=many").await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (StatusCode::BAD_REQUEST, &Value::from("bad_request"))
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_said_without_its_address() {
+    for path in ["/", "/environments", "/runs/x", "/api/runs"] {
+        let mut broken = samples(now());
+        broken.broken = true;
+        let (status, _, page) = get_from(broken, path).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert!(page.contains("the run store did not answer") && !page.contains("secret-host"));
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_guarded() {
+    for path in ["/", "/nowhere", "/api/runs", "/assets/app.js", "/runs/hostile"] {
+        let (_, headers, _) = get_from(samples(now()), path).await;
+        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+        assert!(headers.contains_key(header::CACHE_CONTROL), "{path}");
+    }
+    let (_, page) = get("/").await;
+    let style = page.split("href=\"").find(|p| p.starts_with("/assets/app.css")).expect("a style");
+    let style = style.split('"').next().expect("an address");
+    let (status, headers, _) = get_from(samples(now()), style).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(headers[header::CACHE_CONTROL].to_str().expect("text").contains("immutable"));
+    let (_, headers, _) = get_from(samples(now()), "/assets/app.css?v=old").await;
+    assert!(!headers[header::CACHE_CONTROL].to_str().expect("text").contains("immutable"));
+}
+
+#[tokio::test]
+async fn environments_say_what_is_deployed_where() {
+    let (status, page) = get("/environments").await;
+    assert_eq!(status, StatusCode::OK);
+    for text in
+        ["acme/web-shop", "production", "20261123-102030-3f9c2ab17d", "2 hours ago", "empty"]
+    {
+        assert!(page.contains(text), "{text}");
+    }
+    let (_, answer) = json("/api/environments").await;
+    assert_eq!(answer["environments"].as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test]
+async fn the_whole_run_is_there_as_json() {
+    let (_, answer) = json("/api/runs/web-shop-3f9c2ab17d-succeeded").await;
+    assert_eq!(answer["run"]["status"], "succeeded");
+    assert_eq!(answer["log"]["verified"], true);
+    assert_eq!(answer["stages"][0]["state"], "AnalyzeChanges");
+    assert_eq!(answer["notifications"][0]["record"]["channel"], "slack");
+}
