@@ -1,1 +1,100 @@
-//! The code agent: changes, syntax and complexity.
+//! The code agent: what changed, whether it parses, and how complex it became.
+//!
+//! It is the only agent that speaks git. It fetches a commit once, keeps its files as a bundle in
+//! the artifact store for the others, and says what changed against the base. The repository is
+//! not trusted: addresses, sizes, counts and paths are checked before anything is done with them.
+
+mod analyze_changes;
+mod changes;
+mod check_quality;
+pub mod config;
+mod ignore;
+mod languages;
+mod pack;
+mod settings;
+mod source;
+mod syntax;
+mod validate_syntax;
+mod work;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pact_agent::{Agent, AgentError, Call, Outcome, ports::Artifacts};
+use pact_contract::{Capability, ErrorName};
+
+pub use config::Config;
+
+/// Actions of this agent.
+pub const CAPABILITIES: &[Capability] = &[
+    Capability {
+        action: "code.analyze_changes",
+        description: "Fetches a commit, keeps its files as a bundle and says what changed.",
+        required: &["repository", "reference", "commit"],
+        optional: &["base"],
+    },
+    Capability {
+        action: "code.validate_syntax",
+        description: "Parses the changed files and reports every syntax error with its place.",
+        required: &["source", "changes_key"],
+        optional: &["settings"],
+    },
+    Capability {
+        action: "code.check_quality",
+        description: "Measures the complexity and length of the functions that changed.",
+        required: &["source", "changes_key"],
+        optional: &["settings"],
+    },
+];
+
+/// The code agent over an artifact store.
+pub struct CodeAgent {
+    config: Config,
+    artifacts: Arc<dyn Artifacts>,
+}
+
+impl CodeAgent {
+    /// An agent that keeps what it finds in `artifacts`.
+    #[must_use]
+    pub fn new(config: Config, artifacts: Arc<dyn Artifacts>) -> Self {
+        Self { config, artifacts }
+    }
+}
+
+#[async_trait]
+impl Agent for CodeAgent {
+    fn id(&self) -> &'static str {
+        "code-agent"
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        CAPABILITIES
+    }
+
+    async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
+        match call.action.as_str() {
+            "code.analyze_changes" => {
+                analyze_changes::run(&self.config, &*self.artifacts, call).await
+            }
+            "code.validate_syntax" => validate_syntax::run(&*self.artifacts, call).await,
+            "code.check_quality" => check_quality::run(&*self.artifacts, call).await,
+            other => Err(AgentError::new(
+                ErrorName::UnknownAction,
+                format!("the code agent does not offer {other:?}"),
+            )),
+        }
+    }
+}
+
+/// Runs the agent as a Lambda function until the environment ends it.
+///
+/// # Errors
+/// When the configuration is not valid, a service cannot be set up, or the Lambda Runtime API
+/// cannot be reached.
+pub async fn serve() -> Result<(), lambda_runtime::Error> {
+    pact_agent::telemetry::init();
+    let config = Config::from_env()?;
+    let services = pact_aws::Services::from_env().await?;
+    let agent = CodeAgent::new(config, Arc::clone(&services.artifacts));
+    pact_agent::serve(agent, services.recording()).await
+}

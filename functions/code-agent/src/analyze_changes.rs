@@ -1,0 +1,208 @@
+//! `code.analyze_changes`: fetches a commit once, keeps its files and says what changed.
+
+use std::sync::atomic::AtomicBool;
+
+use bytes::Bytes;
+use gix::{ObjectId, Repository};
+use pact_agent::{AgentError, Call, Outcome, ports::Artifacts};
+use pact_contract::{
+    ChangeSet, Fallback, FallbackLevel, Finding, StageStatus,
+    actions::{AnalyzeChanges, AnalyzeChangesOutput, SourceRef},
+    changes::ChangeSummary,
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    changes::{self, attributes::Attributes},
+    config::Config,
+    pack, settings,
+    source::{self, Location, text, unavailable},
+    work,
+};
+
+/// Carries the action out.
+pub(crate) async fn run(
+    config: &Config,
+    artifacts: &dyn Artifacts,
+    call: &Call,
+) -> Result<Outcome, AgentError> {
+    let parameters: AnalyzeChanges = call.parameters()?;
+    let location = source::locate(config, &parameters.repository.url)?;
+    let commit = commit_id("commit", &parameters.commit)?;
+    let base = parameters.base.as_deref().filter(|text| !is_zero(text));
+    let base = base.map(|text| commit_id("base", text)).transpose()?;
+    check_reference(&parameters.reference)?;
+
+    let key = bundle_key(&parameters.repository.url, commit);
+    let request = Request {
+        location,
+        reference: parameters.reference,
+        commit,
+        base,
+        pack: !artifacts.exists(&key).await?,
+    };
+    let analysis = work::blocking(move |stop| request.analyze(stop)).await?;
+    if let Some(bundle) = analysis.bundle {
+        artifacts.put(&key, bundle).await?;
+    }
+    let changes_key = format!("runs/{}/changes.json", call.scope());
+    let json = serde_json::to_vec(&analysis.changes)
+        .map_err(|e| AgentError::internal(format!("cannot write the change set: {e}")))?;
+    artifacts.put(&changes_key, json.into()).await?;
+
+    let output = AnalyzeChangesOutput {
+        source: SourceRef { key, commit: commit.to_string() },
+        changes_key,
+        changes: ChangeSummary::from(&analysis.changes),
+        settings: analysis.settings.settings,
+        settings_path: analysis.settings.path,
+    };
+    let mut summary = sentence(&analysis.changes, &output.changes);
+    if analysis.settings.invalid {
+        let path = output.settings_path.as_deref().unwrap_or_default();
+        summary = format!("{path} is not valid; {summary}");
+    }
+    let status = if analysis.settings.invalid { StageStatus::Failed } else { StageStatus::Passed };
+    let mut findings = analysis.settings.findings;
+    findings.extend(analysis.findings);
+    let mut outcome = Outcome::new(status, summary, &output)?.with_findings(findings);
+    outcome.fallback = analysis.fallback.map(|description| Fallback {
+        fallback_level: FallbackLevel::ParameterAdaptation,
+        description,
+        original_intent: json!({
+            "action": call.action,
+            "parameters": Value::Object(call.parameters.clone()),
+        }),
+    });
+    Ok(outcome)
+}
+
+/// Where the bundle of a commit is kept: the same commit of the same repository is packed once.
+fn bundle_key(url: &str, commit: ObjectId) -> String {
+    let digest = hex::encode(Sha256::digest(url.as_bytes()));
+    let folder = digest.get(..16).unwrap_or(&digest);
+    format!("sources/{folder}/{commit}.tar.gz")
+}
+
+fn is_zero(text: &str) -> bool {
+    text.is_empty() || text.bytes().all(|b| b == b'0')
+}
+
+fn commit_id(field: &str, text: &str) -> Result<ObjectId, AgentError> {
+    ObjectId::from_hex(text.to_ascii_lowercase().as_bytes()).map_err(|_| {
+        AgentError::invalid(format!("{field} is not a whole commit id of 40 hexadecimal digits"))
+    })
+}
+
+fn check_reference(reference: &str) -> Result<(), AgentError> {
+    gix::validate::reference::name(reference.into()).map(|_| ()).map_err(|e| {
+        AgentError::invalid(format!("reference is not the full name of a git ref: {e}"))
+    })
+}
+
+struct Request {
+    location: Location,
+    reference: String,
+    commit: ObjectId,
+    base: Option<ObjectId>,
+    pack: bool,
+}
+
+struct Analysis {
+    bundle: Option<Bytes>,
+    changes: ChangeSet,
+    settings: settings::Found,
+    findings: Vec<Finding>,
+    fallback: Option<String>,
+}
+
+impl Request {
+    fn analyze(&self, stop: &AtomicBool) -> Result<Analysis, AgentError> {
+        let source = source::obtain(&self.location, &self.reference, self.commit, self.base, stop)?;
+        let repository = &source.repository;
+        let head = tree_of(repository, self.commit)?;
+        let (base, fallback) = self.choose_base(repository)?;
+        let base_tree = base.map(|base| tree_of(repository, base)).transpose()?;
+
+        let files = pack::list(repository, head, stop)?;
+        let mut attributes = Attributes::new(repository, head);
+        let packed = pack::pack(repository, &files, &mut attributes, self.pack, stop)?;
+        let changed = changes::between(repository, base_tree, head, &mut attributes, stop)?;
+        let settings = settings::read(&pack::settings_files(repository, &files)?);
+        Ok(Analysis {
+            bundle: packed.bundle,
+            changes: ChangeSet {
+                base: base.map(|id| id.to_string()),
+                head: self.commit.to_string(),
+                files: changed,
+            },
+            settings,
+            findings: packed.findings,
+            fallback,
+        })
+    }
+
+    /// The base that was asked for, or what takes its place and why.
+    fn choose_base(
+        &self,
+        repository: &Repository,
+    ) -> Result<(Option<ObjectId>, Option<String>), AgentError> {
+        let Some(wanted) = self.base else { return Ok((None, None)) };
+        if repository.find_commit(wanted).is_ok() {
+            return Ok((Some(wanted), None));
+        }
+        let head = repository.find_commit(self.commit).map_err(|e| unavailable(text(&e)))?;
+        let parent = head.parent_ids().next().map(gix::Id::detach);
+        let reason =
+            format!("the base {wanted} cannot be had (a force push, or a shallow repository)");
+        Ok(match parent {
+            Some(parent) if repository.find_commit(parent).is_ok() => (
+                Some(parent),
+                Some(format!("{reason}; compared with the first parent {parent} instead")),
+            ),
+            Some(_) => (
+                None,
+                Some(format!("{reason}, nor can the first parent; everything counts as new")),
+            ),
+            None => (
+                None,
+                Some(format!("{reason} and the commit has no parent; everything counts as new")),
+            ),
+        })
+    }
+}
+
+fn tree_of(repository: &Repository, commit: ObjectId) -> Result<ObjectId, AgentError> {
+    repository
+        .find_commit(commit)
+        .and_then(|commit| commit.tree_id().map(gix::Id::detach))
+        .map_err(|e| unavailable(format!("commit {commit} cannot be read: {}", text(&e))))
+}
+
+fn sentence(changes: &ChangeSet, summary: &ChangeSummary) -> String {
+    let against = changes.base.as_deref().map_or_else(
+        || "everything is new".to_owned(),
+        |base| format!("against {}", base.get(..10).unwrap_or(base)),
+    );
+    let files = if summary.files == 1 { "1 file" } else { &format!("{} files", summary.files) };
+    format!("{files} changed (+{} −{}), {against}", summary.added, summary.deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_commit_or_a_ref_is_refused() {
+        for text in ["", "HEAD", "abc123", &"g".repeat(40), &"a".repeat(64)] {
+            assert!(commit_id("commit", text).is_err(), "{text}");
+        }
+        assert!(commit_id("commit", &"A".repeat(40)).is_ok());
+        for reference in ["", "main", "refs/heads/a..b", "refs/heads/a b", "--upload-pack=x"] {
+            assert!(check_reference(reference).is_err(), "{reference}");
+        }
+        assert!(check_reference("refs/heads/main").is_ok());
+        assert!(is_zero(&"0".repeat(40)) && is_zero("") && !is_zero("00a"));
+    }
+}

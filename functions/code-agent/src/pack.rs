@@ -1,0 +1,260 @@
+//! The files of a commit, listed and packed as a bundle.
+
+use std::{collections::HashSet, sync::atomic::AtomicBool};
+
+use bytes::Bytes;
+use gix::{
+    ObjectId, Repository,
+    bstr::{BString, ByteSlice},
+    objs::tree::EntryKind as Mode,
+};
+use pact_agent::{
+    AgentError,
+    bundle::{EntryKind, MAX_BYTES, MAX_FILES, Packer},
+};
+use pact_contract::{ErrorName, Finding, Severity};
+
+use crate::{
+    changes::attributes::Attributes,
+    source::{text, unavailable},
+    work::check,
+};
+
+/// Longest path that is packed.
+const MAX_PATH: usize = 4_096;
+/// Most findings of one kind.
+const MAX_FINDINGS: usize = 20;
+
+/// One file of a tree.
+#[derive(Clone, Debug)]
+pub(crate) struct TreeFile {
+    pub(crate) path: BString,
+    pub(crate) mode: Mode,
+    pub(crate) id: ObjectId,
+}
+
+/// A settings file at the root of the tree.
+#[derive(Clone, Debug)]
+pub(crate) enum RootFile {
+    /// Its text.
+    Text(String),
+    /// Why it cannot be read.
+    Unreadable(String),
+}
+
+/// Every file of a tree, sorted by path. The number is bounded: a small repository can name a
+/// huge tree.
+pub(crate) fn list(
+    repository: &Repository,
+    tree: ObjectId,
+    stop: &AtomicBool,
+) -> Result<Vec<TreeFile>, AgentError> {
+    let mut files = Vec::new();
+    let mut folders = vec![(BString::default(), tree)];
+    let mut seen = 0u64;
+    while let Some((folder, id)) = folders.pop() {
+        check(stop)?;
+        let tree = repository.find_tree(id).map_err(|e| missing(&folder, &e))?;
+        for entry in tree.iter() {
+            let entry = entry.map_err(|e| missing(&folder, &e))?;
+            seen += 1;
+            if seen > 2 * MAX_FILES {
+                return Err(AgentError::new(
+                    ErrorName::LimitExceeded,
+                    format!("the repository has more than {MAX_FILES} files"),
+                ));
+            }
+            let mut path = folder.clone();
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(entry.filename());
+            if path.len() > MAX_PATH {
+                return Err(AgentError::new(
+                    ErrorName::LimitExceeded,
+                    format!("a path of the repository has more than {MAX_PATH} bytes"),
+                ));
+            }
+            match entry.kind() {
+                Mode::Tree => folders.push((path, entry.object_id())),
+                mode => files.push(TreeFile { path, mode, id: entry.object_id() }),
+            }
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+fn missing(path: &BString, error: &gix::Error) -> AgentError {
+    let place = if path.is_empty() { "the root".to_owned() } else { path.to_string() };
+    unavailable(format!("the repository lacks an object of {place}: {}", text(error)))
+}
+
+/// Content of a blob; an error names the path.
+pub(crate) fn blob(
+    repository: &Repository,
+    path: &BString,
+    id: ObjectId,
+) -> Result<Vec<u8>, AgentError> {
+    let mut object = repository.find_object(id).map_err(|e| missing(path, &e))?;
+    Ok(std::mem::take(&mut object.data))
+}
+
+/// What [`pack`] found.
+pub(crate) struct Packed {
+    /// The bundle, if it was asked for.
+    pub(crate) bundle: Option<Bytes>,
+    /// What was left out, and what is not what it seems.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Packs the files, or only says what would be left out.
+pub(crate) fn pack(
+    repository: &Repository,
+    files: &[TreeFile],
+    attributes: &mut Attributes<'_>,
+    wanted: bool,
+    stop: &AtomicBool,
+) -> Result<Packed, AgentError> {
+    let mut packer = wanted.then(Packer::new);
+    let mut seen = HashSet::new();
+    let mut submodules = Vec::new();
+    let mut unsafe_paths = Vec::new();
+    let mut pointers = Vec::new();
+    let mut bytes = 0u64;
+    let lfs = uses_lfs(repository, files)?;
+    for file in files {
+        check(stop)?;
+        let path = file.path.to_str_lossy().into_owned();
+        let kind = match file.mode {
+            Mode::Commit => {
+                submodules.push(path);
+                continue;
+            }
+            Mode::Link => EntryKind::Link,
+            Mode::BlobExecutable => EntryKind::Executable,
+            Mode::Blob | Mode::Tree => EntryKind::File,
+        };
+        // Two names that are not UTF-8 may become the same text.
+        if !is_safe(&path) || !seen.insert(path.clone()) {
+            unsafe_paths.push(path);
+            continue;
+        }
+        if lfs && attributes.is_lfs(file.path.as_bstr()) {
+            pointers.push(path.clone());
+        }
+        let Some(packer) = &mut packer else { continue };
+        // Checked before it is read: a blob can be far larger than the pack it came in.
+        let size = repository.find_header(file.id).map_err(|e| missing(&file.path, &e))?.size();
+        bytes = bytes.saturating_add(size);
+        if bytes > MAX_BYTES {
+            return Err(AgentError::new(
+                ErrorName::LimitExceeded,
+                format!("the repository has more than {} MiB", MAX_BYTES / 1024 / 1024),
+            ));
+        }
+        packer.add(&path, kind, &blob(repository, &file.path, file.id)?)?;
+    }
+    let mut findings = Vec::new();
+    findings.extend(submodules.iter().take(MAX_FINDINGS).map(|path| {
+        Finding::new(
+            "submodule-left-out",
+            Severity::Info,
+            format!("the submodule {path} is not fetched; its folder is absent"),
+        )
+        .at(path, None, None)
+    }));
+    findings.extend(unsafe_paths.iter().take(MAX_FINDINGS).map(|path| {
+        Finding::new(
+            "path-left-out",
+            Severity::Medium,
+            "the file is left out: its path is not safe or not unique as text",
+        )
+        .at(path, None, None)
+        .remedy("rename the file")
+    }));
+    if let Some(first) = pointers.first() {
+        findings.push(
+            Finding::new(
+                "lfs-pointer",
+                Severity::Info,
+                format!(
+                    "{} files are kept by Git LFS; the source has their pointers, not their content",
+                    pointers.len()
+                ),
+            )
+            .at(first, None, None),
+        );
+    }
+    let bundle = packer.map(Packer::finish).transpose()?;
+    Ok(Packed { bundle, findings })
+}
+
+/// Whether any `.gitattributes` hands files to Git LFS: only then is each file looked up.
+fn uses_lfs(repository: &Repository, files: &[TreeFile]) -> Result<bool, AgentError> {
+    for file in files {
+        let name = file.path.rsplit(|b| *b == b'/').next().unwrap_or_default();
+        let regular = matches!(file.mode, Mode::Blob | Mode::BlobExecutable);
+        if name == b".gitattributes"
+            && regular
+            && blob(repository, &file.path, file.id)?.contains_str("filter=lfs")
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_safe(path: &str) -> bool {
+    !path.contains('\0')
+        && path.split('/').all(|part| {
+            !part.is_empty() && part != "." && part != ".." && !part.eq_ignore_ascii_case(".git")
+        })
+}
+
+/// The files at the root that may hold the settings, in the order of precedence.
+pub(crate) fn settings_files(
+    repository: &Repository,
+    files: &[TreeFile],
+) -> Result<Vec<(String, RootFile)>, AgentError> {
+    let mut found = Vec::new();
+    for name in pact_config::FILE_NAMES {
+        let Some(file) = files.iter().find(|file| file.path == *name) else { continue };
+        let content = match file.mode {
+            Mode::Blob | Mode::BlobExecutable => {
+                let size =
+                    repository.find_header(file.id).map_err(|e| missing(&file.path, &e))?.size();
+                if size > pact_config::MAX_BYTES as u64 {
+                    let limit = pact_config::MAX_BYTES / 1024;
+                    RootFile::Unreadable(format!("has {size} bytes; at most {limit} KiB"))
+                } else {
+                    String::from_utf8(blob(repository, &file.path, file.id)?).map_or_else(
+                        |e| {
+                            let place = e.utf8_error().valid_up_to();
+                            RootFile::Unreadable(format!("is not UTF-8 at byte {place}"))
+                        },
+                        RootFile::Text,
+                    )
+                }
+            }
+            _ => RootFile::Unreadable("is not a file".to_owned()),
+        };
+        found.push(((*name).to_owned(), content));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_lead_elsewhere_are_not_safe() {
+        for path in ["../x", "a/../b", "/etc/passwd", "a//b", ".git/config", "a/.GIT/x", "a\0b"] {
+            assert!(!is_safe(path), "{path:?}");
+        }
+        for path in ["a", "a/b.c", ".github/x", "..a", "a b/ü"] {
+            assert!(is_safe(path), "{path:?}");
+        }
+    }
+}

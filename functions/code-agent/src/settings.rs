@@ -1,0 +1,99 @@
+//! The settings that the commit carries.
+
+use pact_contract::{Finding, Severity, settings::Settings};
+
+use crate::pack::RootFile;
+
+/// What the commit says about itself.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The settings; the defaults where there are none, or none that can be read.
+    pub(crate) settings: Settings,
+    /// The file, where there is one.
+    pub(crate) path: Option<String>,
+    /// Whether the file cannot be used.
+    pub(crate) invalid: bool,
+    /// What is wrong with it.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Reads the settings from the files at the root that may hold them, in the order of precedence.
+pub(crate) fn read(files: &[(String, RootFile)]) -> Found {
+    let mut found = Found::default();
+    let Some((path, file)) = files.first() else { return found };
+    found.path = Some(path.clone());
+    if let Some((other, _)) = files.get(1) {
+        found.findings.push(
+            Finding::new(
+                "config-duplicate",
+                Severity::Medium,
+                format!("both {path} and {other} exist; {path} is used"),
+            )
+            .at(other, None, None)
+            .remedy(format!("delete {other}")),
+        );
+    }
+    let text = match file {
+        RootFile::Text(text) => text,
+        RootFile::Unreadable(reason) => {
+            found.invalid = true;
+            found.findings.push(invalid(path, None, None, format!("{path} {reason}"), None));
+            return found;
+        }
+    };
+    match pact_config::parse(text, path) {
+        Ok(settings) => found.settings = settings,
+        Err(errors) => {
+            found.invalid = true;
+            found.findings.extend(
+                errors
+                    .errors
+                    .into_iter()
+                    .map(|e| invalid(path, e.line, e.column, e.message, e.remedy)),
+            );
+        }
+    }
+    found
+}
+
+fn invalid(
+    path: &str,
+    line: Option<u32>,
+    column: Option<u32>,
+    message: String,
+    remedy: Option<String>,
+) -> Finding {
+    let mut finding =
+        Finding::new("config-invalid", Severity::High, message).at(path, line, column);
+    finding.remedy = remedy;
+    finding
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(path: &str, content: &str) -> (String, RootFile) {
+        (path.to_owned(), RootFile::Text(content.to_owned()))
+    }
+
+    #[test]
+    fn no_file_and_an_empty_file_give_the_defaults() {
+        for files in [vec![], vec![text("pact.toml", "")]] {
+            let found = read(&files);
+            assert!(!found.invalid && found.findings.is_empty(), "{found:?}");
+            assert_eq!(found.settings, Settings::default());
+        }
+    }
+
+    #[test]
+    fn a_malformed_file_is_reported_with_its_place_and_the_second_file_too() {
+        let found = read(&[text("pact.toml", "\n[code\n"), text(".pact.toml", "")]);
+        assert!(found.invalid);
+        assert_eq!(found.path.as_deref(), Some("pact.toml"));
+        let codes: Vec<_> = found.findings.iter().map(|f| f.code.as_str()).collect();
+        assert!(codes.contains(&"config-duplicate") && codes.contains(&"config-invalid"));
+        let fault = found.findings.iter().find(|f| f.code == "config-invalid").expect("a fault");
+        assert_eq!((fault.path.as_deref(), fault.line), (Some("pact.toml"), Some(2)));
+    }
+}

@@ -1,0 +1,185 @@
+#![expect(clippy::print_stderr, reason = "the comparison with a corpus reports its numbers")]
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+fn faults(path: &str, text: &str) -> Vec<Fault> {
+    match check(path, text.as_bytes()) {
+        Verdict::Invalid(faults) => faults,
+        other => panic!("{path}: {other:?}\n{text}"),
+    }
+}
+
+#[test]
+fn valid_files_of_every_language_pass() {
+    let files = [
+        ("a.rs", "fn main() { let Some(x) = y else { return }; async { x.await?; }; }\n"),
+        (
+            "a.py",
+            "match x:\n    case [a, *_] if (n := len(a)) > 1:\n        print(f'{n!r:>{w}}')\n",
+        ),
+        ("a.js", "export default class A { #b = 1; static { x ??= y?.z ?? 1n } }\n"),
+        ("a.jsx", "const a = <A b={c}>{d}</A>;\n"),
+        (
+            "a.ts",
+            "const a = { b: 1 } satisfies X; enum E { A } type T<const U> = U extends infer V ? V : never;\n",
+        ),
+        ("a.tsx", "const a = <A<string> b={c as D}>x</A>;\n"),
+        ("a.go", "package a\nfunc F[T any](x T) T { return x }\n"),
+        ("A.java", "record A(int b) { sealed interface C permits D {} }\n"),
+        ("a.json", "{\"a\": [1, 2.5e3, null]}\n"),
+        (
+            "a.yaml",
+            "a: &x [1, 2]\nb: *x\n---\nc: !Ref D\nd: !Sub\n  - ${E}\n  - {E: !GetAtt F.G}\n",
+        ),
+        ("a.toml", "a = 1\n[b.c]\nd = [\n  1,\n]\n"),
+        ("Cargo.lock", "version = 4\n[[package]]\nname = \"a\"\n"),
+        ("empty.py", ""),
+        ("empty.yml", "# nothing\n"),
+        ("bom.json", "\u{feff}{}"),
+    ];
+    for (path, text) in files {
+        assert!(is_supported(path), "{path}");
+        assert_eq!(check(path, text.as_bytes()), Verdict::Valid, "{path}");
+    }
+}
+
+#[test]
+fn errors_are_found_with_line_and_column() {
+    let files = [
+        ("a.rs", "fn a() {}\nfn b( {}\n", 2),
+        ("a.rs", "fn a() {\n    let x = 1\n    let y = 2;\n}\n", 2),
+        ("a.py", "def a():\n    return 1\n\ndef b(:\n    pass\n", 4),
+        ("a.js", "const a = 1;\nconst b = ;\n", 2),
+        ("a.ts", "let a: string = 1;\nfunction ( {\n", 2),
+        ("a.go", "package a\n\nfunc F() {\n\tx := \n}\n", 4),
+        ("A.java", "class A {\n  int b( { }\n}\n", 2),
+        ("a.json", "{\n  \"a\": 1,\n  \"b\": \n}\n", 4),
+        ("a.json", "{\n  \"ü\": 1,\n}\n", 3),
+        ("tsconfig.json", "{ // yes\n  \"a\": ,\n}\n", 2),
+        ("a.yaml", "a: 1\nb: [1, 2\nc: 3\n", 3),
+        ("a.yml", "a: 1\n---\nb:\n\t- c\n", 4),
+        ("a.toml", "a = 1\nb = \n", 2),
+        ("a.toml", "a = 1\na = 2\n", 2),
+    ];
+    for (path, text, line) in files {
+        let found = faults(path, text);
+        assert_eq!(found[0].line, line, "{path}: {found:?}");
+        assert!(found[0].column >= 1 && !found[0].message.is_empty(), "{found:?}");
+    }
+}
+
+#[test]
+fn columns_count_characters() {
+    assert_eq!(faults("a.json", "{\"üü\": x}")[0].column, 8);
+    assert_eq!(faults("a.toml", "\"üü\" = = 1")[0].column, 8);
+    let found = faults("a.js", "const ü = '…'; const = 1;\n");
+    assert_eq!((found[0].line, found[0].column), (1, 16), "{found:?}");
+}
+
+#[test]
+fn what_may_be_meant_so_is_unsure_or_valid() {
+    let unsure = [
+        ("settings.json", "{ // note\n \"a\": 1 }"),
+        ("log.json", "{\"a\":1}\n{\"a\":2}\n"),
+        ("chart/templates/d.yaml", "{{- if .Values.x }}\na: {{ .b }}\n{{- end }}\n"),
+        ("deploy.yaml", "a:\n{% for x in y %}\n  - {{ x }}\n{% endfor %}\n"),
+        ("pkg/testdata/broken.go", "package \n"),
+        ("tests/fixtures/bad.py", "def (:\n"),
+        ("{{cookiecutter.name}}/a.py", "from {{cookiecutter.name}} import x\n"),
+        ("x/pyproject.toml", "name = {{ name }}\n"),
+        ("old.py", "print \"a\" % b, `c`\n"),
+        ("flow.js", "/* @flow */\nfunction a(b: string): number { return 1 }\n"),
+    ];
+    for (path, text) in unsure {
+        let verdict = check(path, text.as_bytes());
+        assert!(matches!(verdict, Verdict::Unsure(..) | Verdict::Valid), "{path}: {verdict:?}");
+    }
+    let valid = [
+        ("tsconfig.build.json", "{ // a\n \"b\": [1,],\n}"),
+        (".vscode/settings.json", "/* a */ {\"b\": 1,}"),
+        (".eslintrc", "// a\n{}"),
+        (".eslintrc", "root: true\n"),
+        ("x.jsonc", "{}// a"),
+        (".github/workflows/ci.yml", "a: ${{ b }}\nc: \"${{ d }}\"\n"),
+    ];
+    for (path, text) in valid {
+        assert_eq!(check(path, text.as_bytes()), Verdict::Valid, "{path}");
+    }
+}
+
+#[test]
+fn a_mark_does_not_excuse_a_fault_elsewhere() {
+    faults("i18n/en.json", "{\"a\": \"{{count}} files\"\n \"b\": 1}");
+    faults(".github/workflows/ci.yml", "a: ${{ b }}\nc: [1\nd: 2\n");
+    faults("src/a.rs", "fn a() { format!(\"{{}}\") \n");
+}
+
+#[test]
+fn what_is_not_utf_8_is_not_parsed() {
+    assert!(matches!(check("a.py", b"# \xe9\n"), Verdict::Unsupported(_)));
+    assert!(!is_supported("a.rb") && !is_supported("README"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_a_parser_panic(text in "[ -~\\n\u{e4}{}\\[\\]:&*!|>\"'`#-]{0,120}") {
+        for path in ["a.rs", "a.py", "a.js", "a.tsx", "a.go", "a.java", "a.json", "a.jsonc", "a.yaml", "a.toml"] {
+            if let Verdict::Invalid(faults) | Verdict::Unsure(_, faults) = check(path, text.as_bytes()) {
+                proptest::prop_assert!(!faults.is_empty() && faults.len() <= MAX_FAULTS);
+                for fault in faults {
+                    proptest::prop_assert!(fault.line >= 1 && fault.column >= 1);
+                }
+            }
+        }
+    }
+}
+
+/// Parses every file below the folders of `PACT_TEST_CORPUS` (separated by commas), which are
+/// taken to be valid, and reports those that do not parse.
+#[test]
+#[ignore = "needs a corpus of real files"]
+fn real_files_parse() {
+    let Ok(list) = std::env::var("PACT_TEST_CORPUS") else { return };
+    let mut files = Vec::new();
+    let mut open: Vec<std::path::PathBuf> = list.split(',').map(Into::into).collect();
+    while let Some(path) = open.pop() {
+        let Ok(kind) = std::fs::symlink_metadata(&path) else { continue };
+        if kind.is_dir() {
+            open.extend(std::fs::read_dir(&path).expect("a folder").flatten().map(|e| e.path()));
+        } else if let Some(name) = path.to_str().filter(|p| is_supported(p))
+            && kind.is_file()
+            && kind.len() <= crate::validate_syntax::MAX_FILE
+        {
+            files.push(name.to_owned());
+        }
+    }
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let verdicts = crate::work::each(&files, &stop, |path| {
+        check(path, &std::fs::read(path).unwrap_or_default())
+    })
+    .expect("parses");
+    let mut counts: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
+    for (path, verdict) in files.iter().zip(&verdicts) {
+        let count = counts.entry(languages::of(path).unwrap_or_default()).or_default();
+        match verdict {
+            Verdict::Valid => count[0] += 1,
+            Verdict::Unsure(reason, _) => {
+                count[1] += 1;
+                eprintln!("unsure {path}: {reason}");
+            }
+            Verdict::Unsupported(_) => count[2] += 1,
+            Verdict::Invalid(faults) => {
+                count[3] += 1;
+                let fault = &faults[0];
+                eprintln!("error {path}:{}:{}: {}", fault.line, fault.column, fault.message);
+            }
+        }
+    }
+    for (language, [valid, unsure, unsupported, invalid]) in counts {
+        eprintln!(
+            "{language}: {valid} valid, {unsure} unsure, {unsupported} unsupported, {invalid} errors"
+        );
+    }
+}

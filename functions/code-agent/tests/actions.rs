@@ -1,0 +1,18 @@
+//! The actions end to end, through the adapter, on real repositories made with the git program.
+#![expect(clippy::print_stderr, reason = "tests say why they were skipped")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
+#[path = "actions/analyze.rs"]
+mod analyze;
+#[path = "actions/files.rs"]
+mod files;
+#[path = "actions/harness.rs"]
+mod harness;
+#[path = "actions/http.rs"]
+mod http;

@@ -1,0 +1,105 @@
+use pact_contract::{
+    StageStatus,
+    actions::{CheckQualityOutput, ValidateSyntaxOutput},
+};
+use serde_json::json;
+
+use super::harness::{Repo, World, assert_status, coded};
+
+const SYNTAX: &str = "code.validate_syntax";
+const QUALITY: &str = "code.check_quality";
+
+#[tokio::test]
+async fn only_changed_files_are_parsed_and_errors_fail() {
+    let Some(repo) = Repo::new() else { return };
+    repo.write("old.rs", "fn broken( {\n");
+    repo.write("gone.py", "def (\n");
+    let base = repo.commit();
+    let world = World::new();
+    std::fs::remove_file(repo.path().join("gone.py")).unwrap();
+    repo.write("ok.rs", "fn fine() {}\n");
+    repo.write("ok.yml", "a: !Ref b\n");
+    repo.write("notes.xyz", "?\n");
+    let response = world.check(SYNTAX, &repo, Some(&base), json!({})).await;
+    assert_status(&response, StageStatus::Passed);
+    let out: ValidateSyntaxOutput = serde_json::from_value(response.output).unwrap();
+    assert_eq!((out.checked, out.invalid, out.unsupported), (2, 0, 1));
+
+    repo.write("src/bad.py", "def a():\n    return 1\n\ndef b(:\n    pass\n");
+    repo.write("broken/x.json", "{\n");
+    let settings = json!({ "ignore": ["broken/"] });
+    let response = world.check(SYNTAX, &repo, Some(&base), settings).await;
+    assert_status(&response, StageStatus::Failed);
+    let errors = coded(&response, "syntax-error");
+    assert_eq!(errors[0].place().as_deref().map(|p| p.starts_with("src/bad.py:4:")), Some(true));
+    assert!(errors.iter().all(|f| f.path.as_deref() == Some("src/bad.py")));
+    assert!(response.summary.contains("src/bad.py:4"), "{}", response.summary);
+}
+
+#[tokio::test]
+async fn what_was_not_parsed_is_said() {
+    let Some(repo) = Repo::new() else { return };
+    repo.write("a.txt", "x\n");
+    let base = repo.commit();
+    let world = World::new();
+    let response = world.check(SYNTAX, &repo, Some(&base), json!({})).await;
+    assert_status(&response, StageStatus::Passed);
+    assert!(response.summary.contains("no file changed"), "{}", response.summary);
+
+    repo.write("main.rb", "puts 1\n");
+    let response = world.check(SYNTAX, &repo, Some(&base), json!({})).await;
+    assert_status(&response, StageStatus::Skipped);
+    assert!(response.summary.contains("Ruby"), "{}", response.summary);
+
+    repo.write("big.json", format!("[{}1]", "1,".repeat(600_000)));
+    repo.write("fixtures/bad.go", "package\n");
+    let response = world.check(SYNTAX, &repo, Some(&base), json!({})).await;
+    assert_status(&response, StageStatus::Passed);
+    assert_eq!(coded(&response, "syntax-not-checked")[0].path.as_deref(), Some("big.json"));
+    assert_eq!(coded(&response, "syntax-unsure")[0].path.as_deref(), Some("fixtures/bad.go"));
+    let out: ValidateSyntaxOutput = serde_json::from_value(response.output).unwrap();
+    assert_eq!((out.checked, out.invalid, out.unsupported), (1, 0, 2));
+}
+
+#[tokio::test]
+async fn only_functions_that_changed_are_measured() {
+    let Some(repo) = Repo::new() else { return };
+    let body = |n: usize| "    if a { b(); }\n".repeat(n);
+    let file = |old: usize, new: usize| {
+        format!("fn old(a: bool) {{\n{}}}\n\nfn new(a: bool) {{\n{}}}\n", body(old), body(new))
+    };
+    repo.write("a.rs", file(40, 1));
+    let base = repo.commit();
+    let world = World::new();
+    repo.write("a.rs", file(40, 3));
+    let response = world.check(QUALITY, &repo, Some(&base), json!({})).await;
+    assert_status(&response, StageStatus::Passed);
+    let out: CheckQualityOutput = serde_json::from_value(response.output).unwrap();
+    assert_eq!((out.functions, out.max_cyclomatic, out.above_threshold), (1, 4, 0));
+
+    repo.write("a.rs", file(40, 30));
+    let response = world.check(QUALITY, &repo, Some(&base), json!({})).await;
+    assert_status(&response, StageStatus::Failed);
+    let finding = coded(&response, "complexity-cyclomatic")[0];
+    assert_eq!(finding.line, Some(44));
+    assert!(finding.message.starts_with("new has a cyclomatic complexity of 31"), "{finding:?}");
+    assert_eq!(coded(&response, "complexity-cognitive").len(), 1);
+    let settings = json!({ "max_cyclomatic": 50, "max_cognitive": 50, "max_function_lines": 10 });
+    let response = world.check(QUALITY, &repo, Some(&base), settings).await;
+    assert_eq!(coded(&response, "function-length").len(), 1);
+    let settings = json!({ "ignore": ["*.rs"] });
+    let response = world.check(QUALITY, &repo, Some(&base), settings).await;
+    assert_status(&response, StageStatus::Skipped);
+}
+
+#[tokio::test]
+async fn a_moved_file_is_not_charged_for_its_old_lines() {
+    let Some(repo) = Repo::new() else { return };
+    let long = format!("fn old(a: bool) {{\n{}}}\n", "    if a { b(); }\n".repeat(60));
+    repo.write("a.rs", &long);
+    let base = repo.commit();
+    repo.git(&["mv", "a.rs", "b.rs"]);
+    let response = World::new().check(QUALITY, &repo, Some(&base), json!({})).await;
+    assert_status(&response, StageStatus::Passed);
+    assert!(response.summary.contains("no function changed"), "{}", response.summary);
+}

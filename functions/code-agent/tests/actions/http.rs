@@ -1,0 +1,223 @@
+//! Fetching over HTTP: a small server in front of git's own CGI program.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use pact_contract::{ErrorName, StageStatus};
+
+use super::harness::{Repo, World, assert_status, output};
+
+/// Serves the repositories below a folder until the test ends.
+struct Server {
+    port: u16,
+    /// `Authorization` header of each request.
+    seen: Arc<Mutex<Vec<Option<String>>>>,
+}
+
+impl Server {
+    /// With `secret`, requests without this `Authorization` header are refused.
+    fn start(root: &Path, secret: Option<&'static str>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (root, log) = (root.to_owned(), Arc::clone(&seen));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (root, log) = (root.clone(), Arc::clone(&log));
+                std::thread::spawn(move || answer(stream, &root, secret, &log));
+            }
+        });
+        Self { port, seen }
+    }
+
+    fn url(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/{name}", self.port)
+    }
+}
+
+fn answer(
+    mut stream: TcpStream,
+    root: &PathBuf,
+    secret: Option<&str>,
+    log: &Mutex<Vec<Option<String>>>,
+) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut first = String::new();
+    if reader.read_line(&mut first).unwrap_or(0) == 0 {
+        return;
+    }
+    let mut headers = std::collections::HashMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let Some((name, value)) = line.trim().split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let body = if headers.get("transfer-encoding").is_some_and(|e| e == "chunked") {
+        let mut body = Vec::new();
+        loop {
+            let mut size = String::new();
+            reader.read_line(&mut size).unwrap();
+            let size = u64::from_str_radix(size.trim(), 16).unwrap();
+            reader.by_ref().take(size).read_to_end(&mut body).unwrap();
+            reader.read_line(&mut String::new()).unwrap();
+            if size == 0 {
+                break body;
+            }
+        }
+    } else {
+        let length = headers.get("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
+        let mut body = Vec::new();
+        reader.by_ref().take(length).read_to_end(&mut body).unwrap();
+        body
+    };
+    let authorization = headers.get("authorization").cloned();
+    log.lock().unwrap().push(authorization.clone());
+    if secret.is_some() && authorization.as_deref() != secret {
+        let text = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\
+                    Content-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(text.as_bytes()).unwrap();
+        return;
+    }
+    let mut words = first.split(' ');
+    let (method, target) = (words.next().unwrap(), words.next().unwrap());
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut child = Command::new("git")
+        .arg("http-backend")
+        .env("GIT_PROJECT_ROOT", root)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("GIT_PROTOCOL", headers.get("git-protocol").map_or("", String::as_str))
+        .env("REQUEST_METHOD", method)
+        .env("PATH_INFO", path)
+        .env("QUERY_STRING", query)
+        .env("CONTENT_TYPE", headers.get("content-type").map_or("", String::as_str))
+        .env("HTTP_CONTENT_ENCODING", headers.get("content-encoding").map_or("", String::as_str))
+        .env("CONTENT_LENGTH", body.len().to_string())
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", "safe.directory")
+        .env("GIT_CONFIG_VALUE_0", "*")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&body).unwrap();
+    let out = child.wait_with_output().unwrap().stdout;
+    let end = out.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or(0);
+    let head = String::from_utf8_lossy(&out[..end]).into_owned();
+    let status =
+        head.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK").to_owned();
+    let content = &out[(end + 4).min(out.len())..];
+    let text = format!(
+        "HTTP/1.1 {status}\r\n{head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        content.len()
+    );
+    stream.write_all(text.as_bytes()).unwrap();
+    // A client that has hung up is no concern of the server.
+    drop(stream.write_all(content));
+}
+
+fn has_backend() -> bool {
+    let path = Command::new("git").arg("--exec-path").output().unwrap().stdout;
+    let path = PathBuf::from(String::from_utf8_lossy(&path).trim()).join("git-http-backend");
+    if !path.exists() {
+        eprintln!("skipped: git has no http-backend");
+    }
+    path.exists()
+}
+
+/// Four commits; the ids of all of them.
+fn history(repo: &Repo) -> Vec<String> {
+    (0..4)
+        .map(|n| {
+            repo.write(&format!("f{n}.txt"), format!("{n}\n"));
+            repo.commit()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_commit_is_fetched_over_http_with_its_base() {
+    let Some(repo) = Repo::new() else { return };
+    if !has_backend() {
+        return;
+    }
+    let ids = history(&repo);
+    let server = Server::start(repo.path(), None);
+    let world = World::new();
+    let url = server.url(".git");
+    // The base is not the parent: it is fetched by its own id.
+    let response = world.analyze(&url, &ids[3], Some(&ids[0])).await.unwrap();
+    assert_status(&response, StageStatus::Passed);
+    assert!(response.fallback.is_none(), "{:?}", response.fallback);
+    assert_eq!(output(&response).changes.files, 3);
+    let folder = world.unpack(&output(&response).source).await;
+    assert_eq!(std::fs::read_to_string(folder.path().join("f0.txt")).unwrap(), "0\n");
+
+    // The parent is there without a further request, an older commit and none too.
+    let response = world.analyze(&url, &ids[3], Some(&ids[2])).await.unwrap();
+    assert_eq!(output(&response).changes.files, 1);
+    let response = world.analyze(&url, &ids[1], None).await.unwrap();
+    assert_eq!(output(&response).changes.files, 2);
+
+    let lost = "1".repeat(40);
+    let response = world.analyze(&url, &ids[3], Some(&lost)).await.unwrap();
+    assert!(response.fallback.expect("a fallback").description.contains(&ids[2]));
+}
+
+#[tokio::test]
+async fn faults_of_a_server_are_clear() {
+    let Some(repo) = Repo::new() else { return };
+    if !has_backend() {
+        return;
+    }
+    let ids = history(&repo);
+    let server = Server::start(repo.path(), None);
+    let world = World::new();
+    let missing = world.analyze(&server.url(".git"), &"2".repeat(40), None).await.unwrap_err();
+    assert_eq!(missing.name, ErrorName::SourceUnavailable);
+    assert!(missing.message.contains("2222"), "{missing}");
+    let absent = world.analyze(&server.url("nothing.git"), &ids[0], None).await.unwrap_err();
+    assert_eq!(absent.name, ErrorName::SourceUnavailable);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://127.0.0.1:{}/x", silent.local_addr().unwrap().port());
+    drop(silent);
+    let refused = world.analyze(&url, &ids[0], None).await.unwrap_err();
+    assert_eq!(refused.name, ErrorName::SourceUnavailable);
+}
+
+#[tokio::test]
+async fn the_token_is_sent_where_it_may_go_and_shown_nowhere() {
+    let Some(repo) = Repo::new() else { return };
+    if !has_backend() {
+        return;
+    }
+    let ids = history(&repo);
+    // base64 of `x-access-token:s3cret`.
+    let secret = "Basic eC1hY2Nlc3MtdG9rZW46czNjcmV0";
+    let server = Server::start(repo.path(), Some(secret));
+    let url = server.url(".git");
+    let named = World::allowing(&format!("http://127.0.0.1:{}/", server.port), Some("s3cret"));
+    let response = named.analyze(&url, &ids[3], Some(&ids[0])).await.unwrap();
+    assert_status(&response, StageStatus::Passed);
+    assert!(server.seen.lock().unwrap().iter().all(|seen| seen.as_deref() == Some(secret)));
+
+    server.seen.lock().unwrap().clear();
+    let unnamed = World::allowing("http://", Some("s3cret"));
+    let error = unnamed.analyze(&url, &ids[3], None).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::SourceUnavailable);
+    assert!(error.message.contains("PACT_SOURCE_TOKEN was not sent"), "{error}");
+    assert!(server.seen.lock().unwrap().iter().all(Option::is_none));
+
+    let wrong = World::allowing(&format!("http://127.0.0.1:{}/", server.port), Some("wr0ng"));
+    let error = wrong.analyze(&url, &ids[3], None).await.unwrap_err();
+    let text = error.chain();
+    assert!(!text.contains("wr0ng") && !text.contains("Basic"), "{text}");
+    let log = format!("{:?}", wrong.memory.log("run-1"));
+    assert!(!log.contains("wr0ng"), "{log}");
+}
