@@ -1,0 +1,38 @@
+//! A host that invokes one function and then stays, for the tests: it is killed, and its function
+//! must end with it.
+#![expect(clippy::print_stdout, reason = "its output is what a test looks at")]
+
+use local_lambda_host::{FunctionSpec, Host, HostOptions, InvocationType};
+use std::{collections::BTreeMap, time::Duration};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut args = std::env::args().skip(1);
+    let program = args.next().ok_or("which program?")?;
+    let payload = args.next().ok_or("which payload?")?;
+    let function = FunctionSpec {
+        name: "f".to_owned(),
+        arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
+        program: program.into(),
+        args: Vec::new(),
+        env: BTreeMap::new(),
+        timeout: Duration::from_secs(60),
+        memory_mb: 128,
+        max_concurrency: None,
+        log: None,
+    };
+    let host = Host::start(HostOptions::default(), vec![function]).await?;
+    let running = host.clone();
+    let invocation = tokio::spawn(async move {
+        running.invoke("f", payload.into(), InvocationType::RequestResponse).await
+    });
+    loop {
+        if let Some(instance) = host.instances().first() {
+            println!("{}", instance.pid);
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    invocation.await??;
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! An API Gateway HTTP API in front of functions: payload format 2.0 in, Lambda proxy results out.
+
+mod event;
+mod result;
+mod routes;
+
+use crate::{error::InvokeError, host::Host, spec::InvocationType};
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use routes::Table;
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+
+/// A route of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpRoute {
+    /// The method, or `ANY`.
+    pub method: String,
+    /// Such as `/v1/runs/{id}`, `/{proxy+}` or `$default`.
+    pub path: String,
+    /// The name or ARN of the function.
+    pub function: String,
+}
+
+/// What the API tells functions, and its limits.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The account.
+    pub account: String,
+    /// The id of the API.
+    pub api_id: String,
+    /// The largest body of a request, in bytes.
+    pub max_body: usize,
+    /// How long a function may take to answer.
+    pub timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            account: "000000000000".to_owned(),
+            api_id: "local".to_owned(),
+            max_body: 10 * 1024 * 1024,
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+struct Api {
+    host: Host,
+    table: Table,
+    options: Options,
+}
+
+/// Serves every path and method by the given routes.
+pub fn router(host: Host, routes: Vec<HttpRoute>, options: Options) -> Router {
+    let api = Arc::new(Api { host, table: Table::new(routes), options });
+    Router::new().fallback(handle).with_state(api)
+}
+
+async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Some(found) = api.table.find(parts.method.as_str(), parts.uri.path()) else {
+        return message(StatusCode::NOT_FOUND, "Not Found");
+    };
+    let announced = parts
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok())
+        .unwrap_or(0);
+    if announced > api.options.max_body {
+        return too_large();
+    }
+    let invocation = async {
+        let Some(body) = read(body, api.options.max_body).await else { return too_large() };
+        let event = event::build(&parts, &body, &found, &api.options);
+        let payload = Bytes::from(event.to_string());
+        let kind = InvocationType::RequestResponse;
+        match api.host.invoke(&found.route.function, payload, kind).await {
+            Ok(done) if done.function_error.is_none() => result::response(&done.payload)
+                .unwrap_or_else(|reason| {
+                    let function = &found.route.function;
+                    tracing::warn!(%function, reason, "the function's answer is no HTTP response");
+                    failed()
+                }),
+            Ok(_) => failed(),
+            Err(InvokeError::TooLarge { .. }) => too_large(),
+            Err(InvokeError::TooManyRequests) => unavailable(),
+            Err(_) => failed(),
+        }
+    };
+    match tokio::time::timeout(api.options.timeout, invocation).await {
+        Ok(response) => response,
+        Err(_) => unavailable(),
+    }
+}
+
+async fn read(body: Body, limit: usize) -> Option<Bytes> {
+    axum::body::to_bytes(body, limit).await.ok()
+}
+
+fn message(status: StatusCode, text: &str) -> Response {
+    (status, Json(json!({"message": text}))).into_response()
+}
+
+fn failed() -> Response {
+    message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+}
+
+fn unavailable() -> Response {
+    message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+}
+
+fn too_large() -> Response {
+    message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
+}

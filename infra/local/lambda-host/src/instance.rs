@@ -1,0 +1,230 @@
+//! One instance of a function: its process, and the invocation it serves.
+
+use crate::{
+    lock,
+    log::Sink,
+    pool::InstanceId,
+    process,
+    runtime_api::Registry,
+    spec::{FunctionSpec, HostOptions},
+};
+use bytes::Bytes;
+use std::{
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    process::Child,
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
+
+/// How long output may keep coming after a process has ended.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// What a runtime posts about its invocation.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Response(Bytes),
+    Error(Bytes),
+    TooLarge,
+}
+
+/// An invocation on its way to the process.
+pub(crate) struct Work {
+    pub(crate) request_id: String,
+    pub(crate) payload: Bytes,
+    pub(crate) deadline_ms: i64,
+    pub(crate) reply: oneshot::Sender<Reply>,
+    pub(crate) delivered: Arc<AtomicBool>,
+}
+
+/// How far an instance has come.
+#[derive(Debug, Clone)]
+pub(crate) enum Phase {
+    Starting,
+    Ready,
+    InitFailed(Bytes),
+}
+
+/// How an attempt to serve an invocation ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Reply(Reply),
+    /// The process could not get ready; what it reported.
+    InitFailed(Bytes),
+    /// The process ended; how.
+    Exited(String),
+    /// The time limit passed.
+    TimedOut(Duration),
+    /// The process ended before it was given the invocation; another may have it.
+    NotDelivered,
+}
+
+pub(crate) struct Instance {
+    pub(crate) id: InstanceId,
+    pub(crate) pid: u32,
+    pub(crate) spec: Arc<FunctionSpec>,
+    pub(crate) sink: Arc<Sink>,
+    mark: String,
+    to_process: mpsc::Sender<Work>,
+    pub(crate) from_host: tokio::sync::Mutex<mpsc::Receiver<Work>>,
+    pub(crate) current: Mutex<Option<(String, oneshot::Sender<Reply>)>>,
+    pub(crate) phase: watch::Sender<Phase>,
+    exited: watch::Sender<Option<String>>,
+    /// From here on the process id may belong to another process.
+    reaped: AtomicBool,
+}
+
+impl Instance {
+    /// Starts the process. It is registered with the Runtime API until it ends.
+    pub(crate) fn start(
+        id: InstanceId,
+        spec: &Arc<FunctionSpec>,
+        options: &HostOptions,
+        registry: &Registry,
+        sink: Sink,
+    ) -> io::Result<Arc<Instance>> {
+        let (token, mark) = registry.new_address();
+        let child = process::spawn(spec, options, &mark)?;
+        let pid = child.id().ok_or_else(|| io::Error::other("the process has ended already"))?;
+        let (to_process, from_host) = mpsc::channel(1);
+        let instance = Arc::new(Instance {
+            id,
+            pid,
+            spec: Arc::clone(spec),
+            sink: Arc::new(sink),
+            mark,
+            to_process,
+            from_host: tokio::sync::Mutex::new(from_host),
+            current: Mutex::new(None),
+            phase: watch::Sender::new(Phase::Starting),
+            exited: watch::Sender::new(None),
+            reaped: AtomicBool::new(false),
+        });
+        registry.insert(token.clone(), Arc::clone(&instance));
+        tokio::spawn(supervise(Arc::clone(&instance), child, registry.clone(), token));
+        Ok(instance)
+    }
+
+    /// Waits until the process is ready for its first event.
+    async fn ready(&self, limit: Duration) -> Result<(), Outcome> {
+        let mut phase = self.phase.subscribe();
+        let left_starting = phase.wait_for(|p| !matches!(p, Phase::Starting));
+        tokio::select! {
+            biased;
+            phase = left_starting => match phase.as_deref() {
+                Ok(Phase::InitFailed(report)) => Err(Outcome::InitFailed(report.clone())),
+                _ => Ok(()),
+            },
+            how = self.exited() => Err(Outcome::Exited(how)),
+            () = tokio::time::sleep(limit) => Err(Outcome::TimedOut(limit)),
+        }
+    }
+
+    /// Serves one invocation. The caller has this instance for itself.
+    pub(crate) async fn serve(
+        &self,
+        request_id: &str,
+        payload: Bytes,
+        init: Duration,
+    ) -> (Outcome, Duration) {
+        let warm = matches!(*self.phase.borrow(), Phase::Ready);
+        if let Err(outcome) = self.ready(init).await {
+            return (outcome, Duration::ZERO);
+        }
+        // Its connection may look open for a moment after its end.
+        if warm && process::has_ended(self.pid) {
+            return (Outcome::NotDelivered, Duration::ZERO);
+        }
+        self.sink.begin();
+        self.sink.write(format!("START RequestId: {request_id} Version: $LATEST\n").as_bytes());
+        let limit = self.spec.timeout;
+        let start = Instant::now();
+        let (reply, mut answer) = oneshot::channel();
+        let delivered = Arc::new(AtomicBool::new(false));
+        let limit_ms = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
+        let work = Work {
+            request_id: request_id.to_owned(),
+            payload,
+            deadline_ms: jiff::Timestamp::now().as_millisecond().saturating_add(limit_ms),
+            reply,
+            delivered: Arc::clone(&delivered),
+        };
+        // There is room: the instance serves one invocation at a time.
+        let sent = self.to_process.try_send(work).is_ok();
+        let outcome = tokio::select! {
+            biased;
+            _ = std::future::ready(()), if !sent => Outcome::NotDelivered,
+            Ok(reply) = &mut answer => Outcome::Reply(reply),
+            how = self.exited() => match answer.try_recv() {
+                Ok(reply) => Outcome::Reply(reply),
+                Err(_) if warm && !delivered.load(Ordering::SeqCst) => Outcome::NotDelivered,
+                Err(_) => Outcome::Exited(how),
+            },
+            () = tokio::time::sleep_until(start + limit) => Outcome::TimedOut(limit),
+        };
+        let took = start.elapsed();
+        lock(&self.current).take();
+        let report = format!(
+            "END RequestId: {request_id}\nREPORT RequestId: {request_id} Duration: {:.2} ms Memory Size: {} MB\n",
+            took.as_secs_f64() * 1000.0,
+            self.spec.memory_mb
+        );
+        self.sink.write(report.as_bytes());
+        (outcome, took)
+    }
+
+    /// How the process ended, once it has.
+    pub(crate) async fn exited(&self) -> String {
+        let mut exited = self.exited.subscribe();
+        match exited.wait_for(Option::is_some).await {
+            Ok(how) => how.clone().unwrap_or_default(),
+            Err(_) => String::new(),
+        }
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.reaped.load(Ordering::SeqCst)
+    }
+
+    /// Kills the process with everything it started.
+    pub(crate) fn kill(&self) {
+        if self.is_alive() {
+            process::kill_tree(self.pid, &self.mark);
+        }
+    }
+}
+
+async fn supervise(instance: Arc<Instance>, mut child: Child, registry: Registry, token: String) {
+    // Held open for as long as this host lives: see `die_with_parent`.
+    let _lifeline = child.stdin.take();
+    let copies = [
+        child.stdout.take().map(|out| {
+            let sink = Arc::clone(&instance.sink);
+            tokio::spawn(async move { sink.copy(out).await })
+        }),
+        child.stderr.take().map(|err| {
+            let sink = Arc::clone(&instance.sink);
+            tokio::spawn(async move { sink.copy(err).await })
+        }),
+    ];
+    let how = match child.wait().await {
+        Ok(status) => process::exit_text(status),
+        Err(error) => format!("Runtime exited with error: {error}"),
+    };
+    // The group lives on while one of its members does, and its id with it.
+    process::kill_tree(instance.pid, &instance.mark);
+    instance.reaped.store(true, Ordering::SeqCst);
+    registry.remove(&token);
+    for mut copy in copies.into_iter().flatten() {
+        if tokio::time::timeout(DRAIN, &mut copy).await.is_err() {
+            copy.abort();
+        }
+    }
+    instance.exited.send_replace(Some(how));
+}

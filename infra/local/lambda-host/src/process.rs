@@ -1,0 +1,254 @@
+//! Child processes: starting one, ending it with everything it started, and ending with one's parent.
+
+use nix::{
+    errno::Errno,
+    sys::signal::{Signal, kill, killpg},
+    unistd::{Pid, getpgrp, getpid},
+};
+use std::{
+    io::Read,
+    os::unix::{fs::FileTypeExt, process::ExitStatusExt},
+    process::{ExitStatus, Stdio},
+};
+use tokio::process::{Child, Command};
+
+use crate::spec::{FunctionSpec, HostOptions};
+
+/// Tells a child that its standard input ends when its host does.
+const LIFELINE: &str = "LAMBDA_HOST_LIFELINE";
+/// Carries the address of the Runtime API, unique to an instance.
+const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// What a program needs of the machine: to find tools, its home, certificates, a proxy.
+const BASICS: [&str; 24] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "RUST_LOG",
+    "RUST_BACKTRACE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "CARGO_HOME",
+    "RUSTUP_HOME",
+    "JAVA_HOME",
+    "GOPATH",
+    "NVM_DIR",
+    "XDG_CACHE_HOME",
+];
+
+/// Starts an instance in a process group of its own.
+pub(crate) fn spawn(
+    spec: &FunctionSpec,
+    options: &HostOptions,
+    runtime_api: &str,
+) -> std::io::Result<Child> {
+    let stream = format!(
+        "{}/[$LATEST]{}",
+        jiff::Timestamp::now().strftime("%Y/%m/%d"),
+        uuid::Uuid::new_v4().simple()
+    );
+    let mut command = Command::new(&spec.program);
+    command.args(&spec.args).env_clear();
+    for name in BASICS {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+        .envs(&spec.env)
+        .env("AWS_LAMBDA_FUNCTION_NAME", &spec.name)
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string())
+        .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", spec.name))
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", stream)
+        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+        .env("AWS_REGION", &options.region)
+        .env("AWS_DEFAULT_REGION", &options.region)
+        .env("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023")
+        .env("_HANDLER", "bootstrap")
+        .env("TZ", ":UTC")
+        .env(RUNTIME_API, runtime_api)
+        .env(LIFELINE, "stdin")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+}
+
+/// Kills an instance and all that it started, also what went into process groups of its own. `mark`
+/// is in the environment of all of them, unless they cleared it.
+pub(crate) fn kill_tree(pid: u32, mark: &str) {
+    let Some(leader) = raw(pid) else { return };
+    // Stopped first, so that nothing new is started while the others are looked for.
+    signal_group(leader, Signal::SIGSTOP);
+    kill_relatives(pid, mark);
+    signal_group(leader, Signal::SIGKILL);
+    // What was being started at that moment.
+    kill_relatives(pid, mark);
+}
+
+fn kill_relatives(pid: u32, mark: &str) {
+    for relative in relatives(pid, mark) {
+        if let Some(relative) = raw(relative).filter(|r| *r != getpid()) {
+            report(kill(relative, Signal::SIGKILL));
+        }
+    }
+}
+
+fn signal_group(leader: Pid, signal: Signal) {
+    report(killpg(leader, signal));
+}
+
+fn raw(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().filter(|pid| *pid > 1).map(Pid::from_raw)
+}
+
+/// A process that ended by itself meanwhile is what was wanted.
+fn report(result: nix::Result<()>) {
+    match result {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(error) => tracing::warn!(%error, "failed to signal a process"),
+    }
+}
+
+/// The descendants of a process, its group, and who carries its mark.
+#[cfg(target_os = "linux")]
+fn relatives(pid: u32, mark: &str) -> Vec<u32> {
+    use std::collections::BTreeSet;
+    let Ok(folder) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let mut parents = Vec::new();
+    let mut found = BTreeSet::new();
+    for entry in folder.flatten() {
+        let Some(other) = entry.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else {
+            continue;
+        };
+        let path = entry.path();
+        let Ok(stat) = std::fs::read_to_string(path.join("stat")) else { continue };
+        // The name in parentheses may hold anything; the fields after it are numbers.
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(1);
+        let parent = fields.next().and_then(|f| f.parse::<u32>().ok());
+        let group = fields.next().and_then(|f| f.parse::<u32>().ok());
+        parents.extend(parent.map(|parent| (other, parent)));
+        let marked = !mark.is_empty()
+            && std::fs::read(path.join("environ")).is_ok_and(|environment| {
+                environment.windows(mark.len()).any(|part| part == mark.as_bytes())
+            });
+        if group == Some(pid) || marked {
+            found.insert(other);
+        }
+    }
+    let mut known = BTreeSet::from([pid]);
+    known.extend(&found);
+    loop {
+        let more: Vec<u32> = parents
+            .iter()
+            .filter(|(child, parent)| known.contains(parent) && !known.contains(child))
+            .map(|(child, _)| *child)
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        known.extend(more);
+    }
+    known.into_iter().collect()
+}
+
+/// Whether a child has ended, waited for or not.
+#[cfg(target_os = "linux")]
+pub(crate) fn has_ended(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().unwrap_or_default().split_whitespace().next();
+    matches!(state, None | Some("Z" | "X"))
+}
+
+/// Not known here: an invocation that meets a process which has just ended is reported as a crash.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn has_ended(_pid: u32) -> bool {
+    false
+}
+
+#[cfg(not(target_os = "linux"))]
+fn relatives(pid: u32, _mark: &str) -> Vec<u32> {
+    vec![pid]
+}
+
+/// As the Lambda service words the end of a runtime.
+pub(crate) fn exit_text(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
+        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
+        (None, signal) => {
+            let name = match signal {
+                Some(2) => "interrupt".to_owned(),
+                Some(6) => "aborted".to_owned(),
+                Some(9) => "killed".to_owned(),
+                Some(11) => "segmentation fault".to_owned(),
+                Some(15) => "terminated".to_owned(),
+                other => format!("signal {}", other.unwrap_or_default()),
+            };
+            format!("Runtime exited with error: signal: {name}")
+        }
+    }
+}
+
+/// To be called first by the program of a function: when the host that started it ends, however it
+/// ends, this process and all that it started end too. Without such a host it does nothing.
+pub fn die_with_parent() {
+    if std::env::var_os(LIFELINE).is_none() || !stdin_is_pipe() {
+        return;
+    }
+    std::thread::spawn(|| {
+        let mut byte = [0u8];
+        // The host never writes; the end of the pipe is its end.
+        loop {
+            match std::io::stdin().read(&mut byte) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        let own = getpid();
+        kill_relatives(
+            own.as_raw().unsigned_abs(),
+            &std::env::var(RUNTIME_API).unwrap_or_default(),
+        );
+        if getpgrp() == own {
+            signal_group(own, Signal::SIGKILL);
+        }
+        std::process::abort();
+    });
+}
+
+fn stdin_is_pipe() -> bool {
+    std::fs::metadata("/dev/stdin").is_ok_and(|metadata| metadata.file_type().is_fifo())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_worded_as_aws_words_them() {
+        for (raw, text) in [
+            (0, "Runtime exited without providing a reason"),
+            (3 << 8, "Runtime exited with error: exit status 3"),
+            (9, "Runtime exited with error: signal: killed"),
+            (11, "Runtime exited with error: signal: segmentation fault"),
+        ] {
+            assert_eq!(exit_text(ExitStatus::from_raw(raw)), text);
+        }
+    }
+}
