@@ -1,1 +1,81 @@
-//! The monitor agent: health, metrics and anomalies.
+//! The monitor agent: asks what was deployed whether it is well, measures it for a while, and
+//! compares it with how it was before.
+
+mod anomalies;
+mod config;
+mod health;
+mod http;
+mod metrics;
+mod stats;
+
+use async_trait::async_trait;
+use pact_agent::{Agent, AgentError, Call, Outcome};
+use pact_contract::{Capability, ErrorName};
+
+pub use config::Config;
+
+/// What the agent offers.
+pub const CAPABILITIES: &[Capability] = &[
+    Capability {
+        action: "monitor.check_health",
+        description: "Requests the health probes until each has succeeded often enough in a row.",
+        required: &["environment"],
+        optional: &["url", "probes"],
+    },
+    Capability {
+        action: "monitor.track_metrics",
+        description: "Requests the probes for a while and sums up errors and latencies.",
+        required: &["environment"],
+        optional: &["url", "probes", "watch"],
+    },
+    Capability {
+        action: "monitor.detect_anomalies",
+        description: "Compares errors and latencies with those before the release.",
+        required: &["metrics"],
+        optional: &["baseline"],
+    },
+];
+
+/// The agent.
+pub struct MonitorAgent {
+    http: http::Client,
+}
+
+impl MonitorAgent {
+    /// An agent with this configuration.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self { http: http::Client::new(config) }
+    }
+}
+
+#[async_trait]
+impl Agent for MonitorAgent {
+    fn id(&self) -> &'static str {
+        "monitor-agent"
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        CAPABILITIES
+    }
+
+    async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
+        match call.action.as_str() {
+            "monitor.check_health" => health::check(&self.http, call).await,
+            "monitor.track_metrics" => metrics::track(&self.http, call).await,
+            "monitor.detect_anomalies" => anomalies::detect(call),
+            other => Err(AgentError::new(ErrorName::UnknownAction, format!("no action {other:?}"))),
+        }
+    }
+}
+
+/// Runs the agent as a Lambda function.
+///
+/// # Errors
+/// When the environment is not set up, or the Lambda Runtime API cannot be reached.
+pub async fn serve() -> Result<(), lambda_runtime::Error> {
+    pact_agent::telemetry::init();
+    let services = pact_aws::Services::from_env().await?;
+    let agent = MonitorAgent::new(Config::from_env());
+    pact_agent::serve(agent, services.recording()).await
+}

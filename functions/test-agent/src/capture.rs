@@ -1,0 +1,201 @@
+//! What a command writes: its beginning and its end are kept, its lines are looked at one by one,
+//! and nothing grows with its length.
+
+use std::collections::VecDeque;
+
+use crate::summary::{Scanner, Summary};
+
+/// Bytes kept of the beginning.
+const HEAD: usize = 64 * 1024;
+/// Bytes kept of the end.
+const TAIL: usize = 256 * 1024;
+/// Bytes of one line that are looked at.
+const LINE: usize = 8 * 1024;
+
+/// Takes output as it comes.
+#[derive(Default)]
+pub(crate) struct Capture {
+    head: Vec<u8>,
+    tail: VecDeque<u8>,
+    dropped: u64,
+    line: Vec<u8>,
+    scanner: Scanner,
+}
+
+/// Output that has ended.
+pub(crate) struct Captured {
+    /// What was kept, readable: no escape sequences, no control characters.
+    pub(crate) text: String,
+    /// What its lines say about tests.
+    pub(crate) summary: Summary,
+}
+
+impl Capture {
+    /// Takes the next bytes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        let (head, rest) = bytes.split_at(bytes.len().min(HEAD - self.head.len()));
+        self.head.extend_from_slice(head);
+        let (lost, kept) = rest.split_at(rest.len().saturating_sub(TAIL));
+        let overflow = (self.tail.len() + kept.len()).saturating_sub(TAIL);
+        self.tail.drain(..overflow.min(self.tail.len()));
+        self.tail.extend(kept);
+        self.dropped += (lost.len() + overflow) as u64;
+
+        for (index, piece) in bytes.split(|b| *b == b'\n').enumerate() {
+            if index > 0 {
+                self.end_line();
+            }
+            let room = LINE.saturating_sub(self.line.len());
+            self.line.extend(piece.iter().take(room));
+        }
+    }
+
+    fn end_line(&mut self) {
+        // Most lines are plain: they are looked at where they are.
+        match std::str::from_utf8(&self.line) {
+            Ok(line) if !self.line.iter().any(u8::is_ascii_control) => self.scanner.line(line),
+            _ => self.scanner.line(&readable(&String::from_utf8_lossy(&self.line))),
+        }
+        self.line.clear();
+    }
+
+    /// The output has ended.
+    pub(crate) fn finish(mut self) -> Captured {
+        if !self.line.is_empty() {
+            self.end_line();
+        }
+        let mut text = readable(&String::from_utf8_lossy(&self.head));
+        if self.dropped > 0 {
+            text.push_str(&format!("\n[… {} bytes left out …]\n", self.dropped));
+        }
+        let tail: Vec<u8> = self.tail.into();
+        text.push_str(&readable(&String::from_utf8_lossy(&tail)));
+        Captured { text, summary: self.scanner.finish() }
+    }
+}
+
+/// `text` without escape sequences and control characters; of a line that was overwritten
+/// (progress bars) what was written last.
+fn readable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut line_start = 0;
+    let mut overwritten = false;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => skip_escape(&mut chars),
+            '\n' => {
+                out.push('\n');
+                line_start = out.len();
+                overwritten = false;
+            }
+            '\r' => overwritten = true,
+            c if c.is_control() && c != '\t' => {}
+            c => {
+                if overwritten {
+                    out.truncate(line_start);
+                    overwritten = false;
+                }
+                out.push(c);
+            }
+        }
+    }
+    out
+}
+
+fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    match chars.next() {
+        // Control sequence: ends with a letter or one of a few signs.
+        Some('[') => {
+            while chars.next_if(|c| !('\u{40}'..='\u{7e}').contains(c) && *c != '\n').is_some() {}
+        }
+        // Operating system command: ends with BEL or ESC \.
+        Some(']') => {
+            while chars.next_if(|c| !matches!(c, '\u{7}' | '\u{1b}' | '\n')).is_some() {}
+            if chars.next_if_eq(&'\u{1b}').is_some() {
+                chars.next_if_eq(&'\\');
+            } else {
+                chars.next_if_eq(&'\u{7}');
+            }
+            return;
+        }
+        _ => return,
+    }
+    chars.next_if(|c| *c != '\n');
+}
+
+/// The last lines of `text` that are not empty: at most `lines` and about `bytes`.
+pub(crate) fn last_lines(text: &str, lines: usize, bytes: usize) -> String {
+    let mut kept = VecDeque::new();
+    let mut size = 0;
+    for line in text.lines().rev().filter(|l| !l.trim().is_empty()).take(lines) {
+        size += line.len() + 1;
+        if size > bytes && !kept.is_empty() {
+            break;
+        }
+        kept.push_front(pact_agent::adapter::truncated(line.trim_end(), 300));
+    }
+    Vec::from(kept).join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn colours_links_and_overwritten_progress_are_removed() {
+        assert_eq!(
+            readable("\u{1b}[1;31mred\u{1b}[0m\n\u{1b}]8;;http://x\u{7}link\u{1b}]8;;\u{1b}\\"),
+            "red\nlink"
+        );
+        assert_eq!(readable("10 %\r20 %\rdone\r\nnext\r\n"), "done\nnext\n");
+        assert_eq!(readable("a\u{0}b\tc\u{1b}"), "ab\tc");
+    }
+
+    #[test]
+    fn long_output_keeps_its_beginning_and_its_end() {
+        let mut capture = Capture::default();
+        capture.push(b"first\n");
+        for _ in 0..100 {
+            capture.push(&vec![b'x'; 10_000]);
+        }
+        capture.push(b"\ntest result: ok. 3 passed; 0 failed; 0 ignored; finished\nlast");
+        let captured = capture.finish();
+        assert!(captured.text.starts_with("first\n"));
+        assert!(captured.text.ends_with("last"));
+        assert!(captured.text.contains("bytes left out"));
+        assert!(captured.text.len() < HEAD + TAIL + 100);
+        assert_eq!(captured.summary.passed, 3);
+    }
+
+    #[test]
+    fn counts_in_the_part_that_is_left_out_are_not_lost() {
+        let mut capture = Capture::default();
+        capture.push(&vec![b'a'; HEAD]);
+        capture.push(b"\ntest result: ok. 3 passed; 0 failed; 0 ignored\n");
+        capture.push(&vec![b'z'; 2 * TAIL]);
+        assert_eq!(capture.finish().summary.passed, 3);
+    }
+
+    #[test]
+    fn the_last_lines_are_bounded() {
+        assert_eq!(last_lines("a\n\nb\nc\n", 2, 100), "b\nc");
+        assert_eq!(last_lines("aaaa\nbbbb\ncccc", 9, 11), "bbbb\ncccc");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_pieces_give_the_same_text(
+            bytes in proptest::collection::vec(any::<u8>(), 0..2_000), cut in 1usize..50
+        ) {
+            let mut whole = Capture::default();
+            whole.push(&bytes);
+            let mut pieces = Capture::default();
+            for piece in bytes.chunks(cut) {
+                pieces.push(piece);
+            }
+            prop_assert_eq!(whole.finish().text, pieces.finish().text);
+        }
+    }
+}

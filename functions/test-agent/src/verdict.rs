@@ -1,0 +1,398 @@
+//! From what a command did to a verdict: pure judgement, no processes and no files but to see
+//! whether a place that a message names exists.
+
+use std::time::Duration;
+
+use pact_agent::adapter::truncated;
+use pact_contract::{Finding, Severity, StageStatus, actions::RunTestsOutput};
+
+use crate::{
+    capture::{Captured, last_lines},
+    junit,
+    lines::count,
+    places::Root,
+    process::End,
+    summary::{Failure, MAX_FAILURES},
+};
+
+/// Exit code of pytest, and of newer versions of unittest, when there was nothing to run.
+const PYTHON_NO_TESTS: i32 = 5;
+
+/// What is known about a run.
+pub(crate) struct Evidence<'a> {
+    /// `configured`, or the name of the detected tool.
+    pub(crate) runner: &'a str,
+    /// The command as text.
+    pub(crate) command: &'a str,
+    pub(crate) end: End,
+    pub(crate) took: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) captured: &'a Captured,
+    /// From JUnit reports, where there were any.
+    pub(crate) junit: Option<junit::Counts>,
+    pub(crate) root: &'a Root,
+}
+
+/// The verdict with its reasons; keys of artifacts are still missing in the output.
+pub(crate) struct Judgement {
+    pub(crate) status: StageStatus,
+    pub(crate) summary: String,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) output: RunTestsOutput,
+}
+
+/// The numbers that are believed, with where they come from.
+struct Numbers {
+    evidence: &'static str,
+    total: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
+    let seen = &evidence.captured.summary;
+    let numbers = match &evidence.junit {
+        Some(counts) => Some(Numbers {
+            evidence: "junit",
+            total: counts.total,
+            failed: counts.failed,
+            skipped: counts.skipped,
+        }),
+        None => seen.seen.then(|| Numbers {
+            evidence: "output",
+            total: seen.passed.saturating_add(seen.failed),
+            failed: seen.failed,
+            skipped: seen.skipped,
+        }),
+    };
+    let code = match evidence.end {
+        End::Exited(code) => code,
+        End::TimedOut => None,
+    };
+    let output = RunTestsOutput {
+        runner: evidence.runner.to_owned(),
+        command: truncated(evidence.command, 500),
+        evidence: numbers.as_ref().map_or("exit_code", |n| n.evidence).to_owned(),
+        total: numbers.as_ref().map(|n| n.total),
+        failed: numbers.as_ref().map(|n| n.failed),
+        skipped: numbers.as_ref().map(|n| n.skipped),
+        exit_code: code,
+        log_key: None,
+        coverage_keys: Vec::new(),
+    };
+
+    let failures = match &evidence.junit {
+        Some(counts) if !counts.failures.is_empty() => counts.failures.as_slice(),
+        _ => seen.failures.as_slice(),
+    };
+    let in_time = format!("in {} ({})", seconds(evidence.took), evidence.runner);
+    let counted = numbers.as_ref().map(Numbers::text);
+    let tail = last_lines(&evidence.captured.text, 20, 2_000);
+
+    let (status, summary, findings) = match (evidence.end, &numbers) {
+        (End::TimedOut, _) => {
+            let limit = seconds(evidence.timeout);
+            let mut findings = vec![
+                Finding::new(
+                    "tests-timed-out",
+                    Severity::High,
+                    format!("`{}` did not end within {limit} and was stopped", evidence.command),
+                )
+                .remedy("find what hangs, or raise timeout_seconds of the command")
+                .evidence(tail),
+            ];
+            findings.extend(failed_tests(failures, evidence.root));
+            (StageStatus::Failed, format!("the tests did not end within {limit}"), findings)
+        }
+        (End::Exited(Some(PYTHON_NO_TESTS)), numbers)
+            if matches!(evidence.runner, "pytest" | "unittest")
+                && numbers.as_ref().is_none_or(|n| n.total == 0) =>
+        {
+            (StageStatus::Skipped, no_test(evidence), Vec::new())
+        }
+        (End::Exited(Some(0)), None) => (
+            StageStatus::Passed,
+            format!("the command succeeded {in_time}; how many tests ran is not known"),
+            Vec::new(),
+        ),
+        (End::Exited(Some(0)), Some(n)) if n.failed == 0 && n.total == 0 => {
+            (StageStatus::Skipped, no_test(evidence), Vec::new())
+        }
+        (End::Exited(Some(0)), Some(n)) if n.failed == 0 => {
+            (StageStatus::Passed, format!("{} {in_time}", n.text()), Vec::new())
+        }
+        (End::Exited(Some(0)), Some(n)) => {
+            let mut findings = failed_tests(failures, evidence.root);
+            if findings.is_empty() {
+                let message =
+                    format!("{} failed, though the command succeeded", count(n.failed, "test"));
+                findings.push(Finding::new("tests-failed", Severity::High, message).evidence(tail));
+            }
+            let summary = format!("{} {in_time}, though the command succeeded", n.text());
+            (StageStatus::Failed, summary, findings)
+        }
+        (End::Exited(code), numbers) => {
+            let ended = code.map_or_else(
+                || "was ended by a signal".to_owned(),
+                |code| format!("ended with exit code {code}"),
+            );
+            let mut findings = failed_tests(failures, evidence.root);
+            if findings.is_empty() {
+                let message = format!("`{}` {ended}", evidence.command);
+                let place = evidence.root.find(&tail);
+                let mut finding = Finding::new("tests-failed", Severity::High, message)
+                    .remedy("make the command end with exit code 0")
+                    .evidence(tail);
+                if let Some((path, line)) = place {
+                    finding = finding.at(path, line, None);
+                }
+                findings.push(finding);
+            }
+            let summary = match (numbers, counted) {
+                (Some(n), Some(text)) if n.failed > 0 => format!("{text} {in_time}"),
+                (Some(n), Some(text)) if n.total > 0 => {
+                    format!("the command {ended} although no test failed: {text} {in_time}")
+                }
+                _ if failures.is_empty() => {
+                    format!("the command {ended} before any test was counted, {in_time}")
+                }
+                _ => format!("{} failed {in_time}", count(failures.len() as u64, "test")),
+            };
+            (StageStatus::Failed, summary, findings)
+        }
+    };
+    Judgement { status, summary, findings, output }
+}
+
+fn no_test(evidence: &Evidence<'_>) -> String {
+    format!("`{}` succeeded but ran no test", truncated(evidence.command, 200))
+}
+
+impl Numbers {
+    fn text(&self) -> String {
+        let mut text = format!("{} passed", self.total.saturating_sub(self.failed));
+        if self.failed > 0 {
+            text.push_str(&format!(", {} failed", self.failed));
+        }
+        if self.skipped > 0 {
+            text.push_str(&format!(", {} skipped", self.skipped));
+        }
+        text
+    }
+}
+
+fn failed_tests(failures: &[Failure], root: &Root) -> Vec<Finding> {
+    failures
+        .iter()
+        .take(MAX_FAILURES)
+        .map(|failure| {
+            let said = headline(&failure.detail);
+            let message = match said {
+                Some(said) => format!("{} failed: {said}", failure.name),
+                None => format!("{} failed", failure.name),
+            };
+            let mut finding = Finding::new("test-failed", Severity::High, truncated(&message, 500))
+                .remedy("make the test pass");
+            if !failure.detail.is_empty() {
+                finding = finding.evidence(truncated(&failure.detail, 1_500));
+            }
+            let named = failure.file.as_deref().and_then(|f| root.relative(f));
+            let in_name = failure.name.split("::").next().and_then(|f| root.relative(f));
+            let in_text = root.find(&failure.detail);
+            match (named.or(in_name), in_text) {
+                // The text knows the line that failed, the report the line of the test.
+                (Some(file), Some((path, line))) if file == path => finding.at(path, line, None),
+                (Some(file), _) => finding.at(file, failure.line, None),
+                (None, Some((path, line))) => finding.at(path, line, None),
+                (None, None) => finding,
+            }
+        })
+        .collect()
+}
+
+/// The line of `detail` that says most: the assertion rather than the frames around it.
+fn headline(detail: &str) -> Option<String> {
+    let lines: Vec<&str> = detail.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let frame = |line: &&&str| {
+        line.starts_with("thread '")
+            || line.starts_with("Traceback ")
+            || line.starts_with("File \"")
+            || line.starts_with("at ")
+            || line.starts_with("---")
+            || line.starts_with("===")
+    };
+    let python = detail.contains("Traceback (most recent call last)");
+    let named = |line: &&&str| {
+        line.split_once(':')
+            .is_some_and(|(kind, _)| kind.ends_with("Error") || kind.ends_with("Exception"))
+    };
+    let line = if python {
+        lines.iter().rev().find(named).or_else(|| lines.last())
+    } else {
+        lines.iter().find(|l| !frame(l))
+    };
+    line.map(|l| truncated(l, 300))
+}
+
+fn seconds(time: Duration) -> String {
+    if time.as_secs() >= 60 && time.subsec_millis() == 0 {
+        return format!("{} s", time.as_secs());
+    }
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Capture;
+    use std::path::Path;
+
+    fn judged(end: End, output: &str, junit: Option<(u64, u64, u64)>, runner: &str) -> Judgement {
+        let mut capture = Capture::default();
+        capture.push(output.as_bytes());
+        judge(&Evidence {
+            runner,
+            command: "run the tests",
+            end,
+            took: Duration::from_millis(3_400),
+            timeout: Duration::from_secs(600),
+            captured: &capture.finish(),
+            junit: junit.map(|(total, failed, skipped)| junit::Counts {
+                total,
+                failed,
+                skipped,
+                failures: Vec::new(),
+            }),
+            root: &Root::new(Path::new("/nowhere"), Path::new("/nowhere")),
+        })
+    }
+
+    #[test]
+    fn verdicts_follow_the_exit_code_and_never_trust_silence() {
+        use StageStatus::{Failed, Passed, Skipped};
+        let ok = "test result: ok. 3 passed; 0 failed; 1 ignored";
+        let none = "test result: ok. 0 passed; 0 failed; 0 ignored";
+        let bad = "test result: FAILED. 2 passed; 1 failed; 0 ignored";
+        for (end, output, junit, runner, expected, summary) in [
+            (
+                End::Exited(Some(0)),
+                ok,
+                None,
+                "cargo",
+                Passed,
+                "3 passed, 1 skipped in 3.4 s (cargo)",
+            ),
+            (
+                End::Exited(Some(0)),
+                none,
+                None,
+                "cargo",
+                Skipped,
+                "`run the tests` succeeded but ran no test",
+            ),
+            (
+                End::Exited(Some(0)),
+                "",
+                None,
+                "make",
+                Passed,
+                "the command succeeded in 3.4 s (make); how many tests ran is not known",
+            ),
+            (
+                End::Exited(Some(0)),
+                ok,
+                Some((2, 1, 0)),
+                "make",
+                Failed,
+                "1 passed, 1 failed in 3.4 s (make), though the command succeeded",
+            ),
+            (
+                End::Exited(Some(0)),
+                "",
+                Some((0, 0, 2)),
+                "make",
+                Skipped,
+                "`run the tests` succeeded but ran no test",
+            ),
+            (
+                End::Exited(Some(0)),
+                bad,
+                None,
+                "make",
+                Failed,
+                "2 passed, 1 failed in 3.4 s (make), though the command succeeded",
+            ),
+            (
+                End::Exited(Some(101)),
+                bad,
+                None,
+                "cargo",
+                Failed,
+                "2 passed, 1 failed in 3.4 s (cargo)",
+            ),
+            (
+                End::Exited(Some(2)),
+                ok,
+                None,
+                "cargo",
+                Failed,
+                "the command ended with exit code 2 although no test failed: 3 passed, 1 skipped in 3.4 s (cargo)",
+            ),
+            (
+                End::Exited(Some(101)),
+                "error",
+                None,
+                "cargo",
+                Failed,
+                "the command ended with exit code 101 before any test was counted, in 3.4 s (cargo)",
+            ),
+            (
+                End::Exited(None),
+                "",
+                None,
+                "npm",
+                Failed,
+                "the command was ended by a signal before any test was counted, in 3.4 s (npm)",
+            ),
+            (
+                End::Exited(Some(5)),
+                "no tests ran in 0.01s",
+                None,
+                "pytest",
+                Skipped,
+                "`run the tests` succeeded but ran no test",
+            ),
+            (
+                End::Exited(Some(5)),
+                "",
+                None,
+                "configured",
+                Failed,
+                "the command ended with exit code 5 before any test was counted, in 3.4 s (configured)",
+            ),
+            (End::TimedOut, ok, None, "cargo", Failed, "the tests did not end within 600 s"),
+        ] {
+            let judgement = judged(end, output, junit, runner);
+            assert_eq!(judgement.summary, summary);
+            assert_eq!(judgement.status, expected, "{summary}");
+            assert_eq!(judgement.findings.is_empty(), expected != Failed, "{summary}");
+        }
+    }
+
+    #[test]
+    fn the_line_that_says_most_heads_a_finding() {
+        for (detail, expected) in [
+            (
+                "thread 'a' panicked at src/lib.rs:7:9:\nassertion failed: x",
+                Some("assertion failed: x"),
+            ),
+            (
+                "Traceback (most recent call last):\n  File \"a.py\", line 1, in t\n    boom()\nValueError: no\n",
+                Some("ValueError: no"),
+            ),
+            ("", None),
+        ] {
+            assert_eq!(headline(detail).as_deref(), expected, "{detail}");
+        }
+    }
+}

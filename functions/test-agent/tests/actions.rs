@@ -1,0 +1,471 @@
+//! Every action from intent to answer, on small real projects and with real tools.
+#![expect(clippy::expect_used, reason = "what a test needs is there, or the test fails")]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use pact_agent::{
+    adapter,
+    bundle::{EntryKind, Packer},
+    ports::Artifacts,
+    testing::Memory,
+};
+use pact_contract::{
+    ChangeKind, ChangeSet, ErrorName, FileChange, IntentEnvelope, LineRange, ResponseEnvelope,
+    StageStatus, envelope::Context,
+};
+use pact_test_agent::{Config, TestAgent};
+use serde_json::{Value, json};
+
+struct Bench {
+    memory: Arc<Memory>,
+    agent: TestAgent,
+}
+
+impl Bench {
+    fn new(extra: &[(&str, &str)]) -> Self {
+        let memory = Memory::new();
+        let own = std::env::vars().filter(|(k, _)| !k.starts_with("PACT_"));
+        let extra = extra.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let config = Config::from_variables(own.chain(extra)).expect("a valid configuration");
+        let agent = TestAgent::new(Arc::clone(&memory) as _, config);
+        Self { memory, agent }
+    }
+
+    async fn pack(&self, files: &[(&str, &str)]) {
+        let mut packer = Packer::new();
+        for (path, content) in files {
+            let executable = content.starts_with("#!");
+            let kind = if executable { EntryKind::Executable } else { EntryKind::File };
+            packer.add(path, kind, content.as_bytes()).expect("it is packed");
+        }
+        let bundle = packer.finish().expect("a bundle");
+        self.memory.put("source", bundle).await.expect("it is kept");
+    }
+
+    async fn call(
+        &self,
+        action: &str,
+        parameters: Value,
+    ) -> Result<ResponseEnvelope, adapter_error::Error> {
+        self.call_for(action, parameters, Duration::from_secs(120)).await
+    }
+
+    async fn call_for(
+        &self,
+        action: &str,
+        mut parameters: Value,
+        time: Duration,
+    ) -> Result<ResponseEnvelope, adapter_error::Error> {
+        let defaults = json!({
+            "source": { "key": "source", "commit": "c0ffee" },
+            "repository": { "name": "acme/web", "url": "https://example.org/acme/web", "default_branch": "main" },
+        });
+        for (key, value) in defaults.as_object().expect("an object") {
+            parameters.as_object_mut().expect("an object").entry(key).or_insert(value.clone());
+        }
+        let context = Context {
+            run_id: Some("run-1".to_owned()),
+            state: Some("RunTests".to_owned()),
+            ..Context::default()
+        };
+        let parameters = parameters.as_object().expect("an object").clone();
+        let intent = IntentEnvelope::new(
+            "pact.pipeline",
+            jiff::Timestamp::now(),
+            action,
+            parameters,
+            context,
+        );
+        let event = serde_json::to_value(intent).expect("it is written");
+        let deadline = tokio::time::Instant::now() + time;
+        let answer =
+            adapter::handle(&self.agent, &self.memory.recording(), event, deadline).await?;
+        Ok(serde_json::from_value(answer).expect("a response"))
+    }
+
+    async fn unit(&self, files: &[(&str, &str)], settings: Value) -> ResponseEnvelope {
+        self.pack(files).await;
+        let parameters = json!({ "settings": settings });
+        self.call("tests.run_unit", parameters).await.expect("a verdict")
+    }
+
+    async fn log(&self) -> String {
+        let bytes = self.memory.get("runs/run-1/logs/RunTests.txt").await.expect("the store");
+        String::from_utf8(bytes.expect("a log").to_vec()).expect("text")
+    }
+}
+
+/// Short name for the adapter's error.
+mod adapter_error {
+    pub(crate) use pact_agent::AgentError as Error;
+}
+
+fn installed(program: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|p| p.join(program).is_file()));
+    if !found {
+        eprintln!("skipped: {program} is not installed");
+    }
+    found
+}
+
+fn python_has(module: &str) -> bool {
+    let found = installed("python3")
+        && std::process::Command::new("python3")
+            .args(["-c", &format!("import {module}")])
+            .output()
+            .is_ok_and(|o| o.status.success());
+    if !found {
+        eprintln!("skipped: python3 has no {module}");
+    }
+    found
+}
+
+fn command(words: &[&str]) -> Value {
+    json!({ "unit": { "command": words, "timeout_seconds": 60 } })
+}
+
+const CARGO: &str = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+
+#[tokio::test]
+async fn cargo_tests_pass_and_the_cache_serves_the_next_commit() {
+    let cache = tempfile::tempdir().expect("a folder");
+    let bench = Bench::new(&[("PACT_CACHE_DIR", cache.path().to_str().expect("a path"))]);
+    let test = "#[test] fn works() { assert_eq!(1 + 1, 2); }\n#[test] #[ignore] fn later() {}\n";
+    let answer = bench.unit(&[("Cargo.toml", CARGO), ("src/lib.rs", test)], json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Passed, "{}", bench.log().await);
+    assert!(
+        answer.response.summary.starts_with("1 passed, 1 skipped in "),
+        "{}",
+        answer.response.summary
+    );
+    assert!(answer.response.summary.ends_with("(cargo)"), "{}", answer.response.summary);
+    assert_eq!(answer.response.output["total"], 1);
+    assert_eq!(answer.response.output["evidence"], "output");
+
+    // The next commit has a failing test: the cache must not hide it.
+    let test = "pub fn two() -> u32 { 3 }\n\n#[test]\nfn works() {\n    assert_eq!(two(), 2, \"sum\");\n}\n";
+    let answer = bench.unit(&[("Cargo.toml", CARGO), ("src/lib.rs", test)], json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Failed);
+    let finding = &answer.response.findings[0];
+    assert_eq!(finding.code, "test-failed");
+    assert_eq!(finding.place().as_deref(), Some("src/lib.rs:5"));
+    assert!(finding.message.contains("works failed: assertion"), "{}", finding.message);
+    let left: Vec<_> = std::fs::read_dir(cache.path()).expect("a cache").flatten().collect();
+    assert_eq!(left.len(), 1);
+    let slot = left[0].path().join("slot-0");
+    assert!(!slot.exists(), "the checkout is still there");
+    assert!(left[0].path().join("build/cargo/debug").is_dir());
+}
+
+#[tokio::test]
+async fn a_crate_that_does_not_compile_fails_with_the_place() {
+    let bench = Bench::new(&[]);
+    let answer = bench
+        .unit(&[("Cargo.toml", CARGO), ("src/lib.rs", "pub fn x() -> u32 { \"\" }\n")], json!({}))
+        .await;
+    assert_eq!(answer.response.status, StageStatus::Failed);
+    assert!(
+        answer.response.summary.contains("exit code 101 before any test was counted"),
+        "{}",
+        answer.response.summary
+    );
+    assert_eq!(answer.response.findings[0].place().as_deref(), Some("src/lib.rs:1"));
+    assert_eq!(answer.response.output["total"], Value::Null);
+    assert_eq!(answer.response.output["exit_code"], 101);
+}
+
+#[tokio::test]
+async fn a_crate_without_tests_is_not_passed() {
+    let bench = Bench::new(&[]);
+    let answer = bench.unit(&[("Cargo.toml", CARGO), ("src/lib.rs", "")], json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Skipped);
+    assert!(answer.response.summary.contains("ran no test"), "{}", answer.response.summary);
+    assert_eq!(answer.response.output["total"], 0);
+}
+
+#[tokio::test]
+async fn npm_runs_the_test_script() {
+    if !installed("npm") {
+        return;
+    }
+    let bench = Bench::new(&[]);
+    let package =
+        "{\"name\":\"tiny\",\"version\":\"1.0.0\",\"scripts\":{\"test\":\"node --test\"}}";
+    let test = "const test = require('node:test');\nconst assert = require('node:assert');\n\
+                test('adds', () => assert.equal(1 + 1, 2));\n\
+                test('subtracts', () => assert.equal(1 - 1, 1));\ntest('later', { skip: true }, () => {});\n";
+    let answer = bench.unit(&[("package.json", package), ("a.test.js", test)], json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Failed, "{}", bench.log().await);
+    assert!(
+        answer.response.summary.starts_with("1 passed, 1 failed, 1 skipped in "),
+        "{}",
+        answer.response.summary
+    );
+    let finding = &answer.response.findings[0];
+    assert_eq!(finding.path.as_deref(), Some("a.test.js"), "{finding:?}");
+    assert!(finding.message.starts_with("subtracts failed"), "{}", finding.message);
+}
+
+#[tokio::test]
+async fn unittest_runs_without_pytest() {
+    if !installed("python3") {
+        return;
+    }
+    let bench = Bench::new(&[]);
+    let test = "import unittest\n\n\nclass T(unittest.TestCase):\n    def test_one(self):\n        self.assertEqual(1, 1)\n\n    \
+                def test_two(self):\n        self.assertEqual(1, 2, 'two')\n";
+    let answer = bench.unit(&[("tests/test_a.py", test)], json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Failed, "{}", bench.log().await);
+    assert!(
+        answer.response.summary.starts_with("1 passed, 1 failed in "),
+        "{}",
+        answer.response.summary
+    );
+    let finding = &answer.response.findings[0];
+    assert_eq!(finding.place().as_deref(), Some("tests/test_a.py:9"), "{finding:?}");
+    assert!(finding.message.contains("AssertionError: 1 != 2 : two"), "{}", finding.message);
+}
+
+#[tokio::test]
+async fn pytest_is_read_from_its_report() {
+    if !python_has("pytest") {
+        return;
+    }
+    let bench = Bench::new(&[]);
+    let files = [
+        ("src/calc.py", "def add(a, b):\n    return a + b\n"),
+        (
+            "tests/test_calc.py",
+            "import pytest\nfrom calc import add\n\n\ndef test_add():\n    assert add(1, 1) == 2\n\n\n\
+          @pytest.mark.skip\ndef test_later():\n    pass\n\n\ndef test_wrong():\n    assert add(1, 1) == 3\n",
+        ),
+    ];
+    let answer = bench.unit(&files, json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Failed, "{}", bench.log().await);
+    assert_eq!(answer.response.output["evidence"], "junit");
+    assert_eq!(answer.response.output["command"], "python3 -m pytest -q --junitxml=pytest.xml");
+    assert!(
+        answer.response.summary.starts_with("1 passed, 1 failed, 1 skipped in "),
+        "{}",
+        answer.response.summary
+    );
+    let finding = &answer.response.findings[0];
+    assert_eq!(finding.place().as_deref(), Some("tests/test_calc.py:15"), "{finding:?}");
+    assert!(finding.message.contains("assert 2 == 3"), "{}", finding.message);
+}
+
+#[tokio::test]
+async fn make_is_judged_by_its_exit_code() {
+    if !installed("make") {
+        return;
+    }
+    let bench = Bench::new(&[]);
+    let answer = bench.unit(&[("Makefile", "test:\n\t@echo fine\n")], json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Passed);
+    assert_eq!(answer.response.output["evidence"], "exit_code");
+    assert_eq!(answer.response.output["total"], Value::Null);
+    let answer = bench.unit(&[("Makefile", "test:\n\t@echo bad; exit 1\n")], json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Failed);
+    assert!(answer.response.findings[0].evidence.as_deref().is_some_and(|e| e.contains("bad")));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_skipped_with_the_reason() {
+    let bench = Bench::new(&[]);
+    let answer = bench.unit(&[("README.md", "hello")], json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Skipped);
+    assert!(answer.response.summary.starts_with("no tests found: "), "{}", answer.response.summary);
+
+    let answer = bench.unit(&[("a", "")], command(&["no-such-tool", "test"])).await;
+    assert_eq!(answer.response.status, StageStatus::Skipped);
+    assert_eq!(answer.response.summary, "the tests were not run: `no-such-tool` is not installed");
+
+    let poor = Bench::new(&[("PATH", "/nowhere")]);
+    let answer = poor.unit(&[("Cargo.toml", CARGO)], json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Skipped);
+    assert!(
+        answer.response.summary.contains("`cargo` is not installed"),
+        "{}",
+        answer.response.summary
+    );
+
+    for (action, text) in
+        [("tests.run_integration", "[tests.integration]"), ("tests.run_e2e", "[tests.e2e]")]
+    {
+        let answer = bench.call(action, json!({})).await.expect("a verdict");
+        assert_eq!(answer.response.status, StageStatus::Skipped);
+        assert!(answer.response.summary.contains(text), "{}", answer.response.summary);
+    }
+    let answer = bench
+        .unit(
+            &[("a", "")],
+            json!({ "unit": { "command": ["true"], "timeout_seconds": 5, "directory": "../.." } }),
+        )
+        .await;
+    assert_eq!(answer.response.status, StageStatus::Skipped);
+    assert!(
+        answer.response.summary.contains("is not in the repository"),
+        "{}",
+        answer.response.summary
+    );
+}
+
+#[tokio::test]
+async fn a_test_command_sees_no_secret_and_its_own_settings() {
+    let bench = Bench::new(&[
+        ("AWS_SECRET_ACCESS_KEY", "top-secret"),
+        ("PACT_API_TOKEN", "top-secret"),
+        ("LC_ALL", "C"),
+    ]);
+    bench.pack(&[("a", "")]).await;
+    let parameters = json!({
+        "url": "http://127.0.0.1:1234",
+        "settings": { "e2e": { "command": ["env"], "timeout_seconds": 10, "env": { "MINE": "yes", "TERM": "mine" } } },
+    });
+    let answer = bench.call("tests.run_e2e", parameters).await.expect("a verdict");
+    assert_eq!(answer.response.status, StageStatus::Passed);
+    let log = bench.log().await;
+    assert!(!log.contains("top-secret") && !log.contains("AWS_"), "{log}");
+    for line in [
+        "MINE=yes",
+        "TERM=mine",
+        "CI=true",
+        "NO_COLOR=1",
+        "LC_ALL=C",
+        "PACT_URL=http://127.0.0.1:1234",
+    ] {
+        assert!(log.lines().any(|l| l == line), "{line} is missing in {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_out_is_a_verdict_and_nothing_is_left_running() {
+    let bench = Bench::new(&[]);
+    let settings = json!({ "unit": { "command": ["sh", "-c", "sleep 400 & echo child $!; wait"], "timeout_seconds": 1 } });
+    let begun = Instant::now();
+    let answer = bench.unit(&[("a", "")], settings).await;
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    assert_eq!(answer.response.status, StageStatus::Failed);
+    let finding = &answer.response.findings[0];
+    assert_eq!(finding.code, "tests-timed-out");
+    assert!(finding.evidence.as_deref().is_some_and(|e| e.starts_with("child ")), "{finding:?}");
+    let log = bench.log().await;
+    let id = log.lines().find_map(|l| l.strip_prefix("child ")).expect("an id").to_owned();
+    let state =
+        std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_else(|_| ") Z".to_owned());
+    assert!(state.rsplit(") ").next().is_some_and(|s| s.starts_with('Z')), "{state}");
+}
+
+#[tokio::test]
+async fn the_agents_own_deadline_is_a_fault() {
+    let bench = Bench::new(&[]);
+    bench.pack(&[("a", "")]).await;
+    let parameters = json!({ "settings": command(&["sh", "-c", "echo begun; sleep 400"]) });
+    let error = bench
+        .call_for("tests.run_unit", parameters, Duration::from_secs(7))
+        .await
+        .expect_err("a fault");
+    assert_eq!(error.name, ErrorName::Timeout);
+    assert!(bench.log().await.contains("begun"));
+}
+
+#[tokio::test]
+async fn reports_decide_over_the_exit_code_when_they_are_worse() {
+    let bench = Bench::new(&[]);
+    let script = "mkdir -p out; echo '<testsuite name=\"s\" time=\"1,234.01\"><testcase name=\"good\"/>\
+                  <testcase name=\"bad\" file=\"a.py\" line=\"3\"><failure message=\"no\"/></testcase></testsuite>' > out/r.xml";
+    let files =
+        [("web/a.py", "x\n"), ("out/r.xml", "<testsuite><testcase name='old'/></testsuite>")];
+    let settings = json!({ "unit": { "command": ["sh", "-c", script], "timeout_seconds": 10, "directory": "web", "reports": ["out/*.xml"] } });
+    let answer = bench.unit(&files, settings).await;
+    assert_eq!(answer.response.status, StageStatus::Failed);
+    assert!(
+        answer.response.summary.starts_with("1 passed, 1 failed in "),
+        "{}",
+        answer.response.summary
+    );
+    assert_eq!(answer.response.findings[0].place().as_deref(), Some("web/a.py:3"));
+
+    let settings =
+        json!({ "unit": { "command": ["true"], "timeout_seconds": 10, "reports": ["out/*.xml"] } });
+    let answer = bench.unit(&files, settings).await;
+    assert_eq!(
+        answer.response.output["evidence"], "exit_code",
+        "the committed report is not this run's"
+    );
+    assert_eq!(answer.response.findings[0].code, "report-unreadable");
+}
+
+#[tokio::test]
+async fn endless_output_is_bounded_in_the_log() {
+    let bench = Bench::new(&[]);
+    let settings =
+        json!({ "unit": { "command": ["sh", "-c", "echo start; yes"], "timeout_seconds": 1 } });
+    let answer = bench.unit(&[("a", "")], settings).await;
+    assert_eq!(answer.response.status, StageStatus::Failed);
+    let log = bench.log().await;
+    assert!(log.contains("start\n") && log.contains("bytes left out") && log.len() < 400 * 1024);
+}
+
+async fn changes(bench: &Bench, path: &str, start: u32, end: u32) {
+    let file = FileChange {
+        path: path.to_owned(),
+        old_path: None,
+        kind: ChangeKind::Added,
+        added: u64::from(end),
+        deleted: 0,
+        binary: false,
+        language: Some("Python".to_owned()),
+        added_lines: vec![LineRange { start, end }],
+    };
+    let set = ChangeSet { base: None, head: "c0ffee".to_owned(), files: vec![file] };
+    let bytes = serde_json::to_vec(&set).expect("it is written");
+    bench.memory.put("changes", bytes.into()).await.expect("it is kept");
+}
+
+#[tokio::test]
+async fn coverage_goes_from_the_test_run_to_the_check() {
+    let bench = Bench::new(&[]);
+    let script = "mkdir -p coverage; printf 'SF:%s/src/a.py\\nDA:1,1\\nDA:2,0\\nDA:3,0\\nDA:4,2\\nend_of_record\\n' \"$PWD\" > coverage/lcov.info";
+    let answer = bench.unit(&[("src/a.py", "1\n2\n3\n4\n")], command(&["sh", "-c", script])).await;
+    let keys = answer.response.output["coverage_keys"].clone();
+    assert_eq!(keys, json!(["runs/run-1/coverage/RunTests-1.info"]));
+    changes(&bench, "src/a.py", 2, 4).await;
+    let parameters = json!({ "coverage_keys": keys, "changes_key": "changes", "min_coverage": 50.0, "min_changed_coverage": 60.0 });
+    let answer = bench.call("tests.check_coverage", parameters).await.expect("a verdict");
+    assert_eq!(answer.response.status, StageStatus::Failed);
+    assert_eq!(
+        answer.response.summary,
+        "50.0 % of 4 lines, 33.3 % of 3 changed lines covered; 1 more covered changed line would pass"
+    );
+    assert_eq!(answer.response.output["covered"], 2);
+    assert_eq!(answer.response.output["changed_covered"], 1);
+}
+
+#[tokio::test]
+async fn coverage_that_cannot_be_read_is_not_passed() {
+    let bench = Bench::new(&[]);
+    bench.pack(&[("src/a.py", "1\n")]).await;
+    changes(&bench, "src/a.py", 1, 1).await;
+    for (report, reason) in [
+        (Some("SF:src/a.py\nDA:what\n"), "cannot read the report"),
+        (Some("SF:/elsewhere/b.py\nDA:1,1\nend_of_record\n"), "none of the 1 file"),
+        (None, "no coverage report"),
+    ] {
+        let keys: Vec<&str> = report.iter().map(|_| "report").collect();
+        if let Some(report) = report {
+            bench.memory.put("report", report.to_owned().into()).await.expect("it is kept");
+        }
+        let parameters = json!({ "coverage_keys": keys, "changes_key": "changes" });
+        let answer = bench.call("tests.check_coverage", parameters).await.expect("a verdict");
+        assert_eq!(answer.response.status, StageStatus::Skipped);
+        assert!(answer.response.summary.starts_with(reason), "{}", answer.response.summary);
+    }
+    assert!(!Path::new("report").exists());
+}
