@@ -267,6 +267,46 @@ pub fn read_files(
     Ok(out)
 }
 
+/// Reads files of a bundle one after the other, so that only one of them is in memory: those for
+/// which `wanted` says yes. The content is none for a file larger than `max_file` bytes. Paths
+/// have `/` as separator. An error of `visit` ends the visit.
+///
+/// # Errors
+/// As [`unpack`], and those of `visit`.
+pub fn visit_files(
+    bundle: &[u8],
+    max_file: u64,
+    mut wanted: impl FnMut(&str) -> bool,
+    mut visit: impl FnMut(&str, Option<&[u8]>) -> Result<(), AgentError>,
+) -> Result<(), AgentError> {
+    let mut archive = tar::Archive::new(GzDecoder::new(bundle));
+    let (mut files, mut bytes) = (0u64, 0u64);
+    let mut content = Vec::new();
+    for entry in archive.entries().map_err(damaged)? {
+        let entry = entry.map_err(damaged)?;
+        files += 1;
+        let size = entry.size();
+        bytes = bytes.saturating_add(size);
+        check_limits(files, bytes)?;
+        if entry.header().entry_type() != tar::EntryType::Regular {
+            continue;
+        }
+        let path: PathBuf = entry.path().map_err(damaged)?.into_owned();
+        let Some(path) = path.to_str() else { continue };
+        if !is_inside(Path::new(path)) || !wanted(path) {
+            continue;
+        }
+        if size > max_file {
+            visit(path, None)?;
+            continue;
+        }
+        content.clear();
+        entry.take(max_file).read_to_end(&mut content).map_err(damaged)?;
+        visit(path, Some(&content))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,5 +371,21 @@ mod tests {
         ]);
         let files = read_files(&bytes, 50, |p| p.ends_with(".rs")).expect("reads");
         assert_eq!(files, vec![("keep.rs".to_owned(), b"fn a() {}".to_vec())]);
+    }
+
+    #[test]
+    fn a_visit_sees_what_is_too_large_without_its_content_and_can_stop() {
+        let bytes = bundle(&[
+            ("big.rs", EntryKind::File, &"x".repeat(100)),
+            ("keep.rs", EntryKind::File, "fn a() {}"),
+            ("last.rs", EntryKind::File, "fn b() {}"),
+        ]);
+        let mut seen = Vec::new();
+        let stopped = visit_files(&bytes, 50, |_| true, |path, content| {
+            seen.push((path.to_owned(), content.map(<[u8]>::len)));
+            if path == "keep.rs" { Err(AgentError::internal("stop")) } else { Ok(()) }
+        });
+        assert!(stopped.is_err());
+        assert_eq!(seen, [("big.rs".to_owned(), None), ("keep.rs".to_owned(), Some(9))]);
     }
 }

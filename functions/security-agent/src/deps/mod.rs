@@ -1,0 +1,172 @@
+//! Packages out of lock files, advisories, and what the ones say about the others.
+
+pub(crate) mod api;
+pub(crate) mod folder;
+pub(crate) mod lock;
+pub(crate) mod osv;
+pub(crate) mod verdict;
+pub(crate) mod version;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use pact_agent::AgentError;
+use tokio::{sync::OnceCell, time::Instant};
+
+use crate::config::Config;
+use api::Client;
+use folder::Index;
+use osv::Record;
+
+/// Where packages of a kind come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Ecosystem {
+    CratesIo,
+    Npm,
+    PyPi,
+}
+
+impl Ecosystem {
+    /// The name in OSV records.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::CratesIo => "crates.io",
+            Self::Npm => "npm",
+            Self::PyPi => "PyPI",
+        }
+    }
+
+    /// The ecosystem with this name in OSV records, where it is one that is understood.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        [Self::CratesIo, Self::Npm, Self::PyPi].into_iter().find(|e| e.as_str() == name)
+    }
+
+    /// The name under which packages are compared.
+    pub(crate) fn normal_name(self, name: &str) -> String {
+        match self {
+            Self::CratesIo | Self::Npm => name.to_owned(),
+            Self::PyPi => {
+                let mut out = String::with_capacity(name.len());
+                for c in name.chars() {
+                    if matches!(c, '-' | '_' | '.') {
+                        if !out.ends_with('-') {
+                            out.push('-');
+                        }
+                    } else {
+                        out.extend(c.to_lowercase());
+                    }
+                }
+                out
+            }
+        }
+    }
+}
+
+/// One version of one package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Package {
+    pub(crate) ecosystem: Ecosystem,
+    /// As [`Ecosystem::normal_name`] gives it.
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
+
+impl Package {
+    /// The package URL.
+    pub(crate) fn purl(&self) -> String {
+        let kind = match self.ecosystem {
+            Ecosystem::CratesIo => "cargo",
+            Ecosystem::Npm => "npm",
+            Ecosystem::PyPi => "pypi",
+        };
+        let name = self.name.replace('@', "%40");
+        let version = self.version.replace('+', "%2B");
+        format!("pkg:{kind}/{name}@{version}")
+    }
+}
+
+/// Advisories of the packages that were asked for.
+#[derive(Default)]
+pub(crate) struct Answer {
+    /// Records by package.
+    pub(crate) records: BTreeMap<Package, Vec<Arc<Record>>>,
+    /// Why part of the question has no answer.
+    pub(crate) incomplete: Vec<String>,
+    /// Where the advisories come from.
+    pub(crate) origin: String,
+    /// Whether the origin compared the versions itself.
+    pub(crate) compared: bool,
+}
+
+/// The advisories that this installation knows: a folder, or else the OSV service.
+pub(crate) struct Advisories {
+    config: Config,
+    client: Client,
+    index: OnceCell<Arc<Index>>,
+}
+
+impl Advisories {
+    pub(crate) fn new(config: Config) -> Result<Self, AgentError> {
+        let client = Client::new(&config)?;
+        Ok(Self { config, client, index: OnceCell::new() })
+    }
+
+    /// Everything known about `packages`; the reason when nobody can be asked.
+    pub(crate) async fn about(
+        &self,
+        packages: &BTreeSet<Package>,
+        deadline: Instant,
+    ) -> Result<Answer, String> {
+        let mut reasons = Vec::new();
+        if let Some(folder) = &self.config.advisories {
+            let loaded = self
+                .index
+                .get_or_try_init(|| async {
+                    let folder = folder.clone();
+                    tokio::task::spawn_blocking(move || Index::load(&folder))
+                        .await
+                        .map_err(|e| format!("reading the advisories stopped: {e}"))?
+                        .map(Arc::new)
+                })
+                .await;
+            match loaded {
+                Ok(index) => return ask_folder(Arc::clone(index), packages.clone()).await,
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        let budget = Instant::now() + self.config.osv_budget;
+        match self.client.about(packages, budget.min(deadline)).await {
+            Ok(answer) => Ok(answer),
+            Err(reason) => {
+                reasons.push(reason);
+                Err(reasons.join("; "))
+            }
+        }
+    }
+}
+
+async fn ask_folder(index: Arc<Index>, packages: BTreeSet<Package>) -> Result<Answer, String> {
+    tokio::task::spawn_blocking(move || index.about(&packages))
+        .await
+        .map_err(|e| format!("reading the advisories stopped: {e}"))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_normal_and_package_urls_escape() {
+        assert_eq!(Ecosystem::PyPi.normal_name("Zope.Interface__x"), "zope-interface-x");
+        assert_eq!(Ecosystem::Npm.normal_name("@Types/Node"), "@Types/Node");
+        let package = Package {
+            ecosystem: Ecosystem::Npm,
+            name: "@types/node".to_owned(),
+            version: "1.0.0+b".to_owned(),
+        };
+        assert_eq!(package.purl(), "pkg:npm/%40types/node@1.0.0%2Bb");
+        assert_eq!(Ecosystem::parse("Debian:12"), None);
+    }
+}

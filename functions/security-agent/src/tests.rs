@@ -1,0 +1,134 @@
+//! The actions from end to end, through the adapter, with the ports in memory.
+
+mod dependencies;
+mod findings;
+
+use std::{sync::Arc, time::Duration};
+
+use pact_agent::{
+    AgentError,
+    adapter::handle,
+    bundle::{EntryKind, Packer},
+    ports::Artifacts,
+    testing::Memory,
+};
+use pact_contract::{ChangeKind, ChangeSet, FileChange, LineRange, ResponseEnvelope, StageStatus};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::{CAPABILITIES, Config, SecurityAgent};
+
+/// A commit in the artifact store, and the agent that looks at it.
+struct Bench {
+    memory: Arc<Memory>,
+    config: Config,
+    settings: Value,
+}
+
+impl Bench {
+    /// Every line of every file was added.
+    async fn new(files: &[(&str, &str)]) -> Self {
+        let changes = files.iter().map(|(path, content)| {
+            let lines = u32::try_from(content.lines().count()).expect("few lines");
+            change(path, &[LineRange { start: 1, end: lines.max(1) }])
+        });
+        Self::with_changes(files, changes.collect()).await
+    }
+
+    async fn with_changes(files: &[(&str, &str)], changes: Vec<FileChange>) -> Self {
+        let memory = Memory::new();
+        let mut packer = Packer::new();
+        for (path, content) in files {
+            packer.add(path, EntryKind::File, content.as_bytes()).expect("packs");
+        }
+        let set = ChangeSet { base: None, head: "c0ffee".to_owned(), files: changes };
+        let set = serde_json::to_vec(&set).expect("a change set serialises");
+        memory.put("source", packer.finish().expect("completes")).await.expect("is kept");
+        memory.put("changes", set.into()).await.expect("is kept");
+        // Nothing here asks the real service.
+        let config = Config { osv_url: "http://127.0.0.1:9".to_owned(), ..Config::default() };
+        Self { memory, config, settings: json!({}) }
+    }
+
+    async fn act(&self, action: &str) -> Result<ResponseEnvelope, AgentError> {
+        let artifacts: Arc<dyn Artifacts> = self.memory.clone();
+        let agent = SecurityAgent::new(artifacts, self.config.clone()).expect("an agent");
+        let intent = json!({
+            "version": "0.1.0",
+            "intent": {
+                "action": action,
+                "parameters": {
+                    "source": { "key": "source", "commit": "c0ffee" },
+                    "changes_key": "changes",
+                    "settings": self.settings,
+                },
+                "context": { "run_id": "r1", "state": "Check" },
+            },
+            "metadata": {
+                "sender": { "agent_id": "pact.pipeline", "timestamp": "2026-11-22T10:00:00Z" },
+            },
+        });
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let answer = handle(&agent, &self.memory.recording(), intent, deadline).await?;
+        Ok(serde_json::from_value(answer).expect("a response envelope"))
+    }
+
+    async fn run(&self, action: &str) -> ResponseEnvelope {
+        self.act(action).await.expect("a verdict")
+    }
+}
+
+fn change(path: &str, added: &[LineRange]) -> FileChange {
+    FileChange {
+        path: path.to_owned(),
+        old_path: None,
+        kind: ChangeKind::Modified,
+        added: added.iter().map(|r| u64::from(r.end - r.start + 1)).sum(),
+        deleted: 0,
+        binary: false,
+        language: None,
+        added_lines: added.to_vec(),
+    }
+}
+
+#[tokio::test]
+async fn every_capability_answers_and_what_is_missing_is_a_fault() {
+    for capability in CAPABILITIES {
+        let bench = Bench::new(&[("README.md", "hello")]).await;
+        bench.run(capability.action).await;
+        let mut bench = Bench::new(&[("README.md", "hello")]).await;
+        bench.settings = json!({ "ignore": ["["] });
+        let error = bench.act(capability.action).await.expect_err("a fault");
+        assert_eq!(error.name.as_str(), "ERR_INVALID_INTENT", "{}", capability.action);
+        let bench = Bench { memory: Memory::new(), ..Bench::new(&[]).await };
+        let error = bench.act(capability.action).await.expect_err("a fault");
+        assert_eq!(error.name.as_str(), "ERR_SOURCE_UNAVAILABLE", "{}", capability.action);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_bundle_is_a_fault() {
+    let bench = Bench::new(&[("a.py", "x = 1")]).await;
+    bench.memory.put("source", "no bundle".into()).await.expect("is kept");
+    for capability in CAPABILITIES {
+        let error = bench.act(capability.action).await.expect_err("a fault");
+        assert_eq!(error.name.as_str(), "ERR_SOURCE_UNAVAILABLE", "{}", capability.action);
+    }
+}
+
+#[test]
+fn what_is_advertised_is_what_is_offered() {
+    let names: Vec<_> = CAPABILITIES.iter().map(|c| c.action).collect();
+    assert_eq!(
+        names,
+        [
+            "security.scan_vulnerabilities",
+            "security.check_dependencies",
+            "security.validate_secrets"
+        ]
+    );
+}
+
+fn status(response: &ResponseEnvelope) -> StageStatus {
+    response.response.status
+}

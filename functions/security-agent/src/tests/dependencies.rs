@@ -1,0 +1,279 @@
+//! Lock files against advisories, from a folder and from a service.
+
+use std::path::Path;
+
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{body_partial_json, method, path},
+};
+
+use super::*;
+
+const ACTION: &str = "security.check_dependencies";
+const CRITICAL: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+const LOCK: &str = "\
+version = 4
+
+[[package]]
+name = \"app\"
+version = \"0.1.0\"
+
+[[package]]
+name = \"smallvec\"
+version = \"1.6.0\"
+source = \"registry+https://github.com/rust-lang/crates.io-index\"
+";
+
+fn record(id: &str, ecosystem: &str, name: &str, fixed: &str, vector: Option<&str>) -> Value {
+    json!({
+        "id": id, "aliases": [format!("CVE-{id}")], "summary": "it breaks", "modified": "2024-01-01T00:00:00Z",
+        "severity": vector.map(|v| vec![json!({"type": "CVSS_V3", "score": v})]),
+        "affected": [{
+            "package": { "ecosystem": ecosystem, "name": name },
+            "ranges": [{ "type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": fixed}] }],
+        }],
+    })
+}
+
+fn write(folder: &Path, record: &Value) {
+    let name = format!("{}.json", record["id"].as_str().expect("an id"));
+    std::fs::write(folder.join(name), record.to_string()).expect("a file");
+}
+
+#[tokio::test]
+async fn an_affected_version_fails_with_what_to_upgrade_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &record("R-1", "crates.io", "smallvec", "1.6.1", Some(CRITICAL)));
+    write(folder.path(), &record("R-2", "crates.io", "other", "9.0.0", Some(CRITICAL)));
+    let mut bench = Bench::new(&[("sub/Cargo.lock", LOCK)]).await;
+    bench.config.advisories = Some(folder.path().to_owned());
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Failed, "{}", response.response.summary);
+    assert_eq!(response.response.summary, "1 package checked: 1 critical");
+    let finding = &response.response.findings[0];
+    assert_eq!(finding.code, "vulnerable-dependency");
+    assert_eq!(finding.message, "smallvec 1.6.0 is affected by R-1 (CVE-R-1): it breaks");
+    assert_eq!(finding.remedy.as_deref(), Some("upgrade to 1.6.1"));
+    assert_eq!(finding.place().as_deref(), Some("sub/Cargo.lock:8"));
+    assert_eq!(finding.evidence.as_deref(), Some("pkg:cargo/smallvec@1.6.0"));
+
+    bench.settings = json!({ "accept": { "CVE-R-1": "not called" } });
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Passed);
+    assert!(response.response.findings[0].message.ends_with("accepted as CVE-R-1: not called"));
+
+    bench.settings = json!({ "ignore": ["sub"] });
+    assert_eq!(status(&bench.run(ACTION).await), StageStatus::Skipped);
+}
+
+#[tokio::test]
+async fn a_version_without_advisory_passes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &record("R-1", "crates.io", "smallvec", "1.5.0", Some(CRITICAL)));
+    let mut bench = Bench::new(&[("Cargo.lock", LOCK)]).await;
+    bench.config.advisories = Some(folder.path().to_owned());
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Passed, "{}", response.response.summary);
+    assert_eq!(response.response.output["checked"], 1);
+}
+
+#[tokio::test]
+async fn what_was_not_checked_has_not_passed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &record("R-1", "crates.io", "smallvec", "1.5.0", None));
+    let npm =
+        "{\"lockfileVersion\": 3, \"packages\": {\"node_modules/a\": {\"version\": \"1.0.0\"}}}";
+    for (files, expected) in [
+        (&[("readme.md", "x")][..], "no lock file that is understood"),
+        (&[("Cargo.lock", "nonsense =")], "Cargo.lock could not be read"),
+        (
+            &[("Cargo.lock", LOCK), ("a/package-lock.json", "{")],
+            "a/package-lock.json could not be read",
+        ),
+        (&[("Cargo.lock", LOCK), ("a/package-lock.json", npm)], "has no advisory for npm"),
+        (&[("requirements.txt", "flask>=2\nnumpy\n")], "none of 2 dependencies has a version"),
+    ] {
+        let mut bench = Bench::new(files).await;
+        bench.config.advisories = Some(folder.path().to_owned());
+        let response = bench.run(ACTION).await;
+        assert_eq!(status(&response), StageStatus::Skipped, "{files:?}");
+        assert!(response.response.summary.contains(expected), "{}", response.response.summary);
+    }
+}
+
+#[tokio::test]
+async fn without_folder_and_service_the_reason_says_what_to_set() {
+    let mut bench = Bench::new(&[("Cargo.lock", LOCK)]).await;
+    bench.config.osv_budget = Duration::from_millis(500);
+    bench.config.advisories = Some("/nonexistent/advisories".into());
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Skipped);
+    let summary = &response.response.summary;
+    assert!(summary.contains("/nonexistent/advisories cannot be read"), "{summary}");
+    assert!(summary.contains("PACT_ADVISORIES") && summary.contains("PACT_OSV_URL"), "{summary}");
+}
+
+#[tokio::test]
+async fn a_project_without_dependencies_passes_without_being_asked_about() {
+    let lock = "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\n";
+    let response = Bench::new(&[("Cargo.lock", lock)]).await.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Passed, "{}", response.response.summary);
+}
+
+async fn service(lock: &str) -> (MockServer, Bench) {
+    let server = MockServer::start().await;
+    let mut bench = Bench::new(&[("Cargo.lock", lock)]).await;
+    bench.config.osv_url = server.uri();
+    (server, bench)
+}
+
+async fn answer(server: &MockServer, id: &str, record: Value) {
+    Mock::given(method("GET"))
+        .and(path(format!("/v1/vulns/{id}")))
+        .respond_with(ResponseTemplate::new(200).set_body_json(record))
+        .mount(server)
+        .await;
+}
+
+#[tokio::test]
+async fn the_service_is_asked_page_by_page() {
+    let (server, bench) = service(LOCK).await;
+    let query =
+        json!({ "package": { "name": "smallvec", "ecosystem": "crates.io" }, "version": "1.6.0" });
+    let mut second = query.clone();
+    second["page_token"] = json!("more");
+    Mock::given(method("POST"))
+        .and(path("/v1/querybatch"))
+        .and(body_partial_json(json!({ "queries": [second] })))
+        .respond_with(
+            ResponseTemplate::new(200)
+                .set_body_json(json!({ "results": [{ "vulns": [{ "id": "R-2" }] }] })),
+        )
+        .expect(1)
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("POST"))
+        .and(path("/v1/querybatch"))
+        .and(body_partial_json(json!({ "queries": [query] })))
+        .respond_with(ResponseTemplate::new(200).set_body_json(
+            json!({ "results": [{ "vulns": [{ "id": "R-1" }], "next_page_token": "more" }] }),
+        ))
+        .expect(1)
+        .mount(&server)
+        .await;
+    answer(&server, "R-1", record("R-1", "crates.io", "smallvec", "1.6.1", None)).await;
+    answer(&server, "R-2", record("R-2", "crates.io", "smallvec", "2.0.0", Some(CRITICAL))).await;
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Failed, "{}", response.response.summary);
+    let remedies: Vec<_> =
+        response.response.findings.iter().map(|f| f.remedy.clone().unwrap_or_default()).collect();
+    assert_eq!(remedies, ["upgrade to 2.0.0", "upgrade to 1.6.1"]);
+}
+
+#[tokio::test]
+async fn many_packages_are_asked_about_in_batches() {
+    use std::fmt::Write as _;
+    let mut lock = "version = 4\n".to_owned();
+    for index in 0..1_005 {
+        write!(
+            lock,
+            "\n[[package]]\nname = \"p{index}\"\nversion = \"1.0.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n"
+        )
+        .expect("a string takes it");
+    }
+    let (server, bench) = service(&lock).await;
+    Mock::given(method("POST"))
+        .respond_with(|request: &wiremock::Request| {
+            let body: Value = request.body_json().expect("JSON");
+            let queries = body["queries"].as_array().expect("queries").len();
+            ResponseTemplate::new(200).set_body_json(json!({ "results": vec![json!({}); queries] }))
+        })
+        .expect(2)
+        .mount(&server)
+        .await;
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Passed, "{}", response.response.summary);
+    assert_eq!(response.response.output["checked"], 1_005);
+}
+
+#[tokio::test]
+async fn a_passing_fault_is_asked_again_and_a_lasting_one_is_a_reason() {
+    let (server, bench) = service(LOCK).await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(503))
+        .up_to_n_times(1)
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({ "results": [{}] })))
+        .mount(&server)
+        .await;
+    assert_eq!(status(&bench.run(ACTION).await), StageStatus::Passed);
+
+    for (template, reason) in [
+        (ResponseTemplate::new(500), "status 500"),
+        (ResponseTemplate::new(403), "status 403"),
+        (ResponseTemplate::new(302).insert_header("location", "http://127.0.0.1:9/"), "status 302"),
+        (ResponseTemplate::new(200).set_body_string("<html>"), "not as documented"),
+        (
+            ResponseTemplate::new(200).set_body_json(json!({ "results": [] })),
+            "0 answers to 1 questions",
+        ),
+        (
+            ResponseTemplate::new(200)
+                .set_body_json(json!({ "results": [{ "vulns": [{ "id": "../x" }] }] })),
+            "an id that is none",
+        ),
+        (ResponseTemplate::new(200).set_delay(Duration::from_secs(5)), "no answer in time"),
+    ] {
+        let (server, mut bench) = service(LOCK).await;
+        bench.config.osv_timeout = Duration::from_millis(100);
+        bench.config.osv_budget = Duration::from_millis(1_500);
+        Mock::given(method("POST")).respond_with(template).mount(&server).await;
+        let response = bench.run(ACTION).await;
+        assert_eq!(status(&response), StageStatus::Skipped, "{reason}");
+        assert!(response.response.summary.contains(reason), "{}", response.response.summary);
+    }
+}
+
+#[tokio::test]
+async fn pages_without_end_come_to_an_end() {
+    let (server, bench) = service(LOCK).await;
+    Mock::given(method("POST"))
+        .respond_with(
+            ResponseTemplate::new(200)
+                .set_body_json(json!({ "results": [{ "next_page_token": "again" }] })),
+        )
+        .mount(&server)
+        .await;
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Skipped);
+    assert!(response.response.summary.contains("pages"), "{}", response.response.summary);
+}
+
+#[tokio::test]
+async fn an_advisory_that_cannot_be_read_still_counts_but_the_check_is_not_whole() {
+    let (server, bench) = service(LOCK).await;
+    Mock::given(method("POST"))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(
+                json!({ "results": [{ "vulns": [{ "id": "R-1" }, { "id": "R-2" }] }] }),
+            ),
+        )
+        .mount(&server)
+        .await;
+    let mut withdrawn = record("R-2", "crates.io", "smallvec", "1.6.1", Some(CRITICAL));
+    withdrawn["withdrawn"] = json!("2024-01-01T00:00:00Z");
+    answer(&server, "R-2", withdrawn).await;
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Skipped);
+    assert!(
+        response.response.summary.contains("1 advisories could not be read"),
+        "{}",
+        response.response.summary
+    );
+    assert_eq!(response.response.output["medium"], 1);
+    assert!(response.response.findings[0].message.contains("R-1"));
+}
