@@ -19,7 +19,7 @@ Exit codes: 0 succeeded, 1 failed, rejected or held, 2 wrong usage, 3 rolled bac
 /// on AWS, with its data in one folder.
 #[derive(Debug, Parser)]
 #[command(name = "pactctl", version, after_help = EXAMPLES, propagate_version = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -30,7 +30,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Push a commit through the whole pipeline and wait for the end.
     ///
     /// The push reaches the gateway as a signed webhook, as from a git host. When a stack is up
@@ -78,7 +78,7 @@ pub enum Command {
 
 /// Where the stack's data is.
 #[derive(Clone, Debug, Args)]
-pub struct DataArgs {
+pub(crate) struct DataArgs {
     /// Folder for the stack's data.
     #[arg(long, value_name = "DIR", env = "PACT_DATA", default_value = ".pact")]
     pub data: PathBuf,
@@ -86,7 +86,7 @@ pub struct DataArgs {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// A git repository: a folder, or an http(s) address.
     #[arg(default_value = ".", value_name = "PATH|URL")]
     pub source: String,
@@ -127,7 +127,7 @@ fn template(text: &str) -> Result<String, String> {
 
 /// Arguments of `up`.
 #[derive(Debug, Args)]
-pub struct UpArgs {
+pub(crate) struct UpArgs {
     /// Port of the gateway and the dashboard.
     #[arg(long, value_name = "PORT", default_value_t = 8787)]
     pub port: u16,
@@ -141,7 +141,7 @@ pub struct UpArgs {
 
 /// What to do with runs.
 #[derive(Debug, Subcommand)]
-pub enum RunsCommand {
+pub(crate) enum RunsCommand {
     /// The latest runs, newest first.
     List {
         /// Only runs of this repository.

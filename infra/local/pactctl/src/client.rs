@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// Region of the local stack.
-pub const REGION: &str = "us-east-1";
+pub(crate) const REGION: &str = "us-east-1";
 /// Account of the local stack.
-pub const ACCOUNT: &str = "000000000000";
+pub(crate) const ACCOUNT: &str = "000000000000";
 
 /// A connection to a stack.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     /// How the stack is reached.
     pub endpoints: Endpoints,
     /// The run store.
@@ -37,7 +37,7 @@ pub struct Client {
 
 /// The gateway's answer to a push.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Accepted {
+pub(crate) struct Accepted {
     /// The run.
     pub run_id: String,
     /// Its page on the dashboard.
@@ -52,7 +52,7 @@ pub struct Accepted {
 
 impl Client {
     /// Connects; nothing is sent yet.
-    pub async fn new(endpoints: Endpoints, secrets: Secrets) -> Result<Self, Failure> {
+    pub(crate) async fn new(endpoints: Endpoints, secrets: Secrets) -> Result<Self, Failure> {
         let sfn = aws_sdk_sfn::Client::new(&sdk_config(&endpoints.aws).await);
         let store = store(&endpoints.dynamodb, &endpoints.table).await;
         let http = http_client()?;
@@ -60,20 +60,20 @@ impl Client {
     }
 
     /// Connects to the stack that is up on `root`, if it answers.
-    pub async fn attach(root: &Path) -> Option<Self> {
+    pub(crate) async fn attach(root: &Path) -> Option<Self> {
         let (endpoints, secrets) = (Endpoints::read(root)?, Secrets::read(root)?);
         let client = Self::new(endpoints, secrets).await.ok()?;
         client.is_up().await.then_some(client)
     }
 
     /// Whether the gateway answers.
-    pub async fn is_up(&self) -> bool {
+    pub(crate) async fn is_up(&self) -> bool {
         let request = self.http.get(format!("{}/health", self.endpoints.api)).send().await;
         request.is_ok_and(|r| r.status().is_success())
     }
 
     /// Delivers the push as GitHub would: a signed webhook.
-    pub async fn push(&self, push: &Push) -> Result<Accepted, Failure> {
+    pub(crate) async fn push(&self, push: &Push) -> Result<Accepted, Failure> {
         let body = webhook(push).to_string();
         let mut mac = Hmac::<Sha256>::new_from_slice(self.secrets.webhook.as_bytes())
             .doing("sign the webhook")?;
@@ -91,7 +91,7 @@ impl Client {
     }
 
     /// Starts a run through the API: with a template or an environment, or once more.
-    pub async fn start(
+    pub(crate) async fn start(
         &self,
         push: &Push,
         template: Option<&str>,
@@ -127,7 +127,7 @@ impl Client {
     }
 
     /// Whether the run's execution is still going on. None when there is none.
-    pub async fn execution_is_running(&self, arn: &str) -> Result<Option<bool>, Failure> {
+    pub(crate) async fn execution_is_running(&self, arn: &str) -> Result<Option<bool>, Failure> {
         let answer = self.sfn.describe_execution().execution_arn(arn).send().await;
         match answer {
             Ok(execution) => Ok(Some(*execution.status() == ExecutionStatus::Running)),
@@ -145,7 +145,7 @@ impl Client {
 }
 
 /// SDK settings for an endpoint of the local stack.
-pub async fn sdk_config(endpoint: &str) -> aws_config::SdkConfig {
+pub(crate) async fn sdk_config(endpoint: &str) -> aws_config::SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(REGION))
         .endpoint_url(endpoint)
@@ -155,12 +155,12 @@ pub async fn sdk_config(endpoint: &str) -> aws_config::SdkConfig {
 }
 
 /// The run store at an endpoint.
-pub async fn store(endpoint: &str, table: &str) -> DynamoStore {
+pub(crate) async fn store(endpoint: &str, table: &str) -> DynamoStore {
     DynamoStore::new(aws_sdk_dynamodb::Client::new(&sdk_config(endpoint).await), table)
 }
 
 /// A client for loopback addresses: no proxy, short time-outs.
-pub fn http_client() -> Result<reqwest::Client, Failure> {
+pub(crate) fn http_client() -> Result<reqwest::Client, Failure> {
     reqwest::Client::builder()
         .no_proxy()
         .connect_timeout(Duration::from_secs(5))

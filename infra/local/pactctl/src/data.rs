@@ -14,7 +14,7 @@ use crate::failure::{Context, Failure};
 
 /// The data folder, held by this process until it is dropped.
 #[derive(Debug)]
-pub struct DataFolder {
+pub(crate) struct DataFolder {
     /// Absolute path.
     pub root: PathBuf,
     /// Held while the process lives; the operating system gives it back after a kill.
@@ -24,7 +24,7 @@ pub struct DataFolder {
 
 /// How to reach the stack that owns a data folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Endpoints {
+pub(crate) struct Endpoints {
     /// Process that hosts the stack.
     pub pid: u32,
     /// Gateway and dashboard.
@@ -41,7 +41,7 @@ pub struct Endpoints {
 
 /// Secrets of the local stack: made once, readable by the owner only.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Secrets {
+pub(crate) struct Secrets {
     /// Shared with the "git host", which is this program.
     pub webhook: String,
     /// Bearer token of the API.
@@ -49,7 +49,7 @@ pub struct Secrets {
 }
 
 /// Result of asking for a data folder.
-pub enum Opened {
+pub(crate) enum Opened {
     /// It is ours now.
     Owned(DataFolder),
     /// A stack is up on it.
@@ -61,7 +61,7 @@ impl DataFolder {
     ///
     /// # Errors
     /// Usage failures: not a folder, not writable.
-    pub fn open(path: &Path) -> Result<Opened, Failure> {
+    pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
         let created = !path.exists();
         let refused = |error: std::io::Error| {
             Failure::usage(format!("cannot use {} as data folder: {error}", path.display()))
@@ -91,19 +91,19 @@ impl DataFolder {
     }
 
     /// A path in the folder.
-    pub fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
     /// Removes the folder, if this process made it: a command that fails leaves nothing behind.
-    pub fn discard(self) {
+    pub(crate) fn discard(self) {
         if self.created {
             discard(&self.root);
         }
     }
 
     /// The secrets; made at the first call.
-    pub fn secrets(&self) -> Result<Secrets, Failure> {
+    pub(crate) fn secrets(&self) -> Result<Secrets, Failure> {
         if let Some(secrets) = Secrets::read(&self.root) {
             return Ok(secrets);
         }
@@ -113,12 +113,12 @@ impl DataFolder {
     }
 
     /// Tells other processes how to reach this stack.
-    pub fn announce(&self, endpoints: &Endpoints) -> Result<(), Failure> {
+    pub(crate) fn announce(&self, endpoints: &Endpoints) -> Result<(), Failure> {
         write_private(&self.join("stack.json"), endpoints)
     }
 
     /// Takes the announcement back.
-    pub fn withdraw(&self) {
+    pub(crate) fn withdraw(&self) {
         if let Err(error) = std::fs::remove_file(self.join("stack.json")) {
             tracing::debug!(%error, "no announcement to take back");
         }
@@ -127,14 +127,14 @@ impl DataFolder {
 
 impl Secrets {
     /// The secrets of a data folder, where there are any.
-    pub fn read(root: &Path) -> Option<Self> {
+    pub(crate) fn read(root: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(root.join("secrets.json")).ok()?).ok()
     }
 }
 
 impl Endpoints {
     /// How the stack on this folder is reached, where one is up.
-    pub fn read(root: &Path) -> Option<Self> {
+    pub(crate) fn read(root: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(root.join("stack.json")).ok()?).ok()
     }
 }

@@ -6,7 +6,7 @@ use crate::term;
 
 /// Exit codes. They are part of the interface: scripts branch on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// The run succeeded, or the command did what it was asked for.
     Success = 0,
     /// The run failed, was rejected, held, cancelled or timed out, or could not be rolled back.
@@ -29,7 +29,7 @@ impl From<Exit> for ExitCode {
 
 /// Why a command ends early: what happened, and what to do about it.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// How the process ends.
     pub exit: Exit,
     message: String,
@@ -38,23 +38,23 @@ pub struct Failure {
 
 impl Failure {
     /// The user can mend it.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, message: message.into(), remedy: None }
     }
 
     /// The user cannot.
-    pub fn internal(message: impl Into<String>) -> Self {
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self { exit: Exit::Internal, message: message.into(), remedy: None }
     }
 
     /// Says what to do about it.
-    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
 
     /// Prints it to standard error.
-    pub fn report(&self) {
+    pub(crate) fn report(&self) {
         term::error(&self.message);
         if let Some(remedy) = &self.remedy {
             term::hint(remedy);
@@ -63,7 +63,7 @@ impl Failure {
 }
 
 /// An internal failure with context: `failed to <doing>: <error>`.
-pub trait Context<T> {
+pub(crate) trait Context<T> {
     /// Says what was being done.
     fn doing(self, what: &str) -> Result<T, Failure>;
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::term;
 
 /// Serves the function with this logical id of the template until the host ends it.
-pub fn main(name: &str) -> ExitCode {
+pub(crate) fn main(name: &str) -> ExitCode {
     local_lambda_host::die_with_parent();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

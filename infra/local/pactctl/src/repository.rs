@@ -12,7 +12,7 @@ use crate::{
 
 /// A push as a git host would announce it.
 #[derive(Clone, Debug)]
-pub struct Push {
+pub(crate) struct Push {
     /// The repository.
     pub repository: Repository,
     /// Full name of the ref.
@@ -32,7 +32,7 @@ pub struct Push {
 }
 
 /// Looks at what is to be pushed. Nothing is written.
-pub fn inspect(args: &RunArgs) -> Result<Push, Failure> {
+pub(crate) fn inspect(args: &RunArgs) -> Result<Push, Failure> {
     let is_url = args.source.starts_with("http://") || args.source.starts_with("https://");
     if is_url { remote(args) } else { local(args) }
 }
@@ -114,7 +114,7 @@ fn default_base(
         return parent;
     }
     let trunk = repo.rev_parse_single(format!("refs/heads/{default_branch}").as_str()).ok();
-    let fork = trunk.and_then(|t| repo.merge_base(commit.id, t.detach()).ok());
+    let fork = trunk.and_then(|t| repo.merge_base(commit.id, t.detach()).ok().flatten());
     match fork {
         Some(fork) if fork.detach() != commit.id => Some(fork.to_string()),
         _ => parent,

@@ -7,7 +7,7 @@ use pact_contract::{RunStatus, StageStatus};
 use tracing_subscriber::EnvFilter;
 
 /// Sets up colours and, with `--verbose`, the stack's own log on standard error.
-pub fn init(verbose: u8) {
+pub(crate) fn init(verbose: u8) {
     if std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
         console::set_colors_enabled(false);
         console::set_colors_enabled_stderr(false);
@@ -29,34 +29,34 @@ pub fn init(verbose: u8) {
 }
 
 /// A line on standard error. A closed pipe is no reason to fail.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     if writeln!(std::io::stderr(), "{text}").is_err() {
         tracing::debug!("standard error is closed");
     }
 }
 
 /// `error: …` on standard error.
-pub fn error(text: &str) {
+pub(crate) fn error(text: &str) {
     note(&format!("{} {text}", style("error:").for_stderr().red().bold()));
 }
 
 /// `  help: …` on standard error.
-pub fn hint(text: &str) {
+pub(crate) fn hint(text: &str) {
     note(&format!("{} {text}", style("help:").for_stderr().cyan().bold()));
 }
 
 /// `warning: …` on standard error.
-pub fn warning(text: &str) {
+pub(crate) fn warning(text: &str) {
     note(&format!("{} {text}", style("warning:").for_stderr().yellow().bold()));
 }
 
 /// Whether progress may be drawn on standard error.
-pub fn is_interactive() -> bool {
+pub(crate) fn is_interactive() -> bool {
     Term::stderr().is_term()
 }
 
 /// Mark and colour of a stage: never by colour alone.
-pub fn stage_mark(status: StageStatus) -> (&'static str, Style) {
+pub(crate) fn stage_mark(status: StageStatus) -> (&'static str, Style) {
     match status {
         StageStatus::Running => ("…", Style::new().cyan()),
         StageStatus::Passed => ("✓", Style::new().green()),
@@ -67,7 +67,7 @@ pub fn stage_mark(status: StageStatus) -> (&'static str, Style) {
 }
 
 /// Colour of a run's status.
-pub fn run_style(status: RunStatus) -> Style {
+pub(crate) fn run_style(status: RunStatus) -> Style {
     match status {
         RunStatus::Succeeded => Style::new().green().bold(),
         RunStatus::Running => Style::new().cyan().bold(),
@@ -77,7 +77,7 @@ pub fn run_style(status: RunStatus) -> Style {
 }
 
 /// `850 ms`, `3.4 s`, `2 m 05 s`.
-pub fn duration(ms: u64) -> String {
+pub(crate) fn duration(ms: u64) -> String {
     match ms {
         0..1_000 => format!("{ms} ms"),
         1_000..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
@@ -86,7 +86,7 @@ pub fn duration(ms: u64) -> String {
 }
 
 /// Text from a repository, made safe for a terminal: no control characters.
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 

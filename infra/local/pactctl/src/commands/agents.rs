@@ -6,7 +6,7 @@ use pact_contract::{Capability, capability::advertisement};
 use crate::failure::{Context, Exit, Failure};
 
 /// Every agent with its capabilities.
-pub const AGENTS: &[(&str, &[Capability])] = &[
+pub(crate) const AGENTS: &[(&str, &[Capability])] = &[
     ("code-agent", pact_code_agent::CAPABILITIES),
     ("test-agent", pact_test_agent::CAPABILITIES),
     ("security-agent", pact_security_agent::CAPABILITIES),
@@ -17,7 +17,7 @@ pub const AGENTS: &[(&str, &[Capability])] = &[
 ];
 
 /// Lists them.
-pub fn agents(json: bool) -> Result<Exit, Failure> {
+pub(crate) fn agents(json: bool) -> Result<Exit, Failure> {
     if json {
         let all: Vec<_> = AGENTS.iter().map(|(id, caps)| advertisement(id, caps)).collect();
         println!("{}", serde_json::to_string_pretty(&all).doing("write the agents")?);

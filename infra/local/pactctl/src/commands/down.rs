@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Stops every service below the data folder.
-pub fn down(args: &DataArgs) -> Result<Exit, Failure> {
+pub(crate) fn down(args: &DataArgs) -> Result<Exit, Failure> {
     let root = args.data.canonicalize().map_err(|error| {
         Failure::usage(format!("cannot read {}: {error}", args.data.display()))
     })?;

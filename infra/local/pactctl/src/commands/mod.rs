@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Carries out the command.
-pub fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Up(args) => up::up(&args),
@@ -34,6 +34,6 @@ pub fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 }
 
 /// The runtime of a command.
-pub fn runtime() -> Result<Runtime, Failure> {
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().doing("start the runtime")
 }

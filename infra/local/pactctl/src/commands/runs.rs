@@ -64,7 +64,7 @@ impl Reader {
 }
 
 /// Carries out the command.
-pub fn runs(command: RunsCommand) -> Result<Exit, Failure> {
+pub(crate) fn runs(command: RunsCommand) -> Result<Exit, Failure> {
     super::runtime()?.block_on(async {
         match command {
             RunsCommand::List { repository, branch, status, limit, json, data } => {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Keeps the stack up.
-pub fn up(args: &UpArgs) -> Result<Exit, Failure> {
+pub(crate) fn up(args: &UpArgs) -> Result<Exit, Failure> {
     super::runtime()?.block_on(serve(args))
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Checks; every fault is printed.
-pub fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Failure> {
+pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Failure> {
     if schema {
         let schema = pact_config::schema();
         println!("{}", serde_json::to_string_pretty(&schema).doing("write the schema")?);

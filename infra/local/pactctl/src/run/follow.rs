@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_millis(150);
 const CLOSING: Duration = Duration::from_secs(15);
 
 /// How following ended.
-pub enum Followed {
+pub(crate) enum Followed {
     /// The run has ended.
     Ended(Box<Report>),
     /// The stack no longer answers.
@@ -25,7 +25,7 @@ pub enum Followed {
 }
 
 /// Follows the run.
-pub async fn follow(
+pub(crate) async fn follow(
     client: &Client,
     run_id: &RunId,
     progress: &mut Progress,
@@ -74,7 +74,7 @@ pub async fn follow(
 
 /// Lines on standard error, one for each stage that ended, and a spinner where there is a
 /// terminal.
-pub struct Progress {
+pub(crate) struct Progress {
     visible: bool,
     bar: ProgressBar,
     shown: BTreeSet<(String, u32, String)>,
@@ -82,7 +82,7 @@ pub struct Progress {
 
 impl Progress {
     /// Progress that is shown, or not.
-    pub fn new(visible: bool) -> Self {
+    pub(crate) fn new(visible: bool) -> Self {
         let draw = visible && term::is_interactive();
         let target =
             if draw { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -116,7 +116,7 @@ impl Progress {
     }
 
     /// Takes the spinner away.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -1,9 +1,9 @@
 //! `pactctl run`: one push through the whole pipeline.
 
-pub mod follow;
-pub mod report;
-pub mod session;
-pub mod summary;
+pub(crate) mod follow;
+pub(crate) mod report;
+pub(crate) mod session;
+pub(crate) mod summary;
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ use report::Report;
 use session::Session;
 
 /// Runs it. Nothing is created before the input is known to be good.
-pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let push = repository::inspect(args)?;
     check_settings(&push, args.environment.as_deref())?;
     let runtime = crate::commands::runtime()?;
@@ -142,7 +142,7 @@ fn data_option(data: &Path) -> String {
 }
 
 /// The exit code that stands for a run's end.
-pub fn exit_code(status: RunStatus) -> Exit {
+pub(crate) fn exit_code(status: RunStatus) -> Exit {
     match status {
         RunStatus::Succeeded => Exit::Success,
         RunStatus::RolledBack => Exit::RolledBack,

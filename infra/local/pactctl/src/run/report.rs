@@ -12,7 +12,7 @@ use crate::failure::{Context, Failure};
 
 /// The document that `pactctl run --json` prints.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// The run.
     pub run_id: String,
     /// How it ended.
@@ -52,7 +52,7 @@ pub struct Report {
 
 /// One stage of the document.
 #[derive(Debug, Serialize)]
-pub struct Stage {
+pub(crate) struct Stage {
     /// State of the state machine.
     pub state: String,
     /// The agent.
@@ -81,7 +81,7 @@ impl Report {
     ///
     /// # Errors
     /// A usage failure when there is no such run.
-    pub async fn read(store: &DynamoStore, run_id: &str) -> Result<Self, Failure> {
+    pub(crate) async fn read(store: &DynamoStore, run_id: &str) -> Result<Self, Failure> {
         let run = RunReader::run(store, run_id).await.doing("read the run")?.ok_or_else(|| {
             Failure::usage(format!("there is no run {run_id}"))
                 .remedy("`pactctl runs list` lists them")

@@ -14,7 +14,7 @@ use crate::{
 const ATTACH_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A stack to work with.
-pub struct Session {
+pub(crate) struct Session {
     /// Connection to it.
     pub client: Client,
     own: Option<Stack>,
@@ -22,7 +22,7 @@ pub struct Session {
 
 impl Session {
     /// Joins the stack that is up on the data folder, or starts one.
-    pub async fn open(data: &Path, port: u16) -> Result<Self, Failure> {
+    pub(crate) async fn open(data: &Path, port: u16) -> Result<Self, Failure> {
         let until = tokio::time::Instant::now() + ATTACH_PATIENCE;
         loop {
             // Joining needs no port and leaves nothing behind.
@@ -56,7 +56,7 @@ impl Session {
     }
 
     /// After the stack of another process went away: joins its successor or becomes it.
-    pub async fn reopen(&mut self, data: &Path) -> Result<(), Failure> {
+    pub(crate) async fn reopen(&mut self, data: &Path) -> Result<(), Failure> {
         let next = Self::open(data, 0).await?;
         let last = std::mem::replace(self, next);
         last.close().await;
@@ -64,7 +64,7 @@ impl Session {
     }
 
     /// Before its own stack stops: other runs on it may still be going on.
-    pub async fn wait_for_others(&self, quiet: bool) {
+    pub(crate) async fn wait_for_others(&self, quiet: bool) {
         let Some(stack) = &self.own else { return };
         if stack.running() == 0 {
             return;
@@ -79,7 +79,7 @@ impl Session {
     }
 
     /// Stops its own stack; another process's stays.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         if let Some(stack) = self.own {
             stack.shutdown().await;
         }

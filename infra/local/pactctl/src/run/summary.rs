@@ -15,7 +15,7 @@ use crate::term;
 const FINDINGS: usize = 5;
 
 /// The text; `data` is the option that finds the run again.
-pub fn text(report: &Report, data: &str) -> String {
+pub(crate) fn text(report: &Report, data: &str) -> String {
     let mut out = String::new();
     write(&mut out, report, data).unwrap_or_default();
     out
@@ -117,7 +117,7 @@ fn bad_stage(out: &mut String, stage: &Stage) -> std::fmt::Result {
 }
 
 /// A finding with its place, its evidence and what would make it go away.
-pub fn write_finding(out: &mut String, finding: &Finding) -> std::fmt::Result {
+pub(crate) fn write_finding(out: &mut String, finding: &Finding) -> std::fmt::Result {
     let place = finding.place().map(|p| format!("{} ", style(term::plain(&p)).cyan()));
     writeln!(
         out,

@@ -32,14 +32,14 @@ const FROM_ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 /// The template, resolved for this machine.
-pub struct Definition {
+pub(crate) struct Definition {
     /// Functions, tables, machines, routes, schedules and rules.
     pub stack: local_template::Stack,
 }
 
 impl Definition {
     /// Reads the template with the parameters of a local stack.
-    pub fn load(data: &DataFolder, secrets: &Secrets) -> Result<Self, Failure> {
+    pub(crate) fn load(data: &DataFolder, secrets: &Secrets) -> Result<Self, Failure> {
         let folder = |name: &str| data.join(name).to_string_lossy().into_owned();
         let mut parameters = BTreeMap::from([
             ("WebhookSecret".to_owned(), secrets.webhook.clone()),
@@ -58,7 +58,7 @@ impl Definition {
     }
 
     /// One child process for each instance of a function: this program again.
-    pub fn functions(
+    pub(crate) fn functions(
         &self,
         data: &DataFolder,
         aws: &str,
@@ -87,7 +87,7 @@ impl Definition {
                 program: program.clone(),
                 args: vec!["function".to_owned(), function.logical_id.clone()],
                 env,
-                timeout: Duration::from_secs(function.timeout_seconds),
+                timeout: Duration::from_secs(function.timeout_seconds.into()),
                 memory_mb: function.memory_mb,
                 max_concurrency: function.reserved_concurrency,
                 log: Some(logs.join(format!("{}.log", function.logical_id))),
@@ -97,7 +97,7 @@ impl Definition {
     }
 
     /// Every state machine's name with its definition, substitutions made.
-    pub fn state_machines(&self) -> Result<Vec<(String, String)>, Failure> {
+    pub(crate) fn state_machines(&self) -> Result<Vec<(String, String)>, Failure> {
         self.stack
             .state_machines
             .iter()
@@ -109,7 +109,7 @@ impl Definition {
     }
 
     /// Name of the run table.
-    pub fn run_table(&self) -> Result<String, Failure> {
+    pub(crate) fn run_table(&self) -> Result<String, Failure> {
         let table = self.stack.tables.iter().find(|t| t.logical_id == "RunTable");
         table
             .map(|t| t.name.clone())
@@ -117,7 +117,7 @@ impl Definition {
     }
 
     /// ARN of the pipeline.
-    pub fn pipeline_arn(&self) -> Result<String, Failure> {
+    pub(crate) fn pipeline_arn(&self) -> Result<String, Failure> {
         let machine =
             self.stack.state_machines.iter().find(|m| m.logical_id == "PipelineStateMachine");
         machine
@@ -138,13 +138,13 @@ fn load(parameters: BTreeMap<String, String>) -> Result<local_template::Stack, V
 }
 
 /// What is wrong with the template, if anything.
-pub fn template_errors() -> Vec<String> {
+pub(crate) fn template_errors() -> Vec<String> {
     load(BTreeMap::new()).err().unwrap_or_default()
 }
 
 /// File name and text of every state machine, with substitutions made as far as validation
 /// needs them.
-pub fn machines() -> Result<Vec<(&'static str, String)>, Failure> {
+pub(crate) fn machines() -> Result<Vec<(&'static str, String)>, Failure> {
     let stack = load(BTreeMap::new()).map_err(|e| Failure::internal(e.join("\n")))?;
     MACHINES
         .iter()

@@ -10,7 +10,7 @@ use super::store;
 use crate::{client::http_client, failure::Failure};
 
 /// Carries out tasks.
-pub struct Executor {
+pub(crate) struct Executor {
     host: Host,
     dynamodb: String,
     http: reqwest::Client,
@@ -18,7 +18,7 @@ pub struct Executor {
 
 impl Executor {
     /// Tasks on this host and this DynamoDB.
-    pub fn new(host: Host, dynamodb: &str) -> Result<Self, Failure> {
+    pub(crate) fn new(host: Host, dynamodb: &str) -> Result<Self, Failure> {
         Ok(Self { host, dynamodb: dynamodb.to_owned(), http: http_client()? })
     }
 

@@ -19,7 +19,7 @@ use crate::{client::http_client, failure::Failure};
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// Gateway and dashboard, by the template's routes.
-pub fn serve_api(
+pub(crate) fn serve_api(
     servers: &mut JoinSet<()>,
     listener: TcpListener,
     host: &Host,
@@ -44,7 +44,7 @@ pub fn serve_api(
 }
 
 /// Step Functions, DynamoDB and Lambda at one address, as `aws --endpoint-url` wants it.
-pub fn serve_aws(
+pub(crate) fn serve_aws(
     servers: &mut JoinSet<()>,
     listener: TcpListener,
     engine: &Engine,

@@ -21,14 +21,14 @@ use crate::{
     failure::{Context, Failure},
 };
 
-pub use definition::{Definition, machines, template_errors};
-pub use store::Store;
+pub(crate) use definition::{Definition, machines, template_errors};
+pub(crate) use store::Store;
 
 /// Lambda's largest payload of a synchronous invocation.
 const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
 
 /// Ports that are bound, so that nothing is created when one is taken.
-pub struct Ports {
+pub(crate) struct Ports {
     api: TcpListener,
     aws: TcpListener,
 }
@@ -38,7 +38,7 @@ impl Ports {
     ///
     /// # Errors
     /// A usage failure that names the port in use.
-    pub async fn bind(api: u16, aws: u16) -> Result<Self, Failure> {
+    pub(crate) async fn bind(api: u16, aws: u16) -> Result<Self, Failure> {
         Ok(Self { api: bind(api, "--port").await?, aws: bind(aws, "--aws-port").await? })
     }
 }
@@ -55,7 +55,7 @@ fn address(listener: &TcpListener) -> Result<String, Failure> {
 }
 
 /// A stack that is up.
-pub struct Stack {
+pub(crate) struct Stack {
     /// How it is reached.
     pub endpoints: Endpoints,
     data: DataFolder,
@@ -70,7 +70,7 @@ impl Stack {
     ///
     /// # Errors
     /// The folder is given back, and removed if it was made for this.
-    pub async fn start(data: DataFolder, ports: Ports) -> Result<Self, Failure> {
+    pub(crate) async fn start(data: DataFolder, ports: Ports) -> Result<Self, Failure> {
         match Self::compose(&data, ports).await {
             Ok((endpoints, engine, host, store, servers)) => {
                 data.announce(&endpoints)?;
@@ -133,17 +133,17 @@ impl Stack {
     }
 
     /// Executions that are going on.
-    pub fn running(&self) -> usize {
+    pub(crate) fn running(&self) -> usize {
         self.engine.running()
     }
 
     /// Folder of the data.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.data.root
     }
 
     /// Waits until no execution is going on.
-    pub async fn idle(&self) {
+    pub(crate) async fn idle(&self) {
         let mut changes = self.engine.status_changes();
         while self.running() > 0 {
             // The time-out only guards against a change that came before the subscription.
@@ -154,7 +154,7 @@ impl Stack {
     }
 
     /// Stops everything. Executions stay as they are and go on at the next start.
-    pub async fn shutdown(mut self) {
+    pub(crate) async fn shutdown(mut self) {
         self.data.withdraw();
         self.engine.shutdown().await;
         self.host.shutdown().await;
@@ -167,6 +167,6 @@ impl Stack {
 ///
 /// # Errors
 /// Usage failures of the folder.
-pub fn open_data(path: &Path) -> Result<Opened, Failure> {
+pub(crate) fn open_data(path: &Path) -> Result<Opened, Failure> {
     DataFolder::open(path)
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// DynamoDB, served on loopback.
-pub struct Store {
+pub(crate) struct Store {
     /// Its address.
     pub endpoint: String,
     stop: oneshot::Sender<()>,
@@ -21,7 +21,7 @@ pub struct Store {
 
 impl Store {
     /// Opens the data folder's database, serves it and makes the tables that are not there.
-    pub async fn open(data: &DataFolder, tables: &[Table]) -> Result<Self, Failure> {
+    pub(crate) async fn open(data: &DataFolder, tables: &[Table]) -> Result<Self, Failure> {
         let path = data.join("dynamodb.sqlite");
         let database = Database::new(&path.to_string_lossy())
             .doing(&format!("open {}", path.display()))?;
@@ -66,7 +66,7 @@ impl Store {
     }
 
     /// Stops serving; what was written stays.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         if self.stop.send(()).is_err() {
             tracing::debug!("DynamoDB ended before");
         }
@@ -79,7 +79,7 @@ impl Store {
 
 /// An error as DynamoDB answers it.
 #[derive(Debug)]
-pub struct DynamoError {
+pub(crate) struct DynamoError {
     /// HTTP status.
     pub status: u16,
     /// Type, with its namespace.
@@ -90,7 +90,7 @@ pub struct DynamoError {
 
 impl DynamoError {
     /// Type without its namespace.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.kind.rsplit(['#', '.']).next().unwrap_or_default()
     }
 
@@ -100,7 +100,7 @@ impl DynamoError {
 }
 
 /// One call of the DynamoDB API, by its wire protocol.
-pub async fn call(
+pub(crate) async fn call(
     http: &reqwest::Client,
     endpoint: &str,
     operation: &str,

@@ -13,7 +13,7 @@ use super::Definition;
 use crate::client::{ACCOUNT, REGION};
 
 /// Delivers "Step Functions Execution Status Change" events to the rules that match.
-pub fn watch_executions(
+pub(crate) fn watch_executions(
     servers: &mut JoinSet<()>,
     engine: &Engine,
     host: &Host,
@@ -48,8 +48,12 @@ fn function_names(definition: &Definition) -> Names {
 }
 
 async fn deliver(host: &Host, functions: &Names, rule: &EventRule, event: &Value) {
-    let Some(function) = functions.get(&rule.target) else {
-        tracing::error!(rule = rule.name, target = rule.target, "the rule has no function");
+    let local_template::Target::Function(target) = &rule.target else {
+        tracing::error!(rule = rule.name, "only functions can be targets of rules here");
+        return;
+    };
+    let Some(function) = functions.get(target) else {
+        tracing::error!(rule = rule.name, target, "the rule has no function");
         return;
     };
     let payload = Bytes::from(event.to_string());
@@ -77,8 +81,8 @@ fn status_event(change: &StatusChange) -> Value {
             "stateMachineArn": change.state_machine_arn,
             "name": change.name,
             "status": change.status,
-            "startDate": change.start_date.as_millisecond(),
-            "stopDate": change.stop_date.map(|d| d.as_millisecond()),
+            "startDate": change.start_date,
+            "stopDate": change.stop_date,
             "input": change.input,
             "output": change.output,
             "error": change.error,
@@ -88,7 +92,7 @@ fn status_event(change: &StatusChange) -> Value {
 }
 
 /// Starts what is scheduled, each schedule by its own clock.
-pub fn run_schedules(
+pub(crate) fn run_schedules(
     servers: &mut JoinSet<()>,
     engine: &Engine,
     host: &Host,
@@ -121,13 +125,14 @@ enum Target {
 }
 
 fn target(schedule: &Schedule, definition: &Definition) -> Target {
-    let machine =
-        definition.stack.state_machines.iter().find(|m| m.logical_id == schedule.target);
-    match machine {
-        Some(machine) => Target::Machine(machine.arn.clone()),
-        None => Target::Function(
-            function_names(definition).get(&schedule.target).cloned().unwrap_or_default(),
-        ),
+    match &schedule.target {
+        local_template::Target::StateMachine(id) => {
+            let machine = definition.stack.state_machines.iter().find(|m| m.logical_id == *id);
+            Target::Machine(machine.map(|m| m.arn.clone()).unwrap_or_default())
+        }
+        local_template::Target::Function(id) => {
+            Target::Function(function_names(definition).get(id).cloned().unwrap_or_default())
+        }
     }
 }
 
