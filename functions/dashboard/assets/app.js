@@ -74,8 +74,8 @@
   });
   // A link into a stage opens it.
   const open = () => {
-    const target = location.hash && document.getElementById(location.hash.slice(1));
-    target?.querySelector(":scope > details")?.setAttribute("open", "");
+    const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    if (target) target.querySelector(":scope > details")?.setAttribute("open", "");
   };
   addEventListener("hashchange", open);
   document.addEventListener("visibilitychange", plan);

@@ -1,7 +1,12 @@
 //! Serves the dashboard over sample runs, to look at it: `cargo run -p pact-dashboard --example preview`.
 //! One of the runs moves on while it is looked at.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "an example")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::too_many_arguments,
+    reason = "sample data, written by hand"
+)]
 
 mod support;
 

@@ -30,12 +30,12 @@ const ASIDE: i32 = 22;
 
 const WIDE: Measures = Measures {
     class: "wide",
-    node_width: 122,
+    node_width: 110,
     node_height: 28,
     gap: 10,
     columns: 1,
     stacked: false,
-    between: 22,
+    between: 20,
 };
 
 const NARROW: Measures = Measures {
@@ -239,8 +239,8 @@ fn node(view: &RunView, drawn: &Drawn, m: &Measures, x: i32, y: i32) -> Markup {
     let middle = y + m.node_height / 2;
     let inside = html! {
         rect x=(x) y=(y) width=(m.node_width) height=(m.node_height) rx="6" {}
-        g transform={ "translate(" (x + 7) " " (middle - 8) ")" } { (mark.shape()) }
-        text x=(x + 28) y=(middle + 4) { (drawn.label) }
+        g transform={ "translate(" (x + 4) " " (middle - 8) ")" } { (mark.shape()) }
+        text x=(x + 23) y=(middle + 4) { (drawn.label) }
     };
     html! {
         @match target {

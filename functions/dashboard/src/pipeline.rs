@@ -79,14 +79,21 @@ pub(crate) const PHASES: &[Phase] = &[
             node("DeployProduction", "Deploy"),
             node("CheckProductionStatus", "Status"),
             node("CheckProductionHealth", "Health"),
-            node("TrackMetrics", "Watch"),
-            node("DetectAnomalies", "Anomalies"),
-            node("JudgeRelease", "Judgement"),
         ]],
         rollback: &[
             node("RollbackProduction", "Rollback"),
             node("CheckRestoredProduction", "Restored"),
         ],
+        ordered: true,
+    },
+    Phase {
+        title: "Watch",
+        lanes: &[&[
+            node("TrackMetrics", "Metrics"),
+            node("DetectAnomalies", "Anomalies"),
+            node("JudgeRelease", "Judgement"),
+        ]],
+        rollback: &[],
         ordered: true,
     },
     Phase {

@@ -1,5 +1,12 @@
 //! The dashboard through its routes, over runs in memory.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::too_many_arguments,
+    reason = "tests and their sample data"
+)]
+
 #[path = "../examples/support/mod.rs"]
 mod support;
 

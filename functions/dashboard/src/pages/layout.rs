@@ -20,7 +20,7 @@ pub(crate) fn page(title: &str, current: &str, content: &Markup) -> Markup {
                 script src=(SCRIPT.address()) defer {}
             }
             body {
-                a class="skip" href="#main" { "Skip to the content" }
+                a class="skip-link" href="#main" { "Skip to the content" }
                 header class="site" {
                     nav aria-label="Main" {
                         a class="brand" href="/" {
