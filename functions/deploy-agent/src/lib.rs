@@ -1,1 +1,202 @@
-//! The deploy agent: releases, rollback and status.
+//! The deploy agent: puts releases into effect, takes them back and says where they stand.
+//!
+//! Every effect is recorded before it is begun and can be repeated: the same call after a kill
+//! completes or repeats harmlessly, and a rollback finds what a dead deployment began.
+
+mod build;
+mod config;
+mod deploy;
+mod folder;
+mod held;
+mod log;
+mod process;
+mod restore;
+mod rollback;
+mod service;
+pub mod services;
+mod status;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use std::{fs::File, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use pact_agent::{
+    Agent, AgentError, Call, Outcome,
+    ports::{Artifacts, Environments},
+};
+use pact_contract::{
+    Capability,
+    error::ErrorName,
+    settings::{DirectoryTarget, ENVIRONMENTS, Environment, Target},
+};
+
+pub use config::Config;
+use folder::{Folder, Owner};
+use steps::Steps;
+
+/// What the agent can do.
+pub const CAPABILITIES: &[Capability] = &[
+    Capability {
+        action: "deploy.to_staging",
+        description: "puts a release into effect in staging",
+        required: &["repository", "release", "source", "settings"],
+        optional: &[],
+    },
+    Capability {
+        action: "deploy.to_production",
+        description: "puts a release into effect in production",
+        required: &["repository", "release", "source", "settings"],
+        optional: &[],
+    },
+    Capability {
+        action: "deploy.rollback",
+        description: "takes back what a run deployed or began to deploy",
+        required: &["repository", "environment", "release", "settings"],
+        optional: &[],
+    },
+    Capability {
+        action: "deploy.check_status",
+        description: "says whether a release is in effect",
+        required: &["repository", "environment", "settings"],
+        optional: &["release"],
+    },
+];
+
+/// Most commands of a build.
+const MAX_COMMANDS: usize = 50;
+/// How long to wait for another action that has the folder.
+const CLAIM: Duration = Duration::from_secs(30);
+
+/// The deploy agent.
+pub struct DeployAgent {
+    config: Config,
+    environments: Arc<dyn Environments>,
+    artifacts: Arc<dyn Artifacts>,
+    steps: Steps,
+}
+
+impl DeployAgent {
+    /// An agent that works as `config` says.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        environments: Arc<dyn Environments>,
+        artifacts: Arc<dyn Artifacts>,
+    ) -> Self {
+        Self { config, environments, artifacts, steps: Steps::default() }
+    }
+
+    /// Where the environment of `owner` is, with these settings.
+    ///
+    /// # Errors
+    /// Why the settings are refused.
+    fn place(&self, owner: &Owner, settings: &Environment) -> Result<Place, String> {
+        let root = self.config.root.as_deref().ok_or(
+            "this installation has no folder for releases: set PACT_DEPLOY_ROOT of the deploy agent",
+        )?;
+        let Target::Directory(target) = &settings.target;
+        check_target(target)?;
+        let folder = Folder::locate(root, &owner.repository, &owner.environment, target)?;
+        Ok(Place { root: root.to_owned(), folder, target: target.clone(), owner: owner.clone() })
+    }
+
+    /// Makes the place's folder and takes it for this action alone.
+    async fn claim(&self, place: &Place, call: &Call) -> Result<File, AgentError> {
+        let failed = |error: std::io::Error| {
+            let path = place.folder.path().display();
+            AgentError::new(ErrorName::DeployFailed, format!("cannot use {path}: {error}"))
+                .caused_by(error)
+        };
+        place.folder.create().map_err(failed)?;
+        place.folder.claim(CLAIM.min(call.time_left())).await.map_err(failed)?.ok_or_else(|| {
+            AgentError::new(
+                ErrorName::EnvironmentBusy,
+                format!("another action is at work in {}", place.owner.environment),
+            )
+        })
+    }
+}
+
+/// Where one environment of one repository is.
+struct Place {
+    root: std::path::PathBuf,
+    folder: Folder,
+    target: DirectoryTarget,
+    owner: Owner,
+}
+
+impl Place {
+    /// Makes the folder this environment's own; the inner error says whose it is.
+    fn own(&self) -> std::io::Result<Result<(), String>> {
+        self.folder.own(&self.root, &self.owner)
+    }
+}
+
+fn check_target(target: &DirectoryTarget) -> Result<(), String> {
+    let empty = |command: &[String]| command.first().is_none_or(|name| name.trim().is_empty());
+    if target.build.len() > MAX_COMMANDS {
+        return Err(format!("the target has more than {MAX_COMMANDS} build commands"));
+    }
+    if target.build.iter().any(|command| empty(command)) {
+        return Err("a build command of the target names no program".to_owned());
+    }
+    if let Some(service) = &target.service {
+        if empty(&service.command) {
+            return Err("the target's service command names no program".to_owned());
+        }
+        if service.port == Some(0) {
+            return Err("the target's service has port 0; leave the port out".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn check_environment(name: &str) -> Result<(), AgentError> {
+    if ENVIRONMENTS.contains(&name) {
+        return Ok(());
+    }
+    Err(AgentError::invalid(format!(
+        "environment is {name:?}, not one of {}",
+        ENVIRONMENTS.join(", ")
+    )))
+}
+
+#[async_trait]
+impl Agent for DeployAgent {
+    fn id(&self) -> &'static str {
+        "deploy-agent"
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        CAPABILITIES
+    }
+
+    async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
+        match call.action.as_str() {
+            "deploy.to_staging" => deploy::deploy(self, call, "staging").await,
+            "deploy.to_production" => deploy::deploy(self, call, "production").await,
+            "deploy.rollback" => rollback::rollback(self, call).await,
+            "deploy.check_status" => status::check(self, call).await,
+            other => Err(AgentError::new(
+                ErrorName::UnknownAction,
+                format!("the deploy agent does not offer {other:?}"),
+            )),
+        }
+    }
+}
+
+/// Runs the agent as a Lambda function until the environment ends it.
+///
+/// # Errors
+/// Wrong configuration, or a Lambda Runtime API that cannot be reached.
+pub async fn serve() -> Result<(), lambda_runtime::Error> {
+    pact_agent::telemetry::init();
+    let config = Config::read(|name| std::env::var(name).ok())?;
+    let services = pact_aws::Services::from_env().await?;
+    let recording = services.recording();
+    let store: Arc<dyn Environments> = services.store;
+    let agent = DeployAgent::new(config, store, services.artifacts);
+    pact_agent::serve(agent, recording).await
+}

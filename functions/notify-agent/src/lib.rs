@@ -1,1 +1,103 @@
-//! The notify agent: Slack, e-mail and Jira.
+//! The notify agent: tells people how a run ended, by Slack, e-mail and Jira.
+//!
+//! What has no channel goes to the run's outbox and is reported as not sent. A message that was
+//! sent is not sent again; what remains possible after a kill is said where each channel is.
+
+mod config;
+mod delivery;
+mod email;
+mod http;
+mod jira;
+mod message;
+mod slack;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pact_agent::{Agent, AgentError, Call, Outcome, ports::Outbox};
+use pact_contract::{Capability, error::ErrorName};
+
+pub use config::{Config, Jira, Smtp, Tls, Unconfigured};
+
+/// What the agent can do.
+pub const CAPABILITIES: &[Capability] = &[
+    Capability {
+        action: "notify.slack_team",
+        description: "tells the team in Slack how the run ended",
+        required: &["run", "outcome"],
+        optional: &["settings"],
+    },
+    Capability {
+        action: "notify.email_stakeholders",
+        description: "tells people by e-mail how the run ended",
+        required: &["run", "outcome"],
+        optional: &["settings"],
+    },
+    Capability {
+        action: "notify.update_jira",
+        description: "comments on the issues that the commit names, and moves them on",
+        required: &["run", "outcome"],
+        optional: &["settings"],
+    },
+];
+
+/// The notify agent.
+pub struct NotifyAgent {
+    config: Config,
+    outbox: Arc<dyn Outbox>,
+    client: reqwest::Client,
+}
+
+impl NotifyAgent {
+    /// An agent with these channels.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn new(config: Config, outbox: Arc<dyn Outbox>) -> Result<Self, AgentError> {
+        let client = http::client().map_err(|error| {
+            AgentError::internal("cannot make an HTTP client").caused_by(error.without_url())
+        })?;
+        Ok(Self { config, outbox, client })
+    }
+}
+
+#[async_trait]
+impl Agent for NotifyAgent {
+    fn id(&self) -> &'static str {
+        "notify-agent"
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        CAPABILITIES
+    }
+
+    async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
+        match call.action.as_str() {
+            "notify.slack_team" => slack::notify(self, call).await,
+            "notify.email_stakeholders" => email::notify(self, call).await,
+            "notify.update_jira" => jira::notify(self, call).await,
+            other => Err(AgentError::new(
+                ErrorName::UnknownAction,
+                format!("the notify agent does not offer {other:?}"),
+            )),
+        }
+    }
+}
+
+/// Runs the agent as a Lambda function until the environment ends it.
+///
+/// # Errors
+/// Wrong configuration, or a Lambda Runtime API that cannot be reached.
+pub async fn serve() -> Result<(), lambda_runtime::Error> {
+    pact_agent::telemetry::init();
+    let config = Config::read(|name| std::env::var(name).ok());
+    for fault in config.faults() {
+        tracing::info!(fault, "a channel is not configured");
+    }
+    let services = pact_aws::Services::from_env().await?;
+    let recording = services.recording();
+    let outbox: Arc<dyn Outbox> = services.store;
+    pact_agent::serve(NotifyAgent::new(config, outbox)?, recording).await
+}

@@ -1,0 +1,182 @@
+//! Build commands of a release: each in a process group of its own, with a time-out, without
+//! the installation's secrets.
+
+use std::{path::PathBuf, process::Stdio, time::Duration};
+
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use pact_agent::AgentError;
+use pact_contract::{actions::ReleaseRecord, error::ErrorName, settings::DirectoryTarget};
+use tokio::{io::AsyncReadExt, net::unix::pipe, process::Command};
+
+use crate::{
+    folder::Folder,
+    log::BuildLog,
+    process,
+    service::{DEFAULT_PATH, ending, program},
+};
+
+/// Variable that tells which environment a build belongs to.
+const FOLDER: &str = "PACT_BUILD_FOLDER";
+
+/// What is built.
+pub(crate) struct Build<'a> {
+    pub(crate) folder: &'a Folder,
+    pub(crate) environment: &'a str,
+    pub(crate) record: &'a ReleaseRecord,
+    pub(crate) target: &'a DirectoryTarget,
+    /// What builds keep between releases.
+    pub(crate) cache: Option<PathBuf>,
+}
+
+/// A build command that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BuildFailed {
+    pub(crate) message: String,
+    pub(crate) log: Option<String>,
+}
+
+/// Ends builds of the folder that an agent left behind which was killed.
+pub(crate) async fn stop_left_behind(folder: &Folder) -> Result<(), AgentError> {
+    let marker = folder.marker();
+    tokio::task::spawn_blocking(move || process::stop(|| process::marked(FOLDER, &marker)))
+        .await
+        .map_err(|e| AgentError::internal(format!("stopping a build was cut off: {e}")))?
+        .map_err(|pids| {
+            AgentError::tool(format!("cannot stop an earlier build: processes {pids:?} do not end"))
+        })
+}
+
+/// Runs every build command of the target, one after the other, in the release's folder.
+///
+/// # Errors
+/// The outer result: a fault. The inner one: a command that did not succeed.
+pub(crate) async fn run(build: &Build<'_>) -> Result<Result<(), BuildFailed>, AgentError> {
+    if build.target.build.is_empty() {
+        return Ok(Ok(()));
+    }
+    let notes = build.folder.notes(&build.record.release);
+    if let Some(cache) = &build.cache {
+        tokio::fs::create_dir_all(cache).await.map_err(cannot_log)?;
+    }
+    tokio::fs::create_dir_all(&notes).await.map_err(cannot_log)?;
+    let mut log = BuildLog::create(&notes.join("build.log")).map_err(cannot_log)?;
+    for words in &build.target.build {
+        let begun = std::time::Instant::now();
+        let result = command(build, words, &mut log).await?;
+        tracing::info!(
+            command = words.join(" "),
+            duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            succeeded = result.is_ok(),
+            "build command"
+        );
+        if let Err(reason) = result {
+            stop_left_behind(build.folder).await?;
+            let message = format!("build command `{}` {reason}", words.join(" "));
+            return Ok(Err(BuildFailed { message, log: log.last_lines() }));
+        }
+    }
+    // A build has no services: what still runs was forgotten.
+    stop_left_behind(build.folder).await?;
+    Ok(Ok(()))
+}
+
+async fn command(
+    build: &Build<'_>,
+    words: &[String],
+    log: &mut BuildLog,
+) -> Result<Result<(), String>, AgentError> {
+    let Some((name, arguments)) = words.split_first() else {
+        return Ok(Err("is empty".to_owned()));
+    };
+    let release = build.folder.release(&build.record.release);
+    let (reader, writer) = std::io::pipe().map_err(cannot_log)?;
+    log.write(format!("$ {}\n", words.join(" ")).as_bytes()).map_err(cannot_log)?;
+    let mut command = Command::new(program(name, &release));
+    command
+        .args(arguments)
+        .current_dir(&release)
+        .env_clear()
+        .env("PATH", DEFAULT_PATH)
+        .envs(process::inherited())
+        .env("PACT_RELEASE", &build.record.release)
+        .env("PACT_COMMIT", &build.record.commit)
+        .env("PACT_ENVIRONMENT", build.environment)
+        .env("PACT_SHARED", build.folder.shared())
+        .env(FOLDER, build.folder.marker())
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone().map_err(cannot_log)?)
+        .stderr(writer)
+        .process_group(0)
+        .kill_on_drop(true);
+    if let Some(cache) = &build.cache {
+        command.env("PACT_CACHE", cache);
+    }
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return Ok(Err(format!("cannot be run: {error}"))),
+    };
+    // Dropped before the child: while it has not been waited for, its id is its own.
+    let mut group = Group(child.id());
+    // The ends of the pipe that this process still holds would keep it open.
+    drop(command);
+    let mut reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(cannot_log)?;
+
+    let limit = Duration::from_secs(build.target.build_timeout_seconds.clamp(1, 3_600));
+    let until = tokio::time::Instant::now() + limit;
+    let mut part = vec![0_u8; 16 * 1024];
+    let mut open = true;
+    let status = loop {
+        tokio::select! {
+            biased;
+            count = reader.read(&mut part), if open => match count {
+                Ok(0) | Err(_) => open = false,
+                Ok(count) => log.write(part.get(..count).unwrap_or_default()).map_err(cannot_log)?,
+            },
+            status = child.wait() => break status.map_err(cannot_wait)?,
+            () = tokio::time::sleep_until(until) => {
+                return Ok(Err(format!("did not end within {} s", limit.as_secs())));
+            }
+        }
+        // Endless output must not outlast the time-out.
+        if tokio::time::Instant::now() > until {
+            return Ok(Err(format!("did not end within {} s", limit.as_secs())));
+        }
+    };
+    group.0 = None;
+    // What was written last; a forgotten child may hold the pipe open.
+    while open {
+        let read = tokio::time::timeout(Duration::from_millis(200), reader.read(&mut part));
+        match read.await {
+            Ok(Ok(count)) if count > 0 && tokio::time::Instant::now() < until => {
+                log.write(part.get(..count).unwrap_or_default()).map_err(cannot_log)?;
+            }
+            _ => open = false,
+        }
+    }
+    if status.success() { Ok(Ok(())) } else { Ok(Err(format!("ended with {}", ending(status)))) }
+}
+
+/// A process group that is killed when this is dropped.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0.and_then(|pid| i32::try_from(pid).ok())
+            && let Err(error) = killpg(Pid::from_raw(pid), Signal::SIGKILL)
+        {
+            tracing::debug!(pid, %error, "the build has ended");
+        }
+    }
+}
+
+fn cannot_log(error: std::io::Error) -> AgentError {
+    AgentError::new(ErrorName::ToolFailed, format!("cannot write the build's log: {error}"))
+        .caused_by(error)
+}
+
+fn cannot_wait(error: std::io::Error) -> AgentError {
+    AgentError::tool(format!("cannot wait for the build: {error}")).caused_by(error)
+}

@@ -1,0 +1,73 @@
+//! Configuration from environment variables.
+
+use std::path::PathBuf;
+
+/// Where the agent works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Folder below which every environment has its own; none: this installation has no
+    /// `directory` target, and a deployment says so.
+    pub root: Option<PathBuf>,
+    /// Folder for what builds keep between releases.
+    pub cache: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads and checks the variables; `get` is how a variable is looked up. An empty one counts
+    /// as unset.
+    ///
+    /// # Errors
+    /// Every fault, one per line.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let mut faults = Vec::new();
+        let mut folder = |name: &str| {
+            let text = get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())?;
+            let path = PathBuf::from(&text);
+            let plain = path.components().all(|c| {
+                !matches!(c, std::path::Component::ParentDir | std::path::Component::CurDir)
+            });
+            if !path.is_absolute() || !plain {
+                faults.push(format!("{name} is {text:?}, not an absolute path without `..`"));
+                return None;
+            }
+            Some(path)
+        };
+        let root = folder("PACT_DEPLOY_ROOT");
+        let cache = folder("PACT_CACHE_DIR");
+        if root.as_deref().is_some_and(|r| r.parent().is_none()) {
+            faults.push("PACT_DEPLOY_ROOT must not be the root of the file system".to_owned());
+        }
+        if !faults.is_empty() {
+            return Err(faults.join("\n"));
+        }
+        let cache = cache.or_else(|| root.as_ref().map(|r| r.join(".cache")));
+        Ok(Self { root, cache })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, String> {
+        Config::read(|name| {
+            variables.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_cache_is_below_the_root_unless_it_is_set() {
+        let config = read(&[("PACT_DEPLOY_ROOT", "/srv"), ("PACT_CACHE_DIR", "")]).expect("valid");
+        assert_eq!(config.cache, Some("/srv/.cache".into()));
+        let config = read(&[("PACT_CACHE_DIR", "/c")]).expect("valid");
+        assert_eq!(config, Config { root: None, cache: Some("/c".into()) });
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        let faults = read(&[("PACT_DEPLOY_ROOT", "srv"), ("PACT_CACHE_DIR", "/a/../b")])
+            .expect_err("is refused");
+        assert_eq!(faults.lines().count(), 2, "{faults}");
+        assert!(read(&[("PACT_DEPLOY_ROOT", "/")]).is_err());
+    }
+}

@@ -1,0 +1,504 @@
+//! The folder of one environment.
+//!
+//! ```text
+//! releases/<release>/      the release's files, side by side with those before it
+//! current                  link to the release in effect, replaced in one step
+//! shared/                  what releases share; `PACT_SHARED` of builds and services
+//! run/<release>/           note.json, service.json, service.log, build.log
+//! run/.lock .owner.json .port
+//! ```
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::symlink,
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
+
+use pact_contract::{actions::ReleaseRecord, settings::DirectoryTarget};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Longest name of a release.
+const MAX_RELEASE: usize = 100;
+/// Most bytes of a note.
+const MAX_NOTE: u64 = 256 * 1024;
+
+/// The folder of one environment of one repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+/// Whom a folder belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Owner {
+    pub(crate) repository: String,
+    pub(crate) environment: String,
+}
+
+/// What is known of a release whose files are complete.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    /// Version of this type.
+    pub(crate) schema: u32,
+    /// The release.
+    pub(crate) record: ReleaseRecord,
+    /// The release that it was to replace when it was deployed last.
+    pub(crate) replaces: Option<String>,
+    /// Set when it was taken back, until it is deployed again.
+    pub(crate) taken_back: Option<TakenBack>,
+}
+
+/// How a release was taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TakenBack {
+    /// The release that came into effect again, where there was one.
+    pub(crate) restored: Option<String>,
+    /// The run that took it back.
+    pub(crate) run_id: String,
+}
+
+/// Checks the name of a release: it becomes the name of a folder.
+///
+/// # Errors
+/// The reason.
+pub(crate) fn check_release(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
+    if name.is_empty() || name.len() > MAX_RELEASE {
+        return Err(format!("the name of a release has 1 to {MAX_RELEASE} characters"));
+    }
+    if name.starts_with('.') || !name.chars().all(plain) {
+        return Err(format!(
+            "the name of a release has letters, digits, '-', '_', '+' and '.', which it does not \
+             begin with; not {name:?}"
+        ));
+    }
+    Ok(())
+}
+
+/// A repository's name as the name of a folder: readable, and different for different names.
+pub(crate) fn slug(repository: &str) -> String {
+    let name: String = repository
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .take(60)
+        .collect();
+    let name = name.trim_matches('-');
+    let name = if name.is_empty() { "repository" } else { name };
+    format!("{name}-{:08x}", hash(repository) & 0xffff_ffff)
+}
+
+/// FNV-1a: spreads names; nothing relies on it being hard to reverse.
+pub(crate) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+impl Folder {
+    /// The folder that `target` names, always below `root`.
+    ///
+    /// # Errors
+    /// Why the configured path is refused.
+    pub(crate) fn locate(
+        root: &Path,
+        repository: &str,
+        environment: &str,
+        target: &DirectoryTarget,
+    ) -> Result<Self, String> {
+        let Some(path) = target.path.as_deref() else {
+            return Ok(Self { path: root.join(slug(repository)).join(environment) });
+        };
+        let inside = match Path::new(path).strip_prefix(root) {
+            Ok(inside) => inside,
+            Err(_) if Path::new(path).is_absolute() => {
+                return Err(format!(
+                    "the target's path {path:?} is outside of the deploy agent's root"
+                ));
+            }
+            Err(_) => Path::new(path),
+        };
+        let inside: PathBuf = inside.components().filter(|c| *c != Component::CurDir).collect();
+        let plain = inside.components().all(
+            |c| matches!(c, Component::Normal(name) if !name.as_encoded_bytes().starts_with(b".")),
+        );
+        if !plain || inside.as_os_str().is_empty() || path.len() > 500 || path.contains('\0') {
+            return Err(format!(
+                "the target's path {path:?} does not name a folder below the deploy agent's root"
+            ));
+        }
+        Ok(Self { path: root.join(inside) })
+    }
+
+    /// A folder that exists.
+    pub(crate) fn existing(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path as the value of an environment variable.
+    pub(crate) fn marker(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+
+    pub(crate) fn releases(&self) -> PathBuf {
+        self.path.join("releases")
+    }
+
+    pub(crate) fn release(&self, name: &str) -> PathBuf {
+        self.releases().join(name)
+    }
+
+    /// Where the files of a release are unpacked before they are complete.
+    pub(crate) fn unpacking(&self, name: &str) -> PathBuf {
+        self.releases().join(format!(".tmp-{name}"))
+    }
+
+    pub(crate) fn shared(&self) -> PathBuf {
+        self.path.join("shared")
+    }
+
+    pub(crate) fn run(&self) -> PathBuf {
+        self.path.join("run")
+    }
+
+    /// Where notes and logs of a release are.
+    pub(crate) fn notes(&self, release: &str) -> PathBuf {
+        self.run().join(release)
+    }
+
+    /// Makes the folders.
+    pub(crate) fn create(&self) -> io::Result<()> {
+        fs::create_dir_all(self.releases())?;
+        fs::create_dir_all(self.shared())?;
+        fs::create_dir_all(self.run())
+    }
+
+    /// Makes the folder this owner's, unless another has it already, or has one around it.
+    ///
+    /// # Errors
+    /// The outer result: it cannot be read or written. The inner one: whose it is.
+    pub(crate) fn own(&self, root: &Path, owner: &Owner) -> io::Result<Result<(), String>> {
+        for outer in self.path.ancestors().skip(1).take_while(|p| p.starts_with(root)) {
+            if let Some(other) = read_json::<Owner>(&outer.join("run/.owner.json"))? {
+                return Ok(Err(format!(
+                    "the folder is inside that of {} of {}",
+                    other.environment, other.repository
+                )));
+            }
+        }
+        let file = self.run().join(".owner.json");
+        match read_json::<Owner>(&file)? {
+            Some(other) if other == *owner => Ok(Ok(())),
+            Some(other) => Ok(Err(format!(
+                "the folder belongs to {} of {}",
+                other.environment, other.repository
+            ))),
+            None => write_json(&file, owner).map(Ok),
+        }
+    }
+
+    /// Takes the folder for one action at a time; none when another action has it. It is given
+    /// back when the file is closed, also by a kill.
+    pub(crate) fn try_claim(&self) -> io::Result<Option<File>> {
+        let file = File::create(self.run().join(".lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Waits until [`Self::try_claim`] succeeds, but not longer than `patience`.
+    pub(crate) async fn claim(&self, patience: Duration) -> io::Result<Option<File>> {
+        let until = tokio::time::Instant::now() + patience;
+        loop {
+            if let Some(claim) = self.try_claim()? {
+                return Ok(Some(claim));
+            }
+            if tokio::time::Instant::now() >= until {
+                return Ok(None);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Name of the release that `current` leads to.
+    pub(crate) fn current(&self) -> Option<String> {
+        let to = fs::read_link(self.path.join("current")).ok()?;
+        let name = to.strip_prefix("releases").ok()?.to_str()?;
+        check_release(name).is_ok().then(|| name.to_owned())
+    }
+
+    /// Makes `release` the current one, in one step that survives a loss of power.
+    pub(crate) fn switch(&self, release: &str) -> io::Result<()> {
+        if self.current().as_deref() == Some(release) {
+            return Ok(());
+        }
+        let next = self.path.join(".current-next");
+        remove_file(&next)?;
+        symlink(Path::new("releases").join(release), &next)?;
+        fs::rename(&next, self.path.join("current"))?;
+        File::open(&self.path)?.sync_all()
+    }
+
+    /// Makes no release the current one.
+    pub(crate) fn switch_off(&self) -> io::Result<()> {
+        match fs::symlink_metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => {
+                remove_file(&self.path.join("current"))?;
+                File::open(&self.path)?.sync_all()
+            }
+        }
+    }
+
+    /// What is known of a release; none: its files are not complete.
+    pub(crate) fn note(&self, release: &str) -> io::Result<Option<Note>> {
+        if !self.release(release).is_dir() {
+            return Ok(None);
+        }
+        read_json(&self.notes(release).join("note.json"))
+    }
+
+    pub(crate) fn write_note(&self, note: &Note) -> io::Result<()> {
+        let folder = self.notes(&note.record.release);
+        fs::create_dir_all(&folder)?;
+        write_json(&folder.join("note.json"), note)
+    }
+
+    /// Makes a release count as not complete.
+    pub(crate) fn forget(&self, release: &str) -> io::Result<()> {
+        remove_file(&self.notes(release).join("note.json"))
+    }
+
+    /// The release to return to after `release`: the one that it replaced, or one before that,
+    /// which is still here and was not taken back itself.
+    pub(crate) fn before(&self, release: &str) -> io::Result<Option<ReleaseRecord>> {
+        let mut seen = vec![release.to_owned()];
+        let mut next = self.note(release)?.and_then(|n| n.replaces);
+        while let Some(name) = next {
+            if seen.len() > 100 || seen.contains(&name) || check_release(&name).is_err() {
+                return Ok(None);
+            }
+            let Some(note) = self.note(&name)? else { return Ok(None) };
+            if note.taken_back.is_none() {
+                return Ok(Some(note.record));
+            }
+            next = note.replaces;
+            seen.push(name);
+        }
+        Ok(None)
+    }
+
+    /// Removes the files of a release, and its notes, in an order that leaves no half release
+    /// which looks complete.
+    pub(crate) fn remove(&self, release: &str) -> io::Result<()> {
+        self.forget(release)?;
+        let out = self.releases().join(format!(".old-{release}"));
+        remove_dir(&out)?;
+        match fs::rename(self.release(release), &out) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        remove_dir(&out)?;
+        remove_dir(&self.notes(release))
+    }
+
+    /// Names of the releases, complete or not.
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.releases())? {
+            if let Ok(name) = entry?.file_name().into_string()
+                && check_release(&name).is_ok()
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Removes all but the latest `keep` releases and those in `protected`, and what an
+    /// interrupted action left behind. Says what was removed.
+    pub(crate) fn prune(&self, keep: usize, protected: &[&str]) -> io::Result<Vec<String>> {
+        for entry in fs::read_dir(self.releases())? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(".tmp-") || name.starts_with(".old-") {
+                remove_dir(&entry.path())?;
+            }
+        }
+        let mut releases = Vec::new();
+        for name in self.names()? {
+            let at = self.note(&name)?.map(|n| n.record.deployed_at);
+            releases.push((at, name));
+        }
+        // The latest first; those that are not complete last.
+        releases.sort_by(|a, b| b.cmp(a));
+        let current = self.current();
+        let mut removed = Vec::new();
+        let mut kept = protected.len();
+        for (_, name) in releases {
+            if protected.contains(&name.as_str()) || current.as_deref() == Some(&*name) {
+                continue;
+            }
+            if kept < keep {
+                kept += 1;
+            } else {
+                self.remove(&name)?;
+                removed.push(name);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Reads a note; none when there is none. One that is not readable counts as none: every note is
+/// written in one step, so it is not ours, and what it was about is done again.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    use io::Read;
+
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = Vec::new();
+    file.take(MAX_NOTE).read_to_end(&mut text)?;
+    match serde_json::from_slice(&text) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "not readable, so it is ignored");
+            Ok(None)
+        }
+    }
+}
+
+/// Writes a note in one step.
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    use io::Write;
+
+    let next = path.with_extension("next");
+    let mut file = File::create(&next)?;
+    file.write_all(&serde_json::to_vec_pretty(value)?)?;
+    file.sync_all()?;
+    fs::rename(&next, path)
+}
+
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn locate(path: &str) -> Result<Folder, String> {
+        let target = DirectoryTarget { path: Some(path.to_owned()), ..DirectoryTarget::default() };
+        Folder::locate(Path::new("/srv/pact"), "acme/web", "staging", &target)
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_leads_out_of_the_root(path in "[a./~\\\\ -]{0,20}|.{0,30}") {
+            if let Ok(folder) = locate(&path) {
+                prop_assert!(folder.path().starts_with("/srv/pact"));
+                prop_assert_ne!(folder.path(), Path::new("/srv/pact"));
+                prop_assert!(folder.path().components().all(|c| c != Component::ParentDir));
+            }
+        }
+
+        #[test]
+        fn a_slug_is_the_name_of_one_folder(name in ".{0,80}") {
+            let slug = slug(&name);
+            prop_assert!(check_release(&slug).is_ok(), "{}", slug);
+        }
+
+        #[test]
+        fn the_name_of_a_release_is_the_name_of_one_folder(name in ".{0,120}") {
+            if check_release(&name).is_ok() {
+                let path = Path::new(&name);
+                prop_assert_eq!(path.components().collect::<Vec<_>>(),
+                                vec![Component::Normal(std::ffi::OsStr::new(&name))]);
+            }
+        }
+    }
+
+    #[test]
+    fn paths_are_below_the_root() {
+        let default = DirectoryTarget::default();
+        let folder = Folder::locate(Path::new("/srv/pact"), "acme/web", "staging", &default)
+            .expect("the default");
+        let parent = folder.path().parent().and_then(Path::file_name).expect("a name");
+        assert!(parent.to_string_lossy().starts_with("acme-web-"), "{}", folder.path().display());
+        assert_eq!(locate("shop/blue").expect("valid").path(), Path::new("/srv/pact/shop/blue"));
+        assert_eq!(locate("/srv/pact/x").expect("valid").path(), Path::new("/srv/pact/x"));
+        for wrong in ["", ".", "..", "a/../../b", "/srv/other", "/", "/srv/pact", ".cache/x"] {
+            assert!(locate(wrong).is_err(), "{wrong:?}");
+        }
+        assert_ne!(slug("a/b-c"), slug("a-b/c"));
+    }
+
+    #[test]
+    fn a_folder_has_one_owner_and_no_other_inside() {
+        let root = tempfile::tempdir().expect("a folder");
+        let owner =
+            |environment: &str| Owner { repository: "a/b".into(), environment: environment.into() };
+        let folder = Folder::existing(root.path().join("a"));
+        folder.create().expect("creates");
+        for _ in 0..2 {
+            folder.own(root.path(), &owner("staging")).expect("writes").expect("is its own");
+        }
+        let reason = folder.own(root.path(), &owner("production")).expect("reads");
+        assert_eq!(reason, Err("the folder belongs to staging of a/b".to_owned()));
+        let inner = Folder::existing(root.path().join("a/releases"));
+        inner.create().expect("creates");
+        assert!(inner.own(root.path(), &owner("production")).expect("reads").is_err());
+    }
+
+    #[test]
+    fn the_switch_is_repeatable_and_can_be_taken_back() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = Folder::existing(root.path().join("env"));
+        folder.switch_off().expect("nothing is there yet");
+        folder.create().expect("creates");
+        assert_eq!(folder.current(), None);
+        for release in ["r1", "r1", "r2"] {
+            folder.switch(release).expect("switches");
+            assert_eq!(folder.current().as_deref(), Some(release));
+        }
+        for _ in 0..2 {
+            folder.switch_off().expect("switches off");
+            assert_eq!(folder.current(), None);
+        }
+    }
+
+    #[test]
+    fn one_action_at_a_time() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = Folder::existing(root.path().to_owned());
+        folder.create().expect("creates");
+        let claim = folder.try_claim().expect("opens").expect("is free");
+        assert!(folder.try_claim().expect("opens").is_none());
+        drop(claim);
+        assert!(folder.try_claim().expect("opens").is_some());
+    }
+}

@@ -1,0 +1,90 @@
+//! `deploy.check_status`: whether a release is in effect. It looks and changes nothing.
+
+use pact_agent::{AgentError, Call, Outcome};
+use pact_contract::{
+    Deployment, Finding, Severity, StageStatus, actions::CheckStatus, run::DeploymentStatus,
+};
+
+use crate::{DeployAgent, folder::Owner, service};
+
+pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, AgentError> {
+    let wanted: CheckStatus = call.parameters()?;
+    crate::check_environment(&wanted.environment)?;
+    let environment = wanted.environment.as_str();
+    let record = agent.environments.load(&wanted.repository.name, environment).await?;
+    let name = wanted.release.as_deref();
+    let is = |status, release: &str| {
+        let mut deployment = Deployment::new(environment, release, status);
+        deployment.previous = record.previous.as_ref().map(|r| r.release.clone());
+        deployment.url.clone_from(&record.url);
+        deployment
+    };
+
+    if let Some(pending) = &record.pending
+        && name.is_none_or(|n| n == pending.release.release)
+    {
+        let release = &pending.release.release;
+        let summary = format!("release {release} is on its way to {environment}");
+        let finding = Finding::new("deployment-pending", Severity::Medium, summary.clone())
+            .remedy("wait until the deployment has ended, or take it back");
+        return Ok(Outcome::new(
+            StageStatus::Failed,
+            summary,
+            &is(DeploymentStatus::Pending, release),
+        )?
+        .with_findings(vec![finding]));
+    }
+    let problem = |code: &str, message: String| {
+        Finding::new(code, Severity::High, message)
+            .remedy("deploy the release again, or take it back")
+    };
+    let current = record.current.as_ref().filter(|c| name.is_none_or(|n| n == c.release));
+    let Some(current) = current else {
+        let message = match (&record.current, name) {
+            (Some(other), Some(name)) => {
+                format!("{} is in effect in {environment}, not {name}", other.release)
+            }
+            _ => format!("no release is in effect in {environment}"),
+        };
+        let status = is(DeploymentStatus::Failed, name.unwrap_or_default());
+        return Ok(Outcome::new(StageStatus::Failed, message.clone(), &status)?
+            .with_findings(vec![problem("release-not-current", message)]));
+    };
+
+    let owner =
+        Owner { repository: wanted.repository.name.clone(), environment: environment.to_owned() };
+    let release = &current.release;
+    let mut problems = Vec::new();
+    // With the settings that it was deployed with: those of now may belong to another commit.
+    match agent.place(&owner, &current.settings) {
+        Err(reason) => problems.push(problem("target-refused", reason)),
+        Ok(place) => {
+            let linked = place.folder.current();
+            if linked.as_ref() != Some(release) {
+                let message = match linked {
+                    Some(other) => format!("the link leads to {other}, not to {release}"),
+                    None => format!("no link leads to {release}"),
+                };
+                problems.push(problem("link-not-current", message));
+            }
+            let alive = service::running(&place.folder).iter().any(|s| s.release == *release);
+            if place.target.service.is_some() && !alive {
+                problems.push(problem(
+                    "service-not-running",
+                    format!("the service of {release} does not run"),
+                ));
+            }
+        }
+    }
+    let at = record.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+    let (status, summary, stands) = if problems.is_empty() {
+        let summary = format!("release {release} is in effect in {environment}{at}");
+        (StageStatus::Passed, summary, DeploymentStatus::Live)
+    } else {
+        let why: Vec<_> = problems.iter().map(|p| p.message.as_str()).collect();
+        let summary =
+            format!("release {release} is not in effect in {environment}: {}", why.join("; "));
+        (StageStatus::Failed, summary, DeploymentStatus::Failed)
+    };
+    Ok(Outcome::new(status, summary, &is(stands, release))?.with_findings(problems))
+}

@@ -1,0 +1,205 @@
+//! What is told about a run, the same for every channel.
+
+use jiff::Timestamp;
+use pact_contract::{
+    RunStatus,
+    actions::Notify,
+    run::{DeploymentStatus, RuleOutcome},
+};
+
+/// Most findings in a message.
+const MAX_FINDINGS: usize = 5;
+/// Most deployments in a message.
+const MAX_DEPLOYMENTS: usize = 4;
+
+/// A message without a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// How the run ended, and of what.
+    pub(crate) title: String,
+    /// Why, in one sentence.
+    pub(crate) reason: String,
+    /// Names and values.
+    pub(crate) facts: Vec<(&'static str, String)>,
+    /// What was found, the decisive first.
+    pub(crate) findings: Vec<String>,
+    /// The run's page.
+    pub(crate) link: Option<String>,
+    /// The run.
+    pub(crate) run_id: String,
+}
+
+impl Message {
+    /// What is told of how a run ended. Texts are in one line and bounded: they come from
+    /// commits and from other programs.
+    pub(crate) fn new(notify: &Notify, now: Timestamp) -> Self {
+        let Notify { run, outcome, .. } = notify;
+        let commit: String =
+            run.commit.chars().filter(char::is_ascii_alphanumeric).take(10).collect();
+        let mut facts = vec![
+            ("Repository", line(&run.repository.name, 100)),
+            ("Branch", line(&run.branch, 100)),
+            (
+                "Commit",
+                match &run.message {
+                    Some(message) => format!("{commit} {}", line(message, 120)),
+                    None => commit.clone(),
+                },
+            ),
+        ];
+        if let Some(author) = &run.author {
+            facts.push(("Author", line(author, 100)));
+        }
+        let seconds = now.duration_since(run.started_at).as_secs();
+        facts.push(("Duration", duration(u64::try_from(seconds).unwrap_or(0))));
+        for deployment in outcome.deployments.iter().take(MAX_DEPLOYMENTS) {
+            let name = match deployment.environment.as_str() {
+                "staging" => "Staging",
+                "production" => "Production",
+                _ => "Environment",
+            };
+            let stands = match deployment.status {
+                DeploymentStatus::Pending => "is on its way",
+                DeploymentStatus::Live => "is in effect",
+                DeploymentStatus::Failed => "was not deployed",
+                DeploymentStatus::RolledBack => "was taken back",
+                DeploymentStatus::RollbackFailed => "could not be taken back",
+            };
+            let mut text = format!("{} {stands}", line(&deployment.release, 100));
+            if let Some(previous) = &deployment.previous {
+                let previous = line(previous, 100);
+                text.push_str(&match deployment.status {
+                    DeploymentStatus::Live => format!(", before it {previous}"),
+                    DeploymentStatus::RolledBack => format!(", {previous} is in effect again"),
+                    _ => String::new(),
+                });
+            }
+            facts.push((name, text));
+        }
+
+        let mut findings = Vec::new();
+        if let Some(fault) = &outcome.fault {
+            let cause = fault.cause.as_deref().map(|c| format!(": {}", line(c, 200)));
+            findings.push(format!(
+                "{} stopped with {}{}",
+                line(&fault.state, 80),
+                line(&fault.error, 80),
+                cause.unwrap_or_default()
+            ));
+        }
+        let reasons = outcome.decision.iter().flat_map(|d| &d.reasons);
+        for rule in reasons.filter(|r| r.required && r.outcome != RuleOutcome::Met) {
+            let mut text = line(&rule.message, 200);
+            if let Some(would_pass) = &rule.would_pass {
+                text.push_str(&format!(" ({})", line(would_pass, 200)));
+            }
+            findings.push(text);
+        }
+        let more = findings.len().saturating_sub(MAX_FINDINGS);
+        findings.truncate(MAX_FINDINGS);
+        if more > 0 {
+            findings.push(format!("and {more} more"));
+        }
+
+        let http = run.url.starts_with("https://") || run.url.starts_with("http://");
+        let plain = !run.url.chars().any(|c| c.is_whitespace() || c.is_control());
+        Self {
+            title: format!(
+                "{}: {} {commit}",
+                headline(outcome.status),
+                line(&run.repository.name, 80)
+            ),
+            reason: line(&outcome.reason, 500),
+            facts,
+            findings,
+            link: (http && plain && run.url.len() <= 500).then(|| run.url.clone()),
+            run_id: run.run_id.to_string(),
+        }
+    }
+
+    /// The message as plain text.
+    pub(crate) fn text(&self) -> String {
+        let mut out = format!("{}\n\n{}\n", self.title, self.reason);
+        if !self.findings.is_empty() {
+            out.push('\n');
+            for finding in &self.findings {
+                out.push_str(&format!("- {finding}\n"));
+            }
+        }
+        out.push('\n');
+        for (name, value) in &self.facts {
+            out.push_str(&format!("{name}: {value}\n"));
+        }
+        if let Some(link) = &self.link {
+            out.push_str(&format!("\n{link}\n"));
+        }
+        out
+    }
+}
+
+fn headline(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Running => "Running",
+        RunStatus::Succeeded => "Succeeded",
+        RunStatus::Failed => "Failed",
+        RunStatus::Rejected => "Rejected",
+        RunStatus::Held => "Held for a person",
+        RunStatus::RolledBack => "Rolled back",
+        RunStatus::RollbackFailed => "Rollback failed, a person is needed",
+        RunStatus::Cancelled => "Cancelled",
+        RunStatus::TimedOut => "Timed out",
+    }
+}
+
+/// `text` in one line without control characters, at most `limit` characters long.
+pub(crate) fn line(text: &str, limit: usize) -> String {
+    // A generous cut first: the rest may be megabytes.
+    let mut words = text.char_indices().take(limit * 4);
+    let end = words.by_ref().last().map_or(0, |(i, c)| i + c.len_utf8());
+    let clean: String = text
+        .get(..end)
+        .unwrap_or_default()
+        .chars()
+        .map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c })
+        .collect();
+    let clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
+    if clean.chars().count() <= limit {
+        return clean;
+    }
+    let mut cut: String = clean.chars().take(limit.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+/// Characters that turn text around or hide it.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_one_bounded_line() {
+        assert_eq!(line("a\r\nb\t c\u{202e}d", 20), "a b c d");
+        assert_eq!(line("abcdef", 4), "abc…");
+        assert_eq!(line(&"ä".repeat(1_000_000), 3), "ää…");
+        assert_eq!(line("", 3), "");
+    }
+
+    #[test]
+    fn durations_read_well() {
+        assert_eq!(duration(9), "9 s");
+        assert_eq!(duration(134), "2 min 14 s");
+        assert_eq!(duration(7_260), "2 h 1 min");
+    }
+}

@@ -1,0 +1,147 @@
+//! `notify.slack_team`: a message by an incoming webhook.
+//!
+//! An incoming webhook takes no key by which it would know a message again. The outbox is told
+//! before a message is sent, and after; an agent that is killed between the two leaves it open
+//! whether the message arrived, and the next attempt sends it again: two messages are better
+//! than none. The record then says so.
+
+use pact_agent::{AgentError, Call, Outcome};
+use serde_json::{Value, json};
+
+use crate::{NotifyAgent, delivery::Delivery, http, message::Message};
+
+/// Most characters of a header.
+const MAX_HEADER: usize = 150;
+/// Most characters of the reason and of the findings: Slack takes 3,000 in a section, and about
+/// 13,200 in all.
+const MAX_SECTION: usize = 2_500;
+/// Most characters of a field's value and of the text that a notification shows.
+const MAX_VALUE: usize = 400;
+/// Most fields of a section.
+const MAX_FIELDS: usize = 10;
+
+pub(crate) async fn notify(agent: &NotifyAgent, call: &Call) -> Result<Outcome, AgentError> {
+    let delivery = match Delivery::begin(agent, call, "slack").await? {
+        Ok(delivery) => delivery,
+        Err(before) => return Ok(before),
+    };
+    let Some(settings) = &delivery.notify.settings.slack else {
+        return delivery.skip("the repository's settings have no [notify.slack]").await;
+    };
+    let url = match &agent.config.slack {
+        Ok(url) => url.clone(),
+        Err(reason) => return delivery.skip(reason).await,
+    };
+    let unsure = delivery.claim().await?;
+    let request = agent.client.post(url).json(&render(&delivery.message));
+    let answer = match http::send(call, "Slack", request).await {
+        Ok(answer) => answer,
+        Err(fault) => return Err(delivery.interrupted(fault).await),
+    };
+    if !answer.status.is_success() {
+        let reason =
+            format!("Slack refuses the message: {} {}", answer.status.as_u16(), answer.excerpt());
+        return delivery.refused(&reason).await;
+    }
+    let mut detail = match settings.channel.as_deref() {
+        Some(channel) => format!("sent to {}", crate::message::line(channel, 80)),
+        None => "sent to the team's channel".to_owned(),
+    };
+    if unsure {
+        detail.push_str("; perhaps twice, as an attempt before was interrupted");
+    }
+    delivery.sent(detail, None, Vec::new()).await
+}
+
+/// The message as blocks, within Slack's limits.
+pub(crate) fn render(message: &Message) -> Value {
+    let mut blocks = vec![
+        json!({
+            "type": "header",
+            "text": { "type": "plain_text", "text": cut(&message.title, MAX_HEADER), "emoji": false },
+        }),
+        section(&escape(&message.reason)),
+    ];
+    if !message.findings.is_empty() {
+        let lines: Vec<_> = message.findings.iter().map(|f| format!("• {}", escape(f))).collect();
+        blocks.push(section(&lines.join("\n")));
+    }
+    let fields: Vec<_> = message
+        .facts
+        .iter()
+        .take(MAX_FIELDS)
+        .map(|(name, value)| {
+            json!({ "type": "mrkdwn", "text": format!("*{name}*\n{}", cut(&escape(value), MAX_VALUE)) })
+        })
+        .collect();
+    blocks.push(json!({ "type": "section", "fields": fields }));
+    if let Some(link) = &message.link {
+        let link = escape(link).replace('|', "%7C");
+        blocks.push(section(&format!("<{link}|Open the run>")));
+    }
+    json!({ "text": cut(&escape(&message.title), MAX_VALUE), "blocks": blocks })
+}
+
+fn section(text: &str) -> Value {
+    json!({ "type": "section", "text": { "type": "mrkdwn", "text": cut(text, MAX_SECTION) } })
+}
+
+/// `text` without meaning for Slack: no links, mentions or calls to everybody.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// At most `limit` characters, and no half of an escape.
+fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let mut out: String = text.chars().take(limit - 1).collect();
+    if let Some(start) = out.rfind('&')
+        && !out.get(start..).unwrap_or_default().contains(';')
+    {
+        out.truncate(start);
+    }
+    out.push('…');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_message_is_within_the_limits() {
+        let long = "<&>".repeat(500);
+        let message = Message {
+            title: long.clone(),
+            reason: long.clone(),
+            facts: vec![("Name", "&".repeat(250)); 20],
+            findings: vec![long.clone(); 6],
+            link: Some("https://x.test/a|b>c".to_owned()),
+            run_id: "r".to_owned(),
+        };
+        let value = render(&message);
+        let blocks = value["blocks"].as_array().expect("blocks");
+        assert!(blocks.len() <= 50);
+        for block in blocks {
+            if let Some(text) = block["text"]["text"].as_str() {
+                let limit = if block["type"] == "header" { 150 } else { 3_000 };
+                assert!(text.chars().count() <= limit);
+                assert!(!text.trim_end_matches('…').ends_with("&am"), "{text}");
+            }
+            for field in block["fields"].as_array().into_iter().flatten() {
+                assert!(field["text"].as_str().expect("text").len() <= 2_000);
+            }
+        }
+        assert!(value.to_string().chars().count() < 13_200);
+        assert!(value.to_string().contains("a%7Cb&gt;c|Open the run"));
+    }
+
+    #[test]
+    fn nobody_can_be_called_by_a_commit_message() {
+        assert_eq!(escape("<!channel> & <@U1>"), "&lt;!channel&gt; &amp; &lt;@U1&gt;");
+        assert_eq!(cut("abc&amp;def", 6), "abc…");
+        assert_eq!(cut("abc", 3), "abc");
+    }
+}
