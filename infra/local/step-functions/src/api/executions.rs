@@ -1,0 +1,242 @@
+//! Operations on executions.
+
+use std::sync::{Arc, PoisonError};
+
+use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::input::{Input, check_name, next_token};
+use crate::engine::{Command, Inner, Machine, Run, Stage, StatusChange, StatusName};
+use crate::error::ApiError;
+use crate::execution::{LARGEST_DATA, instant_seconds, render};
+
+/// The machine, the name and the input that a start asks for.
+fn asked(inner: &Inner, input: &Input) -> Result<(Arc<Machine>, String, String), ApiError> {
+    let arn = input.arn("stateMachineArn", &["stateMachine"])?;
+    let name = match input.optional("name")? {
+        Some(name) => {
+            check_name(name)?;
+            name.to_owned()
+        }
+        None => Uuid::new_v4().to_string(),
+    };
+    let text = input.optional("input")?.unwrap_or("{}");
+    if text.len() > LARGEST_DATA {
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: Value at 'input' failed to satisfy constraint: Member must have length less than or equal to {LARGEST_DATA}"
+        )));
+    }
+    if let Err(error) = serde_json::from_str::<Value>(text) {
+        return Err(ApiError::new(
+            "InvalidExecutionInput",
+            format!("Invalid State Machine Execution Input: '{error}'"),
+        ));
+    }
+    Ok((inner.machine(arn)?, name, text.to_owned()))
+}
+
+fn execution_arn(machine: &Machine, name: &str) -> String {
+    if machine.express {
+        let base = machine.arn.replacen(":stateMachine:", ":express:", 1);
+        format!("{base}:{name}:{}", Uuid::new_v4())
+    } else {
+        let base = machine.arn.replacen(":stateMachine:", ":execution:", 1);
+        format!("{base}:{name}")
+    }
+}
+
+pub(super) async fn start(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {
+    let (machine, name, text) = asked(inner, &Input(input))?;
+    let arn = execution_arn(&machine, &name);
+    let (run, new) = inner.start(&machine, name, arn, text.clone()).await?;
+    // Another request may have been first.
+    let stage = run.wait(|stage| stage != Stage::Starting).await;
+    if stage == Stage::Lost {
+        return Err(ApiError::internal("the execution's start could not be written"));
+    }
+    if !new && !started_by(&run, &text) {
+        return Err(ApiError::new(
+            "ExecutionAlreadyExists",
+            format!("Execution Already Exists: '{}'", run.arn),
+        ));
+    }
+    Ok(json!({
+        "executionArn": run.arn,
+        "startDate": instant_seconds(run.started),
+    }))
+}
+
+pub(super) async fn start_sync(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {
+    let (machine, name, text) = asked(inner, &Input(input))?;
+    if !machine.express {
+        return Err(ApiError::new(
+            "StateMachineTypeNotSupported",
+            "This operation is not supported by this type of state machine",
+        ));
+    }
+    let arn = execution_arn(&machine, &name);
+    let (run, _) = inner.start(&machine, name, arn, text).await?;
+    run.wait(|stage| matches!(stage, Stage::Ended | Stage::Lost)).await;
+    let mut answer = facts(&run, &run.snapshot());
+    let took = run.snapshot().stop_date.unwrap_or(run.started) - run.started;
+    // Billed by the tenth of a second.
+    let billed = (took.max(1) + 99) / 100 * 100;
+    answer.insert(
+        "billingDetails".to_owned(),
+        json!({ "billedDurationInMilliseconds": billed, "billedMemoryUsedInMB": 64 }),
+    );
+    answer.insert("outputDetails".to_owned(), json!({ "included": true }));
+    Ok(Value::Object(answer))
+}
+
+/// What describing and starting synchronously both tell.
+fn facts(run: &Run, state: &StatusChange) -> Map<String, Value> {
+    let mut answer = Map::new();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() {
+            answer.insert(name.to_owned(), value);
+        }
+    };
+    put("executionArn", json!(run.arn));
+    put("stateMachineArn", json!(run.machine_arn));
+    put("name", json!(run.name));
+    put("status", json!(state.status));
+    put("startDate", instant_seconds(run.started));
+    put("stopDate", state.stop_date.map_or(Value::Null, instant_seconds));
+    put("input", json!(run.input));
+    put("inputDetails", json!({ "included": true }));
+    put("output", json!(state.output));
+    put("error", json!(state.error));
+    put("cause", json!(state.cause));
+    answer
+}
+
+pub(super) fn describe(inner: &Inner, input: Value) -> Result<Value, ApiError> {
+    let input = Input(input);
+    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
+    let state = run.snapshot();
+    let mut answer = facts(&run, &state);
+    if state.output.is_some() {
+        answer.insert("outputDetails".to_owned(), json!({ "included": true }));
+    }
+    answer.insert("redriveCount".to_owned(), json!(0));
+    if matches!(state.status.as_str(), "RUNNING" | "SUCCEEDED") {
+        let reason = format!("Execution is {} and cannot be redriven", state.status);
+        answer.insert("redriveStatus".to_owned(), json!("NOT_REDRIVABLE"));
+        answer.insert("redriveStatusReason".to_owned(), json!(reason));
+    } else {
+        answer.insert("redriveStatus".to_owned(), json!("REDRIVABLE"));
+    }
+    Ok(Value::Object(answer))
+}
+
+pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
+    const KIND: &str = "executions";
+    let input = Input(input);
+    let machine = inner.machine(input.arn("stateMachineArn", &["stateMachine"])?)?;
+    if machine.express {
+        return Err(ApiError::new(
+            "StateMachineTypeNotSupported",
+            "This operation is not supported by this type of state machine",
+        ));
+    }
+    let size = input.page_size()?;
+    let before = input.after(KIND)?.unwrap_or(u64::MAX);
+    let wanted = match input.optional("statusFilter")? {
+        None => None,
+        Some(
+            filter @ ("RUNNING" | "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "ABORTED"
+            | "PENDING_REDRIVE"),
+        ) => Some(filter),
+        Some(other) => {
+            return Err(ApiError::validation(format!(
+                "1 validation error detected: Value '{other}' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED, PENDING_REDRIVE]"
+            )));
+        }
+    };
+    let runs = inner.runs.read().unwrap_or_else(PoisonError::into_inner);
+    let mut page = Vec::new();
+    let mut last = None;
+    let mut more = false;
+    for run in runs.by_machine.get(&machine.arn).into_iter().flatten().rev() {
+        if run.order >= before {
+            continue;
+        }
+        let state = run.snapshot();
+        if wanted.is_some_and(|wanted| wanted != state.status) {
+            continue;
+        }
+        if page.len() == size {
+            more = true;
+            break;
+        }
+        last = Some(run.order);
+        let mut item = json!({
+            "executionArn": run.arn,
+            "stateMachineArn": run.machine_arn,
+            "name": run.name,
+            "status": state.status,
+            "startDate": instant_seconds(run.started),
+            "redriveCount": 0,
+        });
+        if let (Some(stopped), Some(object)) = (state.stop_date, item.as_object_mut()) {
+            object.insert("stopDate".to_owned(), instant_seconds(stopped));
+        }
+        page.push(item);
+    }
+    let mut answer = json!({ "executions": page });
+    if let (true, Some(last), Some(object)) = (more, last, answer.as_object_mut()) {
+        object.insert("nextToken".to_owned(), next_token(KIND, last));
+    }
+    Ok(answer)
+}
+
+pub(super) async fn stop(inner: &Inner, input: Value) -> Result<Value, ApiError> {
+    let input = Input(input);
+    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
+    let (reply, done) = oneshot::channel();
+    let command = Command::Stop {
+        error: input.optional("error")?.map(str::to_owned),
+        cause: input.optional("cause")?.map(str::to_owned),
+        reply,
+    };
+    let stopped = if run.send(command).await { done.await.is_ok() } else { false };
+    let state = run.snapshot();
+    match state.stop_date {
+        Some(at) => Ok(json!({ "stopDate": instant_seconds(at) })),
+        None if stopped => Err(ApiError::internal("the execution did not stop")),
+        None => Err(ApiError::internal("the execution is not being run")),
+    }
+}
+
+pub(super) fn history(inner: &Inner, input: Value) -> Result<Value, ApiError> {
+    const KIND: &str = "history";
+    let input = Input(input);
+    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
+    let size = input.page_size()?;
+    let skip = usize::try_from(input.after(KIND)?.unwrap_or(0)).unwrap_or(usize::MAX);
+    let data = input.flag("includeExecutionData").unwrap_or(true);
+    let mut events = render(&inner.events(&run)?, &inner.options.region, data);
+    let total = events.len();
+    if input.flag("reverseOrder").unwrap_or(false) {
+        events.reverse();
+    }
+    let page: Vec<Value> = events.into_iter().skip(skip).take(size).collect();
+    let seen = skip.saturating_add(page.len());
+    let mut answer = json!({ "events": page });
+    if seen < total
+        && let Some(object) = answer.as_object_mut()
+    {
+        object.insert("nextToken".to_owned(), next_token(KIND, seen as u64));
+    }
+    Ok(answer)
+}
+
+/// Whether a start with this input is the one that started `run`, which is still open.
+fn started_by(run: &Run, input: &str) -> bool {
+    let same = run.input == input
+        || serde_json::from_str::<Value>(&run.input).ok()
+            == serde_json::from_str::<Value>(input).ok();
+    same && run.status() == StatusName::Running
+}

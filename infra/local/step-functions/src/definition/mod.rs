@@ -1,0 +1,141 @@
+//! State machine definitions: text in, a checked graph of states out.
+
+mod graph;
+mod parse;
+mod reader;
+mod state;
+mod template;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub(crate) use state::{
+    Catcher, Graph, Kind, Map, Resource, Retrier, Rule, State, StateType, Task, Wait,
+};
+pub(crate) use template::{Template, TemplateFault};
+
+/// The longest definition that AWS takes, in bytes.
+const LONGEST: usize = 1_048_576;
+
+/// A checked definition, ready to run.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// The state machine's `TimeoutSeconds`.
+    pub(crate) timeout_seconds: Option<u64>,
+    pub(crate) graph: Arc<Graph>,
+}
+
+impl Definition {
+    /// The names of all states, those of branches and iterations included, sorted.
+    #[must_use]
+    pub fn state_names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        self.graph.collect_names(&mut names);
+        names.sort();
+        names
+    }
+}
+
+/// How bad a fault in a definition is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The definition is refused.
+    Error,
+}
+
+/// One fault in a definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Its kind, such as `SCHEMA_VALIDATION_FAILED`.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// Where: a path such as `/States/Wait/Seconds`; none for the definition as a whole.
+    pub location: Option<String>,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.code, self.message)?;
+        match &self.location {
+            Some(location) => write!(formatter, " at {location}"),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(crate) const SCHEMA: &str = "SCHEMA_VALIDATION_FAILED";
+const INVALID_JSON: &str = "INVALID_JSON_DESCRIPTION";
+const TRANSITION: &str = "MISSING_TRANSITION_TARGET";
+const NO_END: &str = "MISSING_END_STATE";
+const BAD_EXPRESSION: &str = "INVALID_JSONATA_EXPRESSION";
+const UNSUPPORTED_EXPRESSION: &str = "UNSUPPORTED_JSONATA_EXPRESSION";
+const UNSUPPORTED_LANGUAGE: &str = "UNSUPPORTED_QUERY_LANGUAGE";
+
+/// Checks `definition` and makes it ready to run, or lists every fault with its location.
+///
+/// # Errors
+///
+/// All faults that were found; never an empty list.
+pub fn validate(definition: &str) -> Result<Definition, Vec<Diagnostic>> {
+    let whole = |code, message: &str, location| {
+        vec![Diagnostic { severity: Severity::Error, code, message: message.to_owned(), location }]
+    };
+    if definition.len() > LONGEST {
+        return Err(whole(SCHEMA, "Definition is longer than 1048576 bytes", None));
+    }
+    if definition.trim().is_empty() {
+        return Err(whole(SCHEMA, "Definition must be a valid JSON object", None));
+    }
+    let value: Value = serde_json::from_str(definition).map_err(|error| {
+        let (message, location) = json_fault(definition, &error);
+        whole(INVALID_JSON, &message, Some(location))
+    })?;
+    let Value::Object(object) = value else {
+        return Err(whole(SCHEMA, "Definition must be a valid JSON object", None));
+    };
+    parse::definition(&object)
+}
+
+/// A JSON fault as AWS's parser words it.
+fn json_fault(text: &str, error: &serde_json::Error) -> (String, String) {
+    const SHOWN: usize = 500;
+    let shown: String = text.chars().take(SHOWN).collect();
+    let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let token: String = line
+        .chars()
+        .skip(error.column().saturating_sub(1))
+        .take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '$')
+        .collect();
+    let start: String = line
+        .chars()
+        .take(error.column().saturating_sub(1))
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '$')
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect();
+    let token = format!("{start}{token}");
+    let first = token.chars().next();
+    let (reason, column) = if first.is_some_and(|c| c.is_alphabetic() || c == '_' || c == '$') {
+        let end = error.column().saturating_sub(start.chars().count()) + token.chars().count();
+        (
+            format!(
+                "Unrecognized token '{token}': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+            ),
+            end,
+        )
+    } else {
+        (error.to_string(), error.column())
+    };
+    let location =
+        format!("[Source: (String)\"{shown}\"; line: {}, column: {column}]", error.line());
+    (format!("{reason}\n at {location}"), location)
+}

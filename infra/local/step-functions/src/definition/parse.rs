@@ -1,0 +1,556 @@
+//! From JSON to states.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::graph::{self, Transition};
+use super::reader::{Faults, Reader};
+use super::template::{Template, expression_text};
+use super::{
+    Catcher, Definition, Diagnostic, Graph, Kind, Resource, Retrier, Rule, SCHEMA, State,
+    StateType, Task, Wait,
+};
+
+/// How deep Parallel and Map states may nest.
+const DEEPEST: usize = 32;
+const LONGEST_WAIT: u64 = 99_999_999;
+
+pub(super) fn definition(object: &Map<String, Value>) -> Result<Definition, Vec<Diagnostic>> {
+    let mut faults = Faults::default();
+    let jsonata = language(object, "/", false, &mut faults);
+    let reader = Reader { object, at: "/", jsonata, whole: jsonata };
+    let known = ["Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"];
+    reader.only(&[&known], &mut faults);
+    let timeout_seconds = reader.integer("TimeoutSeconds", 1..=LONGEST_WAIT, &mut faults);
+    let graph = read_graph(&reader, 0, &mut faults);
+    match graph {
+        Some(graph) if faults.list.is_empty() => {
+            Ok(Definition { timeout_seconds, graph: Arc::new(graph) })
+        }
+        _ => Err(faults.list),
+    }
+}
+
+/// Whether JSONata holds for `object`, given what holds around it.
+fn language(object: &Map<String, Value>, at: &str, outer: bool, faults: &mut Faults) -> bool {
+    match object.get("QueryLanguage") {
+        None => outer,
+        Some(Value::String(text)) if text == "JSONata" => true,
+        Some(Value::String(text)) if text == "JSONPath" => {
+            if outer {
+                faults.add(
+                    SCHEMA,
+                    "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine",
+                    &format!("{}/QueryLanguage", at.trim_end_matches('/')),
+                );
+            }
+            false
+        }
+        Some(_) => {
+            faults.add(
+                SCHEMA,
+                "Value is not one of the accepted values: [JSONPath, JSONata]",
+                &format!("{}/QueryLanguage", at.trim_end_matches('/')),
+            );
+            outer
+        }
+    }
+}
+
+fn read_graph(reader: &Reader<'_>, depth: usize, faults: &mut Faults) -> Option<Graph> {
+    let complete = reader.require(&["States", "StartAt"], faults);
+    if depth > DEEPEST {
+        faults.add(SCHEMA, "States nest too deeply", reader.at);
+        return None;
+    }
+    let start_at = reader.text("StartAt", faults);
+    let states = reader.map("States", faults);
+    if !complete {
+        return None;
+    }
+    let (start_at, states) = (start_at?, states?);
+    let at = reader.path("States");
+    let mut read = HashMap::new();
+    let mut transitions = HashMap::new();
+    let mut terminal = HashSet::new();
+    for (name, value) in states {
+        let at = format!("{at}/{name}");
+        if name.is_empty() || name.chars().count() > 80 {
+            faults.add(SCHEMA, "State name must have 1 to 80 characters", &at);
+        }
+        let Value::Object(object) = value else {
+            faults.add(SCHEMA, "Expected value of type Object", &at);
+            continue;
+        };
+        // A state inside a JSONata machine cannot go back to JSONPath; a JSONPath machine may
+        // hold JSONata states.
+        let jsonata = language(object, &at, reader.whole, faults);
+        let reader = Reader { object, at: &at, jsonata, whole: reader.whole };
+        let mut out = Vec::new();
+        if let Some(state) = read_state(&reader, name, depth, &mut out, faults) {
+            let ends = matches!(state.kind, Kind::Succeed | Kind::Fail { .. })
+                || (state.next.is_none() && !matches!(state.kind, Kind::Choice { .. }));
+            if ends {
+                terminal.insert(name.clone());
+            }
+            read.insert(name.clone(), Arc::new(state));
+        } else {
+            // What could not be read is not also blamed for leading nowhere.
+            terminal.insert(name.clone());
+        }
+        transitions.insert(name.clone(), out);
+    }
+    graph::check(start_at, &reader.path("StartAt"), states, &transitions, &terminal, &at, faults);
+    Some(Graph { start_at: start_at.to_owned(), states: read })
+}
+
+const COMMON: [&str; 4] = ["Type", "Comment", "QueryLanguage", "Output"];
+const FLOW: [&str; 3] = ["Next", "End", "Assign"];
+const RECOVERY: [&str; 2] = ["Retry", "Catch"];
+
+fn read_state(
+    reader: &Reader<'_>,
+    name: &str,
+    depth: usize,
+    out: &mut Vec<Transition>,
+    faults: &mut Faults,
+) -> Option<State> {
+    if !reader.require(&["Type"], faults) {
+        return None;
+    }
+    let text = reader.text("Type", faults)?;
+    let Some(kind) = StateType::from_name(text) else {
+        faults.add(
+            SCHEMA,
+            "Value is not one of the accepted values: [Choice, Fail, Map, Parallel, Pass, Succeed, Task, Wait]",
+            &reader.path("Type"),
+        );
+        return None;
+    };
+    let own: &[&str] = match kind {
+        StateType::Pass if reader.jsonata => &[],
+        StateType::Pass => &["Result"],
+        StateType::Task => {
+            &["Resource", "Arguments", "TimeoutSeconds", "HeartbeatSeconds", "Credentials"]
+        }
+        StateType::Choice => &["Choices", "Default", "Assign"],
+        StateType::Wait => &["Seconds", "Timestamp"],
+        StateType::Succeed => &[],
+        StateType::Fail => &["Error", "Cause"],
+        StateType::Parallel => &["Branches", "Arguments"],
+        StateType::Map => &[
+            "ItemProcessor",
+            "Items",
+            "ItemSelector",
+            "MaxConcurrency",
+            "ToleratedFailureCount",
+            "ToleratedFailurePercentage",
+            "Label",
+        ],
+    };
+    let flows = !matches!(kind, StateType::Choice | StateType::Succeed | StateType::Fail);
+    let recovers = matches!(kind, StateType::Task | StateType::Parallel | StateType::Map);
+    let known = [
+        &COMMON[..],
+        own,
+        if flows { &FLOW[..] } else { &[] },
+        if recovers { &RECOVERY[..] } else { &[] },
+    ];
+    reader.only(&known, faults);
+    let next = if flows { read_next(reader, out, faults) } else { None };
+    let assign = read_assign(reader, faults);
+    let output = reader.template("Output", faults);
+    let before = faults.list.len();
+    let kind = read_kind(reader, kind, depth, out, faults);
+    let retry = read_retry(reader, faults);
+    let catch = read_catch(reader, out, faults);
+    if kind.is_none() && faults.list.len() == before {
+        faults.add(SCHEMA, "State cannot be read", reader.at);
+    }
+    Some(State { name: name.to_owned(), kind: kind?, next, assign, output, retry, catch })
+}
+
+fn read_next(
+    reader: &Reader<'_>,
+    out: &mut Vec<Transition>,
+    faults: &mut Faults,
+) -> Option<String> {
+    let end = match reader.field("End") {
+        None => false,
+        Some(Value::Bool(end)) => *end,
+        Some(_) => {
+            faults.add(SCHEMA, "Expected value of type Boolean", &reader.path("End"));
+            true
+        }
+    };
+    match (reader.text("Next", faults), end) {
+        (Some(_), true) => {
+            faults.add(SCHEMA, "Only one of Next and End may be set", reader.at);
+            None
+        }
+        (Some(target), false) => {
+            out.push(Transition { target: target.to_owned(), at: reader.path("Next") });
+            Some(target.to_owned())
+        }
+        (None, true) => None,
+        (None, false) => {
+            if reader.field("Next").is_none() {
+                faults.add(SCHEMA, "These fields are required: [Next]", reader.at);
+            }
+            None
+        }
+    }
+}
+
+fn read_assign(reader: &Reader<'_>, faults: &mut Faults) -> Vec<(String, Template)> {
+    let Some(object) = reader.map("Assign", faults) else {
+        return Vec::new();
+    };
+    let at = reader.path("Assign");
+    object
+        .iter()
+        .map(|(name, value)| {
+            let at = format!("{at}/{name}");
+            let mut characters = name.chars();
+            let well_formed = characters.next().is_some_and(char::is_alphabetic)
+                && characters.all(|c| c.is_alphanumeric() || c == '_')
+                && name.chars().count() <= 80
+                && name != "states";
+            if !well_formed && (reader.jsonata || !name.ends_with(".$")) {
+                let message = format!("'{name}' is not a valid variable name");
+                faults.add(SCHEMA, message, &at);
+            }
+            let inner = Reader { object, at: &at, jsonata: reader.jsonata, whole: reader.whole };
+            (name.clone(), inner.template_of(value, &at, faults))
+        })
+        .collect()
+}
+
+fn read_kind(
+    reader: &Reader<'_>,
+    kind: StateType,
+    depth: usize,
+    out: &mut Vec<Transition>,
+    faults: &mut Faults,
+) -> Option<Kind> {
+    Some(match kind {
+        StateType::Pass => Kind::Pass { result: reader.field("Result").cloned() },
+        StateType::Succeed => Kind::Succeed,
+        StateType::Fail => Kind::Fail {
+            error: reader.template("Error", faults),
+            cause: reader.template("Cause", faults),
+        },
+        StateType::Task => Kind::Task(Box::new(read_task(reader, faults)?)),
+        StateType::Wait => Kind::Wait(read_wait(reader, faults)?),
+        StateType::Choice => read_choice(reader, out, faults)?,
+        StateType::Parallel => {
+            reader.require(&["Branches"], faults);
+            let branches = reader.list("Branches", faults)?;
+            if branches.is_empty() {
+                faults.add(SCHEMA, "Expected at least one branch", &reader.path("Branches"));
+            }
+            let mut graphs = Vec::new();
+            for (index, branch) in branches.iter().enumerate() {
+                let at = format!("{}[{index}]", reader.path("Branches"));
+                graphs.extend(read_inner(branch, &at, reader.whole, depth, faults));
+            }
+            Kind::Parallel { branches: graphs, arguments: reader.template("Arguments", faults) }
+        }
+        StateType::Map => {
+            reader.require(&["ItemProcessor"], faults);
+            let at = reader.path("ItemProcessor");
+            let processor = reader.field("ItemProcessor")?;
+            let mut tolerated = Vec::new();
+            for name in ["ToleratedFailureCount", "ToleratedFailurePercentage"] {
+                if let Some(template) = reader.template(name, faults) {
+                    tolerated.push((name, template));
+                }
+            }
+            let map = super::Map {
+                processor: read_inner(processor, &at, reader.whole, depth, faults)?,
+                items: reader.template("Items", faults),
+                selector: reader.template("ItemSelector", faults),
+                max_concurrency: number(reader, "MaxConcurrency", 0, faults),
+                tolerated,
+            };
+            Kind::Map(Box::new(map))
+        }
+    })
+}
+
+/// A branch or an item processor.
+fn read_inner(
+    value: &Value,
+    at: &str,
+    whole: bool,
+    depth: usize,
+    faults: &mut Faults,
+) -> Option<Arc<Graph>> {
+    let Value::Object(object) = value else {
+        faults.add(SCHEMA, "Expected value of type Object", at);
+        return None;
+    };
+    let reader = Reader { object, at, jsonata: whole, whole };
+    let known = ["StartAt", "States", "Comment", "ProcessorConfig", "QueryLanguage"];
+    reader.only(&[&known], faults);
+    if let Some(config) = reader.map("ProcessorConfig", faults)
+        && config.get("Mode").is_some_and(|mode| mode != "INLINE")
+    {
+        faults.add(
+            SCHEMA,
+            "Only the INLINE mode of Map is supported by this engine",
+            &format!("{at}/ProcessorConfig/Mode"),
+        );
+    }
+    read_graph(&reader, depth + 1, faults).map(Arc::new)
+}
+
+/// A field that is a whole number of at least `least`, or an expression.
+fn number(reader: &Reader<'_>, name: &str, least: u64, faults: &mut Faults) -> Option<Template> {
+    match reader.field(name)? {
+        Value::String(text) if reader.jsonata && expression_text(text).is_some() => {
+            reader.template(name, faults)
+        }
+        _ => reader
+            .integer(name, least..=LONGEST_WAIT, faults)
+            .map(|number| Template::Literal(Value::from(number))),
+    }
+}
+
+fn read_task(reader: &Reader<'_>, faults: &mut Faults) -> Option<Task> {
+    reader.require(&["Resource"], faults);
+    let resource = reader.text("Resource", faults).and_then(|arn| {
+        let resource = Resource::parse(arn);
+        if resource.is_none() {
+            faults.add(SCHEMA, "Value is not a valid resource ARN", &reader.path("Resource"));
+        }
+        resource
+    });
+    let timeout = number(reader, "TimeoutSeconds", 1, faults);
+    let heartbeat = number(reader, "HeartbeatSeconds", 1, faults);
+    if let (Some(Template::Literal(timeout)), Some(Template::Literal(heartbeat))) =
+        (&timeout, &heartbeat)
+        && heartbeat.as_u64() >= timeout.as_u64()
+    {
+        faults.add(
+            SCHEMA,
+            "HeartbeatSeconds must be smaller than TimeoutSeconds",
+            &reader.path("HeartbeatSeconds"),
+        );
+    }
+    Some(Task {
+        resource: resource?,
+        arguments: reader.template("Arguments", faults),
+        timeout,
+        heartbeat,
+    })
+}
+
+fn read_wait(reader: &Reader<'_>, faults: &mut Faults) -> Option<Wait> {
+    match (reader.field("Seconds"), reader.field("Timestamp")) {
+        (Some(_), None) => number(reader, "Seconds", 0, faults).map(Wait::Seconds),
+        (None, Some(Value::String(text))) => {
+            if reader.jsonata && expression_text(text).is_some() {
+                return reader.template("Timestamp", faults).map(Wait::Timestamp);
+            }
+            if text.parse::<Timestamp>().is_err() {
+                faults.add(
+                    SCHEMA,
+                    "String does not match RFC3339 timestamp",
+                    &reader.path("Timestamp"),
+                );
+                return None;
+            }
+            Some(Wait::Timestamp(Template::Literal(Value::from(text.as_str()))))
+        }
+        (None, Some(_)) => {
+            faults.add(SCHEMA, "Expected value of type String", &reader.path("Timestamp"));
+            None
+        }
+        _ => {
+            faults.add(
+                SCHEMA,
+                "Exactly one of the fields Seconds and Timestamp is required",
+                reader.at,
+            );
+            None
+        }
+    }
+}
+
+fn read_choice(
+    reader: &Reader<'_>,
+    out: &mut Vec<Transition>,
+    faults: &mut Faults,
+) -> Option<Kind> {
+    reader.require(&["Choices"], faults);
+    let choices = reader.list("Choices", faults)?;
+    if choices.is_empty() {
+        faults.add(SCHEMA, "Expected at least one choice rule", &reader.path("Choices"));
+    }
+    let mut rules = Vec::new();
+    for (index, value) in choices.iter().enumerate() {
+        let at = format!("{}[{index}]", reader.path("Choices"));
+        let Value::Object(object) = value else {
+            faults.add(SCHEMA, "Expected value of type Object", &at);
+            continue;
+        };
+        let rule = Reader { object, at: &at, jsonata: reader.jsonata, whole: reader.whole };
+        if !rule.jsonata {
+            faults.add(
+                super::UNSUPPORTED_LANGUAGE,
+                "The JSONPath query language is not supported by this engine: a Choice state needs QueryLanguage JSONata",
+                &at,
+            );
+            continue;
+        }
+        rule.only(&[&["Condition", "Next", "Assign", "Output", "Comment"]], faults);
+        if !rule.require(&["Condition", "Next"], faults) {
+            continue;
+        }
+        match rule.field("Condition") {
+            Some(Value::Bool(_)) => {}
+            Some(Value::String(text)) if expression_text(text).is_some() => {}
+            _ => {
+                faults.add(
+                    SCHEMA,
+                    "Value is not a valid JSONata expression or Boolean",
+                    &rule.path("Condition"),
+                );
+                continue;
+            }
+        }
+        let Some(next) = rule.text("Next", faults) else {
+            continue;
+        };
+        out.push(Transition { target: next.to_owned(), at: rule.path("Next") });
+        if let Some(condition) = rule.template("Condition", faults) {
+            rules.push(Rule {
+                condition,
+                next: next.to_owned(),
+                assign: read_assign(&rule, faults),
+                output: rule.template("Output", faults),
+            });
+        }
+    }
+    let default = reader.text("Default", faults).map(str::to_owned);
+    if let Some(default) = &default {
+        out.push(Transition { target: default.clone(), at: reader.path("Default") });
+    }
+    Some(Kind::Choice { rules, default })
+}
+
+/// The names in `ErrorEquals`.
+fn read_errors(reader: &Reader<'_>, last: bool, faults: &mut Faults) -> Vec<String> {
+    let Some(list) = reader.list("ErrorEquals", faults) else {
+        return Vec::new();
+    };
+    let at = reader.path("ErrorEquals");
+    if list.is_empty() {
+        faults.add(SCHEMA, "Expected at least one error name", &at);
+    }
+    let names: Vec<String> = list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    if names.len() != list.len() {
+        faults.add(SCHEMA, "Expected value of type String", &at);
+    }
+    if names.iter().any(|name| name == "States.ALL") && (names.len() > 1 || !last) {
+        faults.add(SCHEMA, "States.ALL must appear alone and in the last entry", &at);
+    }
+    names
+}
+
+fn read_retry(reader: &Reader<'_>, faults: &mut Faults) -> Vec<Retrier> {
+    let Some(list) = reader.list("Retry", faults) else {
+        return Vec::new();
+    };
+    let mut retriers = Vec::new();
+    for (index, value) in list.iter().enumerate() {
+        let at = format!("{}[{index}]", reader.path("Retry"));
+        let Value::Object(object) = value else {
+            faults.add(SCHEMA, "Expected value of type Object", &at);
+            continue;
+        };
+        let entry = Reader { object, at: &at, jsonata: reader.jsonata, whole: reader.whole };
+        let known = [
+            "ErrorEquals",
+            "IntervalSeconds",
+            "MaxAttempts",
+            "BackoffRate",
+            "MaxDelaySeconds",
+            "JitterStrategy",
+            "Comment",
+        ];
+        entry.only(&[&known], faults);
+        if !entry.require(&["ErrorEquals"], faults) {
+            continue;
+        }
+        let backoff_rate = match entry.field("BackoffRate").map(Value::as_f64) {
+            None => 2.0,
+            Some(Some(rate)) if rate >= 1.0 => rate,
+            Some(_) => {
+                faults.add(
+                    SCHEMA,
+                    "Expected value of type Number not below 1",
+                    &entry.path("BackoffRate"),
+                );
+                1.0
+            }
+        };
+        let full_jitter = match entry.text("JitterStrategy", faults) {
+            None | Some("NONE") => false,
+            Some("FULL") => true,
+            Some(_) => {
+                faults.add(
+                    SCHEMA,
+                    "Value is not one of the accepted values: [FULL, NONE]",
+                    &entry.path("JitterStrategy"),
+                );
+                false
+            }
+        };
+        retriers.push(Retrier {
+            errors: read_errors(&entry, index + 1 == list.len(), faults),
+            interval_seconds: entry
+                .integer("IntervalSeconds", 1..=LONGEST_WAIT, faults)
+                .unwrap_or(1),
+            max_attempts: entry.integer("MaxAttempts", 0..=LONGEST_WAIT, faults).unwrap_or(3),
+            backoff_rate,
+            max_delay_seconds: entry.integer("MaxDelaySeconds", 1..=31_622_400, faults),
+            full_jitter,
+        });
+    }
+    retriers
+}
+
+fn read_catch(reader: &Reader<'_>, out: &mut Vec<Transition>, faults: &mut Faults) -> Vec<Catcher> {
+    let Some(list) = reader.list("Catch", faults) else {
+        return Vec::new();
+    };
+    let mut catchers = Vec::new();
+    for (index, value) in list.iter().enumerate() {
+        let at = format!("{}[{index}]", reader.path("Catch"));
+        let Value::Object(object) = value else {
+            faults.add(SCHEMA, "Expected value of type Object", &at);
+            continue;
+        };
+        let entry = Reader { object, at: &at, jsonata: reader.jsonata, whole: reader.whole };
+        entry.only(&[&["ErrorEquals", "Next", "Assign", "Output", "Comment"]], faults);
+        if !entry.require(&["ErrorEquals", "Next"], faults) {
+            continue;
+        }
+        let Some(next) = entry.text("Next", faults) else {
+            continue;
+        };
+        out.push(Transition { target: next.to_owned(), at: entry.path("Next") });
+        catchers.push(Catcher {
+            errors: read_errors(&entry, index + 1 == list.len(), faults),
+            next: next.to_owned(),
+            assign: read_assign(&entry, faults),
+            output: entry.template("Output", faults),
+        });
+    }
+    catchers
+}

@@ -1,0 +1,216 @@
+//! Reading the fields of a JSON object, with every fault noted.
+
+use serde_json::{Map, Value};
+
+use super::template::{Template, expression_text};
+use super::{
+    BAD_EXPRESSION, Diagnostic, SCHEMA, Severity, UNSUPPORTED_EXPRESSION, UNSUPPORTED_LANGUAGE,
+};
+use crate::jsonata::{Expression, top_level_references};
+
+/// How many faults are listed.
+const MOST: usize = 100;
+
+/// The faults found so far.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    pub(super) list: Vec<Diagnostic>,
+}
+
+impl Faults {
+    pub(super) fn add(&mut self, code: &'static str, message: impl Into<String>, location: &str) {
+        self.push(code, message.into(), Some(location.to_owned()));
+    }
+
+    pub(super) fn add_whole(&mut self, code: &'static str, message: impl Into<String>) {
+        self.push(code, message.into(), None);
+    }
+
+    fn push(&mut self, code: &'static str, message: String, location: Option<String>) {
+        if self.list.len() < MOST {
+            self.list.push(Diagnostic { severity: Severity::Error, code, message, location });
+        }
+    }
+}
+
+/// An object being read: its members, where it stands, and the query language that holds there.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) object: &'a Map<String, Value>,
+    pub(super) at: &'a str,
+    pub(super) jsonata: bool,
+    /// Whether JSONata is the query language of the whole machine: states inherit from there, not
+    /// from a state around them.
+    pub(super) whole: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn field(&self, name: &str) -> Option<&'a Value> {
+        self.object.get(name)
+    }
+
+    pub(super) fn path(&self, name: &str) -> String {
+        if self.at == "/" { format!("/{name}") } else { format!("{}/{name}", self.at) }
+    }
+
+    /// Notes the required fields that are missing, in one fault as AWS does.
+    pub(super) fn require(&self, names: &[&str], faults: &mut Faults) -> bool {
+        let missing: Vec<&str> =
+            names.iter().copied().filter(|name| !self.object.contains_key(*name)).collect();
+        if missing.is_empty() {
+            return true;
+        }
+        let message = format!("These fields are required: [{}]", missing.join(", "));
+        faults.add(SCHEMA, message, self.at);
+        false
+    }
+
+    /// Notes the fields that are not in `known`.
+    pub(super) fn only(&self, known: &[&[&str]], faults: &mut Faults) {
+        for name in self.object.keys() {
+            if known.iter().any(|names| names.contains(&name.as_str())) {
+                continue;
+            }
+            if !self.jsonata && is_jsonpath_field(name) {
+                faults.add(
+                    UNSUPPORTED_LANGUAGE,
+                    format!(
+                        "The JSONPath query language is not supported by this engine: '{name}' needs it. Set QueryLanguage to JSONata"
+                    ),
+                    &self.path(name),
+                );
+            } else {
+                faults.add(SCHEMA, format!("Field '{name}' is not supported"), self.at);
+            }
+        }
+    }
+
+    pub(super) fn text(&self, name: &str, faults: &mut Faults) -> Option<&'a str> {
+        match self.field(name)? {
+            Value::String(text) => Some(text),
+            _ => {
+                faults.add(SCHEMA, "Expected value of type String", &self.path(name));
+                None
+            }
+        }
+    }
+
+    pub(super) fn list(&self, name: &str, faults: &mut Faults) -> Option<&'a [Value]> {
+        match self.field(name)? {
+            Value::Array(items) => Some(items),
+            _ => {
+                faults.add(SCHEMA, "Expected value of type Array", &self.path(name));
+                None
+            }
+        }
+    }
+
+    pub(super) fn map(&self, name: &str, faults: &mut Faults) -> Option<&'a Map<String, Value>> {
+        match self.field(name)? {
+            Value::Object(object) => Some(object),
+            _ => {
+                faults.add(SCHEMA, "Expected value of type Object", &self.path(name));
+                None
+            }
+        }
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn integer(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<u64>,
+        faults: &mut Faults,
+    ) -> Option<u64> {
+        let value = self.field(name)?;
+        let number = value.as_u64().filter(|number| range.contains(number));
+        if number.is_none() {
+            let message =
+                format!("Expected value of type Integer from {} to {}", range.start(), range.end());
+            faults.add(SCHEMA, message, &self.path(name));
+        }
+        number
+    }
+
+    /// A field that may hold expressions.
+    pub(super) fn template(&self, name: &str, faults: &mut Faults) -> Option<Template> {
+        let value = self.field(name)?;
+        Some(self.template_of(value, &self.path(name), faults))
+    }
+
+    pub(super) fn template_of(&self, value: &Value, at: &str, faults: &mut Faults) -> Template {
+        match value {
+            Value::String(text) if self.jsonata => match expression_text(text) {
+                Some(source) => expression(source, at, faults)
+                    .map_or_else(|| Template::Literal(Value::Null), Template::Expression),
+                None => Template::Literal(value.clone()),
+            },
+            Value::Array(items) => {
+                let items: Vec<Template> = items
+                    .iter()
+                    .enumerate()
+                    .map(|(index, item)| self.template_of(item, &format!("{at}[{index}]"), faults))
+                    .collect();
+                if items.iter().all(is_literal) {
+                    return Template::Literal(value.clone());
+                }
+                Template::Array(items)
+            }
+            Value::Object(members) => {
+                let members: Vec<(String, Template)> = members
+                    .iter()
+                    .map(|(name, member)| {
+                        let at = format!("{at}/{name}");
+                        if !self.jsonata && name.ends_with(".$") {
+                            faults.add(
+                                UNSUPPORTED_LANGUAGE,
+                                format!("The JSONPath query language is not supported by this engine: '{name}' needs it. Set QueryLanguage to JSONata"),
+                                &at,
+                            );
+                        }
+                        (name.clone(), self.template_of(member, &at, faults))
+                    })
+                    .collect();
+                if members.iter().all(|(_, member)| is_literal(member)) {
+                    return Template::Literal(value.clone());
+                }
+                Template::Object(members)
+            }
+            _ => Template::Literal(value.clone()),
+        }
+    }
+}
+
+fn is_literal(template: &Template) -> bool {
+    matches!(template, Template::Literal(_))
+}
+
+fn expression(source: &str, at: &str, faults: &mut Faults) -> Option<Box<Expression>> {
+    match Expression::parse(source) {
+        Ok(expression) => {
+            for name in top_level_references(expression.ast()) {
+                faults.add(
+                    UNSUPPORTED_EXPRESSION,
+                    format!("Reference to '{name}' at the top level is not supported."),
+                    at,
+                );
+            }
+            Some(Box::new(expression))
+        }
+        Err(message) => {
+            // AWS strips the parser's code.
+            let text = message
+                .split_once(": ")
+                .filter(|(code, _)| code.len() == 5 && code.starts_with('S'))
+                .map_or(message.as_str(), |(_, text)| text);
+            faults.add(BAD_EXPRESSION, text, at);
+            None
+        }
+    }
+}
+
+fn is_jsonpath_field(name: &str) -> bool {
+    name.ends_with("Path")
+        || matches!(name, "Parameters" | "ResultSelector" | "Iterator" | "Variable")
+        || name.ends_with(".$")
+}

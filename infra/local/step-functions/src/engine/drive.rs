@@ -1,0 +1,292 @@
+//! Driving an execution: writing what it decided, then doing it, then waiting for what comes.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use super::run::{Birth, Stage};
+use super::{Command, Inner, Machine, Record, Run, lock, now};
+use crate::error::ApiError;
+use crate::execution::{Attempt, Effect, Execution, ScopeId};
+use crate::task::{TaskFailure, TaskRequest};
+
+/// How many commands may wait for one execution.
+const COMMANDS: usize = 64;
+
+type Answer = (ScopeId, Attempt, Result<serde_json::Value, TaskFailure>);
+
+/// An answer that is held back until its reason is on disk.
+enum Reply {
+    Done(oneshot::Sender<()>),
+    Known(oneshot::Sender<bool>, bool),
+}
+
+impl Inner {
+    /// Starts an execution, unless there is one with this ARN. Answers the execution and whether
+    /// this call started it.
+    pub(crate) async fn start(
+        self: &Arc<Self>,
+        machine: &Machine,
+        name: String,
+        arn: String,
+        input: String,
+    ) -> Result<(Arc<Run>, bool), ApiError> {
+        let at = now();
+        let birth = Birth {
+            arn,
+            name,
+            machine_arn: machine.arn.clone(),
+            revision: Arc::clone(&machine.revision),
+            express: machine.express,
+            started: at,
+            input: input.clone(),
+            order: self.order.fetch_add(1, Ordering::Relaxed) + 1,
+        };
+        let run = Arc::new(Run::new(birth, Stage::Starting));
+        {
+            let mut runs = self.runs.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if let Some(known) = runs.by_arn.get(&run.arn) {
+                return Ok((Arc::clone(known), false));
+            }
+            runs.add(&run);
+        }
+        let mut execution =
+            Execution::new(self.identity(&run), machine.revision.definition.clone());
+        execution.start(input, at);
+        let events = execution.take_events();
+        let written = match events.first() {
+            Some(event) => self.write(&Record::execution(&run, event)).await,
+            None => Err(ApiError::internal("an execution has no start")),
+        };
+        match written {
+            Ok(position) => {
+                run.record(position, &[]);
+            }
+            Err(error) => {
+                self.runs.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&run);
+                run.set_stage(Stage::Lost);
+                return Err(error);
+            }
+        }
+        self.running.fetch_add(1, Ordering::Relaxed);
+        run.set_stage(Stage::Running);
+        // Nobody may be listening.
+        drop(self.changes.send(run.snapshot()));
+        self.spawn_driver(Arc::clone(&run), execution);
+        Ok((run, true))
+    }
+
+    /// Notes who waits for a token.
+    pub(super) fn listen(&self, run: &Arc<Run>, scope: ScopeId, token: String) {
+        lock(&self.tokens).insert(token, (Arc::clone(run), scope));
+    }
+
+    pub(super) fn spawn_driver(self: &Arc<Self>, run: Arc<Run>, execution: Execution) {
+        let Some(alive) = lock(&self.alive).clone() else {
+            return;
+        };
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        run.attach(commands);
+        let (answers, answered) = mpsc::unbounded_channel();
+        let driver = Driver {
+            inner: Arc::clone(self),
+            run,
+            execution,
+            inbox,
+            answers,
+            answered,
+            tasks: HashMap::new(),
+            replies: Vec::new(),
+        };
+        tokio::spawn(async move {
+            driver.drive().await;
+            drop(alive);
+        });
+    }
+}
+
+struct Driver {
+    inner: Arc<Inner>,
+    run: Arc<Run>,
+    execution: Execution,
+    inbox: mpsc::Receiver<Command>,
+    answers: mpsc::UnboundedSender<Answer>,
+    answered: mpsc::UnboundedReceiver<Answer>,
+    tasks: HashMap<Attempt, AbortHandle>,
+    replies: Vec<Reply>,
+}
+
+impl Driver {
+    async fn drive(mut self) {
+        let mut stop = self.inner.stop.clone();
+        loop {
+            self.execution.run(now());
+            if let Err(error) = self.settle().await {
+                tracing::error!(execution = self.run.arn, %error, "an execution cannot go on until the engine is opened again");
+                break;
+            }
+            if self.execution.has_ended() {
+                break;
+            }
+            if *stop.borrow() {
+                break;
+            }
+            if !self.execution.is_ready() {
+                let due = self.execution.next_due();
+                tokio::select! {
+                    _ = stop.changed() => break,
+                    Some(command) = self.inbox.recv() => self.obey(command),
+                    Some((scope, attempt, result)) = self.answered.recv() => {
+                        self.take(scope, attempt, result);
+                    }
+                    () = until(due) => self.execution.fire(now()),
+                }
+            }
+            // Whatever else has come goes into the same write.
+            while let Ok(command) = self.inbox.try_recv() {
+                self.obey(command);
+            }
+            while let Ok((scope, attempt, result)) = self.answered.try_recv() {
+                self.take(scope, attempt, result);
+            }
+            if self.execution.is_ready() {
+                // A long burst does not keep the others waiting.
+                if self.execution.next_due().is_some_and(|due| due <= now()) {
+                    self.execution.fire(now());
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        self.run.detach();
+        for task in self.tasks.values() {
+            task.abort();
+        }
+    }
+
+    /// Puts the events on disk, then lets their effects happen.
+    async fn settle(&mut self) -> Result<(), ApiError> {
+        let events = self.execution.take_events();
+        if !events.is_empty() {
+            let record = Record::events(&self.run, &events);
+            let position = self.inner.write(&record).await?;
+            self.run.record(position, &events);
+        }
+        for reply in self.replies.drain(..) {
+            // The one who asked may have gone.
+            match reply {
+                Reply::Done(reply) => drop(reply.send(())),
+                Reply::Known(reply, known) => drop(reply.send(known)),
+            }
+        }
+        for effect in self.execution.take_effects() {
+            self.perform(effect);
+        }
+        if self.execution.has_ended() {
+            self.inner.running.fetch_sub(1, Ordering::Relaxed);
+            self.run.set_stage(Stage::Ended);
+            // Nobody may be listening.
+            drop(self.inner.changes.send(self.run.snapshot()));
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Invoke {
+                scope,
+                attempt,
+                resource,
+                state,
+                arguments,
+                timeout_seconds,
+                token,
+            } => {
+                if self.execution.has_ended() {
+                    return;
+                }
+                let wait_for_token = token.is_some();
+                if let Some(token) = token {
+                    self.inner.listen(&self.run, scope, token);
+                }
+                let request = TaskRequest {
+                    resource,
+                    arguments: Arc::unwrap_or_clone(arguments),
+                    wait_for_token,
+                    execution_arn: self.run.arn.clone(),
+                    state,
+                    timeout: timeout_seconds.map(Duration::from_secs),
+                };
+                let executor = Arc::clone(&self.inner.tasks);
+                let answers = self.answers.clone();
+                let task = tokio::spawn(async move {
+                    let work = async { executor.execute(request).await };
+                    let result = AssertUnwindSafe(work).catch_unwind().await;
+                    let result = result.unwrap_or_else(|_| {
+                        Err(TaskFailure {
+                            error: "States.TaskFailed".to_owned(),
+                            cause: Some("The task executor panicked.".to_owned()),
+                        })
+                    });
+                    // The execution may have ended.
+                    drop(answers.send((scope, attempt, result)));
+                });
+                self.tasks.insert(attempt, task.abort_handle());
+            }
+            Effect::Cancel { attempt } => {
+                if let Some(task) = self.tasks.remove(&attempt) {
+                    task.abort();
+                }
+            }
+            Effect::Release { attempt } => {
+                self.tasks.remove(&attempt);
+            }
+            Effect::Forget { token } => {
+                lock(&self.inner.tokens).remove(&token);
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        scope: ScopeId,
+        attempt: Attempt,
+        result: Result<serde_json::Value, TaskFailure>,
+    ) {
+        self.tasks.remove(&attempt);
+        self.execution.invoked(now(), scope, attempt, result.into());
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Stop { error, cause, reply } => {
+                self.execution.stop(now(), error, cause);
+                self.replies.push(Reply::Done(reply));
+            }
+            Command::Complete { scope, token, completion, reply } => {
+                let known = self.execution.complete_token(now(), scope, &token, completion);
+                self.replies.push(Reply::Known(reply, known));
+            }
+            Command::Heartbeat { scope, token, reply } => {
+                let known = self.execution.heartbeat(now(), scope, &token);
+                self.replies.push(Reply::Known(reply, known));
+            }
+        }
+    }
+}
+
+/// Waits until `due`, or for ever.
+async fn until(due: Option<i64>) {
+    match due {
+        Some(due) => {
+            let wait = u64::try_from(due.saturating_sub(now())).unwrap_or(0);
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
+        None => std::future::pending().await,
+    }
+}

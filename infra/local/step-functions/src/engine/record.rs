@@ -1,0 +1,69 @@
+//! What the journal holds.
+//!
+//! Persisted: variants and fields may be added, never changed.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Machine, Run};
+use crate::execution::Event;
+
+/// One record of the journal.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Record<'a> {
+    /// A state machine was created or updated.
+    Machine {
+        arn: Cow<'a, str>,
+        name: Cow<'a, str>,
+        express: bool,
+        role: Cow<'a, str>,
+        revision: Cow<'a, str>,
+        definition: Cow<'a, str>,
+        created: i64,
+        updated: i64,
+    },
+    /// A state machine was deleted.
+    MachineDeleted { arn: Cow<'a, str> },
+    /// An execution started.
+    Execution {
+        arn: Cow<'a, str>,
+        name: Cow<'a, str>,
+        machine: Cow<'a, str>,
+        revision: Cow<'a, str>,
+        express: bool,
+        event: Cow<'a, Event>,
+    },
+    /// An execution went on.
+    Events { execution: Cow<'a, str>, events: Cow<'a, [Event]> },
+}
+
+impl<'a> Record<'a> {
+    pub(crate) fn machine(machine: &'a Machine) -> Self {
+        Self::Machine {
+            arn: Cow::Borrowed(&machine.arn),
+            name: Cow::Borrowed(&machine.name),
+            express: machine.express,
+            role: Cow::Borrowed(&machine.revision.role),
+            revision: Cow::Borrowed(&machine.revision.id),
+            definition: Cow::Borrowed(&machine.revision.text),
+            created: machine.created,
+            updated: machine.revision.updated,
+        }
+    }
+
+    pub(crate) fn execution(run: &'a Run, event: &'a Event) -> Self {
+        Self::Execution {
+            arn: Cow::Borrowed(&run.arn),
+            name: Cow::Borrowed(&run.name),
+            machine: Cow::Borrowed(&run.machine_arn),
+            revision: Cow::Borrowed(&run.revision.id),
+            express: run.express,
+            event: Cow::Borrowed(event),
+        }
+    }
+
+    pub(crate) fn events(run: &'a Run, events: &'a [Event]) -> Self {
+        Self::Events { execution: Cow::Borrowed(&run.arn), events: Cow::Borrowed(events) }
+    }
+}

@@ -1,0 +1,356 @@
+//! The interpreter: an execution's state, and how events change it.
+//!
+//! Nothing here does input or output, and nothing changes the state except [`Execution::apply`],
+//! so that replaying the events of a journal gives exactly the state that wrote them.
+
+mod apply;
+mod environment;
+mod event;
+mod failure;
+mod fan;
+mod history;
+mod run;
+mod state;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub(crate) use event::{Body, Event, Json, ROOT, ScopeId};
+pub(crate) use history::{instant_seconds, render};
+
+use crate::definition::{Definition, Graph, State};
+use crate::task::TaskFailure;
+
+/// How many events an execution may have; AWS's quota.
+pub(crate) const MOST_EVENTS: u64 = 25_000;
+/// How large an input, an output or a result may be, in bytes of JSON; AWS's quota.
+pub(crate) const LARGEST_DATA: usize = 262_144;
+
+/// What an execution is called and where it runs: the fixed part of the context object.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) arn: String,
+    pub(crate) name: String,
+    pub(crate) machine_arn: String,
+    pub(crate) machine_name: String,
+    pub(crate) role: String,
+}
+
+/// How an execution stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Status {
+    Running,
+    Succeeded(Arc<Value>),
+    Failed { error: Option<String>, cause: Option<String> },
+    Aborted { error: Option<String>, cause: Option<String> },
+    TimedOut,
+}
+
+/// Identifies one try of one task: the id of its scheduled event.
+pub(crate) type Attempt = u64;
+
+/// What the driver has to do once the events are on disk.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Perform a task.
+    Invoke {
+        scope: ScopeId,
+        attempt: Attempt,
+        resource: String,
+        state: String,
+        arguments: Arc<Value>,
+        timeout_seconds: Option<u64>,
+        token: Option<String>,
+    },
+    /// Give a task up.
+    Cancel { attempt: Attempt },
+    /// A task's token was completed before the call that handed it on returned: let that call end
+    /// by itself.
+    Release { attempt: Attempt },
+    /// Forget a token.
+    Forget { token: String },
+}
+
+/// A running execution.
+pub(crate) struct Execution {
+    pub(crate) identity: Identity,
+    pub(crate) status: Status,
+    definition: Definition,
+    input: Arc<Value>,
+    started_at: i64,
+    next_id: u64,
+    next_scope: ScopeId,
+    scopes: BTreeMap<ScopeId, Scope>,
+    /// Scopes that can go on.
+    ready: VecDeque<ScopeId>,
+    /// Events since the last [`Execution::take_events`].
+    events: Vec<Event>,
+    effects: Vec<Effect>,
+}
+
+struct Scope {
+    /// The scope whose state began this one, and the branch or item of it that this is.
+    parent: Option<(ScopeId, usize)>,
+    graph: Arc<Graph>,
+    /// Variables assigned in this scope; those of the parents show through.
+    variables: HashMap<String, Value>,
+    /// The last event of this line of control.
+    last: u64,
+    /// The item of the Map iteration that this is.
+    item: Option<Arc<Value>>,
+    phase: Phase,
+}
+
+enum Phase {
+    /// About to enter a state.
+    Next {
+        state: String,
+        input: Arc<Value>,
+    },
+    In(Box<Active>),
+    Ended(Arc<Value>),
+}
+
+/// The state that a scope is in.
+struct Active {
+    state: Arc<State>,
+    input: Arc<Value>,
+    entered: u64,
+    entered_at: i64,
+    /// What an `EvaluationFailed` follows: the event that led to the present decision.
+    decision: u64,
+    /// How often each retrier was used.
+    used: Vec<u64>,
+    retries: u64,
+    work: Work,
+}
+
+enum Work {
+    /// Nothing is under way: the state's work is to begin.
+    Fresh,
+    Task(Running),
+    Wait {
+        due: i64,
+    },
+    Retry {
+        due: i64,
+    },
+    Fan(Fan),
+}
+
+/// A task under way.
+struct Running {
+    attempt: Attempt,
+    parameters: Arc<Value>,
+    token: Option<String>,
+    submitted: bool,
+    timeout_seconds: Option<u64>,
+    heartbeat_seconds: Option<u64>,
+    due: Option<i64>,
+    beat_due: Option<i64>,
+}
+
+/// Branches or iterations under way.
+struct Fan {
+    items: Option<Arc<Value>>,
+    children: Vec<ScopeId>,
+    started: usize,
+    finished: usize,
+    results: Vec<Option<Arc<Value>>>,
+    concurrency: usize,
+    /// What the state's succeeded and exited events follow.
+    last: u64,
+    /// What the next iteration's started event follows.
+    follow: u64,
+}
+
+/// An error on its way to `Retry` and `Catch`.
+#[derive(Debug, Clone)]
+struct Failure {
+    error: Option<String>,
+    cause: Option<String>,
+    /// A second name that `ErrorEquals` may match.
+    alias: Option<&'static str>,
+}
+
+impl Failure {
+    fn named(error: &str, cause: impl Into<String>) -> Self {
+        Self { error: Some(error.to_owned()), cause: Some(cause.into()), alias: None }
+    }
+
+    /// What a catcher sees.
+    fn output(&self) -> Value {
+        serde_json::json!({ "Error": self.error, "Cause": self.cause })
+    }
+}
+
+/// The outcome of a task, from the executor or from the holder of its token.
+#[derive(Debug)]
+pub(crate) enum Completion {
+    Succeeded(Value),
+    Failed { error: Option<String>, cause: Option<String> },
+}
+
+impl From<Result<Value, TaskFailure>> for Completion {
+    fn from(result: Result<Value, TaskFailure>) -> Self {
+        match result {
+            Ok(value) => Self::Succeeded(value),
+            Err(TaskFailure { error, cause }) => Self::Failed { error: Some(error), cause },
+        }
+    }
+}
+
+impl Execution {
+    /// An execution that has not begun: give it events to replay, or [`Execution::start`] it.
+    pub(crate) fn new(identity: Identity, definition: Definition) -> Self {
+        Self {
+            identity,
+            status: Status::Running,
+            definition,
+            input: Arc::new(Value::Null),
+            started_at: 0,
+            next_id: 1,
+            next_scope: 1,
+            scopes: BTreeMap::new(),
+            ready: VecDeque::new(),
+            events: Vec::new(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Writes the first event.
+    pub(crate) fn start(&mut self, input: String, now: i64) {
+        let role = self.identity.role.clone();
+        self.emit(now, ROOT, 0, Body::ExecutionStarted { input, role });
+        self.ready.push_back(ROOT);
+    }
+
+    /// Prepares an execution whose events were replayed to go on: lists its open tasks as effects.
+    pub(crate) fn resume(&mut self, now: i64) {
+        // Nobody could send a heartbeat while the engine was down.
+        for scope in self.scopes.values_mut() {
+            if let Phase::In(active) = &mut scope.phase
+                && let Work::Task(running) = &mut active.work
+                && running.token.is_some()
+                && let Some(seconds) = running.heartbeat_seconds
+            {
+                running.beat_due = Some(now.saturating_add(milliseconds(seconds)));
+            }
+        }
+        let ids: Vec<ScopeId> = self.scopes.keys().copied().collect();
+        for id in ids {
+            let Some(scope) = self.scopes.get(&id) else {
+                continue;
+            };
+            match &scope.phase {
+                Phase::In(active) => match &active.work {
+                    Work::Task(running) => {
+                        // Otherwise its call returned, and only the token is waited for.
+                        if !running.submitted {
+                            self.effects.push(invoke_effect(id, active, running));
+                        }
+                    }
+                    Work::Fresh | Work::Fan(_) => self.ready.push_back(id),
+                    Work::Wait { .. } | Work::Retry { .. } => {}
+                },
+                Phase::Next { .. } | Phase::Ended(_) => self.ready.push_back(id),
+            }
+        }
+    }
+
+    /// The tokens that tasks wait for.
+    pub(crate) fn open_tokens(&self) -> Vec<(ScopeId, String)> {
+        self.scopes
+            .iter()
+            .filter_map(|(id, scope)| match &scope.phase {
+                Phase::In(active) => match &active.work {
+                    Work::Task(running) => Some((*id, running.token.clone()?)),
+                    _ => None,
+                },
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.ready.is_empty() && self.status == Status::Running
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.status != Status::Running
+    }
+
+    /// When the next timer is due.
+    pub(crate) fn next_due(&self) -> Option<i64> {
+        let timers = self.scopes.values().filter_map(|scope| match &scope.phase {
+            Phase::In(active) => match &active.work {
+                Work::Task(running) => [running.due, running.beat_due].into_iter().flatten().min(),
+                Work::Wait { due } | Work::Retry { due } => Some(*due),
+                Work::Fresh | Work::Fan(_) => None,
+            },
+            _ => None,
+        });
+        timers.chain(self.deadline()).min()
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        let seconds = self.definition.timeout_seconds?;
+        Some(self.started_at.saturating_add(milliseconds(seconds)))
+    }
+
+    /// Records an event and lets it change the state. Answers its id.
+    fn emit(&mut self, now: i64, scope: ScopeId, previous: u64, body: Body) -> u64 {
+        let public = body.is_public();
+        if public && self.next_id == MOST_EVENTS && !matches!(body, Body::ExecutionFailed { .. }) {
+            // The last id is for the event that says so.
+            return self.give_up(now);
+        }
+        if self.has_ended() {
+            return 0;
+        }
+        let id = if public { self.next_id } else { 0 };
+        let event = Event { id, previous, at: now, scope, body };
+        self.apply(&event);
+        self.events.push(event);
+        id
+    }
+
+    fn give_up(&mut self, now: i64) -> u64 {
+        let previous = self.next_id.saturating_sub(1);
+        let cause =
+            format!("The execution reached the maximum number of history events ({MOST_EVENTS}).");
+        let body =
+            Body::ExecutionFailed { error: Some("States.Runtime".to_owned()), cause: Some(cause) };
+        self.emit(now, ROOT, previous, body)
+    }
+}
+
+fn milliseconds(seconds: u64) -> i64 {
+    i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX)
+}
+
+fn invoke_effect(scope: ScopeId, active: &Active, running: &Running) -> Effect {
+    let resource = match &active.state.kind {
+        crate::definition::Kind::Task(task) => task.resource.plain_arn().to_owned(),
+        _ => String::new(),
+    };
+    Effect::Invoke {
+        scope,
+        attempt: running.attempt,
+        resource,
+        state: active.state.name.clone(),
+        arguments: Arc::clone(&running.parameters),
+        timeout_seconds: running.timeout_seconds,
+        token: running.token.clone(),
+    }
+}

@@ -1,0 +1,213 @@
+//! JSONata as Step Functions has it: the extra functions, `$states`, and no `$eval`.
+
+mod check;
+mod convert;
+mod functions;
+
+use std::rc::Rc;
+
+use jsonata_core::ast::AstNode;
+use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
+use jsonata_core::value::{JMap, JValue};
+use serde_json::Value;
+
+pub(crate) use check::top_level_references;
+
+/// How long one expression may run.
+const TIME_LIMIT_MS: u64 = 3_000;
+/// How deep an expression may recurse.
+const DEPTH_LIMIT: usize = 3_000;
+/// How many values a sequence may hold.
+const SEQUENCE_LIMIT: usize = 500_000;
+
+/// A parsed expression: what stands between `{%` and `%}`.
+#[derive(Debug, Clone)]
+pub(crate) struct Expression {
+    /// The text, trimmed, as causes quote it.
+    pub(crate) source: String,
+    ast: AstNode,
+    /// The variables that the text mentions, so that only those are bound.
+    variables: Vec<String>,
+    /// The members of `$states` that the text mentions; none when it uses `$states` as a whole.
+    members: Option<Vec<String>>,
+}
+
+impl Expression {
+    /// Parses `source`; the error is the parser's message with its code.
+    pub(crate) fn parse(source: &str) -> Result<Self, String> {
+        let source = source.trim();
+        let ast = jsonata_core::parser::parse(source).map_err(|error| error.to_string())?;
+        let (variables, members) = mentions(source);
+        Ok(Self { source: source.to_owned(), ast, variables, members })
+    }
+
+    /// The syntax tree.
+    pub(crate) fn ast(&self) -> &AstNode {
+        &self.ast
+    }
+}
+
+/// The variables in `source`, and which members of `$states` it reads. Text in strings counts
+/// too: binding too much is harmless.
+fn mentions(source: &str) -> (Vec<String>, Option<Vec<String>>) {
+    let mut variables = Vec::new();
+    let mut members = Some(Vec::new());
+    for piece in source.split('$').skip(1) {
+        let end = piece.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(piece.len());
+        let (name, rest) = piece.split_at(end);
+        if name == "states" {
+            let member = rest.strip_prefix('.').map(|rest| {
+                let end =
+                    rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+                rest.split_at(end).0.to_owned()
+            });
+            match (member, &mut members) {
+                (Some(member), Some(members)) if !member.is_empty() => members.push(member),
+                _ => members = None,
+            }
+        }
+        if !name.is_empty() && !variables.iter().any(|known| known == name) {
+            variables.push(name.to_owned());
+        }
+    }
+    (variables, members)
+}
+
+/// Where an evaluation finds what expressions may read.
+pub(crate) trait Environment {
+    /// The value of a workflow variable.
+    fn variable(&self, name: &str) -> Option<&Value>;
+    /// A member of `$states`: `input`, `result`, `errorOutput` or `context`.
+    fn member(&self, name: &str) -> Option<JValue>;
+}
+
+const MEMBERS: [&str; 4] = ["input", "result", "errorOutput", "context"];
+
+/// Why an expression has no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It evaluated to nothing.
+    Undefined,
+    /// It evaluated to a function or a regular expression.
+    Unsupported,
+    /// It threw; the message with its code.
+    Threw(String),
+}
+
+/// The value of `expression` in `environment`.
+pub(crate) fn evaluate(
+    expression: &Expression,
+    environment: &dyn Environment,
+) -> Result<Value, Fault> {
+    let mut context = Context::new();
+    for name in &expression.variables {
+        if name == "states" {
+            let states = states_object(environment, expression.members.as_deref());
+            context.bind(name.clone(), states);
+        } else if let Some(value) = environment.variable(name) {
+            context.bind(name.clone(), convert::from_json(value));
+        }
+    }
+    let options = EvaluatorOptions {
+        timeout_ms: Some(TIME_LIMIT_MS),
+        max_stack_depth: Some(DEPTH_LIMIT),
+        max_sequence_length: Some(SEQUENCE_LIMIT),
+        ..EvaluatorOptions::default()
+    };
+    let mut evaluator = Evaluator::with_options(context, options);
+    functions::register(&mut evaluator)
+        .map_err(|error| Fault::Threw(error.message().to_owned()))?;
+    let result = evaluator
+        .evaluate(&expression.ast, &JValue::Undefined)
+        .map_err(|error| Fault::Threw(canonical(error.message())))?;
+    if result.is_undefined() {
+        return Err(Fault::Undefined);
+    }
+    convert::to_json(&result)
+}
+
+fn states_object(environment: &dyn Environment, members: Option<&[String]>) -> JValue {
+    let object: JMap = MEMBERS
+        .iter()
+        .filter(|name| members.is_none_or(|members| members.iter().any(|m| m == *name)))
+        .filter_map(|name| Some(((*name).to_owned(), environment.member(name)?)))
+        .collect();
+    JValue::Object(Rc::new(object))
+}
+
+pub(crate) use convert::from_json;
+
+/// The message as the reference implementation words it.
+fn canonical(message: &str) -> String {
+    let base = "T1006: Attempted to invoke a non-function";
+    if message.starts_with(base) {
+        return base.to_owned();
+    }
+    message.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    struct Fixed(Value);
+
+    impl Environment for Fixed {
+        fn variable(&self, name: &str) -> Option<&Value> {
+            self.0.get(name)
+        }
+        fn member(&self, name: &str) -> Option<JValue> {
+            self.0.get("states")?.get(name).map(from_json)
+        }
+    }
+
+    fn run(source: &str, environment: Value) -> Result<Value, Fault> {
+        evaluate(&Expression::parse(source).unwrap(), &Fixed(environment))
+    }
+
+    #[test]
+    fn numbers_variables_and_states() {
+        let env = json!({"x": [1, 2], "states": {"input": {"a": 4}, "result": 2}});
+        assert_eq!(run("$sum($x) + $states.input.a", env.clone()), Ok(json!(7)));
+        assert_eq!(run("$states", env.clone()), Ok(json!({"input": {"a": 4}, "result": 2})));
+        assert_eq!(run("1 / 4", env.clone()), Ok(json!(0.25)));
+        assert_eq!(run("$nothing", env.clone()), Err(Fault::Undefined));
+        assert_eq!(run("function($x){$x}", env), Err(Fault::Unsupported));
+    }
+
+    #[test]
+    fn added_functions() {
+        let none = json!({});
+        assert_eq!(run("$partition([1,2,3], 2)", none.clone()), Ok(json!([[1, 2], [3]])));
+        assert_eq!(run("$partition([0], 1)", none.clone()), Ok(json!([[0]])));
+        assert_eq!(run("$range(1, 9, 3)", none.clone()), Ok(json!([1, 4, 7])));
+        assert_eq!(run("$range(1, 9, 9)", none.clone()), Ok(json!(1)));
+        assert_eq!(
+            run("$hash('a', 'MD5')", none.clone()),
+            Ok(json!("0cc175b9c0f1b6a831c399e269772661"))
+        );
+        assert_eq!(
+            run("$hash('a', 'SHA-1')", none.clone()),
+            Ok(json!("86f7e437faa5a7fce15d1ddcb9eaeaea377667b8"))
+        );
+        assert_eq!(run("$parse('{\"a\": [1]}')", none.clone()), Ok(json!({"a": [1]})));
+        assert_eq!(run("$length($uuid())", none.clone()), Ok(json!(36)));
+        assert_eq!(run("$random(7) = $random(7)", none.clone()), Ok(json!(true)));
+        assert_eq!(run("$random() < 1", none.clone()), Ok(json!(true)));
+        assert!(matches!(run("$eval('1')", none.clone()), Err(Fault::Threw(_))));
+        assert_eq!(
+            run("$randomSeeded(1)", none),
+            Err(Fault::Threw("T1006: Attempted to invoke a non-function".to_owned()))
+        );
+    }
+
+    #[test]
+    fn endless_recursion_ends() {
+        assert!(matches!(
+            run("($f := function($x){ $f($x + 1) }; $f(1))", json!({})),
+            Err(Fault::Threw(_))
+        ));
+    }
+}
