@@ -14,9 +14,13 @@ use serde_json::{Value, json};
 /// Longest text of a rule in bytes: a decision stays below 30 KB.
 const MAX_TEXT: usize = 500;
 
-/// How the reason of a skipped check begins when the repository has nothing of the kind. Such a
-/// check is not needed, unless the repository demands it. A tool that is missing is another matter.
-const NOTHING_TO_CHECK: &[&str] = &["no tests found", "no dependencies found", "no lockfile"];
+/// How the reason of a skipped check begins when the push has nothing of the kind: no tests, or no
+/// file in a language that the check knows. Such a check is not needed, unless the repository
+/// demands it. A tool that is missing or a file that is too large is another matter.
+const NOTHING_TO_CHECK: &[&str] =
+    &["no tests found", "no changed file is in a language", "no changed file in a language"];
+/// What such a reason must not name.
+const TOO_LARGE: &str = "too large";
 
 /// Looks at every rule.
 pub(crate) fn all(plan: &Plan, checks: &Checks) -> Vec<RuleResult> {
@@ -69,7 +73,9 @@ impl<'a> Rules<'a> {
                 let reason = result.summary.trim();
                 let lower = reason.to_lowercase();
                 let demanded = self.plan.demanded.iter().any(|name| name == check);
-                if !demanded && NOTHING_TO_CHECK.iter().any(|begin| lower.starts_with(begin)) {
+                let nothing = NOTHING_TO_CHECK.iter().any(|begin| lower.starts_with(begin))
+                    && !lower.contains(TOO_LARGE);
+                if nothing && !demanded {
                     Evidence::Nothing(reason)
                 } else {
                     Evidence::Not(reason.to_owned())
@@ -92,7 +98,7 @@ impl<'a> Rules<'a> {
         let required = self.needs(check);
         match self.evidence(check) {
             Evidence::Not(reason) => not_checked(rule, name, required, json!(0), &reason),
-            Evidence::Nothing(reason) => nothing(rule, required, json!(0), reason),
+            Evidence::Nothing(reason) => nothing(rule, json!(0), reason),
             Evidence::Checked(result) if result.status == StageStatus::Passed => {
                 met(rule, required, json!(0), json!(0), &result.summary)
             }
@@ -112,7 +118,7 @@ impl<'a> Rules<'a> {
         let threshold = json!({ "failed": 0 });
         let result = match self.evidence(check) {
             Evidence::Not(reason) => return not_checked(rule, name, required, threshold, &reason),
-            Evidence::Nothing(reason) => return nothing(rule, required, threshold, reason),
+            Evidence::Nothing(reason) => return nothing(rule, threshold, reason),
             Evidence::Checked(result) => result,
         };
         let output: Option<RunTestsOutput> = read(&result.output);
@@ -198,7 +204,7 @@ impl<'a> Rules<'a> {
         let threshold = json!(limit.map_or("medium", Severity::as_str));
         let result = match self.evidence(check) {
             Evidence::Not(reason) => return not_checked(rule, name, required, threshold, &reason),
-            Evidence::Nothing(reason) => return nothing(rule, required, threshold, reason),
+            Evidence::Nothing(reason) => return nothing(rule, threshold, reason),
             Evidence::Checked(result) => result,
         };
         let output: Option<SecurityCheckOutput> = read(&result.output);
@@ -251,7 +257,7 @@ impl<'a> Rules<'a> {
             Evidence::Not(reason) => {
                 return not_checked(rule, "quality", required, threshold, &reason);
             }
-            Evidence::Nothing(reason) => return nothing(rule, required, threshold, reason),
+            Evidence::Nothing(reason) => return nothing(rule, threshold, reason),
             Evidence::Checked(result) => result,
         };
         let found = read::<CheckQualityOutput>(&result.output).map(|o| o.above_threshold as u64);
@@ -369,9 +375,10 @@ fn met(rule: &str, required: bool, value: Value, threshold: Value, message: &str
     RuleResult { rule, outcome, required, value, threshold, message, would_pass: None }
 }
 
-/// There is nothing of the kind in the repository.
-fn nothing(rule: &str, required: bool, threshold: Value, reason: &str) -> RuleResult {
-    RuleResult { required, ..met(rule, required, Value::Null, threshold, reason) }
+/// There is nothing of the kind: not checked, but not needed either.
+fn nothing(rule: &str, threshold: Value, reason: &str) -> RuleResult {
+    let outcome = RuleOutcome::NotChecked;
+    RuleResult { outcome, ..met(rule, false, Value::Null, threshold, reason) }
 }
 
 fn not_met(

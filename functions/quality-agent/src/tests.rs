@@ -335,7 +335,19 @@ fn no_tests_at_all_are_no_reason_to_hold_unless_they_are_demanded() {
     let mut checks = well();
     let none = check(StageStatus::Skipped, "no tests found in this repository", Value::Null);
     checks.insert("unit".to_owned(), none);
-    assert_eq!(decide(&production_plan(), &checks).verdict, Verdict::Promote);
+    let decision = decide(&production_plan(), &checks);
+    assert_eq!(decision.verdict, Verdict::Promote);
+    // Never shown as met.
+    assert_eq!(outcome(&decision, "tests-pass"), (RuleOutcome::NotChecked, false));
+    for (reason, verdict) in [
+        ("no changed file is in a language that is parsed (Dockerfile)", Verdict::Promote),
+        ("no changed file is in a language that is parsed (too large)", Verdict::Hold),
+        ("every changed file is larger than 1 MiB", Verdict::Hold),
+    ] {
+        let mut checks = checks.clone();
+        checks.insert("syntax".to_owned(), check(StageStatus::Skipped, reason, Value::Null));
+        assert_eq!(decide(&production_plan(), &checks).verdict, verdict, "{reason}");
+    }
     let mut settings = settings(BOTH);
     settings.checks.insert("unit".to_owned(), CheckMode::Require);
     assert_eq!(decide(&planned(&run(), &settings), &checks).verdict, Verdict::Hold);
