@@ -113,7 +113,13 @@ fn npm(root: &Path, files: &Files) -> Option<Detected> {
     if script.trim().is_empty() || script.contains("no test specified") {
         return None;
     }
-    let mut detected = Detected::new("npm", &["npm", "test"]);
+    let npm_locked = files.has("package-lock.json") || files.has("npm-shrinkwrap.json");
+    let pnpm = !npm_locked && files.has("pnpm-lock.yaml");
+    let mut detected = if pnpm {
+        Detected::new("pnpm", &["pnpm", "test"])
+    } else {
+        Detected::new("npm", &["npm", "test"])
+    };
     let some = |key: &str| match package.get(key) {
         Some(Value::Object(map)) => !map.is_empty(),
         Some(Value::Array(list)) => !list.is_empty(),
@@ -121,8 +127,9 @@ fn npm(root: &Path, files: &Files) -> Option<Detected> {
     };
     let needs = ["dependencies", "devDependencies", "optionalDependencies", "workspaces"];
     if needs.into_iter().any(some) && !root.join("node_modules").is_dir() {
-        let locked = files.has("package-lock.json") || files.has("npm-shrinkwrap.json");
-        detected.preparation = Some(if locked {
+        detected.preparation = Some(if pnpm {
+            words(&["pnpm", "install", "--frozen-lockfile"])
+        } else if npm_locked {
             words(&["npm", "ci", "--no-audit", "--no-fund"])
         } else {
             words(&["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"])
@@ -227,6 +234,13 @@ mod tests {
             (
                 vec![("package.json", npm(",\"devDependencies\":{\"a\":\"1\"}").as_str())],
                 "npm install --no-audit --no-fund --no-package-lock && npm test",
+            ),
+            (
+                vec![
+                    ("package.json", npm(",\"devDependencies\":{\"a\":\"1\"}").as_str()),
+                    ("pnpm-lock.yaml", ""),
+                ],
+                "pnpm install --frozen-lockfile && pnpm test",
             ),
             (vec![("tests/test_a.py", "")], "python3 -m pytest -q --junitxml=/r/pytest.xml"),
             (

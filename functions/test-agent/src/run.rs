@@ -91,16 +91,14 @@ pub(crate) async fn run(
         Kind::EndToEnd => &settings.e2e,
     };
     if configured.is_none() && kind != Kind::Unit {
-        return Ok(Outcome::skipped(format!(
+        return skipped(format!(
             "no {} tests: set command in [{}] of pact.toml",
             kind.name(),
             kind.table()
-        )));
+        ));
     }
     if kind == Kind::EndToEnd && parameters.url.is_none() {
-        return Ok(Outcome::skipped(
-            "the environment has no address to run end-to-end tests against",
-        ));
+        return skipped("the environment has no address to run end-to-end tests against");
     }
 
     let cache = config.cache().map(Path::to_owned);
@@ -123,9 +121,14 @@ pub(crate) async fn run(
     };
     let job = match job {
         Ok(job) => job,
-        Err(reason) => return Ok(Outcome::skipped(reason)),
+        Err(reason) => return skipped(reason),
     };
     carry_out(artifacts, call, &workspace, job, &settings.coverage).await
+}
+
+/// Nothing was run; later states read the output all the same.
+fn skipped(reason: impl Into<String>) -> Result<Outcome, AgentError> {
+    Outcome::new(pact_contract::StageStatus::Skipped, reason, &RunTestsOutput::default())
 }
 
 fn configured_job(
@@ -270,14 +273,12 @@ async fn carry_out(
         process::locate(program, &job.directory, path).map(|_| ()).ok_or_else(|| missing(program))
     };
     if let Err(reason) = program(&job.command) {
-        return Ok(Outcome::skipped(reason));
+        return skipped(reason);
     }
     if let Some(preparation) = &job.preparation {
         match step(&job, preparation, until).await? {
             Step::Missing => {
-                return Ok(Outcome::skipped(missing(
-                    preparation.first().map_or("", String::as_str),
-                )));
+                return skipped(missing(preparation.first().map_or("", String::as_str)));
             }
             Step::Done(End::Exited(Some(0)), captured, _) => {
                 log.push_str(&format!("$ {}\n{}\n", line(preparation), shown(&captured.text)));
@@ -317,7 +318,7 @@ async fn carry_out(
     let (end, mut captured, took) = match step(&job, &job.command, until).await? {
         Step::Done(end, captured, took) => (end, captured, took),
         Step::Missing => {
-            return Ok(Outcome::skipped(missing(job.command.first().map_or("", String::as_str))));
+            return skipped(missing(job.command.first().map_or("", String::as_str)));
         }
     };
     captured.text = shown(&captured.text);

@@ -110,6 +110,11 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
         {
             (StageStatus::Skipped, no_test(evidence), Vec::new())
         }
+        (End::Exited(Some(_)), None) if let Some(line) = missing_command(evidence) => (
+            StageStatus::Skipped,
+            format!("the tests were not run: a program is not installed ({line})"),
+            Vec::new(),
+        ),
         (End::Exited(Some(0)), None) => (
             StageStatus::Passed,
             format!("the command succeeded {in_time}; how many tests ran is not known"),
@@ -162,6 +167,19 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
         }
     };
     Judgement { status, summary, findings, output }
+}
+
+/// The shell's words, when a script of a detected tool needs a program that is not there.
+fn missing_command(evidence: &Evidence<'_>) -> Option<String> {
+    let End::Exited(Some(code)) = evidence.end else { return None };
+    let by_shell = match evidence.runner {
+        "npm" | "pnpm" => code == 127,
+        "make" => code == 2 && evidence.captured.text.contains("] Error 127"),
+        _ => false,
+    };
+    let said = |line: &&str| line.contains("not found") || line.contains("No such file");
+    let line = evidence.captured.text.lines().rev().find(said)?;
+    by_shell.then(|| truncated(line.trim(), 200))
 }
 
 fn no_test(evidence: &Evidence<'_>) -> String {
@@ -369,6 +387,22 @@ mod tests {
                 "configured",
                 Failed,
                 "the command ended with exit code 5 before any test was counted, in 3.4 s (configured)",
+            ),
+            (
+                End::Exited(Some(127)),
+                "sh: 1: jest: not found",
+                None,
+                "npm",
+                Skipped,
+                "the tests were not run: a program is not installed (sh: 1: jest: not found)",
+            ),
+            (
+                End::Exited(Some(2)),
+                "gcc: not found\nmake: *** [Makefile:2: test] Error 127",
+                None,
+                "make",
+                Skipped,
+                "the tests were not run: a program is not installed (gcc: not found)",
             ),
             (End::TimedOut, ok, None, "cargo", Failed, "the tests did not end within 600 s"),
         ] {
