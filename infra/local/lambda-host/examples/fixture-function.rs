@@ -10,6 +10,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use std::{
     os::unix::process::CommandExt,
+    process::Stdio,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -45,15 +46,20 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
             std::future::pending::<()>().await;
             Ok(Value::Null)
         }
-        Some("spawn") => {
+        Some(what @ ("spawn" | "detach")) => {
             // Into a process group of its own, and without this process's environment.
             let child = std::process::Command::new("sleep")
                 .arg("1000")
                 .env_clear()
                 .process_group(0)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
                 .spawn()?;
             std::fs::write(payload["file"].as_str().unwrap_or_default(), child.id().to_string())?;
-            std::future::pending::<()>().await;
+            if what == "spawn" {
+                std::future::pending::<()>().await;
+            }
             Ok(Value::Null)
         }
         Some("wait") => {

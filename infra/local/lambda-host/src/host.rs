@@ -215,8 +215,8 @@ impl Host {
             Ok(Place::Waiting(ticket, mut receiver)) => {
                 let granted = tokio::select! {
                     biased;
-                    grant = &mut receiver => grant.ok(),
                     () = reply.closed() => None,
+                    grant = &mut receiver => grant.ok(),
                     () = self.closed() => None,
                 };
                 match granted {

@@ -4,21 +4,24 @@ use crate::{
     lock,
     log::Sink,
     pool::InstanceId,
-    process,
+    process::{self, Pids},
     runtime_api::Registry,
     spec::{FunctionSpec, HostOptions},
 };
 use bytes::Bytes;
 use std::{
     io,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 use tokio::{
-    process::Child,
+    io::AsyncWrite,
+    process::{Child, ChildStdin},
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
@@ -76,6 +79,10 @@ pub(crate) struct Instance {
     pub(crate) current: Mutex<Option<(String, oneshot::Sender<Reply>)>>,
     pub(crate) phase: watch::Sender<Phase>,
     exited: watch::Sender<Option<String>>,
+    /// See [`process::die_with_parent`].
+    lifeline: Mutex<Option<ChildStdin>>,
+    /// The children that earlier invocations have left behind.
+    left: Mutex<Pids>,
     /// From here on the process id may belong to another process.
     reaped: AtomicBool,
 }
@@ -90,7 +97,7 @@ impl Instance {
         sink: Sink,
     ) -> io::Result<Arc<Instance>> {
         let (token, mark) = registry.new_address();
-        let child = process::spawn(spec, options, &mark)?;
+        let mut child = process::spawn(spec, options, &mark)?;
         let pid = child.id().ok_or_else(|| io::Error::other("the process has ended already"))?;
         let (to_process, from_host) = mpsc::channel(1);
         let instance = Arc::new(Instance {
@@ -104,6 +111,8 @@ impl Instance {
             current: Mutex::new(None),
             phase: watch::Sender::new(Phase::Starting),
             exited: watch::Sender::new(None),
+            lifeline: Mutex::new(child.stdin.take()),
+            left: Mutex::default(),
             reaped: AtomicBool::new(false),
         });
         registry.insert(token.clone(), Arc::clone(&instance));
@@ -170,6 +179,10 @@ impl Instance {
         };
         let took = start.elapsed();
         lock(&self.current).take();
+        if matches!(outcome, Outcome::Reply(_)) {
+            *lock(&self.left) = process::children(self.pid);
+            self.tell(process::END).await;
+        }
         let report = format!(
             "END RequestId: {request_id}\nREPORT RequestId: {request_id} Duration: {:.2} ms Memory Size: {} MB\n",
             took.as_secs_f64() * 1000.0,
@@ -195,14 +208,25 @@ impl Instance {
     /// Kills the process with everything it started.
     pub(crate) fn kill(&self) {
         if self.is_alive() {
-            process::kill_tree(self.pid, &self.mark);
+            process::kill_tree(self.pid, &self.mark, &lock(&self.left));
         }
+    }
+
+    /// Writes to the lifeline, unless the process does not read it and it is full.
+    async fn tell(&self, what: u8) {
+        std::future::poll_fn(|context| {
+            let mut lifeline = lock(&self.lifeline);
+            let written = lifeline.as_mut().map(|pipe| Pin::new(pipe).poll_write(context, &[what]));
+            if let Some(Poll::Ready(Err(error))) = written {
+                tracing::debug!(%error, "a process has closed its standard input");
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 }
 
 async fn supervise(instance: Arc<Instance>, mut child: Child, registry: Registry, token: String) {
-    // Held open for as long as this host lives: see `die_with_parent`.
-    let _lifeline = child.stdin.take();
     let copies = [
         child.stdout.take().map(|out| {
             let sink = Arc::clone(&instance.sink);
@@ -218,7 +242,7 @@ async fn supervise(instance: Arc<Instance>, mut child: Child, registry: Registry
         Err(error) => format!("Runtime exited with error: {error}"),
     };
     // The group lives on while one of its members does, and its id with it.
-    process::kill_tree(instance.pid, &instance.mark);
+    process::kill_tree(instance.pid, &instance.mark, &lock(&instance.left));
     instance.reaped.store(true, Ordering::SeqCst);
     registry.remove(&token);
     for mut copy in copies.into_iter().flatten() {

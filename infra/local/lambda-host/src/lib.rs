@@ -2,7 +2,9 @@
 //!
 //! Each instance of a function is a child process that speaks the Lambda Runtime API, serves one
 //! invocation at a time and is used again. A crash, a time-out or a kill is as real as on AWS: the
-//! process with everything it started is killed, and the caller gets the error AWS would report.
+//! process with everything it started is killed, and the caller gets the error AWS would
+//! report. Only what an earlier invocation left behind on purpose, in a process group of its own and
+//! with a clean environment, lives on: a service.
 //!
 //! - [`Host`] runs the functions; [`Host::invoke`] is the `Invoke` operation.
 //! - [`Host::router`] serves that operation over HTTP, for any AWS client.

@@ -6,6 +6,7 @@ use nix::{
     unistd::{Pid, getpgrp, getpid},
 };
 use std::{
+    collections::BTreeSet,
     io::Read,
     os::unix::{fs::FileTypeExt, process::ExitStatusExt},
     process::{ExitStatus, Stdio},
@@ -20,7 +21,7 @@ const LIFELINE: &str = "LAMBDA_HOST_LIFELINE";
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// What a program needs of the machine: to find tools, its home, certificates, a proxy.
-const BASICS: [&str; 24] = [
+const BASICS: &[&str] = &[
     "PATH",
     "HOME",
     "USER",
@@ -41,9 +42,19 @@ const BASICS: [&str; 24] = [
     "no_proxy",
     "CARGO_HOME",
     "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
     "JAVA_HOME",
+    "MAVEN_HOME",
+    "GRADLE_USER_HOME",
+    "GOROOT",
     "GOPATH",
+    "GOCACHE",
+    "GOMODCACHE",
+    "GOPROXY",
+    "GOFLAGS",
     "NVM_DIR",
+    "PYENV_ROOT",
+    "VIRTUAL_ENV",
     "XDG_CACHE_HOME",
 ];
 
@@ -88,24 +99,45 @@ pub(crate) fn spawn(
         .spawn()
 }
 
-/// Kills an instance and all that it started, also what went into process groups of its own. `mark`
-/// is in the environment of all of them, unless they cleared it.
-pub(crate) fn kill_tree(pid: u32, mark: &str) {
+/// Kills an instance with what belongs to it: its process group; who has `mark` in its environment,
+/// as everything it starts has by default; and its descendants, also in groups of their own and
+/// without its environment.
+///
+/// Excepted are children that an earlier invocation has `left` behind on purpose, in a group of
+/// their own and with a clean environment: services that somebody else looks after.
+pub(crate) fn kill_tree(pid: u32, mark: &str, left: &Pids) {
     let Some(leader) = raw(pid) else { return };
     // Stopped first, so that nothing new is started while the others are looked for.
     signal_group(leader, Signal::SIGSTOP);
-    kill_relatives(pid, mark);
+    kill_relatives(pid, mark, left);
     signal_group(leader, Signal::SIGKILL);
     // What was being started at that moment.
-    kill_relatives(pid, mark);
+    kill_relatives(pid, mark, left);
 }
 
-fn kill_relatives(pid: u32, mark: &str) {
-    for relative in relatives(pid, mark) {
+fn kill_relatives(pid: u32, mark: &str, left: &Pids) {
+    for relative in relatives(pid, mark, left) {
         if let Some(relative) = raw(relative).filter(|r| *r != getpid()) {
             report(kill(relative, Signal::SIGKILL));
         }
     }
+}
+
+/// Process ids.
+pub(crate) type Pids = BTreeSet<u32>;
+
+/// Written to the lifeline of a process when an invocation has ended.
+pub(crate) const END: u8 = b'E';
+
+/// The children of a process, right now.
+pub(crate) fn children(pid: u32) -> Pids {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let files = tasks.into_iter().flatten().flatten().map(|task| task.path().join("children"));
+    let texts = files.filter_map(|file| std::fs::read_to_string(file).ok());
+    texts
+        .flat_map(|text| text.split_whitespace().map(str::parse).collect::<Vec<_>>())
+        .flatten()
+        .collect()
 }
 
 fn signal_group(leader: Pid, signal: Signal) {
@@ -124,46 +156,42 @@ fn report(result: nix::Result<()>) {
     }
 }
 
-/// The descendants of a process, its group, and who carries its mark.
+/// See [`kill_tree`].
 #[cfg(target_os = "linux")]
-fn relatives(pid: u32, mark: &str) -> Vec<u32> {
-    use std::collections::BTreeSet;
-    let Ok(folder) = std::fs::read_dir("/proc") else { return Vec::new() };
+fn relatives(pid: u32, mark: &str, left: &Pids) -> Pids {
+    let Ok(folder) = std::fs::read_dir("/proc") else { return Pids::from([pid]) };
     let mut parents = Vec::new();
-    let mut found = BTreeSet::new();
+    let mut known = Pids::from([pid]);
     for entry in folder.flatten() {
         let Some(other) = entry.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else {
             continue;
         };
         let path = entry.path();
         let Ok(stat) = std::fs::read_to_string(path.join("stat")) else { continue };
-        // The name in parentheses may hold anything; the fields after it are numbers.
+        // The name in parentheses may hold anything; state, parent and group follow it.
         let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(1);
-        let parent = fields.next().and_then(|f| f.parse::<u32>().ok());
-        let group = fields.next().and_then(|f| f.parse::<u32>().ok());
-        parents.extend(parent.map(|parent| (other, parent)));
+        let parent = fields.next().and_then(|field| field.parse::<u32>().ok());
+        let group = fields.next().and_then(|field| field.parse::<u32>().ok());
+        parents.extend(parent.filter(|_| !left.contains(&other)).map(|parent| (other, parent)));
         let marked = !mark.is_empty()
             && std::fs::read(path.join("environ")).is_ok_and(|environment| {
                 environment.windows(mark.len()).any(|part| part == mark.as_bytes())
             });
         if group == Some(pid) || marked {
-            found.insert(other);
+            known.insert(other);
         }
     }
-    let mut known = BTreeSet::from([pid]);
-    known.extend(&found);
     loop {
-        let more: Vec<u32> = parents
-            .iter()
-            .filter(|(child, parent)| known.contains(parent) && !known.contains(child))
-            .map(|(child, _)| *child)
-            .collect();
-        if more.is_empty() {
-            break;
+        let before = known.len();
+        for (child, parent) in &parents {
+            if known.contains(parent) {
+                known.insert(*child);
+            }
         }
-        known.extend(more);
+        if known.len() == before {
+            return known;
+        }
     }
-    known.into_iter().collect()
 }
 
 /// Whether a child has ended, waited for or not.
@@ -181,8 +209,8 @@ pub(crate) fn has_ended(_pid: u32) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn relatives(pid: u32, _mark: &str) -> Vec<u32> {
-    vec![pid]
+fn relatives(pid: u32, _mark: &str, _left: &Pids) -> Pids {
+    Pids::from([pid])
 }
 
 /// As the Lambda service words the end of a runtime.
@@ -205,28 +233,28 @@ pub(crate) fn exit_text(status: ExitStatus) -> String {
 }
 
 /// To be called first by the program of a function: when the host that started it ends, however it
-/// ends, this process and all that it started end too. Without such a host it does nothing.
+/// ends, this process ends too, with everything it started except services that an earlier
+/// invocation left behind. Without such a host it does nothing.
 pub fn die_with_parent() {
     if std::env::var_os(LIFELINE).is_none() || !stdin_is_pipe() {
         return;
     }
     std::thread::spawn(|| {
+        let own = getpid().as_raw().unsigned_abs();
+        let mut left = Pids::new();
         let mut byte = [0u8];
-        // The host never writes; the end of the pipe is its end.
+        // The end of the pipe is the end of the host.
         loop {
             match std::io::stdin().read(&mut byte) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => break,
-                Ok(_) => {}
+                Ok(_) => left = children(own),
             }
         }
-        let own = getpid();
-        kill_relatives(
-            own.as_raw().unsigned_abs(),
-            &std::env::var(RUNTIME_API).unwrap_or_default(),
-        );
-        if getpgrp() == own {
-            signal_group(own, Signal::SIGKILL);
+        let mark = std::env::var(RUNTIME_API).unwrap_or_default();
+        kill_relatives(own, &mark, &left);
+        if getpgrp() == getpid() {
+            signal_group(getpid(), Signal::SIGKILL);
         }
         std::process::abort();
     });

@@ -9,7 +9,7 @@ use axum::{
     Json, Router,
     body::Body,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -111,27 +111,20 @@ async fn next(
     Ok(response)
 }
 
-/// The body, or nothing when it is over the limit. A connection that breaks looks the same: then the
-/// process is ending, which is noticed by itself.
-async fn read(registry: &Registry, headers: &HeaderMap, body: Body) -> Option<Bytes> {
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok())
-        .unwrap_or(0);
-    if announced > registry.max_payload {
-        return None;
-    }
-    axum::body::to_bytes(body, registry.max_payload).await.ok()
+/// The body, or nothing when it is over the limit. It is read even then, up to a bound: who is cut
+/// off in the middle of sending would take that for a broken connection.
+async fn read(registry: &Registry, body: Body) -> Option<Bytes> {
+    let read = axum::body::to_bytes(body, registry.max_payload.saturating_mul(8)).await;
+    read.ok().filter(|body| body.len() <= registry.max_payload)
 }
 
 async fn response(
     State(registry): State<Registry>,
     Path((token, request)): Path<(String, String)>,
-    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     let instance = registry.get(&token)?;
-    let body = read(&registry, &headers, body).await;
+    let body = read(&registry, body).await;
     let large = body.is_none();
     finish(&instance, &request, body.map_or(Reply::TooLarge, Reply::Response))?;
     if large {
@@ -144,11 +137,10 @@ async fn response(
 async fn error(
     State(registry): State<Registry>,
     Path((token, request)): Path<(String, String)>,
-    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     let instance = registry.get(&token)?;
-    let body = read(&registry, &headers, body).await;
+    let body = read(&registry, body).await;
     finish(&instance, &request, body.map_or(Reply::TooLarge, Reply::Error))?;
     Ok(accepted())
 }
@@ -156,11 +148,10 @@ async fn error(
 async fn init_error(
     State(registry): State<Registry>,
     Path(token): Path<String>,
-    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     let instance = registry.get(&token)?;
-    let body = read(&registry, &headers, body).await.unwrap_or_default();
+    let body = read(&registry, body).await.unwrap_or_default();
     instance.phase.send_replace(Phase::InitFailed(body));
     Ok(accepted())
 }

@@ -121,7 +121,8 @@ async fn errors_are_worded_as_aws_words_them() {
     let large = call(&host, "f", json!({"do": "large"})).await.unwrap();
     assert_eq!(body(&large)["errorType"], "Function.ResponseSizeTooLarge");
     // The function still works.
-    assert_eq!(body(&call(&host, "f", json!({"n": 1})).await.unwrap())["echo"]["n"], 1);
+    let next = call(&host, "f", json!({"n": 1})).await.unwrap();
+    assert_eq!(body(&next)["echo"]["n"], 1, "{next:?}");
     host.shutdown().await;
 }
 
@@ -165,6 +166,30 @@ async fn a_time_out_kills_everything_the_function_started() {
     assert!(host.instances().is_empty());
     assert!(body(&call(&host, "f", json!({})).await.unwrap())["count"] == 1);
     host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_an_invocation_left_behind_lives_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    let mut function = spec("f");
+    function.timeout = Duration::from_secs(1);
+    let host = host(vec![function]).await;
+    let detach = json!({"do": "detach", "file": file});
+    assert_eq!(call(&host, "f", detach.clone()).await.unwrap().function_error, None);
+    let service = |file: &Path| std::fs::read_to_string(file).unwrap().parse::<u64>().unwrap();
+    let first = service(&file);
+    let timed_out = call(&host, "f", json!({"do": "sleep"})).await.unwrap();
+    assert_eq!(body(&timed_out)["errorType"], "Sandbox.Timedout");
+    assert!(host.instances().is_empty());
+    assert!(alive(first), "it fell with a later invocation");
+    call(&host, "f", detach).await.unwrap();
+    let second = service(&file);
+    host.shutdown().await;
+    assert!(alive(second), "it fell with the idle instance");
+    for pid in [first, second] {
+        kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
