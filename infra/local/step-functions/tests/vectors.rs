@@ -1,6 +1,13 @@
 //! Runs the vectors in the folder that `ASL_VECTORS` names: state machines with the answers that
 //! AWS gave. Each difference is printed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may panic and print"
+)]
+
 mod compare;
 
 use std::collections::{BTreeMap, HashMap};

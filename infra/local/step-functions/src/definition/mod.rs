@@ -139,3 +139,63 @@ fn json_fault(text: &str, error: &serde_json::Error) -> (String, String) {
         format!("[Source: (String)\"{shown}\"; line: {}, column: {column}]", error.line());
     (format!("{reason}\n at {location}"), location)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn faults(states: Value) -> Vec<String> {
+        let definition = json!({ "QueryLanguage": "JSONata", "StartAt": "A", "States": states });
+        match validate(&definition.to_string()) {
+            Ok(_) => Vec::new(),
+            Err(faults) => faults.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn every_fault_has_its_place() {
+        assert_eq!(
+            faults(json!({
+                "A": { "Type": "Pass", "Output": "{% phone %}", "Next": "B" },
+                "C": { "Type": "Succeed" },
+            })),
+            [
+                "UNSUPPORTED_JSONATA_EXPRESSION: Reference to 'phone' at the top level is not supported. at /States/A/Output",
+                "MISSING_TRANSITION_TARGET: Missing 'Next' target: B at /States/A/Next",
+                "MISSING_TRANSITION_TARGET: State \"C\" is not reachable. at /States/C",
+            ]
+        );
+        assert_eq!(
+            faults(json!({ "A": { "Type": "Pass", "Next": "A" } })),
+            ["MISSING_END_STATE: Workflow has no terminal state"]
+        );
+        assert_eq!(
+            faults(json!({ "A": { "Type": "Pass", "Catch": [], "Parameters": {}, "End": true } })),
+            [
+                "SCHEMA_VALIDATION_FAILED: Field 'Catch' is not supported at /States/A",
+                "SCHEMA_VALIDATION_FAILED: Field 'Parameters' is not supported at /States/A",
+            ]
+        );
+        assert_eq!(
+            faults(
+                json!({ "A": { "Type": "Pass", "Output": { "x": ["{% 1 + %}"] }, "End": true } })
+            ),
+            ["INVALID_JSONATA_EXPRESSION: Unexpected end of expression at /States/A/Output/x[0]"]
+        );
+    }
+
+    #[test]
+    fn jsonpath_is_refused_by_name() {
+        let definition = json!({ "StartAt": "A", "States": {
+            "A": { "Type": "Pass", "Parameters": { "x.$": "$.y" }, "ResultPath": "$.z", "End": true } } });
+        let faults = validate(&definition.to_string()).unwrap_err();
+        assert_eq!(faults.len(), 2);
+        assert!(faults.iter().all(|fault| fault.code == "UNSUPPORTED_QUERY_LANGUAGE"));
+        assert_eq!(faults[0].location.as_deref(), Some("/States/A/Parameters"));
+        // Nothing here needs a query language.
+        let plain = json!({ "StartAt": "A", "States": { "A": { "Type": "Pass", "Result": 1, "End": true } } });
+        assert_eq!(validate(&plain.to_string()).unwrap().state_names(), ["A"]);
+    }
+}

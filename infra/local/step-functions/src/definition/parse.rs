@@ -107,7 +107,8 @@ fn read_graph(reader: &Reader<'_>, depth: usize, faults: &mut Faults) -> Option<
     Some(Graph { start_at: start_at.to_owned(), states: read })
 }
 
-const COMMON: [&str; 4] = ["Type", "Comment", "QueryLanguage", "Output"];
+const COMMON: [&str; 3] = ["Type", "Comment", "QueryLanguage"];
+const OUTPUT: [&str; 1] = ["Output"];
 const FLOW: [&str; 3] = ["Next", "End", "Assign"];
 const RECOVERY: [&str; 2] = ["Retry", "Catch"];
 
@@ -156,6 +157,7 @@ fn read_state(
     let known = [
         &COMMON[..],
         own,
+        if kind == StateType::Fail { &[] } else { &OUTPUT[..] },
         if flows { &FLOW[..] } else { &[] },
         if recovers { &RECOVERY[..] } else { &[] },
     ];
