@@ -72,7 +72,7 @@ impl Counts {
                     (message, text) => format!("{message}\n{text}"),
                 };
                 self.failures.push(Failure {
-                    name: truncated(&case.name, 300),
+                    name: truncated(case.name.trim_start_matches(':'), 300),
                     detail: truncated(detail.trim(), 4_000),
                     file: case.file.clone().or_else(|| suite.file.clone()),
                     line: case.line.and_then(|l| u32::try_from(l).ok()).filter(|l| *l > 0),

@@ -45,6 +45,13 @@ impl Root {
         })
     }
 
+    /// Whether a Python module of this name is in the checkout, where it could be imported from.
+    pub(crate) fn has_module(&self, name: &str) -> bool {
+        [self.root.clone(), self.root.join("src"), self.directory.clone()]
+            .iter()
+            .any(|folder| folder.join(name).is_dir() || folder.join(format!("{name}.py")).is_file())
+    }
+
     /// The place that `text` names: the innermost frame of a Python traceback, otherwise the
     /// first place that is in the repository.
     pub(crate) fn find(&self, text: &str) -> Option<(String, Option<u32>)> {

@@ -336,7 +336,11 @@ async fn carry_out(
     let after = places.look().await?;
     let root = Root::new(workspace.source(), &job.directory);
     let written = after.0.since(&before.0);
-    let (junit, mut notes) = blocking(move || read_junit(&written)).await?;
+    let (mut junit, mut notes) = blocking(move || read_junit(&written)).await?;
+    let told = junit.iter_mut().flat_map(|j| j.failures.iter_mut());
+    for failure in told.chain(captured.summary.failures.iter_mut()) {
+        failure.detail = shown(&failure.detail);
+    }
     if junit.is_none() && !job.reports.is_empty() {
         notes.push(format!("no JUnit report was written that matches {}", job.reports.join(", ")));
     }

@@ -115,6 +115,19 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
             format!("the tests were not run: a program is not installed ({line})"),
             Vec::new(),
         ),
+        (End::Exited(Some(_)), Some(n))
+            if let Some(module) = missing_module(evidence, n, failures) =>
+        {
+            let mut findings = failed_tests(failures, evidence.root);
+            for finding in &mut findings {
+                finding.severity = Severity::Medium;
+            }
+            let summary = format!(
+                "the tests were not run: python3 has no module {module:?}; install what the \
+                 repository depends on, or set command in [tests.unit] of pact.toml"
+            );
+            (StageStatus::Skipped, summary, findings)
+        }
         (End::Exited(Some(0)), None) => (
             StageStatus::Passed,
             format!("the command succeeded {in_time}; how many tests ran is not known"),
@@ -182,6 +195,26 @@ fn missing_command(evidence: &Evidence<'_>) -> Option<String> {
     by_shell.then(|| truncated(line.trim(), 200))
 }
 
+/// A module that is not the repository's own, when the lack of such modules is all that failed and
+/// nothing passed: then no test was run.
+fn missing_module(
+    evidence: &Evidence<'_>,
+    numbers: &Numbers,
+    failures: &[Failure],
+) -> Option<String> {
+    let detected = matches!(evidence.runner, "pytest" | "unittest");
+    if !detected || failures.is_empty() || numbers.failed < numbers.total {
+        return None;
+    }
+    let missing = |failure: &Failure| {
+        let (_, rest) = failure.detail.rsplit_once("No module named '")?;
+        let module = rest.split(['.', '\'']).next().filter(|m| !m.is_empty())?;
+        (!evidence.root.has_module(module)).then(|| module.to_owned())
+    };
+    let modules: Option<Vec<_>> = failures.iter().map(missing).collect();
+    modules?.into_iter().next()
+}
+
 fn no_test(evidence: &Evidence<'_>) -> String {
     format!("`{}` succeeded but ran no test", truncated(evidence.command, 200))
 }
@@ -244,6 +277,11 @@ fn headline(detail: &str) -> Option<String> {
         line.split_once(':')
             .is_some_and(|(kind, _)| kind.ends_with("Error") || kind.ends_with("Exception"))
     };
+    // How pytest marks what went wrong.
+    let marked = lines.iter().find_map(|l| l.strip_prefix("E  "));
+    if let Some(line) = marked {
+        return Some(truncated(line.trim(), 300));
+    }
     let line = if python {
         lines.iter().rev().find(named).or_else(|| lines.last())
     } else {
@@ -423,6 +461,10 @@ mod tests {
             (
                 "Traceback (most recent call last):\n  File \"a.py\", line 1, in t\n    boom()\nValueError: no\n",
                 Some("ValueError: no"),
+            ),
+            (
+                "collection failure\n  x.py:1: in <module>\nE   ImportError: no\n",
+                Some("ImportError: no"),
             ),
             ("", None),
         ] {

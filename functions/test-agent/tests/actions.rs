@@ -261,6 +261,31 @@ async fn pytest_is_read_from_its_report() {
 }
 
 #[tokio::test]
+async fn a_module_that_is_not_installed_is_no_failed_test_but_one_of_the_repository_is() {
+    if !installed("python3") {
+        return;
+    }
+    let bench = Bench::new(&[]);
+    let test = |module: &str| {
+        format!(
+            "import unittest\nimport {module}\n\n\nclass T(unittest.TestCase):\n    def test_one(self):\n        pass\n"
+        )
+    };
+    let foreign = test("no_such_module_anywhere");
+    let answer = bench.unit(&[("tests/test_a.py", &foreign)], json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Skipped, "{}", bench.log().await);
+    assert!(
+        answer.response.summary.contains("python3 has no module \"no_such_module_anywhere\""),
+        "{}",
+        answer.response.summary
+    );
+    let own = test("calc.gone");
+    let files = [("tests/test_a.py", own.as_str()), ("calc/__init__.py", "")];
+    let answer = bench.unit(&files, json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Failed, "{}", bench.log().await);
+}
+
+#[tokio::test]
 async fn make_is_judged_by_its_exit_code() {
     if !installed("make") {
         return;
