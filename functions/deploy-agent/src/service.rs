@@ -13,6 +13,10 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -103,27 +107,50 @@ pub(crate) async fn answering(folder: &Folder, release: &str) -> Option<Running>
 pub(crate) async fn stop(folder: &Folder, keep: Option<&Running>) -> Result<(), AgentError> {
     let folder = folder.clone();
     let keep = keep.cloned();
-    tokio::task::spawn_blocking(move || stop_blocking(&folder, keep.as_ref()))
-        .await
-        .map_err(|e| AgentError::internal(format!("stopping services was cut off: {e}")))?
-        .map_err(|pids| {
-            AgentError::new(
-                ErrorName::DeployFailed,
-                format!("cannot stop the service: processes {pids:?} do not end"),
-            )
+    // When the action is cut off by its deadline, the thread must not go on to stop what the
+    // next action starts.
+    let cut_off = CutOff::default();
+    let flag = Arc::clone(&cut_off.0);
+    tokio::task::spawn_blocking(move || {
+        process::stop(|| match flag.load(Ordering::SeqCst) {
+            true => Vec::new(),
+            false => to_stop(&folder, keep.as_ref()),
         })
+    })
+    .await
+    .map_err(|e| AgentError::internal(format!("stopping services was cut off: {e}")))?
+    .map_err(|pids| {
+        AgentError::new(
+            ErrorName::DeployFailed,
+            format!("cannot stop the service: processes {pids:?} do not end"),
+        )
+    })
 }
 
-/// As [`stop`]; says which processes did not end.
-pub(crate) fn stop_blocking(folder: &Folder, keep: Option<&Running>) -> Result<(), Vec<u32>> {
-    // What is kept may have children: the whole of its release stays.
+/// Says so when it is dropped.
+#[derive(Default)]
+struct CutOff(Arc<AtomicBool>);
+
+impl Drop for CutOff {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Stops every service of the folder; says which processes did not end. Blocks.
+pub(crate) fn stop_blocking(folder: &Folder) -> Result<(), Vec<u32>> {
+    process::stop(|| to_stop(folder, None))
+}
+
+/// Processes of the folder's services without those of `keep` and its children.
+fn to_stop(folder: &Folder, keep: Option<&Running>) -> Vec<Identity> {
     let kept = |identity: &Identity| {
         keep.is_some_and(|k| {
             k.process == *identity
                 || process::environment_has(identity.pid, "PACT_RELEASE", &k.release)
         })
     };
-    process::stop(|| processes(folder).into_iter().filter(|p| !kept(p)).collect())
+    processes(folder).into_iter().filter(|p| !kept(p)).collect()
 }
 
 /// The port of the folder's service: the configured one, or the one that was picked before, or

@@ -53,7 +53,7 @@ pub fn stop_all(root: &Path) -> Result<usize, String> {
     // At the same time: each may take seconds.
     let left: Vec<u32> = std::thread::scope(|scope| {
         let threads: Vec<_> =
-            folders.iter().map(|f| scope.spawn(|| service::stop_blocking(f, None))).collect();
+            folders.iter().map(|f| scope.spawn(|| service::stop_blocking(f))).collect();
         threads.into_iter().filter_map(|t| t.join().ok().and_then(Result::err)).flatten().collect()
     });
     if left.is_empty() {

@@ -1,264 +1,36 @@
 //! The agent with real processes, real files and real requests.
 
+mod world;
+
 use std::{
-    io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    path::PathBuf,
     time::Duration,
 };
 
-use jiff::Timestamp;
 use pact_agent::{
-    AgentError, adapter,
-    bundle::{EntryKind, Packer},
+    Agent, Call,
     ports::{Artifacts, Environments, Lock},
-    testing::Memory,
 };
 use pact_contract::{
-    Deployment, IntentEnvelope, Repository, ResponseEnvelope, StageStatus,
-    actions::{CheckStatus, Deploy, EnvironmentRecord, Rollback, SourceRef},
-    envelope::Context,
+    StageStatus,
+    actions::{Deploy, EnvironmentRecord, SourceRef},
+    error::ErrorName,
     run::DeploymentStatus,
-    settings::{Service, Watch},
+    settings::{DirectoryTarget, Environment, Service},
 };
 use serde_json::Value;
 
-use super::*;
-use crate::{
-    process::{Identity, marked},
-    services::RunningService,
-    steps::INTERRUPTED,
+use self::world::{
+    REPOSITORY, World, environment, files, get, repository, service, site, site_with, words,
 };
-
-const REPOSITORY: &str = "acme/web";
-
-/// The small service of this repository, built once.
-fn server() -> &'static Path {
-    static SERVER: OnceLock<PathBuf> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../tests/fixtures/release-site/src/main.rs");
-        let text = std::fs::read_to_string(&source).expect("the fixture is there");
-        let folder = std::env::current_exe().expect("a test").parent().expect("deps").to_owned();
-        let built = folder.join(format!("release-site-{:016x}", folder::hash(&text)));
-        if !built.exists() {
-            let next = folder.join(format!("release-site-{}", std::process::id()));
-            let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-            let status = std::process::Command::new(rustc)
-                .args(["--edition", "2024", "-C", "strip=symbols", "-o"])
-                .arg(&next)
-                .arg(&source)
-                .status()
-                .expect("rustc runs");
-            assert!(status.success(), "the fixture does not compile");
-            std::fs::rename(&next, &built).expect("moves");
-        }
-        built
-    })
-}
-
-struct World {
-    root: tempfile::TempDir,
-    memory: Arc<Memory>,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        services::stop_all(self.root.path()).expect("stops");
-    }
-}
-
-/// What an action answered.
-type Answer = Result<(ResponseEnvelope, Deployment), AgentError>;
-
-impl World {
-    fn new() -> Self {
-        Self { root: tempfile::tempdir().expect("a folder"), memory: Memory::new() }
-    }
-
-    fn agent(&self, steps: Steps) -> DeployAgent {
-        let config = Config {
-            root: Some(self.root.path().to_owned()),
-            cache: Some(self.root.path().join(".cache")),
-        };
-        let mut agent =
-            DeployAgent::new(config, self.memory.clone() as _, self.memory.clone() as _);
-        agent.steps = steps;
-        agent
-    }
-
-    fn folder(&self) -> Folder {
-        let target = DirectoryTarget::default();
-        Folder::locate(self.root.path(), REPOSITORY, "staging", &target).expect("a folder")
-    }
-
-    async fn act(&self, steps: Steps, action: &str, run: &str, parameters: Value) -> Answer {
-        let Value::Object(parameters) = parameters else { panic!("parameters are an object") };
-        let context = Context {
-            run_id: Some(run.to_owned()),
-            state: Some("State".to_owned()),
-            ..Context::default()
-        };
-        let intent =
-            IntentEnvelope::new("pact.pipeline", Timestamp::now(), action, parameters, context);
-        let intent = serde_json::to_value(intent).expect("serialises");
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(120);
-        let agent = self.agent(steps);
-        let answer = adapter::handle(&agent, &self.memory.recording(), intent, deadline).await?;
-        let answer: ResponseEnvelope = serde_json::from_value(answer).expect("a response");
-        let output = serde_json::from_value(answer.response.output.clone()).expect("a deployment");
-        Ok((answer, output))
-    }
-
-    async fn deploy_with(
-        &self,
-        steps: Steps,
-        run: &str,
-        release: &str,
-        settings: &Environment,
-    ) -> Answer {
-        let mut packer = Packer::new();
-        packer.add("README.md", EntryKind::File, release.as_bytes()).expect("packs");
-        let key = format!("sources/{release}");
-        self.memory.put(&key, packer.finish().expect("packs")).await.expect("is kept");
-        let wanted = Deploy {
-            repository: repository(),
-            release: release.to_owned(),
-            source: SourceRef { key, commit: format!("c-{release}") },
-            settings: settings.clone(),
-        };
-        self.act(steps, "deploy.to_staging", run, serde_json::to_value(wanted).expect("json")).await
-    }
-
-    async fn deploy(&self, release: &str, settings: &Environment) -> Answer {
-        let run = format!("run-{release}");
-        let answer = self.deploy_with(Steps::default(), &run, release, settings).await;
-        self.end(&run).await;
-        answer
-    }
-
-    async fn deploy_well(&self, release: &str, settings: &Environment) -> Deployment {
-        let (answer, output) = self.deploy(release, settings).await.expect("no fault");
-        assert_eq!(answer.response.status, StageStatus::Passed, "{}", answer.response.summary);
-        assert_eq!(output.status, DeploymentStatus::Live);
-        output
-    }
-
-    async fn roll_back_with(
-        &self,
-        steps: Steps,
-        run: &str,
-        release: &str,
-        settings: &Environment,
-    ) -> Answer {
-        let wanted = Rollback {
-            repository: repository(),
-            environment: "staging".to_owned(),
-            release: release.to_owned(),
-            settings: settings.clone(),
-        };
-        self.act(steps, "deploy.rollback", run, serde_json::to_value(wanted).expect("json")).await
-    }
-
-    async fn roll_back(&self, release: &str, settings: &Environment) -> Answer {
-        self.roll_back_with(Steps::default(), &format!("run-{release}"), release, settings).await
-    }
-
-    async fn status(&self, release: Option<&str>, settings: &Environment) -> Answer {
-        let wanted = CheckStatus {
-            repository: repository(),
-            environment: "staging".to_owned(),
-            release: release.map(str::to_owned),
-            settings: settings.clone(),
-        };
-        let parameters = serde_json::to_value(wanted).expect("json");
-        self.act(Steps::default(), "deploy.check_status", "run-x", parameters).await
-    }
-
-    /// The run is over: the state machine gives its locks back.
-    async fn end(&self, run: &str) {
-        self.memory.unlock(REPOSITORY, "staging", run).await.expect("unlocks");
-    }
-
-    async fn record(&self) -> EnvironmentRecord {
-        self.memory.load(REPOSITORY, "staging").await.expect("loads")
-    }
-
-    fn running(&self) -> Vec<RunningService> {
-        services::running(self.root.path())
-    }
-
-    /// Asserts that `release` is in effect, everywhere that says so, and answers.
-    async fn assert_in_effect(&self, release: &str, previous: Option<&str>) {
-        let record = self.record().await;
-        assert_eq!(record.current.map(|r| r.release).as_deref(), Some(release));
-        assert_eq!(record.previous.map(|r| r.release).as_deref(), previous);
-        assert_eq!(record.pending, None);
-        assert_eq!(self.folder().current().as_deref(), Some(release));
-        let url = record.url.expect("an address");
-        assert!(get(&url, "/health").contains(&format!("\"release\":\"{release}\"")), "{url}");
-        let running = self.running();
-        assert_eq!(running.len(), 1, "{running:?}");
-        assert_eq!(running[0].release, release);
-        assert_eq!(service::processes(&self.folder()).len(), 1);
-    }
-}
-
-fn repository() -> Repository {
-    Repository {
-        name: REPOSITORY.to_owned(),
-        url: "https://git.example/acme/web".to_owned(),
-        default_branch: "main".to_owned(),
-    }
-}
-
-fn environment(target: DirectoryTarget) -> Environment {
-    Environment {
-        target: Target::Directory(target),
-        health: Vec::new(),
-        approval: None,
-        watch: Watch::default(),
-    }
-}
-
-fn words(words: &[&str]) -> Vec<String> {
-    words.iter().map(|w| (*w).to_owned()).collect()
-}
-
-fn service(command: &[&str], port: Option<u16>) -> Service {
-    Service { command: words(command), port, env: Default::default() }
-}
-
-/// A release that is built by a copy and serves itself.
-fn site_with(change: impl FnOnce(&mut DirectoryTarget)) -> Environment {
-    let mut target = DirectoryTarget {
-        build: vec![words(&["cp", &server().to_string_lossy(), "server"])],
-        service: Some(service(&["./server"], None)),
-        ..DirectoryTarget::default()
-    };
-    change(&mut target);
-    environment(target)
-}
-
-fn site() -> Environment {
-    site_with(|_| {})
-}
-
-fn files(keep: u32) -> Environment {
-    environment(DirectoryTarget { keep, ..DirectoryTarget::default() })
-}
-
-fn get(url: &str, path: &str) -> String {
-    let address = url.strip_prefix("http://").expect("an address");
-    let mut stream = TcpStream::connect(address).expect("connects");
-    stream
-        .write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())
-        .expect("is sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("is answered");
-    answer
-}
+use crate::{
+    Config, DeployAgent, folder,
+    process::{Identity, marked},
+    service::Running,
+    services,
+    steps::{INTERRUPTED, Steps},
+};
 
 #[tokio::test]
 async fn releases_follow_each_other_and_the_one_before_comes_back() {
@@ -634,7 +406,7 @@ async fn a_stranger_with_the_same_process_id_is_not_touched() {
     services::stop_all(world.root.path()).expect("stops");
     let mut stranger = std::process::Command::new("sleep").arg("300").spawn().expect("starts");
     let file = world.folder().notes("r1").join("service.json");
-    let mut note: service::Running = folder::read_json(&file).expect("reads").expect("is there");
+    let mut note: Running = folder::read_json(&file).expect("reads").expect("is there");
     note.process.pid = stranger.id();
     folder::write_json(&file, &note).expect("writes");
     world.deploy_well("r2", &site).await;
@@ -694,4 +466,62 @@ async fn what_is_wrong_with_the_target_is_a_verdict_before_anything_is_done() {
     assert_eq!(error.name, ErrorName::SourceUnavailable);
     let (_, back) = world.roll_back("r2", &files(2)).await.expect("no fault");
     assert_eq!((back.status, back.previous), (DeploymentStatus::RolledBack, None));
+}
+
+/// Where the agent that is killed works.
+const KILLED_ROOT: &str = "PACT_TEST_KILLED_ROOT";
+
+#[tokio::test]
+#[ignore = "run by the test below, in a process that is killed"]
+async fn an_agent_that_deploys_and_waits_to_be_killed() {
+    let root = std::env::var(KILLED_ROOT).expect("set by the test below");
+    let world = World::new();
+    let agent_root = PathBuf::from(root);
+    let config = Config { root: Some(agent_root.clone()), cache: None };
+    let agent = DeployAgent::new(config, world.memory.clone() as _, world.memory.clone() as _);
+    let Value::Object(parameters) = world.wanted("r1", &site()).await else {
+        panic!("parameters are an object");
+    };
+    let call = Call {
+        action: "deploy.to_staging".to_owned(),
+        parameters,
+        run_id: Some("run-r1".to_owned()),
+        state: "State".to_owned(),
+        key: "key".to_owned(),
+        deadline: tokio::time::Instant::now() + Duration::from_secs(60),
+    };
+    agent.act(&call).await.expect("no fault");
+    std::fs::write(agent_root.join("deployed"), "").expect("writes");
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_service_goes_on_when_its_agent_is_killed_and_is_known_to_the_next_one() {
+    let world = World::new();
+    let root = world.root.path();
+    let mut agent = std::process::Command::new(std::env::current_exe().expect("a test"))
+        .args(["--exact", "--ignored", "tests::an_agent_that_deploys_and_waits_to_be_killed"])
+        .env(KILLED_ROOT, root)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("starts");
+    let until = std::time::Instant::now() + Duration::from_secs(60);
+    while !root.join("deployed").exists() {
+        assert!(agent.try_wait().expect("waits").is_none(), "the agent ended by itself");
+        assert!(std::time::Instant::now() < until, "the agent does not deploy");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    agent.kill().expect("is killed");
+    agent.wait().expect("ends");
+    let running = world.running();
+    assert_eq!(running.len(), 1);
+    let url = format!("http://127.0.0.1:{}", running[0].port);
+    assert!(get(&url, "/health").contains("\"release\":\"r1\""));
+
+    // The notes are lost too: the process is known by its environment.
+    std::fs::remove_file(world.folder().notes("r1").join("service.json")).expect("is there");
+    assert!(world.running().is_empty());
+    world.deploy_well("r2", &site()).await;
+    world.assert_in_effect("r2", None).await;
+    assert_eq!(world.running()[0].port, running[0].port, "the address is stable");
 }

@@ -1,0 +1,274 @@
+//! What the tests of the agent share: a folder, the ports in memory, and a service to deploy.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use pact_agent::{
+    AgentError, adapter,
+    bundle::{EntryKind, Packer},
+    ports::{Artifacts, Environments},
+    testing::Memory,
+};
+use pact_contract::{
+    Deployment, IntentEnvelope, Repository, ResponseEnvelope, StageStatus,
+    actions::{CheckStatus, Deploy, EnvironmentRecord, Rollback, SourceRef},
+    envelope::Context,
+    run::DeploymentStatus,
+    settings::{DirectoryTarget, Environment, Service, Target, Watch},
+};
+use serde_json::Value;
+
+use crate::{
+    Config, DeployAgent,
+    folder::{self, Folder},
+    service,
+    services::{self, RunningService},
+    steps::Steps,
+};
+
+pub(super) const REPOSITORY: &str = "acme/web";
+
+/// The small service of this repository, built once.
+pub(super) fn server() -> &'static Path {
+    static SERVER: OnceLock<PathBuf> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../tests/fixtures/release-site/src/main.rs");
+        let text = std::fs::read_to_string(&source).expect("the fixture is there");
+        let folder = std::env::current_exe().expect("a test").parent().expect("deps").to_owned();
+        let built = folder.join(format!("release-site-{:016x}", folder::hash(&text)));
+        if !built.exists() {
+            let next = folder.join(format!("release-site-{}", std::process::id()));
+            let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+            let status = std::process::Command::new(rustc)
+                .args(["--edition", "2024", "-C", "strip=symbols", "-o"])
+                .arg(&next)
+                .arg(&source)
+                .status()
+                .expect("rustc runs");
+            assert!(status.success(), "the fixture does not compile");
+            std::fs::rename(&next, &built).expect("moves");
+        }
+        built
+    })
+}
+
+pub(super) struct World {
+    pub(super) root: tempfile::TempDir,
+    pub(super) memory: Arc<Memory>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        services::stop_all(self.root.path()).expect("stops");
+    }
+}
+
+/// What an action answered.
+pub(super) type Answer = Result<(ResponseEnvelope, Deployment), AgentError>;
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self { root: tempfile::tempdir().expect("a folder"), memory: Memory::new() }
+    }
+
+    pub(super) fn agent(&self, steps: Steps) -> DeployAgent {
+        let config = Config {
+            root: Some(self.root.path().to_owned()),
+            cache: Some(self.root.path().join(".cache")),
+        };
+        let mut agent =
+            DeployAgent::new(config, self.memory.clone() as _, self.memory.clone() as _);
+        agent.steps = steps;
+        agent
+    }
+
+    pub(super) fn folder(&self) -> Folder {
+        let target = DirectoryTarget::default();
+        Folder::locate(self.root.path(), REPOSITORY, "staging", &target).expect("a folder")
+    }
+
+    pub(super) async fn act(
+        &self,
+        steps: Steps,
+        action: &str,
+        run: &str,
+        parameters: Value,
+    ) -> Answer {
+        let Value::Object(parameters) = parameters else { panic!("parameters are an object") };
+        let context = Context {
+            run_id: Some(run.to_owned()),
+            state: Some("State".to_owned()),
+            ..Context::default()
+        };
+        let intent =
+            IntentEnvelope::new("pact.pipeline", Timestamp::now(), action, parameters, context);
+        let intent = serde_json::to_value(intent).expect("serialises");
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(120);
+        let agent = self.agent(steps);
+        let answer = adapter::handle(&agent, &self.memory.recording(), intent, deadline).await?;
+        let answer: ResponseEnvelope = serde_json::from_value(answer).expect("a response");
+        let output = serde_json::from_value(answer.response.output.clone()).expect("a deployment");
+        Ok((answer, output))
+    }
+
+    pub(super) async fn deploy_with(
+        &self,
+        steps: Steps,
+        run: &str,
+        release: &str,
+        settings: &Environment,
+    ) -> Answer {
+        let wanted = self.wanted(release, settings).await;
+        self.act(steps, "deploy.to_staging", run, wanted).await
+    }
+
+    /// Parameters of a deployment, whose source is in the artifact store.
+    pub(super) async fn wanted(&self, release: &str, settings: &Environment) -> Value {
+        let mut packer = Packer::new();
+        packer.add("README.md", EntryKind::File, release.as_bytes()).expect("packs");
+        let key = format!("sources/{release}");
+        self.memory.put(&key, packer.finish().expect("packs")).await.expect("is kept");
+        let wanted = Deploy {
+            repository: repository(),
+            release: release.to_owned(),
+            source: SourceRef { key, commit: format!("c-{release}") },
+            settings: settings.clone(),
+        };
+        serde_json::to_value(wanted).expect("json")
+    }
+
+    pub(super) async fn deploy(&self, release: &str, settings: &Environment) -> Answer {
+        let run = format!("run-{release}");
+        let answer = self.deploy_with(Steps::default(), &run, release, settings).await;
+        self.end(&run).await;
+        answer
+    }
+
+    pub(super) async fn deploy_well(&self, release: &str, settings: &Environment) -> Deployment {
+        let (answer, output) = self.deploy(release, settings).await.expect("no fault");
+        assert_eq!(answer.response.status, StageStatus::Passed, "{}", answer.response.summary);
+        assert_eq!(output.status, DeploymentStatus::Live);
+        output
+    }
+
+    pub(super) async fn roll_back_with(
+        &self,
+        steps: Steps,
+        run: &str,
+        release: &str,
+        settings: &Environment,
+    ) -> Answer {
+        let wanted = Rollback {
+            repository: repository(),
+            environment: "staging".to_owned(),
+            release: release.to_owned(),
+            settings: settings.clone(),
+        };
+        self.act(steps, "deploy.rollback", run, serde_json::to_value(wanted).expect("json")).await
+    }
+
+    pub(super) async fn roll_back(&self, release: &str, settings: &Environment) -> Answer {
+        self.roll_back_with(Steps::default(), &format!("run-{release}"), release, settings).await
+    }
+
+    pub(super) async fn status(&self, release: Option<&str>, settings: &Environment) -> Answer {
+        let wanted = CheckStatus {
+            repository: repository(),
+            environment: "staging".to_owned(),
+            release: release.map(str::to_owned),
+            settings: settings.clone(),
+        };
+        let parameters = serde_json::to_value(wanted).expect("json");
+        self.act(Steps::default(), "deploy.check_status", "run-x", parameters).await
+    }
+
+    /// The run is over: the state machine gives its locks back.
+    pub(super) async fn end(&self, run: &str) {
+        self.memory.unlock(REPOSITORY, "staging", run).await.expect("unlocks");
+    }
+
+    pub(super) async fn record(&self) -> EnvironmentRecord {
+        self.memory.load(REPOSITORY, "staging").await.expect("loads")
+    }
+
+    pub(super) fn running(&self) -> Vec<RunningService> {
+        services::running(self.root.path())
+    }
+
+    /// Asserts that `release` is in effect, everywhere that says so, and answers.
+    pub(super) async fn assert_in_effect(&self, release: &str, previous: Option<&str>) {
+        let record = self.record().await;
+        assert_eq!(record.current.map(|r| r.release).as_deref(), Some(release));
+        assert_eq!(record.previous.map(|r| r.release).as_deref(), previous);
+        assert_eq!(record.pending, None);
+        assert_eq!(self.folder().current().as_deref(), Some(release));
+        let url = record.url.expect("an address");
+        assert!(get(&url, "/health").contains(&format!("\"release\":\"{release}\"")), "{url}");
+        let running = self.running();
+        assert_eq!(running.len(), 1, "{running:?}");
+        assert_eq!(running[0].release, release);
+        assert_eq!(service::processes(&self.folder()).len(), 1);
+    }
+}
+
+pub(super) fn repository() -> Repository {
+    Repository {
+        name: REPOSITORY.to_owned(),
+        url: "https://git.example/acme/web".to_owned(),
+        default_branch: "main".to_owned(),
+    }
+}
+
+pub(super) fn environment(target: DirectoryTarget) -> Environment {
+    Environment {
+        target: Target::Directory(target),
+        health: Vec::new(),
+        approval: None,
+        watch: Watch::default(),
+    }
+}
+
+pub(super) fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|w| (*w).to_owned()).collect()
+}
+
+pub(super) fn service(command: &[&str], port: Option<u16>) -> Service {
+    Service { command: words(command), port, env: Default::default() }
+}
+
+/// A release that is built by a copy and serves itself.
+pub(super) fn site_with(change: impl FnOnce(&mut DirectoryTarget)) -> Environment {
+    let mut target = DirectoryTarget {
+        build: vec![words(&["cp", &server().to_string_lossy(), "server"])],
+        service: Some(service(&["./server"], None)),
+        ..DirectoryTarget::default()
+    };
+    change(&mut target);
+    environment(target)
+}
+
+pub(super) fn site() -> Environment {
+    site_with(|_| {})
+}
+
+pub(super) fn files(keep: u32) -> Environment {
+    environment(DirectoryTarget { keep, ..DirectoryTarget::default() })
+}
+
+pub(super) fn get(url: &str, path: &str) -> String {
+    let address = url.strip_prefix("http://").expect("an address");
+    let mut stream = TcpStream::connect(address).expect("connects");
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())
+        .expect("is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("is answered");
+    answer
+}
