@@ -30,7 +30,7 @@ async fn machines(client: &Client) -> Vec<StateMachineListItem> {
 }
 
 /// Names of all executions of the pipeline.
-pub fn executions(endpoint: &str) -> Vec<String> {
+pub(crate) fn executions(endpoint: &str) -> Vec<String> {
     block_on(async {
         let client = client(endpoint).await;
         let pipeline = machines(&client).await.into_iter().find(|m| m.name.ends_with("-pipeline"));
@@ -41,7 +41,7 @@ pub fn executions(endpoint: &str) -> Vec<String> {
 }
 
 /// States that an execution entered, in order, read page by page.
-pub fn states_entered(endpoint: &str, execution_arn: &str) -> Vec<String> {
+pub(crate) fn states_entered(endpoint: &str, execution_arn: &str) -> Vec<String> {
     block_on(async {
         let client = client(endpoint).await;
         let mut pages = client

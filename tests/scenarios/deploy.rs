@@ -1,6 +1,6 @@
 //! Releases that go wrong are taken back.
 
-use pact_e2e::{Repo, Stack, wait_for};
+use pact_e2e::{Repo, Stack, send_signal, wait_for};
 use serde_json::Value;
 
 use crate::{get, has_stage, stage, text};
@@ -69,7 +69,7 @@ fn a_deploy_agent_that_is_killed_halfway_is_rolled_back() {
         (hangs && !agents.is_empty()).then_some(agents)
     });
     for pid in agent {
-        pact_e2e_kill(pid);
+        send_signal(pid, "KILL");
     }
     let finished = running.wait();
     let report = finished.json();
@@ -104,11 +104,6 @@ fn the_same_commit_again_is_a_run_of_its_own() {
     assert_eq!(url_of(&first, "production"), url_of(&second, "production"));
     let list = stack.pactctl(&["runs", "list", "--json"]).json();
     assert_eq!(list["runs"].as_array().map(Vec::len), Some(2), "{list:#}");
-}
-
-fn pact_e2e_kill(pid: u32) {
-    let status = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
-    assert!(status.expect("kill runs").success());
 }
 
 /// Whether the build that never ends is at work.

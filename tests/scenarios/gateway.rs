@@ -9,16 +9,17 @@ use sha2::Sha256;
 use crate::text;
 
 /// A stack that is up, and how to talk to it.
-pub struct Up {
-    pub api: String,
-    pub aws: String,
-    pub webhook_secret: String,
-    pub token: String,
-    pub http: Client,
-    pub running: Running,
+pub(crate) struct Up {
+    pub(crate) api: String,
+    pub(crate) aws: String,
+    webhook_secret: String,
+    pub(crate) token: String,
+    pub(crate) http: Client,
+    /// Ends with this.
+    _running: Running,
 }
 
-pub fn up(stack: &Stack) -> Up {
+pub(crate) fn up(stack: &Stack) -> Up {
     let (running, endpoints) = stack.up();
     let secrets = stack.secrets();
     Up {
@@ -27,19 +28,19 @@ pub fn up(stack: &Stack) -> Up {
         webhook_secret: text(&secrets, "/webhook").to_owned(),
         token: text(&secrets, "/api_token").to_owned(),
         http: Client::new(),
-        running,
+        _running: running,
     }
 }
 
 impl Up {
     /// Delivers a signed push.
-    pub fn push(&self, delivery: &str, payload: &Value) -> (StatusCode, Value) {
+    pub(crate) fn push(&self, delivery: &str, payload: &Value) -> (StatusCode, Value) {
         let body = payload.to_string();
         let signature = sign(&self.webhook_secret, body.as_bytes());
         self.deliver(delivery, &signature, body)
     }
 
-    pub fn deliver(&self, delivery: &str, signature: &str, body: String) -> (StatusCode, Value) {
+    pub(crate) fn deliver(&self, delivery: &str, signature: &str, body: String) -> (StatusCode, Value) {
         let answer = self
             .http
             .post(format!("{}/webhooks/github", self.api))
@@ -54,19 +55,19 @@ impl Up {
     }
 
     /// Every execution of the pipeline.
-    pub fn executions(&self) -> usize {
+    pub(crate) fn executions(&self) -> usize {
         crate::aws_clients::executions(&self.aws).len()
     }
 }
 
-pub fn sign(secret: &str, body: &[u8]) -> String {
+pub(crate) fn sign(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key will do");
     mac.update(body);
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
 /// A push event of a repository on this machine.
-pub fn payload(path: &std::path::Path, before: &str, after: &str) -> Value {
+pub(crate) fn payload(path: &std::path::Path, before: &str, after: &str) -> Value {
     json!({
         "ref": "refs/heads/main",
         "before": before,

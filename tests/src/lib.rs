@@ -9,7 +9,7 @@
 mod pactctl;
 mod repo;
 
-pub use pactctl::{Finished, Running, Stack, binary};
+pub use pactctl::{Finished, Running, Stack, binary, send_signal};
 pub use repo::Repo;
 
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use console::style;
 use pact_contract::{
     Finding, StageStatus,
-    run::{RuleOutcome, title},
+    run::{RuleOutcome, RuleResult, title},
 };
 
 use super::report::{Report, Stage};
@@ -34,18 +34,24 @@ fn write(out: &mut String, report: &Report, data: &str) -> std::fmt::Result {
             decision.verdict.as_str(),
             style(term::plain(&decision.summary)).dim()
         )?;
-        for rule in &decision.reasons {
-            let (mark, colour) = match rule.outcome {
-                RuleOutcome::Met => ("✓", style("✓").green()),
-                RuleOutcome::NotMet if rule.required => ("✗", style("✗").red()),
-                RuleOutcome::NotMet => ("✗", style("✗").yellow()),
-                RuleOutcome::NotChecked => ("–", style("–").dim()),
+        let aside = |r: &RuleResult| r.outcome == RuleOutcome::NotChecked && !r.required;
+        for rule in decision.reasons.iter().filter(|r| !aside(r)) {
+            let mark = match rule.outcome {
+                RuleOutcome::Met => style("✓").green(),
+                RuleOutcome::NotMet if rule.required => style("✗").red(),
+                RuleOutcome::NotMet => style("✗").yellow(),
+                RuleOutcome::NotChecked => style("–").yellow(),
             };
-            debug_assert!(!mark.is_empty());
-            writeln!(out, "  {colour} {:<24} {}", rule.rule, term::plain(&rule.message))?;
+            writeln!(out, "  {mark} {:<24} {}", rule.rule, term::plain(&rule.message))?;
             if let Some(pass) = &rule.would_pass {
                 writeln!(out, "    {} {}", style("would pass:").cyan(), term::plain(pass))?;
             }
+        }
+        let aside: Vec<_> =
+            decision.reasons.iter().filter(|r| aside(r)).map(|r| r.rule.as_str()).collect();
+        if !aside.is_empty() {
+            let list = aside.join(", ");
+            writeln!(out, "  {}", style(format!("– not checked, not needed: {list}")).dim())?;
         }
         writeln!(out)?;
     }
