@@ -3,7 +3,7 @@
 use ast_grep_core::{AstGrep, Node, tree_sitter::StrDoc};
 use ast_grep_language::SupportLang;
 
-use super::{Fault, MAX_FAULTS, Verdict, number};
+use super::{Fault, MAX_FAULTS, Verdict, gaps, number, rust};
 
 /// Parses a file of a programming language.
 pub(super) fn parse(path: &str, language: &str, text: &str) -> Verdict {
@@ -18,7 +18,23 @@ pub(super) fn parse(path: &str, language: &str, text: &str) -> Verdict {
         "TypeScript" => SupportLang::TypeScript,
         other => return Verdict::Unsupported(format!("is {other}, which is not parsed")),
     };
-    match faults(grammar, text) {
+    let found = match faults(grammar, text) {
+        Ok(found) if grammar == SupportLang::Rust && !found.is_empty() => {
+            // Where only a token is missing, the grammar knows better behind which one.
+            let missing = found.first().is_some_and(|fault| fault.message.starts_with("missing"));
+            Ok(match rust::second_opinion(text) {
+                Some(other) if other.is_empty() || !missing => other,
+                _ => found,
+            })
+        }
+        // What the grammar is known not to know is replaced by what it knows.
+        Ok(found) if !found.is_empty() => match gaps::bridged(language, text) {
+            Some(bridged) => faults(grammar, &bridged),
+            None => Ok(found),
+        },
+        other => other,
+    };
+    match found {
         Err(reason) => Verdict::Unsupported(reason),
         Ok(found) if found.is_empty() => Verdict::Valid,
         // Flow and other dialects annotate types in files named `.js`.

@@ -5,8 +5,10 @@
 
 mod code;
 mod data;
+mod gaps;
 mod hints;
 mod json;
+mod rust;
 
 use crate::languages;
 

@@ -35,6 +35,19 @@ fn valid_files_of_every_language_pass() {
         ),
         ("a.toml", "a = 1\n[b.c]\nd = [\n  1,\n]\n"),
         ("Cargo.lock", "version = 4\n[[package]]\nname = \"a\"\n"),
+        // What the grammars do not know.
+        ("b.rs", "extern \"C\" { pub type A; safe fn b(); }\nfn c() { let d = #[inline] || 1; }\n"),
+        (
+            "b.ts",
+            "export type * from './a';\nlet a: import('b').C<D> | typeof import('e');\ninterface F<in A, out B> {}\n",
+        ),
+        (
+            "b.d.ts",
+            "export default function (): void;\ndeclare module 'x' {\n  global {\n    interface Y {}\n  }\n}\n",
+        ),
+        ("c.ts", "interface A<\n  /** b */\n  out C,\n  out D = E,\n> {}\n"),
+        ("b.mjs", "export * from 'a' with {\n  type: 'json'\n};\n"),
+        ("B.java", "class B { void c(int @Nullable ... d) {} }\n"),
         ("empty.py", ""),
         ("empty.yml", "# nothing\n"),
         ("bom.json", "\u{feff}{}"),
