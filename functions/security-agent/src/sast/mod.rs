@@ -9,7 +9,7 @@ use ast_grep_language::SupportLang;
 use pact_contract::{Finding, Severity};
 use serde::Deserialize;
 
-use crate::source::is_allowed;
+use crate::{secrets::is_test, source::is_allowed};
 
 /// The comment that allows a rule, by its id, on its own and the next line.
 pub(crate) const ALLOW: &str = "pact:allow";
@@ -103,7 +103,10 @@ impl Rules {
         let mut scan = FileScan::default();
         let lines: Vec<&str> = text.split('\n').collect();
         let root = language.ast_grep(text);
+        let test = is_test(path);
         for rule in self.0.iter().filter(|r| r.language == language) {
+            // Tests and examples do not ship.
+            let severity = if test { rule.severity.min(Severity::Medium) } else { rule.severity };
             let mut count = 0;
             for node in root.root().find_all(&rule.config.matcher) {
                 let start = node.start_pos();
@@ -121,7 +124,7 @@ impl Rules {
                     break;
                 }
                 let column = (line == number).then(|| start.column(&node) + 1);
-                let mut finding = Finding::new(&rule.id, rule.severity, &rule.message)
+                let mut finding = Finding::new(&rule.id, severity, &rule.message)
                     .at(path, Some(line), column.and_then(|c| u32::try_from(c).ok()))
                     .remedy(&rule.remedy);
                 finding.evidence = Some(rule.evidence());

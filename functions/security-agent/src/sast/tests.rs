@@ -67,6 +67,7 @@ const PYTHON: &[(&str, &[&str], &[&str])] = &[
             "requests.get(url, verify=True)",
             "requests.get(url)",
             "requests.get(u, verify='ca.pem')",
+            "solve(x, verify=False)",
         ],
     ),
     (
@@ -410,6 +411,16 @@ proptest::proptest! {
             rules.scan("x", language, &text, |_| true);
         }
     }
+}
+
+#[test]
+fn tests_do_not_ship_and_weigh_less() {
+    let severity = |path| {
+        let scan = rules().scan(path, SupportLang::Python, "eval(x)", |_| true);
+        scan.findings.iter().map(|f| f.severity).collect::<Vec<_>>()
+    };
+    assert_eq!(severity("app/a.py"), [Severity::High]);
+    assert_eq!(severity("tests/test_a.py"), [Severity::Medium]);
 }
 
 #[test]

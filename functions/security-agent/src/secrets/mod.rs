@@ -25,6 +25,11 @@ const REMEDY: &str = "revoke or rotate it where it was issued, remove it from th
     read it from the environment or a secret store; if it is no secret, say so with a comment \
     \"pact:allow-secret\" on the line or the line before";
 
+/// Whether `path` is that of a test or an example.
+pub(crate) fn is_test(path: &str) -> bool {
+    check::Place::of(path).is_test
+}
+
 /// The rules, ready to be used.
 pub(crate) struct Engine {
     rules: Vec<Rule>,

@@ -46,8 +46,13 @@ fn jwt() -> String {
     format!("{}.{claims}.{}", B64.encode(r#"{"alg":"HS256","typ":"JWT"}"#), noise(ALNUM, 43, 3))
 }
 
+fn engine() -> &'static Engine {
+    static ENGINE: std::sync::OnceLock<Engine> = std::sync::OnceLock::new();
+    ENGINE.get_or_init(|| Engine::new().expect("the rules are valid"))
+}
+
 fn found(path: &str, text: &str) -> Vec<(String, Severity)> {
-    let engine = Engine::new().expect("the rules are valid");
+    let engine = engine();
     let scan = engine.scan(path, text, |_| true, 1_000);
     for finding in &scan.findings {
         assert!(finding.remedy.is_some() && finding.line.is_some() && finding.column.is_some());
@@ -141,7 +146,7 @@ fn samples() -> Vec<(&'static str, Severity, String)> {
 
 #[test]
 fn every_rule_finds_its_secret_and_nothing_of_it_is_shown() {
-    let engine = Engine::new().expect("the rules are valid");
+    let engine = engine();
     let mut unseen: BTreeMap<String, ()> =
         engine.rules.iter().map(|r| (r.id.clone(), ())).collect();
     for (rule, severity, text) in samples() {
@@ -218,7 +223,7 @@ fn made_up_keys_of_tests_weigh_less_but_tokens_with_a_right_checksum_do_not() {
 
 #[test]
 fn only_added_lines_count_and_a_comment_allows() {
-    let engine = Engine::new().expect("the rules are valid");
+    let engine = engine();
     let token = with_checksum("ghp_");
     let text = format!(
         "a = '{token}'\nb = '{token}' # {ALLOW}\n# {ALLOW}: a fixture\nc = '{token}'\nd = '{token}'\r\n"
@@ -231,7 +236,7 @@ fn only_added_lines_count_and_a_comment_allows() {
 
 #[test]
 fn long_lines_are_searched_for_known_forms_only() {
-    let engine = Engine::new().expect("the rules are valid");
+    let engine = engine();
     let padding = "x".repeat(LONG_LINE);
     let (token, general) = (with_checksum("ghp_"), noise(ALNUM, 24, 2));
     let text = format!("var a='{token}',{}='{general}';{padding}", "client_secret");
@@ -243,7 +248,7 @@ fn long_lines_are_searched_for_known_forms_only() {
 
 #[test]
 fn findings_are_bounded_by_line_and_by_file() {
-    let engine = Engine::new().expect("the rules are valid");
+    let engine = engine();
     let line = format!("{} ", with_checksum("ghp_")).repeat(50);
     let scan = engine.scan("a", &format!("{line}\n").repeat(10), |_| true, 60);
     assert_eq!(scan.findings.len(), 3 * MAX_LINE_FINDINGS);
@@ -261,8 +266,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_scanned_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
-        static ENGINE: std::sync::OnceLock<Engine> = std::sync::OnceLock::new();
-        let engine = ENGINE.get_or_init(|| Engine::new().expect("the rules are valid"));
+        let engine = engine();
         engine.scan("a", &String::from_utf8_lossy(&bytes), |_| true, 100);
     }
 
@@ -277,8 +281,7 @@ proptest! {
             0..60,
         )
     ) {
-        static ENGINE: std::sync::OnceLock<Engine> = std::sync::OnceLock::new();
-        let engine = ENGINE.get_or_init(|| Engine::new().expect("the rules are valid"));
+        let engine = engine();
         engine.scan("a", &parts.concat(), |_| true, 100);
     }
 }
@@ -293,7 +296,7 @@ fn corpus_findings_by_rule() {
         println!("skipped: PACT_SECRETS_CORPUS is not set");
         return;
     };
-    let engine = Engine::new().expect("the rules are valid");
+    let engine = engine();
     let mut folders = vec![std::path::PathBuf::from(root)];
     let (mut files, mut bytes) = (0u64, 0u64);
     let mut counts: BTreeMap<(Severity, String), u64> = BTreeMap::new();

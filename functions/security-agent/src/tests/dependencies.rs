@@ -78,6 +78,41 @@ async fn a_version_without_advisory_passes() {
 }
 
 #[tokio::test]
+async fn all_kinds_of_lock_files_are_compared_in_one_check() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &record("R-1", "crates.io", "smallvec", "1.6.1", None));
+    write(folder.path(), &record("G-1", "npm", "@s/left", "4.17.21", Some(CRITICAL)));
+    write(folder.path(), &record("P-1", "PyPI", "Foo.Bar", "2.0.0", None));
+    let npm = "{\"lockfileVersion\": 3, \"packages\": {\n\"node_modules/@s/left\": {\n\"version\": \"4.17.15\"}}}";
+    let poetry = "[[package]]\nname = \"foo-bar\"\nversion = \"2.0rc1\"\n";
+    let requirements = "foo_bar==1.9\nfoo-bar==2.0\nother>=1\n";
+    let mut bench = Bench::new(&[
+        ("Cargo.lock", LOCK),
+        ("web/package-lock.json", npm),
+        ("api/poetry.lock", poetry),
+        ("api/requirements.txt", requirements),
+        ("web/node_modules/x/package-lock.json", "{"),
+    ])
+    .await;
+    bench.config.advisories = Some(folder.path().to_owned());
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Failed, "{}", response.response.summary);
+    assert_eq!(response.response.output["checked"], 5);
+    let places: Vec<_> =
+        response.response.findings.iter().map(|f| f.place().unwrap_or_default()).collect();
+    assert_eq!(
+        places,
+        [
+            "web/package-lock.json:2",
+            "Cargo.lock:8",
+            "api/requirements.txt:1",
+            "api/poetry.lock:2",
+            "api/requirements.txt:3"
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_was_not_checked_has_not_passed() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), &record("R-1", "crates.io", "smallvec", "1.5.0", None));
