@@ -63,7 +63,7 @@ fn measure(
         .map(|f| (f.path.as_str(), f))
         .collect();
     if wanted.is_empty() {
-        return Ok(Outcome::skipped(
+        return Ok(Outcome::nothing_to_check(
             "no changed file is in a language whose functions are measured",
         ));
     }

@@ -31,7 +31,7 @@ static TYPESCRIPT: LazyLock<Vec<Gap>> = LazyLock::new(|| {
         // `import x from "y" with { type: "json" }`.
         (r#"["']\s*(?<x>with\s*\{[^{}]*\})"#, By::Blanks),
         // `interface A<in B, out C>`.
-        (r"[<,]\s*(?:/\*[^*]*\*/\s*)?(?<x>(?:in\s+out|in|out))\s+[\p{L}_$]", By::Blanks),
+        (r"[<,]\s*(?s:/\*.*?\*/\s*)?(?<x>(?:in\s+out|in|out))\s+[\p{L}_$]", By::Blanks),
         // `global { … }` in a module declaration.
         (r"(?m)^\s*(?<x>global)\s*\{", By::Blanks),
         // A default function without a name or body, in declarations.
