@@ -80,7 +80,8 @@ fn the_history_of_a_run_is_readable_and_its_outcome_is_in_the_table() {
     }
     block_on(async {
         let client = client(endpoint).await;
-        let execution = client.describe_execution().execution_arn(arn).send().await.expect("is there");
+        let execution =
+            client.describe_execution().execution_arn(arn).send().await.expect("is there");
         assert_eq!(execution.status().as_str(), "SUCCEEDED");
         let last = client
             .get_execution_history()

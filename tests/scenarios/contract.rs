@@ -66,8 +66,7 @@ fn the_gateway_serves_the_registry_of_these_agents() {
         let advertised = advertisement(id, capabilities);
         assert!(
             served.as_array().is_some_and(|a| a.iter().any(|s| {
-                s["agent_id"] == advertised["agent_id"]
-                    && actions(s) == actions(&advertised)
+                s["agent_id"] == advertised["agent_id"] && actions(s) == actions(&advertised)
             })),
             "{id} is not served as it is"
         );

@@ -35,7 +35,8 @@ fn ten_deliveries_of_one_push_are_one_run() {
             })
             .collect()
     });
-    let ids: std::collections::BTreeSet<&str> = answers.iter().map(|a| text(a, "/run_id")).collect();
+    let ids: std::collections::BTreeSet<&str> =
+        answers.iter().map(|a| text(a, "/run_id")).collect();
     assert_eq!(ids.len(), 1, "{answers:#?}");
     assert_eq!(up.executions(), 1);
     let id = ids.into_iter().next().expect("one run");
@@ -62,7 +63,9 @@ fn a_second_push_while_one_runs_is_a_run_of_its_own() {
     let second = repo.commit("Two");
     let path = repo.path().to_string_lossy().into_owned();
     let one = stack.start(&["run", &path, "--json", "--head", &first]);
-    wait_for("the first run", 60, || (!one.functions("TestAgentFunction").is_empty()).then_some(()));
+    wait_for("the first run", 60, || {
+        (!one.functions("TestAgentFunction").is_empty()).then_some(())
+    });
     let two = stack.start(&["run", &path, "--json", "--head", &second]);
     wait_for("the second run", 60, || {
         (one.functions("TestAgentFunction").len() >= 2).then_some(())

@@ -57,10 +57,8 @@ fn a_deploy_agent_that_is_killed_halfway_is_rolled_back() {
     let first = first_release(&repo, &stack);
     let production = url_of(&first, "production");
     // The build of the production release says that it began, and never ends.
-    repo.write("version", "two").write(
-        "build.sh",
-"if [ \"$PACT_ENVIRONMENT\" = production ]; then exec sleep 600; fi\n",
-    );
+    repo.write("version", "two")
+        .write("build.sh", "if [ \"$PACT_ENVIRONMENT\" = production ]; then exec sleep 600; fi\n");
     repo.commit("A release whose deployment hangs");
     let running = stack.start(&["run", &repo.path().to_string_lossy(), "--json"]);
     let agent = wait_for("the deployment to production", 60, || {

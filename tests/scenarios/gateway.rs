@@ -40,7 +40,12 @@ impl Up {
         self.deliver(delivery, &signature, body)
     }
 
-    pub(crate) fn deliver(&self, delivery: &str, signature: &str, body: String) -> (StatusCode, Value) {
+    pub(crate) fn deliver(
+        &self,
+        delivery: &str,
+        signature: &str,
+        body: String,
+    ) -> (StatusCode, Value) {
         let answer = self
             .http
             .post(format!("{}/webhooks/github", self.api))
@@ -108,7 +113,8 @@ fn refusals_start_nothing() {
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
 
     let status = |method: reqwest::Method, path: &str, token: Option<&str>, body: &str| {
-        let mut request = up.http.request(method, format!("{}{path}", up.api)).body(body.to_owned());
+        let mut request =
+            up.http.request(method, format!("{}{path}", up.api)).body(body.to_owned());
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -117,7 +123,10 @@ fn refusals_start_nothing() {
     use reqwest::Method;
     assert_eq!(status(Method::POST, "/v1/pipelines", None, "{}"), StatusCode::UNAUTHORIZED);
     assert_eq!(status(Method::POST, "/v1/pipelines", Some("no"), "{}"), StatusCode::UNAUTHORIZED);
-    assert_eq!(status(Method::POST, "/v1/pipelines", Some(&up.token), "{"), StatusCode::BAD_REQUEST);
+    assert_eq!(
+        status(Method::POST, "/v1/pipelines", Some(&up.token), "{"),
+        StatusCode::BAD_REQUEST
+    );
     assert_eq!(status(Method::GET, "/v1/runs/none", Some(&up.token), ""), StatusCode::NOT_FOUND);
     assert_eq!(status(Method::GET, "/v1/nothing", Some(&up.token), ""), StatusCode::NOT_FOUND);
     assert_eq!(status(Method::POST, "/webhooks/sourceforge", None, ""), StatusCode::NOT_FOUND);

@@ -11,7 +11,11 @@ fn waiting_run(stack: &Stack, repo: &Repo) -> (Running, std::path::PathBuf) {
     let begun = repo.path().join("begun");
     repo.write(
         "test.sh",
-        &format!("touch {}; while [ ! -e {} ]; do sleep 0.1; done\n", begun.display(), gate.display()),
+        &format!(
+            "touch {}; while [ ! -e {} ]; do sleep 0.1; done\n",
+            begun.display(),
+            gate.display()
+        ),
     );
     repo.write("app.py", "a = 1\n");
     repo.git(&["add", "app.py", "test.sh"]);

@@ -112,7 +112,8 @@ impl Stack {
     #[must_use]
     pub fn run(&self, path: &Path, args: &[&str]) -> (Option<i32>, Value) {
         let path = path.to_string_lossy();
-        let all: Vec<&str> = ["run", &path, "--json"].iter().copied().chain(args.iter().copied()).collect();
+        let all: Vec<&str> =
+            ["run", &path, "--json"].iter().copied().chain(args.iter().copied()).collect();
         let finished = self.pactctl(&all);
         (finished.code, finished.json())
     }

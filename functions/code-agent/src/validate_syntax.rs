@@ -81,7 +81,9 @@ fn validate(
     let (status, summary) = judge(changes, &changed, &other, &ignored, &output, unsure, &findings);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings.truncate(MAX_FINDINGS);
-    Ok(Outcome::new(status, summary, &output)?.with_findings(findings))
+    let mut outcome = Outcome::new(status, summary, &output)?.with_findings(findings);
+    outcome.not_applicable = status == StageStatus::Skipped && other.len() == changed.len();
+    Ok(outcome)
 }
 
 fn judge(

@@ -40,6 +40,11 @@ pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, A
     };
     let current = record.current.as_ref().filter(|c| name.is_none_or(|n| n == c.release));
     let Some(current) = current else {
+        if record.current.is_none() && name.is_none() {
+            let status = is(DeploymentStatus::Failed, "");
+            let text = format!("nothing is deployed in {environment} yet");
+            return Outcome::new(StageStatus::Skipped, text, &status);
+        }
         let message = match (&record.current, name) {
             (Some(other), Some(name)) => {
                 format!("{} is in effect in {environment}, not {name}", other.release)

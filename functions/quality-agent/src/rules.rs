@@ -14,14 +14,6 @@ use serde_json::{Value, json};
 /// Longest text of a rule in bytes: a decision stays below 30 KB.
 const MAX_TEXT: usize = 500;
 
-/// How the reason of a skipped check begins when the push has nothing of the kind: no tests, or no
-/// file in a language that the check knows. Such a check is not needed, unless the repository
-/// demands it. A tool that is missing or a file that is too large is another matter.
-const NOTHING_TO_CHECK: &[&str] =
-    &["no tests found", "no changed file is in a language", "no changed file in a language"];
-/// What such a reason must not name.
-const TOO_LARGE: &str = "too large";
-
 /// Looks at every rule.
 pub(crate) fn all(plan: &Plan, checks: &Checks) -> Vec<RuleResult> {
     let rules = Rules { plan, checks };
@@ -71,11 +63,8 @@ impl<'a> Rules<'a> {
             StageStatus::Passed | StageStatus::Failed => Evidence::Checked(result),
             StageStatus::Skipped => {
                 let reason = result.summary.trim();
-                let lower = reason.to_lowercase();
                 let demanded = self.plan.demanded.iter().any(|name| name == check);
-                let nothing = NOTHING_TO_CHECK.iter().any(|begin| lower.starts_with(begin))
-                    && !lower.contains(TOO_LARGE);
-                if nothing && !demanded {
+                if result.not_applicable && !demanded {
                     Evidence::Nothing(reason)
                 } else {
                     Evidence::Not(reason.to_owned())

@@ -201,7 +201,13 @@ fn what_is_switched_off_is_skipped_and_a_templates_checks_stay_needed() {
 // The gate.
 
 fn check(status: StageStatus, summary: &str, output: Value) -> CheckResult {
-    CheckResult { status, summary: summary.to_owned(), output, findings: Vec::new() }
+    CheckResult {
+        status,
+        summary: summary.to_owned(),
+        output,
+        findings: Vec::new(),
+        not_applicable: false,
+    }
 }
 
 fn severities(high: u64, medium: u64) -> Value {
@@ -333,19 +339,21 @@ fn a_needed_check_that_was_not_carried_out_holds_by_name() {
 #[test]
 fn no_tests_at_all_are_no_reason_to_hold_unless_they_are_demanded() {
     let mut checks = well();
-    let none = check(StageStatus::Skipped, "no tests found in this repository", Value::Null);
+    let mut none = check(StageStatus::Skipped, "no tests found in this repository", Value::Null);
+    none.not_applicable = true;
     checks.insert("unit".to_owned(), none);
     let decision = decide(&production_plan(), &checks);
     assert_eq!(decision.verdict, Verdict::Promote);
     // Never shown as met.
     assert_eq!(outcome(&decision, "tests-pass"), (RuleOutcome::NotChecked, false));
-    for (reason, verdict) in [
-        ("no changed file is in a language that is parsed (Dockerfile)", Verdict::Promote),
-        ("no changed file is in a language that is parsed (too large)", Verdict::Hold),
-        ("every changed file is larger than 1 MiB", Verdict::Hold),
+    for (reason, not_applicable, verdict) in [
+        ("no changed file is in a language that is parsed (Dockerfile)", true, Verdict::Promote),
+        ("every changed file is larger than 1 MiB", false, Verdict::Hold),
     ] {
         let mut checks = checks.clone();
-        checks.insert("syntax".to_owned(), check(StageStatus::Skipped, reason, Value::Null));
+        let mut syntax = check(StageStatus::Skipped, reason, Value::Null);
+        syntax.not_applicable = not_applicable;
+        checks.insert("syntax".to_owned(), syntax);
         assert_eq!(decide(&production_plan(), &checks).verdict, verdict, "{reason}");
     }
     let mut settings = settings(BOTH);

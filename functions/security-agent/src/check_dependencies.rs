@@ -1,6 +1,9 @@
 //! `security.check_dependencies`: versions in lock files against known advisories.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
 use pact_contract::{Finding, Severity, actions::SecurityCheck};
@@ -30,6 +33,8 @@ struct Inventory {
     uses: BTreeMap<Package, Vec<Use>>,
     findings: Vec<Finding>,
     lock_files: usize,
+    /// Whether anything declares dependencies, locked or not.
+    manifest: bool,
     unchecked: usize,
     incomplete: Vec<String>,
 }
@@ -46,20 +51,52 @@ pub(crate) async fn act(
     let deadline = call.deadline.into_std();
     let inventory = blocking(move || {
         let mut inventory = Inventory::default();
+        let manifest = Cell::new(false);
         bundle::visit_files(
             &bundle,
             MAX_FILE,
-            |path| lock::kind(path).is_some() && !ignore.matches(path),
+            |path| {
+                if ignore.matches(path) {
+                    return false;
+                }
+                manifest.set(manifest.get() || is_manifest(path));
+                lock::kind(path).is_some()
+            },
             |path, content| {
                 check_deadline(deadline)?;
                 inventory.add(path, content);
                 Ok(())
             },
         )?;
+        inventory.manifest = manifest.get();
         Ok(inventory)
     })
     .await?;
     judge(inventory, advisories, &check, tokio::time::Instant::now() + call.time_left()).await
+}
+
+/// Files that declare dependencies of the ecosystems in use today.
+const MANIFESTS: &[&str] = &[
+    "Cargo.toml",
+    "Gemfile",
+    "Package.swift",
+    "Pipfile",
+    "build.gradle",
+    "build.gradle.kts",
+    "composer.json",
+    "go.mod",
+    "mix.exs",
+    "package.json",
+    "pom.xml",
+    "pubspec.yaml",
+    "pyproject.toml",
+    "setup.cfg",
+    "setup.py",
+];
+
+fn is_manifest(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    MANIFESTS.contains(&name) || name.ends_with(".csproj")
 }
 
 async fn judge(
@@ -68,7 +105,11 @@ async fn judge(
     check: &SecurityCheck,
     deadline: tokio::time::Instant,
 ) -> Result<Outcome, AgentError> {
-    let Inventory { uses, mut findings, lock_files, unchecked, mut incomplete } = inventory;
+    let Inventory { uses, mut findings, lock_files, manifest, unchecked, mut incomplete } =
+        inventory;
+    if lock_files == 0 && !manifest {
+        return Ok(Outcome::nothing_to_check("nothing in the repository declares dependencies"));
+    }
     if lock_files == 0 {
         return Ok(Outcome::skipped(
             "no lock file that is understood (Cargo.lock, package-lock.json, poetry.lock, requirements.txt)",

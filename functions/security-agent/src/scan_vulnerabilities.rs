@@ -64,12 +64,14 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
         },
     )?;
     if checked == 0 {
-        let reason = if unscanned > 0 {
-            "the changed files are too large to be analysed"
+        let outcome = if unscanned > 0 {
+            Outcome::skipped("the changed files are too large to be analysed")
         } else {
-            "no changed file in a language with rules (Rust, Python, JavaScript, TypeScript, Go, Java)"
+            Outcome::nothing_to_check(
+                "no changed file in a language with rules (Rust, Python, JavaScript, TypeScript, Go, Java)",
+            )
         };
-        return Ok(Outcome::skipped(reason).with_findings(findings));
+        return Ok(outcome.with_findings(findings));
     }
     report::conclude(Seen {
         checked,

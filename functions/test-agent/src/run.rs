@@ -75,7 +75,15 @@ struct Job {
 }
 
 /// Either a job, or the reason why there is none.
-type JobOrReason = Result<Job, String>;
+type JobOrReason = Result<Job, Reason>;
+
+/// Why nothing is run.
+enum Reason {
+    /// The repository has no tests.
+    NoTests(&'static str),
+    /// It has, but they cannot be run here.
+    NotRun(String),
+}
 
 pub(crate) async fn run(
     artifacts: &dyn Artifacts,
@@ -121,7 +129,10 @@ pub(crate) async fn run(
     };
     let job = match job {
         Ok(job) => job,
-        Err(reason) => return skipped(reason),
+        Err(Reason::NotRun(reason)) => return skipped(reason),
+        Err(Reason::NoTests(reason)) => {
+            return Ok(Outcome { not_applicable: true, ..skipped(reason)? });
+        }
     };
     carry_out(artifacts, call, &workspace, job, &settings.coverage).await
 }
@@ -148,7 +159,10 @@ fn configured_job(
         .ok()
         .filter(|d| inside && d.is_dir() && d.starts_with(workspace.source()))
         .ok_or_else(|| {
-            format!("the directory {directory:?} of [{}] is not in the repository", kind.table())
+            let table = kind.table();
+            Reason::NotRun(format!(
+                "the directory {directory:?} of [{table}] is not in the repository"
+            ))
         })?;
     cargo_target(&command.command, workspace, &mut environment);
     environment.extend(command.env.clone());
@@ -169,19 +183,20 @@ async fn detected_job(
 ) -> Result<JobOrReason, AgentError> {
     let (source, reports) = (workspace.source().to_owned(), workspace.reports().to_owned());
     let Some(mut detected) = blocking(move || detect::detect(&source, &reports)).await? else {
-        return Ok(Err("no tests found: no Cargo.toml, package.json with a test script, Python \
-                       tests, go.mod with tests, pom.xml or Makefile with a test target at the \
-                       root; set command in [tests.unit] of pact.toml"
-            .to_owned()));
+        return Ok(Err(Reason::NoTests(
+            "no tests found: no Cargo.toml, package.json with a test script, Python tests, go.mod \
+             with tests, pom.xml or Makefile with a test target at the root; set command in \
+             [tests.unit] of pact.toml",
+        )));
     };
     environment.append(&mut detected.environment);
     if detected.runner == "pytest" && !has_pytest(workspace, &environment).await? {
         let Some(command) = detected.without_pytest.take() else {
-            return Ok(Err(
-                "the tests need pytest, which python3 cannot import here: install it, \
-                           or set command in [tests.unit] of pact.toml"
+            return Ok(Err(Reason::NotRun(
+                "the tests need pytest, which python3 cannot import here: install it, or set \
+                 command in [tests.unit] of pact.toml"
                     .to_owned(),
-            ));
+            )));
         };
         detected.runner = "unittest";
         detected.command = command;

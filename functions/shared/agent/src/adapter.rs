@@ -45,10 +45,7 @@ pub struct Recording {
 ///
 /// # Errors
 /// When the Lambda Runtime API cannot be reached.
-pub async fn serve(
-    agent: impl Agent,
-    recording: Recording,
-) -> Result<(), lambda_runtime::Error> {
+pub async fn serve(agent: impl Agent, recording: Recording) -> Result<(), lambda_runtime::Error> {
     let agent = Arc::new(agent);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let agent = Arc::clone(&agent);
@@ -125,22 +122,21 @@ pub async fn handle(
 fn parse(agent: &dyn Agent, event: Value) -> Result<IntentEnvelope, AgentError> {
     let intent: IntentEnvelope = serde_json::from_value(event)
         .map_err(|e| AgentError::invalid(format!("the event is not a PACT intent: {e}")))?;
-    let capability = agent
-        .capabilities()
-        .iter()
-        .find(|c| c.action == intent.intent.action)
-        .ok_or_else(|| {
-            let known: Vec<_> = agent.capabilities().iter().map(|c| c.action).collect();
-            AgentError::new(
-                ErrorName::UnknownAction,
-                format!(
-                    "{} does not offer {:?}; it offers {}",
-                    agent.id(),
-                    intent.intent.action,
-                    known.join(", ")
-                ),
-            )
-        })?;
+    let capability =
+        agent.capabilities().iter().find(|c| c.action == intent.intent.action).ok_or_else(
+            || {
+                let known: Vec<_> = agent.capabilities().iter().map(|c| c.action).collect();
+                AgentError::new(
+                    ErrorName::UnknownAction,
+                    format!(
+                        "{} does not offer {:?}; it offers {}",
+                        agent.id(),
+                        intent.intent.action,
+                        known.join(", ")
+                    ),
+                )
+            },
+        )?;
     // A skipped action needs no parameters: what they would hold may not exist.
     if intent.intent.context.skip.is_none() {
         let missing: Vec<_> = capability
@@ -180,12 +176,13 @@ async fn carry_out(
             .unwrap_or_else(|| format!("by-hand/{}", stage.record.started_at)),
         deadline: deadline.checked_sub(DEADLINE_MARGIN).unwrap_or(deadline),
     };
-    let outcome = tokio::time::timeout_at(call.deadline, agent.act(&call)).await.map_err(|_| {
-        AgentError::new(
-            ErrorName::Timeout,
-            format!("{} did not end before the function's deadline", call.action),
-        )
-    })??;
+    let outcome =
+        tokio::time::timeout_at(call.deadline, agent.act(&call)).await.map_err(|_| {
+            AgentError::new(
+                ErrorName::Timeout,
+                format!("{} did not end before the function's deadline", call.action),
+            )
+        })??;
     let size = outcome.output.to_string().len();
     if size > MAX_OUTPUT_BYTES {
         return Err(AgentError::new(
@@ -291,6 +288,7 @@ impl Stage {
                 output: outcome.output.clone(),
                 findings: outcome.findings.iter().take(RESPONSE_FINDINGS).map(short).collect(),
                 findings_total: outcome.findings.len(),
+                not_applicable: outcome.not_applicable,
                 fallback: outcome.fallback.clone(),
             },
             metadata: ResponseMetadata {
@@ -332,11 +330,7 @@ impl Stage {
     }
 
     /// Moves a large record to the artifact store and keeps a summary.
-    async fn claim_check(
-        &mut self,
-        recording: &Recording,
-        run_id: &str,
-    ) -> Result<(), AgentError> {
+    async fn claim_check(&mut self, recording: &Recording, run_id: &str) -> Result<(), AgentError> {
         let whole = serde_json::to_vec(&self.record)
             .map_err(|error| AgentError::internal(format!("cannot write the record: {error}")))?;
         if whole.len() <= CLAIM_CHECK_BYTES {

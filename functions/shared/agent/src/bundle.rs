@@ -381,10 +381,15 @@ mod tests {
             ("last.rs", EntryKind::File, "fn b() {}"),
         ]);
         let mut seen = Vec::new();
-        let stopped = visit_files(&bytes, 50, |_| true, |path, content| {
-            seen.push((path.to_owned(), content.map(<[u8]>::len)));
-            if path == "keep.rs" { Err(AgentError::internal("stop")) } else { Ok(()) }
-        });
+        let stopped = visit_files(
+            &bytes,
+            50,
+            |_| true,
+            |path, content| {
+                seen.push((path.to_owned(), content.map(<[u8]>::len)));
+                if path == "keep.rs" { Err(AgentError::internal("stop")) } else { Ok(()) }
+            },
+        );
         assert!(stopped.is_err());
         assert_eq!(seen, [("big.rs".to_owned(), None), ("keep.rs".to_owned(), Some(9))]);
     }

@@ -96,6 +96,8 @@ pub struct Outcome {
     pub output: Value,
     /// Set when the result was reached by another way than asked for.
     pub fallback: Option<Fallback>,
+    /// Skipped because there is nothing of the kind: a gate that needs the check does not miss it.
+    pub not_applicable: bool,
 }
 
 impl Outcome {
@@ -110,7 +112,14 @@ impl Outcome {
     ) -> Result<Self, AgentError> {
         let output = serde_json::to_value(output)
             .map_err(|error| AgentError::internal(format!("cannot write the output: {error}")))?;
-        Ok(Self { status, summary: summary.into(), findings: Vec::new(), output, fallback: None })
+        Ok(Self {
+            status,
+            summary: summary.into(),
+            findings: Vec::new(),
+            output,
+            fallback: None,
+            not_applicable: false,
+        })
     }
 
     /// Nothing was checked, for this reason.
@@ -122,7 +131,15 @@ impl Outcome {
             findings: Vec::new(),
             output: Value::Null,
             fallback: None,
+            not_applicable: false,
         }
+    }
+
+    /// There is nothing that could be checked: no tests, no file in a language that is known. Not
+    /// for what is there and could not be checked, a missing tool for example.
+    #[must_use]
+    pub fn nothing_to_check(reason: impl Into<String>) -> Self {
+        Self { not_applicable: true, ..Self::skipped(reason) }
     }
 
     /// Adds findings, the gravest first.

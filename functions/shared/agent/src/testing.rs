@@ -18,7 +18,9 @@ use serde_json::Value;
 
 use crate::{
     adapter::Recording,
-    ports::{Artifacts, Environments, Idempotency, Lock, Outbox, OutboxEntry, Recorder, StoreError},
+    ports::{
+        Artifacts, Environments, Idempotency, Lock, Outbox, OutboxEntry, Recorder, StoreError,
+    },
 };
 
 /// All ports over plain maps.

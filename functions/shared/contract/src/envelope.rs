@@ -196,6 +196,10 @@ pub struct Response {
     /// How many findings there are in all.
     #[serde(default)]
     pub findings_total: usize,
+    /// Set with `skipped` when the push has nothing of the kind that could be checked: no tests, no
+    /// file in a language that is known. Otherwise a skipped check is one that is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_applicable: bool,
     /// Set when the answer was reached by a fallback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,

@@ -6,11 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{
-    envelope::Fallback,
-    finding::Finding,
-    ids::RunId,
-};
+use crate::{envelope::Fallback, finding::Finding, ids::RunId};
 
 /// A repository as the git host names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -407,6 +403,9 @@ pub struct CheckResult {
     /// The gravest findings.
     #[serde(default)]
     pub findings: Vec<Finding>,
+    /// Skipped because there is nothing that could be checked.
+    #[serde(default)]
+    pub not_applicable: bool,
 }
 
 #[cfg(test)]

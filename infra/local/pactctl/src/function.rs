@@ -7,17 +7,14 @@ use crate::term;
 /// Serves the function with this logical id of the template until the host ends it.
 pub(crate) fn main(name: &str) -> ExitCode {
     local_lambda_host::die_with_parent();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            term::error(&format!("failed to start the runtime: {error}"));
-            return ExitCode::FAILURE;
-        }
-    };
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                term::error(&format!("failed to start the runtime: {error}"));
+                return ExitCode::FAILURE;
+            }
+        };
     match runtime.block_on(serve(name)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -39,6 +36,8 @@ async fn serve(name: &str) -> Result<(), lambda_runtime::Error> {
         "MonitorAgentFunction" => pact_monitor_agent::serve().await,
         "NotifyAgentFunction" => pact_notify_agent::serve().await,
         "DashboardFunction" => pact_dashboard::serve().await,
-        other => Err(format!("the template has a function {other} that this program has not").into()),
+        other => {
+            Err(format!("the template has a function {other} that this program has not").into())
+        }
     }
 }

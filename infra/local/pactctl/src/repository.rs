@@ -168,9 +168,8 @@ fn slug(text: &str) -> String {
 
 fn reference(branch: &str) -> Result<String, Failure> {
     let full = format!("refs/heads/{branch}");
-    gix::validate::reference::name(full.as_str().into()).map_err(|_| {
-        Failure::usage(format!("{branch:?} is not a valid name of a branch"))
-    })?;
+    gix::validate::reference::name(full.as_str().into())
+        .map_err(|_| Failure::usage(format!("{branch:?} is not a valid name of a branch")))?;
     Ok(full)
 }
 
@@ -201,9 +200,9 @@ fn remote(args: &RunArgs) -> Result<Push, Failure> {
             return Err(Failure::usage(format!("--head {head:?} is not a whole commit id"))
                 .remedy("a remote repository can only be asked for 40 hexadecimal digits"));
         }
-        None => refs.branch(&branch).ok_or_else(|| {
-            Failure::usage(format!("{} has no branch {branch:?}", args.source))
-        })?,
+        None => refs
+            .branch(&branch)
+            .ok_or_else(|| Failure::usage(format!("{} has no branch {branch:?}", args.source)))?,
     };
     if let Some(base) = args.base.as_deref().filter(|b| !is_commit_id(b)) {
         return Err(Failure::usage(format!("--base {base:?} is not a whole commit id")));
@@ -252,8 +251,7 @@ fn remote_refs(url: &str) -> Result<RemoteRefs, Failure> {
         .map_err(|e| unreachable(&e))?
         .with_refspecs(["+refs/heads/*:refs/heads/*", "HEAD"], gix::remote::Direction::Fetch)
         .map_err(|e| unreachable(&e))?;
-    let connection =
-        remote.connect(gix::remote::Direction::Fetch).map_err(|e| unreachable(&e))?;
+    let connection = remote.connect(gix::remote::Direction::Fetch).map_err(|e| unreachable(&e))?;
     let (map, _) = connection
         .ref_map(gix::progress::Discard, gix::remote::ref_map::Options::default())
         .map_err(|e| unreachable(&e))?;

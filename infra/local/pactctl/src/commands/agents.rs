@@ -80,7 +80,8 @@ mod tests {
                 let known: BTreeSet<&str> =
                     capability.required.iter().chain(capability.optional).copied().collect();
                 assert!(
-                    capability.required.iter().all(|r| given.contains(r)) && given.is_subset(&known),
+                    capability.required.iter().all(|r| given.contains(r))
+                        && given.is_subset(&known),
                     "{name}: {action} gets {given:?}, takes {capability:?}"
                 );
             });

@@ -10,18 +10,18 @@ use crate::{
 
 /// Stops every service below the data folder.
 pub(crate) fn down(args: &DataArgs) -> Result<Exit, Failure> {
-    let root = args.data.canonicalize().map_err(|error| {
-        Failure::usage(format!("cannot read {}: {error}", args.data.display()))
-    })?;
+    let root = args
+        .data
+        .canonicalize()
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.data.display())))?;
     let root = root.join("deployments");
-    let running = services::running(&root);
-    if running.is_empty() {
-        println!("nothing is running");
-        return Ok(Exit::Success);
-    }
-    services::stop_all(&root).doing("stop the services")?;
-    for service in running {
+    let known = services::running(&root);
+    let stopped = services::stop_all(&root).doing("stop the services")?;
+    for service in known {
         println!("stopped {} (process {})", term::plain(&service.release), service.pid);
+    }
+    if stopped == 0 {
+        println!("nothing is running");
     }
     Ok(Exit::Success)
 }

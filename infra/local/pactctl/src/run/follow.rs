@@ -84,8 +84,7 @@ impl Progress {
     /// Progress that is shown, or not.
     pub(crate) fn new(visible: bool) -> Self {
         let draw = visible && term::is_interactive();
-        let target =
-            if draw { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if draw { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {msg} {elapsed:.dim}") {
             bar.set_style(style);

@@ -102,11 +102,8 @@ async fn submit(args: &RunArgs, push: &Push, client: &Client) -> Result<Accepted
     } else {
         client.push(push).await?
     };
-    let ended = accepted
-        .status
-        .as_deref()
-        .and_then(RunStatus::parse)
-        .is_some_and(RunStatus::is_final);
+    let ended =
+        accepted.status.as_deref().and_then(RunStatus::parse).is_some_and(RunStatus::is_final);
     if accepted.duplicate && ended {
         return client.start(push, template, environment, true).await;
     }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use console::style;
 use pact_contract::{
-    Finding, StageStatus,
-    run::{RuleOutcome, RuleResult, title},
+    Decision, Deployment, Finding, StageStatus,
+    run::{DeploymentStatus, NotificationRecord, RuleOutcome, title},
 };
 
 use super::report::{Report, Stage};
@@ -27,64 +27,10 @@ fn write(out: &mut String, report: &Report, data: &str) -> std::fmt::Result {
         bad_stage(out, stage)?;
     }
     if let Some(decision) = &report.decision {
-        writeln!(
-            out,
-            "{} {} {}",
-            style("Decision").bold(),
-            decision.verdict.as_str(),
-            style(term::plain(&decision.summary)).dim()
-        )?;
-        let aside = |r: &RuleResult| r.outcome == RuleOutcome::NotChecked && !r.required;
-        for rule in decision.reasons.iter().filter(|r| !aside(r)) {
-            let mark = match rule.outcome {
-                RuleOutcome::Met => style("✓").green(),
-                RuleOutcome::NotMet if rule.required => style("✗").red(),
-                RuleOutcome::NotMet => style("✗").yellow(),
-                RuleOutcome::NotChecked => style("–").yellow(),
-            };
-            writeln!(out, "  {mark} {:<24} {}", rule.rule, term::plain(&rule.message))?;
-            if let Some(pass) = &rule.would_pass {
-                writeln!(out, "    {} {}", style("would pass:").cyan(), term::plain(pass))?;
-            }
-        }
-        let aside: Vec<_> =
-            decision.reasons.iter().filter(|r| aside(r)).map(|r| r.rule.as_str()).collect();
-        if !aside.is_empty() {
-            let list = aside.join(", ");
-            writeln!(out, "  {}", style(format!("– not checked, not needed: {list}")).dim())?;
-        }
-        writeln!(out)?;
+        write_decision(out, decision)?;
     }
-    if report.deployments.is_empty() {
-        writeln!(out, "{} nothing was deployed", style("Deployments").bold())?;
-    } else {
-        writeln!(out, "{}", style("Deployments").bold())?;
-    }
-    for deployment in &report.deployments {
-        let status = format!("{:?}", deployment.status);
-        let status = title(&status).to_lowercase();
-        let previous = match (&deployment.previous, status.as_str()) {
-            (Some(previous), "rolled back") => format!("; {previous} answers again"),
-            (Some(previous), _) => format!("; before: {previous}"),
-            (None, _) => String::new(),
-        };
-        writeln!(
-            out,
-            "  {:<11} {} {status}{previous} {}",
-            deployment.environment,
-            deployment.release,
-            deployment.url.as_deref().unwrap_or_default(),
-        )?;
-    }
-    let unsent: Vec<_> =
-        report.notifications.iter().filter(|n| !n.sent).map(|n| n.channel.as_str()).collect();
-    for sent in report.notifications.iter().filter(|n| n.sent) {
-        writeln!(out, "{} {}: {}", style("Told").bold(), sent.channel, term::plain(&sent.detail))?;
-    }
-    if !unsent.is_empty() {
-        let list = unsent.join(", ");
-        writeln!(out, "{}", style(format!("Not sent: {list} (kept in the run's outbox)")).dim())?;
-    }
+    write_deployments(out, &report.deployments)?;
+    write_notifications(out, &report.notifications)?;
     writeln!(
         out,
         "\n{} in {}: {}",
@@ -92,11 +38,78 @@ fn write(out: &mut String, report: &Report, data: &str) -> std::fmt::Result {
         term::duration(report.duration_ms),
         term::plain(report.reason.as_deref().unwrap_or("no reason was recorded")),
     )?;
+    let again = format!("pactctl runs show{data} {} · pactctl up{data}", report.run_id);
+    writeln!(out, "{}", style(again).dim())
+}
+
+/// What mattered to the gate; what it neither saw nor needed is one line.
+fn write_decision(out: &mut String, decision: &Decision) -> std::fmt::Result {
     writeln!(
         out,
-        "{}",
-        style(format!("pactctl runs show{data} {} · pactctl up{data}", report.run_id)).dim()
-    )
+        "{} {} {}",
+        style("Decision").bold(),
+        decision.verdict.as_str(),
+        style(term::plain(&decision.summary)).dim()
+    )?;
+    let (aside, rules): (Vec<_>, Vec<_>) =
+        decision.reasons.iter().partition(|r| r.outcome == RuleOutcome::NotChecked && !r.required);
+    for rule in rules {
+        let mark = match rule.outcome {
+            RuleOutcome::Met => style("✓").green(),
+            RuleOutcome::NotMet if rule.required => style("✗").red(),
+            RuleOutcome::NotMet => style("✗").yellow(),
+            RuleOutcome::NotChecked => style("–").yellow(),
+        };
+        writeln!(out, "  {mark} {:<24} {}", rule.rule, term::plain(&rule.message))?;
+        if let Some(pass) = &rule.would_pass {
+            writeln!(out, "    {} {}", style("would pass:").cyan(), term::plain(pass))?;
+        }
+    }
+    if !aside.is_empty() {
+        let names: Vec<_> = aside.iter().map(|r| r.rule.as_str()).collect();
+        let line = format!("– not checked, not needed: {}", names.join(", "));
+        writeln!(out, "  {}", style(line).dim())?;
+    }
+    writeln!(out)
+}
+
+fn write_deployments(out: &mut String, deployments: &[Deployment]) -> std::fmt::Result {
+    let none = if deployments.is_empty() { " nothing was deployed" } else { "" };
+    writeln!(out, "{}{none}", style("Deployments").bold())?;
+    for deployment in deployments {
+        let (status, before) = match (deployment.status, &deployment.previous) {
+            (DeploymentStatus::Pending, _) => ("pending", String::new()),
+            (DeploymentStatus::Live, Some(p)) => ("live", format!("; before: {p}")),
+            (DeploymentStatus::Live, None) => ("live", String::new()),
+            (DeploymentStatus::Failed, _) => ("failed", String::new()),
+            (DeploymentStatus::RolledBack, Some(p)) => {
+                ("rolled back", format!("; {p} answers again"))
+            }
+            (DeploymentStatus::RolledBack, None) => ("rolled back", "; nothing was before".into()),
+            (DeploymentStatus::RollbackFailed, _) => ("rollback failed", String::new()),
+        };
+        writeln!(
+            out,
+            "  {:<11} {} {status}{before} {}",
+            deployment.environment,
+            deployment.release,
+            deployment.url.as_deref().unwrap_or_default(),
+        )?;
+    }
+    Ok(())
+}
+
+fn write_notifications(out: &mut String, notifications: &[NotificationRecord]) -> std::fmt::Result {
+    for sent in notifications.iter().filter(|n| n.sent) {
+        writeln!(out, "{} {}: {}", style("Told").bold(), sent.channel, term::plain(&sent.detail))?;
+    }
+    let unsent: Vec<_> =
+        notifications.iter().filter(|n| !n.sent).map(|n| n.channel.as_str()).collect();
+    if !unsent.is_empty() {
+        let line = format!("Not sent: {} (kept in the run's outbox)", unsent.join(", "));
+        writeln!(out, "{}", style(line).dim())?;
+    }
+    Ok(())
 }
 
 fn is_bad(stage: &Stage) -> bool {

@@ -190,7 +190,10 @@ mod tests {
             if let Err(diagnostics) = local_step_functions::validate(&text) {
                 panic!("{name}: {diagnostics:#?}");
             }
-            assert!(!text.contains("${"), "{name} has a substitution that the template does not make");
+            assert!(
+                !text.contains("${"),
+                "{name} has a substitution that the template does not make"
+            );
         }
     }
 }

@@ -112,8 +112,7 @@ async fn proxy(services: &Services, request: Request) -> Response {
             headers.append(name, value.clone());
         }
     }
-    let answer =
-        services.http.post(&services.dynamodb).headers(headers).body(body).send().await;
+    let answer = services.http.post(&services.dynamodb).headers(headers).body(body).send().await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {

@@ -23,8 +23,8 @@ impl Store {
     /// Opens the data folder's database, serves it and makes the tables that are not there.
     pub(crate) async fn open(data: &DataFolder, tables: &[Table]) -> Result<Self, Failure> {
         let path = data.join("dynamodb.sqlite");
-        let database = Database::new(&path.to_string_lossy())
-            .doing(&format!("open {}", path.display()))?;
+        let database =
+            Database::new(&path.to_string_lossy()).doing(&format!("open {}", path.display()))?;
         let listener = TcpListener::bind("127.0.0.1:0").await.doing("listen for DynamoDB")?;
         let endpoint = super::address(&listener)?;
         let (stop, stopped) = oneshot::channel::<()>();
