@@ -1,10 +1,9 @@
 //! The JSON API. What a person's answer hangs on (callback ids, task tokens) never leaves it.
 
 use jiff::Timestamp;
-use pact_agent::ports::{ApprovalAnswer, ApprovalRecord, OutboxEntry, RunPage};
+use pact_agent::ports::{ApprovalAnswer, ApprovalRecord, EnvironmentView, OutboxEntry, RunPage};
 use pact_contract::{
     RunRecord, StageRecord,
-    actions::EnvironmentRecord,
     log::{self, LogEntry},
 };
 use serde::Serialize;
@@ -69,14 +68,8 @@ pub(crate) fn version(view: &RunView) -> Value {
 }
 
 /// `GET /api/environments`.
-pub(crate) fn environments(all: &[(String, String, EnvironmentRecord)]) -> Value {
-    let list: Vec<_> = all
-        .iter()
-        .map(|(repository, environment, record)| {
-            json!({ "repository": repository, "environment": environment, "record": record })
-        })
-        .collect();
-    json!({ "environments": list })
+pub(crate) fn environments(all: &[EnvironmentView]) -> Value {
+    json!({ "environments": all })
 }
 
 /// Takes out what nobody may read, wherever it stands. No agent writes it; a fault might.

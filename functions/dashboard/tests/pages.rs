@@ -219,9 +219,15 @@ async fn every_answer_is_guarded() {
 async fn environments_say_what_is_deployed_where() {
     let (status, page) = get("/environments").await;
     assert_eq!(status, StatusCode::OK);
-    for text in
-        ["acme/web-shop", "production", "20261123-102030-3f9c2ab17d", "2 hours ago", "empty"]
-    {
+    for text in [
+        "acme/web-shop",
+        "production",
+        "20261123-102030-3f9c2ab17d",
+        "2 hours ago",
+        "empty",
+        "unhealthy",
+        "connection refused",
+    ] {
         assert!(page.contains(text), "{text}");
     }
     let (_, answer) = json("/api/environments").await;

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::ports::{
-    ApprovalAnswer, ApprovalRecord, OutboxEntry, RunPage, RunQuery, RunReader, StoreError,
+    ApprovalAnswer, ApprovalRecord, EnvironmentView, OutboxEntry, RunPage, RunQuery, RunReader,
+    StoreError, WatchResult,
 };
 use pact_contract::{
     Decision, Deployment, Finding, Repository, RunId, RunRecord, RunRequest, RunStatus, Severity,
@@ -28,7 +29,7 @@ pub(crate) struct Sample {
 /// A reader over samples.
 pub(crate) struct Samples {
     pub(crate) runs: Vec<Sample>,
-    pub(crate) environments: Vec<(String, String, EnvironmentRecord)>,
+    pub(crate) environments: Vec<EnvironmentView>,
     /// Whether stages that begin later are hidden: the runs then move on as time does.
     pub(crate) moving: bool,
     pub(crate) broken: bool,
@@ -98,7 +99,7 @@ impl RunReader for Samples {
     async fn approvals(&self, run_id: &str) -> Result<Vec<ApprovalRecord>, StoreError> {
         Ok(self.find(run_id)?.map(|s| s.approvals.clone()).unwrap_or_default())
     }
-    async fn environments(&self) -> Result<Vec<(String, String, EnvironmentRecord)>, StoreError> {
+    async fn environments(&self) -> Result<Vec<EnvironmentView>, StoreError> {
         self.find("")?;
         Ok(self.environments.clone())
     }
@@ -651,11 +652,43 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
             hostile(now),
         ],
         environments: vec![
-            ("acme/web-shop".to_owned(), "staging".to_owned(), environment.clone()),
-            ("acme/web-shop".to_owned(), "production".to_owned(), environment),
-            ("acme/orders-api".to_owned(), "staging".to_owned(), EnvironmentRecord::default()),
+            placed(
+                "acme/web-shop",
+                "staging",
+                environment.clone(),
+                watched("healthy", "well", now),
+            ),
+            placed(
+                "acme/web-shop",
+                "production",
+                environment,
+                watched("unhealthy", "0 of 1 probes healthy: connection refused", now),
+            ),
+            placed("acme/orders-api", "staging", EnvironmentRecord::default(), None),
         ],
         moving: false,
         broken: false,
     }
+}
+
+fn placed(
+    repository: &str,
+    environment: &str,
+    record: EnvironmentRecord,
+    watch: Option<WatchResult>,
+) -> EnvironmentView {
+    EnvironmentView {
+        repository: repository.to_owned(),
+        environment: environment.to_owned(),
+        record,
+        watch,
+    }
+}
+
+fn watched(health: &str, summary: &str, now: Timestamp) -> Option<WatchResult> {
+    Some(WatchResult {
+        health: health.to_owned(),
+        summary: summary.to_owned(),
+        at: before(now, 120),
+    })
 }

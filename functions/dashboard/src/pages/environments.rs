@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use pact_contract::actions::{EnvironmentRecord, ReleaseRecord};
+use pact_agent::ports::{EnvironmentView, WatchResult};
+use pact_contract::actions::ReleaseRecord;
 
 use super::layout;
 use crate::{
@@ -10,10 +11,10 @@ use crate::{
     mark::Mark,
 };
 
-pub(crate) fn environments(all: &[(String, String, EnvironmentRecord)], now: Timestamp) -> Markup {
+pub(crate) fn environments(all: &[EnvironmentView], now: Timestamp) -> Markup {
     let mut all: Vec<_> = all.iter().collect();
     // By repository, production first: that is what people come for.
-    all.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    all.sort_by_key(|e| (&e.repository, &e.environment));
     layout::page(
         "Environments",
         "/environments",
@@ -29,14 +30,12 @@ pub(crate) fn environments(all: &[(String, String, EnvironmentRecord)], now: Tim
                     table role="table" {
                         caption class="hidden" { "What is deployed where" }
                         thead role="rowgroup" { tr role="row" {
-                            @for head in ["Repository", "Environment", "State", "Release", "Since", "Before it", "Address"] {
+                            @for head in ["Repository", "Environment", "State", "Watch", "Release", "Since", "Before it", "Address"] {
                                 th role="columnheader" scope="col" { (head) }
                             }
                         } }
                         tbody role="rowgroup" {
-                            @for (repository, environment, record) in all {
-                                tr role="row" { (row(repository, environment, record, now)) }
-                            }
+                            @for environment in all { tr role="row" { (row(environment, now)) } }
                         }
                     }
                 }
@@ -45,7 +44,8 @@ pub(crate) fn environments(all: &[(String, String, EnvironmentRecord)], now: Tim
     )
 }
 
-fn row(repository: &str, environment: &str, record: &EnvironmentRecord, now: Timestamp) -> Markup {
+fn row(view: &EnvironmentView, now: Timestamp) -> Markup {
+    let EnvironmentView { repository, environment, record, watch } = view;
     let state = match (&record.pending, &record.current) {
         (Some(_), _) => Mark::Run.chip("being deployed"),
         (None, Some(_)) => Mark::Pass.chip("live"),
@@ -62,6 +62,9 @@ fn row(repository: &str, environment: &str, record: &EnvironmentRecord, now: Tim
                 }
             }
         }
+        td role="cell" data-label="Watch" class="wrap" {
+            @match watch { Some(seen) => (watched(seen, now)), None => "–" }
+        }
         td role="cell" data-label="Release" {
             @match &record.current { Some(r) => (release(r)), None => "–" }
         }
@@ -73,6 +76,23 @@ fn row(repository: &str, environment: &str, record: &EnvironmentRecord, now: Tim
         }
         td role="cell" data-label="Address" class="wrap" {
             @match &record.url { Some(url) => (address(url)), None => "–" }
+        }
+    }
+}
+
+fn watched(seen: &WatchResult, now: Timestamp) -> Markup {
+    let mark = match seen.health.as_str() {
+        "healthy" => Mark::Pass,
+        "unhealthy" => Mark::Fail,
+        _ => Mark::Skip,
+    };
+    html! {
+        div {
+            (mark.chip(&short(&seen.health, 20)))
+            p class="muted" {
+                (ago(seen.at, now))
+                @if seen.health != "healthy" { ": " (short(&seen.summary, 300)) }
+            }
         }
     }
 }

@@ -169,8 +169,32 @@ pub trait RunReader: Send + Sync {
     async fn notifications(&self, run_id: &str) -> Result<Vec<OutboxEntry>, StoreError>;
     /// Open and answered approvals of the run.
     async fn approvals(&self, run_id: &str) -> Result<Vec<ApprovalRecord>, StoreError>;
-    /// Every environment with its repository and name.
-    async fn environments(&self) -> Result<Vec<(String, String, EnvironmentRecord)>, StoreError>;
+    /// Every environment.
+    async fn environments(&self) -> Result<Vec<EnvironmentView>, StoreError>;
+}
+
+/// One environment of one repository, as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EnvironmentView {
+    /// Full name of the repository.
+    pub repository: String,
+    /// `staging` or `production`.
+    pub environment: String,
+    /// What is deployed.
+    pub record: EnvironmentRecord,
+    /// What the scheduled watch saw last; none before its first look.
+    pub watch: Option<WatchResult>,
+}
+
+/// What the scheduled watch saw, written by its state machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WatchResult {
+    /// `healthy`, `unhealthy` or `unknown`.
+    pub health: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// When it looked.
+    pub at: Timestamp,
 }
 
 /// Which runs are wanted.

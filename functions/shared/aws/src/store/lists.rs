@@ -2,8 +2,11 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
-use pact_agent::ports::{ApprovalRecord, OutboxEntry, RunPage, RunQuery, RunReader, StoreError};
-use pact_contract::{RunId, RunRecord, StageRecord, actions::EnvironmentRecord, log::LogEntry};
+use pact_agent::ports::{
+    ApprovalRecord, EnvironmentView, OutboxEntry, RunPage, RunQuery, RunReader, StoreError,
+    WatchResult,
+};
+use pact_contract::{RunId, RunRecord, StageRecord, log::LogEntry};
 
 use super::{
     DynamoStore, MAX_PAGES,
@@ -149,7 +152,7 @@ impl RunReader for DynamoStore {
         Ok(approvals)
     }
 
-    async fn environments(&self) -> Result<Vec<(String, String, EnvironmentRecord)>, StoreError> {
+    async fn environments(&self) -> Result<Vec<EnvironmentView>, StoreError> {
         let what = "read the environments";
         let mut environments = Vec::new();
         let mut start = None;
@@ -171,11 +174,12 @@ impl RunReader for DynamoStore {
                 let (repository, environment) = name.rsplit_once('#').ok_or_else(|| {
                     StoreError::Unreadable(format!("no environment is named {name:?}"))
                 })?;
-                environments.push((
-                    repository.to_owned(),
-                    environment.to_owned(),
-                    environment_record(&item)?,
-                ));
+                environments.push(EnvironmentView {
+                    repository: repository.to_owned(),
+                    environment: environment.to_owned(),
+                    record: environment_record(&item)?,
+                    watch: watch_result(&item),
+                });
             }
             match page.last_evaluated_key {
                 Some(key) if !key.is_empty() => start = Some(key),
@@ -219,4 +223,13 @@ impl DynamoStore {
         }
         request.send().await.map_err(|error| failed("list the runs", &error))
     }
+}
+
+/// What the watch wrote; none before its first look.
+fn watch_result(item: &Item) -> Option<WatchResult> {
+    Some(WatchResult {
+        health: text(item, "watch_health").ok()?.to_owned(),
+        summary: text(item, "watch_summary").ok()?.to_owned(),
+        at: text(item, "watched_at").ok()?.parse().ok()?,
+    })
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::ports::{
-    ApprovalAnswer, ApprovalRecord, Callbacks as _, Claim, Environments as _, Idempotency as _,
-    Lock, Outbox as _, OutboxEntry, Recorder as _, RunReader as _, Runs as _, StoreError,
+    ApprovalAnswer, ApprovalRecord, Callbacks as _, Claim, EnvironmentView, Environments as _,
+    Idempotency as _, Lock, Outbox as _, OutboxEntry, Recorder as _, RunReader as _, Runs as _,
+    StoreError,
 };
 use pact_contract::{
     RunStatus, SCHEMA_VERSION, StageRecord, StageStatus,
@@ -250,8 +251,18 @@ async fn every_environment_is_listed_with_its_record() {
     assert_eq!(
         listed,
         [
-            ("acme/api".to_owned(), "staging".to_owned(), record),
-            ("acme/web".to_owned(), "production".to_owned(), EnvironmentRecord::default()),
+            EnvironmentView {
+                repository: "acme/api".to_owned(),
+                environment: "staging".to_owned(),
+                record,
+                watch: None,
+            },
+            EnvironmentView {
+                repository: "acme/web".to_owned(),
+                environment: "production".to_owned(),
+                record: EnvironmentRecord::default(),
+                watch: None,
+            },
         ]
     );
 }
