@@ -1,4 +1,11 @@
 //! The pipeline as its users meet it: real repositories, the real binary, the real state machine.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "everything here is a test, its helper functions too"
+)]
 
 mod aws_clients;
 mod bad_input;
