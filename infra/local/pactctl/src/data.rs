@@ -176,10 +176,10 @@ mod tests {
         let path = dir.path().join("data");
         let Ok(Opened::Owned(first)) = DataFolder::open(&path) else { panic!("is ours") };
         assert!(matches!(DataFolder::open(&path), Ok(Opened::InUse)));
-        let secrets = first.secrets().ok().expect("secrets");
+        let secrets = first.secrets().expect("secrets");
         drop(first);
         let Ok(Opened::Owned(second)) = DataFolder::open(&path) else { panic!("is ours again") };
-        assert_eq!(second.secrets().ok().expect("secrets").webhook, secrets.webhook);
+        assert_eq!(second.secrets().expect("secrets").webhook, secrets.webhook);
         second.discard();
         assert!(path.exists(), "an existing folder is never removed");
     }

@@ -1,4 +1,5 @@
 //! The command line from outside, without a stack.
+#![expect(clippy::expect_used, reason = "everything here is a test, its helper functions too")]
 
 use std::process::{Command, Output};
 

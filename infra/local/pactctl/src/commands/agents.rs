@@ -52,7 +52,7 @@ mod tests {
         let offered: BTreeSet<&str> =
             AGENTS.iter().flat_map(|(_, c)| c.iter().map(|c| c.action)).collect();
         let mut called = BTreeSet::new();
-        for (_, text) in crate::stack::machines().ok().expect("machines") {
+        for (_, text) in crate::stack::machines().expect("machines") {
             let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
             collect(&value, &mut called);
         }
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn parameters_that_are_required_are_passed() {
-        for (name, text) in crate::stack::machines().ok().expect("machines") {
+        for (name, text) in crate::stack::machines().expect("machines") {
             let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
             intents(&value, &mut |intent| {
                 let action = intent["action"].as_str().expect("an action");
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn errors_that_a_state_machine_names_exist() {
-        for (name, text) in crate::stack::machines().ok().expect("machines") {
+        for (name, text) in crate::stack::machines().expect("machines") {
             for word in text.split('"').filter(|w| w.starts_with("ERR_")) {
                 assert!(pact_contract::ErrorName::parse(word).is_some(), "{name} names {word}");
             }

@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn the_template_and_the_machines_are_valid() {
         assert_eq!(template_errors(), Vec::<String>::new());
-        for (name, text) in machines().ok().expect("machines") {
+        for (name, text) in machines().expect("machines") {
             if let Err(diagnostics) = local_step_functions::validate(&text) {
                 panic!("{name}: {diagnostics:#?}");
             }
