@@ -113,8 +113,12 @@ async fn show_run(
     Path(id): Path<String>,
 ) -> Answer<Json<Value>> {
     authorized(&gateway, &headers)?;
-    let run = cancel::find(&gateway.ports, run_id(&id)?).await?;
-    Ok(Json(view(&run)))
+    let id = run_id(&id)?;
+    let run = cancel::find(&gateway.ports, id).await?;
+    let mut answer = view(&run);
+    // With their callbacks: whoever has the token of this API may answer them.
+    answer["approvals"] = json!(gateway.ports.callbacks.questions(id).await?);
+    Ok(Json(answer))
 }
 
 async fn cancel_run(

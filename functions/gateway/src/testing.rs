@@ -203,6 +203,12 @@ impl Executions for World {
 
 #[async_trait]
 impl Callbacks for World {
+    async fn questions(&self, run_id: &str) -> Result<Vec<ApprovalRecord>, StoreError> {
+        self.call().await?;
+        let state = self.state();
+        let all = state.approvals.values().map(|(record, _)| record);
+        Ok(all.filter(|record| record.run_id == run_id).cloned().collect())
+    }
     async fn open_approval(
         &self,
         approval: &ApprovalRecord,

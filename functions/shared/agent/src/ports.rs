@@ -264,6 +264,8 @@ pub trait Callbacks: Send + Sync {
         approval: &ApprovalRecord,
         task_token: &str,
     ) -> Result<ApprovalRecord, StoreError>;
+    /// Every question of a run, answered or not.
+    async fn questions(&self, run_id: &str) -> Result<Vec<ApprovalRecord>, StoreError>;
     /// The question and its task token.
     async fn approval(
         &self,

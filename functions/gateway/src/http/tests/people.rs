@@ -136,6 +136,8 @@ async fn an_answer_reaches_the_execution_once() {
     let id = started(&world).await;
     let callback = opened(&world, &id, "token-1").await;
     assert!(callback.len() == 64 && callback.chars().all(|c| c.is_ascii_hexdigit()));
+    let (_, shown) = send(&world.gateway(), api("GET", &format!("/v1/runs/{id}"), "")).await;
+    assert_eq!(shown["approvals"][0]["callback"], json!(callback), "for whoever has the token");
     let (status, body) = answer(&world, &callback, true, "Ada").await;
     assert_eq!((status, &body["answer"]["approved"]), (200, &json!(true)), "{body}");
     assert_eq!(

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{Put, TransactWriteItem},
 };
-use pact_agent::ports::{ApprovalAnswer, ApprovalRecord, Callbacks, StoreError};
+use pact_agent::ports::{ApprovalAnswer, ApprovalRecord, Callbacks, RunReader, StoreError};
 
 use super::{
     DynamoStore,
@@ -27,6 +27,10 @@ fn pointer(state: &str) -> String {
 
 #[async_trait]
 impl Callbacks for DynamoStore {
+    async fn questions(&self, run_id: &str) -> Result<Vec<ApprovalRecord>, StoreError> {
+        RunReader::approvals(self, run_id).await
+    }
+
     async fn open_approval(
         &self,
         approval: &ApprovalRecord,
