@@ -55,6 +55,7 @@ pub(crate) fn detect(root: &Path, reports: &Path) -> Option<Detected> {
     add(&["rs"], cargo(&files));
     add(&["go"], go(&files));
     add(&["java", "kt", "scala"], maven(&files));
+    add(&["java", "kt", "groovy"], gradle(&files));
     add(
         &["js", "jsx", "ts", "tsx", "mjs", "cjs", "mts", "cts", "vue", "svelte"],
         npm(root, &files),
@@ -63,6 +64,43 @@ pub(crate) fn detect(root: &Path, reports: &Path) -> Option<Detected> {
     // The first of the largest.
     let best = candidates.into_iter().rev().max_by_key(|(files, _)| *files);
     best.map(|(_, detected)| detected).or_else(|| make(root, &files))
+}
+
+/// The file by which a tool builds the repository whose tests nothing here knows how to run: that
+/// is not the same as having none.
+pub(crate) fn unknown_tool(root: &Path) -> Option<String> {
+    const TOOLS: &[&str] = &[
+        "CMakeLists.txt",
+        "Gemfile",
+        "Package.swift",
+        "Rakefile",
+        "build.sbt",
+        "composer.json",
+        "configure.ac",
+        "deno.json",
+        "meson.build",
+        "mix.exs",
+        "pubspec.yaml",
+        "rebar.config",
+        "stack.yaml",
+    ];
+    const PROJECTS: &[&str] = &[".cabal", ".csproj", ".fsproj", ".gemspec", ".sln"];
+    const FOLDERS: &[&str] = &["spec", "specs", "t", "test", "tests", "unittests"];
+    let files = Files::list(root);
+    let is_test = |file: &String| {
+        let mut parts = file.split('/').rev();
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let is_folder = |part: &str| {
+            let part = part.to_ascii_lowercase();
+            FOLDERS.contains(&part.as_str()) || part.ends_with(".tests")
+        };
+        name.contains("test") || parts.any(is_folder)
+    };
+    let tool = files.0.iter().find(|file| {
+        !file.contains('/')
+            && (TOOLS.contains(&file.as_str()) || PROJECTS.iter().any(|end| file.ends_with(end)))
+    })?;
+    files.0.iter().any(is_test).then(|| tool.clone())
 }
 
 /// Paths of the repository's files, bounded in depth and number.
@@ -104,6 +142,18 @@ fn go(files: &Files) -> Option<Detected> {
 
 fn maven(files: &Files) -> Option<Detected> {
     files.has("pom.xml").then(|| Detected::new("maven", &["mvn", "-q", "-B", "test"]))
+}
+
+fn gradle(files: &Files) -> Option<Detected> {
+    let builds = ["build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"];
+    let tests = files.0.iter().any(|f| f.starts_with("src/test/") || f.contains("/src/test/"));
+    if !tests || !builds.into_iter().any(|f| files.has(f)) {
+        return None;
+    }
+    // A wrapper that was committed from Windows is not executable.
+    let program: &[&str] = if files.has("gradlew") { &["sh", "./gradlew"] } else { &["gradle"] };
+    let options: &[&str] = &["--no-daemon", "--console=plain", "--continue", "test"];
+    Some(Detected::new("gradle", &[program, options].concat()))
 }
 
 fn npm(root: &Path, files: &Files) -> Option<Detected> {
@@ -249,6 +299,14 @@ mod tests {
             ),
             (vec![("go.mod", ""), ("a/a_test.go", "")], "go test -v ./..."),
             (vec![("pom.xml", "")], "mvn -q -B test"),
+            (
+                vec![("build.gradle", ""), ("gradlew", ""), ("app/src/test/java/A.java", "")],
+                "sh ./gradlew --no-daemon --console=plain --continue test",
+            ),
+            (
+                vec![("settings.gradle.kts", ""), ("src/test/kotlin/A.kt", "")],
+                "gradle --no-daemon --console=plain --continue test",
+            ),
             (vec![("Makefile", "all:\n\ttrue\nbuild test: all\n\ttrue\n")], "make test"),
         ] {
             assert_eq!(command(&files).as_deref(), Some(expected), "{files:?}");
@@ -267,6 +325,7 @@ mod tests {
             vec![("go.mod", ""), ("a.go", "")],
             vec![("Makefile", "test := 1\n.PHONY: test\n# test:\n\ttest: x\n")],
             vec![("a.py", "import unittest")],
+            vec![("build.gradle", ""), ("src/main/java/A.java", "")],
         ] {
             assert_eq!(command(&files), None, "{files:?}");
         }
@@ -286,6 +345,16 @@ mod tests {
         assert_eq!(command(&files).as_deref(), Some("npm test"));
         let files = [("Cargo.toml", ""), ("package.json", package), ("Makefile", "test:\n")];
         assert_eq!(command(&files).as_deref(), Some("cargo test --workspace --no-fail-fast"));
+    }
+
+    #[test]
+    fn tests_of_a_tool_that_is_not_known_are_not_taken_for_none() {
+        let tool = |files: &[(&str, &str)]| unknown_tool(repository(files).path());
+        assert_eq!(tool(&[("Gemfile", ""), ("spec/a_spec.rb", "")]).as_deref(), Some("Gemfile"));
+        assert_eq!(tool(&[("a.sln", ""), ("A.Tests/B.cs", "")]).as_deref(), Some("a.sln"));
+        assert_eq!(tool(&[("a.sln", ""), ("A/BTest.cs", "")]).as_deref(), Some("a.sln"));
+        assert_eq!(tool(&[("Gemfile", ""), ("lib/a.rb", "")]), None);
+        assert_eq!(tool(&[("test/a.sh", ""), ("docs/Gemfile", "")]), None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(crate) const JUNIT: &[&str] = &[
     "junit.xml",
     "target/nextest/**/junit.xml",
     "**/target/surefire-reports/*.xml",
+    "**/build/test-results/**/*.xml",
     "test-results/**/*.xml",
     "reports/**/*.xml",
 ];

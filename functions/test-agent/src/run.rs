@@ -182,12 +182,24 @@ async fn detected_job(
     mut environment: BTreeMap<String, String>,
 ) -> Result<JobOrReason, AgentError> {
     let (source, reports) = (workspace.source().to_owned(), workspace.reports().to_owned());
-    let Some(mut detected) = blocking(move || detect::detect(&source, &reports)).await? else {
-        return Ok(Err(Reason::NoTests(
-            "no tests found: no Cargo.toml, package.json with a test script, Python tests, go.mod \
-             with tests, pom.xml or Makefile with a test target at the root; set command in \
-             [tests.unit] of pact.toml",
-        )));
+    let found = blocking(move || {
+        detect::detect(&source, &reports).ok_or_else(|| detect::unknown_tool(&source))
+    });
+    let mut detected = match found.await? {
+        Ok(detected) => detected,
+        Err(Some(file)) => {
+            return Ok(Err(Reason::NotRun(format!(
+                "the tests were not run: how is not known for {file}; set command in [tests.unit] \
+                 of pact.toml"
+            ))));
+        }
+        Err(None) => {
+            return Ok(Err(Reason::NoTests(
+                "no tests found: no Cargo.toml, package.json with a test script, Python tests, \
+                 go.mod with tests, pom.xml, Gradle build with tests or Makefile with a test \
+                 target at the root; set command in [tests.unit] of pact.toml",
+            )));
+        }
     };
     environment.append(&mut detected.environment);
     if detected.runner == "pytest" && !has_pytest(workspace, &environment).await? {

@@ -17,6 +17,8 @@ use crate::{
 
 /// Exit code of pytest, and of newer versions of unittest, when there was nothing to run.
 const PYTHON_NO_TESTS: i32 = 5;
+/// Exit code of pytest when it did not come to look for tests.
+const PYTEST_USAGE: i32 = 4;
 
 /// What is known about a run.
 pub(crate) struct Evidence<'a> {
@@ -115,6 +117,32 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
             format!("the tests were not run: a program is not installed ({line})"),
             Vec::new(),
         ),
+        (End::Exited(Some(_)), None) if let Some(line) = unreachable(evidence) => {
+            let finding = Finding::new(
+                "test-setup-failed",
+                Severity::Medium,
+                format!("`{}` could not fetch what the tests need", evidence.command),
+            )
+            .remedy("make what the repository depends on reachable or cached here")
+            .evidence(truncated(&tail, 2_000));
+            let summary = format!(
+                "the tests were not run: {} cannot fetch what they need ({line})",
+                evidence.runner
+            );
+            (StageStatus::Skipped, summary, vec![finding])
+        }
+        (End::Exited(Some(PYTEST_USAGE)), None)
+            if let Some(module) = missing_in_conftest(evidence) =>
+        {
+            let finding = Finding::new(
+                "tests-failed",
+                Severity::Medium,
+                format!("`{}` cannot load conftest.py", evidence.command),
+            )
+            .remedy("install what the repository depends on")
+            .evidence(tail);
+            (StageStatus::Skipped, lacks_module(&module), vec![finding])
+        }
         (End::Exited(Some(_)), Some(n))
             if let Some(module) = missing_module(evidence, n, failures) =>
         {
@@ -122,11 +150,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
             for finding in &mut findings {
                 finding.severity = Severity::Medium;
             }
-            let summary = format!(
-                "the tests were not run: python3 has no module {module:?}; install what the \
-                 repository depends on, or set command in [tests.unit] of pact.toml"
-            );
-            (StageStatus::Skipped, summary, findings)
+            (StageStatus::Skipped, lacks_module(&module), findings)
         }
         (End::Exited(Some(0)), None) => (
             StageStatus::Passed,
@@ -206,13 +230,52 @@ fn missing_module(
     if !detected || failures.is_empty() || numbers.failed < numbers.total {
         return None;
     }
-    let missing = |failure: &Failure| {
-        let (_, rest) = failure.detail.rsplit_once("No module named '")?;
-        let module = rest.split(['.', '\'']).next().filter(|m| !m.is_empty())?;
-        (!evidence.root.has_module(module)).then(|| module.to_owned())
-    };
+    let missing = |failure: &Failure| foreign_module(evidence, &failure.detail);
     let modules: Option<Vec<_>> = failures.iter().map(missing).collect();
     modules?.into_iter().next()
+}
+
+/// The same, when pytest stopped at a `conftest.py` and so before any test.
+fn missing_in_conftest(evidence: &Evidence<'_>) -> Option<String> {
+    let text = &evidence.captured.text;
+    (evidence.runner == "pytest" && text.contains("ImportError while loading conftest"))
+        .then(|| foreign_module(evidence, text))?
+}
+
+/// The module that `text` misses last, unless it is the repository's own.
+fn foreign_module(evidence: &Evidence<'_>, text: &str) -> Option<String> {
+    let (_, rest) = text.rsplit_once("No module named '")?;
+    let module = rest.split(['.', '\'']).next().filter(|m| !m.is_empty())?;
+    (!evidence.root.has_module(module)).then(|| module.to_owned())
+}
+
+fn lacks_module(module: &str) -> String {
+    format!(
+        "the tests were not run: python3 has no module {module:?}; install what the repository \
+         depends on, or set command in [tests.unit] of pact.toml"
+    )
+}
+
+/// The line in which a detected tool says that a server did not answer which it needs before any
+/// test: the commit is not to blame. What the server does not have is another matter.
+fn unreachable(evidence: &Evidence<'_>) -> Option<String> {
+    let signs: &[&str] = match evidence.runner {
+        "maven" => &["Could not transfer artifact"],
+        "gradle" => &["UnknownHostException", "ConnectException", "SocketTimeoutException"],
+        "cargo" => {
+            &["Could not resolve host", "Couldn't resolve host", "Could not connect to server"]
+        }
+        "go" => &["dial tcp"],
+        _ => return None,
+    };
+    let text = &evidence.captured.text;
+    // Code that does not compile is the commit's fault, whatever else was wrong.
+    if text.contains("COMPILATION ERROR") {
+        return None;
+    }
+    let line = text.lines().find(|line| signs.iter().any(|sign| line.contains(sign)))?;
+    let line = line.trim().trim_start_matches("[ERROR]").trim_start_matches("[FATAL]").trim();
+    Some(truncated(line, 200))
 }
 
 fn no_test(evidence: &Evidence<'_>) -> String {
@@ -442,12 +505,61 @@ mod tests {
                 Skipped,
                 "the tests were not run: a program is not installed (gcc: not found)",
             ),
+            (
+                End::Exited(Some(4)),
+                "ImportError while loading conftest 'tests/conftest.py'.\nE   ModuleNotFoundError: No module named 'urllib3'",
+                None,
+                "pytest",
+                Skipped,
+                "the tests were not run: python3 has no module \"urllib3\"; install what the repository depends on, or set command in [tests.unit] of pact.toml",
+            ),
+            (
+                End::Exited(Some(4)),
+                "ImportError while loading conftest 'tests/conftest.py'.\nE   NameError: x",
+                None,
+                "pytest",
+                Failed,
+                "the command ended with exit code 4 before any test was counted, in 3.4 s (pytest)",
+            ),
+            (
+                End::Exited(Some(1)),
+                "[ERROR] Could not transfer artifact a:b:pom:1 from/to central: Unknown host",
+                None,
+                "maven",
+                Skipped,
+                "the tests were not run: maven cannot fetch what they need (Could not transfer artifact a:b:pom:1 from/to central: Unknown host)",
+            ),
+            (
+                End::Exited(Some(1)),
+                "[ERROR] Could not find artifact a:b:pom:1 in central",
+                None,
+                "maven",
+                Failed,
+                "the command ended with exit code 1 before any test was counted, in 3.4 s (maven)",
+            ),
+            (
+                End::Exited(Some(1)),
+                "[ERROR] COMPILATION ERROR\n[ERROR] Could not transfer artifact a:b:pom:1",
+                None,
+                "maven",
+                Failed,
+                "the command ended with exit code 1 before any test was counted, in 3.4 s (maven)",
+            ),
+            (
+                End::Exited(Some(1)),
+                "Exception in thread \"main\" java.net.UnknownHostException: services.gradle.org",
+                None,
+                "gradle",
+                Skipped,
+                "the tests were not run: gradle cannot fetch what they need (Exception in thread \"main\" java.net.UnknownHostException: services.gradle.org)",
+            ),
             (End::TimedOut, ok, None, "cargo", Failed, "the tests did not end within 600 s"),
         ] {
             let judgement = judged(end, output, junit, runner);
             assert_eq!(judgement.summary, summary);
             assert_eq!(judgement.status, expected, "{summary}");
-            assert_eq!(judgement.findings.is_empty(), expected != Failed, "{summary}");
+            let grave = judgement.findings.iter().any(|f| f.severity == Severity::High);
+            assert_eq!(grave, expected == Failed, "{summary}");
         }
     }
 
