@@ -6,7 +6,7 @@ use bytes::Bytes;
 use gix::{ObjectId, Repository};
 use pact_agent::{AgentError, Call, Outcome, ports::Artifacts};
 use pact_contract::{
-    ChangeSet, Fallback, FallbackLevel, Finding, StageStatus,
+    ChangeSet, ErrorName, Fallback, FallbackLevel, Finding, StageStatus,
     actions::{AnalyzeChanges, AnalyzeChangesOutput, SourceRef},
     changes::ChangeSummary,
 };
@@ -59,6 +59,9 @@ pub(crate) async fn run(
         settings_path: analysis.settings.path,
     };
     let mut summary = sentence(&analysis.changes, &output.changes);
+    if let Some(reason) = &analysis.fallback {
+        summary = format!("{summary}: {reason}");
+    }
     if analysis.settings.invalid {
         let path = output.settings_path.as_deref().unwrap_or_default();
         summary = format!("{path} is not valid; {summary}");
@@ -121,6 +124,10 @@ impl Request {
     fn analyze(&self, stop: &AtomicBool) -> Result<Analysis, AgentError> {
         let source = source::obtain(&self.location, &self.reference, self.commit, self.base, stop)?;
         let repository = &source.repository;
+        self.read(repository, stop).map_err(|error| self.explain(repository, error))
+    }
+
+    fn read(&self, repository: &Repository, stop: &AtomicBool) -> Result<Analysis, AgentError> {
         let head = tree_of(repository, self.commit)?;
         let (base, fallback) = self.choose_base(repository)?;
         let base_tree = base.map(|base| tree_of(repository, base)).transpose()?;
@@ -141,6 +148,23 @@ impl Request {
             findings: packed.findings,
             fallback,
         })
+    }
+
+    /// A repository of this machine that lacks an object will lack it a second later too.
+    fn explain(&self, repository: &Repository, error: AgentError) -> AgentError {
+        if error.name != ErrorName::SourceUnavailable
+            || !matches!(self.location, Location::Local(_))
+        {
+            return error;
+        }
+        let remedy = if source::is_partial(repository) {
+            "it is a partial clone, and nothing is fetched into it from here: clone it without \
+             --filter, or complete it with `git fetch --refetch --no-filter`"
+        } else {
+            "`git fsck` says what else is missing; clone it anew"
+        };
+        let message = format!("{}; {remedy}", error.message);
+        AgentError::new(ErrorName::ToolFailed, message).caused_by(error)
     }
 
     /// The base that was asked for, or what takes its place and why.

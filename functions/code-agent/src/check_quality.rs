@@ -79,7 +79,7 @@ fn measure(
 
     let mut output = CheckQualityOutput::default();
     let mut findings = Vec::new();
-    let mut unmeasured = 0;
+    let (mut unmeasured, mut complex) = (0, 0);
     for ((path, _), functions) in files.iter().zip(measured) {
         let functions = match functions {
             Ok(functions) => functions,
@@ -98,6 +98,7 @@ fn measure(
             output.max_cognitive = output.max_cognitive.max(function.cognitive);
             let above = judged(path, function, settings);
             output.above_threshold += above.len();
+            complex += usize::from(!above.is_empty());
             findings.extend(above);
         }
     }
@@ -105,20 +106,36 @@ fn measure(
         return Ok(Outcome::skipped("no changed file can be measured").with_findings(findings));
     }
     let (status, summary) = if output.above_threshold > 0 {
-        let text = format!(
-            "{} findings above a threshold in {} changed functions",
-            output.above_threshold, output.functions
-        );
+        let findings = match output.above_threshold {
+            1 => "1 finding".to_owned(),
+            n => format!("{n} findings"),
+        };
+        let are = if complex == 1 { "is" } else { "are" };
+        let all = functions_of(output.functions);
+        let text = format!("{complex} of {all} {are} above a threshold ({findings})");
         (StageStatus::Failed, text)
     } else if output.functions == 0 {
-        (StageStatus::Passed, format!("no function changed in {} files", files.len()))
+        let files = match files.len() {
+            1 => "the changed file".to_owned(),
+            n => format!("the {n} changed files"),
+        };
+        (StageStatus::Passed, format!("no function changed in {files}"))
     } else {
-        let text = format!("{} changed functions are within the thresholds", output.functions);
+        let are = if output.functions == 1 { "is" } else { "are" };
+        let text = format!("{} {are} within the thresholds", functions_of(output.functions));
         (StageStatus::Passed, text)
     };
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings.truncate(MAX_FINDINGS);
     Ok(Outcome::new(status, summary, &output)?.with_findings(findings))
+}
+
+fn functions_of(number: usize) -> String {
+    if number == 1 {
+        "1 changed function".to_owned()
+    } else {
+        format!("{number} changed functions")
+    }
 }
 
 fn language(path: &str) -> Option<LANG> {
@@ -142,13 +159,15 @@ fn functions(path: &str, content: &[u8], changed: &[LineRange]) -> Result<Vec<Fu
         // `?` hands an error on; it is no branch that a reader has to follow.
         .with_count_cyclomatic_try(false);
     let root = analyze(Source::new(language, content), options).map_err(|e| e.to_string())?;
+    let text: Vec<&[u8]> = content.split(|byte| *byte == b'\n').collect();
     let mut found = Vec::new();
     let mut open: Vec<&FuncSpace> = vec![&root];
     while let Some(space) = open.pop() {
         open.extend(&space.spaces);
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let lines = LineRange { start: narrow(space.start_line), end: narrow(space.end_line) };
-        if space.kind != SpaceKind::Function || !changed.iter().any(|range| range.overlaps(lines)) {
+        let is_changed = || changed.iter().any(|range| has_code(&text, *range, lines));
+        if space.kind != SpaceKind::Function || !is_changed() {
             continue;
         }
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
@@ -161,6 +180,40 @@ fn functions(path: &str, content: &[u8], changed: &[LineRange]) -> Result<Vec<Fu
     }
     found.sort_by_key(|function| function.lines);
     Ok(found)
+}
+
+/// Whether lines of `function` that are in `changed` have more than comments: who mends a typing
+/// error beside old code is not asked to rewrite the code.
+fn has_code(text: &[&[u8]], changed: LineRange, function: LineRange) -> bool {
+    let start = changed.start.max(function.start).max(1) as usize;
+    let end = changed.end.min(function.end) as usize;
+    let lines = text.get(start - 1..end.min(text.len())).unwrap_or_default();
+    lines.iter().any(|line| {
+        let line = line.trim_ascii();
+        let starts = |with: &[u8]| line.starts_with(with);
+        !(line.is_empty()
+            || starts(b"//")
+            || starts(b"/*")
+            || starts(b"* ")
+            || line == b"*"
+            || starts(b"*/")
+            || starts(b"# "))
+    })
+}
+
+/// Whether the length of the function says nothing: a suite of tests holds its tests.
+fn is_suite(path: &str, function: &Function) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let in_tests = name.contains(".test.")
+        || name.contains(".spec.")
+        || path
+            .split('/')
+            .rev()
+            .skip(1)
+            .any(|f| ["__tests__", "spec", "test", "tests"].contains(&f));
+    in_tests
+        && matches!(languages::of(path), Some("JavaScript" | "TypeScript"))
+        && function.name.starts_with('<')
 }
 
 fn judged(path: &str, function: &Function, settings: &CodeSettings) -> Vec<Finding> {
@@ -191,6 +244,7 @@ fn judged(path: &str, function: &Function, settings: &CodeSettings) -> Vec<Findi
     rules
         .into_iter()
         .filter(|(_, _, value, threshold, _)| value > threshold)
+        .filter(|(code, ..)| *code != "function-length" || !is_suite(path, function))
         .map(|(code, what, value, threshold, setting)| {
             let severity =
                 if value > threshold.saturating_mul(2) { Severity::Medium } else { Severity::Low };
@@ -223,6 +277,28 @@ mod tests {
         assert_eq!(names(&range(5, 5)), ["second"]);
         assert_eq!(names(&range(1, 9)), ["first", "second"]);
         assert!(names(&range(2, 2)).is_empty() && names(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_changed_comment_is_no_changed_function() {
+        let text = "fn a() {\n    // a typing eror\n\n    one();\n}\n";
+        let range = |line| [LineRange { start: line, end: line }];
+        let count = |line| functions("a.rs", text.as_bytes(), &range(line)).expect("is").len();
+        assert_eq!([count(1), count(2), count(3), count(4)], [1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn a_suite_of_tests_may_be_long_and_a_function_may_not() {
+        let settings = CodeSettings { max_function_lines: 3, ..CodeSettings::default() };
+        let all = [LineRange { start: 1, end: 100 }];
+        let findings = |path: &str, text: &str| {
+            let found = functions(path, text.as_bytes(), &all).expect("is measured");
+            found.iter().map(|f| judged(path, f, &settings).len()).sum::<usize>()
+        };
+        let suite = "describe('a', () => {\n  it();\n  it();\n  it();\n});\n";
+        assert_eq!(findings("src/a.test.ts", suite), 0);
+        assert_eq!(findings("src/a.ts", suite), 1);
+        assert_eq!(findings("src/a.test.ts", "function f() {\n  a();\n  a();\n  a();\n}\n"), 1);
     }
 
     #[test]

@@ -108,6 +108,16 @@ pub(crate) fn obtain(
     Ok(Source { repository, _folder: folder })
 }
 
+/// Whether objects were left out when the repository was cloned.
+pub(crate) fn is_partial(repository: &Repository) -> bool {
+    let config = repository.config_snapshot();
+    let promisor = repository
+        .remote_names()
+        .into_iter()
+        .any(|name| config.boolean(format!("remote.{name}.promisor").as_str()).unwrap_or_default());
+    promisor || config.string("extensions.partialClone").is_some()
+}
+
 struct Remote<'a> {
     url: &'a Url,
     token: Option<&'a Token>,

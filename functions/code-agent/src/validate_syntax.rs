@@ -97,12 +97,12 @@ fn judge(
 ) -> (StageStatus, String) {
     if output.invalid > 0 {
         let first = findings.iter().find(|f| f.code == "syntax-error").and_then(Finding::place);
-        let text = format!(
-            "{} of {} files do not parse, the first at {}",
-            output.invalid,
-            output.checked,
-            first.unwrap_or_default()
-        );
+        let (first, invalid) = (first.unwrap_or_default(), output.invalid);
+        let text = match output.checked {
+            1 => format!("the file does not parse, at {first}"),
+            n if invalid == 1 => format!("1 of {n} files does not parse, at {first}"),
+            n => format!("{invalid} of {n} files do not parse, the first at {first}"),
+        };
         return (StageStatus::Failed, text);
     }
     if output.checked > 0 {
@@ -110,7 +110,11 @@ fn judge(
             0 => String::new(),
             n => format!("; {n} may not, but seem to be meant so"),
         };
-        return (StageStatus::Passed, format!("{} files parse{doubt}", output.checked));
+        let files = match output.checked {
+            1 => "1 file parses".to_owned(),
+            n => format!("{n} files parse"),
+        };
+        return (StageStatus::Passed, format!("{files}{doubt}"));
     }
     if changed.is_empty() {
         let text = match (changes.files.len(), ignored.len()) {

@@ -26,6 +26,9 @@ pub(super) fn doubt(path: &str, language: &str, text: &str, faults: &[Fault]) ->
     if let Some(folder) = folders().find(|folder| DATA_FOLDERS.contains(folder)) {
         return Some(format!("it is below a folder {folder}"));
     }
+    if is_test_resource(path) {
+        return Some("it is a resource of tests".to_owned());
+    }
     if path.contains("{{") || path.contains("{%") {
         return Some("its path is a template's".to_owned());
     }
@@ -48,6 +51,14 @@ pub(super) fn doubt(path: &str, language: &str, text: &str, faults: &[Fault]) ->
         }
         _ => None,
     }
+}
+
+/// `src/test/resources`, `src/integrationTest/resources` and the like, of Maven and Gradle.
+fn is_test_resource(path: &str) -> bool {
+    let folders: Vec<&str> = path.split('/').collect();
+    folders.windows(3).any(|three| {
+        matches!(three, ["src", set, "resources"] if set.to_ascii_lowercase().contains("test"))
+    })
 }
 
 /// Whether a template's mark stands anywhere; `${{ … }}` of workflows is none.

@@ -100,6 +100,7 @@ fn what_may_be_meant_so_is_unsure_or_valid() {
         ("deploy.yaml", "a:\n{% for x in y %}\n  - {{ x }}\n{% endfor %}\n"),
         ("pkg/testdata/broken.go", "package \n"),
         ("tests/fixtures/bad.py", "def (:\n"),
+        ("core/src/dockerTest/resources/a.toml", "id = 'a';\n"),
         ("{{cookiecutter.name}}/a.py", "from {{cookiecutter.name}} import x\n"),
         ("x/pyproject.toml", "name = {{ name }}\n"),
         ("old.py", "print \"a\" % b, `c`\n"),

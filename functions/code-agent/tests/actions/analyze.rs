@@ -168,5 +168,22 @@ async fn a_shallow_repository_on_this_machine_falls_back() {
     let world = World::new();
     let response = world.analyze(&format!("file://{to}"), &head, Some(&base)).await.unwrap();
     assert_status(&response, StageStatus::Passed);
+    assert!(response.summary.contains("shallow"), "{}", response.summary);
     assert!(response.fallback.expect("a fallback").description.contains("everything"));
+}
+
+#[tokio::test]
+async fn a_partial_clone_is_named_and_not_tried_again() {
+    let Some(repo) = Repo::new() else { return };
+    repo.write("a.txt", "1\n");
+    let head = repo.commit();
+    repo.git(&["config", "uploadpack.allowFilter", "true"]);
+    let folder = tempfile::tempdir().unwrap();
+    let partial = folder.path().join("partial");
+    let to = partial.display().to_string();
+    repo.git(&["clone", "-q", "--no-checkout", "--filter=blob:none", &repo.url(), &to]);
+    let world = World::new();
+    let error = world.analyze(&format!("file://{to}"), &head, None).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::ToolFailed, "{error}");
+    assert!(error.message.contains("a.txt") && error.message.contains("--filter"), "{error}");
 }
