@@ -270,8 +270,8 @@ impl<'a> Rules<'a> {
         }
         let mut would_pass = match less {
             0 => "a check that passes".to_owned(),
-            1 => "1 function less above its threshold".to_owned(),
-            n => format!("{n} functions less above their threshold"),
+            1 => "1 finding less above a threshold".to_owned(),
+            n => format!("{n} findings less above a threshold"),
         };
         if let Some(places) = places(&result.findings) {
             would_pass.push_str(&format!(": {places}"));
@@ -298,21 +298,34 @@ fn invalid(result: &CheckResult) -> Option<usize> {
     result.output.get("invalid").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok())
 }
 
-/// Where the first findings are.
+/// Where the first findings are, each place once.
 fn places(findings: &[Finding]) -> Option<String> {
     const SHOWN: usize = 3;
-    let shown: Vec<String> = findings
-        .iter()
-        .take(SHOWN)
-        .map(|f| f.place().unwrap_or_else(|| f.message.clone()))
-        .map(|text| truncated(&text, 120))
-        .collect();
+    let mut all: Vec<String> = Vec::new();
+    for finding in findings {
+        let place = finding.place().unwrap_or_else(|| finding.message.clone());
+        if !all.contains(&place) {
+            all.push(place);
+        }
+    }
+    let more = all.len().saturating_sub(SHOWN);
+    let shown: Vec<String> = all.iter().take(SHOWN).map(|text| shortened(text)).collect();
     if shown.is_empty() {
         return None;
     }
-    let more = findings.len() - shown.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     Some(format!("{}{more}", shown.join(", ")))
+}
+
+/// A long path loses its beginning: file and line are at the end.
+fn shortened(place: &str) -> String {
+    const MAX: usize = 120;
+    let length = place.chars().count();
+    if length <= MAX {
+        return place.to_owned();
+    }
+    let end: String = place.chars().skip(length - MAX + 1).collect();
+    format!("…{end}")
 }
 
 /// Findings graver than `limit`.

@@ -275,6 +275,24 @@ fn all_well_goes_as_far_as_the_plan() {
 }
 
 #[test]
+fn a_function_above_two_thresholds_is_one_place() {
+    let mut checks = well();
+    let output =
+        json!({ "functions": 4, "above_threshold": 2, "max_cyclomatic": 20, "max_cognitive": 30 });
+    let path = format!("{}Reader.java", "a/".repeat(100));
+    let finding =
+        |code: &str| Finding::new(code, Severity::Low, "x").at(path.as_str(), Some(1546), None);
+    let mut result = check(StageStatus::Failed, "1 of 4 is above", output);
+    result.findings = vec![finding("complexity-cyclomatic"), finding("complexity-cognitive")];
+    checks.insert("quality".to_owned(), result);
+    let decision = decide(&production_plan(), &checks);
+    let rule = decision.reasons.iter().find(|r| r.rule == "quality").expect("the rule");
+    let would_pass = rule.would_pass.as_deref().expect("a remedy");
+    assert!(would_pass.starts_with("2 findings less above a threshold: …"), "{would_pass}");
+    assert_eq!(would_pass.matches("Reader.java:1546").count(), 1, "{would_pass}");
+}
+
+#[test]
 fn failing_tests_reject_and_say_what_would_pass() {
     let mut checks = well();
     let unit = checks.get_mut("unit").expect("is there");
