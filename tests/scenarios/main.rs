@@ -7,6 +7,7 @@
     reason = "everything here is a test, its helper functions too"
 )]
 
+mod approval;
 mod aws_clients;
 mod bad_input;
 mod contract;

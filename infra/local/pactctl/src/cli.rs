@@ -40,6 +40,8 @@ pub(crate) enum Command {
     ///
     /// Runs that were interrupted go on.
     Up(UpArgs),
+    /// Answer what a run asks before it goes to production.
+    Approve(ApproveArgs),
     /// Stop the services that releases are served by.
     Down(DataArgs),
     /// List runs, show one, or check its transaction log.
@@ -134,6 +136,25 @@ pub(crate) struct UpArgs {
     /// Port of the AWS endpoint (Step Functions, DynamoDB, Lambda).
     #[arg(long, value_name = "PORT", default_value_t = 4566)]
     pub aws_port: u16,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// Arguments of `approve`.
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// The run; the only one that waits without it.
+    pub run_id: Option<String>,
+    /// Say no.
+    #[arg(long)]
+    pub reject: bool,
+    /// Who answers.
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+    pub by: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
     /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,

@@ -126,6 +126,31 @@ impl Client {
         accepted(request).await
     }
 
+    /// Answers a question that a run waits with.
+    pub(crate) async fn answer(
+        &self,
+        callback: &str,
+        approved: bool,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), Failure> {
+        let mut body = json!({ "approved": approved, "by": by });
+        if let (Some(reason), Some(map)) = (reason, body.as_object_mut()) {
+            map.insert("reason".to_owned(), json!(reason));
+        }
+        let url = format!("{}/v1/callbacks/{callback}", self.endpoints.api);
+        let answer = self.http.post(url).json(&body).send().await.doing("reach the gateway")?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let body = answer.text().await.unwrap_or_default();
+        Err(Failure::usage(format!(
+            "the gateway refused the answer: {} ({status})",
+            message(&body)
+        )))
+    }
+
     /// Whether the run's execution is still going on. None when there is none.
     pub(crate) async fn execution_is_running(&self, arn: &str) -> Result<Option<bool>, Failure> {
         let answer = self.sfn.describe_execution().execution_arn(arn).send().await;
@@ -176,12 +201,16 @@ async fn accepted(request: reqwest::RequestBuilder) -> Result<Accepted, Failure>
     if status.is_success() {
         return serde_json::from_str(&body).doing("understand the gateway's answer");
     }
-    let message = serde_json::from_str::<Value>(&body)
+    let message = format!("the gateway refused the push: {} ({status})", message(&body));
+    Err(if status.is_client_error() { Failure::usage(message) } else { Failure::internal(message) })
+}
+
+/// The gateway's own words in an error.
+fn message(body: &str) -> String {
+    serde_json::from_str::<Value>(body)
         .ok()
         .and_then(|v| v.pointer("/error/message").and_then(Value::as_str).map(str::to_owned))
-        .unwrap_or(body);
-    let message = format!("the gateway refused the push: {message} ({status})");
-    Err(if status.is_client_error() { Failure::usage(message) } else { Failure::internal(message) })
+        .unwrap_or_else(|| body.to_owned())
 }
 
 /// The payload of GitHub's push event, as far as the gateway reads it.

@@ -1,6 +1,7 @@
 //! One function for each command.
 
 mod agents;
+mod approve;
 mod down;
 mod runs;
 mod up;
@@ -20,6 +21,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Up(args) => up::up(&args),
+        Command::Approve(args) => approve::approve(&args),
         Command::Down(args) => down::down(&args),
         Command::Runs(command) => runs::runs(command),
         Command::Agents { json } => agents::agents(json),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pact_agent::ports::RunReader;
+use pact_agent::ports::{ApprovalRecord, RunReader};
 use pact_contract::{RunId, StageRecord, StageStatus};
 
 use super::report::Report;
@@ -37,11 +37,12 @@ pub(crate) async fn follow(
         let state = async {
             let run = client.store.run(id).await?;
             let stages = client.store.stages(id).await?;
-            Ok::<_, pact_agent::ports::StoreError>((run, stages))
+            let questions = client.store.approvals(id).await?;
+            Ok::<_, pact_agent::ports::StoreError>((run, stages, questions))
         };
-        let (run, stages) = match state.await {
-            Ok((Some(run), stages)) => (run, stages),
-            Ok((None, _)) => {
+        let (run, stages, questions) = match state.await {
+            Ok((Some(run), stages, questions)) => (run, stages, questions),
+            Ok((None, ..)) => {
                 return Err(Failure::internal(format!("the run store has no run {id}")));
             }
             Err(error) => {
@@ -56,6 +57,7 @@ pub(crate) async fn follow(
         };
         failures = 0;
         progress.show(&stages);
+        progress.ask(&questions);
         let Ok(running) = client.execution_is_running(&run.execution_arn).await else {
             return Ok(Followed::Lost);
         };
@@ -112,6 +114,22 @@ impl Progress {
             .map(StageRecord::title)
             .collect();
         self.bar.set_message(active.join(", "));
+    }
+
+    /// Says once that a person is asked, also with `--json`: the run waits until then.
+    fn ask(&mut self, questions: &[ApprovalRecord]) {
+        for question in questions.iter().filter(|q| q.answer.is_none()) {
+            let key = (question.state.clone(), 0, question.callback.clone());
+            if self.shown.insert(key) {
+                let line = format!(
+                    "? {} (until {})\n  answer with `pactctl approve {run}` or `pactctl approve --reject {run}`",
+                    term::plain(&question.question),
+                    question.expires_at.strftime("%Y-%m-%d %H:%M UTC"),
+                    run = question.run_id,
+                );
+                self.bar.suspend(|| term::note(&line));
+            }
+        }
     }
 
     /// Takes the spinner away.

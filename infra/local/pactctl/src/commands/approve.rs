@@ -1,0 +1,56 @@
+//! `pactctl approve`: answers what a run asks a person.
+
+use crate::{
+    cli::ApproveArgs,
+    client::Client,
+    failure::{Context, Exit, Failure},
+    term,
+};
+use pact_agent::ports::{ApprovalRecord, RunQuery, RunReader};
+use pact_contract::RunStatus;
+
+/// Answers the open question of a run.
+pub(crate) fn approve(args: &ApproveArgs) -> Result<Exit, Failure> {
+    super::runtime()?.block_on(answer(args))
+}
+
+async fn answer(args: &ApproveArgs) -> Result<Exit, Failure> {
+    let nobody = || {
+        Failure::usage(format!("no stack is up on {}", args.data.data.display()))
+            .remedy("`pactctl up` starts one and goes on with the runs that wait")
+    };
+    let root = args.data.data.canonicalize().map_err(|_| nobody())?;
+    let client = Client::attach(&root).await.ok_or_else(nobody)?;
+    let question = open_question(&client, args.run_id.as_deref()).await?;
+    let approved = !args.reject;
+    client.answer(&question.callback, approved, &args.by, args.reason.as_deref()).await?;
+    let said = if approved { "approved" } else { "rejected" };
+    println!("{said}: {}", term::plain(&question.question));
+    Ok(Exit::Success)
+}
+
+/// The question of the run, or of the only run that asks one.
+async fn open_question(client: &Client, run_id: Option<&str>) -> Result<ApprovalRecord, Failure> {
+    let runs = match run_id {
+        Some(id) => vec![id.to_owned()],
+        None => {
+            let query = RunQuery { status: Some(RunStatus::Running), ..RunQuery::default() };
+            let page = client.store.latest_runs(&query).await.doing("list the runs")?;
+            page.runs.iter().map(|r| r.request.run_id.to_string()).collect()
+        }
+    };
+    let mut open = Vec::new();
+    for id in &runs {
+        let all = client.store.approvals(id).await.doing("read the approvals")?;
+        open.extend(all.into_iter().filter(|a| a.answer.is_none()));
+    }
+    match open.len() {
+        0 => Err(Failure::usage("no run waits for an answer")),
+        1 => open.pop().ok_or_else(|| Failure::internal("the question is gone")),
+        _ => {
+            let ids: Vec<_> = open.iter().map(|a| a.run_id.as_str()).collect();
+            Err(Failure::usage("several runs wait for an answer")
+                .remedy(format!("name one of {}", ids.join(", "))))
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! A person is asked before production.
+
+use pact_e2e::{Repo, Stack, wait_for};
+use serde_json::Value;
+
+use crate::{get, has_stage, text};
+
+/// A shop whose production asks a person.
+fn careful_shop() -> Repo {
+    let repo = Repo::shop();
+    let settings = std::fs::read_to_string(repo.path().join("pact.toml")).expect("settings");
+    repo.write(
+        "pact.toml",
+        &format!("{settings}\n[environments.production.approval]\ntimeout_minutes = 5\n"),
+    );
+    repo.write("app.py", "def total(items):\n    return 2\n");
+    repo.commit("Ask before production");
+    repo
+}
+
+/// Runs it, answers as soon as it asks, and returns how it ended.
+fn answered(stack: &Stack, repo: &Repo, answer: &[&str]) -> (Option<i32>, Value) {
+    let running = stack.start(&["run", &repo.path().to_string_lossy(), "--json"]);
+    wait_for("the question", 60, || {
+        let mut args = vec!["approve", "--by", "Grace"];
+        args.extend_from_slice(answer);
+        (stack.data().exists() && stack.pactctl(&args).code == Some(0)).then_some(())
+    });
+    let finished = running.wait();
+    assert!(finished.stderr.contains("pactctl approve"), "{}", finished.stderr);
+    (finished.code, finished.json())
+}
+
+#[test]
+fn yes_goes_to_production() {
+    let (stack, repo) = (Stack::new(), careful_shop());
+    let (code, report) = answered(&stack, &repo, &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(0), "succeeded"), "{report:#}");
+    assert_eq!(report["deployments"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn no_ends_before_production_with_the_reason_and_staging_stays() {
+    let (stack, repo) = (Stack::new(), careful_shop());
+    let (code, report) = answered(&stack, &repo, &["--reject", "--reason", "not on a Friday"]);
+    assert_eq!((code, text(&report, "/status")), (Some(1), "rejected"), "{report:#}");
+    let reason = text(&report, "/reason");
+    assert!(reason.contains("Grace") && reason.contains("not on a Friday"), "{reason}");
+    assert!(!has_stage(&report, "DeployProduction"));
+    let staging = text(&report, "/deployments/0/url");
+    assert_eq!(get(staging).as_deref(), Some("one"));
+}
