@@ -34,7 +34,15 @@ pub(crate) struct Push {
 /// Looks at what is to be pushed. Nothing is written.
 pub(crate) fn inspect(args: &RunArgs) -> Result<Push, Failure> {
     let is_url = args.source.starts_with("http://") || args.source.starts_with("https://");
-    if is_url { remote(args) } else { local(args) }
+    let push = if is_url { remote(args) } else { local(args) }?;
+    if push.base.as_ref() == Some(&push.commit) {
+        return Err(Failure::usage(format!(
+            "there is nothing to push: base and head are both {}",
+            push.commit
+        ))
+        .remedy("name an earlier commit with --base"));
+    }
+    Ok(push)
 }
 
 fn local(args: &RunArgs) -> Result<Push, Failure> {

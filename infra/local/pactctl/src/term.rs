@@ -85,9 +85,12 @@ pub(crate) fn duration(ms: u64) -> String {
     }
 }
 
-/// Text from a repository, made safe for a terminal: no control characters.
+/// Text from a repository, made safe for a terminal: no control characters, and none that write
+/// from right to left what reads otherwise.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+    let turns = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| if (c.is_control() && c != '\n') || turns(c) { ' ' } else { c };
+    text.chars().map(shown).collect()
 }
 
 #[cfg(test)]
@@ -104,5 +107,6 @@ mod tests {
     #[test]
     fn escape_sequences_do_not_reach_the_terminal() {
         assert_eq!(plain("a\u{1b}[31mb"), "a [31mb");
+        assert_eq!(plain("a\u{202e}b\u{2066}"), "a b ");
     }
 }

@@ -1,5 +1,6 @@
 //! The command line from outside, without a stack.
 #![expect(clippy::expect_used, reason = "everything here is a test, its helper functions too")]
+#![expect(clippy::print_stderr, reason = "tests say why they were skipped")]
 
 use std::process::{Command, Output};
 
@@ -42,4 +43,31 @@ fn every_action_is_listed_and_the_definitions_are_valid() {
     let wrong = pactctl(&["validate", &folder.path().to_string_lossy()]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("template"));
+}
+
+#[test]
+fn a_push_of_nothing_is_wrong_usage_and_starts_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let repo = folder.path().join("repo");
+    let git = |args: &[&str]| {
+        Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.invalid", "-C"])
+            .arg(&repo)
+            .args(args)
+            .status()
+            .is_ok_and(|s| s.success())
+    };
+    std::fs::create_dir(&repo).expect("a folder");
+    if !git(&["init", "-q"]) {
+        eprintln!("skipped: there is no git program");
+        return;
+    }
+    assert!(git(&["commit", "-q", "--allow-empty", "-m", "x"]));
+    let data = folder.path().join("data");
+    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    let run = pactctl(&["run", &text(&repo), "--base", "HEAD", "--data", &text(&data)]);
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(run.status.code(), Some(2), "{said}");
+    assert!(said.contains("nothing to push") && said.contains("--base"), "{said}");
+    assert!(!data.exists());
 }

@@ -23,34 +23,46 @@ pub(crate) fn text(report: &Report, data: &str) -> String {
 
 fn write(out: &mut String, report: &Report, data: &str) -> std::fmt::Result {
     writeln!(out)?;
-    for stage in report.stages.iter().filter(|s| is_bad(s)) {
+    // The decision below says what the gate says.
+    let decided = |s: &Stage| report.decision.is_some() && s.action == "quality.evaluate_gate";
+    for stage in report.stages.iter().filter(|s| is_bad(s) && !decided(s)) {
         bad_stage(out, stage)?;
     }
     if let Some(decision) = &report.decision {
-        write_decision(out, decision)?;
+        write_decision(out, decision, report.reason.as_deref())?;
     }
     write_deployments(out, &report.deployments)?;
     write_notifications(out, &report.notifications)?;
+    let status = report.status.as_str().replace('_', " ");
+    let reason = term::plain(report.reason.as_deref().unwrap_or("no reason was recorded"));
     writeln!(
         out,
         "\n{} in {}: {}",
-        term::run_style(report.status).apply_to(report.status.as_str().replace('_', " ")),
+        term::run_style(report.status).apply_to(&status),
         term::duration(report.duration_ms),
-        term::plain(report.reason.as_deref().unwrap_or("no reason was recorded")),
+        without_status(&reason, &status),
     )?;
     let again = format!("pactctl runs show{data} {} · pactctl up{data}", report.run_id);
     writeln!(out, "{}", style(again).dim())
 }
 
+/// `reason` without the status in front, which is said already.
+fn without_status<'a>(reason: &'a str, status: &str) -> &'a str {
+    match reason.split_once(": ") {
+        Some((first, rest)) if first.eq_ignore_ascii_case(status) => rest,
+        _ => reason,
+    }
+}
+
 /// What mattered to the gate; what it neither saw nor needed is one line.
-fn write_decision(out: &mut String, decision: &Decision) -> std::fmt::Result {
-    writeln!(
-        out,
-        "{} {} {}",
-        style("Decision").bold(),
-        decision.verdict.as_str(),
-        style(term::plain(&decision.summary)).dim()
-    )?;
+fn write_decision(out: &mut String, decision: &Decision, reason: Option<&str>) -> std::fmt::Result {
+    // The run's reason is the last line; most often it is the gate's.
+    let summary = match decision.summary.as_str() {
+        summary if reason == Some(summary) => String::new(),
+        summary => format!(" {}", style(term::plain(summary)).dim()),
+    };
+    let verdict = decision.verdict.as_str().replace('_', " ");
+    writeln!(out, "{} {verdict}{summary}", style("Decision").bold())?;
     let (aside, rules): (Vec<_>, Vec<_>) =
         decision.reasons.iter().partition(|r| r.outcome == RuleOutcome::NotChecked && !r.required);
     for rule in rules {
@@ -154,4 +166,61 @@ pub(crate) fn write_finding(out: &mut String, finding: &Finding) -> std::fmt::Re
         writeln!(out, "      {} {}", style("→").cyan(), term::plain(remedy))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_said_once() {
+        assert_eq!(without_status("Rejected: no: x", "rejected"), "no: x");
+        assert_eq!(without_status("Rolled back: x", "rolled back"), "x");
+        assert_eq!(without_status("staging: x", "failed"), "staging: x");
+        assert_eq!(without_status("x", "failed"), "x");
+    }
+
+    #[test]
+    fn the_gates_reason_stands_once_at_the_end() {
+        let reason = "Rejected: 2 of 3 tests failed";
+        let stage = Stage {
+            state: "EvaluateGate".to_owned(),
+            agent: "quality-agent".to_owned(),
+            action: "quality.evaluate_gate".to_owned(),
+            status: StageStatus::Failed,
+            duration_ms: 1,
+            summary: reason.to_owned(),
+            error: None,
+            findings: Vec::new(),
+            findings_total: 0,
+            output: serde_json::Value::Null,
+        };
+        let decision = Decision {
+            verdict: pact_contract::Verdict::Reject,
+            summary: reason.to_owned(),
+            reasons: Vec::new(),
+        };
+        let report = Report {
+            run_id: "shop-1".to_owned(),
+            status: pact_contract::RunStatus::Rejected,
+            reason: Some(reason.to_owned()),
+            repository: "acme/shop".to_owned(),
+            branch: "main".to_owned(),
+            commit: "1".repeat(40),
+            base: None,
+            template: None,
+            duration_ms: 900,
+            execution_arn: String::new(),
+            url: String::new(),
+            decision: Some(decision),
+            stages: vec![stage],
+            deployments: Vec::new(),
+            notifications: Vec::new(),
+            fault: None,
+            records: Vec::new(),
+        };
+        let text = console::strip_ansi_codes(&text(&report, "")).into_owned();
+        assert_eq!(text.matches("2 of 3 tests failed").count(), 1, "{text}");
+        assert!(text.contains("rejected in 900 ms: 2 of 3 tests failed"), "{text}");
+    }
 }
