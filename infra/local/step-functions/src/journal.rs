@@ -1,12 +1,15 @@
-//! The journal: an append-only file of checksummed records.
+//! The journal: append-only files of checksummed records.
 //!
 //! One thread writes. It takes everything that waits, writes it at once and syncs it once, so the
 //! cost of a sync is shared by all executions that move at the same time. A record that a crash
 //! cut off is set aside at the next opening; what was acknowledged is never cut off.
 //!
-//! The file begins with [`MAGIC`]. A record is its length and its CRC-32, each four bytes, little
-//! endian, then that many bytes of JSON.
+//! A file begins with [`MAGIC`]. A record is its length and its CRC-32, each four bytes, little
+//! endian, then that many bytes of JSON. When a file has grown to [`Limits::segment`] bytes it is
+//! sealed and the next one begun. Only the last file can be torn; what a sealed one holds is
+//! summed up beside it, so that opening need not read it again.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
@@ -15,6 +18,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::error::OpenError;
@@ -27,11 +31,14 @@ const LONGEST: usize = 256 * 1024 * 1024;
 const BATCH: usize = 8 * 1024 * 1024;
 /// How long to wait for a process that is about to release the folder.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// After how many bytes a file is sealed.
+pub(crate) const SEGMENT: u32 = 64 * 1024 * 1024;
 
 /// Where a record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
-    offset: u64,
+    pub(crate) segment: u32,
+    offset: u32,
     length: u32,
 }
 
@@ -44,7 +51,6 @@ struct Append {
 #[derive(Clone)]
 pub(crate) struct Journal {
     queue: mpsc::Sender<Append>,
-    file: Arc<File>,
 }
 
 /// A record read when the journal was opened.
@@ -53,39 +59,75 @@ pub(crate) struct Stored {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// What opening tells of each file, from the first to the last.
+pub(crate) trait Reader {
+    /// Whether a sealed file is known without its records.
+    fn summarised(&mut self, segment: u32) -> bool;
+    /// A record of a file that is not.
+    fn record(&mut self, stored: Stored) -> Result<(), String>;
+    /// The records of a file have all been given; `sealed` when it will not grow.
+    fn finished(&mut self, segment: u32, sealed: bool);
+}
+
+/// Called on a thread of its own with each file that is sealed.
+pub(crate) type OnSealed = Arc<dyn Fn(u32) + Send + Sync>;
+
 impl Journal {
-    /// Opens the journal of `folder`, which is made if need be, and gives each record to `each`.
+    /// Opens the journal of `folder`, which is made if need be, and gives its records to `reader`.
     /// The receiver is told when the writer has ended.
     pub(crate) fn open(
         folder: &Path,
-        mut each: impl FnMut(Stored) -> Result<(), String>,
+        segment_size: u32,
+        reader: &mut dyn Reader,
+        on_sealed: OnSealed,
     ) -> Result<(Self, oneshot::Receiver<()>), OpenError> {
         std::fs::create_dir_all(folder).map_err(fault(folder))?;
         let lock = lock(folder)?;
-        let path = folder.join("journal.log");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(fault(&path))?;
-        let end = replay(&mut file, &path, &mut each)?;
+        let segments = segments(folder).map_err(fault(folder))?;
+        let last = segments.last().copied().unwrap_or(0);
+        for segment in segments.iter().copied().filter(|segment| *segment != last) {
+            if reader.summarised(segment) {
+                continue;
+            }
+            let path = segment_path(folder, segment);
+            let mut file = File::open(&path).map_err(fault(&path))?;
+            let end = replay(&mut file, &path, segment, reader)?;
+            let length = file.metadata().map_err(fault(&path))?.len();
+            if end != length {
+                return Err(OpenError::Record {
+                    path,
+                    offset: end,
+                    reason: "a sealed journal file is damaged".to_owned(),
+                });
+            }
+            reader.finished(segment, true);
+        }
+        let path = segment_path(folder, last);
+        let mut file = open_segment(&path, folder)?;
+        let end = replay(&mut file, &path, last, reader)?;
+        reader.finished(last, false);
         set_tail_aside(&mut file, &path, end)?;
-        let reader = file.try_clone().map_err(fault(&path))?;
         let (queue, appends) = mpsc::channel();
         let (ended, end_signal) = oneshot::channel::<()>();
+        let mut writer = Writer {
+            folder: folder.to_owned(),
+            file,
+            segment: last,
+            end,
+            segment_size: u64::from(segment_size),
+            on_sealed,
+        };
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
-                write_all(&file, end, &appends);
+                writer.write_all(&appends);
+                drop(writer);
                 drop(lock);
                 // Dropping it tells whoever waits.
                 drop(ended);
             })
             .map_err(fault(&path))?;
-        let journal = Self { queue, file: Arc::new(reader) };
-        Ok((journal, end_signal))
+        Ok((Self { queue }, end_signal))
     }
 
     /// Appends a record. The answer comes when it is on disk.
@@ -95,13 +137,73 @@ impl Journal {
         self.queue.send(Append { record, done }).map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
+}
 
-    /// Reads a record.
-    pub(crate) fn read(&self, position: Position) -> io::Result<Vec<u8>> {
+/// Reads records of the journal in `folder`.
+pub(crate) fn read(folder: &Path, positions: &[Position]) -> io::Result<Vec<Vec<u8>>> {
+    let mut files: BTreeMap<u32, File> = BTreeMap::new();
+    let mut records = Vec::with_capacity(positions.len());
+    for position in positions {
+        let file = match files.entry(position.segment) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(File::open(segment_path(folder, position.segment))?)
+            }
+        };
         let mut bytes = vec![0; position.length as usize];
-        self.file.read_exact_at(&mut bytes, position.offset + HEADER as u64)?;
-        Ok(bytes)
+        file.read_exact_at(&mut bytes, u64::from(position.offset) + HEADER as u64)?;
+        records.push(bytes);
     }
+    Ok(records)
+}
+
+/// The path of a file that belongs to a segment.
+pub(crate) fn segment_path(folder: &Path, segment: u32) -> PathBuf {
+    folder.join(format!("journal-{segment:08}.log"))
+}
+
+/// The numbers of the segments in `folder`, in order.
+fn segments(folder: &Path) -> io::Result<Vec<u32>> {
+    let mut segments = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number: Option<u32> = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("journal-")?.strip_suffix(".log"))
+            .and_then(|number| number.parse().ok());
+        segments.extend(number);
+    }
+    // What a version before there were segments wrote.
+    let old = folder.join("journal.log");
+    if segments.is_empty() && old.exists() {
+        std::fs::rename(old, segment_path(folder, 0))?;
+        segments.push(0);
+    }
+    segments.sort_unstable();
+    Ok(segments)
+}
+
+fn open_segment(path: &Path, folder: &Path) -> Result<File, OpenError> {
+    let new = !path.exists();
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(fault(path))?;
+    let length = file.metadata().map_err(fault(path))?.len();
+    if length < MAGIC.len() as u64 {
+        // New, or cut off before the first sync.
+        file.set_len(0).map_err(fault(path))?;
+        file.write_all(MAGIC).map_err(fault(path))?;
+        file.sync_all().map_err(fault(path))?;
+    }
+    if new {
+        // The file's name is on disk too.
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(fault(folder))?;
+    }
+    Ok(file)
 }
 
 fn fault(path: &Path) -> impl Fn(io::Error) -> OpenError + use<> {
@@ -137,17 +239,12 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
 fn replay(
     file: &mut File,
     path: &Path,
-    each: &mut impl FnMut(Stored) -> Result<(), String>,
+    segment: u32,
+    each: &mut dyn Reader,
 ) -> Result<u64, OpenError> {
     let length = file.metadata().map_err(fault(path))?.len();
-    if length < MAGIC.len() as u64 {
-        // New, or cut off before the first sync.
-        file.set_len(0).map_err(fault(path))?;
-        file.write_all(MAGIC).map_err(fault(path))?;
-        file.sync_all().map_err(fault(path))?;
-        return Ok(MAGIC.len() as u64);
-    }
     let mut reader = io::BufReader::with_capacity(1 << 20, &mut *file);
+    reader.seek(SeekFrom::Start(0)).map_err(fault(path))?;
     let mut magic = [0; 8];
     reader.read_exact(&mut magic).map_err(fault(path))?;
     if &magic != MAGIC {
@@ -164,6 +261,9 @@ fn replay(
         let size = u32::from_le_bytes(word);
         reader.read_exact(&mut word).map_err(fault(path))?;
         let checksum = u32::from_le_bytes(word);
+        let Ok(short) = u32::try_from(offset) else {
+            return Ok(offset);
+        };
         if size == 0 || size as usize > LONGEST || u64::from(size) > left - HEADER as u64 {
             return Ok(offset);
         }
@@ -172,8 +272,8 @@ fn replay(
         if crc32fast::hash(&bytes) != checksum {
             return Ok(offset);
         }
-        let position = Position { offset, length: size };
-        each(Stored { position, bytes }).map_err(|reason| OpenError::Record {
+        let position = Position { segment, offset: short, length: size };
+        each.record(Stored { position, bytes }).map_err(|reason| OpenError::Record {
             path: path.to_owned(),
             offset,
             reason,
@@ -188,7 +288,10 @@ fn set_tail_aside(file: &mut File, path: &Path, end: u64) -> Result<(), OpenErro
     if length <= end {
         return Ok(());
     }
-    let aside: PathBuf = path.with_file_name(format!("journal.torn-{end}"));
+    let aside: PathBuf = path.with_file_name(format!(
+        "{}.torn-{end}",
+        path.file_stem().unwrap_or_default().to_string_lossy()
+    ));
     tracing::warn!(bytes = length - end, kept = %aside.display(), "the journal's last record was cut off");
     file.seek(SeekFrom::Start(end)).map_err(fault(path))?;
     let mut copy = File::create(&aside).map_err(fault(&aside))?;
@@ -197,48 +300,96 @@ fn set_tail_aside(file: &mut File, path: &Path, end: u64) -> Result<(), OpenErro
     file.sync_all().map_err(fault(path))
 }
 
-fn write_all(file: &File, mut end: u64, appends: &mpsc::Receiver<Append>) {
-    // Once a write failed, what is on disk is unknown: nothing more is accepted.
-    let mut broken: Option<io::ErrorKind> = None;
-    while let Ok(first) = appends.recv() {
-        let mut batch = vec![first];
-        let mut size = 0;
-        while size < BATCH {
-            let Ok(next) = appends.try_recv() else { break };
-            size += next.record.len();
-            batch.push(next);
-        }
-        let mut bytes = Vec::with_capacity(size + batch.len() * HEADER);
-        let mut answers = Vec::with_capacity(batch.len());
-        for Append { record, done } in batch {
-            let length = match u32::try_from(record.len()) {
-                Ok(length) if record.len() <= LONGEST && length > 0 => length,
-                _ => {
+struct Writer {
+    folder: PathBuf,
+    file: File,
+    segment: u32,
+    end: u64,
+    segment_size: u64,
+    on_sealed: OnSealed,
+}
+
+impl Writer {
+    fn write_all(&mut self, appends: &mpsc::Receiver<Append>) {
+        // Once a write failed, what is on disk is unknown: nothing more is accepted.
+        let mut broken: Option<io::ErrorKind> = None;
+        while let Ok(first) = appends.recv() {
+            let mut batch = vec![first];
+            let mut size = 0;
+            while size < BATCH {
+                let Ok(next) = appends.try_recv() else { break };
+                size += next.record.len();
+                batch.push(next);
+            }
+            if broken.is_none() && self.end >= self.segment_size {
+                self.roll();
+            }
+            let mut bytes = Vec::with_capacity(size + batch.len() * HEADER);
+            let mut answers = Vec::with_capacity(batch.len());
+            for Append { record, done } in batch {
+                let offset = u32::try_from(self.end + bytes.len() as u64);
+                let length = u32::try_from(record.len());
+                let (Ok(offset), Ok(length), 1..=LONGEST) = (offset, length, record.len()) else {
                     drop(done.send(Err(io::Error::other("a record is too long"))));
                     continue;
-                }
-            };
-            let offset = end + bytes.len() as u64;
-            bytes.extend_from_slice(&length.to_le_bytes());
-            bytes.extend_from_slice(&crc32fast::hash(&record).to_le_bytes());
-            bytes.extend_from_slice(&record);
-            answers.push((done, Position { offset, length }));
-        }
-        if broken.is_none()
-            && let Err(error) = file.write_all_at(&bytes, end).and_then(|()| file.sync_data())
-        {
-            tracing::error!(%error, "cannot write the journal");
-            broken = Some(error.kind());
-        }
-        if broken.is_none() {
-            end += bytes.len() as u64;
-        }
-        for (done, position) in answers {
-            let answer = broken.map_or(Ok(position), |kind| Err(io::Error::from(kind)));
-            // The one who asked may have gone.
-            drop(done.send(answer));
+                };
+                bytes.extend_from_slice(&length.to_le_bytes());
+                bytes.extend_from_slice(&crc32fast::hash(&record).to_le_bytes());
+                bytes.extend_from_slice(&record);
+                answers.push((done, Position { segment: self.segment, offset, length }));
+            }
+            if broken.is_none()
+                && let Err(error) =
+                    self.file.write_all_at(&bytes, self.end).and_then(|()| self.file.sync_data())
+            {
+                tracing::error!(%error, "cannot write the journal");
+                broken = Some(error.kind());
+            }
+            if broken.is_none() {
+                self.end += bytes.len() as u64;
+            }
+            for (done, position) in answers {
+                let answer = broken.map_or(Ok(position), |kind| Err(io::Error::from(kind)));
+                // The one who asked may have gone.
+                drop(done.send(answer));
+            }
         }
     }
+
+    /// Seals the file and begins the next one. Where that fails the file goes on growing.
+    fn roll(&mut self) {
+        let Some(next) = self.segment.checked_add(1) else {
+            return;
+        };
+        match open_segment(&segment_path(&self.folder, next), &self.folder) {
+            Ok(file) => {
+                let sealed = std::mem::replace(&mut self.segment, next);
+                self.file = file;
+                self.end = MAGIC.len() as u64;
+                let on_sealed = Arc::clone(&self.on_sealed);
+                let spawned = std::thread::Builder::new()
+                    .name("journal-summary".to_owned())
+                    .spawn(move || on_sealed(sealed));
+                if let Err(error) = spawned {
+                    tracing::warn!(%error, "a sealed journal file is summed up at the next opening");
+                }
+            }
+            Err(error) => tracing::error!(%error, "cannot begin another journal file"),
+        }
+    }
+}
+
+/// Reads one sealed segment again.
+pub(crate) fn reread(
+    folder: &Path,
+    segment: u32,
+    reader: &mut dyn Reader,
+) -> Result<(), OpenError> {
+    let path = segment_path(folder, segment);
+    let mut file = File::open(&path).map_err(fault(&path))?;
+    replay(&mut file, &path, segment, reader)?;
+    reader.finished(segment, true);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -246,13 +397,27 @@ mod tests {
     use super::*;
 
     fn records(folder: &Path) -> (Vec<Vec<u8>>, Journal, oneshot::Receiver<()>) {
-        let mut all = Vec::new();
-        let (journal, ended) = Journal::open(folder, |stored| {
-            all.push(stored.bytes);
+        let mut all = All::default();
+        let (journal, ended) = open(folder, &mut all).unwrap();
+        (all.0, journal, ended)
+    }
+
+    #[derive(Default)]
+    struct All(Vec<Vec<u8>>);
+
+    impl Reader for All {
+        fn summarised(&mut self, _: u32) -> bool {
+            false
+        }
+        fn record(&mut self, stored: Stored) -> Result<(), String> {
+            self.0.push(stored.bytes);
             Ok(())
-        })
-        .unwrap();
-        (all, journal, ended)
+        }
+        fn finished(&mut self, _: u32, _: bool) {}
+    }
+
+    fn open(folder: &Path, all: &mut All) -> Result<(Journal, oneshot::Receiver<()>), OpenError> {
+        Journal::open(folder, 32, all, Arc::new(|_| {}))
     }
 
     #[tokio::test]
@@ -262,11 +427,11 @@ mod tests {
         assert!(all.is_empty());
         let first = journal.append(b"one".to_vec()).await.unwrap();
         journal.append(b"two".to_vec()).await.unwrap();
-        assert_eq!(journal.read(first).unwrap(), b"one");
+        assert_eq!(read(folder.path(), &[first]).unwrap(), [b"one".to_vec()]);
         drop(journal);
         ended.await.unwrap_err();
 
-        let path = folder.path().join("journal.log");
+        let path = segment_path(folder.path(), 0);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(&[9, 0, 0, 0, 1, 2, 3, 4, b'x']).unwrap();
         let (all, journal, ended) = records(folder.path());
@@ -276,7 +441,7 @@ mod tests {
         ended.await.unwrap_err();
         assert_eq!(records(folder.path()).0.len(), 3);
         let torn = std::fs::read_dir(folder.path()).unwrap().filter(|entry| {
-            entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("journal.torn-")
+            entry.as_ref().unwrap().file_name().to_string_lossy().contains(".torn-")
         });
         assert_eq!(torn.count(), 1);
     }
@@ -287,12 +452,33 @@ mod tests {
         let (_, _journal, _ended) = records(folder.path());
         let again = tokio::task::spawn_blocking({
             let path = folder.path().to_owned();
-            move || Journal::open(&path, |_| Ok(())).map(|_| ())
+            move || open(&path, &mut All::default()).map(|_| ())
         });
         assert!(matches!(again.await.unwrap(), Err(OpenError::InUse { .. })));
         let other = tempfile::tempdir().unwrap();
         std::fs::write(other.path().join("journal.log"), "something else").unwrap();
-        let opened = Journal::open(other.path(), |_| Ok(())).map(|_| ());
+        let opened = open(other.path(), &mut All::default()).map(|_| ());
         assert!(matches!(opened, Err(OpenError::Version { .. })));
+    }
+
+    #[tokio::test]
+    async fn files_are_sealed_and_read_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, journal, ended) = records(folder.path());
+        let mut positions = Vec::new();
+        for index in 0..9_u8 {
+            positions.push(journal.append(vec![index + 1; 10]).await.unwrap());
+        }
+        assert!(positions.last().unwrap().segment >= 3);
+        let stored = read(folder.path(), &positions).unwrap();
+        drop(journal);
+        ended.await.unwrap_err();
+        assert_eq!(records(folder.path()).0, stored);
+        // A sealed file is never shortened.
+        let path = segment_path(folder.path(), 1);
+        let length = std::fs::metadata(&path).unwrap().len();
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 1).unwrap();
+        let opened = open(folder.path(), &mut All::default());
+        assert!(matches!(opened.map(|_| ()), Err(OpenError::Record { .. })));
     }
 }

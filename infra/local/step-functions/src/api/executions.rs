@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::input::{Input, check_name, next_token};
-use crate::engine::{Command, Inner, Machine, Run, Stage, StatusChange, StatusName};
+use crate::engine::{Command, Inner, Machine, Run, Stage, StatusChange, StatusName, name_for};
 use crate::error::ApiError;
 use crate::execution::{LARGEST_DATA, instant_seconds, render};
 
@@ -36,10 +36,13 @@ fn asked(inner: &Inner, input: &Input) -> Result<(Arc<Machine>, String, String),
     Ok((inner.machine(arn)?, name, text.to_owned()))
 }
 
-fn execution_arn(machine: &Machine, name: &str) -> String {
+/// The ARN of an execution. Express executions of one name have different ones, unless the same
+/// task starts them.
+pub(crate) fn execution_arn(machine: &Machine, name: &str, by: Option<&str>) -> String {
     if machine.express {
         let base = machine.arn.replacen(":stateMachine:", ":express:", 1);
-        format!("{base}:{name}:{}", Uuid::new_v4())
+        let last = by.map_or_else(|| Uuid::new_v4().to_string(), name_for);
+        format!("{base}:{name}:{last}")
     } else {
         let base = machine.arn.replacen(":stateMachine:", ":execution:", 1);
         format!("{base}:{name}")
@@ -48,14 +51,14 @@ fn execution_arn(machine: &Machine, name: &str) -> String {
 
 pub(super) async fn start(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {
     let (machine, name, text) = asked(inner, &Input(input))?;
-    let arn = execution_arn(&machine, &name);
-    let (run, new) = inner.start(&machine, name, arn, text.clone()).await?;
+    let arn = execution_arn(&machine, &name, None);
+    let (run, new) = inner.start(&machine, name, arn, text.clone(), None).await?;
     // Another request may have been first.
     let stage = run.wait(|stage| stage != Stage::Starting).await;
     if stage == Stage::Lost {
         return Err(ApiError::internal("the execution's start could not be written"));
     }
-    if !new && !started_by(&run, &text) {
+    if !new && !started_by(inner, &run, &text)? {
         return Err(ApiError::new(
             "ExecutionAlreadyExists",
             format!("Execution Already Exists: '{}'", run.arn),
@@ -75,11 +78,12 @@ pub(super) async fn start_sync(inner: &Arc<Inner>, input: Value) -> Result<Value
             "This operation is not supported by this type of state machine",
         ));
     }
-    let arn = execution_arn(&machine, &name);
-    let (run, _) = inner.start(&machine, name, arn, text).await?;
+    let arn = execution_arn(&machine, &name, None);
+    let (run, _) = inner.start(&machine, name, arn, text, None).await?;
     run.wait(|stage| matches!(stage, Stage::Ended | Stage::Lost)).await;
-    let mut answer = facts(&run, &run.snapshot());
-    let took = run.snapshot().stop_date.unwrap_or(run.started) - run.started;
+    let state = inner.snapshot(&run)?;
+    let mut answer = facts(&run, &state);
+    let took = state.stop_date.unwrap_or(run.started) - run.started;
     // Billed by the tenth of a second.
     let billed = (took.max(1) + 99) / 100 * 100;
     answer.insert(
@@ -104,7 +108,7 @@ fn facts(run: &Run, state: &StatusChange) -> Map<String, Value> {
     put("status", json!(state.status));
     put("startDate", instant_seconds(run.started));
     put("stopDate", state.stop_date.map_or(Value::Null, instant_seconds));
-    put("input", json!(run.input));
+    put("input", json!(state.input));
     put("inputDetails", json!({ "included": true }));
     put("output", json!(state.output));
     put("error", json!(state.error));
@@ -115,14 +119,17 @@ fn facts(run: &Run, state: &StatusChange) -> Map<String, Value> {
 pub(super) fn describe(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
     let run = inner.run(input.arn("executionArn", &["execution"])?)?;
-    let state = run.snapshot();
+    let state = inner.snapshot(&run)?;
     let mut answer = facts(&run, &state);
     if state.output.is_some() {
         answer.insert("outputDetails".to_owned(), json!({ "included": true }));
     }
-    answer.insert("redriveCount".to_owned(), json!(0));
-    if matches!(state.status.as_str(), "RUNNING" | "SUCCEEDED") {
-        let reason = format!("Execution is {} and cannot be redriven", state.status);
+    let standing = run.standing();
+    answer.insert("redriveCount".to_owned(), json!(standing.redrives));
+    if let Some(at) = standing.redriven {
+        answer.insert("redriveDate".to_owned(), instant_seconds(at));
+    }
+    if let Some(reason) = run.not_redrivable() {
         answer.insert("redriveStatus".to_owned(), json!("NOT_REDRIVABLE"));
         answer.insert("redriveStatusReason".to_owned(), json!(reason));
     } else {
@@ -155,6 +162,16 @@ pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
             )));
         }
     };
+    let redriven = match input.optional("redriveFilter")? {
+        None => None,
+        Some("REDRIVEN") => Some(true),
+        Some("NOT_REDRIVEN") => Some(false),
+        Some(other) => {
+            return Err(ApiError::validation(format!(
+                "1 validation error detected: Value '{other}' at 'redriveFilter' failed to satisfy constraint: Member must satisfy enum value set: [REDRIVEN, NOT_REDRIVEN]"
+            )));
+        }
+    };
     let runs = inner.runs.read().unwrap_or_else(PoisonError::into_inner);
     let mut page = Vec::new();
     let mut last = None;
@@ -163,8 +180,10 @@ pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
         if run.order >= before {
             continue;
         }
-        let state = run.snapshot();
-        if wanted.is_some_and(|wanted| wanted != state.status) {
+        let state = run.standing();
+        if wanted.is_some_and(|wanted| wanted != state.status.text())
+            || redriven.is_some_and(|redriven| redriven != (state.redrives > 0))
+        {
             continue;
         }
         if page.len() == size {
@@ -176,12 +195,16 @@ pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
             "executionArn": run.arn,
             "stateMachineArn": run.machine_arn,
             "name": run.name,
-            "status": state.status,
+            "status": state.status.text(),
             "startDate": instant_seconds(run.started),
-            "redriveCount": 0,
+            "redriveCount": state.redrives,
         });
-        if let (Some(stopped), Some(object)) = (state.stop_date, item.as_object_mut()) {
-            object.insert("stopDate".to_owned(), instant_seconds(stopped));
+        if let Some(object) = item.as_object_mut() {
+            for (name, at) in [("stopDate", state.stopped), ("redriveDate", state.redriven)] {
+                if let Some(at) = at {
+                    object.insert(name.to_owned(), instant_seconds(at));
+                }
+            }
         }
         page.push(item);
     }
@@ -202,8 +225,7 @@ pub(super) async fn stop(inner: &Inner, input: Value) -> Result<Value, ApiError>
         reply,
     };
     let stopped = if run.send(command).await { done.await.is_ok() } else { false };
-    let state = run.snapshot();
-    match state.stop_date {
+    match run.standing().stopped {
         Some(at) => Ok(json!({ "stopDate": instant_seconds(at) })),
         None if stopped => Err(ApiError::internal("the execution did not stop")),
         None => Err(ApiError::internal("the execution is not being run")),
@@ -233,10 +255,19 @@ pub(super) fn history(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     Ok(answer)
 }
 
+pub(super) async fn redrive(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {
+    let input = Input(input);
+    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
+    let at = inner.redrive(&run).await?;
+    Ok(json!({ "redriveDate": instant_seconds(at) }))
+}
+
 /// Whether a start with this input is the one that started `run`, which is still open.
-fn started_by(run: &Run, input: &str) -> bool {
-    let same = run.input == input
-        || serde_json::from_str::<Value>(&run.input).ok()
-            == serde_json::from_str::<Value>(input).ok();
-    same && run.status() == StatusName::Running
+pub(crate) fn started_by(inner: &Inner, run: &Run, input: &str) -> Result<bool, ApiError> {
+    if run.status() != StatusName::Running {
+        return Ok(false);
+    }
+    let known = inner.input(run)?;
+    Ok(known == input
+        || serde_json::from_str::<Value>(&known).ok() == serde_json::from_str::<Value>(input).ok())
 }

@@ -5,9 +5,11 @@ mod http;
 mod input;
 mod machines;
 mod tasks;
+mod test_state;
 
 use serde_json::Value;
 
+pub(crate) use executions::{execution_arn, started_by};
 pub(crate) use http::router;
 pub(crate) use input::check_name;
 
@@ -34,6 +36,8 @@ pub(crate) async fn call(
         "DescribeExecution" => executions::describe(inner, input),
         "ListExecutions" => executions::list(inner, input),
         "StopExecution" => executions::stop(inner, input).await,
+        "RedriveExecution" => executions::redrive(inner, input).await,
+        "TestState" => test_state::test_state(inner, input).await,
         "GetExecutionHistory" => executions::history(inner, input),
         "SendTaskSuccess" => tasks::success(inner, input).await,
         "SendTaskFailure" => tasks::failure(inner, input).await,

@@ -10,8 +10,9 @@ use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
+use super::nested::{self, Child, Mode};
 use super::run::{Birth, Stage};
-use super::{Command, Inner, Machine, Record, Run, lock, now};
+use super::{Command, Inner, Machine, Record, Run, identity, lock, now};
 use crate::error::ApiError;
 use crate::execution::{Attempt, Effect, Execution, ScopeId};
 use crate::task::{TaskFailure, TaskRequest};
@@ -19,7 +20,23 @@ use crate::task::{TaskFailure, TaskRequest};
 /// How many commands may wait for one execution.
 const COMMANDS: usize = 64;
 
-type Answer = (ScopeId, Attempt, Result<serde_json::Value, TaskFailure>);
+/// From when on a step counts as slow, so that further ones leave the runtime's threads.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// What comes from a task.
+enum Word {
+    /// What it started is under way; the task waits for its end.
+    Submitted(serde_json::Value),
+    Done(Result<serde_json::Value, TaskFailure>),
+}
+
+type Answer = (ScopeId, Attempt, Word);
+
+/// A task under way.
+struct Under {
+    handle: AbortHandle,
+    child: Child,
+}
 
 /// An answer that is held back until its reason is on disk.
 enum Reply {
@@ -36,6 +53,7 @@ impl Inner {
         name: String,
         arn: String,
         input: String,
+        by: Option<String>,
     ) -> Result<(Arc<Run>, bool), ApiError> {
         let at = now();
         let birth = Birth {
@@ -45,10 +63,10 @@ impl Inner {
             revision: Arc::clone(&machine.revision),
             express: machine.express,
             started: at,
-            input: input.clone(),
+            by,
             order: self.order.fetch_add(1, Ordering::Relaxed) + 1,
         };
-        let run = Arc::new(Run::new(birth, Stage::Starting));
+        let run = Arc::new(Run::new(birth, Some(&input), Stage::Starting));
         {
             let mut runs = self.runs.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             if let Some(known) = runs.by_arn.get(&run.arn) {
@@ -56,8 +74,7 @@ impl Inner {
             }
             runs.add(&run);
         }
-        let mut execution =
-            Execution::new(self.identity(&run), machine.revision.definition.clone());
+        let mut execution = Execution::new(identity(&run), machine.revision.definition.clone());
         execution.start(input, at);
         let events = execution.take_events();
         let written = match events.first() {
@@ -76,8 +93,7 @@ impl Inner {
         }
         self.running.fetch_add(1, Ordering::Relaxed);
         run.set_stage(Stage::Running);
-        // Nobody may be listening.
-        drop(self.changes.send(run.snapshot()));
+        self.announce(&run);
         self.spawn_driver(Arc::clone(&run), execution);
         Ok((run, true))
     }
@@ -118,7 +134,7 @@ struct Driver {
     inbox: mpsc::Receiver<Command>,
     answers: mpsc::UnboundedSender<Answer>,
     answered: mpsc::UnboundedReceiver<Answer>,
-    tasks: HashMap<Attempt, AbortHandle>,
+    tasks: HashMap<Attempt, Under>,
     replies: Vec<Reply>,
 }
 
@@ -126,7 +142,7 @@ impl Driver {
     async fn drive(mut self) {
         let mut stop = self.inner.stop.clone();
         loop {
-            self.execution.run(now());
+            self.compute(|execution| execution.run(now()));
             if let Err(error) = self.settle().await {
                 tracing::error!(execution = self.run.arn, %error, "an execution cannot go on until the engine is opened again");
                 break;
@@ -145,7 +161,7 @@ impl Driver {
                     Some((scope, attempt, result)) = self.answered.recv() => {
                         self.take(scope, attempt, result);
                     }
-                    () = until(due) => self.execution.fire(now()),
+                    () = until(due) => self.compute(|execution| execution.fire(now())),
                 }
             }
             // Whatever else has come goes into the same write.
@@ -158,15 +174,31 @@ impl Driver {
             if self.execution.is_ready() {
                 // A long burst does not keep the others waiting.
                 if self.execution.next_due().is_some_and(|due| due <= now()) {
-                    self.execution.fire(now());
+                    self.compute(|execution| execution.fire(now()));
                 }
                 tokio::task::yield_now().await;
             }
         }
         self.run.detach();
         for task in self.tasks.values() {
-            task.abort();
+            task.handle.abort();
         }
+    }
+
+    /// Lets the execution evaluate. Expressions that take long do not hold up other executions.
+    fn compute<T>(&mut self, work: impl FnOnce(&mut Execution) -> T) -> T {
+        use tokio::runtime::{Handle, RuntimeFlavor};
+        let slow = &self.run.revision.slow;
+        let began = std::time::Instant::now();
+        let execution = &mut self.execution;
+        let apart = slow.load(Ordering::Relaxed)
+            && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        let result =
+            if apart { tokio::task::block_in_place(|| work(execution)) } else { work(execution) };
+        if began.elapsed() > SLOW {
+            slow.store(true, Ordering::Relaxed);
+        }
+        result
     }
 
     /// Puts the events on disk, then lets their effects happen.
@@ -190,8 +222,7 @@ impl Driver {
         if self.execution.has_ended() {
             self.inner.running.fetch_sub(1, Ordering::Relaxed);
             self.run.set_stage(Stage::Ended);
-            // Nobody may be listening.
-            drop(self.inner.changes.send(self.run.snapshot()));
+            self.inner.announce(&self.run);
         }
         Ok(())
     }
@@ -222,10 +253,22 @@ impl Driver {
                     state,
                     timeout: timeout_seconds.map(Duration::from_secs),
                 };
-                let executor = Arc::clone(&self.inner.tasks);
+                let inner = Arc::clone(&self.inner);
                 let answers = self.answers.clone();
+                let child = Child::default();
+                let started = Arc::clone(&child);
                 let task = tokio::spawn(async move {
-                    let work = async { executor.execute(request).await };
+                    let work = async {
+                        let Some(mode) = Mode::of(&request.resource) else {
+                            return inner.tasks.execute(request).await;
+                        };
+                        let by = format!("{}#{attempt}", request.execution_arn);
+                        nested::perform(&inner, mode, by, &request, &started, |answer| {
+                            // The execution may have ended.
+                            drop(answers.send((scope, attempt, Word::Submitted(answer))));
+                        })
+                        .await
+                    };
                     let result = AssertUnwindSafe(work).catch_unwind().await;
                     let result = result.unwrap_or_else(|_| {
                         Err(TaskFailure {
@@ -234,13 +277,14 @@ impl Driver {
                         })
                     });
                     // The execution may have ended.
-                    drop(answers.send((scope, attempt, result)));
+                    drop(answers.send((scope, attempt, Word::Done(result))));
                 });
-                self.tasks.insert(attempt, task.abort_handle());
+                self.tasks.insert(attempt, Under { handle: task.abort_handle(), child });
             }
             Effect::Cancel { attempt } => {
                 if let Some(task) = self.tasks.remove(&attempt) {
-                    task.abort();
+                    task.handle.abort();
+                    nested::stop(&task.child);
                 }
             }
             Effect::Release { attempt } => {
@@ -252,14 +296,16 @@ impl Driver {
         }
     }
 
-    fn take(
-        &mut self,
-        scope: ScopeId,
-        attempt: Attempt,
-        result: Result<serde_json::Value, TaskFailure>,
-    ) {
-        self.tasks.remove(&attempt);
-        self.execution.invoked(now(), scope, attempt, result.into());
+    fn take(&mut self, scope: ScopeId, attempt: Attempt, word: Word) {
+        match word {
+            Word::Submitted(output) => self.execution.submitted(now(), scope, attempt, output),
+            Word::Done(result) => {
+                self.tasks.remove(&attempt);
+                self.compute(|execution| {
+                    execution.invoked(now(), scope, attempt, result.into());
+                });
+            }
+        }
     }
 
     fn obey(&mut self, command: Command) {
@@ -269,7 +315,9 @@ impl Driver {
                 self.replies.push(Reply::Done(reply));
             }
             Command::Complete { scope, token, completion, reply } => {
-                let known = self.execution.complete_token(now(), scope, &token, completion);
+                let known = self.compute(|execution| {
+                    execution.complete_token(now(), scope, &token, completion)
+                });
                 self.replies.push(Reply::Known(reply, known));
             }
             Command::Heartbeat { scope, token, reply } => {

@@ -1,26 +1,31 @@
 //! The engine: state machines and executions, kept in a journal and driven by tasks of the runtime.
 
 mod drive;
+mod nested;
 mod open;
 mod record;
+mod redrive;
 mod run;
+mod summary;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use uuid::Uuid;
 
+pub(crate) use nested::name_for;
 pub(crate) use record::Record;
+use run::End;
 pub(crate) use run::{Command, Run, Stage, StatusName};
 
 use crate::definition::{Definition, validate};
 use crate::error::{ApiError, OpenError};
-use crate::execution::{Event, Identity, ScopeId};
-use crate::journal::{Journal, Position};
+use crate::execution::{Body, Event, Identity, ScopeId};
+use crate::journal::{Journal, Position, SEGMENT};
 use crate::task::TaskExecutor;
 
 /// How many status changes a slow receiver may fall behind.
@@ -96,6 +101,8 @@ pub(crate) struct Revision {
     pub(crate) definition: Definition,
     pub(crate) role: String,
     pub(crate) updated: i64,
+    /// Whether its expressions were seen to take long.
+    pub(crate) slow: AtomicBool,
 }
 
 pub(crate) struct Inner {
@@ -104,7 +111,7 @@ pub(crate) struct Inner {
     pub(crate) runs: RwLock<Runs>,
     /// Which task waits for which token.
     pub(crate) tokens: Mutex<HashMap<String, (Arc<Run>, ScopeId)>>,
-    tasks: Arc<dyn TaskExecutor>,
+    pub(crate) tasks: Arc<dyn TaskExecutor>,
     journal: RwLock<Option<Journal>>,
     /// Told when the journal's writer has ended.
     journal_ended: Mutex<Option<oneshot::Receiver<()>>>,
@@ -143,7 +150,20 @@ impl Engine {
         options: EngineOptions,
         tasks: Arc<dyn TaskExecutor>,
     ) -> Result<Self, OpenError> {
-        open::open(options, tasks).await
+        open::open(options, tasks, SEGMENT).await
+    }
+
+    /// As [`Engine::open`], with journal files of about `bytes` bytes each instead of 64 MiB.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::open`].
+    pub async fn open_with_files_of(
+        bytes: u32,
+        options: EngineOptions,
+        tasks: Arc<dyn TaskExecutor>,
+    ) -> Result<Self, OpenError> {
+        open::open(options, tasks, bytes).await
     }
 
     /// Creates a standard state machine, or updates the one of that name. Answers its ARN.
@@ -292,6 +312,7 @@ impl Inner {
                 definition,
                 role,
                 updated: at,
+                slow: AtomicBool::new(false),
             }),
         };
         self.write(&Record::machine(&machine)).await?;
@@ -303,32 +324,87 @@ impl Inner {
         Ok(machine)
     }
 
-    fn identity(&self, run: &Run) -> Identity {
-        Identity {
-            arn: run.arn.clone(),
-            name: run.name.clone(),
-            machine_arn: run.machine_arn.clone(),
-            machine_name: run.machine_arn.rsplit(':').next().unwrap_or_default().to_owned(),
-            role: run.revision.role.clone(),
+    /// The events of an execution, from the journal.
+    pub(crate) fn events(&self, run: &Run) -> Result<Vec<Event>, ApiError> {
+        events_at(&self.options.data_dir, &run.positions()).map_err(unreadable)
+    }
+
+    /// The input that an execution was started with.
+    pub(crate) fn input(&self, run: &Run) -> Result<String, ApiError> {
+        if let Some(input) = &run.input {
+            return Ok(input.to_string());
+        }
+        let first = run.bounds().map(|(first, _)| first);
+        let events = events_at(&self.options.data_dir, first.as_slice()).map_err(unreadable)?;
+        match events.into_iter().next().map(|event| event.body) {
+            Some(Body::ExecutionStarted { input, .. }) => Ok(input),
+            _ => Err(ApiError::internal("an execution has no start")),
         }
     }
 
-    /// The events of an execution, from the journal.
-    pub(crate) fn events(&self, run: &Run) -> Result<Vec<Event>, ApiError> {
-        let journal = self.journal()?;
-        let mut events = Vec::new();
-        for position in run.positions() {
-            let bytes = journal
-                .read(position)
-                .map_err(|error| ApiError::internal(format!("cannot read the journal: {error}")))?;
-            let record: Record<'_> = serde_json::from_slice(&bytes)
-                .map_err(|error| ApiError::internal(format!("cannot read a record: {error}")))?;
-            match record {
-                Record::Execution { event, .. } => events.push(event.into_owned()),
-                Record::Events { events: more, .. } => events.extend(more.into_owned()),
-                Record::Machine { .. } | Record::MachineDeleted { .. } => {}
+    /// How an execution stands, with its input and output.
+    pub(crate) fn snapshot(&self, run: &Run) -> Result<StatusChange, ApiError> {
+        let standing = run.standing();
+        let end = match run.end() {
+            Some(end) => end,
+            None if standing.status == StatusName::Running => End { output: None, cause: None },
+            None => {
+                let last = run.bounds().map(|(_, last)| last);
+                let events =
+                    events_at(&self.options.data_dir, last.as_slice()).map_err(unreadable)?;
+                events.last().map_or(End { output: None, cause: None }, End::of)
             }
-        }
-        Ok(events)
+        };
+        Ok(StatusChange {
+            execution_arn: run.arn.clone(),
+            name: run.name.clone(),
+            state_machine_arn: run.machine_arn.clone(),
+            status: standing.status.text().to_owned(),
+            start_date: run.started,
+            stop_date: standing.stopped,
+            input: self.input(run)?,
+            output: end.output.map(String::from),
+            error: standing.error,
+            cause: end.cause.map(String::from),
+        })
     }
+
+    /// Tells whoever listens that the status of an execution changed.
+    fn announce(&self, run: &Run) {
+        if self.changes.receiver_count() == 0 {
+            return;
+        }
+        match self.snapshot(run) {
+            // They may have gone.
+            Ok(change) => drop(self.changes.send(change)),
+            Err(error) => tracing::error!(execution = run.arn, %error, "cannot announce a status"),
+        }
+    }
+}
+
+fn unreadable(error: std::io::Error) -> ApiError {
+    ApiError::internal(format!("cannot read the journal: {error}"))
+}
+
+fn identity(run: &Run) -> Identity {
+    Identity {
+        arn: run.arn.clone(),
+        name: run.name.clone(),
+        machine_arn: run.machine_arn.clone(),
+        machine_name: run.machine_arn.rsplit(':').next().unwrap_or_default().to_owned(),
+        role: run.revision.role.clone(),
+    }
+}
+
+/// The events in the records at `positions`.
+fn events_at(folder: &Path, positions: &[Position]) -> std::io::Result<Vec<Event>> {
+    let mut events = Vec::new();
+    for bytes in crate::journal::read(folder, positions)? {
+        match serde_json::from_slice(&bytes)? {
+            Record::Execution { event, .. } => events.push(event.into_owned()),
+            Record::Events { events: more, .. } => events.extend(more.into_owned()),
+            Record::Machine { .. } | Record::MachineDeleted { .. } => {}
+        }
+    }
+    Ok(events)
 }

@@ -33,6 +33,9 @@ pub(crate) enum Record<'a> {
         revision: Cow<'a, str>,
         express: bool,
         event: Cow<'a, Event>,
+        /// The task of another execution that started it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Cow<'a, str>>,
     },
     /// An execution went on.
     Events { execution: Cow<'a, str>, events: Cow<'a, [Event]> },
@@ -60,6 +63,7 @@ impl<'a> Record<'a> {
             revision: Cow::Borrowed(&run.revision.id),
             express: run.express,
             event: Cow::Borrowed(event),
+            by: run.by.as_deref().map(Cow::Borrowed),
         }
     }
 

@@ -2,14 +2,19 @@
 
 use std::sync::{Arc, Mutex};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Revision, StatusChange, lock};
+use super::summary::Change;
+use super::{Revision, lock};
 use crate::execution::{Body, Completion, Event, ScopeId};
 use crate::journal::Position;
 
+/// Texts up to this length are kept in memory; longer ones are read from the journal.
+const SHORT: usize = 256;
+
 /// The name of an execution's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum StatusName {
     Running,
     Succeeded,
@@ -45,9 +50,12 @@ pub(crate) struct Run {
     pub(crate) revision: Arc<Revision>,
     pub(crate) express: bool,
     pub(crate) started: i64,
-    pub(crate) input: String,
+    /// The input, when it is short; otherwise the first record has it.
+    pub(crate) input: Option<Box<str>>,
     /// Its place among all executions.
     pub(crate) order: u64,
+    /// The task of another execution that started it.
+    pub(crate) by: Option<String>,
     progress: Mutex<Progress>,
     /// How far it is, for those who wait.
     stage: watch::Sender<Stage>,
@@ -65,13 +73,48 @@ pub(crate) enum Stage {
 }
 
 struct Progress {
-    status: StatusName,
-    stopped: Option<i64>,
-    output: Option<String>,
-    error: Option<String>,
-    cause: Option<String>,
+    change: Option<Change>,
+    end: Option<End>,
     positions: Vec<Position>,
     commands: Option<mpsc::Sender<Command>>,
+    /// Whether somebody is about to redrive it.
+    redriving: bool,
+}
+
+/// What an execution ended with, where it is short; otherwise the last record has it.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    pub(crate) output: Option<Box<str>>,
+    pub(crate) cause: Option<Box<str>>,
+}
+
+impl End {
+    /// What the event that ends an execution says.
+    pub(crate) fn of(event: &Event) -> Self {
+        match &event.body {
+            Body::ExecutionSucceeded { output } => {
+                Self { output: Some(output.0.to_string().into()), cause: None }
+            }
+            Body::ExecutionFailed { cause, .. } | Body::ExecutionAborted { cause, .. } => {
+                Self { output: None, cause: cause.as_deref().map(Box::from) }
+            }
+            _ => Self { output: None, cause: None },
+        }
+    }
+
+    fn is_short(&self) -> bool {
+        [&self.output, &self.cause].into_iter().flatten().all(|text| text.len() <= SHORT)
+    }
+}
+
+/// How an execution stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    pub(crate) status: StatusName,
+    pub(crate) stopped: Option<i64>,
+    pub(crate) error: Option<String>,
+    pub(crate) redrives: u64,
+    pub(crate) redriven: Option<i64>,
 }
 
 /// What an execution is called and how it began.
@@ -82,12 +125,12 @@ pub(crate) struct Birth {
     pub(crate) revision: Arc<Revision>,
     pub(crate) express: bool,
     pub(crate) started: i64,
-    pub(crate) input: String,
     pub(crate) order: u64,
+    pub(crate) by: Option<String>,
 }
 
 impl Run {
-    pub(crate) fn new(birth: Birth, stage: Stage) -> Self {
+    pub(crate) fn new(birth: Birth, input: Option<&str>, stage: Stage) -> Self {
         Self {
             arn: birth.arn,
             name: birth.name,
@@ -95,27 +138,57 @@ impl Run {
             revision: birth.revision,
             express: birth.express,
             started: birth.started,
-            input: birth.input,
+            input: input.filter(|text| text.len() <= SHORT).map(Box::from),
             order: birth.order,
+            by: birth.by,
             progress: Mutex::new(Progress {
-                status: StatusName::Running,
-                stopped: None,
-                output: None,
-                error: None,
-                cause: None,
+                change: None,
+                end: None,
                 positions: Vec::new(),
                 commands: None,
+                redriving: false,
             }),
             stage: watch::Sender::new(stage),
         }
     }
 
     pub(crate) fn status(&self) -> StatusName {
-        lock(&self.progress).status
+        lock(&self.progress).change.as_ref().map_or(StatusName::Running, |change| change.status)
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        let progress = lock(&self.progress);
+        match &progress.change {
+            None => Standing {
+                status: StatusName::Running,
+                stopped: None,
+                error: None,
+                redrives: 0,
+                redriven: None,
+            },
+            Some(change) => Standing {
+                status: change.status,
+                stopped: (change.status != StatusName::Running).then_some(change.at),
+                error: change.error.clone(),
+                redrives: change.redrives,
+                redriven: change.redriven,
+            },
+        }
+    }
+
+    /// What the execution ended with, where it is in memory.
+    pub(crate) fn end(&self) -> Option<End> {
+        lock(&self.progress).end.clone()
     }
 
     pub(crate) fn positions(&self) -> Vec<Position> {
         lock(&self.progress).positions.clone()
+    }
+
+    /// Where the first and the last record are.
+    pub(crate) fn bounds(&self) -> Option<(Position, Position)> {
+        let progress = lock(&self.progress);
+        Some((*progress.positions.first()?, *progress.positions.last()?))
     }
 
     pub(crate) fn set_stage(&self, stage: Stage) {
@@ -148,51 +221,40 @@ impl Run {
         }
     }
 
-    /// Notes events that are on disk at `position`. Answers whether they end the execution.
-    pub(crate) fn record(&self, position: Position, events: &[Event]) -> bool {
+    /// Claims an ended execution for a redrive; only one may have it.
+    pub(crate) fn claim_redrive(&self) -> bool {
         let mut progress = lock(&self.progress);
-        progress.positions.push(position);
-        let Some(last) = events.last() else {
-            return false;
-        };
-        match &last.body {
-            Body::ExecutionSucceeded { output } => {
-                progress.status = StatusName::Succeeded;
-                progress.output = Some(output.0.to_string());
-            }
-            Body::ExecutionFailed { error, cause } => {
-                progress.status = StatusName::Failed;
-                progress.error.clone_from(error);
-                progress.cause.clone_from(cause);
-            }
-            Body::ExecutionAborted { error, cause } => {
-                progress.status = StatusName::Aborted;
-                progress.error.clone_from(error);
-                progress.cause.clone_from(cause);
-            }
-            Body::ExecutionTimedOut => progress.status = StatusName::TimedOut,
-            _ => return false,
-        }
-        progress.stopped = Some(last.at);
-        progress.commands = None;
-        progress.positions.shrink_to_fit();
-        true
+        !std::mem::replace(&mut progress.redriving, true)
     }
 
-    /// How the execution stands.
-    pub(crate) fn snapshot(&self) -> StatusChange {
-        let progress = lock(&self.progress);
-        StatusChange {
-            execution_arn: self.arn.clone(),
-            name: self.name.clone(),
-            state_machine_arn: self.machine_arn.clone(),
-            status: progress.status.text().to_owned(),
-            start_date: self.started,
-            stop_date: progress.stopped,
-            input: self.input.clone(),
-            output: progress.output.clone(),
-            error: progress.error.clone(),
-            cause: progress.cause.clone(),
+    pub(crate) fn release_redrive(&self) {
+        lock(&self.progress).redriving = false;
+    }
+
+    /// Notes what the summary of a journal file says.
+    pub(crate) fn restore(&self, positions: &[Position], change: Option<&Change>) {
+        let mut progress = lock(&self.progress);
+        progress.positions.extend_from_slice(positions);
+        if let Some(change) = change {
+            progress.change = Some(change.clone());
+            progress.end = None;
         }
+        progress.positions.shrink_to_fit();
+    }
+
+    /// Notes events that are on disk at `position`.
+    pub(crate) fn record(&self, position: Position, events: &[Event]) {
+        let mut progress = lock(&self.progress);
+        progress.positions.push(position);
+        let Some(change) = Change::of(events, progress.change.as_ref()) else {
+            return;
+        };
+        progress.end = None;
+        if change.status != StatusName::Running {
+            progress.end = events.last().map(End::of).filter(End::is_short);
+            progress.commands = None;
+            progress.positions.shrink_to_fit();
+        }
+        progress.change = Some(change);
     }
 }

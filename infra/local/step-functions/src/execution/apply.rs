@@ -50,6 +50,7 @@ impl Execution {
                 self.end(Status::Aborted { error: error.clone(), cause: cause.clone() })
             }
             Body::ExecutionTimedOut => self.end(Status::TimedOut),
+            Body::ExecutionRedriven { count } => self.apply_redrive(event, *count),
             Body::MapStarted { .. } | Body::ParallelStarted { .. } => self.apply_fan_start(event),
             Body::IterationStarted { child, input, .. } => {
                 self.apply_iteration_start(event, *child, &input.0);
@@ -273,6 +274,13 @@ fn apply_to_active(active: &mut Active, last: &mut u64, event: &Event, body: &Bo
                 // Only the holder of a token can send heartbeats.
                 beat_due: heartbeat.as_ref().filter(|_| token.is_some()).map(after),
             });
+        }
+        Body::Heartbeat => {
+            if let Work::Task(running) = &mut active.work
+                && let Some(seconds) = running.heartbeat_seconds
+            {
+                running.beat_due = Some(event.at.saturating_add(milliseconds(seconds)));
+            }
         }
         Body::TaskSubmitted { .. } => {
             if let Work::Task(running) = &mut active.work {

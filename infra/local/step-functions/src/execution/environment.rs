@@ -55,17 +55,18 @@ impl Scene<'_> {
         let execution = self.execution;
         let identity = &execution.identity;
         let mut context = Map::new();
-        context.insert(
-            "Execution".to_owned(),
-            json!({
-                "Id": identity.arn,
-                "Input": *execution.input,
-                "Name": identity.name,
-                "RoleArn": identity.role,
-                "StartTime": instant(execution.started_at),
-                "RedriveCount": 0,
-            }),
-        );
+        let mut about = json!({
+            "Id": identity.arn,
+            "Input": *execution.input,
+            "Name": identity.name,
+            "RoleArn": identity.role,
+            "StartTime": instant(execution.started_at),
+            "RedriveCount": execution.redrives,
+        });
+        if let (Some(at), Some(about)) = (execution.redriven_at, about.as_object_mut()) {
+            about.insert("RedriveTime".to_owned(), Value::String(instant(at)));
+        }
+        context.insert("Execution".to_owned(), about);
         context.insert(
             "StateMachine".to_owned(),
             json!({ "Id": identity.machine_arn, "Name": identity.machine_name }),

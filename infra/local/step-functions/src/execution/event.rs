@@ -74,6 +74,11 @@ pub(crate) enum Body {
         cause: Option<String>,
     },
     ExecutionTimedOut,
+    /// An execution that had not succeeded goes on where it failed.
+    ExecutionRedriven {
+        /// How often that has happened.
+        count: u64,
+    },
     StateEntered {
         state: String,
         kind: StateType,
@@ -161,11 +166,44 @@ pub(crate) enum Body {
         retrier: usize,
         last: u64,
     },
+    /// The holder of a task's token gave a sign of life.
+    Heartbeat,
 }
 
 impl Body {
     /// Whether the history shows it.
     pub(crate) fn is_public(&self) -> bool {
-        !matches!(self, Self::BranchEnded { .. } | Self::Waiting { .. } | Self::Retrying { .. })
+        !matches!(
+            self,
+            Self::BranchEnded { .. }
+                | Self::Waiting { .. }
+                | Self::Retrying { .. }
+                | Self::Heartbeat
+        )
+    }
+
+    /// Whether it ends the execution.
+    pub(crate) fn is_end(&self) -> bool {
+        matches!(
+            self,
+            Self::ExecutionSucceeded { .. }
+                | Self::ExecutionFailed { .. }
+                | Self::ExecutionAborted { .. }
+                | Self::ExecutionTimedOut
+        )
+    }
+
+    /// Whether it gives up a line of control on the way to the execution's end.
+    pub(crate) fn is_unwinding(&self) -> bool {
+        self.is_end()
+            || matches!(
+                self,
+                Self::ParallelFailed
+                    | Self::MapFailed
+                    | Self::IterationFailed { .. }
+                    | Self::IterationAborted { .. }
+                    | Self::StateAborted { .. }
+                    | Self::EvaluationFailed { .. }
+            )
     }
 }

@@ -98,6 +98,10 @@ fn describe(event: &Event, line: &Line, region: &str, data: bool) -> (String, De
             "ExecutionTimedOut".to_owned(),
             Some(("executionTimedOut", members([("error", json!("States.Timeout"))]))),
         ),
+        Body::ExecutionRedriven { count } => (
+            "ExecutionRedriven".to_owned(),
+            Some(("executionRedriven", members([("redriveCount", json!(count))]))),
+        ),
         Body::StateEntered { state, kind, input } => (
             format!("{}StateEntered", kind.name()),
             Some((

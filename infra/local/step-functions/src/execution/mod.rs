@@ -9,6 +9,8 @@ mod event;
 mod failure;
 mod fan;
 mod history;
+mod probe;
+mod redrive;
 mod run;
 mod state;
 
@@ -19,6 +21,7 @@ use serde_json::Value;
 
 pub(crate) use event::{Body, Event, Json, ROOT, ScopeId};
 pub(crate) use history::{instant_seconds, render};
+pub(crate) use probe::{Verdict, verdict};
 
 use crate::definition::{Definition, Graph, State};
 use crate::task::TaskFailure;
@@ -27,6 +30,9 @@ use crate::task::TaskFailure;
 pub(crate) const MOST_EVENTS: u64 = 25_000;
 /// How large an input, an output or a result may be, in bytes of JSON; AWS's quota.
 pub(crate) const LARGEST_DATA: usize = 262_144;
+
+/// How long the holder of a token has, at least, for a heartbeat after the engine was opened.
+const GRACE_SECONDS: u64 = 30;
 
 /// What an execution is called and where it runs: the fixed part of the context object.
 #[derive(Debug, Clone)]
@@ -80,6 +86,8 @@ pub(crate) struct Execution {
     definition: Definition,
     input: Arc<Value>,
     started_at: i64,
+    redrives: u64,
+    redriven_at: Option<i64>,
     next_id: u64,
     next_scope: ScopeId,
     scopes: BTreeMap<ScopeId, Scope>,
@@ -211,6 +219,8 @@ impl Execution {
             definition,
             input: Arc::new(Value::Null),
             started_at: 0,
+            redrives: 0,
+            redriven_at: None,
             next_id: 1,
             next_scope: 1,
             scopes: BTreeMap::new(),
@@ -229,14 +239,15 @@ impl Execution {
 
     /// Prepares an execution whose events were replayed to go on: lists its open tasks as effects.
     pub(crate) fn resume(&mut self, now: i64) {
-        // Nobody could send a heartbeat while the engine was down.
+        // Nobody could send a heartbeat while the engine was down: there is a moment to catch up.
         for scope in self.scopes.values_mut() {
             if let Phase::In(active) = &mut scope.phase
                 && let Work::Task(running) = &mut active.work
-                && running.token.is_some()
+                && let Some(due) = running.beat_due
                 && let Some(seconds) = running.heartbeat_seconds
             {
-                running.beat_due = Some(now.saturating_add(milliseconds(seconds)));
+                let grace = now.saturating_add(milliseconds(seconds.min(GRACE_SECONDS)));
+                running.beat_due = Some(due.max(grace));
             }
         }
         let ids: Vec<ScopeId> = self.scopes.keys().copied().collect();
@@ -248,7 +259,7 @@ impl Execution {
                 Phase::In(active) => match &active.work {
                     Work::Task(running) => {
                         // Otherwise its call returned, and only the token is waited for.
-                        if !running.submitted {
+                        if !(running.submitted && running.token.is_some()) {
                             self.effects.push(invoke_effect(id, active, running));
                         }
                     }
@@ -305,7 +316,8 @@ impl Execution {
 
     fn deadline(&self) -> Option<i64> {
         let seconds = self.definition.timeout_seconds?;
-        Some(self.started_at.saturating_add(milliseconds(seconds)))
+        let began = self.redriven_at.unwrap_or(self.started_at);
+        Some(began.saturating_add(milliseconds(seconds)))
     }
 
     /// Records an event and lets it change the state. Answers its id.

@@ -1,33 +1,36 @@
 //! What moves an execution: the loop over scopes that can go on, and what comes from outside.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{
     Attempt, Body, Completion, Effect, Execution, Failure, Json, Phase, ROOT, ScopeId, Work,
-    milliseconds,
 };
 
 /// How many events are made before they are written.
 const BURST: usize = 256;
+/// How long a burst may take before what it made is written.
+const LONGEST_BURST: Duration = Duration::from_millis(20);
 
 impl Execution {
     /// Goes on as far as possible without anything from outside, or until enough events wait to
     /// be written.
     pub(crate) fn run(&mut self, now: i64) {
-        while self.events.len() < BURST {
+        let began = Instant::now();
+        while self.events.len() < BURST && began.elapsed() < LONGEST_BURST {
             let Some(id) = self.ready.pop_front() else {
                 return;
             };
-            self.advance(now, id);
+            self.advance(now, id, began);
         }
     }
 
-    fn advance(&mut self, now: i64, id: ScopeId) {
+    fn advance(&mut self, now: i64, id: ScopeId, began: Instant) {
         loop {
             if self.has_ended() {
                 return;
             }
-            if self.events.len() >= BURST {
+            if self.events.len() >= BURST || began.elapsed() >= LONGEST_BURST {
                 self.ready.push_back(id);
                 return;
             }
@@ -179,6 +182,27 @@ impl Execution {
         }
     }
 
+    /// Notes that what a task started is under way, and that the task waits for its end.
+    pub(crate) fn submitted(
+        &mut self,
+        now: i64,
+        id: ScopeId,
+        attempt: Attempt,
+        output: serde_json::Value,
+    ) {
+        let Some(scope) = self.scopes.get(&id) else {
+            return;
+        };
+        if let Phase::In(active) = &scope.phase
+            && let Work::Task(running) = &active.work
+            && running.attempt == attempt
+            && !running.submitted
+        {
+            let last = scope.last;
+            self.emit(now, id, last, Body::TaskSubmitted { output: Json::new(output) });
+        }
+    }
+
     /// Completes the task that `token` belongs to. Answers whether there is one.
     pub(crate) fn complete_token(
         &mut self,
@@ -200,15 +224,11 @@ impl Execution {
 
     /// Notes a heartbeat. Answers whether there is such a task.
     pub(crate) fn heartbeat(&mut self, now: i64, id: ScopeId, token: &str) -> bool {
-        if self.task_of(id, token).is_none() {
+        let Some(running) = self.task_of(id, token) else {
             return false;
-        }
-        if let Some(scope) = self.scopes.get_mut(&id)
-            && let Phase::In(active) = &mut scope.phase
-            && let Work::Task(running) = &mut active.work
-            && let Some(seconds) = running.heartbeat_seconds
-        {
-            running.beat_due = Some(now.saturating_add(milliseconds(seconds)));
+        };
+        if running.heartbeat_seconds.is_some() {
+            self.emit(now, id, 0, Body::Heartbeat);
         }
         true
     }
