@@ -1,17 +1,7 @@
 //! What is on the wire is valid PACT: held against the protocol's own schemas.
 
-use pact_contract::{Capability, capability::advertisement};
+use pact_contract::{agents::ALL as AGENTS, capability::advertisement};
 use serde_json::{Value, json};
-
-const AGENTS: &[(&str, &[Capability])] = &[
-    ("code-agent", pact_code_agent::CAPABILITIES),
-    ("test-agent", pact_test_agent::CAPABILITIES),
-    ("security-agent", pact_security_agent::CAPABILITIES),
-    ("quality-agent", pact_quality_agent::CAPABILITIES),
-    ("deploy-agent", pact_deploy_agent::CAPABILITIES),
-    ("monitor-agent", pact_monitor_agent::CAPABILITIES),
-    ("notify-agent", pact_notify_agent::CAPABILITIES),
-];
 
 fn schema(name: &str) -> Option<jsonschema::Validator> {
     let Some(folder) = std::env::var_os("PACT_SCHEMAS") else {
@@ -57,30 +47,4 @@ fn fallbacks_are_valid() {
     };
     let value = serde_json::to_value(&fallback).expect("a fallback serialises");
     assert!(schema.is_valid(&value), "{value:#}");
-}
-
-#[test]
-fn the_gateway_serves_the_registry_of_these_agents() {
-    let served = pact_gateway::registry();
-    for (id, capabilities) in AGENTS {
-        let advertised = advertisement(id, capabilities);
-        assert!(
-            served.as_array().is_some_and(|a| a.iter().any(|s| {
-                s["agent_id"] == advertised["agent_id"] && actions(s) == actions(&advertised)
-            })),
-            "{id} is not served as it is"
-        );
-    }
-}
-
-/// Actions with their parameters, in order.
-fn actions(advertisement: &Value) -> Vec<(String, Value)> {
-    let mut all: Vec<_> = advertisement["capabilities"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|c| (c["action"].to_string(), c["parameters"].clone()))
-        .collect();
-    all.sort_by(|a, b| a.0.cmp(&b.0));
-    all
 }

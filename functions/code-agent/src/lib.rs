@@ -26,26 +26,7 @@ use pact_contract::{Capability, ErrorName};
 pub use config::Config;
 
 /// Actions of this agent.
-pub const CAPABILITIES: &[Capability] = &[
-    Capability {
-        action: "code.analyze_changes",
-        description: "Fetches a commit, keeps its files as a bundle and says what changed.",
-        required: &["repository", "reference", "commit"],
-        optional: &["base"],
-    },
-    Capability {
-        action: "code.validate_syntax",
-        description: "Parses the changed files and reports every syntax error with its place.",
-        required: &["source", "changes_key"],
-        optional: &["settings"],
-    },
-    Capability {
-        action: "code.check_quality",
-        description: "Measures the complexity and length of the functions that changed.",
-        required: &["source", "changes_key"],
-        optional: &["settings"],
-    },
-];
+pub const CAPABILITIES: &[Capability] = pact_contract::agents::CODE;
 
 /// The code agent over an artifact store.
 pub struct CodeAgent {

@@ -37,32 +37,7 @@ use folder::{Folder, Owner};
 use steps::Steps;
 
 /// What the agent can do.
-pub const CAPABILITIES: &[Capability] = &[
-    Capability {
-        action: "deploy.to_staging",
-        description: "puts a release into effect in staging",
-        required: &["repository", "release", "source", "settings"],
-        optional: &[],
-    },
-    Capability {
-        action: "deploy.to_production",
-        description: "puts a release into effect in production",
-        required: &["repository", "release", "source", "settings"],
-        optional: &[],
-    },
-    Capability {
-        action: "deploy.rollback",
-        description: "takes back what a run deployed or began to deploy",
-        required: &["repository", "environment", "release", "settings"],
-        optional: &[],
-    },
-    Capability {
-        action: "deploy.check_status",
-        description: "says whether a release is in effect",
-        required: &["repository", "environment", "settings"],
-        optional: &["release"],
-    },
-];
+pub const CAPABILITIES: &[Capability] = pact_contract::agents::DEPLOY;
 
 /// Most commands of a build.
 const MAX_COMMANDS: usize = 50;

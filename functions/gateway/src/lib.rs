@@ -35,7 +35,7 @@ use serde_json::Value;
 pub use config::Config;
 pub use http::router;
 pub use keeper::keep;
-pub use registry::{AGENTS, advertisements as registry};
+pub use registry::advertisements as registry;
 
 /// What the gateway works with.
 #[derive(Clone)]

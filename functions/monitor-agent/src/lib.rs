@@ -15,26 +15,7 @@ use pact_contract::{Capability, ErrorName};
 pub use config::Config;
 
 /// What the agent offers.
-pub const CAPABILITIES: &[Capability] = &[
-    Capability {
-        action: "monitor.check_health",
-        description: "Requests the health probes until each has succeeded often enough in a row.",
-        required: &["environment"],
-        optional: &["url", "probes"],
-    },
-    Capability {
-        action: "monitor.track_metrics",
-        description: "Requests the probes for a while and sums up errors and latencies.",
-        required: &["environment"],
-        optional: &["url", "probes", "watch"],
-    },
-    Capability {
-        action: "monitor.detect_anomalies",
-        description: "Compares errors and latencies with those before the release.",
-        required: &["metrics"],
-        optional: &["baseline"],
-    },
-];
+pub const CAPABILITIES: &[Capability] = pact_contract::agents::MONITOR;
 
 /// The agent.
 pub struct MonitorAgent {

@@ -22,26 +22,7 @@ use pact_contract::{Capability, error::ErrorName};
 pub use config::{Config, Jira, Smtp, Tls, Unconfigured};
 
 /// What the agent can do.
-pub const CAPABILITIES: &[Capability] = &[
-    Capability {
-        action: "notify.slack_team",
-        description: "tells the team in Slack how the run ended",
-        required: &["run", "outcome"],
-        optional: &["settings"],
-    },
-    Capability {
-        action: "notify.email_stakeholders",
-        description: "tells people by e-mail how the run ended",
-        required: &["run", "outcome"],
-        optional: &["settings"],
-    },
-    Capability {
-        action: "notify.update_jira",
-        description: "comments on the issues that the commit names, and moves them on",
-        required: &["run", "outcome"],
-        optional: &["settings"],
-    },
-];
+pub const CAPABILITIES: &[Capability] = pact_contract::agents::NOTIFY;
 
 /// The notify agent.
 pub struct NotifyAgent {

@@ -26,26 +26,7 @@ pub use plan::plan;
 pub const ID: &str = "quality-agent";
 
 /// What the agent does.
-pub const CAPABILITIES: &[Capability] = &[
-    Capability {
-        action: "quality.plan_pipeline",
-        description: "Plans which checks run and how far the release may go, with reasons.",
-        required: &["run", "settings"],
-        optional: &["changes_key"],
-    },
-    Capability {
-        action: "quality.evaluate_gate",
-        description: "Decides on the evidence of the checks whether the release may go on.",
-        required: &["plan", "checks"],
-        optional: &[],
-    },
-    Capability {
-        action: "quality.judge_release",
-        description: "Judges whether a release that was watched stays.",
-        required: &["metrics"],
-        optional: &["baseline", "anomalies", "watch"],
-    },
-];
+pub const CAPABILITIES: &[Capability] = pact_contract::agents::QUALITY;
 
 /// The quality agent.
 pub struct QualityAgent {

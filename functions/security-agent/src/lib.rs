@@ -25,26 +25,7 @@ pub use config::Config;
 use deps::Advisories;
 
 /// What the agent offers.
-pub const CAPABILITIES: &[Capability] = &[
-    Capability {
-        action: "security.scan_vulnerabilities",
-        description: "Looks for dangerous code in the lines that were added, by syntax.",
-        required: &["source", "changes_key"],
-        optional: &["settings"],
-    },
-    Capability {
-        action: "security.check_dependencies",
-        description: "Compares the versions in the lock files with known advisories.",
-        required: &["source", "changes_key"],
-        optional: &["settings"],
-    },
-    Capability {
-        action: "security.validate_secrets",
-        description: "Looks for secrets in the lines that were added.",
-        required: &["source", "changes_key"],
-        optional: &["settings"],
-    },
-];
+pub const CAPABILITIES: &[Capability] = pact_contract::agents::SECURITY;
 
 /// The agent with what it needs from the world outside.
 pub struct SecurityAgent {

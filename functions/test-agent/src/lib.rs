@@ -28,32 +28,7 @@ use pact_contract::{Capability, ErrorName};
 pub use config::Config;
 
 /// What the agent offers.
-pub const CAPABILITIES: &[Capability] = &[
-    Capability {
-        action: "tests.run_unit",
-        description: "Runs the unit tests, as configured or as detected from the repository.",
-        required: &["source", "repository"],
-        optional: &["settings", "url"],
-    },
-    Capability {
-        action: "tests.run_integration",
-        description: "Runs the integration tests, where the repository configures any.",
-        required: &["source", "repository"],
-        optional: &["settings", "url"],
-    },
-    Capability {
-        action: "tests.run_e2e",
-        description: "Runs the end-to-end tests against an environment, where any are configured.",
-        required: &["source", "repository"],
-        optional: &["settings", "url"],
-    },
-    Capability {
-        action: "tests.check_coverage",
-        description: "Reads line coverage from LCOV reports, in all and of the changed lines.",
-        required: &["coverage_keys", "changes_key", "source"],
-        optional: &["min_coverage", "min_changed_coverage"],
-    },
-];
+pub const CAPABILITIES: &[Capability] = pact_contract::agents::TEST;
 
 /// The agent.
 pub struct TestAgent {

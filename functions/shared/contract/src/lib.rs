@@ -5,6 +5,7 @@
 //! command line tool cannot disagree about it.
 
 pub mod actions;
+pub mod agents;
 pub mod capability;
 pub mod changes;
 pub mod envelope;

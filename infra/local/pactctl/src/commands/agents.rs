@@ -1,20 +1,9 @@
 //! `pactctl agents`: who can do what.
 
 use console::style;
-use pact_contract::{Capability, capability::advertisement};
+use pact_contract::{agents::ALL as AGENTS, capability::advertisement};
 
 use crate::failure::{Context, Exit, Failure};
-
-/// Every agent with its capabilities.
-pub(crate) const AGENTS: &[(&str, &[Capability])] = &[
-    ("code-agent", pact_code_agent::CAPABILITIES),
-    ("test-agent", pact_test_agent::CAPABILITIES),
-    ("security-agent", pact_security_agent::CAPABILITIES),
-    ("quality-agent", pact_quality_agent::CAPABILITIES),
-    ("deploy-agent", pact_deploy_agent::CAPABILITIES),
-    ("monitor-agent", pact_monitor_agent::CAPABILITIES),
-    ("notify-agent", pact_notify_agent::CAPABILITIES),
-];
 
 /// Lists them.
 pub(crate) fn agents(json: bool) -> Result<Exit, Failure> {
