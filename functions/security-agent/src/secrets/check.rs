@@ -103,10 +103,14 @@ const TEST_FOLDERS: &[&str] = &[
 impl Place {
     /// What `path` says.
     pub(crate) fn of(path: &str) -> Self {
+        let set = path
+            .rsplit_once('/')
+            .is_some_and(|(folders, _)| folders.split('/').any(|folder| is_test_set(folder)));
         let path = path.to_ascii_lowercase();
         let (folders, name) = path.rsplit_once('/').unwrap_or(("", &path));
         let stem = name.split('.').next().unwrap_or_default();
-        let is_test = folders.split('/').any(|f| TEST_FOLDERS.contains(&f))
+        let is_test = set
+            || folders.split('/').any(|f| TEST_FOLDERS.contains(&f))
             || name.contains(".test.")
             || name.contains(".spec.")
             || ["test", "tests", "conftest"].contains(&stem)
@@ -115,6 +119,14 @@ impl Place {
             || stem.ends_with("_tests");
         Self { is_lock_file: LOCK_FILES.contains(&name), is_test }
     }
+}
+
+/// `integration-tests`, `load_test`, `Shop.Tests`, `dockerTest`: a name whose last word says so.
+fn is_test_set(folder: &str) -> bool {
+    let end = folder.strip_suffix('s').unwrap_or(folder);
+    end.strip_suffix("Test")
+        .is_some_and(|rest| rest.ends_with(|c: char| c.is_ascii_lowercase() || "-_.".contains(c)))
+        || end.strip_suffix("test").is_some_and(|rest| rest.ends_with(['-', '_', '.']))
 }
 
 /// Judges a candidate.
@@ -274,7 +286,17 @@ mod tests {
         for path in ["tests/a.rs", "src/foo_test.go", "web/a.spec.ts", "x/testdata/key.pem"] {
             assert!(Place::of(path).is_test, "{path}");
         }
-        for path in ["src/latest.rs", "contest/a.py", "config/production.env"] {
+        for path in [
+            "integration-test/app/src/main/resources/a.key",
+            "sni-integration-tests/a.key",
+            "src/dockerTest/resources/client.key",
+            "Shop.Tests/a.pfx",
+        ] {
+            assert!(Place::of(path).is_test, "{path}");
+        }
+        for path in
+            ["src/latest.rs", "contest/a.py", "config/production.env", "latests/a", "a/Attest/b"]
+        {
             assert!(!Place::of(path).is_test, "{path}");
         }
     }

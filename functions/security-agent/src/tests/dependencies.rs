@@ -119,7 +119,8 @@ async fn what_was_not_checked_has_not_passed() {
     let npm =
         "{\"lockfileVersion\": 3, \"packages\": {\"node_modules/a\": {\"version\": \"1.0.0\"}}}";
     for (files, expected) in [
-        (&[("readme.md", "x")][..], "no lock file that is understood"),
+        (&[("readme.md", "x")][..], "nothing in the repository declares dependencies"),
+        (&[("pom.xml", "<project/>")], "no lock file that is understood"),
         (&[("Cargo.lock", "nonsense =")], "Cargo.lock could not be read"),
         (
             &[("Cargo.lock", LOCK), ("a/package-lock.json", "{")],
