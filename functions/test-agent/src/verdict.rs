@@ -273,9 +273,12 @@ fn unreachable(evidence: &Evidence<'_>) -> Option<String> {
     if text.contains("COMPILATION ERROR") {
         return None;
     }
-    let line = text.lines().find(|line| signs.iter().any(|sign| line.contains(sign)))?;
-    let line = line.trim().trim_start_matches("[ERROR]").trim_start_matches("[FATAL]").trim();
-    Some(truncated(line, 200))
+    // From the sign on: what stands before it is the tool's own affair.
+    let from = |line: &'_ str| {
+        let at = signs.iter().filter_map(|sign| line.find(sign)).min()?;
+        line.get(at..).map(|rest| truncated(rest.trim(), 200))
+    };
+    text.lines().find_map(from)
 }
 
 fn no_test(evidence: &Evidence<'_>) -> String {
@@ -523,7 +526,7 @@ mod tests {
             ),
             (
                 End::Exited(Some(1)),
-                "[ERROR] Could not transfer artifact a:b:pom:1 from/to central: Unknown host",
+                "[ERROR] Non-resolvable parent POM: Could not transfer artifact a:b:pom:1 from/to central: Unknown host",
                 None,
                 "maven",
                 Skipped,
@@ -551,7 +554,7 @@ mod tests {
                 None,
                 "gradle",
                 Skipped,
-                "the tests were not run: gradle cannot fetch what they need (Exception in thread \"main\" java.net.UnknownHostException: services.gradle.org)",
+                "the tests were not run: gradle cannot fetch what they need (UnknownHostException: services.gradle.org)",
             ),
             (End::TimedOut, ok, None, "cargo", Failed, "the tests did not end within 600 s"),
         ] {
