@@ -1,5 +1,8 @@
 //! `pactctl`: the PACT command line tool, with the local stack inside.
-#![expect(clippy::print_stdout, reason = "a command line tool prints its answers")]
+
+// First: it has the `println!` and `print!` of this program.
+#[macro_use]
+mod term;
 
 mod cli;
 mod client;
@@ -10,7 +13,6 @@ mod function;
 mod repository;
 mod run;
 mod stack;
-mod term;
 
 use std::process::ExitCode;
 

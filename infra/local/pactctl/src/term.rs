@@ -28,6 +28,24 @@ pub(crate) fn init(verbose: u8) {
     }
 }
 
+/// Text on standard output. A reader that has seen enough (`| head`) is no reason to fail.
+pub(crate) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        tracing::debug!("standard output is closed");
+    }
+}
+
+/// As the standard library's, which panics when nobody reads any more.
+macro_rules! println {
+    ($($part:tt)*) => { $crate::term::print(&(format!($($part)*) + "\n")) };
+}
+
+/// As the standard library's, which panics when nobody reads any more.
+macro_rules! print {
+    ($($part:tt)*) => { $crate::term::print(&format!($($part)*)) };
+}
+
 /// A line on standard error. A closed pipe is no reason to fail.
 pub(crate) fn note(text: &str) {
     if writeln!(std::io::stderr(), "{text}").is_err() {

@@ -71,3 +71,16 @@ fn a_push_of_nothing_is_wrong_usage_and_starts_nothing() {
     assert!(said.contains("nothing to push") && said.contains("--base"), "{said}");
     assert!(!data.exists());
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_fault() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let run = Command::new(env!("CARGO_BIN_EXE_pactctl"))
+        .args(["agents"])
+        .stdout(writer)
+        .output()
+        .expect("pactctl starts");
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success() && said.is_empty(), "{said}");
+}

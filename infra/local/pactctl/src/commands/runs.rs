@@ -77,7 +77,8 @@ pub(crate) fn runs(command: RunsCommand) -> Result<Exit, Failure> {
             }
             RunsCommand::Show { run_id, json, data } => {
                 let reader = Reader::open(&data.data).await?;
-                let result = show(&reader, run_id, json).await;
+                let again = crate::run::data_option(&data.data);
+                let result = show(&reader, run_id, json, &again).await;
                 reader.close().await;
                 result
             }
@@ -145,7 +146,12 @@ async fn list(reader: &Reader, query: &RunQuery, json: bool) -> Result<Exit, Fai
     Ok(Exit::Success)
 }
 
-async fn show(reader: &Reader, run_id: Option<String>, json: bool) -> Result<Exit, Failure> {
+async fn show(
+    reader: &Reader,
+    run_id: Option<String>,
+    json: bool,
+    again: &str,
+) -> Result<Exit, Failure> {
     let run_id = reader.latest(run_id).await?;
     let report = Report::read(&reader.store, &run_id).await?;
     if json {
@@ -169,7 +175,7 @@ async fn show(reader: &Reader, run_id: Option<String>, json: bool) -> Result<Exi
             }
         }
     }
-    print!("{out}{}", summary::text(&report, ""));
+    print!("{out}{}", summary::text(&report, again));
     Ok(Exit::Success)
 }
 

@@ -63,7 +63,7 @@ async fn drive(args: &RunArgs, push: &Push) -> Result<Exit, Failure> {
         outcome = whole_run(args, push, &mut session) => outcome,
         _ = interrupted => {
             term::warning("interrupted; the run is kept where it stands");
-            term::hint(&format!("`pactctl up --data {}` goes on with it", args.data.data.display()));
+            term::hint(&format!("`pactctl up{}` goes on with it", data_option(&args.data.data)));
             Ok(Exit::Interrupted)
         }
     };
@@ -134,8 +134,17 @@ fn print(args: &RunArgs, report: &Report) -> Result<(), Failure> {
 }
 
 /// ` --data DIR`, where it is needed to find the run again.
-fn data_option(data: &Path) -> String {
-    if data == Path::new(".pact") { String::new() } else { format!(" --data {}", data.display()) }
+pub(crate) fn data_option(data: &Path) -> String {
+    if data == Path::new(".pact") {
+        return String::new();
+    }
+    let path = data.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
+    if path.chars().all(plain) {
+        format!(" --data {path}")
+    } else {
+        format!(" --data '{}'", path.replace('\'', r"'\''"))
+    }
 }
 
 /// The exit code that stands for a run's end.
@@ -150,5 +159,17 @@ pub(crate) fn exit_code(status: RunStatus) -> Exit {
         | RunStatus::RollbackFailed
         | RunStatus::Cancelled
         | RunStatus::TimedOut => Exit::NotReleased,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_can_be_pasted_into_a_shell() {
+        assert_eq!(data_option(Path::new(".pact")), "");
+        assert_eq!(data_option(Path::new("/tmp/a-b")), " --data /tmp/a-b");
+        assert_eq!(data_option(Path::new("my data/it's")), r" --data 'my data/it'\''s'");
     }
 }
