@@ -1,7 +1,7 @@
 //! From resolved resources to what a local stack runs.
 
 use crate::{
-    Function, Stack, StateMachine, Table, Target, events,
+    Function, Role, Stack, StateMachine, Table, Target, events,
     resolve::{Failed, Resolver},
     template::Resource,
     yaml::{Entry, Node},
@@ -104,6 +104,11 @@ fn read(resolver: &mut Resolver<'_>, resource: &Resource, stack: &mut Stack) -> 
         "AWS::Serverless::SimpleTable" => {
             let table = simple_table(resolver, resource)?;
             stack.tables.push(table);
+            Ok(())
+        }
+        "AWS::IAM::Role" => {
+            let role = role(resolver, resource)?;
+            stack.roles.push(role);
             Ok(())
         }
         "AWS::Events::Rule" | "AWS::Scheduler::Schedule" => Ok(()),
@@ -211,6 +216,7 @@ fn function(resolver: &mut Resolver<'_>, resource: &Resource) -> Result<Function
         },
         None => Ok(BTreeMap::new()),
     };
+    let role = resolver.text_property(properties, "Role");
     let metadata = match &resource.metadata {
         Some(node) => resolver.resolve(node).map(|n| n.map_or(Value::Null, |n| n.json())),
         None => Ok(Value::Null),
@@ -226,6 +232,7 @@ fn function(resolver: &mut Resolver<'_>, resource: &Resource) -> Result<Function
         memory_mb: memory?.unwrap_or(128),
         reserved_concurrency: reserved?,
         environment: environment?,
+        role: role?,
         metadata: metadata?,
     })
 }
@@ -246,6 +253,8 @@ fn machine(resolver: &mut Resolver<'_>, resource: &Resource) -> Result<StateMach
     let type_key =
         if resource.kind.starts_with("AWS::Serverless") { "Type" } else { "StateMachineType" };
     let kind = resolver.text_property(properties, type_key);
+    let role_key = if type_key == "Type" { "Role" } else { "RoleArn" };
+    let role = resolver.text_property(properties, role_key);
     let (name, uri, definition) = (name?, uri?, definition?);
     if uri.is_empty() == definition.is_none() {
         let message = "a state machine needs either a DefinitionUri or an inline definition";
@@ -263,6 +272,31 @@ fn machine(resolver: &mut Resolver<'_>, resource: &Resource) -> Result<StateMach
         definition,
         substitutions: substitutions?,
         kind,
+        role: role?,
+    })
+}
+
+fn role(resolver: &mut Resolver<'_>, resource: &Resource) -> Result<Role, Failed> {
+    let properties = &resource.properties;
+    let name = resolver.name_of(resource);
+    let policies = resolver.property(properties, "Policies");
+    let managed = resolver.property(properties, "ManagedPolicyArns");
+    let (name, policies, managed) = (name?, policies?, managed?);
+    let mut statements = Vec::new();
+    for policy in policies.as_ref().and_then(Node::items).unwrap_or_default() {
+        let found = policy.get("PolicyDocument").and_then(|d| d.get("Statement"));
+        match found.map(Node::json) {
+            Some(Value::Array(several)) => statements.extend(several),
+            Some(one @ Value::Object(_)) => statements.push(one),
+            _ => return Err(resolver.fail(policy.line, "the policy has no Statement")),
+        }
+    }
+    let managed = managed.as_ref().and_then(Node::items).unwrap_or_default();
+    Ok(Role {
+        logical_id: resource.id.clone(),
+        arn: format!("arn:aws:iam::{}:role/{name}", resolver.context.account),
+        statements,
+        managed: managed.iter().filter_map(Node::text).collect(),
     })
 }
 

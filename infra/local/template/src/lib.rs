@@ -52,6 +52,8 @@ pub struct Stack {
     pub schedules: Vec<Schedule>,
     /// What follows an event.
     pub rules: Vec<EventRule>,
+    /// What functions, state machines and schedules may do on AWS. Nothing here enforces it.
+    pub roles: Vec<Role>,
     /// The outputs, as text.
     pub outputs: BTreeMap<String, String>,
     /// Valid parts of the template that mean nothing to a local stack, one line each.
@@ -79,6 +81,8 @@ pub struct Function {
     pub reserved_concurrency: Option<u32>,
     /// The environment, every value as text.
     pub environment: BTreeMap<String, String>,
+    /// The ARN of the function's role, where the template names one.
+    pub role: Option<String>,
     /// The resource's `Metadata` (how it is built), null when there is none.
     pub metadata: Value,
 }
@@ -115,6 +119,21 @@ pub struct StateMachine {
     pub substitutions: BTreeMap<String, String>,
     /// `STANDARD` or `EXPRESS`.
     pub kind: String,
+    /// The ARN of the state machine's role, where the template names one.
+    pub role: Option<String>,
+}
+
+/// An IAM role.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Role {
+    /// The key in `Resources`.
+    pub logical_id: String,
+    /// The role's ARN.
+    pub arn: String,
+    /// The statements of all its inline policies.
+    pub statements: Vec<Value>,
+    /// The ARNs of the managed policies it has besides.
+    pub managed: Vec<String>,
 }
 
 /// A route of the HTTP API.

@@ -322,3 +322,38 @@ proptest! {
         load(&text, Path::new("t"), &context()).ok();
     }
 }
+
+#[test]
+fn roles_are_read_with_the_statements_that_exist() {
+    let text = r#"
+Transform: AWS::Serverless-2016-10-31
+Parameters: {Mount: {Type: String, Default: ''}}
+Conditions: {Mounted: !Not [!Equals [!Ref Mount, '']]}
+Resources:
+  Work:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: ., Role: !GetAtt WorkRole.Arn}
+  WorkRole:
+    Type: AWS::IAM::Role
+    Properties:
+      ManagedPolicyArns: [arn:aws:iam::aws:policy/ReadOnlyAccess]
+      Policies:
+        - PolicyName: one
+          PolicyDocument:
+            Statement:
+              - {Effect: Allow, Action: s3:GetObject, Resource: !Sub 'arn:${AWS::Partition}:s3:::x/*'}
+              - !If [Mounted, {Effect: Allow, Action: 'efs:*', Resource: '*'}, !Ref AWS::NoValue]
+"#;
+    let stack = load_text(text).unwrap();
+    let role = &stack.roles[0];
+    assert_eq!(stack.functions[0].role.as_ref(), Some(&role.arn));
+    assert_eq!(role.arn, "arn:aws:iam::000000000000:role/pact-WorkRole");
+    assert_eq!(role.managed, ["arn:aws:iam::aws:policy/ReadOnlyAccess"]);
+    assert_eq!(
+        role.statements,
+        [json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::x/*"})]
+    );
+
+    let without = text.replace("            Statement:", "            Other:");
+    assert!(load_text(&without).unwrap_err()[0].contains("the policy has no Statement"));
+}

@@ -76,7 +76,8 @@ impl Definition {
             let endpoints = [
                 ("AWS_ENDPOINT_URL", aws),
                 ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
-                ("AWS_ACCESS_KEY_ID", "local"),
+                // Whose call it is, for who records calls.
+                ("AWS_ACCESS_KEY_ID", &function.logical_id),
                 ("AWS_SECRET_ACCESS_KEY", "local"),
                 ("AWS_EC2_METADATA_DISABLED", "true"),
             ];

@@ -1,5 +1,7 @@
 //! The stack's two doors: the HTTP API, and one endpoint for all AWS services.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -12,7 +14,7 @@ use local_step_functions::Engine;
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::ServiceExt;
 
-use super::Definition;
+use super::{Definition, recorder::Recorder};
 use crate::{client::http_client, failure::Failure};
 
 /// DynamoDB accepts bodies of up to 16 MB, the others less.
@@ -50,12 +52,14 @@ pub(crate) fn serve_aws(
     engine: &Engine,
     host: &Host,
     dynamodb: &str,
+    recorder: Option<Recorder>,
 ) -> Result<(), Failure> {
     let state = Services {
         step_functions: engine.router(),
         lambda: host.router(),
         dynamodb: dynamodb.to_owned(),
         http: http_client()?,
+        recorder: recorder.map(Arc::new),
     };
     serve(servers, listener, Router::new().fallback(dispatch).with_state(state));
     Ok(())
@@ -75,10 +79,18 @@ struct Services {
     lambda: Router,
     dynamodb: String,
     http: reqwest::Client,
+    recorder: Option<Arc<Recorder>>,
 }
 
 /// By the protocol's own mark: the target header, or Lambda's path.
 async fn dispatch(State(services): State<Services>, request: Request) -> Response {
+    let request = match &services.recorder {
+        Some(recorder) => match recorded(recorder, request).await {
+            Ok(request) => request,
+            Err(refused) => return refused,
+        },
+        None => request,
+    };
     let target = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok());
     let target = target.unwrap_or_default().to_owned();
     if target.starts_with("AWSStepFunctions.") {
@@ -92,6 +104,16 @@ async fn dispatch(State(services): State<Services>, request: Request) -> Respons
     }
     let text = "this endpoint speaks Step Functions, DynamoDB and Lambda\n";
     (StatusCode::NOT_FOUND, text).into_response()
+}
+
+/// The same request, after its body was read and its call written down.
+async fn recorded(recorder: &Recorder, request: Request) -> Result<Request, Response> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, MAX_BODY)
+        .await
+        .map_err(|_| StatusCode::PAYLOAD_TOO_LARGE.into_response())?;
+    recorder.record(&parts.headers, &body);
+    Ok(Request::from_parts(parts, Body::from(body)))
 }
 
 async fn forward(router: Router, request: Request) -> Response {

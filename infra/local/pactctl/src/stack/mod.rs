@@ -6,6 +6,7 @@
 mod definition;
 mod executor;
 mod gateway;
+mod recorder;
 mod store;
 mod triggers;
 
@@ -91,7 +92,10 @@ impl Stack {
         let definition = Definition::load(data, &secrets)?;
         let store = Store::open(data, &definition.stack.tables).await?;
         let (api, aws) = (address(&ports.api)?, address(&ports.aws)?);
-        let functions = definition.functions(data, &aws, &store.endpoint)?;
+        let recorder = recorder::Recorder::from_env(&definition.stack)?;
+        // Calls are seen where they pass by.
+        let dynamodb = if recorder.is_some() { &aws } else { &store.endpoint };
+        let functions = definition.functions(data, &aws, dynamodb)?;
         let host = Host::start(
             HostOptions {
                 region: REGION.to_owned(),
@@ -120,7 +124,7 @@ impl Stack {
         }
         triggers::run_schedules(&mut servers, &engine, &host, &definition);
         gateway::serve_api(&mut servers, ports.api, &host, &definition)?;
-        gateway::serve_aws(&mut servers, ports.aws, &engine, &host, &store.endpoint)?;
+        gateway::serve_aws(&mut servers, ports.aws, &engine, &host, &store.endpoint, recorder)?;
         let endpoints = Endpoints {
             pid: std::process::id(),
             api,

@@ -1,0 +1,147 @@
+//! Writes down which function makes which AWS call on what, where `PACT_RECORD_CALLS` names a
+//! file: one line each, `function action resource`, as IAM would judge it.
+
+use std::{
+    collections::BTreeSet,
+    fs::{File, OpenOptions},
+    io::Write,
+    sync::{Mutex, PoisonError},
+};
+
+use axum::http::HeaderMap;
+use local_template::Stack;
+use serde_json::Value;
+
+use crate::failure::{Context, Failure};
+
+/// Names the file.
+const VARIABLE: &str = "PACT_RECORD_CALLS";
+
+/// Appends calls to a file, each kind of call once.
+pub(crate) struct Recorder {
+    functions: BTreeSet<String>,
+    /// Prefix of every table's ARN.
+    tables: String,
+    seen: Mutex<(BTreeSet<String>, File)>,
+}
+
+impl Recorder {
+    /// A recorder, where one is asked for.
+    pub(crate) fn from_env(stack: &Stack) -> Result<Option<Self>, Failure> {
+        let Some(path) = std::env::var_os(VARIABLE).filter(|p| !p.is_empty()) else {
+            return Ok(None);
+        };
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.doing(&format!("open {}", path.display()))?;
+        let tables = stack.tables.first().map(|t| t.arn.trim_end_matches(t.name.as_str()));
+        Ok(Some(Self {
+            functions: stack.functions.iter().map(|f| f.logical_id.clone()).collect(),
+            tables: tables.unwrap_or_default().to_owned(),
+            seen: Mutex::new((BTreeSet::new(), file)),
+        }))
+    }
+
+    /// Writes down a call, if a function made it.
+    pub(crate) fn record(&self, headers: &HeaderMap, body: &[u8]) {
+        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+        let caller = header("authorization").and_then(access_key).unwrap_or_default();
+        let target = header("x-amz-target").unwrap_or_default();
+        if !self.functions.contains(caller) {
+            return;
+        }
+        let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        for (action, resource) in calls(target, &body, &self.tables) {
+            let line = format!("{caller} {action} {resource}\n");
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            // One write of a whole line: several stacks may append to the file.
+            if seen.0.insert(line.clone())
+                && let Err(error) = seen.1.write_all(line.as_bytes())
+            {
+                tracing::error!(%error, "a call could not be written down");
+            }
+        }
+    }
+}
+
+/// The access key's id in the header of a signed request.
+fn access_key(authorization: &str) -> Option<&str> {
+    authorization.split_once("Credential=")?.1.split('/').next()
+}
+
+/// The actions that a request needs, each with its resource.
+fn calls(target: &str, body: &Value, tables: &str) -> Vec<(String, String)> {
+    let text = |value: &Value, key: &str| {
+        value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let Some((service, operation)) = target.split_once('.') else { return Vec::new() };
+    if service == "AWSStepFunctions" {
+        // A task token names no resource.
+        let resource = ["stateMachineArn", "executionArn"]
+            .iter()
+            .find_map(|key| body.get(key).and_then(Value::as_str))
+            .unwrap_or("*");
+        return vec![(format!("states:{operation}"), resource.to_owned())];
+    }
+    if !service.starts_with("DynamoDB") {
+        return vec![(target.to_owned(), "*".to_owned())];
+    }
+    let of = |operation: &str, request: &Value| {
+        let table = format!("{tables}{}", text(request, "TableName"));
+        let resource = match text(request, "IndexName") {
+            index if index.is_empty() => table,
+            index => format!("{table}/index/{index}"),
+        };
+        (format!("dynamodb:{operation}"), resource)
+    };
+    let items = body.get("TransactItems").and_then(Value::as_array);
+    match items {
+        // A transaction is judged by what is in it.
+        Some(items) => items
+            .iter()
+            .filter_map(Value::as_object)
+            .flatten()
+            .map(|(kind, request)| match kind.as_str() {
+                "ConditionCheck" => of("ConditionCheckItem", request),
+                kind => of(&format!("{kind}Item"), request),
+            })
+            .collect(),
+        None => vec![of(operation, body)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_call_is_written_as_iam_judges_it() {
+        let header =
+            "AWS4-HMAC-SHA256 Credential=GatewayFunction/20260101/us-east-1/x/aws4_request, S=0";
+        assert_eq!(access_key(header), Some("GatewayFunction"));
+        let one = |target: &str, body: Value| calls(target, &body, "arn:table/");
+        let own = |a: &str, r: &str| (a.to_owned(), r.to_owned());
+        assert_eq!(
+            one("DynamoDB_20120810.Query", json!({"TableName": "t", "IndexName": "gsi1"})),
+            [own("dynamodb:Query", "arn:table/t/index/gsi1")]
+        );
+        assert_eq!(
+            one(
+                "DynamoDB_20120810.TransactWriteItems",
+                json!({"TransactItems": [
+                    {"Put": {"TableName": "t"}},
+                    {"ConditionCheck": {"TableName": "u"}},
+                ]})
+            ),
+            [
+                own("dynamodb:PutItem", "arn:table/t"),
+                own("dynamodb:ConditionCheckItem", "arn:table/u")
+            ]
+        );
+        assert_eq!(
+            one("AWSStepFunctions.SendTaskSuccess", json!({"taskToken": "x"})),
+            [own("states:SendTaskSuccess", "*")]
+        );
+    }
+}
