@@ -1,0 +1,213 @@
+//! What agents answer, from the contract's own types.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use pact_contract::{
+    Decision, Deployment, IntentEnvelope, PROTOCOL_VERSION, Repository, ResponseEnvelope, RunId,
+    RunRequest, SCHEMA_VERSION, StageStatus, Verdict,
+    actions::{
+        AnalyzeChangesOutput, CheckCoverageOutput, CheckHealthOutput, CheckQualityOutput,
+        DetectAnomaliesOutput, EvaluateGate, JudgeReleaseOutput, Metrics, Plan, PlanTarget,
+        PlannedChecks, ReleaseVerdict, RunTestsOutput, SecurityCheckOutput, SourceRef,
+        ValidateSyntaxOutput,
+    },
+    changes::ChangeSummary,
+    envelope::{Response, ResponseMetadata, Sender},
+    run::{NotificationRecord, Trigger},
+    settings::{
+        Approval, DirectoryTarget, Environment, GateSettings, Probe, Settings, Target, Template,
+        Watch,
+    },
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::script::{Answer, Variant};
+
+/// The release of every run.
+pub(crate) const RELEASE: &str = "shop-0123456789-r1";
+/// The release that was there before.
+pub(crate) const OLD: &str = "shop-9876543210-r0";
+/// The repository of every run.
+pub(crate) const REPOSITORY: &str = "acme/shop";
+
+pub(crate) fn repository() -> Repository {
+    Repository {
+        name: REPOSITORY.into(),
+        url: "https://git.example/acme/shop.git".into(),
+        default_branch: "main".into(),
+    }
+}
+
+pub(crate) fn request(run_id: &str) -> RunRequest {
+    RunRequest {
+        schema: SCHEMA_VERSION,
+        run_id: RunId::parse(run_id).expect("a valid id"),
+        repository: repository(),
+        reference: "refs/heads/main".into(),
+        branch: "main".into(),
+        commit: "0123456789abcdef0123456789abcdef01234567".into(),
+        base: None,
+        message: Some("SHOP-1 a change".into()),
+        author: Some("Ada".into()),
+        trigger: Trigger { kind: "push".into(), actor: Some("ada".into()), delivery: None },
+        template: None,
+        environment: None,
+        url: format!("http://localhost/runs/{run_id}"),
+        started_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+pub(crate) fn environment(variant: &Variant) -> Environment {
+    let asked = variant.approval.is_some();
+    Environment {
+        target: Target::Directory(DirectoryTarget::default()),
+        health: if variant.probes { vec![Probe::default()] } else { Vec::new() },
+        approval: asked.then_some(Approval { timeout_minutes: 60 }),
+        watch: Watch::default(),
+    }
+}
+
+pub(crate) fn analyzed(variant: &Variant) -> AnalyzeChangesOutput {
+    let names = [(variant.staging, "staging"), (variant.production, "production")];
+    let environments: BTreeMap<_, _> = names
+        .iter()
+        .filter(|(there, _)| *there)
+        .map(|(_, name)| ((*name).to_owned(), environment(variant)))
+        .collect();
+    AnalyzeChangesOutput {
+        source: SourceRef { key: "source.tar.gz".into(), commit: "0123".into() },
+        changes_key: "changes.json".into(),
+        changes: ChangeSummary::default(),
+        settings: Settings { environments, ..Settings::default() },
+        settings_path: None,
+    }
+}
+
+pub(crate) fn plan(variant: &Variant) -> Plan {
+    let mut required = vec!["syntax".to_owned(), "unit".to_owned(), "secrets".to_owned()];
+    if variant.needs_e2e {
+        required.push("e2e".to_owned());
+    }
+    Plan {
+        template: if variant.staging { Template::Default } else { Template::Hotfix },
+        template_reason: "the default".into(),
+        checks: PlannedChecks::default(),
+        required,
+        demanded: Vec::new(),
+        documentation_only: false,
+        target: match (variant.staging, variant.production) {
+            (_, true) => PlanTarget::Production,
+            (true, false) => PlanTarget::Staging,
+            (false, false) => PlanTarget::Nothing,
+        },
+        target_reason: "as far as it goes".into(),
+        release: RELEASE.into(),
+        staging: variant.staging.then(|| environment(variant)),
+        production: variant.production.then(|| environment(variant)),
+        approval: variant.approval.is_some(),
+        approval_seconds: match variant.approval {
+            None => 0,
+            Some(Answer::Nothing) => 1,
+            Some(_) => 3_600,
+        },
+        gate: GateSettings::default(),
+    }
+}
+
+/// Decides as the quality agent does: what is needed and failed rejects, what is needed and was
+/// not checked holds.
+pub(crate) fn decide(asked: &EvaluateGate, variant: &Variant) -> Decision {
+    let needed = |status: &[StageStatus]| {
+        asked.plan.required.iter().find_map(|name| {
+            let check = asked.checks.get(name)?;
+            status.contains(&check.status).then(|| format!("{name}: {}", check.summary))
+        })
+    };
+    let (verdict, summary) = if let Some(why) = needed(&[StageStatus::Failed]) {
+        (Verdict::Reject, why)
+    } else if let Some(why) = needed(&[StageStatus::Skipped, StageStatus::Error]) {
+        (Verdict::Hold, why)
+    } else {
+        let verdict = match (variant.staging, variant.production) {
+            (_, true) => Verdict::Promote,
+            (true, false) => Verdict::StageOnly,
+            (false, false) => Verdict::VerifyOnly,
+        };
+        (verdict, "all that is needed passed".to_owned())
+    };
+    Decision { verdict, summary, reasons: Vec::new() }
+}
+
+/// The output of an action whose answer does not depend on the world.
+pub(crate) fn output(action: &str, status: StageStatus) -> Value {
+    match action {
+        "code.validate_syntax" => value(&ValidateSyntaxOutput::default()),
+        "code.check_quality" => value(&CheckQualityOutput::default()),
+        "tests.run_unit" | "tests.run_integration" | "tests.run_e2e" => value(&RunTestsOutput {
+            coverage_keys: vec!["coverage.info".into()],
+            ..RunTestsOutput::default()
+        }),
+        "tests.check_coverage" => value(&CheckCoverageOutput::default()),
+        "security.scan_vulnerabilities"
+        | "security.check_dependencies"
+        | "security.validate_secrets" => value(&SecurityCheckOutput::default()),
+        "monitor.check_health" => value(&CheckHealthOutput::default()),
+        "monitor.track_metrics" => value(&Metrics {
+            requests: if status == StageStatus::Passed { 50 } else { 0 },
+            ..Metrics::default()
+        }),
+        "monitor.detect_anomalies" => value(&DetectAnomaliesOutput::default()),
+        "quality.judge_release" => value(&JudgeReleaseOutput {
+            verdict: match status {
+                StageStatus::Failed => ReleaseVerdict::RollBack,
+                StageStatus::Skipped => ReleaseVerdict::Inconclusive,
+                _ => ReleaseVerdict::Keep,
+            },
+            reasons: Vec::new(),
+        }),
+        other => panic!("no answer for {other}"),
+    }
+}
+
+pub(crate) fn notified(action: &str) -> NotificationRecord {
+    NotificationRecord { channel: action.to_owned(), sent: true, detail: "told".into() }
+}
+
+pub(crate) fn deployment(of: Deployment, previous: Option<&str>) -> Value {
+    let url = Some("http://127.0.0.1:4000".to_owned());
+    value(&Deployment { previous: previous.map(str::to_owned), url, ..of })
+}
+
+pub(crate) fn value<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).expect("the contract serialises")
+}
+
+/// A whole response as Lambda's integration returns it.
+pub(crate) fn respond(
+    intent: &IntentEnvelope,
+    status: StageStatus,
+    summary: String,
+    output: Value,
+) -> Value {
+    let envelope = ResponseEnvelope {
+        version: PROTOCOL_VERSION.to_owned(),
+        response: Response {
+            action: intent.intent.action.clone(),
+            status,
+            summary,
+            output,
+            findings: Vec::new(),
+            findings_total: 0,
+            not_applicable: false,
+            fallback: None,
+        },
+        metadata: ResponseMetadata {
+            sender: Sender { agent_id: "pact.agent".into(), timestamp: Timestamp::UNIX_EPOCH },
+            in_reply_to: intent.metadata.idempotency_key.clone(),
+            duration_ms: 1,
+        },
+    };
+    serde_json::json!({ "ExecutedVersion": "$LATEST", "StatusCode": 200, "Payload": envelope })
+}

@@ -1,0 +1,378 @@
+//! What holds on every path.
+
+use pact_contract::{
+    StageStatus, Verdict,
+    run::{DeploymentStatus, Outcome, RunStatus},
+};
+
+use crate::answers::RELEASE;
+use crate::explore::Report;
+use crate::machine::Machine;
+use crate::script::{Answer, Fault, Turn, When};
+use crate::world::Effect;
+
+/// Errors after which nobody knows what was done.
+pub(crate) const CRASHES: &[&str] = &[
+    "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Sandbox.Timedout",
+    "States.Timeout",
+    "ERR_TIMEOUT",
+    "ERR_DEPLOY_FAILED",
+    "ERR_INTERNAL",
+    "Unlisted",
+];
+
+const CHANNELS: &[&str] = &["NotifySlack", "NotifyEmail", "NotifyJira"];
+
+/// The checks with their states.
+const CHECKS: &[(&str, &str)] = &[
+    ("ValidateSyntax", "syntax"),
+    ("CheckQuality", "quality"),
+    ("RunUnitTests", "unit"),
+    ("RunIntegrationTests", "integration"),
+    ("CheckCoverage", "coverage"),
+    ("ScanVulnerabilities", "vulnerabilities"),
+    ("CheckDependencies", "dependencies"),
+    ("ValidateSecrets", "secrets"),
+];
+
+/// The state in which a run ends that ended like this.
+fn terminal(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Succeeded => "Succeeded",
+        RunStatus::Held => "Held",
+        RunStatus::Rejected => "Rejected",
+        RunStatus::RolledBack => "ReleaseRolledBack",
+        RunStatus::RollbackFailed => "RollbackFailed",
+        _ => "Failed",
+    }
+}
+
+struct Look<'a> {
+    report: &'a Report,
+    machine: &'a Machine,
+    broken: Vec<String>,
+}
+
+/// Everything that does not hold.
+pub(crate) fn violations(report: &Report, machine: &Machine) -> Vec<String> {
+    let mut look = Look { report, machine, broken: report.world.violations.clone() };
+    match look.outcome() {
+        None => {}
+        Some(outcome) => {
+            look.ends_agree(&outcome);
+            look.reason_and_fault(&outcome);
+            look.environments(&outcome);
+        }
+    }
+    look.gate();
+    look.locks();
+    look.checks();
+    look.retries();
+    look.broken
+}
+
+impl Look<'_> {
+    fn must(&mut self, holds: bool, what: impl Into<String>) {
+        if !holds {
+            self.broken.push(what.into());
+        }
+    }
+
+    fn called(&self, state: &str) -> u64 {
+        self.report.world.calls.get(state).copied().unwrap_or(0)
+    }
+
+    fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.report.world.case.faults.iter().filter(|f| self.called(&f.state) > 0)
+    }
+
+    fn position(&self, wanted: impl Fn(&Effect) -> bool) -> Option<usize> {
+        self.report.world.effects.iter().position(wanted)
+    }
+
+    /// The outcome that was recorded, or that people were told when it could not be.
+    fn outcome(&mut self) -> Option<Outcome> {
+        for channel in CHANNELS {
+            let told = self.called(channel) > 0;
+            self.must(told, format!("{channel} was not tried"));
+        }
+        self.must(self.called("RecordOutcome") > 0, "no final status was written");
+        let world = &self.report.world;
+        let told = world.effects.iter().find_map(|effect| match effect {
+            Effect::Notified(_, outcome) => Some((**outcome).clone()),
+            _ => None,
+        });
+        if let Some(text) = &world.outcome {
+            return match serde_json::from_str::<Outcome>(text) {
+                Ok(outcome) => Some(outcome),
+                Err(error) => {
+                    self.broken.push(format!("the outcome is not valid: {error}: {text}"));
+                    None
+                }
+            };
+        }
+        let store_was_down = self.faults().any(|f| f.state == "RecordOutcome" && f.times.is_none());
+        self.must(store_was_down, "the run has no final status");
+        if let Some(told) = &told {
+            self.must(
+                told.status == RunStatus::Failed,
+                format!("unrecorded, but {:?} was told", told.status),
+            );
+        }
+        told
+    }
+
+    fn ends_agree(&mut self, outcome: &Outcome) {
+        let world = &self.report.world;
+        let change = &self.report.change;
+        self.must(outcome.status.is_final(), "the final status is running");
+        if world.outcome.is_some() {
+            self.must(
+                world.status == outcome.status.as_str(),
+                format!("status {} but outcome {:?}", world.status, outcome.status),
+            );
+        }
+        let last = self.report.entered.last().map_or("", String::as_str);
+        let wanted = terminal(outcome.status);
+        self.must(last == wanted, format!("{:?} ended in {last}", outcome.status));
+        for effect in &world.effects {
+            if let Effect::Notified(channel, told) = effect {
+                self.must(
+                    **told == *outcome,
+                    format!("{channel} told {told:?} but the outcome is {outcome:?}"),
+                );
+            }
+        }
+        let well = matches!(outcome.status, RunStatus::Succeeded | RunStatus::Held);
+        let expected = if well { "SUCCEEDED" } else { "FAILED" };
+        self.must(change.status == expected, format!("the execution is {}", change.status));
+        let error = change.error.as_deref().unwrap_or_default();
+        self.must(!error.starts_with("States."), format!("the execution ended with {error}"));
+        if !well {
+            self.must(error.starts_with("Pact."), format!("the execution ended with {error:?}"));
+            let cause = change.cause.as_deref().unwrap_or_default();
+            self.must(cause == outcome.reason, format!("cause {cause:?} is not the reason"));
+        }
+    }
+
+    fn reason_and_fault(&mut self, outcome: &Outcome) {
+        let reason = outcome.reason.as_str();
+        let status = outcome.status;
+        self.must(!reason.trim().is_empty() && reason != "undecided", "there is no reason");
+        self.must(reason.len() <= 8_000, "the reason is too long for a person");
+        let answer = self.report.world.case.variant.approval;
+        if status != RunStatus::Succeeded {
+            let named = self.faults().any(|fault| match &fault.turn {
+                // That is how it reads when a person does not answer.
+                Turn::Error { error, .. }
+                    if fault.state == "AwaitApproval" && error == "States.Timeout" =>
+                {
+                    reason.contains("nobody approved")
+                }
+                Turn::Error { error, .. } => {
+                    reason.contains(&format!("boom in {}", fault.state)) || reason.contains(error)
+                }
+                Turn::Malformed => reason.contains("States.QueryEvaluationError"),
+                _ => reason.contains(&format!("{} says", fault.state)),
+            });
+            let by_person = match answer {
+                Some(Answer::No) => reason.contains("not approved by ada: AwaitApproval says no"),
+                Some(Answer::Nothing) => reason.contains("nobody approved"),
+                Some(Answer::Nameless) => reason.contains("AwaitApproval"),
+                _ => false,
+            };
+            self.must(named || by_person, format!("the reason names no cause: {reason}"));
+        }
+        let errors = self.faults().filter(|f| f.is_error()).cloned().collect::<Vec<_>>();
+        if let Some(fault) = &outcome.fault {
+            let known = errors.iter().any(|f| {
+                f.state == fault.state
+                    && match &f.turn {
+                        Turn::Error { error, .. } => *error == fault.error,
+                        _ => fault.error == "States.QueryEvaluationError",
+                    }
+            }) || (answer == Some(Answer::Nameless) && fault.state == "AwaitApproval");
+            self.must(known, format!("a fault that did not happen: {fault:?}"));
+            self.must(
+                !matches!(status, RunStatus::Rejected | RunStatus::Held | RunStatus::Succeeded),
+                format!("a fault is reported as the verdict {status:?}"),
+            );
+        }
+        if status == RunStatus::Failed && outcome.fault.is_none() {
+            // Only a deployment that replaced nothing fails without a fault.
+            let refused = outcome.deployments.iter().any(|d| d.status == DeploymentStatus::Failed);
+            self.must(refused, "failed without a fault and without a failed deployment");
+        }
+        if errors.is_empty() && answer != Some(Answer::Nameless) {
+            self.must(
+                outcome.fault.is_none(),
+                format!("a verdict is reported as the fault {:?}", outcome.fault),
+            );
+        }
+    }
+
+    fn environments(&mut self, outcome: &Outcome) {
+        let status = outcome.status;
+        let recorded = self.report.world.outcome.is_some();
+        for (name, state) in [("staging", "Staging"), ("production", "Production")] {
+            let began = self.called(&format!("Deploy{state}")) > 0;
+            let entry = outcome.deployments.iter().find(|d| d.environment == name).cloned();
+            if !began {
+                self.must(entry.is_none(), format!("{name} was not touched, but has {entry:?}"));
+                let clean = self.report.world.restored(name);
+                self.must(clean, format!("{name} changed without a deployment"));
+                continue;
+            }
+            let restored = self.report.world.restored(name);
+            let stays = match name {
+                "staging" => self.called("ReleaseStaging") > 0,
+                _ => self.called("RollbackProduction") == 0,
+            };
+            if stays {
+                let place = &self.report.world.places[name];
+                let live = place.current.as_deref() == Some(RELEASE);
+                self.must(live, format!("{name} counts as done, but the release is not live"));
+                let entry_is_live =
+                    entry.as_ref().is_some_and(|d| d.status == DeploymentStatus::Live);
+                self.must(entry_is_live, format!("{name} is live, but has {entry:?}"));
+                if name == "production" {
+                    self.must(
+                        status == RunStatus::Succeeded || !recorded,
+                        format!("production keeps a release of a run that is {status:?}"),
+                    );
+                }
+                continue;
+            }
+            let tried = self.called(&format!("Rollback{state}")) > 0;
+            self.must(tried, format!("{name} was begun, is not done, and was not rolled back"));
+            self.must(status != RunStatus::Succeeded, format!("succeeded without {name}"));
+            let failed =
+                entry.as_ref().is_some_and(|d| d.status == DeploymentStatus::RollbackFailed);
+            if recorded {
+                self.must(
+                    restored || status == RunStatus::RollbackFailed,
+                    format!("{name} is not restored, but the run is {status:?}"),
+                );
+                self.must(
+                    failed == (status == RunStatus::RollbackFailed),
+                    format!("{name} has {entry:?} in a run that is {status:?}"),
+                );
+            }
+            self.must(restored || failed, format!("{name} is not restored and has {entry:?}"));
+            if status == RunStatus::RolledBack {
+                let answers = format!("CheckRestored{state}");
+                let there = self.report.world.places[name].current.is_some();
+                let checked = self.called(&answers) > 0;
+                self.must(!there || checked, format!("nobody asked whether {name} answers again"));
+                let wrong = self.faults().any(|f| {
+                    f.state == answers
+                        && f.times.is_none()
+                        && (f.is_error() || f.turn == Turn::Verdict(StageStatus::Failed))
+                });
+                self.must(!wrong, format!("rolled back, but {answers} said otherwise"));
+            }
+        }
+    }
+
+    fn gate(&mut self) {
+        let decided = self.report.world.effects.iter().rev().find_map(|e| match e {
+            Effect::Decided(verdict) => Some(*verdict),
+            _ => None,
+        });
+        let deploying = |name: &'static str| {
+            self.position(move |e| matches!(e, Effect::Deploying(n) if n == name))
+        };
+        let (staging, production) = (deploying("staging"), deploying("production"));
+        if staging.is_some() {
+            let allowed = matches!(decided, Some(Verdict::Promote | Verdict::StageOnly));
+            self.must(allowed, format!("staging was deployed after {decided:?}"));
+        }
+        if let Some(at) = production {
+            self.must(
+                decided == Some(Verdict::Promote),
+                format!("production was deployed after {decided:?}"),
+            );
+            if self.report.world.case.variant.approval.is_some() {
+                let yes = self.position(|e| *e == Effect::Answered(true));
+                self.must(yes.is_some_and(|yes| yes < at), "production was deployed unasked");
+            }
+            if self.report.world.case.variant.staging {
+                let first = staging.is_some_and(|staging| staging < at);
+                self.must(first, "production was deployed before staging");
+            }
+        }
+    }
+
+    fn locks(&mut self) {
+        let cannot = self.faults().any(|f| {
+            f.state == "ReleaseLock"
+                && f.times.is_none()
+                && matches!(&f.turn, Turn::Error { when: When::Before, .. })
+        });
+        for (name, place) in self.report.world.places.clone() {
+            self.must(place.lock.is_none() || cannot, format!("{name} stays locked"));
+            let freed = self.position(|e| matches!(e, Effect::Freed(n) if *n == name));
+            let touched = self.report.world.effects.iter().rposition(|e| {
+                matches!(e, Effect::Deploying(n) | Effect::Deployed(n) | Effect::TakenBack(n) if *n == name)
+            });
+            if let (Some(freed), Some(touched)) = (freed, touched) {
+                self.must(touched < freed, format!("the lock of {name} was released too early"));
+            }
+        }
+    }
+
+    /// What the gate was told of each check.
+    fn checks(&mut self) {
+        let Some(checks) = self.report.world.checks.clone() else { return };
+        for (state, name) in CHECKS {
+            let Some(check) = checks.get(*name) else {
+                self.broken.push(format!("the gate was told nothing of {name}"));
+                continue;
+            };
+            let always = self.faults().find(|f| f.state == *state && f.times.is_none()).cloned();
+            let expected = match always.map(|f| f.turn) {
+                Some(Turn::Error { .. } | Turn::Malformed) => StageStatus::Error,
+                Some(Turn::Verdict(status)) => status,
+                _ => continue,
+            };
+            // Skipped, because what comes before it was not well.
+            let allowed = check.status == expected
+                || (check.status == StageStatus::Skipped && check.summary.contains("not"));
+            self.must(
+                allowed,
+                format!("the gate was told {:?} of {name}, not {expected:?}", check.status),
+            );
+        }
+    }
+
+    fn retries(&mut self) {
+        for (state, calls) in self.report.world.calls.clone() {
+            let entries = self.report.entered.iter().filter(|s| **s == state).count() as u64;
+            let mine: Vec<Fault> = self.faults().filter(|f| f.state == state).cloned().collect();
+            let most = mine
+                .iter()
+                .map(|f| match &f.turn {
+                    Turn::Error { error, .. } => self.machine.tries(&state, error),
+                    Turn::Malformed => self.machine.tries(&state, "States.QueryEvaluationError"),
+                    _ => 1,
+                })
+                .max()
+                .unwrap_or(1);
+            self.must(calls <= entries * most, format!("{state} was tried {calls} times"));
+            let always = mine.iter().any(|f| {
+                f.times.is_none() && matches!(f.turn, Turn::Error { when: When::Before, .. })
+            });
+            if always && entries == 1 {
+                self.must(calls == most, format!("{state} was tried {calls} times, not {most}"));
+            }
+            let crashed = mine.iter().any(|f| {
+                matches!(&f.turn, Turn::Error { error, .. } if CRASHES.contains(&error.as_str()))
+            });
+            if crashed && state.starts_with("Deploy") {
+                self.must(calls == 1, format!("{state} was tried again after a crash"));
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A state machine as the engine gets it: substitutions made, waits as short as they may be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+/// A definition and what the exploration needs to know of it.
+pub(crate) struct Machine {
+    /// With short waits.
+    pub(crate) text: String,
+    /// Every state by name, those of branches and iterations included.
+    pub(crate) states: BTreeMap<String, Value>,
+}
+
+/// Attempts of a retrier for a busy environment, which really waits for half an hour.
+pub(crate) const BUSY_ATTEMPTS: u64 = 3;
+
+/// Reads `state-machines/<name>.asl.json`.
+pub(crate) fn load(name: &str) -> Machine {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../state-machines")
+        .join(format!("{name}.asl.json"));
+    let text = std::fs::read_to_string(&path).expect("the definition is there");
+    let mut definition: Value = serde_json::from_str(&text).expect("the definition is JSON");
+    substitute(&mut definition);
+    shorten(&mut definition);
+    let mut states = BTreeMap::new();
+    collect(&definition, &mut states);
+    Machine { text: definition.to_string(), states }
+}
+
+/// `${Name}` becomes `Name`.
+fn substitute(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Some(name) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) {
+                *text = name.to_owned();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(substitute),
+        Value::Object(fields) => fields.values_mut().for_each(substitute),
+        _ => {}
+    }
+}
+
+/// The smallest legal waits; the number of attempts stays, but for those that wait for half an hour.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields.iter_mut() {
+                match key.as_str() {
+                    "IntervalSeconds" | "MaxDelaySeconds" | "BackoffRate" => *value = json!(1),
+                    "Seconds" => *value = json!(0),
+                    "MaxAttempts" if value.as_u64() > Some(10) => *value = json!(BUSY_ATTEMPTS),
+                    _ => shorten(value),
+                }
+            }
+            if fields.contains_key("MaxDelaySeconds") {
+                // It has to be larger than the interval.
+                fields.remove("MaxDelaySeconds");
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
+fn collect(graph: &Value, states: &mut BTreeMap<String, Value>) {
+    for (name, state) in graph["States"].as_object().into_iter().flatten() {
+        assert!(
+            states.insert(name.clone(), state.clone()).is_none(),
+            "two states have the name {name}"
+        );
+        for branch in state["Branches"].as_array().into_iter().flatten() {
+            collect(branch, states);
+        }
+        collect(&state["ItemProcessor"], states);
+    }
+}
+
+impl Machine {
+    /// The names of the Task states.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = &str> {
+        self.states.iter().filter(|(_, s)| s["Type"] == "Task").map(|(name, _)| name.as_str())
+    }
+
+    /// Every error that a retrier or a catcher of a state names.
+    pub(crate) fn names(&self, state: &str) -> BTreeSet<String> {
+        self.states
+            .get(state)
+            .into_iter()
+            .flat_map(|state| [&state["Retry"], &state["Catch"]])
+            .filter_map(Value::as_array)
+            .flatten()
+            .filter_map(|entry| entry["ErrorEquals"].as_array())
+            .flatten()
+            .filter_map(Value::as_str)
+            .filter(|name| *name != "States.ALL")
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Every error that any state names.
+    pub(crate) fn named_errors(&self) -> BTreeSet<String> {
+        self.states.keys().flat_map(|state| self.names(state)).collect()
+    }
+
+    /// How often a state is tried when it always ends with this error.
+    pub(crate) fn tries(&self, state: &str, error: &str) -> u64 {
+        let Some(state) = self.states.get(state) else { return 1 };
+        let retrier = state["Retry"].as_array().into_iter().flatten().find(|retrier| {
+            retrier["ErrorEquals"].as_array().into_iter().flatten().any(|name| {
+                name == error
+                    || name == "States.ALL"
+                    || (name == "States.TaskFailed" && error != "States.Timeout")
+            })
+        });
+        1 + retrier.map_or(0, |r| r["MaxAttempts"].as_u64().unwrap_or(3))
+    }
+}

@@ -1,0 +1,308 @@
+//! The pipeline: routes through it, and every deviation from each.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use pact_contract::{ErrorName, StageStatus};
+
+use crate::explore::{Report, explore};
+use crate::invariants::{CRASHES, violations};
+use crate::machine::{self, Machine};
+use crate::script::{Answer, Case, Fault, Turn, Variant, When};
+
+/// A way through the pipeline on which nothing else happens.
+pub(crate) struct Route {
+    pub(crate) name: &'static str,
+    pub(crate) case: Case,
+    /// How it ends.
+    pub(crate) status: &'static str,
+    /// Whether each of its tasks meets each error there is.
+    thorough: bool,
+}
+
+fn route(name: &'static str, status: &'static str, variant: Variant, faults: Vec<Fault>) -> Route {
+    Route { name, status, case: Case { variant, faults }, thorough: false }
+}
+
+pub(crate) fn routes() -> Vec<Route> {
+    use StageStatus::{Failed, Skipped};
+    let promote = Variant::PROMOTE;
+    let asked = |answer| Variant { approval: Some(answer), ..promote.clone() };
+    let first = Variant { before: false, ..promote.clone() };
+    let stage = Variant { production: false, ..promote.clone() };
+    let hotfix = Variant { staging: false, ..promote.clone() };
+    let bare = Variant { probes: false, ..promote.clone() };
+    let none = Variant { staging: false, production: false, ..promote.clone() };
+    let e2e = Variant { needs_e2e: true, ..promote.clone() };
+    let verdict = |state, status| vec![Fault::verdict(state, status)];
+    let crash = |state, when| vec![Fault::error(state, "Lambda.Unknown", when)];
+    let mut routes = vec![
+        route("verify only", "succeeded", none, vec![]),
+        route("stage only", "succeeded", stage.clone(), vec![]),
+        route("promote", "succeeded", promote.clone(), vec![]),
+        route("approved", "succeeded", asked(Answer::Yes), vec![]),
+        route("not approved", "rejected", asked(Answer::No), vec![]),
+        route("nobody answers", "held", asked(Answer::Nothing), vec![]),
+        route("a nameless failure", "failed", asked(Answer::Nameless), vec![]),
+        route("hotfix", "succeeded", hotfix.clone(), vec![]),
+        route("first release", "succeeded", first.clone(), vec![]),
+        route("no probes", "succeeded", bare.clone(), vec![]),
+        route("settings", "rejected", promote.clone(), verdict("AnalyzeChanges", Failed)),
+        route("gate rejects", "rejected", promote.clone(), verdict("RunUnitTests", Failed)),
+        route("syntax", "rejected", promote.clone(), verdict("ValidateSyntax", Failed)),
+        route("gate holds", "held", promote.clone(), verdict("ValidateSecrets", Skipped)),
+        route("no e2e", "rolled_back", e2e, verdict("RunEndToEnd", Skipped)),
+        route("staging refused", "failed", promote.clone(), verdict("DeployStaging", Failed)),
+        route(
+            "staging crashed before",
+            "failed",
+            promote.clone(),
+            crash("DeployStaging", When::Before),
+        ),
+        route(
+            "staging crashed",
+            "rolled_back",
+            promote.clone(),
+            crash("DeployStaging", When::Half),
+        ),
+        route("staging lost", "rolled_back", stage, verdict("CheckStagingStatus", Failed)),
+        route("staging ill", "rolled_back", promote.clone(), verdict("CheckStagingHealth", Failed)),
+        route("staging ill, first", "rolled_back", first.clone(), verdict("RunEndToEnd", Failed)),
+        route("production refused", "failed", hotfix.clone(), verdict("DeployProduction", Failed)),
+        route(
+            "production crashed",
+            "rolled_back",
+            hotfix.clone(),
+            crash("DeployProduction", When::After),
+        ),
+        route(
+            "production lost",
+            "rolled_back",
+            hotfix.clone(),
+            verdict("CheckProductionStatus", Failed),
+        ),
+        route(
+            "production ill",
+            "rolled_back",
+            hotfix.clone(),
+            verdict("CheckProductionHealth", Failed),
+        ),
+        route("judged", "rolled_back", hotfix.clone(), verdict("JudgeRelease", Failed)),
+        route("judged, staged", "rolled_back", promote, verdict("JudgeRelease", Failed)),
+        route("judged, first", "rolled_back", first, verdict("JudgeRelease", Failed)),
+        route("bare and lost", "rolled_back", bare, verdict("CheckProductionStatus", Failed)),
+        route(
+            "unwatched",
+            "rolled_back",
+            hotfix,
+            vec![Fault::error("TrackMetrics", "Unlisted", When::Before)],
+        ),
+    ];
+    for route in &mut routes {
+        route.thorough = route.name == "approved";
+    }
+    routes
+}
+
+/// Every error's name that means something, and one that does not.
+fn errors(machine: &Machine) -> Vec<String> {
+    let mut all: BTreeSet<String> = machine.named_errors();
+    all.extend(ErrorName::ALL.iter().map(|name| name.as_str().to_owned()));
+    all.into_iter().collect()
+}
+
+/// Everything that may happen to a task, on a route that has been gone once.
+fn turns(state: &str, machine: &Machine, thorough: bool, errors: &[String]) -> Vec<Fault> {
+    let native = machine.states[state]["Resource"]
+        .as_str()
+        .is_some_and(|resource| resource.contains("dynamodb"));
+    let telling = state.starts_with("Notify");
+    let asking = state == "AwaitApproval";
+    let mut out = Vec::new();
+    // A store that lies about its condition is not among the faults.
+    let lies = |error: &str| native && error.starts_with("DynamoDB.Conditional");
+    if thorough {
+        // What no retrier and no catcher names is the same to the machine.
+        let named = machine.names(state);
+        for error in errors.iter().filter(|error| named.contains(*error) && !lies(error)) {
+            out.push(Fault::error(state, error, When::Before));
+        }
+        for error in CRASHES {
+            out.push(Fault::error(state, error, When::Before));
+        }
+        out.push(Fault::error(state, "ERR_STORE_UNAVAILABLE", When::Before).once());
+    }
+    out.push(Fault::error(state, "Lambda.Unknown", When::Before).once());
+    let effectful = native || state.starts_with("Deploy") || state.starts_with("Rollback");
+    if effectful {
+        for when in [When::Half, When::After] {
+            if native && when == When::Half {
+                continue;
+            }
+            out.push(Fault::error(state, "Lambda.Unknown", when));
+            out.push(Fault::error(state, "States.Timeout", when).once());
+        }
+    }
+    let causes = [
+        None,
+        Some(r#"the log says "errorMessage" and then stops"#.to_owned()),
+        Some(r#"{"errorMessage":"cut off at the li"#.to_owned()),
+        Some(r#"{"errorType":"\"errorMessage\""}"#.to_owned()),
+        Some(r#"{"errorMessage":"said \"no\"\nand left \u00e9 \ud83d\ude00"}"#.to_owned()),
+        Some(format!(r#"{{"errorMessage":"{}"}}"#, "x".repeat(30_000))),
+    ];
+    let causes = if thorough { &causes[..] } else { &causes[1..2] };
+    for cause in causes {
+        let turn =
+            Turn::Error { error: "Unlisted".into(), cause: cause.clone(), when: When::Before };
+        out.push(Fault::new(state, turn));
+    }
+    if !native && !asking {
+        out.push(Fault::new(state, Turn::Malformed));
+        if !telling {
+            for status in [StageStatus::Passed, StageStatus::Failed, StageStatus::Skipped] {
+                // A plan is no verdict; and whether the settings are valid is yes or no.
+                let plain = matches!(state, "PlanPipeline" | "AnalyzeChanges");
+                if !(plain && status != StageStatus::Passed)
+                    || state == "AnalyzeChanges" && status == StageStatus::Failed
+                {
+                    out.push(Fault::verdict(state, status));
+                }
+            }
+        }
+    }
+    if state.ends_with("Status") {
+        out.push(Fault::new(state, Turn::Pending));
+        out.push(Fault::new(state, Turn::Pending).once());
+    }
+    if state.starts_with("Rollback") {
+        out.push(Fault::new(state, Turn::Nothing));
+    }
+    out
+}
+
+/// Prints what does not hold, and panics if anything.
+pub(crate) fn judge(reports: &[Report], machine: &Machine, names: &[String]) {
+    let mut wrong = 0;
+    let mut kinds = std::collections::BTreeMap::<String, u64>::new();
+    for (report, name) in reports.iter().zip(names) {
+        let broken = violations(report, machine);
+        if broken.is_empty() {
+            continue;
+        }
+        wrong += 1;
+        for what in &broken {
+            *kinds.entry(what.clone()).or_default() += 1;
+        }
+        if wrong <= 8 {
+            show(report, name, &broken);
+        }
+    }
+    assert!(wrong == 0, "{wrong} of {} explorations: {kinds:#?}", reports.len());
+}
+
+#[expect(clippy::print_stderr, reason = "a failing exploration has to be legible")]
+fn show(report: &Report, name: &str, broken: &[String]) {
+    eprintln!("\n=== {} ({name}): {}", report.world.run_id, report.world.case);
+    for what in broken {
+        eprintln!("  VIOLATED: {what}");
+    }
+    eprintln!("  path: {}", report.entered.join(" > "));
+    eprintln!("  effects: {:#?}", report.world.effects);
+    eprintln!("  recorded: {} {:?}", report.world.status, report.world.outcome);
+    eprintln!(
+        "  ended: {} {:?} {:?}",
+        report.change.status, report.change.error, report.change.cause
+    );
+    eprintln!("  history:\n{}", report.history);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_path_keeps_the_invariants() {
+    let began = Instant::now();
+    let machine = machine::load("pipeline");
+    let errors = errors(&machine);
+    let routes = routes();
+
+    // Each route alone, to see where it leads.
+    let cases = routes.iter().map(|route| route.case.clone()).collect();
+    let plain = explore(&machine.text, cases).await;
+    let names: Vec<String> = routes.iter().map(|r| r.name.to_owned()).collect();
+    judge(&plain, &machine, &names);
+    let mut covered: BTreeSet<String> = BTreeSet::new();
+    let mut cases = Vec::new();
+    let mut names = Vec::new();
+    let mut quiet = Vec::new();
+    for (index, (route, report)) in routes.iter().zip(&plain).enumerate() {
+        let status = report.world.status.as_str();
+        assert_eq!(status, route.status, "{}: {:?}", route.name, report.world.outcome);
+        covered.extend(report.entered.iter().cloned());
+        // What was met before the route parted from the others is met on the plain ones.
+        let parted = route.case.faults.first().map(|fault| fault.state.clone());
+        let order = &report.world.order;
+        let gate = order.iter().position(|s| s == "EvaluateGate").filter(|_| index > 0);
+        let parting = parted.as_ref().and_then(|p| order.iter().position(|s| s == p)).unwrap_or(0);
+        let from = if route.thorough { parting } else { parting.max(gate.unwrap_or(0)) };
+        for state in order.iter().skip(from).filter(|s| parted.as_ref() != Some(s)) {
+            for fault in turns(state, &machine, route.thorough, &errors) {
+                names.push(format!("{}, {state}", route.name));
+                quiet.push(state.starts_with("Notify").then_some(route.status));
+                let mut case = route.case.clone();
+                case.faults.push(fault);
+                cases.push(case);
+            }
+        }
+    }
+    // `PACT_PATHS` explores all whose name contains it, an empty one all; otherwise every fifth.
+    let only = std::env::var("PACT_PATHS").ok();
+    let keep = |index: usize, name: &String| match &only {
+        Some(only) => name.contains(only),
+        None => index % 5 == 0,
+    };
+    let kept: Vec<bool> = names.iter().enumerate().map(|(i, name)| keep(i, name)).collect();
+    let mut flags = kept.iter();
+    cases.retain(|_| flags.next() == Some(&true));
+    let mut flags = kept.iter();
+    quiet.retain(|_| flags.next() == Some(&true));
+    let mut flags = kept.iter();
+    names.retain(|_| flags.next() == Some(&true));
+    let count = cases.len() + plain.len();
+    let reports = explore(&machine.text, cases).await;
+    judge(&reports, &machine, &names);
+    for (report, status) in reports.iter().zip(&quiet) {
+        covered.extend(report.entered.iter().cloned());
+        if let Some(status) = status {
+            assert_eq!(report.world.status, *status, "a message changed {}", report.world.case);
+        }
+    }
+    let missed: Vec<_> = machine.states.keys().filter(|name| !covered.contains(*name)).collect();
+    assert!(missed.is_empty(), "never entered: {missed:?}");
+    say(&format!("{count} executions in {:.1} s", began.elapsed().as_secs_f64()));
+}
+
+#[expect(clippy::print_stderr, reason = "how much was explored is worth knowing")]
+pub(crate) fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+#[test]
+fn retries_are_bounded() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../state-machines/pipeline.asl.json");
+    let text = std::fs::read_to_string(path).expect("it is there");
+    assert!(!text.contains("\"MaxAttempts\": 99999"));
+    for name in ["pipeline", "monitor"] {
+        let machine = machine::load(name);
+        for state in machine.tasks() {
+            let retriers = machine.states[state]["Retry"].as_array();
+            for retrier in retriers.into_iter().flatten() {
+                let most = retrier["MaxAttempts"].as_u64();
+                assert!(most.is_some_and(|most| most <= 10), "{state}: {retrier}");
+            }
+            if state.starts_with("Deploy") {
+                for crash in CRASHES {
+                    assert_eq!(machine.tries(state, crash), 1, "{state} after {crash}");
+                }
+            }
+        }
+    }
+}

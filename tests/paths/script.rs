@@ -1,0 +1,122 @@
+//! What goes differently in one exploration.
+
+use pact_contract::StageStatus;
+
+/// How a run is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent circumstance")]
+pub(crate) struct Variant {
+    /// Whether the plan has a staging.
+    pub(crate) staging: bool,
+    /// Whether the plan has a production.
+    pub(crate) production: bool,
+    /// Whether a person is asked, and what they say.
+    pub(crate) approval: Option<Answer>,
+    /// Whether another release was there before.
+    pub(crate) before: bool,
+    /// Whether the environments have probes.
+    pub(crate) probes: bool,
+    /// Whether the gate needs the end-to-end tests.
+    pub needs_e2e: bool,
+}
+
+/// What a person says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Yes,
+    No,
+    Nothing,
+    /// The task token is failed without an error's name.
+    Nameless,
+}
+
+impl Variant {
+    pub(crate) const PROMOTE: Self = Self {
+        staging: true,
+        production: true,
+        approval: None,
+        before: true,
+        probes: true,
+        needs_e2e: false,
+    };
+}
+
+/// What becomes of a state's task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It fails with this error and cause.
+    Error { error: String, cause: Option<String>, when: When },
+    /// It ends with this verdict.
+    Verdict(StageStatus),
+    /// A deployment that is on its way still.
+    Pending,
+    /// A rollback that finds nothing it could name.
+    Nothing,
+    /// An answer that is no response envelope.
+    Malformed,
+}
+
+/// How far a task came that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Nothing was done.
+    Before,
+    /// It was begun.
+    Half,
+    /// All was done; only the answer was lost.
+    After,
+}
+
+/// One deviation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) state: String,
+    pub(crate) turn: Turn,
+    /// How often; none: always.
+    pub(crate) times: Option<u64>,
+}
+
+impl Fault {
+    pub(crate) fn new(state: &str, turn: Turn) -> Self {
+        Self { state: state.to_owned(), turn, times: None }
+    }
+
+    pub(crate) fn once(mut self) -> Self {
+        self.times = Some(1);
+        self
+    }
+
+    pub(crate) fn error(state: &str, error: &str, when: When) -> Self {
+        let cause = format!(r#"{{"errorMessage":"boom in {state}","errorType":"{error}"}}"#);
+        Self::new(state, Turn::Error { error: error.to_owned(), cause: Some(cause), when })
+    }
+
+    pub(crate) fn verdict(state: &str, status: StageStatus) -> Self {
+        Self::new(state, Turn::Verdict(status))
+    }
+
+    pub(crate) fn is_error(&self) -> bool {
+        matches!(self.turn, Turn::Error { .. } | Turn::Malformed)
+    }
+}
+
+/// One exploration.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) variant: Variant,
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{:?}", self.variant)?;
+        for fault in &self.faults {
+            let often = match fault.times {
+                None => "always".to_owned(),
+                Some(n) => format!("{n} times"),
+            };
+            writeln!(f, "  {} {often}: {:?}", fault.state, fault.turn)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,359 @@
+//! A scripted world: agents, environments and the run store of one run.
+
+use std::collections::BTreeMap;
+
+use local_step_functions::{TaskFailure, TaskRequest};
+use pact_contract::{
+    Deployment, IntentEnvelope, StageStatus, Verdict,
+    actions::{EvaluateGate, Notify},
+    run::{Checks, DeploymentStatus, Outcome},
+};
+use serde_json::{Value, json};
+
+use crate::answers::{self, OLD, RELEASE};
+use crate::envelopes;
+use crate::script::{Answer, Case, Turn, When};
+
+/// Something that was done, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Effect {
+    Decided(Verdict),
+    Asked,
+    Answered(bool),
+    Deploying(String),
+    Deployed(String),
+    TakenBack(String),
+    Freed(String),
+    Recorded(String),
+    Notified(String, Box<Outcome>),
+}
+
+/// One environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) current: Option<String>,
+    pub(crate) previous: Option<String>,
+    pub(crate) pending: bool,
+    pub(crate) lock: Option<String>,
+    taken_back: bool,
+}
+
+/// Everything outside the state machine.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) case: Case,
+    pub(crate) run_id: String,
+    pub(crate) places: BTreeMap<String, Place>,
+    pub(crate) status: String,
+    pub(crate) outcome: Option<String>,
+    pub(crate) effects: Vec<Effect>,
+    /// Calls by state, retries included.
+    pub(crate) calls: BTreeMap<String, u64>,
+    /// States in the order of their first call.
+    pub(crate) order: Vec<String>,
+    /// What the gate was told.
+    pub(crate) checks: Option<Checks>,
+    /// What was wrong with a request.
+    pub(crate) violations: Vec<String>,
+    used: Vec<u64>,
+    /// A task token that waits for its answer.
+    pub(crate) token: Option<(String, Answer)>,
+}
+
+type Answered = Result<Value, TaskFailure>;
+
+fn failure(error: &str, cause: Option<&str>) -> Answered {
+    Err(TaskFailure { error: error.to_owned(), cause: cause.map(str::to_owned) })
+}
+
+impl World {
+    pub(crate) fn new(run_id: &str, case: Case) -> Self {
+        let before = case.variant.before;
+        let place = Place { current: before.then(|| OLD.to_owned()), ..Place::default() };
+        Self {
+            used: vec![0; case.faults.len()],
+            case,
+            run_id: run_id.to_owned(),
+            places: ["staging", "production"].map(|n| (n.to_owned(), place.clone())).into(),
+            status: "running".into(),
+            outcome: None,
+            effects: Vec::new(),
+            calls: BTreeMap::new(),
+            order: Vec::new(),
+            checks: None,
+            violations: Vec::new(),
+            token: None,
+        }
+    }
+
+    /// Whether nothing of this run is left in an environment.
+    pub(crate) fn restored(&self, environment: &str) -> bool {
+        let before = self.case.variant.before.then_some(OLD);
+        let place = &self.places[environment];
+        place.current.as_deref() == before && !place.pending
+    }
+
+    fn turn(&mut self, state: &str) -> Option<Turn> {
+        let faults = self.case.faults.iter().zip(&mut self.used);
+        for (fault, used) in faults {
+            if fault.state == state && fault.times.is_none_or(|times| *used < times) {
+                *used += 1;
+                return Some(fault.turn.clone());
+            }
+        }
+        None
+    }
+
+    /// Performs a task as the script says.
+    pub(crate) fn perform(&mut self, task: &TaskRequest) -> Answered {
+        let state = task.state.as_str();
+        *self.calls.entry(state.to_owned()).or_default() += 1;
+        if !self.order.iter().any(|s| s == state) {
+            self.order.push(state.to_owned());
+        }
+        let turn = self.turn(state);
+        let is_lambda = task.resource == "arn:aws:states:::lambda:invoke";
+        // What is sent has to be right even where nobody answers.
+        let intent = if is_lambda && !task.wait_for_token {
+            match envelopes::read(&task.arguments, state) {
+                Ok(intent) => Some(intent),
+                Err(problem) => {
+                    self.violations.push(problem);
+                    return failure("ERR_INVALID_INTENT", Some("see the violations"));
+                }
+            }
+        } else {
+            None
+        };
+        if let (Some(Turn::Error { error, cause, when: When::Before }), true) =
+            (&turn, !state.starts_with("Notify"))
+        {
+            return failure(error, cause.as_deref());
+        }
+        let done = match (&intent, task.wait_for_token, task.resource.as_str()) {
+            (Some(intent), ..) => self.act(state, intent, turn.as_ref()),
+            (None, true, _) => self.ask(&task.arguments),
+            (None, false, "arn:aws:states:::dynamodb:updateItem") => self.update(&task.arguments),
+            (None, false, other) => {
+                self.violations.push(format!("{state} uses {other}"));
+                failure("Unexpected", None)
+            }
+        }?;
+        match turn {
+            Some(Turn::Error { error, cause, .. }) => failure(&error, cause.as_deref()),
+            Some(Turn::Malformed) => Ok(json!({ "StatusCode": 200, "Payload": { "hello": 1 } })),
+            _ => Ok(done),
+        }
+    }
+
+    fn ask(&mut self, arguments: &Value) -> Answered {
+        let approval = &arguments["Payload"]["approval"];
+        let token = approval["task_token"].as_str().unwrap_or_default();
+        if arguments["FunctionName"] != "RunKeeperFunctionArn"
+            || token.is_empty()
+            || approval["run_id"] != self.run_id.as_str()
+            || !approval["question"].as_str().is_some_and(|q| q.contains(RELEASE))
+            || !approval["expires_seconds"].is_u64()
+        {
+            self.violations.push(format!("a question that is not well put: {approval}"));
+        }
+        self.effects.push(Effect::Asked);
+        if let Some(answer) = self.case.variant.approval {
+            self.token = Some((token.to_owned(), answer));
+        }
+        Ok(json!({ "Payload": { "callback": "c" } }))
+    }
+
+    /// Notes the answer that is about to be given, and says what it is.
+    pub(crate) fn answer(&mut self, answer: Answer) -> Option<Value> {
+        let yes = match answer {
+            Answer::Yes => true,
+            Answer::No => false,
+            Answer::Nothing | Answer::Nameless => return None,
+        };
+        self.effects.push(Effect::Answered(yes));
+        Some(
+            json!({ "approved": yes, "by": "ada", "reason": if yes { None } else { Some("AwaitApproval says no") } }),
+        )
+    }
+
+    fn act(&mut self, state: &str, intent: &IntentEnvelope, turn: Option<&Turn>) -> Answered {
+        if let Some(reason) = &intent.intent.context.skip {
+            return Ok(answers::respond(intent, StageStatus::Skipped, reason.clone(), Value::Null));
+        }
+        let action = intent.intent.action.as_str();
+        let parameters = &intent.intent.parameters;
+        let verdict = match turn {
+            Some(Turn::Verdict(status)) => Some(*status),
+            Some(Turn::Pending) => Some(StageStatus::Failed),
+            _ => None,
+        };
+        let unprobed =
+            parameters.get("probes").and_then(Value::as_array).is_some_and(Vec::is_empty);
+        let status =
+            verdict.unwrap_or(if unprobed { StageStatus::Skipped } else { StageStatus::Passed });
+        let mut summary = match verdict {
+            Some(status) => format!("{state} says {}", status.as_str()),
+            None => format!("{state} is well"),
+        };
+        let environment = match action {
+            "deploy.to_staging" => "staging",
+            "deploy.to_production" => "production",
+            _ => parameters.get("environment").and_then(Value::as_str).unwrap_or_default(),
+        }
+        .to_owned();
+        let output = match action {
+            "code.analyze_changes" => answers::value(&answers::analyzed(&self.case.variant)),
+            "quality.plan_pipeline" => answers::value(&answers::plan(&self.case.variant)),
+            "quality.evaluate_gate" => {
+                let asked: EvaluateGate =
+                    serde_json::from_value(Value::Object(parameters.clone())).expect("was checked");
+                let mut decision = answers::decide(&asked, &self.case.variant);
+                match verdict {
+                    Some(StageStatus::Failed) => decision.verdict = Verdict::Reject,
+                    Some(StageStatus::Skipped) => decision.verdict = Verdict::Hold,
+                    _ => {}
+                }
+                if verdict.is_some() {
+                    decision.summary.clone_from(&summary);
+                }
+                self.checks = Some(asked.checks);
+                self.effects.push(Effect::Decided(decision.verdict));
+                answers::value(&decision)
+            }
+            "deploy.to_staging" | "deploy.to_production" => self.deploy(&environment, status, turn),
+            "deploy.rollback" => self.take_back(&environment, status, turn),
+            "deploy.check_status" => {
+                let place = &self.places[&environment];
+                let live = if matches!(turn, Some(Turn::Pending)) {
+                    summary = format!("{state} says it is on its way");
+                    DeploymentStatus::Pending
+                } else if status == StageStatus::Passed {
+                    DeploymentStatus::Live
+                } else {
+                    DeploymentStatus::Failed
+                };
+                let asked = parameters.get("release").and_then(Value::as_str);
+                let current = place.current.clone().unwrap_or_default();
+                if asked.is_none() && place.current.is_none() && verdict.is_none() {
+                    let none = Deployment::new(&environment, "", DeploymentStatus::Failed);
+                    let none = answers::deployment(none, None);
+                    let text = "nothing is deployed".to_owned();
+                    return Ok(answers::respond(intent, StageStatus::Skipped, text, none));
+                }
+                let of = Deployment::new(&environment, asked.unwrap_or(&current), live);
+                answers::deployment(of, place.previous.as_deref())
+            }
+            "notify.slack_team" | "notify.email_stakeholders" | "notify.update_jira" => {
+                let told: Notify =
+                    serde_json::from_value(Value::Object(parameters.clone())).expect("was checked");
+                self.effects.push(Effect::Notified(action.to_owned(), Box::new(told.outcome)));
+                answers::value(&answers::notified(action))
+            }
+            other => answers::output(other, status),
+        };
+        Ok(answers::respond(intent, status, summary, output))
+    }
+
+    fn deploy(&mut self, environment: &str, status: StageStatus, turn: Option<&Turn>) -> Value {
+        let run_id = self.run_id.clone();
+        self.effects.push(Effect::Deploying(environment.to_owned()));
+        let place = self.places.get_mut(environment).expect("two environments");
+        place.lock = Some(run_id);
+        let half = matches!(turn, Some(Turn::Error { when: When::Half, .. }));
+        if half {
+            place.pending = true;
+        } else if status == StageStatus::Passed && place.current.as_deref() != Some(RELEASE) {
+            place.previous = place.current.replace(RELEASE.to_owned());
+            place.pending = false;
+            self.effects.push(Effect::Deployed(environment.to_owned()));
+        }
+        let status = if status == StageStatus::Passed {
+            DeploymentStatus::Live
+        } else {
+            DeploymentStatus::Failed
+        };
+        let previous = self.places[environment].previous.clone();
+        answers::deployment(Deployment::new(environment, RELEASE, status), previous.as_deref())
+    }
+
+    fn take_back(&mut self, environment: &str, status: StageStatus, turn: Option<&Turn>) -> Value {
+        let answer = |status, previous: Option<&str>| {
+            answers::deployment(Deployment::new(environment, RELEASE, status), previous)
+        };
+        if status == StageStatus::Failed || status == StageStatus::Error {
+            return answer(DeploymentStatus::RollbackFailed, None);
+        }
+        let half = matches!(turn, Some(Turn::Error { when: When::Half, .. }));
+        let place = self.places.get_mut(environment).expect("two environments");
+        if place.taken_back {
+            return answer(DeploymentStatus::RolledBack, place.current.as_deref());
+        }
+        let mine = place.pending || place.current.as_deref() == Some(RELEASE);
+        if mine && status == StageStatus::Passed && !half && !matches!(turn, Some(Turn::Nothing)) {
+            if place.current.as_deref() == Some(RELEASE) {
+                place.current = place.previous.take();
+            }
+            place.pending = false;
+            place.taken_back = true;
+            self.effects.push(Effect::TakenBack(environment.to_owned()));
+            return answer(
+                DeploymentStatus::RolledBack,
+                self.places[environment].current.as_deref(),
+            );
+        }
+        if matches!(turn, Some(Turn::Nothing)) {
+            return Value::Null;
+        }
+        answer(DeploymentStatus::Failed, place.current.as_deref())
+    }
+
+    fn update(&mut self, arguments: &Value) -> Answered {
+        let text = |pointer: &str| arguments.pointer(pointer).and_then(Value::as_str).unwrap_or("");
+        let refused = || {
+            failure(
+                "DynamoDB.ConditionalCheckFailedException",
+                Some("The conditional request failed"),
+            )
+        };
+        if text("/TableName") != "TableName" {
+            self.violations.push("another table".into());
+        }
+        let condition = text("/ConditionExpression");
+        let expression = text("/UpdateExpression");
+        match (text("/Key/pk/S").split_once('#'), text("/Key/sk/S")) {
+            (Some(("RUN", id)), "RUN") if id == self.run_id => {
+                if condition != "#status = :running"
+                    || expression != "SET #status = :status, outcome = :outcome, finished_at = :now"
+                    || text("/ExpressionAttributeValues/:running/S") != "running"
+                    || text("/ExpressionAttributeNames/#status") != "status"
+                {
+                    self.violations.push(format!("not how a run is ended: {arguments}"));
+                }
+                if self.status != "running" {
+                    return refused();
+                }
+                self.status = text("/ExpressionAttributeValues/:status/S").to_owned();
+                self.outcome = Some(text("/ExpressionAttributeValues/:outcome/S").to_owned());
+                self.effects.push(Effect::Recorded(self.status.clone()));
+            }
+            (Some(("ENV", key)), "ENV") => {
+                let name = key.strip_prefix(answers::REPOSITORY).and_then(|k| k.strip_prefix('#'));
+                let Some(place) = name.and_then(|name| self.places.get_mut(name)) else {
+                    self.violations.push(format!("no environment {key}"));
+                    return refused();
+                };
+                if condition != "lock_run = :run" || expression != "REMOVE lock_run, lock_expires" {
+                    self.violations.push(format!("not how a lock is released: {arguments}"));
+                }
+                if place.lock.as_deref() != Some(text("/ExpressionAttributeValues/:run/S")) {
+                    return refused();
+                }
+                place.lock = None;
+                self.effects.push(Effect::Freed(name.unwrap_or_default().to_owned()));
+            }
+            _ => self.violations.push(format!("an unknown item: {arguments}")),
+        }
+        Ok(json!({ "SdkHttpMetadata": { "HttpStatusCode": 200 } }))
+    }
+}
