@@ -304,14 +304,14 @@ fn failed_tests(failures: &[Failure], root: &Root) -> Vec<Finding> {
         .take(MAX_FAILURES)
         .map(|failure| {
             let said = headline(&failure.detail);
-            let message = match said {
+            let message = match &said {
                 Some(said) => format!("{} failed: {said}", failure.name),
                 None => format!("{} failed", failure.name),
             };
             let mut finding = Finding::new("test-failed", Severity::High, truncated(&message, 500))
                 .remedy("make the test pass");
             if !failure.detail.is_empty() {
-                finding = finding.evidence(truncated(&failure.detail, 1_500));
+                finding = finding.evidence(evidence_of(&failure.detail, said.as_deref()));
             }
             let named = failure.file.as_deref().and_then(|f| root.relative(f));
             let in_name = failure.name.split("::").next().and_then(|f| root.relative(f));
@@ -325,6 +325,14 @@ fn failed_tests(failures: &[Failure], root: &Root) -> Vec<Finding> {
             }
         })
         .collect()
+}
+
+/// The part of `detail` that has its most telling line: the beginning, or else the end.
+fn evidence_of(detail: &str, said: Option<&str>) -> String {
+    const MAX: usize = 1_500;
+    let begin = truncated(detail, MAX);
+    let told = said.is_none_or(|said| begin.contains(said.trim_end_matches('…')));
+    if told { begin } else { last_lines(detail, 20, MAX) }
 }
 
 /// The line of `detail` that says most: the assertion rather than the frames around it.
@@ -564,6 +572,15 @@ mod tests {
             let grave = judgement.findings.iter().any(|f| f.severity == Severity::High);
             assert_eq!(grave, expected == Failed, "{summary}");
         }
+    }
+
+    #[test]
+    fn evidence_has_the_line_that_says_most() {
+        let frames = "    frame of the test tool\n".repeat(200);
+        let late = format!("{frames}E   Warning: not a list\n");
+        assert!(evidence_of(&late, headline(&late).as_deref()).contains("not a list"));
+        let early = format!("assertion failed: x\n{frames}");
+        assert!(evidence_of(&early, headline(&early).as_deref()).starts_with("assertion failed"));
     }
 
     #[test]
