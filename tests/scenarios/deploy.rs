@@ -57,14 +57,17 @@ fn a_deploy_agent_that_is_killed_halfway_is_rolled_back() {
     let first = first_release(&repo, &stack);
     let production = url_of(&first, "production");
     // The build of the production release says that it began, and never ends.
-    repo.write("version", "two")
-        .write("build.sh", "if [ \"$PACT_ENVIRONMENT\" = production ]; then exec sleep 600; fi\n");
+    let begun = repo.path().join("begun");
+    let build = format!(
+        "if [ \"$PACT_ENVIRONMENT\" = production ]; then touch '{}'; exec sleep 600; fi\n",
+        begun.display()
+    );
+    repo.write("version", "two").write("build.sh", &build);
     repo.commit("A release whose deployment hangs");
     let running = stack.start(&["run", &repo.path().to_string_lossy(), "--json"]);
     let agent = wait_for("the deployment to production", 60, || {
-        let hangs = sleeping_build();
         let agents = running.functions("DeployAgentFunction");
-        (hangs && !agents.is_empty()).then_some(agents)
+        (begun.exists() && !agents.is_empty()).then_some(agents)
     });
     for pid in agent {
         send_signal(pid, "KILL");
@@ -102,15 +105,4 @@ fn the_same_commit_again_is_a_run_of_its_own() {
     assert_eq!(url_of(&first, "production"), url_of(&second, "production"));
     let list = stack.pactctl(&["runs", "list", "--json"]).json();
     assert_eq!(list["runs"].as_array().map(Vec::len), Some(2), "{list:#}");
-}
-
-/// Whether the build that never ends is at work.
-fn sleeping_build() -> bool {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return false };
-    entries.flatten().any(|e| {
-        std::fs::read(e.path().join("cmdline")).is_ok_and(|c| c == b"sleep\x00600\x00")
-            && std::fs::read(e.path().join("environ")).is_ok_and(|env| {
-                String::from_utf8_lossy(&env).contains("PACT_ENVIRONMENT=production")
-            })
-    })
 }

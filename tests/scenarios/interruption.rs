@@ -85,6 +85,30 @@ fn kill_9_in_the_middle_then_up_goes_on() {
     ends_well(&stack, &repo);
 }
 
+#[test]
+fn a_run_that_is_cancelled_ends_at_once_and_deploys_nothing() {
+    let (stack, repo) = (Stack::new(), Repo::shop());
+    let (running, _gate) = waiting_run(&stack, &repo);
+    let endpoints: Value = serde_json::from_slice(
+        &std::fs::read(stack.data().join("stack.json")).expect("the stack is announced"),
+    )
+    .expect("JSON");
+    let list = stack.pactctl(&["runs", "list", "--json"]).json();
+    let id = text(&list["runs"][0], "/run_id").to_owned();
+    let answer = reqwest::blocking::Client::new()
+        .post(format!("{}/v1/runs/{id}/cancel", text(&endpoints, "/api")))
+        .bearer_auth(text(&stack.secrets(), "/api_token"))
+        .json(&serde_json::json!({ "by": "Ada", "reason": "wrong branch" }))
+        .send()
+        .expect("the gateway answers");
+    assert_eq!(answer.status(), 200, "{:?}", answer.text());
+    let ended = running.wait();
+    let report = ended.json();
+    assert_eq!((ended.code, text(&report, "/status")), (Some(1), "cancelled"), "{report:#}");
+    assert!(text(&report, "/reason").contains("wrong branch"), "{report:#}");
+    crate::nothing_deployed(&report);
+}
+
 fn is_function(pid: u32) -> bool {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&line).contains("function")
