@@ -321,8 +321,8 @@ async fn retries_catches_timeouts_and_scopes() {
         "A": { "Type": "Pass", "Assign": { "x": 1, "y": "{% $states.input.n %}" }, "Next": "Both" },
         "Both": { "Type": "Parallel", "Arguments": { "n": "{% $y %}" }, "Assign": { "sum": "{% $sum($states.result) %}" },
             "Branches": [
-                { "StartAt": "B", "States": { "B": { "Type": "Pass", "Assign": { "x": "{% $x + 10 %}" }, "Next": "C" },
-                    "C": { "Type": "Pass", "Output": "{% $x %}", "End": true } } },
+                { "StartAt": "B", "States": { "B": { "Type": "Pass", "Assign": { "z": "{% $x + 10 %}" }, "Next": "C" },
+                    "C": { "Type": "Pass", "Output": "{% $z %}", "End": true } } },
                 { "StartAt": "D", "States": { "D": { "Type": "Map", "Items": "{% [1..3] %}", "MaxConcurrency": 2,
                     "ItemSelector": { "v": "{% $states.context.Map.Item.Value * $states.input.n %}", "i": "{% $states.context.Map.Item.Index %}" },
                     "ItemProcessor": { "StartAt": "E", "States": { "E": { "Type": "Pass",

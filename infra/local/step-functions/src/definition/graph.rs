@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::reader::Faults;
-use super::{NO_END, TRANSITION};
+use super::{Graph, Kind, NO_END, SCHEMA, State, TRANSITION};
 
 /// A transition out of a state: its target and the path of the field that names it.
 pub(super) struct Transition {
@@ -58,4 +58,57 @@ pub(super) fn check(
             faults.add(TRANSITION, message, &format!("{at}/{name}"));
         }
     }
+}
+
+/// Checks that no branch or iteration assigns a variable that a scope around it assigns: inner
+/// scopes can read those, never change or hide them.
+pub(super) fn check_scopes(graph: &Graph, outer: &HashSet<&str>, at: &str, faults: &mut Faults) {
+    let mut own = outer.clone();
+    for (name, state) in &graph.states {
+        for (place, variable) in assigned(state) {
+            if outer.contains(variable) {
+                faults.add(
+                    SCHEMA,
+                    format!("Variable '{variable}' is already assigned in an outer scope"),
+                    &format!("{at}/States/{name}/{place}/{variable}"),
+                );
+            }
+            own.insert(variable);
+        }
+    }
+    for (name, state) in &graph.states {
+        match &state.kind {
+            Kind::Parallel { branches, .. } => {
+                for (index, branch) in branches.iter().enumerate() {
+                    let at = format!("{at}/States/{name}/Branches[{index}]");
+                    check_scopes(branch, &own, &at, faults);
+                }
+            }
+            Kind::Map(map) => {
+                let at = format!("{at}/States/{name}/ItemProcessor");
+                check_scopes(&map.processor, &own, &at, faults);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The variables that a state assigns, each with the field that does.
+fn assigned(state: &State) -> Vec<(String, &str)> {
+    let mut found = Vec::new();
+    let mut fields = vec![("Assign".to_owned(), &state.assign)];
+    if let Kind::Choice { rules, .. } = &state.kind {
+        for (index, rule) in rules.iter().enumerate() {
+            fields.push((format!("Choices[{index}]/Assign"), &rule.assign));
+        }
+    }
+    for (index, catcher) in state.catch.iter().enumerate() {
+        fields.push((format!("Catch[{index}]/Assign"), &catcher.assign));
+    }
+    for (place, assign) in fields {
+        for (name, _) in assign {
+            found.push((place.clone(), name.as_str()));
+        }
+    }
+    found
 }

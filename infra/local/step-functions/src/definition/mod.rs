@@ -187,6 +187,19 @@ mod tests {
     }
 
     #[test]
+    fn inner_scopes_have_variables_of_their_own() {
+        let inner = |name: &str| json!({ "StartAt": "B", "States": { "B": { "Type": "Pass", "Assign": { name: 2 }, "End": true } } });
+        let outer = |branches: Value| json!({ "A": { "Type": "Parallel", "Branches": branches, "Assign": { "x": 1 }, "End": true } });
+        assert_eq!(
+            faults(outer(json!([inner("y"), inner("x")]))),
+            [
+                "SCHEMA_VALIDATION_FAILED: Variable 'x' is already assigned in an outer scope at /States/A/Branches[1]/States/B/Assign/x"
+            ]
+        );
+        assert!(faults(outer(json!([inner("y"), inner("y")]))).is_empty());
+    }
+
+    #[test]
     fn jsonpath_is_refused_by_name() {
         let definition = json!({ "StartAt": "A", "States": {
             "A": { "Type": "Pass", "Parameters": { "x.$": "$.y" }, "ResultPath": "$.z", "End": true } } });

@@ -26,6 +26,9 @@ pub(super) fn definition(object: &Map<String, Value>) -> Result<Definition, Vec<
     reader.only(&[&known], &mut faults);
     let timeout_seconds = reader.integer("TimeoutSeconds", 1..=LONGEST_WAIT, &mut faults);
     let graph = read_graph(&reader, 0, &mut faults);
+    if let Some(graph) = &graph {
+        graph::check_scopes(graph, &HashSet::new(), "", &mut faults);
+    }
     match graph {
         Some(graph) if faults.list.is_empty() => {
             Ok(Definition { timeout_seconds, graph: Arc::new(graph) })
