@@ -160,3 +160,128 @@ proptest! {
         });
     }
 }
+
+/// A machine with one of its parts replaced by something else.
+fn damaged() -> impl Strategy<Value = Value> {
+    (machine(), any_json(), any::<prop::sample::Index>()).prop_map(|(mut machine, part, place)| {
+        fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+            let inner: Vec<(String, &Value)> = match value {
+                Value::Object(members) => members.iter().map(|(k, v)| (k.clone(), v)).collect(),
+                Value::Array(items) => {
+                    items.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect()
+                }
+                _ => return,
+            };
+            for (name, value) in inner {
+                let at = format!("{at}/{name}");
+                places(value, &at, found);
+                found.push(at);
+            }
+        }
+        let mut found = Vec::new();
+        places(&machine, "", &mut found);
+        let at: &String = place.get(found.as_slice());
+        *machine.pointer_mut(at).unwrap() = part;
+        machine
+    })
+}
+
+const OPERATIONS: [&str; 20] = [
+    "CreateStateMachine",
+    "UpdateStateMachine",
+    "DescribeStateMachine",
+    "DescribeStateMachineForExecution",
+    "ListStateMachines",
+    "DeleteStateMachine",
+    "ValidateStateMachineDefinition",
+    "StartExecution",
+    "StartSyncExecution",
+    "DescribeExecution",
+    "ListExecutions",
+    "StopExecution",
+    "RedriveExecution",
+    "TestState",
+    "GetExecutionHistory",
+    "SendTaskSuccess",
+    "SendTaskFailure",
+    "SendTaskHeartbeat",
+    "ListTagsForResource",
+    "Nothing",
+];
+
+/// An input with the members that operations read, of the right type or another.
+fn any_input() -> impl Strategy<Value = Value> {
+    let name = prop::sample::select(vec![
+        "name",
+        "definition",
+        "roleArn",
+        "type",
+        "stateMachineArn",
+        "executionArn",
+        "input",
+        "nextToken",
+        "maxResults",
+        "statusFilter",
+        "taskToken",
+        "output",
+        "error",
+        "cause",
+        "variables",
+        "mock",
+        "reverseOrder",
+    ]);
+    let arn = prop_oneof![
+        Just("arn:aws:states:r:1:stateMachine:m0"),
+        Just("arn:aws:states:r:1:execution:m0:x"),
+        Just("arn:aws:states::"),
+    ];
+    let text = prop_oneof![
+        arn.prop_map(Value::from),
+        damaged().prop_map(|machine| Value::from(machine.to_string())),
+        any_json().prop_map(|value| Value::from(value.to_string())),
+        any_json(),
+    ];
+    prop::collection::vec((name, text), 0..8).prop_map(|pairs| {
+        Value::Object(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_damaged_machine_is_judged(machine in damaged()) {
+        if let Err(faults) = validate(&machine.to_string()) {
+            prop_assert!(!faults.is_empty());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn any_request_is_answered(
+        machine in machine(),
+        requests in prop::collection::vec((prop::sample::select(OPERATIONS.to_vec()), any_input()), 40),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let options = EngineOptions { data_dir: folder.path().to_owned(), region: "r".into(), account: "1".into() };
+            let engine = Engine::open(options.clone(), Arc::new(Echo)).await.unwrap();
+            let arn = engine.put_state_machine("m0", &machine.to_string()).await.unwrap();
+            engine.call("StartExecution", json!({ "stateMachineArn": arn, "name": "x" })).await.unwrap();
+            for (operation, input) in requests {
+                // A state under test may wait for long.
+                let call = engine.call(operation, input);
+                if let Ok(Err(error)) = tokio::time::timeout(Duration::from_secs(2), call).await {
+                    assert_ne!(error.status, 500, "{operation}: {error}");
+                }
+            }
+            engine.shutdown().await;
+            // Whatever was done, it can be opened again.
+            Engine::open(options, Arc::new(Echo)).await.unwrap().shutdown().await;
+        });
+    }
+}
