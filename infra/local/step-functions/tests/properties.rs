@@ -181,7 +181,9 @@ fn damaged() -> impl Strategy<Value = Value> {
         let mut found = Vec::new();
         places(&machine, "", &mut found);
         let at: &String = place.get(found.as_slice());
-        *machine.pointer_mut(at).unwrap() = part;
+        if let Some(place) = machine.pointer_mut(at) {
+            *place = part;
+        }
         machine
     })
 }
