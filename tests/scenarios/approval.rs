@@ -27,7 +27,6 @@ fn answered(stack: &Stack, repo: &Repo, answer: &[&str]) -> (Option<i32>, Value)
         (stack.data().exists() && stack.pactctl(&args).code == Some(0)).then_some(())
     });
     let finished = running.wait();
-    assert!(finished.stderr.contains("pactctl approve"), "{}", finished.stderr);
     (finished.code, finished.json())
 }
 
