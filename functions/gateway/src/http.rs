@@ -116,8 +116,11 @@ async fn show_run(
     let id = run_id(&id)?;
     let run = cancel::find(&gateway.ports, id).await?;
     let mut answer = view(&run);
-    // With their callbacks: whoever has the token of this API may answer them.
-    answer["approvals"] = json!(gateway.ports.callbacks.questions(id).await?);
+    if let Some(fields) = answer.as_object_mut() {
+        // With their callbacks: whoever has the token of this API may answer them.
+        let questions = gateway.ports.callbacks.questions(id).await?;
+        fields.insert("approvals".to_owned(), json!(questions));
+    }
     Ok(Json(answer))
 }
 

@@ -103,9 +103,8 @@ const TEST_FOLDERS: &[&str] = &[
 impl Place {
     /// What `path` says.
     pub(crate) fn of(path: &str) -> Self {
-        let set = path
-            .rsplit_once('/')
-            .is_some_and(|(folders, _)| folders.split('/').any(|folder| is_test_set(folder)));
+        let set =
+            path.rsplit_once('/').is_some_and(|(folders, _)| folders.split('/').any(is_test_set));
         let path = path.to_ascii_lowercase();
         let (folders, name) = path.rsplit_once('/').unwrap_or(("", &path));
         let stem = name.split('.').next().unwrap_or_default();
