@@ -83,7 +83,7 @@ pub enum RunStatus {
     RollbackFailed,
     /// Stopped on request.
     Cancelled,
-    /// Took longer than its template allows.
+    /// Took longer than the state machine allows.
     TimedOut,
 }
 

@@ -151,7 +151,7 @@ mod tests {
   "dependencies": {
     "a": {
       "version": "1.0.0",
-      "resolved": "https://registry.npmjs.org/a/-/a-1.0.0.tgz",
+      "resolved": "https://registry.example.org/a/-/a-1.0.0.tgz",
       "requires": { "b": "^1.0.0" },
       "dependencies": {
         "@s/b": {
@@ -187,7 +187,7 @@ mod tests {
     "node_modules/inner": { "resolved": "packages/inner", "link": true },
     "node_modules/a": {
       "version": "1.0.0",
-      "resolved": "https://registry.npmjs.org/a/-/a-1.0.0.tgz"
+      "resolved": "https://registry.example.org/a/-/a-1.0.0.tgz"
     },
     "node_modules/a/node_modules/@s/b": {
       "version": "1.2.0-rc.1"
