@@ -73,6 +73,12 @@ pub(crate) fn is_interactive() -> bool {
     Term::stderr().is_term()
 }
 
+/// Columns of the terminal that progress is drawn on; none when it is no terminal.
+pub(crate) fn width() -> Option<usize> {
+    let (_, columns) = Term::stderr().size_checked()?;
+    is_interactive().then_some(usize::from(columns))
+}
+
 /// Mark and colour of a stage: never by colour alone.
 pub(crate) fn stage_mark(status: StageStatus) -> (&'static str, Style) {
     match status {

@@ -138,10 +138,28 @@ impl Progress {
     }
 }
 
+/// Columns of a line before its summary.
+const BEFORE_SUMMARY: usize = 42;
+
+/// `text`, cut to `columns` where there is such a limit.
+fn fitted(text: &str, columns: Option<usize>) -> String {
+    match columns {
+        Some(columns) if text.chars().count() > columns => {
+            let cut: String = text.chars().take(columns.saturating_sub(1)).collect();
+            format!("{cut}…")
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// `✓ Run unit tests            3.4 s  128 passed`.
 fn line(stage: &StageRecord) -> String {
     let (mark, style) = term::stage_mark(stage.status);
-    let summary = term::plain(stage.summary.lines().next().unwrap_or_default());
+    // On a terminal one line is one line; a file or a pipe gets all of it.
+    let summary = fitted(
+        &term::plain(stage.summary.lines().next().unwrap_or_default()),
+        term::width().map(|width| width.saturating_sub(BEFORE_SUMMARY)),
+    );
     let attempt = match stage.attempt {
         1 => String::new(),
         n => format!(" (attempt {n})"),
@@ -157,4 +175,16 @@ fn line(stage: &StageRecord) -> String {
             summary
         }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_fits_the_terminal_and_is_whole_without_one() {
+        assert_eq!(fitted("eight ok", Some(8)), "eight ok");
+        assert_eq!(fitted("nine is it", Some(8)), "nine is…");
+        assert_eq!(fitted("nine is it", None), "nine is it");
+    }
 }
