@@ -210,7 +210,7 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DirectoryTarget {
-    /// Directory below the deploy agent's root; none: `<repository>/<environment>`.
+    /// Directory below the deploy agent's root; none: `<repository>-<hash>/<environment>`.
     pub path: Option<String>,
     /// Commands that are run in the new release before the switch, each a program with arguments.
     pub build: Vec<Vec<String>>,
