@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::answers;
+use crate::opinion::{ACCOUNT, REGION};
 use crate::script::{Answer, Case};
 use crate::world::World;
 
@@ -85,18 +86,14 @@ pub(crate) struct Report {
 
 /// An engine with one machine.
 pub(crate) struct Bench {
-    engine: Engine,
+    pub(crate) engine: Engine,
     pub(crate) hands: Arc<Hands>,
     machine: String,
     waiting: Arc<Mutex<HashMap<String, oneshot::Sender<StatusChange>>>>,
 }
 
-fn options(folder: &Path) -> EngineOptions {
-    EngineOptions {
-        data_dir: folder.to_owned(),
-        region: "us-east-1".into(),
-        account: "111111111111".into(),
-    }
+pub(crate) fn options(folder: &Path) -> EngineOptions {
+    EngineOptions { data_dir: folder.to_owned(), region: REGION.into(), account: ACCOUNT.into() }
 }
 
 impl Bench {
@@ -179,7 +176,7 @@ impl Bench {
     /// Waits for an execution that goes on after a reopening.
     pub(crate) async fn resume(&self, name: &str) -> Option<Report> {
         let ended = self.wait_for(name);
-        let arn = format!("arn:aws:states:us-east-1:111111111111:execution:pipeline:{name}");
+        let arn = format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:pipeline:{name}");
         let now = self.engine.call("DescribeExecution", json!({ "executionArn": arn })).await;
         let now = now.expect("it is known");
         if now["status"] == "RUNNING" {
@@ -222,23 +219,11 @@ impl Bench {
     async fn report(&self, change: StatusChange) -> Report {
         let mut entered = Vec::new();
         let mut history = String::new();
-        let mut next = Value::Null;
-        loop {
-            let mut ask = json!({ "executionArn": change.execution_arn, "maxResults": 1000 });
-            if next.is_string() {
-                ask["nextToken"] = next;
+        for event in events(&self.engine, &change.execution_arn).await {
+            if let Some(name) = event["stateEnteredEventDetails"]["name"].as_str() {
+                entered.push(name.to_owned());
             }
-            let page = self.engine.call("GetExecutionHistory", ask).await.expect("a history");
-            for event in page["events"].as_array().into_iter().flatten() {
-                if let Some(name) = event["stateEnteredEventDetails"]["name"].as_str() {
-                    entered.push(name.to_owned());
-                }
-                line(&mut history, event);
-            }
-            next = page["nextToken"].clone();
-            if next.is_null() {
-                break;
-            }
+            line(&mut history, &event);
         }
         let world = self.hands.worlds.lock().unwrap()[&change.name].clone();
         Report { world, entered, change, history }
@@ -251,6 +236,22 @@ impl Bench {
     /// The worlds as they are now.
     pub(crate) fn worlds(&self) -> HashMap<String, World> {
         self.hands.worlds.lock().unwrap().clone()
+    }
+}
+
+/// The whole history of an execution.
+pub(crate) async fn events(engine: &Engine, arn: &str) -> Vec<Value> {
+    let mut events = Vec::new();
+    let mut ask = json!({ "executionArn": arn, "maxResults": 1000 });
+    loop {
+        let mut page = engine.call("GetExecutionHistory", ask.clone()).await.expect("a history");
+        if let Value::Array(more) = page["events"].take() {
+            events.extend(more);
+        }
+        if page["nextToken"].is_null() {
+            return events;
+        }
+        ask["nextToken"] = page["nextToken"].take();
     }
 }
 

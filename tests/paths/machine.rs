@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 /// A definition and what the exploration needs to know of it.
 pub(crate) struct Machine {
+    pub(crate) name: &'static str,
     /// With short waits.
     pub(crate) text: String,
     /// Every state by name, those of branches and iterations included.
@@ -17,7 +18,7 @@ pub(crate) struct Machine {
 pub(crate) const BUSY_ATTEMPTS: u64 = 3;
 
 /// Reads `state-machines/<name>.asl.json`.
-pub(crate) fn load(name: &str) -> Machine {
+pub(crate) fn load(name: &'static str) -> Machine {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../state-machines")
         .join(format!("{name}.asl.json"));
@@ -27,7 +28,7 @@ pub(crate) fn load(name: &str) -> Machine {
     shorten(&mut definition);
     let mut states = BTreeMap::new();
     collect(&definition, &mut states);
-    Machine { text: definition.to_string(), states }
+    Machine { name, text: definition.to_string(), states }
 }
 
 /// `${Name}` becomes `Name`.

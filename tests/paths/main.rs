@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "everything here is a test, its helper functions too"
 )]
@@ -14,6 +15,9 @@ mod envelopes;
 mod explore;
 mod invariants;
 mod machine;
+#[path = "../../infra/local/step-functions/tests/differential/opinion.rs"]
+mod opinion;
 mod pipeline;
 mod script;
+mod second_opinion;
 mod world;

@@ -201,7 +201,6 @@ pub(crate) fn judge(reports: &[Report], machine: &Machine, names: &[String]) {
     assert!(wrong == 0, "{wrong} of {} explorations: {kinds:#?}", reports.len());
 }
 
-#[expect(clippy::print_stderr, reason = "a failing exploration has to be legible")]
 fn show(report: &Report, name: &str, broken: &[String]) {
     eprintln!("\n=== {} ({name}): {}", report.world.run_id, report.world.case);
     for what in broken {
@@ -280,7 +279,6 @@ async fn every_path_keeps_the_invariants() {
     say(&format!("{count} executions in {:.1} s", began.elapsed().as_secs_f64()));
 }
 
-#[expect(clippy::print_stderr, reason = "how much was explored is worth knowing")]
 pub(crate) fn say(text: &str) {
     eprintln!("{text}");
 }

@@ -56,6 +56,8 @@ pub(crate) struct World {
     /// What was wrong with a request.
     pub(crate) violations: Vec<String>,
     used: Vec<u64>,
+    /// What each state's task was told, call by call, for who plays it again.
+    pub(crate) told: BTreeMap<String, Vec<Value>>,
     /// A task token that waits for its answer.
     pub(crate) token: Option<(String, Answer)>,
 }
@@ -64,6 +66,17 @@ type Answered = Result<Value, TaskFailure>;
 
 fn failure(error: &str, cause: Option<&str>) -> Answered {
     Err(TaskFailure { error: error.to_owned(), cause: cause.map(str::to_owned) })
+}
+
+/// What a person says; none where nobody says anything that could be understood.
+fn said(answer: Answer) -> Option<Value> {
+    let yes = match answer {
+        Answer::Yes => true,
+        Answer::No => false,
+        Answer::Nothing | Answer::Nameless => return None,
+    };
+    let reason = if yes { None } else { Some("AwaitApproval says no") };
+    Some(json!({ "approved": yes, "by": "ada", "reason": reason }))
 }
 
 impl World {
@@ -82,6 +95,7 @@ impl World {
             order: Vec::new(),
             checks: None,
             violations: Vec::new(),
+            told: BTreeMap::new(),
             token: None,
         }
     }
@@ -106,6 +120,26 @@ impl World {
 
     /// Performs a task as the script says.
     pub(crate) fn perform(&mut self, task: &TaskRequest) -> Answered {
+        let answered = self.decide(task);
+        let mut told = match &answered {
+            Ok(result) => json!({ "result": result }),
+            Err(failure) => json!({ "error": failure.error, "cause": failure.cause }),
+        };
+        if let (Ok(_), Some((_, answer))) = (&answered, &self.token) {
+            match answer {
+                Answer::Nameless => told["token"] = json!({ "error": null }),
+                answer => {
+                    if let Some(said) = said(*answer) {
+                        told["token"] = json!({ "answer": said });
+                    }
+                }
+            }
+        }
+        self.told.entry(task.state.clone()).or_default().push(told);
+        answered
+    }
+
+    fn decide(&mut self, task: &TaskRequest) -> Answered {
         let state = task.state.as_str();
         *self.calls.entry(state.to_owned()).or_default() += 1;
         if !self.order.iter().any(|s| s == state) {
@@ -166,15 +200,9 @@ impl World {
 
     /// Notes the answer that is about to be given, and says what it is.
     pub(crate) fn answer(&mut self, answer: Answer) -> Option<Value> {
-        let yes = match answer {
-            Answer::Yes => true,
-            Answer::No => false,
-            Answer::Nothing | Answer::Nameless => return None,
-        };
-        self.effects.push(Effect::Answered(yes));
-        Some(
-            json!({ "approved": yes, "by": "ada", "reason": if yes { None } else { Some("AwaitApproval says no") } }),
-        )
+        let said = said(answer)?;
+        self.effects.push(Effect::Answered(answer == Answer::Yes));
+        Some(said)
     }
 
     fn act(&mut self, state: &str, intent: &IntentEnvelope, turn: Option<&Turn>) -> Answered {
