@@ -148,30 +148,13 @@ pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
             "This operation is not supported by this type of state machine",
         ));
     }
-    let size = input.page_size()?;
+    let size = input.page_size(1_000)?;
     let before = input.after(KIND)?.unwrap_or(u64::MAX);
-    let wanted = match input.optional("statusFilter")? {
-        None => None,
-        Some(
-            filter @ ("RUNNING" | "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "ABORTED"
-            | "PENDING_REDRIVE"),
-        ) => Some(filter),
-        Some(other) => {
-            return Err(ApiError::validation(format!(
-                "1 validation error detected: Value '{other}' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED, PENDING_REDRIVE]"
-            )));
-        }
-    };
-    let redriven = match input.optional("redriveFilter")? {
-        None => None,
-        Some("REDRIVEN") => Some(true),
-        Some("NOT_REDRIVEN") => Some(false),
-        Some(other) => {
-            return Err(ApiError::validation(format!(
-                "1 validation error detected: Value '{other}' at 'redriveFilter' failed to satisfy constraint: Member must satisfy enum value set: [REDRIVEN, NOT_REDRIVEN]"
-            )));
-        }
-    };
+    let statuses = ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"];
+    let wanted = input.choice("statusFilter", &statuses)?;
+    let redriven = input
+        .choice("redriveFilter", &["REDRIVEN", "NOT_REDRIVEN"])?
+        .map(|filter| filter == "REDRIVEN");
     let runs = inner.runs.read().unwrap_or_else(PoisonError::into_inner);
     let mut page = Vec::new();
     let mut last = None;
@@ -236,7 +219,7 @@ pub(super) fn history(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     const KIND: &str = "history";
     let input = Input(input);
     let run = inner.run(input.arn("executionArn", &["execution"])?)?;
-    let size = input.page_size()?;
+    let size = input.page_size(1_000)?;
     let skip = usize::try_from(input.after(KIND)?.unwrap_or(0)).unwrap_or(usize::MAX);
     let data = input.flag("includeExecutionData").unwrap_or(true);
     let mut events = render(&inner.events(&run)?, &inner.options.region, data);

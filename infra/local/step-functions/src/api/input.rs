@@ -48,17 +48,27 @@ impl Input {
         }
     }
 
-    /// `maxResults`: 0 means the default.
-    pub(super) fn page_size(&self) -> Result<usize, ApiError> {
-        const MOST: u64 = 1_000;
+    /// One of the words that a field may hold.
+    pub(super) fn choice(&self, name: &str, words: &[&str]) -> Result<Option<&str>, ApiError> {
+        match self.optional(name)? {
+            Some(word) if !words.contains(&word) => Err(ApiError::validation(format!(
+                "1 validation error detected: Value '{word}' at '{name}' failed to satisfy constraint: Member must satisfy enum value set: [{}]",
+                words.join(", ")
+            ))),
+            word => Ok(word),
+        }
+    }
+
+    /// `maxResults`, up to `most`: 0 means the default.
+    pub(super) fn page_size(&self, most: u64) -> Result<usize, ApiError> {
         const DEFAULT: usize = 100;
         match self.0.get("maxResults") {
             None | Some(Value::Null) => Ok(DEFAULT),
             Some(value) => match value.as_u64() {
                 Some(0) => Ok(DEFAULT),
-                Some(size) if size <= MOST => Ok(usize::try_from(size).unwrap_or(DEFAULT)),
+                Some(size) if size <= most => Ok(usize::try_from(size).unwrap_or(DEFAULT)),
                 _ => Err(ApiError::validation(format!(
-                    "1 validation error detected: Value '{value}' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to {MOST}"
+                    "1 validation error detected: Value '{value}' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to {most}"
                 ))),
             },
         }

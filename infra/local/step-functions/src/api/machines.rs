@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use serde_json::{Value, json};
 
 use super::input::{Input, check_name, next_token};
-use crate::definition::{Severity, validate};
+use crate::definition::{Severity, validate_as};
 use crate::engine::{Inner, Machine, Record, Revision};
 use crate::error::ApiError;
 use crate::execution::instant_seconds;
@@ -19,15 +19,7 @@ pub(super) async fn create(inner: &Arc<Inner>, input: Value) -> Result<Value, Ap
         return Err(ApiError::arn(role));
     }
     check_name(name)?;
-    let express = match input.optional("type")? {
-        None | Some("STANDARD") => false,
-        Some("EXPRESS") => true,
-        Some(other) => {
-            return Err(ApiError::validation(format!(
-                "1 validation error detected: Value '{other}' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [STANDARD, EXPRESS]"
-            )));
-        }
-    };
+    let express = is_express(&input)?;
     let arn = inner.machine_arn(name);
     if let Ok(known) = inner.machine(&arn) {
         let same = known.revision.text == definition
@@ -44,6 +36,10 @@ pub(super) async fn create(inner: &Arc<Inner>, input: Value) -> Result<Value, Ap
     }
     let machine = inner.store_machine(name, definition, role.to_owned(), express, None).await?;
     Ok(created(&machine))
+}
+
+fn is_express(input: &Input) -> Result<bool, ApiError> {
+    Ok(input.choice("type", &["STANDARD", "EXPRESS"])? == Some("EXPRESS"))
 }
 
 fn created(machine: &Machine) -> Value {
@@ -122,7 +118,7 @@ pub(super) fn describe_for_execution(inner: &Inner, input: Value) -> Result<Valu
 pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     const KIND: &str = "machines";
     let input = Input(input);
-    let size = input.page_size()?;
+    let size = input.page_size(1_000)?;
     let skip = usize::try_from(input.after(KIND)?.unwrap_or(0)).unwrap_or(usize::MAX);
     let mut machines: Vec<Arc<Machine>> =
         inner.machines.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
@@ -163,8 +159,9 @@ pub(super) async fn delete(inner: &Inner, input: Value) -> Result<Value, ApiErro
 pub(super) fn validate_definition(input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
     let definition = input.required("definition")?;
-    let most = input.page_size()?;
-    let faults = validate(definition).err().unwrap_or_default();
+    let express = is_express(&input)?;
+    let most = input.page_size(100)?;
+    let faults = validate_as(definition, express).err().unwrap_or_default();
     let diagnostics: Vec<Value> = faults
         .iter()
         .take(most)

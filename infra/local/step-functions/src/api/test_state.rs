@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::input::Input;
-use crate::definition::{Definition, validate};
+use crate::definition::{Definition, Diagnostic, validate};
 use crate::engine::{Inner, now};
 use crate::error::ApiError;
 use crate::execution::{Completion, Effect, Execution, Identity, LARGEST_DATA, Verdict, verdict};
@@ -46,15 +46,7 @@ pub(super) async fn test_state(inner: &Arc<Inner>, input: Value) -> Result<Value
         None => whole.clone(),
     };
     let mut definition = checked(&alone(&whole, &name, &state)?)?;
-    let level = match input.optional("inspectionLevel")? {
-        None => "INFO",
-        Some(level @ ("INFO" | "DEBUG" | "TRACE")) => level,
-        Some(other) => {
-            return Err(ApiError::validation(format!(
-                "1 validation error detected: Value '{other}' at 'inspectionLevel' failed to satisfy constraint: Member must satisfy enum value set: [INFO, DEBUG, TRACE]"
-            )));
-        }
-    };
+    let level = input.choice("inspectionLevel", &["INFO", "DEBUG", "TRACE"])?.unwrap_or("INFO");
     let mock = mock(&input)?;
     let fans = matches!(state.get("Type").and_then(Value::as_str), Some("Map" | "Parallel"));
     let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
@@ -104,7 +96,7 @@ pub(super) async fn test_state(inner: &Arc<Inner>, input: Value) -> Result<Value
 
 fn checked(machine: &str) -> Result<Definition, ApiError> {
     validate(machine).map_err(|faults| {
-        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let faults: Vec<String> = faults.iter().map(Diagnostic::quoted).collect();
         invalid(faults.join(", "))
     })
 }

@@ -58,6 +58,14 @@ pub struct Diagnostic {
     pub location: Option<String>,
 }
 
+impl Diagnostic {
+    /// The fault as answers of the API quote it, which say `null` for no location.
+    pub(crate) fn quoted(&self) -> String {
+        let location = self.location.as_deref().unwrap_or("null");
+        format!("{}: {} at {location}", self.code, self.message)
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.code, self.message)?;
@@ -72,6 +80,9 @@ pub(crate) const SCHEMA: &str = "SCHEMA_VALIDATION_FAILED";
 const INVALID_JSON: &str = "INVALID_JSON_DESCRIPTION";
 const TRANSITION: &str = "MISSING_TRANSITION_TARGET";
 const NO_END: &str = "MISSING_END_STATE";
+const DUPLICATE: &str = "DUPLICATE_STATE_NAME";
+const STATE_NAME: &str = "INVALID_STATE_NAME";
+const TOO_DEEP: &str = "TOO_DEEPLY_NESTED";
 const BAD_EXPRESSION: &str = "INVALID_JSONATA_EXPRESSION";
 const UNSUPPORTED_EXPRESSION: &str = "UNSUPPORTED_JSONATA_EXPRESSION";
 const UNSUPPORTED_LANGUAGE: &str = "UNSUPPORTED_QUERY_LANGUAGE";
@@ -82,6 +93,11 @@ const UNSUPPORTED_LANGUAGE: &str = "UNSUPPORTED_QUERY_LANGUAGE";
 ///
 /// All faults that were found; never an empty list.
 pub fn validate(definition: &str) -> Result<Definition, Vec<Diagnostic>> {
+    validate_as(definition, false)
+}
+
+/// As [`validate`]; an Express machine may not wait for what it calls.
+pub(crate) fn validate_as(definition: &str, express: bool) -> Result<Definition, Vec<Diagnostic>> {
     let whole = |code, message: &str, location| {
         vec![Diagnostic { severity: Severity::Error, code, message: message.to_owned(), location }]
     };
@@ -98,7 +114,7 @@ pub fn validate(definition: &str) -> Result<Definition, Vec<Diagnostic>> {
     let Value::Object(object) = value else {
         return Err(whole(SCHEMA, "Definition must be a valid JSON object", None));
     };
-    parse::definition(&object)
+    parse::definition(&object, express)
 }
 
 /// A JSON fault as AWS's parser words it.
@@ -175,7 +191,7 @@ mod tests {
             faults(json!({ "A": { "Type": "Pass", "Catch": [], "Parameters": {}, "End": true } })),
             [
                 "SCHEMA_VALIDATION_FAILED: Field 'Catch' is not supported at /States/A",
-                "SCHEMA_VALIDATION_FAILED: Field 'Parameters' is not supported at /States/A",
+                "SCHEMA_VALIDATION_FAILED: The QueryLanguage is set to 'JSONata', but field 'Parameters' is only supported for the 'JSONPath' QueryLanguage at /States/A",
             ]
         );
         assert_eq!(
@@ -188,15 +204,19 @@ mod tests {
 
     #[test]
     fn inner_scopes_have_variables_of_their_own() {
-        let inner = |name: &str| json!({ "StartAt": "B", "States": { "B": { "Type": "Pass", "Assign": { name: 2 }, "End": true } } });
+        let inner = |state: &str, name: &str| json!({ "StartAt": state, "States": { state: { "Type": "Pass", "Assign": { name: 2 }, "End": true } } });
         let outer = |branches: Value| json!({ "A": { "Type": "Parallel", "Branches": branches, "Assign": { "x": 1 }, "End": true } });
         assert_eq!(
-            faults(outer(json!([inner("y"), inner("x")]))),
+            faults(outer(json!([inner("B", "y"), inner("C", "x")]))),
             [
-                "SCHEMA_VALIDATION_FAILED: Variable 'x' is already assigned in an outer scope at /States/A/Branches[1]/States/B/Assign/x"
+                "SCHEMA_VALIDATION_FAILED: Variable 'x' is already assigned in an outer scope at /States/A/Branches[1]/States/C/Assign/x"
             ]
         );
-        assert!(faults(outer(json!([inner("y"), inner("y")]))).is_empty());
+        assert!(faults(outer(json!([inner("B", "y"), inner("C", "y")]))).is_empty());
+        assert_eq!(
+            faults(outer(json!([inner("B", "y"), inner("B", "y")]))),
+            ["DUPLICATE_STATE_NAME: Duplicate State name: B at /States/A/Branches[1]/States/B"]
+        );
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -12,6 +11,7 @@ use super::{
     milliseconds,
 };
 use crate::definition::{Kind, Rule, State, Template, TemplateFault, Wait};
+use crate::instant;
 
 /// What stopped a state: an expression, or an error of its own.
 pub(super) enum Stop {
@@ -246,16 +246,12 @@ impl Execution {
                 let text = self.value_as(id, template, "Timestamp", "string", |value| {
                     value.as_str().map(str::to_owned)
                 })?;
-                let instant: Timestamp = text.parse().map_err(|_| TemplateFault {
+                instant::parse_iso(&text).ok_or_else(|| TemplateFault {
                     location: "Timestamp".to_owned(),
                     sentence: format!(
                         "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"
                     ),
-                })?;
-                // Rounded up: a Wait never ends early.
-                instant
-                    .as_millisecond()
-                    .saturating_add(i64::from(instant.subsec_nanosecond() % 1_000_000 != 0))
+                })?
             }
         };
         self.emit(now, id, 0, Body::Waiting { due });
