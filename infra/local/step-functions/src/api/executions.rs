@@ -6,14 +6,14 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::input::{Input, check_name, next_token};
+use super::input::{Input, LONGEST_CAUSE, LONGEST_ERROR, check_name, next_token};
 use crate::engine::{Command, Inner, Machine, Run, Stage, StatusChange, StatusName, name_for};
 use crate::error::ApiError;
 use crate::execution::{LARGEST_DATA, instant_seconds, render};
 
 /// The machine, the name and the input that a start asks for.
 fn asked(inner: &Inner, input: &Input) -> Result<(Arc<Machine>, String, String), ApiError> {
-    let arn = input.arn("stateMachineArn", &["stateMachine"])?;
+    let arn = input.arn("stateMachineArn", "stateMachine")?;
     let name = match input.optional("name")? {
         Some(name) => {
             check_name(name)?;
@@ -118,7 +118,7 @@ fn facts(run: &Run, state: &StatusChange) -> Map<String, Value> {
 
 pub(super) fn describe(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
-    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
+    let run = inner.run(input.arn("executionArn", "execution")?)?;
     let state = inner.snapshot(&run)?;
     let mut answer = facts(&run, &state);
     if state.output.is_some() {
@@ -141,7 +141,7 @@ pub(super) fn describe(inner: &Inner, input: Value) -> Result<Value, ApiError> {
 pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     const KIND: &str = "executions";
     let input = Input(input);
-    let machine = inner.machine(input.arn("stateMachineArn", &["stateMachine"])?)?;
+    let machine = inner.machine(input.arn("stateMachineArn", "stateMachine")?)?;
     if machine.express {
         return Err(ApiError::new(
             "StateMachineTypeNotSupported",
@@ -200,11 +200,11 @@ pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
 
 pub(super) async fn stop(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
-    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
+    let run = inner.run(input.arn("executionArn", "execution")?)?;
     let (reply, done) = oneshot::channel();
     let command = Command::Stop {
-        error: input.optional("error")?.map(str::to_owned),
-        cause: input.optional("cause")?.map(str::to_owned),
+        error: input.bounded("error", LONGEST_ERROR)?.map(str::to_owned),
+        cause: input.bounded("cause", LONGEST_CAUSE)?.map(str::to_owned),
         reply,
     };
     let stopped = if run.send(command).await { done.await.is_ok() } else { false };
@@ -218,7 +218,7 @@ pub(super) async fn stop(inner: &Inner, input: Value) -> Result<Value, ApiError>
 pub(super) fn history(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     const KIND: &str = "history";
     let input = Input(input);
-    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
+    let run = inner.run(input.arn("executionArn", "execution")?)?;
     let size = input.page_size(1_000)?;
     let skip = usize::try_from(input.after(KIND)?.unwrap_or(0)).unwrap_or(usize::MAX);
     let data = input.flag("includeExecutionData").unwrap_or(true);
@@ -240,7 +240,7 @@ pub(super) fn history(inner: &Inner, input: Value) -> Result<Value, ApiError> {
 
 pub(super) async fn redrive(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
-    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
+    let run = inner.run(input.arn("executionArn", "execution")?)?;
     let at = inner.redrive(&run).await?;
     Ok(json!({ "redriveDate": instant_seconds(at) }))
 }

@@ -3,6 +3,7 @@
 mod graph;
 mod parse;
 mod reader;
+mod rules;
 mod state;
 mod template;
 

@@ -123,6 +123,8 @@ pub(crate) struct Task {
     pub(crate) arguments: Option<Template>,
     pub(crate) timeout: Option<Template>,
     pub(crate) heartbeat: Option<Template>,
+    /// Whom the task acts as: an object with a `RoleArn`.
+    pub(crate) credentials: Option<Template>,
 }
 
 /// What a Task state calls.

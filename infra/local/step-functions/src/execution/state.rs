@@ -114,13 +114,19 @@ impl Execution {
         default: Arc<Value>,
         next: Option<String>,
     ) -> Result<Exit, Stop> {
+        let too_large = || {
+            let name = self.current(id).map_or_else(String::new, |(state, _)| state.name.clone());
+            Stop::Failure(too_large(&name))
+        };
         let assigned = self.assigned(id, assign, &format!("{prefix}Assign"), extra)?;
+        if assigned.as_ref().is_some_and(|variables| !fits(variables)) {
+            return Err(too_large());
+        }
         let output = match output {
             Some(template) => {
                 let value = self.value(id, template, &format!("{prefix}Output"), extra)?;
                 if !fits(&value) {
-                    let name = self.current(id).map_or_else(String::new, |(s, _)| s.name.clone());
-                    return Err(Stop::Failure(too_large(&name)));
+                    return Err(too_large());
                 }
                 Arc::new(value)
             }
@@ -268,6 +274,11 @@ impl Execution {
         let Kind::Task(task) = &state.kind else {
             return Ok(());
         };
+        if task.resource.service == "activity" {
+            // There are no workers here to poll for it.
+            let cause = self.cause(id, "The activity ARN does not exist.");
+            return Err(Stop::Failure(Failure::named("States.Runtime", cause)));
+        }
         let token = task.resource.wait_for_token.then(new_token);
         let parameters = match &task.arguments {
             Some(template) => {
@@ -291,8 +302,16 @@ impl Execution {
         };
         let timeout = seconds(task.timeout.as_ref(), "TimeoutSeconds")?;
         let heartbeat = seconds(task.heartbeat.as_ref(), "HeartbeatSeconds")?;
+        let acts_as = match &task.credentials {
+            Some(template) => {
+                let credentials = self.value(id, template, "Credentials", Extra::default())?;
+                credentials.get("RoleArn").and_then(Value::as_str).map(str::to_owned)
+            }
+            None => None,
+        };
         let last = self.scopes.get(&id).map_or(0, |scope| scope.last);
         let body = Body::TaskScheduled {
+            acts_as,
             resource: task.resource.arn.clone(),
             parameters: Json(Arc::clone(&parameters)),
             timeout,
@@ -400,7 +419,7 @@ pub(super) fn too_large(name: &str) -> Failure {
 }
 
 /// Whether a value is within the limit on payloads.
-pub(super) fn fits(value: &Value) -> bool {
+pub(super) fn fits(value: &impl serde::Serialize) -> bool {
     struct Counter(usize);
     impl std::io::Write for Counter {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
