@@ -259,6 +259,19 @@ async fn single_states() {
     );
     assert_eq!(answer["inspectionData"]["variables"], "{\"c\":3}");
 
+    let bad = json!({ "QueryLanguage": "JSONata", "Type": "Pass", "Output": { "r": "{% $no %}" }, "End": true });
+    let answer = test(bad, json!({})).await.unwrap();
+    assert_eq!(
+        (&answer["status"], &answer["error"], &answer["cause"]),
+        (
+            &json!("FAILED"),
+            &json!("States.QueryEvaluationError"),
+            &json!(
+                "The JSONata expression '$no' specified for the field 'Output/r' returned nothing (undefined)."
+            )
+        )
+    );
+
     let mut failing = task(
         "x",
         json!({ "QueryLanguage": "JSONata", "End": true,

@@ -91,7 +91,15 @@ pub(super) async fn test_state(inner: &Arc<Inner>, input: Value) -> Result<Value
         cause: Some("The test took longer than 300 seconds.".to_owned()),
         ..Verdict::default()
     });
-    Ok(answer(found, given, level))
+    // A test tells what happened without saying where.
+    let place = format!(
+        "An error occurred while executing the state '{name}' (entered at the event id #2). "
+    );
+    let cause = found.cause.map(|cause| match cause.strip_prefix(&place) {
+        Some(rest) => rest.to_owned(),
+        None => cause,
+    });
+    Ok(answer(Verdict { cause, ..found }, given, level))
 }
 
 fn checked(machine: &str) -> Result<Definition, ApiError> {

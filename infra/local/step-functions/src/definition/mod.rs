@@ -99,6 +99,20 @@ pub fn validate(definition: &str) -> Result<Definition, Vec<Diagnostic>> {
 
 /// As [`validate`]; an Express machine may not wait for what it calls.
 pub(crate) fn validate_as(definition: &str, express: bool) -> Result<Definition, Vec<Diagnostic>> {
+    match parse::definition(&read(definition)?, express) {
+        (Some(definition), faults) if faults.is_empty() => Ok(definition),
+        (_, faults) => Err(faults),
+    }
+}
+
+/// A definition that was checked when it was stored. What is refused since then does not keep a
+/// machine from running, as long as there is one.
+pub(crate) fn reread(definition: &str) -> Result<Definition, Vec<Diagnostic>> {
+    let (definition, faults) = parse::definition(&read(definition)?, false);
+    definition.ok_or(faults)
+}
+
+fn read(definition: &str) -> Result<serde_json::Map<String, Value>, Vec<Diagnostic>> {
     let whole = |code, message: &str, location| {
         vec![Diagnostic { severity: Severity::Error, code, message: message.to_owned(), location }]
     };
@@ -112,10 +126,10 @@ pub(crate) fn validate_as(definition: &str, express: bool) -> Result<Definition,
         let (message, location) = json_fault(definition, &error);
         whole(INVALID_JSON, &message, Some(location))
     })?;
-    let Value::Object(object) = value else {
-        return Err(whole(SCHEMA, "Definition must be a valid JSON object", None));
-    };
-    parse::definition(&object, express)
+    match value {
+        Value::Object(object) => Ok(object),
+        _ => Err(whole(SCHEMA, "Definition must be a valid JSON object", None)),
+    }
 }
 
 /// A JSON fault as AWS's parser words it.
@@ -231,5 +245,14 @@ mod tests {
         // Nothing here needs a query language.
         let plain = json!({ "StartAt": "A", "States": { "A": { "Type": "Pass", "Result": 1, "End": true } } });
         assert_eq!(validate(&plain.to_string()).unwrap().state_names(), ["A"]);
+    }
+
+    #[test]
+    fn what_was_stored_still_runs() {
+        let twice = json!({ "QueryLanguage": "JSONata", "StartAt": "A", "States": {
+            "A": { "Type": "Map", "End": true, "ItemProcessor": { "StartAt": "A", "States": { "A": { "Type": "Pass", "End": true } } } } } });
+        assert!(validate(&twice.to_string()).is_err());
+        assert_eq!(reread(&twice.to_string()).unwrap().state_names(), ["A", "A"]);
+        assert!(reread("{}").is_err());
     }
 }

@@ -19,10 +19,11 @@ use crate::instant;
 const DEEPEST: usize = 32;
 pub(super) const LONGEST_WAIT: u64 = 99_999_999;
 
+/// The definition, where it can be made sense of, and all that is wrong with it.
 pub(super) fn definition(
     object: &Map<String, Value>,
     express: bool,
-) -> Result<Definition, Vec<Diagnostic>> {
+) -> (Option<Definition>, Vec<Diagnostic>) {
     let mut faults = Faults::default();
     let jsonata = language(object, "/", false, &mut faults);
     let reader = Reader { object, at: "/", jsonata, whole: jsonata };
@@ -37,12 +38,8 @@ pub(super) fn definition(
             graph::check_express(graph, "", &mut faults);
         }
     }
-    match graph {
-        Some(graph) if faults.list.is_empty() => {
-            Ok(Definition { timeout_seconds, graph: Arc::new(graph) })
-        }
-        _ => Err(faults.list),
-    }
+    let definition = graph.map(|graph| Definition { timeout_seconds, graph: Arc::new(graph) });
+    (definition, faults.list)
 }
 
 /// Whether JSONata holds for `object`, given what holds around it. Whatever is given that is not

@@ -12,25 +12,38 @@ use super::convert::from_json;
 
 type Answer = Result<JValue, EvaluatorError>;
 
-pub(super) fn register(evaluator: &mut Evaluator) -> Result<(), EvaluatorError> {
-    evaluator.register_fn("partition", partition)?;
-    evaluator.register_fn("range", range)?;
-    evaluator.register_fn("hash", hash)?;
-    evaluator.register_fn("uuid", |_: &[JValue]| -> Answer {
-        Ok(JValue::string(Uuid::new_v4().to_string()))
-    })?;
-    evaluator.register_fn("parse", parse)?;
-    evaluator.register_fn_override("random", random)?;
-    // The evaluator's own leave alone or escape more than `encodeURI` does.
-    evaluator.register_fn_override("encodeUrl", |arguments: &[JValue]| -> Answer {
-        encode(arguments, "encodeUrl", ";/?:@&=+$,#")
-    })?;
-    evaluator.register_fn_override("encodeUrlComponent", |arguments: &[JValue]| -> Answer {
-        encode(arguments, "encodeUrlComponent", "")
-    })?;
-    evaluator.register_fn_override("eval", |_: &[JValue]| -> Answer {
-        Err(fault("T1006: Attempted to invoke a non-function"))
-    })
+/// Registers those of the functions that `mentioned` names; most expressions need none.
+pub(super) fn register(
+    evaluator: &mut Evaluator,
+    mentioned: &[String],
+) -> Result<(), EvaluatorError> {
+    for name in mentioned {
+        match name.as_str() {
+            "partition" => evaluator.register_fn("partition", partition)?,
+            "range" => evaluator.register_fn("range", range)?,
+            "hash" => evaluator.register_fn("hash", hash)?,
+            "uuid" => evaluator.register_fn("uuid", |_: &[JValue]| -> Answer {
+                Ok(JValue::string(Uuid::new_v4().to_string()))
+            })?,
+            "parse" => evaluator.register_fn("parse", parse)?,
+            "random" => evaluator.register_fn_override("random", random)?,
+            // The evaluator's own leave alone or escape more than `encodeURI` does.
+            "encodeUrl" => {
+                evaluator.register_fn_override("encodeUrl", |arguments: &[JValue]| -> Answer {
+                    encode(arguments, "encodeUrl", ";/?:@&=+$,#")
+                })?;
+            }
+            "encodeUrlComponent" => evaluator
+                .register_fn_override("encodeUrlComponent", |arguments: &[JValue]| -> Answer {
+                    encode(arguments, "encodeUrlComponent", "")
+                })?,
+            "eval" => evaluator.register_fn_override("eval", |_: &[JValue]| -> Answer {
+                Err(fault("T1006: Attempted to invoke a non-function"))
+            })?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn fault(message: impl Into<String>) -> EvaluatorError {

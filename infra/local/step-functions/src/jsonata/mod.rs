@@ -105,15 +105,14 @@ pub(crate) fn evaluate(
     expression: &Expression,
     environment: &dyn Environment,
 ) -> Result<Value, Fault> {
-    let result =
-        evaluate_node(&expression.ast, bind(expression, environment)).map_err(|message| {
-            // The message leaves out the values; they can be had again.
-            let again = |node: &AstNode| {
-                let value = evaluate_node(node, bind(expression, environment)).ok()?;
-                convert::to_json(&value).ok()
-            };
-            wording::fault(&message, &expression.ast, &again)
-        })?;
+    let result = evaluate_node(&expression.ast, expression, environment).map_err(|message| {
+        // The message leaves out the values; they can be had again.
+        let again = |node: &AstNode| {
+            let value = evaluate_node(node, expression, environment).ok()?;
+            convert::to_json(&value).ok()
+        };
+        wording::fault(&message, &expression.ast, &again)
+    })?;
     if result.is_undefined() {
         return Err(Fault::Undefined);
     }
@@ -134,8 +133,13 @@ fn bind(expression: &Expression, environment: &dyn Environment) -> Context {
     context
 }
 
-/// The value of a node, or the evaluator's message.
-fn evaluate_node(node: &AstNode, context: Context) -> Result<JValue, String> {
+/// The value of a node of `expression`, or the evaluator's message.
+fn evaluate_node(
+    node: &AstNode,
+    expression: &Expression,
+    environment: &dyn Environment,
+) -> Result<JValue, String> {
+    let context = bind(expression, environment);
     let options = EvaluatorOptions {
         timeout_ms: Some(TIME_LIMIT_MS),
         max_stack_depth: Some(DEPTH_LIMIT),
@@ -143,7 +147,7 @@ fn evaluate_node(node: &AstNode, context: Context) -> Result<JValue, String> {
         ..EvaluatorOptions::default()
     };
     let mut evaluator = Evaluator::with_options(context, options);
-    functions::register(&mut evaluator)
+    functions::register(&mut evaluator, &expression.variables)
         .and_then(|()| evaluator.evaluate(node, &JValue::Undefined))
         .map_err(|error| error.message().to_owned())
 }
