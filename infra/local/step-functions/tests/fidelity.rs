@@ -352,6 +352,16 @@ async fn errors_and_who_catches_them() {
     );
     assert_eq!((events.len(), &events[2]["previousEventId"]), (3, &json!(2)));
 
+    // Without a query language there is no evaluation that could fail.
+    let each = json!({ "StartAt": "A", "States": { "A": { "Type": "Map", "ItemProcessor": inner(), "End": true } } });
+    let (ended, events) = run(&engine, "each", &each).await;
+    assert_eq!(ended["error"], "States.Runtime");
+    assert_eq!(
+        ended["cause"],
+        "An error occurred while executing the state 'A' (entered at the event id #2). Reference path \"$\" must point to array."
+    );
+    assert_eq!(events.len(), 3);
+
     // What is too large to assign can be caught.
     let large = task(json!({ "Assign": { "x": "{% $pad('', 262200, 'x') %}" } }));
     let (ended, _) = run(&engine, "large", &caught(large, &all)).await;

@@ -1,5 +1,6 @@
 //! State machine definitions: text in, a checked graph of states out.
 
+mod duplicates;
 mod graph;
 mod parse;
 mod reader;
@@ -99,9 +100,21 @@ pub fn validate(definition: &str) -> Result<Definition, Vec<Diagnostic>> {
 
 /// As [`validate`]; an Express machine may not wait for what it calls.
 pub(crate) fn validate_as(definition: &str, express: bool) -> Result<Definition, Vec<Diagnostic>> {
-    match parse::definition(&read(definition)?, express) {
-        (Some(definition), faults) if faults.is_empty() => Ok(definition),
-        (_, faults) => Err(faults),
+    let object = read(definition)?;
+    let mut faults: Vec<Diagnostic> = duplicates::twice(definition)
+        .into_iter()
+        .map(|(path, name)| Diagnostic {
+            severity: Severity::Error,
+            code: DUPLICATE,
+            message: format!("Duplicate State name: {name}"),
+            location: Some(path),
+        })
+        .collect();
+    let (definition, others) = parse::definition(&object, express);
+    faults.extend(others);
+    match definition {
+        Some(definition) if faults.is_empty() => Ok(definition),
+        _ => Err(faults),
     }
 }
 

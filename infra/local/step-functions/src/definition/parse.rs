@@ -223,7 +223,16 @@ fn read_state(
     if kind.is_none() && faults.list.len() == before {
         faults.add(SCHEMA, "State cannot be read", reader.at);
     }
-    Some(State { name: name.to_owned(), kind: kind?, next, assign, output, retry, catch })
+    Some(State {
+        name: name.to_owned(),
+        jsonata: reader.jsonata,
+        kind: kind?,
+        next,
+        assign,
+        output,
+        retry,
+        catch,
+    })
 }
 
 fn read_next(

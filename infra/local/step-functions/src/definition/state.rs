@@ -79,6 +79,8 @@ impl StateType {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) name: String,
+    /// Whether its query language is JSONata.
+    pub(crate) jsonata: bool,
     pub(crate) kind: Kind,
     /// The state after this one; none when it ends its graph.
     pub(crate) next: Option<String>,

@@ -43,6 +43,10 @@ impl Execution {
                         })?)
                     }
                     None if input.is_array() => None,
+                    None if !state.jsonata => {
+                        let cause = self.cause(id, "Reference path \"$\" must point to array.");
+                        return Err(Stop::Failure(Failure::named("States.Runtime", cause)));
+                    }
                     None => {
                         let sentence = format!("Map state input must be an array but was: {input}");
                         return Err(Stop::Unlocated(sentence));
