@@ -22,6 +22,7 @@ mod definition;
 mod engine;
 mod error;
 mod execution;
+mod instant;
 mod journal;
 mod jsonata;
 mod task;

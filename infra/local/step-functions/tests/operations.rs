@@ -259,6 +259,24 @@ async fn single_states() {
     );
     assert_eq!(answer["inspectionData"]["variables"], "{\"c\":3}");
 
+    let bad = json!({ "QueryLanguage": "JSONata", "Type": "Pass", "Output": { "r": "{% $no %}" }, "End": true });
+    let answer = test(bad, json!({})).await.unwrap();
+    assert_eq!(
+        (&answer["status"], &answer["error"], &answer["cause"]),
+        (
+            &json!("FAILED"),
+            &json!("States.QueryEvaluationError"),
+            &json!(
+                "The JSONata expression '$no' specified for the field 'Output/r' returned nothing (undefined)."
+            )
+        )
+    );
+
+    let told = json!({ "QueryLanguage": "JSONata", "Type": "Succeed", "Output": "{% $states.context.Execution.Name %}" });
+    let answer =
+        test(told, json!({ "context": "{\"Execution\": {\"Name\": \"mine\"}}" })).await.unwrap();
+    assert_eq!(answer["output"], "\"mine\"");
+
     let mut failing = task(
         "x",
         json!({ "QueryLanguage": "JSONata", "End": true,
@@ -272,6 +290,15 @@ async fn single_states() {
         (&answer["status"], &answer["nextState"]),
         (&json!("CAUGHT_ERROR"), &json!("Repair"))
     );
+    // As if it had been tried as often as it may be.
+    let mut tried = mock("Flaky");
+    tried["stateConfiguration"] = json!({ "retrierRetryCount": 3 });
+    let answer = test(failing.clone(), tried).await.unwrap();
+    assert_eq!((&answer["status"], &answer["error"]), (&json!("FAILED"), &json!("Flaky")));
+    let mut inspected = mock("Down");
+    inspected["inspectionLevel"] = json!("DEBUG");
+    let answer = test(failing.clone(), inspected).await.unwrap();
+    assert_eq!(answer["inspectionData"]["errorDetails"], json!({ "catchIndex": 0 }));
     let answer = test(failing.clone(), mock("Other")).await.unwrap();
     assert_eq!((&answer["status"], &answer["cause"]), (&json!("FAILED"), &json!("c")));
     // Without a mock the task is performed.

@@ -65,15 +65,19 @@ fn state(index: usize, count: usize) -> impl Strategy<Value = Value> {
     (0..8_usize, expression, index + 1..count + 1).prop_map(move |(kind, expression, next)| {
         let target = format!("S{next}");
         let catch = json!([{ "ErrorEquals": ["States.ALL"], "Next": target, "Assign": { "x": 1 } }]);
-        let inner = json!({ "StartAt": "I", "States": { "I": { "Type": "Pass", "Output": expression, "End": true } } });
+        // No two states of a machine have one name.
+        let inner = |branch: &str| {
+            let name = format!("I{index}{branch}");
+            json!({ "StartAt": name, "States": { name: { "Type": "Pass", "Output": expression, "End": true } } })
+        };
         match kind {
             0 => json!({ "Type": "Pass", "Output": expression, "Next": target }),
             1 => json!({ "Type": "Pass", "Assign": { "x": expression }, "Next": target }),
             2 => json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": { "v": expression }, "Catch": catch, "Next": target }),
             3 => json!({ "Type": "Task", "Resource": "arn:aws:lambda:r:1:function:f", "Arguments": { "fail": "E" }, "Catch": catch, "Next": target }),
             4 => json!({ "Type": "Choice", "Choices": [{ "Condition": expression_condition(expression), "Next": target }], "Default": target }),
-            5 => json!({ "Type": "Parallel", "Branches": [inner, inner], "Catch": catch, "Next": target }),
-            6 => json!({ "Type": "Map", "Items": expression_items(expression), "ItemProcessor": inner, "Catch": catch, "Next": target }),
+            5 => json!({ "Type": "Parallel", "Branches": [inner("a"), inner("b")], "Catch": catch, "Next": target }),
+            6 => json!({ "Type": "Map", "Items": expression_items(expression), "ItemProcessor": inner(""), "Catch": catch, "Next": target }),
             _ => json!({ "Type": "Wait", "Seconds": 0, "Output": expression, "Next": target }),
         }
     })

@@ -6,14 +6,14 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::input::{Input, check_name, next_token};
+use super::input::{Input, LONGEST_CAUSE, LONGEST_ERROR, check_name, next_token};
 use crate::engine::{Command, Inner, Machine, Run, Stage, StatusChange, StatusName, name_for};
 use crate::error::ApiError;
 use crate::execution::{LARGEST_DATA, instant_seconds, render};
 
 /// The machine, the name and the input that a start asks for.
 fn asked(inner: &Inner, input: &Input) -> Result<(Arc<Machine>, String, String), ApiError> {
-    let arn = input.arn("stateMachineArn", &["stateMachine"])?;
+    let arn = input.arn("stateMachineArn", "stateMachine")?;
     let name = match input.optional("name")? {
         Some(name) => {
             check_name(name)?;
@@ -118,7 +118,7 @@ fn facts(run: &Run, state: &StatusChange) -> Map<String, Value> {
 
 pub(super) fn describe(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
-    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
+    let run = inner.run(input.arn("executionArn", "execution")?)?;
     let state = inner.snapshot(&run)?;
     let mut answer = facts(&run, &state);
     if state.output.is_some() {
@@ -141,37 +141,20 @@ pub(super) fn describe(inner: &Inner, input: Value) -> Result<Value, ApiError> {
 pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     const KIND: &str = "executions";
     let input = Input(input);
-    let machine = inner.machine(input.arn("stateMachineArn", &["stateMachine"])?)?;
+    let machine = inner.machine(input.arn("stateMachineArn", "stateMachine")?)?;
     if machine.express {
         return Err(ApiError::new(
             "StateMachineTypeNotSupported",
             "This operation is not supported by this type of state machine",
         ));
     }
-    let size = input.page_size()?;
+    let size = input.page_size(1_000)?;
     let before = input.after(KIND)?.unwrap_or(u64::MAX);
-    let wanted = match input.optional("statusFilter")? {
-        None => None,
-        Some(
-            filter @ ("RUNNING" | "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "ABORTED"
-            | "PENDING_REDRIVE"),
-        ) => Some(filter),
-        Some(other) => {
-            return Err(ApiError::validation(format!(
-                "1 validation error detected: Value '{other}' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED, PENDING_REDRIVE]"
-            )));
-        }
-    };
-    let redriven = match input.optional("redriveFilter")? {
-        None => None,
-        Some("REDRIVEN") => Some(true),
-        Some("NOT_REDRIVEN") => Some(false),
-        Some(other) => {
-            return Err(ApiError::validation(format!(
-                "1 validation error detected: Value '{other}' at 'redriveFilter' failed to satisfy constraint: Member must satisfy enum value set: [REDRIVEN, NOT_REDRIVEN]"
-            )));
-        }
-    };
+    let statuses = ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"];
+    let wanted = input.choice("statusFilter", &statuses)?;
+    let redriven = input
+        .choice("redriveFilter", &["REDRIVEN", "NOT_REDRIVEN"])?
+        .map(|filter| filter == "REDRIVEN");
     let runs = inner.runs.read().unwrap_or_else(PoisonError::into_inner);
     let mut page = Vec::new();
     let mut last = None;
@@ -217,11 +200,11 @@ pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
 
 pub(super) async fn stop(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
-    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
+    let run = inner.run(input.arn("executionArn", "execution")?)?;
     let (reply, done) = oneshot::channel();
     let command = Command::Stop {
-        error: input.optional("error")?.map(str::to_owned),
-        cause: input.optional("cause")?.map(str::to_owned),
+        error: input.bounded("error", LONGEST_ERROR)?.map(str::to_owned),
+        cause: input.bounded("cause", LONGEST_CAUSE)?.map(str::to_owned),
         reply,
     };
     let stopped = if run.send(command).await { done.await.is_ok() } else { false };
@@ -235,8 +218,8 @@ pub(super) async fn stop(inner: &Inner, input: Value) -> Result<Value, ApiError>
 pub(super) fn history(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     const KIND: &str = "history";
     let input = Input(input);
-    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
-    let size = input.page_size()?;
+    let run = inner.run(input.arn("executionArn", "execution")?)?;
+    let size = input.page_size(1_000)?;
     let skip = usize::try_from(input.after(KIND)?.unwrap_or(0)).unwrap_or(usize::MAX);
     let data = input.flag("includeExecutionData").unwrap_or(true);
     let mut events = render(&inner.events(&run)?, &inner.options.region, data);
@@ -257,7 +240,7 @@ pub(super) fn history(inner: &Inner, input: Value) -> Result<Value, ApiError> {
 
 pub(super) async fn redrive(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
-    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
+    let run = inner.run(input.arn("executionArn", "execution")?)?;
     let at = inner.redrive(&run).await?;
     Ok(json!({ "redriveDate": instant_seconds(at) }))
 }

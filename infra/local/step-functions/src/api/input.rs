@@ -6,6 +6,10 @@ use serde_json::Value;
 
 use crate::error::ApiError;
 
+/// The longest name of an error, and the longest cause.
+pub(super) const LONGEST_ERROR: usize = 256;
+pub(super) const LONGEST_CAUSE: usize = 32_768;
+
 /// The input of an operation.
 pub(super) struct Input(pub(super) Value);
 
@@ -32,33 +36,55 @@ impl Input {
         self.0.get(name).and_then(Value::as_bool)
     }
 
+    /// Text of at most `most` characters.
+    pub(super) fn bounded(&self, name: &str, most: usize) -> Result<Option<&str>, ApiError> {
+        let text = self.optional(name)?;
+        if let Some(text) = text {
+            check_length(name, text, 0, most)?;
+        }
+        Ok(text)
+    }
+
     /// The ARN in `name`, which must be of the given kind (`stateMachine`, `execution`).
-    pub(super) fn arn(&self, name: &str, kinds: &[&str]) -> Result<&str, ApiError> {
+    pub(super) fn arn(&self, name: &str, wanted: &str) -> Result<&str, ApiError> {
+        const LONGEST: usize = 256;
         let arn = self.required(name)?;
+        check_length(name, arn, 1, LONGEST)?;
         let parts: Vec<&str> = arn.split(':').collect();
         match parts.as_slice() {
-            ["arn", _, "states", _, _, kind, rest @ ..]
-                if kinds.contains(kind)
-                    && rest.iter().all(|part| !part.is_empty())
-                    && !rest.is_empty() =>
+            ["arn", _, "states", _, _, kind, ..] if *kind != wanted => {
+                Err(ApiError::arn(&format!("Resource type not valid in this context: {kind}")))
+            }
+            ["arn", _, "states", _, _, _, rest @ ..]
+                if !rest.is_empty() && rest.iter().all(|part| !part.is_empty()) =>
             {
                 Ok(arn)
             }
-            _ => Err(ApiError::arn(arn)),
+            _ => Err(ApiError::arn(&format!("Invalid ARN prefix: {arn}"))),
         }
     }
 
-    /// `maxResults`: 0 means the default.
-    pub(super) fn page_size(&self) -> Result<usize, ApiError> {
-        const MOST: u64 = 1_000;
+    /// One of the words that a field may hold.
+    pub(super) fn choice(&self, name: &str, words: &[&str]) -> Result<Option<&str>, ApiError> {
+        match self.optional(name)? {
+            Some(word) if !words.contains(&word) => Err(ApiError::validation(format!(
+                "1 validation error detected: Value '{word}' at '{name}' failed to satisfy constraint: Member must satisfy enum value set: [{}]",
+                words.join(", ")
+            ))),
+            word => Ok(word),
+        }
+    }
+
+    /// `maxResults`, up to `most`: 0 means the default.
+    pub(super) fn page_size(&self, most: u64) -> Result<usize, ApiError> {
         const DEFAULT: usize = 100;
         match self.0.get("maxResults") {
             None | Some(Value::Null) => Ok(DEFAULT),
             Some(value) => match value.as_u64() {
                 Some(0) => Ok(DEFAULT),
-                Some(size) if size <= MOST => Ok(usize::try_from(size).unwrap_or(DEFAULT)),
+                Some(size) if size <= most => Ok(usize::try_from(size).unwrap_or(DEFAULT)),
                 _ => Err(ApiError::validation(format!(
-                    "1 validation error detected: Value '{value}' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to {MOST}"
+                    "1 validation error detected: Value '{value}' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to {most}"
                 ))),
             },
         }
@@ -86,12 +112,35 @@ pub(super) fn next_token(kind: &str, after: u64) -> Value {
     Value::String(URL_SAFE_NO_PAD.encode(format!("{kind} {after}")))
 }
 
+/// Checks how many characters a field has.
+pub(super) fn check_length(
+    field: &str,
+    text: &str,
+    least: usize,
+    most: usize,
+) -> Result<(), ApiError> {
+    let length = text.chars().count();
+    let limit = if length < least {
+        format!("greater than or equal to {least}")
+    } else if length > most {
+        format!("less than or equal to {most}")
+    } else {
+        return Ok(());
+    };
+    // Long values are not repeated.
+    let shown = if text.len() <= 1_024 { format!("Value '{text}'") } else { "Value".to_owned() };
+    Err(ApiError::validation(format!(
+        "1 validation error detected: {shown} at '{field}' failed to satisfy constraint: Member must have length {limit}"
+    )))
+}
+
 /// Checks the name of a state machine or an execution.
 pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
     const LONGEST: usize = 80;
+    check_length("name", name, 1, LONGEST)?;
     let bad =
         |c: char| c.is_whitespace() || c.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c);
-    if name.is_empty() || name.chars().count() > LONGEST || name.contains(bad) {
+    if name.contains(bad) {
         return Err(ApiError::new("InvalidName", format!("Invalid Name: '{name}'")));
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use serde_json::{Value, json};
 
 use super::input::{Input, check_name, next_token};
-use crate::definition::{Severity, validate};
+use crate::definition::{Severity, validate_as};
 use crate::engine::{Inner, Machine, Record, Revision};
 use crate::error::ApiError;
 use crate::execution::instant_seconds;
@@ -15,24 +15,16 @@ pub(super) async fn create(inner: &Arc<Inner>, input: Value) -> Result<Value, Ap
     let name = input.required("name")?;
     let definition = input.required("definition")?;
     let role = input.required("roleArn")?;
-    if !role.starts_with("arn:") {
-        return Err(ApiError::arn(role));
-    }
     check_name(name)?;
-    let express = match input.optional("type")? {
-        None | Some("STANDARD") => false,
-        Some("EXPRESS") => true,
-        Some(other) => {
-            return Err(ApiError::validation(format!(
-                "1 validation error detected: Value '{other}' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [STANDARD, EXPRESS]"
-            )));
-        }
-    };
+    check_role(role)?;
+    if input.flag("publish").unwrap_or(false) {
+        return Err(ApiError::validation("This engine keeps no versions: publish must be false"));
+    }
+    let express = is_express(&input)?;
     let arn = inner.machine_arn(name);
     if let Ok(known) = inner.machine(&arn) {
-        let same = known.revision.text == definition
-            && known.revision.role == role
-            && known.express == express;
+        // Asked for once more: another role makes no difference.
+        let same = known.revision.text == definition && known.express == express;
         return if same {
             Ok(created(&known))
         } else {
@@ -46,6 +38,17 @@ pub(super) async fn create(inner: &Arc<Inner>, input: Value) -> Result<Value, Ap
     Ok(created(&machine))
 }
 
+fn check_role(role: &str) -> Result<(), ApiError> {
+    if role.starts_with("arn:") {
+        return Ok(());
+    }
+    Err(ApiError::arn(&format!("Invalid ARN prefix: {role}")))
+}
+
+fn is_express(input: &Input) -> Result<bool, ApiError> {
+    Ok(input.choice("type", &["STANDARD", "EXPRESS"])? == Some("EXPRESS"))
+}
+
 fn created(machine: &Machine) -> Value {
     json!({
         "stateMachineArn": machine.arn,
@@ -55,9 +58,10 @@ fn created(machine: &Machine) -> Value {
 
 pub(super) async fn update(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
-    let machine = inner.machine(input.arn("stateMachineArn", &["stateMachine"])?)?;
+    let machine = inner.machine(input.arn("stateMachineArn", "stateMachine")?)?;
     let definition = input.optional("definition")?;
     let role = input.optional("roleArn")?;
+    role.map_or(Ok(()), check_role)?;
     if definition.is_none() && role.is_none() {
         return Err(ApiError::new(
             "MissingRequiredParameter",
@@ -92,37 +96,56 @@ fn details(arn: &str, name: &str, revision: &Revision) -> Value {
         "loggingConfiguration": { "level": "OFF", "includeExecutionData": false },
         "tracingConfiguration": { "enabled": false },
         "encryptionConfiguration": { "type": "AWS_OWNED_KEY" },
-        "revisionId": revision.id,
     })
 }
 
 pub(super) fn describe(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
-    let machine = inner.machine(input.arn("stateMachineArn", &["stateMachine"])?)?;
+    let machine = inner.machine(input.arn("stateMachineArn", "stateMachine")?)?;
     let mut answer = details(&machine.arn, &machine.name, &machine.revision);
     if let Some(object) = answer.as_object_mut() {
         object.insert("status".to_owned(), json!("ACTIVE"));
         object.insert("type".to_owned(), json!(kind(machine.express)));
         object.insert("creationDate".to_owned(), instant_seconds(machine.created));
+        // The first revision has no id.
+        if machine.revision.updated > machine.created {
+            object.insert("revisionId".to_owned(), json!(machine.revision.id));
+        }
     }
     Ok(answer)
 }
 
 pub(super) fn describe_for_execution(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
-    let run = inner.run(input.arn("executionArn", &["execution"])?)?;
+    let run = inner.run(input.arn("executionArn", "execution")?)?;
     let name = run.machine_arn.rsplit(':').next().unwrap_or_default();
     let mut answer = details(&run.machine_arn, name, &run.revision);
     if let Some(object) = answer.as_object_mut() {
         object.insert("updateDate".to_owned(), instant_seconds(run.revision.updated));
+        let first = inner
+            .machine(&run.machine_arn)
+            .is_ok_and(|machine| machine.created == run.revision.updated);
+        if !first {
+            object.insert("revisionId".to_owned(), json!(run.revision.id));
+        }
     }
     Ok(answer)
+}
+
+/// The tags of a resource, of which this engine keeps none.
+pub(super) fn tags(inner: &Inner, input: Value) -> Result<Value, ApiError> {
+    let input = Input(input);
+    let arn = input.arn("resourceArn", "stateMachine")?;
+    match inner.machine(arn) {
+        Ok(_) => Ok(json!({ "tags": [] })),
+        Err(_) => Err(ApiError::new("ResourceNotFound", format!("Resource not found: '{arn}'"))),
+    }
 }
 
 pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     const KIND: &str = "machines";
     let input = Input(input);
-    let size = input.page_size()?;
+    let size = input.page_size(1_000)?;
     let skip = usize::try_from(input.after(KIND)?.unwrap_or(0)).unwrap_or(usize::MAX);
     let mut machines: Vec<Arc<Machine>> =
         inner.machines.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
@@ -152,7 +175,7 @@ pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
 
 pub(super) async fn delete(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
-    let arn = input.arn("stateMachineArn", &["stateMachine"])?;
+    let arn = input.arn("stateMachineArn", "stateMachine")?;
     if inner.machine(arn).is_ok() {
         inner.write(&Record::MachineDeleted { arn: arn.into() }).await?;
         inner.machines.write().unwrap_or_else(PoisonError::into_inner).remove(arn);
@@ -163,8 +186,9 @@ pub(super) async fn delete(inner: &Inner, input: Value) -> Result<Value, ApiErro
 pub(super) fn validate_definition(input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
     let definition = input.required("definition")?;
-    let most = input.page_size()?;
-    let faults = validate(definition).err().unwrap_or_default();
+    let express = is_express(&input)?;
+    let most = input.page_size(100)?;
+    let faults = validate_as(definition, express).err().unwrap_or_default();
     let diagnostics: Vec<Value> = faults
         .iter()
         .take(most)

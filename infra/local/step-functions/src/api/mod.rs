@@ -42,7 +42,7 @@ pub(crate) async fn call(
         "SendTaskSuccess" => tasks::success(inner, input).await,
         "SendTaskFailure" => tasks::failure(inner, input).await,
         "SendTaskHeartbeat" => tasks::heartbeat(inner, input).await,
-        "ListTagsForResource" => Ok(serde_json::json!({ "tags": [] })),
+        "ListTagsForResource" => machines::tags(inner, input),
         _ => Err(ApiError::new(
             "UnknownOperationException",
             format!("The operation '{operation}' is not supported."),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::input::Input;
+use super::input::{Input, LONGEST_CAUSE, LONGEST_ERROR};
 use crate::engine::{Command, Inner, Run, lock};
 use crate::error::ApiError;
 use crate::execution::{Completion, LARGEST_DATA, ScopeId};
@@ -59,8 +59,8 @@ pub(super) async fn success(inner: &Inner, input: Value) -> Result<Value, ApiErr
 pub(super) async fn failure(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
     let completion = Completion::Failed {
-        error: input.optional("error")?.map(str::to_owned),
-        cause: input.optional("cause")?.map(str::to_owned),
+        error: input.bounded("error", LONGEST_ERROR)?.map(str::to_owned),
+        cause: input.bounded("cause", LONGEST_CAUSE)?.map(str::to_owned),
     };
     complete(inner, input.required("taskToken")?, completion).await
 }

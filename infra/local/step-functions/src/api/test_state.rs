@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::input::Input;
-use crate::definition::{Definition, validate};
+use crate::definition::{Definition, Diagnostic, validate};
 use crate::engine::{Inner, now};
 use crate::error::ApiError;
 use crate::execution::{Completion, Effect, Execution, Identity, LARGEST_DATA, Verdict, verdict};
@@ -35,6 +35,15 @@ fn json_field(input: &Input, name: &str, code: &str) -> Result<Option<Value>, Ap
         .transpose()
 }
 
+/// A JSON object, as text, in a field; empty where there is none.
+fn object_field(input: &Input, name: &str) -> Result<Map<String, Value>, ApiError> {
+    match json_field(input, name, "ValidationException")? {
+        None => Ok(Map::new()),
+        Some(Value::Object(members)) => Ok(members),
+        Some(_) => Err(ApiError::validation(format!("'{name}' must be a JSON object"))),
+    }
+}
+
 pub(super) async fn test_state(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
     let text = input.required("definition")?;
@@ -46,15 +55,7 @@ pub(super) async fn test_state(inner: &Arc<Inner>, input: Value) -> Result<Value
         None => whole.clone(),
     };
     let mut definition = checked(&alone(&whole, &name, &state)?)?;
-    let level = match input.optional("inspectionLevel")? {
-        None => "INFO",
-        Some(level @ ("INFO" | "DEBUG" | "TRACE")) => level,
-        Some(other) => {
-            return Err(ApiError::validation(format!(
-                "1 validation error detected: Value '{other}' at 'inspectionLevel' failed to satisfy constraint: Member must satisfy enum value set: [INFO, DEBUG, TRACE]"
-            )));
-        }
-    };
+    let level = input.choice("inspectionLevel", &["INFO", "DEBUG", "TRACE"])?.unwrap_or("INFO");
     let mock = mock(&input)?;
     let fans = matches!(state.get("Type").and_then(Value::as_str), Some("Map" | "Parallel"));
     let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
@@ -75,11 +76,13 @@ pub(super) async fn test_state(inner: &Arc<Inner>, input: Value) -> Result<Value
             "Invalid State Machine Execution Input: it must be JSON of at most 262144 bytes",
         ));
     }
-    let variables = match json_field(&input, "variables", "ValidationException")? {
-        None => Map::new(),
-        Some(Value::Object(variables)) => variables,
-        Some(_) => return Err(ApiError::validation("'variables' must be a JSON object")),
-    };
+    let variables = object_field(&input, "variables")?;
+    let context = object_field(&input, "context")?;
+    let configuration = input.0.get("stateConfiguration");
+    let retries = configuration
+        .and_then(|configuration| configuration.get("retrierRetryCount"))
+        .and_then(Value::as_u64)
+        .unwrap_or(0);
     let role = input.optional("roleArn")?.unwrap_or_default().to_owned();
     let machine_arn = inner.machine_arn("TestState");
     let identity = Identity {
@@ -92,19 +95,31 @@ pub(super) async fn test_state(inner: &Arc<Inner>, input: Value) -> Result<Value
     let mut execution = Execution::new(identity, definition);
     execution.start(given.to_owned(), now());
     execution.preset(variables);
-    let found = tokio::time::timeout(LONGEST, run(inner, execution, mock)).await;
+    execution.give_context(context);
+    let running = run(inner, &mut execution, mock, retries);
+    let found = tokio::time::timeout(LONGEST, running).await;
     let found = found.unwrap_or_else(|_| Verdict {
         status: "FAILED",
         error: Some("States.Timeout".to_owned()),
         cause: Some("The test took longer than 300 seconds.".to_owned()),
         ..Verdict::default()
     });
-    Ok(answer(found, given, level))
+    // A test tells what happened without saying where.
+    let place = format!(
+        "An error occurred while executing the state '{name}' (entered at the event id #2). "
+    );
+    let cause = found.cause.map(|cause| match cause.strip_prefix(&place) {
+        Some(rest) => rest.to_owned(),
+        None => cause,
+    });
+    let error = found.error.as_deref().filter(|_| found.status == "CAUGHT_ERROR");
+    let catcher = error.and_then(|error| execution.catcher(&name, error));
+    Ok(answer(Verdict { cause, catcher, ..found }, given, level))
 }
 
 fn checked(machine: &str) -> Result<Definition, ApiError> {
     validate(machine).map_err(|faults| {
-        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let faults: Vec<String> = faults.iter().map(Diagnostic::quoted).collect();
         invalid(faults.join(", "))
     })
 }
@@ -180,14 +195,16 @@ fn mock(input: &Input) -> Result<Option<Result<Value, TaskFailure>>, ApiError> {
 
 async fn run(
     inner: &Arc<Inner>,
-    mut execution: Execution,
+    execution: &mut Execution,
     mock: Option<Result<Value, TaskFailure>>,
+    retries: u64,
 ) -> Verdict {
     let mut events = Vec::new();
     loop {
         execution.run(now());
         if let Some(outcome) = mock.clone().filter(|_| execution.is_fanned_out()) {
             let outcome: Completion = outcome.into();
+            execution.count_retries(retries);
             execution.end_fan(now(), outcome);
         }
         events.extend(execution.take_events());
@@ -225,6 +242,7 @@ async fn run(
                 }
             };
             busy = true;
+            execution.count_retries(retries);
             match (outcome, token) {
                 (Some(outcome), Some(token)) => {
                     execution.complete_token(now(), scope, &token, outcome.into());
@@ -271,6 +289,9 @@ fn answer(found: Verdict, input: &str, level: &str) -> Value {
         }
         if let Some(variables) = found.assigned {
             inspection.insert("variables".to_owned(), text(&Value::Object(variables)));
+        }
+        if let Some(index) = found.catcher {
+            inspection.insert("errorDetails".to_owned(), json!({ "catchIndex": index }));
         }
         if let Some((index, milliseconds)) = found.retry {
             let details = json!({

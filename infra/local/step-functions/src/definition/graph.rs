@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::reader::Faults;
-use super::{Graph, Kind, NO_END, SCHEMA, State, TRANSITION};
+use super::{DUPLICATE, Graph, Kind, NO_END, SCHEMA, State, TRANSITION};
 
 /// A transition out of a state: its target and the path of the field that names it.
 pub(super) struct Transition {
@@ -60,11 +60,31 @@ pub(super) fn check(
     }
 }
 
+/// The states of a graph by name, so that faults have an order.
+fn sorted(graph: &Graph) -> Vec<(&String, &State)> {
+    let mut states: Vec<_> = graph.states.iter().map(|(name, state)| (name, &**state)).collect();
+    states.sort_by_key(|(name, _)| *name);
+    states
+}
+
+/// The graphs below a state, each with its path.
+fn inner<'a>(state: &'a State, at: &str) -> Vec<(&'a Graph, String)> {
+    match &state.kind {
+        Kind::Parallel { branches, .. } => branches
+            .iter()
+            .enumerate()
+            .map(|(index, branch)| (&**branch, format!("{at}/Branches[{index}]")))
+            .collect(),
+        Kind::Map(map) => vec![(&*map.processor, format!("{at}/ItemProcessor"))],
+        _ => Vec::new(),
+    }
+}
+
 /// Checks that no branch or iteration assigns a variable that a scope around it assigns: inner
 /// scopes can read those, never change or hide them.
 pub(super) fn check_scopes(graph: &Graph, outer: &HashSet<&str>, at: &str, faults: &mut Faults) {
     let mut own = outer.clone();
-    for (name, state) in &graph.states {
+    for (name, state) in sorted(graph) {
         for (place, variable) in assigned(state) {
             if outer.contains(variable) {
                 faults.add(
@@ -76,19 +96,52 @@ pub(super) fn check_scopes(graph: &Graph, outer: &HashSet<&str>, at: &str, fault
             own.insert(variable);
         }
     }
-    for (name, state) in &graph.states {
-        match &state.kind {
-            Kind::Parallel { branches, .. } => {
-                for (index, branch) in branches.iter().enumerate() {
-                    let at = format!("{at}/States/{name}/Branches[{index}]");
-                    check_scopes(branch, &own, &at, faults);
-                }
+    for (name, state) in sorted(graph) {
+        for (graph, at) in inner(state, &format!("{at}/States/{name}")) {
+            check_scopes(graph, &own, &at, faults);
+        }
+    }
+}
+
+/// Checks that no two states of the machine have one name.
+pub(super) fn check_names<'a>(
+    graph: &'a Graph,
+    known: &mut HashSet<&'a str>,
+    at: &str,
+    faults: &mut Faults,
+) {
+    for (name, _) in sorted(graph) {
+        if !known.insert(name) {
+            let message = format!("Duplicate State name: {name}");
+            faults.add(DUPLICATE, message, &format!("{at}/States/{name}"));
+        }
+    }
+    for (name, state) in sorted(graph) {
+        for (graph, at) in inner(state, &format!("{at}/States/{name}")) {
+            check_names(graph, known, &at, faults);
+        }
+    }
+}
+
+/// Checks that an Express machine waits for nothing that it calls.
+pub(super) fn check_express(graph: &Graph, at: &str, faults: &mut Faults) {
+    for (name, state) in sorted(graph) {
+        let at = format!("{at}/States/{name}");
+        if let Kind::Task(task) = &state.kind {
+            let patterns = [".waitForTaskToken", ".sync"];
+            let action = &task.resource.action;
+            if let Some(pattern) = patterns.iter().find(|pattern| action.contains(**pattern)) {
+                let message = format!(
+                    "Express state machine does not support '{pattern}' service integration"
+                );
+                faults.add(SCHEMA, message, &format!("{at}/Resource"));
+            } else if task.resource.service == "activity" {
+                let message = "Express state machine does not support Activity ARN";
+                faults.add(SCHEMA, message, &format!("{at}/Resource"));
             }
-            Kind::Map(map) => {
-                let at = format!("{at}/States/{name}/ItemProcessor");
-                check_scopes(&map.processor, &own, &at, faults);
-            }
-            _ => {}
+        }
+        for (graph, at) in inner(state, &at) {
+            check_express(graph, &at, faults);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! State machine definitions: text in, a checked graph of states out.
 
+mod duplicates;
 mod graph;
 mod parse;
 mod reader;
+mod rules;
 mod state;
 mod template;
 
@@ -58,6 +60,14 @@ pub struct Diagnostic {
     pub location: Option<String>,
 }
 
+impl Diagnostic {
+    /// The fault as answers of the API quote it, which say `null` for no location.
+    pub(crate) fn quoted(&self) -> String {
+        let location = self.location.as_deref().unwrap_or("null");
+        format!("{}: {} at {location}", self.code, self.message)
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.code, self.message)?;
@@ -72,6 +82,9 @@ pub(crate) const SCHEMA: &str = "SCHEMA_VALIDATION_FAILED";
 const INVALID_JSON: &str = "INVALID_JSON_DESCRIPTION";
 const TRANSITION: &str = "MISSING_TRANSITION_TARGET";
 const NO_END: &str = "MISSING_END_STATE";
+const DUPLICATE: &str = "DUPLICATE_STATE_NAME";
+const STATE_NAME: &str = "INVALID_STATE_NAME";
+const TOO_DEEP: &str = "TOO_DEEPLY_NESTED";
 const BAD_EXPRESSION: &str = "INVALID_JSONATA_EXPRESSION";
 const UNSUPPORTED_EXPRESSION: &str = "UNSUPPORTED_JSONATA_EXPRESSION";
 const UNSUPPORTED_LANGUAGE: &str = "UNSUPPORTED_QUERY_LANGUAGE";
@@ -82,6 +95,37 @@ const UNSUPPORTED_LANGUAGE: &str = "UNSUPPORTED_QUERY_LANGUAGE";
 ///
 /// All faults that were found; never an empty list.
 pub fn validate(definition: &str) -> Result<Definition, Vec<Diagnostic>> {
+    validate_as(definition, false)
+}
+
+/// As [`validate`]; an Express machine may not wait for what it calls.
+pub(crate) fn validate_as(definition: &str, express: bool) -> Result<Definition, Vec<Diagnostic>> {
+    let object = read(definition)?;
+    let mut faults: Vec<Diagnostic> = duplicates::twice(definition)
+        .into_iter()
+        .map(|(path, name)| Diagnostic {
+            severity: Severity::Error,
+            code: DUPLICATE,
+            message: format!("Duplicate State name: {name}"),
+            location: Some(path),
+        })
+        .collect();
+    let (definition, others) = parse::definition(&object, express);
+    faults.extend(others);
+    match definition {
+        Some(definition) if faults.is_empty() => Ok(definition),
+        _ => Err(faults),
+    }
+}
+
+/// A definition that was checked when it was stored. What is refused since then does not keep a
+/// machine from running, as long as there is one.
+pub(crate) fn reread(definition: &str) -> Result<Definition, Vec<Diagnostic>> {
+    let (definition, faults) = parse::definition(&read(definition)?, false);
+    definition.ok_or(faults)
+}
+
+fn read(definition: &str) -> Result<serde_json::Map<String, Value>, Vec<Diagnostic>> {
     let whole = |code, message: &str, location| {
         vec![Diagnostic { severity: Severity::Error, code, message: message.to_owned(), location }]
     };
@@ -95,10 +139,10 @@ pub fn validate(definition: &str) -> Result<Definition, Vec<Diagnostic>> {
         let (message, location) = json_fault(definition, &error);
         whole(INVALID_JSON, &message, Some(location))
     })?;
-    let Value::Object(object) = value else {
-        return Err(whole(SCHEMA, "Definition must be a valid JSON object", None));
-    };
-    parse::definition(&object)
+    match value {
+        Value::Object(object) => Ok(object),
+        _ => Err(whole(SCHEMA, "Definition must be a valid JSON object", None)),
+    }
 }
 
 /// A JSON fault as AWS's parser words it.
@@ -175,7 +219,7 @@ mod tests {
             faults(json!({ "A": { "Type": "Pass", "Catch": [], "Parameters": {}, "End": true } })),
             [
                 "SCHEMA_VALIDATION_FAILED: Field 'Catch' is not supported at /States/A",
-                "SCHEMA_VALIDATION_FAILED: Field 'Parameters' is not supported at /States/A",
+                "SCHEMA_VALIDATION_FAILED: The QueryLanguage is set to 'JSONata', but field 'Parameters' is only supported for the 'JSONPath' QueryLanguage at /States/A",
             ]
         );
         assert_eq!(
@@ -188,15 +232,19 @@ mod tests {
 
     #[test]
     fn inner_scopes_have_variables_of_their_own() {
-        let inner = |name: &str| json!({ "StartAt": "B", "States": { "B": { "Type": "Pass", "Assign": { name: 2 }, "End": true } } });
+        let inner = |state: &str, name: &str| json!({ "StartAt": state, "States": { state: { "Type": "Pass", "Assign": { name: 2 }, "End": true } } });
         let outer = |branches: Value| json!({ "A": { "Type": "Parallel", "Branches": branches, "Assign": { "x": 1 }, "End": true } });
         assert_eq!(
-            faults(outer(json!([inner("y"), inner("x")]))),
+            faults(outer(json!([inner("B", "y"), inner("C", "x")]))),
             [
-                "SCHEMA_VALIDATION_FAILED: Variable 'x' is already assigned in an outer scope at /States/A/Branches[1]/States/B/Assign/x"
+                "SCHEMA_VALIDATION_FAILED: Variable 'x' is already assigned in an outer scope at /States/A/Branches[1]/States/C/Assign/x"
             ]
         );
-        assert!(faults(outer(json!([inner("y"), inner("y")]))).is_empty());
+        assert!(faults(outer(json!([inner("B", "y"), inner("C", "y")]))).is_empty());
+        assert_eq!(
+            faults(outer(json!([inner("B", "y"), inner("B", "y")]))),
+            ["DUPLICATE_STATE_NAME: Duplicate State name: B at /States/A/Branches[1]/States/B"]
+        );
     }
 
     #[test]
@@ -210,5 +258,14 @@ mod tests {
         // Nothing here needs a query language.
         let plain = json!({ "StartAt": "A", "States": { "A": { "Type": "Pass", "Result": 1, "End": true } } });
         assert_eq!(validate(&plain.to_string()).unwrap().state_names(), ["A"]);
+    }
+
+    #[test]
+    fn what_was_stored_still_runs() {
+        let twice = json!({ "QueryLanguage": "JSONata", "StartAt": "A", "States": {
+            "A": { "Type": "Map", "End": true, "ItemProcessor": { "StartAt": "A", "States": { "A": { "Type": "Pass", "End": true } } } } } });
+        assert!(validate(&twice.to_string()).is_err());
+        assert_eq!(reread(&twice.to_string()).unwrap().state_names(), ["A", "A"]);
+        assert!(reread("{}").is_err());
     }
 }

@@ -3,42 +3,49 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::graph::{self, Transition};
-use super::reader::{Faults, Reader};
+use super::reader::{Faults, Known, Reader};
+use super::rules::{read_catch, read_choice, read_retry};
 use super::template::{Template, expression_text};
 use super::{
-    Catcher, Definition, Diagnostic, Graph, Kind, Resource, Retrier, Rule, SCHEMA, State,
-    StateType, Task, Wait,
+    Definition, Diagnostic, Graph, Kind, Resource, SCHEMA, STATE_NAME, State, StateType, TOO_DEEP,
+    Task, Wait,
 };
+use crate::instant;
 
 /// How deep Parallel and Map states may nest.
 const DEEPEST: usize = 32;
-const LONGEST_WAIT: u64 = 99_999_999;
+pub(super) const LONGEST_WAIT: u64 = 99_999_999;
 
-pub(super) fn definition(object: &Map<String, Value>) -> Result<Definition, Vec<Diagnostic>> {
+/// The definition, where it can be made sense of, and all that is wrong with it.
+pub(super) fn definition(
+    object: &Map<String, Value>,
+    express: bool,
+) -> (Option<Definition>, Vec<Diagnostic>) {
     let mut faults = Faults::default();
     let jsonata = language(object, "/", false, &mut faults);
     let reader = Reader { object, at: "/", jsonata, whole: jsonata };
     let known = ["Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"];
-    reader.only(&[&known], &mut faults);
+    reader.only(&Known { both: &[&known], ..Known::default() }, &mut faults);
     let timeout_seconds = reader.integer("TimeoutSeconds", 1..=LONGEST_WAIT, &mut faults);
     let graph = read_graph(&reader, 0, &mut faults);
     if let Some(graph) = &graph {
         graph::check_scopes(graph, &HashSet::new(), "", &mut faults);
-    }
-    match graph {
-        Some(graph) if faults.list.is_empty() => {
-            Ok(Definition { timeout_seconds, graph: Arc::new(graph) })
+        graph::check_names(graph, &mut HashSet::new(), "", &mut faults);
+        if express {
+            graph::check_express(graph, "", &mut faults);
         }
-        _ => Err(faults.list),
     }
+    let definition = graph.map(|graph| Definition { timeout_seconds, graph: Arc::new(graph) });
+    (definition, faults.list)
 }
 
-/// Whether JSONata holds for `object`, given what holds around it.
+/// Whether JSONata holds for `object`, given what holds around it. Whatever is given that is not
+/// exactly `JSONPath` counts as JSONata.
 fn language(object: &Map<String, Value>, at: &str, outer: bool, faults: &mut Faults) -> bool {
+    let path = format!("{}/QueryLanguage", at.trim_end_matches('/'));
     match object.get("QueryLanguage") {
         None => outer,
         Some(Value::String(text)) if text == "JSONata" => true,
@@ -47,18 +54,19 @@ fn language(object: &Map<String, Value>, at: &str, outer: bool, faults: &mut Fau
                 faults.add(
                     SCHEMA,
                     "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine",
-                    &format!("{}/QueryLanguage", at.trim_end_matches('/')),
+                    at,
                 );
             }
             false
         }
+        Some(Value::String(_)) => {
+            let message = "Value is not one of the accepted values: [JSONPath, JSONata]";
+            faults.add(SCHEMA, message, &path);
+            true
+        }
         Some(_) => {
-            faults.add(
-                SCHEMA,
-                "Value is not one of the accepted values: [JSONPath, JSONata]",
-                &format!("{}/QueryLanguage", at.trim_end_matches('/')),
-            );
-            outer
+            faults.add(SCHEMA, "Expected value of type String", &path);
+            true
         }
     }
 }
@@ -66,7 +74,7 @@ fn language(object: &Map<String, Value>, at: &str, outer: bool, faults: &mut Fau
 fn read_graph(reader: &Reader<'_>, depth: usize, faults: &mut Faults) -> Option<Graph> {
     let complete = reader.require(&["States", "StartAt"], faults);
     if depth > DEEPEST {
-        faults.add(SCHEMA, "States nest too deeply", reader.at);
+        faults.add(TOO_DEEP, "States nest too deeply", reader.at);
         return None;
     }
     let start_at = reader.text("StartAt", faults);
@@ -82,7 +90,7 @@ fn read_graph(reader: &Reader<'_>, depth: usize, faults: &mut Faults) -> Option<
     for (name, value) in states {
         let at = format!("{at}/{name}");
         if name.is_empty() || name.chars().count() > 80 {
-            faults.add(SCHEMA, "State name must have 1 to 80 characters", &at);
+            faults.add(STATE_NAME, "State name must have 1 to 80 characters", &at);
         }
         let Value::Object(object) = value else {
             faults.add(SCHEMA, "Expected value of type Object", &at);
@@ -111,9 +119,68 @@ fn read_graph(reader: &Reader<'_>, depth: usize, faults: &mut Faults) -> Option<
 }
 
 const COMMON: [&str; 3] = ["Type", "Comment", "QueryLanguage"];
-const OUTPUT: [&str; 1] = ["Output"];
 const FLOW: [&str; 3] = ["Next", "End", "Assign"];
 const RECOVERY: [&str; 2] = ["Retry", "Catch"];
+
+/// The fields of a type of state: those of either query language, of JSONata and of JSONPath.
+fn fields(kind: StateType) -> [&'static [&'static str]; 3] {
+    match kind {
+        StateType::Pass => {
+            [&[], &["Output"], &["InputPath", "OutputPath", "ResultPath", "Parameters", "Result"]]
+        }
+        StateType::Task => [
+            &["Resource", "TimeoutSeconds", "HeartbeatSeconds", "Credentials"],
+            &["Arguments", "Output"],
+            &[
+                "InputPath",
+                "OutputPath",
+                "ResultPath",
+                "Parameters",
+                "ResultSelector",
+                "TimeoutSecondsPath",
+                "HeartbeatSecondsPath",
+            ],
+        ],
+        StateType::Choice => {
+            [&["Choices", "Default", "Assign"], &["Output"], &["InputPath", "OutputPath"]]
+        }
+        StateType::Wait => [
+            &["Seconds", "Timestamp"],
+            &["Output"],
+            &["InputPath", "OutputPath", "SecondsPath", "TimestampPath"],
+        ],
+        StateType::Succeed => [&[], &["Output"], &["InputPath", "OutputPath"]],
+        StateType::Fail => [&["Error", "Cause"], &[], &["ErrorPath", "CausePath"]],
+        StateType::Parallel => [
+            &["Branches"],
+            &["Arguments", "Output"],
+            &["InputPath", "OutputPath", "ResultPath", "Parameters", "ResultSelector"],
+        ],
+        StateType::Map => [
+            &[
+                "ItemProcessor",
+                "Iterator",
+                "ItemSelector",
+                "MaxConcurrency",
+                "ToleratedFailureCount",
+                "ToleratedFailurePercentage",
+                "Label",
+            ],
+            &["Items", "Output"],
+            &[
+                "InputPath",
+                "OutputPath",
+                "ResultPath",
+                "Parameters",
+                "ResultSelector",
+                "ItemsPath",
+                "MaxConcurrencyPath",
+                "ToleratedFailureCountPath",
+                "ToleratedFailurePercentagePath",
+            ],
+        ],
+    }
+}
 
 fn read_state(
     reader: &Reader<'_>,
@@ -134,37 +201,18 @@ fn read_state(
         );
         return None;
     };
-    let own: &[&str] = match kind {
-        StateType::Pass if reader.jsonata => &[],
-        StateType::Pass => &["Result"],
-        StateType::Task => {
-            &["Resource", "Arguments", "TimeoutSeconds", "HeartbeatSeconds", "Credentials"]
-        }
-        StateType::Choice => &["Choices", "Default", "Assign"],
-        StateType::Wait => &["Seconds", "Timestamp"],
-        StateType::Succeed => &[],
-        StateType::Fail => &["Error", "Cause"],
-        StateType::Parallel => &["Branches", "Arguments"],
-        StateType::Map => &[
-            "ItemProcessor",
-            "Items",
-            "ItemSelector",
-            "MaxConcurrency",
-            "ToleratedFailureCount",
-            "ToleratedFailurePercentage",
-            "Label",
-        ],
-    };
     let flows = !matches!(kind, StateType::Choice | StateType::Succeed | StateType::Fail);
     let recovers = matches!(kind, StateType::Task | StateType::Parallel | StateType::Map);
-    let known = [
+    let [own, jsonata, jsonpath] = fields(kind);
+    let both = [
         &COMMON[..],
         own,
-        if kind == StateType::Fail { &[] } else { &OUTPUT[..] },
         if flows { &FLOW[..] } else { &[] },
         if recovers { &RECOVERY[..] } else { &[] },
+        // The one field of JSONPath that this engine has: it needs no path.
+        if kind == StateType::Pass && !reader.jsonata { &["Result"] } else { &[] },
     ];
-    reader.only(&known, faults);
+    reader.only(&Known { both: &both, jsonata, jsonpath }, faults);
     let next = if flows { read_next(reader, out, faults) } else { None };
     let assign = read_assign(reader, faults);
     let output = reader.template("Output", faults);
@@ -175,7 +223,16 @@ fn read_state(
     if kind.is_none() && faults.list.len() == before {
         faults.add(SCHEMA, "State cannot be read", reader.at);
     }
-    Some(State { name: name.to_owned(), kind: kind?, next, assign, output, retry, catch })
+    Some(State {
+        name: name.to_owned(),
+        jsonata: reader.jsonata,
+        kind: kind?,
+        next,
+        assign,
+        output,
+        retry,
+        catch,
+    })
 }
 
 fn read_next(
@@ -193,7 +250,8 @@ fn read_next(
     };
     match (reader.text("Next", faults), end) {
         (Some(_), true) => {
-            faults.add(SCHEMA, "Only one of Next and End may be set", reader.at);
+            let message = "There should only be one of the following fields: [Next, End]";
+            faults.add(SCHEMA, message, reader.at);
             None
         }
         (Some(target), false) => {
@@ -210,7 +268,7 @@ fn read_next(
     }
 }
 
-fn read_assign(reader: &Reader<'_>, faults: &mut Faults) -> Vec<(String, Template)> {
+pub(super) fn read_assign(reader: &Reader<'_>, faults: &mut Faults) -> Vec<(String, Template)> {
     let Some(object) = reader.map("Assign", faults) else {
         return Vec::new();
     };
@@ -265,14 +323,18 @@ fn read_kind(
             Kind::Parallel { branches: graphs, arguments: reader.template("Arguments", faults) }
         }
         StateType::Map => {
-            reader.require(&["ItemProcessor"], faults);
-            let at = reader.path("ItemProcessor");
-            let processor = reader.field("ItemProcessor")?;
+            // The older name is still taken.
+            let name =
+                if reader.field("Iterator").is_some() { "Iterator" } else { "ItemProcessor" };
+            reader.require(&[name], faults);
+            let at = reader.path(name);
+            let processor = reader.field(name)?;
             let mut tolerated = Vec::new();
-            for name in ["ToleratedFailureCount", "ToleratedFailurePercentage"] {
-                if let Some(template) = reader.template(name, faults) {
-                    tolerated.push((name, template));
-                }
+            if let Some(count) = number(reader, "ToleratedFailureCount", 0, faults) {
+                tolerated.push(("ToleratedFailureCount", count));
+            }
+            if let Some(percentage) = percentage(reader, faults) {
+                tolerated.push(("ToleratedFailurePercentage", percentage));
             }
             let map = super::Map {
                 processor: read_inner(processor, &at, reader.whole, depth, faults)?,
@@ -299,8 +361,8 @@ fn read_inner(
         return None;
     };
     let reader = Reader { object, at, jsonata: whole, whole };
-    let known = ["StartAt", "States", "Comment", "ProcessorConfig", "QueryLanguage"];
-    reader.only(&[&known], faults);
+    let known = ["StartAt", "States", "Comment", "ProcessorConfig"];
+    reader.only(&Known { both: &[&known], ..Known::default() }, faults);
     if let Some(config) = reader.map("ProcessorConfig", faults)
         && config.get("Mode").is_some_and(|mode| mode != "INLINE")
     {
@@ -321,6 +383,19 @@ fn number(reader: &Reader<'_>, name: &str, least: u64, faults: &mut Faults) -> O
         }
         _ => reader
             .integer(name, least..=LONGEST_WAIT, faults)
+            .map(|number| Template::Literal(Value::from(number))),
+    }
+}
+
+/// `ToleratedFailurePercentage`.
+fn percentage(reader: &Reader<'_>, faults: &mut Faults) -> Option<Template> {
+    const NAME: &str = "ToleratedFailurePercentage";
+    match reader.field(NAME)? {
+        Value::String(text) if reader.jsonata && expression_text(text).is_some() => {
+            reader.template(NAME, faults)
+        }
+        _ => reader
+            .number(NAME, 0.0..=100.0, faults)
             .map(|number| Template::Literal(Value::from(number))),
     }
 }
@@ -346,8 +421,16 @@ fn read_task(reader: &Reader<'_>, faults: &mut Faults) -> Option<Task> {
             &reader.path("HeartbeatSeconds"),
         );
     }
+    let credentials = reader.template("Credentials", faults);
+    if let Some(Value::Object(members)) = reader.field("Credentials") {
+        let at = reader.path("Credentials");
+        let entry = Reader { object: members, at: &at, ..*reader };
+        let known = Known { both: &[&["RoleArn"]], jsonata: &[], jsonpath: &["RoleArn.$"] };
+        entry.only(&known, faults);
+    }
     Some(Task {
         resource: resource?,
+        credentials,
         arguments: reader.template("Arguments", faults),
         timeout,
         heartbeat,
@@ -361,7 +444,7 @@ fn read_wait(reader: &Reader<'_>, faults: &mut Faults) -> Option<Wait> {
             if reader.jsonata && expression_text(text).is_some() {
                 return reader.template("Timestamp", faults).map(Wait::Timestamp);
             }
-            if text.parse::<Timestamp>().is_err() {
+            if !instant::is_rfc3339(text) {
                 faults.add(
                     SCHEMA,
                     "String does not match RFC3339 timestamp",
@@ -375,187 +458,15 @@ fn read_wait(reader: &Reader<'_>, faults: &mut Faults) -> Option<Wait> {
             faults.add(SCHEMA, "Expected value of type String", &reader.path("Timestamp"));
             None
         }
-        _ => {
-            faults.add(
-                SCHEMA,
-                "Exactly one of the fields Seconds and Timestamp is required",
-                reader.at,
-            );
+        (Some(_), Some(_)) => {
+            let message = "There should only be one of the following fields: [Seconds, Timestamp]";
+            faults.add(SCHEMA, message, reader.at);
+            None
+        }
+        (None, None) => {
+            let message = "One of the fields [Seconds, Timestamp] is required";
+            faults.add(SCHEMA, message, reader.at);
             None
         }
     }
-}
-
-fn read_choice(
-    reader: &Reader<'_>,
-    out: &mut Vec<Transition>,
-    faults: &mut Faults,
-) -> Option<Kind> {
-    reader.require(&["Choices"], faults);
-    let choices = reader.list("Choices", faults)?;
-    if choices.is_empty() {
-        faults.add(SCHEMA, "Expected at least one choice rule", &reader.path("Choices"));
-    }
-    let mut rules = Vec::new();
-    for (index, value) in choices.iter().enumerate() {
-        let at = format!("{}[{index}]", reader.path("Choices"));
-        let Value::Object(object) = value else {
-            faults.add(SCHEMA, "Expected value of type Object", &at);
-            continue;
-        };
-        let rule = Reader { object, at: &at, jsonata: reader.jsonata, whole: reader.whole };
-        if !rule.jsonata {
-            faults.add(
-                super::UNSUPPORTED_LANGUAGE,
-                "The JSONPath query language is not supported by this engine: a Choice state needs QueryLanguage JSONata",
-                &at,
-            );
-            continue;
-        }
-        rule.only(&[&["Condition", "Next", "Assign", "Output", "Comment"]], faults);
-        if !rule.require(&["Condition", "Next"], faults) {
-            continue;
-        }
-        match rule.field("Condition") {
-            Some(Value::Bool(_)) => {}
-            Some(Value::String(text)) if expression_text(text).is_some() => {}
-            _ => {
-                faults.add(
-                    SCHEMA,
-                    "Value is not a valid JSONata expression or Boolean",
-                    &rule.path("Condition"),
-                );
-                continue;
-            }
-        }
-        let Some(next) = rule.text("Next", faults) else {
-            continue;
-        };
-        out.push(Transition { target: next.to_owned(), at: rule.path("Next") });
-        if let Some(condition) = rule.template("Condition", faults) {
-            rules.push(Rule {
-                condition,
-                next: next.to_owned(),
-                assign: read_assign(&rule, faults),
-                output: rule.template("Output", faults),
-            });
-        }
-    }
-    let default = reader.text("Default", faults).map(str::to_owned);
-    if let Some(default) = &default {
-        out.push(Transition { target: default.clone(), at: reader.path("Default") });
-    }
-    Some(Kind::Choice { rules, default })
-}
-
-/// The names in `ErrorEquals`.
-fn read_errors(reader: &Reader<'_>, last: bool, faults: &mut Faults) -> Vec<String> {
-    let Some(list) = reader.list("ErrorEquals", faults) else {
-        return Vec::new();
-    };
-    let at = reader.path("ErrorEquals");
-    if list.is_empty() {
-        faults.add(SCHEMA, "Expected at least one error name", &at);
-    }
-    let names: Vec<String> = list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    if names.len() != list.len() {
-        faults.add(SCHEMA, "Expected value of type String", &at);
-    }
-    if names.iter().any(|name| name == "States.ALL") && (names.len() > 1 || !last) {
-        faults.add(SCHEMA, "States.ALL must appear alone and in the last entry", &at);
-    }
-    names
-}
-
-fn read_retry(reader: &Reader<'_>, faults: &mut Faults) -> Vec<Retrier> {
-    let Some(list) = reader.list("Retry", faults) else {
-        return Vec::new();
-    };
-    let mut retriers = Vec::new();
-    for (index, value) in list.iter().enumerate() {
-        let at = format!("{}[{index}]", reader.path("Retry"));
-        let Value::Object(object) = value else {
-            faults.add(SCHEMA, "Expected value of type Object", &at);
-            continue;
-        };
-        let entry = Reader { object, at: &at, jsonata: reader.jsonata, whole: reader.whole };
-        let known = [
-            "ErrorEquals",
-            "IntervalSeconds",
-            "MaxAttempts",
-            "BackoffRate",
-            "MaxDelaySeconds",
-            "JitterStrategy",
-            "Comment",
-        ];
-        entry.only(&[&known], faults);
-        if !entry.require(&["ErrorEquals"], faults) {
-            continue;
-        }
-        let backoff_rate = match entry.field("BackoffRate").map(Value::as_f64) {
-            None => 2.0,
-            Some(Some(rate)) if rate >= 1.0 => rate,
-            Some(_) => {
-                faults.add(
-                    SCHEMA,
-                    "Expected value of type Number not below 1",
-                    &entry.path("BackoffRate"),
-                );
-                1.0
-            }
-        };
-        let full_jitter = match entry.text("JitterStrategy", faults) {
-            None | Some("NONE") => false,
-            Some("FULL") => true,
-            Some(_) => {
-                faults.add(
-                    SCHEMA,
-                    "Value is not one of the accepted values: [FULL, NONE]",
-                    &entry.path("JitterStrategy"),
-                );
-                false
-            }
-        };
-        retriers.push(Retrier {
-            errors: read_errors(&entry, index + 1 == list.len(), faults),
-            interval_seconds: entry
-                .integer("IntervalSeconds", 1..=LONGEST_WAIT, faults)
-                .unwrap_or(1),
-            max_attempts: entry.integer("MaxAttempts", 0..=LONGEST_WAIT, faults).unwrap_or(3),
-            backoff_rate,
-            max_delay_seconds: entry.integer("MaxDelaySeconds", 1..=31_622_400, faults),
-            full_jitter,
-        });
-    }
-    retriers
-}
-
-fn read_catch(reader: &Reader<'_>, out: &mut Vec<Transition>, faults: &mut Faults) -> Vec<Catcher> {
-    let Some(list) = reader.list("Catch", faults) else {
-        return Vec::new();
-    };
-    let mut catchers = Vec::new();
-    for (index, value) in list.iter().enumerate() {
-        let at = format!("{}[{index}]", reader.path("Catch"));
-        let Value::Object(object) = value else {
-            faults.add(SCHEMA, "Expected value of type Object", &at);
-            continue;
-        };
-        let entry = Reader { object, at: &at, jsonata: reader.jsonata, whole: reader.whole };
-        entry.only(&[&["ErrorEquals", "Next", "Assign", "Output", "Comment"]], faults);
-        if !entry.require(&["ErrorEquals", "Next"], faults) {
-            continue;
-        }
-        let Some(next) = entry.text("Next", faults) else {
-            continue;
-        };
-        out.push(Transition { target: next.to_owned(), at: entry.path("Next") });
-        catchers.push(Catcher {
-            errors: read_errors(&entry, index + 1 == list.len(), faults),
-            next: next.to_owned(),
-            assign: read_assign(&entry, faults),
-            output: entry.template("Output", faults),
-        });
-    }
-    catchers
 }

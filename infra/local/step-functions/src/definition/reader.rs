@@ -6,7 +6,9 @@ use super::template::{Template, expression_text};
 use super::{
     BAD_EXPRESSION, Diagnostic, SCHEMA, Severity, UNSUPPORTED_EXPRESSION, UNSUPPORTED_LANGUAGE,
 };
-use crate::jsonata::{Expression, top_level_references};
+use crate::jsonata::{
+    Expression, reads_error_output, refused_operator, syntax, top_level_references,
+};
 
 /// How many faults are listed.
 const MOST: usize = 100;
@@ -31,6 +33,14 @@ impl Faults {
             self.list.push(Diagnostic { severity: Severity::Error, code, message, location });
         }
     }
+}
+
+/// The fields that an object may have.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Known<'a> {
+    pub(super) both: &'a [&'a [&'a str]],
+    pub(super) jsonata: &'a [&'a str],
+    pub(super) jsonpath: &'a [&'a str],
 }
 
 /// An object being read: its members, where it stands, and the query language that holds there.
@@ -65,20 +75,32 @@ impl<'a> Reader<'a> {
         false
     }
 
-    /// Notes the fields that are not in `known`.
-    pub(super) fn only(&self, known: &[&[&str]], faults: &mut Faults) {
-        for name in self.object.keys() {
-            if known.iter().any(|names| names.contains(&name.as_str())) {
+    /// Notes the fields that are not in `known`, and those of the other query language.
+    pub(super) fn only(&self, known: &Known<'_>, faults: &mut Faults) {
+        let (own, other, language, others) = if self.jsonata {
+            (known.jsonata, known.jsonpath, "JSONata", "JSONPath")
+        } else {
+            (known.jsonpath, known.jsonata, "JSONPath", "JSONata")
+        };
+        for name in self.object.keys().map(String::as_str) {
+            if known.both.iter().any(|names| names.contains(&name)) {
                 continue;
             }
-            if !self.jsonata && is_jsonpath_field(name) {
-                faults.add(
-                    UNSUPPORTED_LANGUAGE,
-                    format!(
-                        "The JSONPath query language is not supported by this engine: '{name}' needs it. Set QueryLanguage to JSONata"
-                    ),
-                    &self.path(name),
+            if own.contains(&name) {
+                if !self.jsonata {
+                    faults.add(
+                        UNSUPPORTED_LANGUAGE,
+                        format!(
+                            "The JSONPath query language is not supported by this engine: '{name}' needs it. Set QueryLanguage to JSONata"
+                        ),
+                        &self.path(name),
+                    );
+                }
+            } else if other.contains(&name) {
+                let message = format!(
+                    "The QueryLanguage is set to '{language}', but field '{name}' is only supported for the '{others}' QueryLanguage"
                 );
+                faults.add(SCHEMA, message, self.at);
             } else {
                 faults.add(SCHEMA, format!("Field '{name}' is not supported"), self.at);
             }
@@ -123,13 +145,35 @@ impl<'a> Reader<'a> {
         faults: &mut Faults,
     ) -> Option<u64> {
         let value = self.field(name)?;
-        let number = value.as_u64().filter(|number| range.contains(number));
-        if number.is_none() {
-            let message =
-                format!("Expected value of type Integer from {} to {}", range.start(), range.end());
-            faults.add(SCHEMA, message, &self.path(name));
-        }
-        number
+        let message = match (value.as_u64(), value.as_i64()) {
+            (Some(number), _) if number > *range.end() => {
+                format!("Maximum value is {}", range.end())
+            }
+            (Some(number), _) if number >= *range.start() => return Some(number),
+            (Some(_), _) | (None, Some(_)) => format!("Minimum value is {}", range.start()),
+            (None, None) => "Expected value of type Integer".to_owned(),
+        };
+        faults.add(SCHEMA, message, &self.path(name));
+        None
+    }
+
+    /// A number within `range`.
+    pub(super) fn number(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<f64>,
+        faults: &mut Faults,
+    ) -> Option<f64> {
+        let message = match self.field(name)?.as_f64() {
+            Some(number) if range.contains(&number) => return Some(number),
+            Some(number) if number < *range.start() => {
+                format!("Minimum value is {:?}", range.start())
+            }
+            Some(_) => format!("Maximum value is {:?}", range.end()),
+            None => "Expected value of type Number".to_owned(),
+        };
+        faults.add(SCHEMA, message, &self.path(name));
+        None
     }
 
     /// A field that may hold expressions.
@@ -188,6 +232,9 @@ fn is_literal(template: &Template) -> bool {
 fn expression(source: &str, at: &str, faults: &mut Faults) -> Option<Box<Expression>> {
     match Expression::parse(source) {
         Ok(expression) => {
+            if let Some(message) = refused_operator(expression.ast()) {
+                faults.add(BAD_EXPRESSION, message, at);
+            }
             for name in top_level_references(expression.ast()) {
                 faults.add(
                     UNSUPPORTED_EXPRESSION,
@@ -195,22 +242,18 @@ fn expression(source: &str, at: &str, faults: &mut Faults) -> Option<Box<Express
                     at,
                 );
             }
+            if !at.contains("/Catch[") && reads_error_output(expression.ast()) {
+                faults.add(
+                    UNSUPPORTED_EXPRESSION,
+                    "Reference to '$states.errorOutput' is only supported in a Catch field.",
+                    at,
+                );
+            }
             Some(Box::new(expression))
         }
         Err(message) => {
-            // AWS strips the parser's code.
-            let text = message
-                .split_once(": ")
-                .filter(|(code, _)| code.len() == 5 && code.starts_with('S'))
-                .map_or(message.as_str(), |(_, text)| text);
-            faults.add(BAD_EXPRESSION, text, at);
+            faults.add(BAD_EXPRESSION, syntax(&message), at);
             None
         }
     }
-}
-
-fn is_jsonpath_field(name: &str) -> bool {
-    name.ends_with("Path")
-        || matches!(name, "Parameters" | "ResultSelector" | "Iterator" | "Variable")
-        || name.ends_with(".$")
 }

@@ -79,6 +79,8 @@ impl StateType {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) name: String,
+    /// Whether its query language is JSONata.
+    pub(crate) jsonata: bool,
     pub(crate) kind: Kind,
     /// The state after this one; none when it ends its graph.
     pub(crate) next: Option<String>,
@@ -123,6 +125,8 @@ pub(crate) struct Task {
     pub(crate) arguments: Option<Template>,
     pub(crate) timeout: Option<Template>,
     pub(crate) heartbeat: Option<Template>,
+    /// Whom the task acts as: an object with a `RoleArn`.
+    pub(crate) credentials: Option<Template>,
 }
 
 /// What a Task state calls.

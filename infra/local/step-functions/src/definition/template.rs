@@ -89,6 +89,7 @@ fn explain(expression: &Expression, location: &str, fault: &Fault) -> TemplateFa
         Fault::Undefined => "returned nothing (undefined).".to_owned(),
         Fault::Unsupported => "returned an unsupported result type.".to_owned(),
         Fault::Threw(message) => format!("threw an error during evaluation. {message}"),
+        Fault::Bound(message) => format!("threw an error during evaluation: {message}"),
     };
     TemplateFault {
         location: location.to_owned(),

@@ -22,7 +22,7 @@ pub(crate) use record::Record;
 use run::End;
 pub(crate) use run::{Command, Run, Stage, StatusName};
 
-use crate::definition::{Definition, validate};
+use crate::definition::{Definition, Diagnostic, validate_as};
 use crate::error::{ApiError, OpenError};
 use crate::execution::{Body, Event, Identity, ScopeId};
 use crate::journal::{Journal, Position, SEGMENT};
@@ -292,8 +292,8 @@ impl Inner {
         express: bool,
         created: Option<i64>,
     ) -> Result<Arc<Machine>, ApiError> {
-        let definition = validate(text).map_err(|faults| {
-            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let definition = validate_as(text, express).map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(Diagnostic::quoted).collect();
             ApiError::new(
                 "InvalidDefinition",
                 format!("Invalid State Machine Definition: '{}'", faults.join(", ")),

@@ -10,7 +10,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use super::run::{Birth, Stage, StatusName};
 use super::summary::{Change, Summary};
 use super::{CHANGES, Engine, EngineOptions, Guard, Inner, Machine, Record, Revision, Run, Runs};
-use crate::definition::validate;
+use crate::definition::reread;
 use crate::error::OpenError;
 use crate::execution::{Body, Event, Execution};
 use crate::journal::{Journal, Position, Reader, Stored, read};
@@ -175,7 +175,7 @@ impl Recovered {
                 created,
                 updated,
             } => {
-                let checked = validate(&definition).map_err(|faults| {
+                let checked = reread(&definition).map_err(|faults| {
                     faults.first().map_or_else(String::new, ToString::to_string)
                 })?;
                 let revision = Arc::new(Revision {

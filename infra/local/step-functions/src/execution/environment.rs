@@ -87,6 +87,12 @@ impl Scene<'_> {
         if let Some((index, value)) = self.item() {
             context.insert("Map".to_owned(), json!({ "Item": { "Index": index, "Value": value } }));
         }
+        for (name, given) in &execution.given {
+            match (context.get_mut(name), given) {
+                (Some(Value::Object(known)), Value::Object(given)) => known.extend(given.clone()),
+                _ => drop(context.insert(name.clone(), given.clone())),
+            }
+        }
         Value::Object(context)
     }
 

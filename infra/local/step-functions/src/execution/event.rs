@@ -99,6 +99,9 @@ pub(crate) enum Body {
         heartbeat: Option<u64>,
         /// The task token, for a task that waits for one.
         token: Option<String>,
+        /// The role that the task acts as, where it is not the machine's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acts_as: Option<String>,
     },
     TaskStarted,
     TaskSubmitted {

@@ -65,7 +65,9 @@ impl Execution {
                 return;
             }
         }
+        // What goes wrong before there are children has no event of its own outside of JSONata.
         match state.state_type() {
+            _ if !handled && !state.jsonata => {}
             StateType::Map => {
                 self.emit(now, id, last, Body::MapFailed);
             }
@@ -106,7 +108,7 @@ impl Execution {
 }
 
 /// Whether one of `names` means `failure`.
-fn matches(names: &[String], failure: &Failure) -> bool {
+pub(super) fn matches(names: &[String], failure: &Failure) -> bool {
     let error = failure.error.as_deref().unwrap_or_default();
     names.iter().any(|name| match name.as_str() {
         "States.ALL" => true,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::environment::Extra;
 use super::state::{Stop, fits, whole};
 use super::{Body, Execution, Failure, Json, Phase, ScopeId, Work};
-use crate::definition::{Kind, State, StateType};
+use crate::definition::{Kind, State, StateType, TemplateFault};
 
 impl Execution {
     pub(super) fn start_fan(
@@ -22,7 +22,11 @@ impl Execution {
             Kind::Parallel { branches, arguments } => {
                 let input = match arguments {
                     Some(template) => {
-                        Arc::new(self.value(id, template, "Arguments", Extra::default())?)
+                        let value = self.value(id, template, "Arguments", Extra::default())?;
+                        if !fits(&value) {
+                            return Err(Stop::Failure(super::state::too_large(&state.name)));
+                        }
+                        Arc::new(value)
                     }
                     None => Arc::clone(input),
                 };
@@ -39,6 +43,10 @@ impl Execution {
                         })?)
                     }
                     None if input.is_array() => None,
+                    None if !state.jsonata => {
+                        let cause = self.cause(id, "Reference path \"$\" must point to array.");
+                        return Err(Stop::Failure(Failure::named("States.Runtime", cause)));
+                    }
                     None => {
                         let sentence = format!("Map state input must be an array but was: {input}");
                         return Err(Stop::Unlocated(sentence));
@@ -51,7 +59,8 @@ impl Execution {
                     None => 0,
                 };
                 for (name, template) in &map.tolerated {
-                    self.value_as(id, template, name, "number", Value::as_f64)?;
+                    let value = self.value_as(id, template, name, "number", Value::as_f64)?;
+                    tolerable(name, value)?;
                 }
                 let list = items.as_ref().unwrap_or(input);
                 let body = Body::MapStarted {
@@ -214,4 +223,16 @@ impl Execution {
             self.emit(now, id, last, Body::StateAborted { kind });
         }
     }
+}
+
+/// Checks a tolerance, which an inline Map does not use.
+fn tolerable(name: &str, value: f64) -> Result<(), TemplateFault> {
+    let sentence = match name {
+        "ToleratedFailureCount" if value < 0.0 => "ToleratedFailureCount cannot be negative.",
+        "ToleratedFailurePercentage" if !(0.0..=100.0).contains(&value) => {
+            "ToleratedFailurePercentage must be between 0 and 100."
+        }
+        _ => return Ok(()),
+    };
+    Err(TemplateFault { location: name.to_owned(), sentence: sentence.to_owned() })
 }

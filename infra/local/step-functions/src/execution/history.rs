@@ -176,8 +176,12 @@ fn task(body: &Body, line: &Line, region: &str, data: bool) -> (String, Details)
         return ("TaskStarted".to_owned(), None);
     };
     let (what, names, mut details) = match body {
-        Body::TaskScheduled { parameters, timeout, heartbeat, .. } => {
-            let mut details = members([("timeoutInSeconds", json!(timeout))]);
+        Body::TaskScheduled { parameters, timeout, heartbeat, acts_as, .. } => {
+            let credentials = acts_as.as_ref().map(|role| json!({ "roleArn": role }));
+            let mut details = members([
+                ("timeoutInSeconds", json!(timeout)),
+                ("taskCredentials", json!(credentials)),
+            ]);
             if resource.function {
                 details.insert("resource".to_owned(), json!(resource.arn));
                 details.insert("input".to_owned(), text(&parameters.0, data));

@@ -13,6 +13,7 @@ mod probe;
 mod redrive;
 mod run;
 mod state;
+mod task;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -88,6 +89,8 @@ pub(crate) struct Execution {
     started_at: i64,
     redrives: u64,
     redriven_at: Option<i64>,
+    /// Members of the context object that a test of a state gives.
+    given: serde_json::Map<String, Value>,
     next_id: u64,
     next_scope: ScopeId,
     scopes: BTreeMap<ScopeId, Scope>,
@@ -221,6 +224,7 @@ impl Execution {
             started_at: 0,
             redrives: 0,
             redriven_at: None,
+            given: serde_json::Map::new(),
             next_id: 1,
             next_scope: 1,
             scopes: BTreeMap::new(),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::failure::matches;
 use super::{Body, Completion, Execution, Failure, Phase, ROOT, Work};
 
 impl Execution {
@@ -10,6 +11,26 @@ impl Execution {
         if let Some(scope) = self.scopes.get_mut(&ROOT) {
             scope.variables.extend(variables);
         }
+    }
+
+    /// Gives members of the context object, over what they would be.
+    pub(crate) fn give_context(&mut self, context: Map<String, Value>) {
+        self.given = context;
+    }
+
+    /// Counts `retries` as made, by every retrier of the state at hand.
+    pub(crate) fn count_retries(&mut self, retries: u64) {
+        if let Some(Phase::In(active)) = self.scopes.get_mut(&ROOT).map(|scope| &mut scope.phase) {
+            active.used.fill(retries);
+            active.retries = retries;
+        }
+    }
+
+    /// The catcher of a state that takes an error.
+    pub(crate) fn catcher(&self, state: &str, error: &str) -> Option<usize> {
+        let failure = Failure { error: Some(error.to_owned()), cause: None, alias: None };
+        let state = self.definition.graph.states.get(state)?;
+        state.catch.iter().position(|catcher| matches(&catcher.errors, &failure))
     }
 
     /// Whether branches or iterations are under way.
@@ -46,6 +67,8 @@ pub(crate) struct Verdict {
     pub(crate) arguments: Option<Value>,
     pub(crate) result: Option<Value>,
     pub(crate) assigned: Option<Map<String, Value>>,
+    /// The catcher that took the error.
+    pub(crate) catcher: Option<usize>,
     /// The retrier that matched, and after how many milliseconds it tries again.
     pub(crate) retry: Option<(usize, i64)>,
 }

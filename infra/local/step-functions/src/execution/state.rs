@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::environment::Extra;
-use super::{
-    Body, Completion, Effect, Execution, Failure, Json, LARGEST_DATA, Phase, ScopeId, Work,
-    milliseconds,
-};
+use super::{Body, Execution, Failure, Json, LARGEST_DATA, Phase, ScopeId, milliseconds};
 use crate::definition::{Kind, Rule, State, Template, TemplateFault, Wait};
+use crate::instant;
 
 /// What stopped a state: an expression, or an error of its own.
 pub(super) enum Stop {
@@ -114,13 +110,19 @@ impl Execution {
         default: Arc<Value>,
         next: Option<String>,
     ) -> Result<Exit, Stop> {
+        let too_large = || {
+            let name = self.current(id).map_or_else(String::new, |(state, _)| state.name.clone());
+            Stop::Failure(too_large(&name))
+        };
         let assigned = self.assigned(id, assign, &format!("{prefix}Assign"), extra)?;
+        if assigned.as_ref().is_some_and(|variables| !fits(variables)) {
+            return Err(too_large());
+        }
         let output = match output {
             Some(template) => {
                 let value = self.value(id, template, &format!("{prefix}Output"), extra)?;
                 if !fits(&value) {
-                    let name = self.current(id).map_or_else(String::new, |(s, _)| s.name.clone());
-                    return Err(Stop::Failure(too_large(&name)));
+                    return Err(too_large());
                 }
                 Arc::new(value)
             }
@@ -246,119 +248,16 @@ impl Execution {
                 let text = self.value_as(id, template, "Timestamp", "string", |value| {
                     value.as_str().map(str::to_owned)
                 })?;
-                let instant: Timestamp = text.parse().map_err(|_| TemplateFault {
+                instant::parse_iso(&text).ok_or_else(|| TemplateFault {
                     location: "Timestamp".to_owned(),
                     sentence: format!(
                         "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"
                     ),
-                })?;
-                // Rounded up: a Wait never ends early.
-                instant
-                    .as_millisecond()
-                    .saturating_add(i64::from(instant.subsec_nanosecond() % 1_000_000 != 0))
+                })?
             }
         };
         self.emit(now, id, 0, Body::Waiting { due });
         Ok(())
-    }
-
-    fn schedule(
-        &mut self,
-        now: i64,
-        id: ScopeId,
-        state: &State,
-        input: &Arc<Value>,
-    ) -> Result<(), Stop> {
-        let Kind::Task(task) = &state.kind else {
-            return Ok(());
-        };
-        let token = task.resource.wait_for_token.then(new_token);
-        let parameters = match &task.arguments {
-            Some(template) => {
-                let extra = Extra { token: token.as_deref(), ..Extra::default() };
-                let value = self.value(id, template, "Arguments", extra)?;
-                if !fits(&value) {
-                    return Err(Stop::Failure(too_large(&state.name)));
-                }
-                Arc::new(value)
-            }
-            None => Arc::clone(input),
-        };
-        let seconds = |template: Option<&Template>, location: &str| {
-            template
-                .map(|template| {
-                    self.value_as(id, template, location, "positive integer", |value| {
-                        whole(value).filter(|seconds| *seconds > 0)
-                    })
-                })
-                .transpose()
-        };
-        let timeout = seconds(task.timeout.as_ref(), "TimeoutSeconds")?;
-        let heartbeat = seconds(task.heartbeat.as_ref(), "HeartbeatSeconds")?;
-        let last = self.scopes.get(&id).map_or(0, |scope| scope.last);
-        let body = Body::TaskScheduled {
-            resource: task.resource.arn.clone(),
-            parameters: Json(Arc::clone(&parameters)),
-            timeout,
-            heartbeat,
-            token: token.clone(),
-        };
-        let attempt = self.emit(now, id, last, body);
-        self.emit(now, id, attempt, Body::TaskStarted);
-        if !self.has_ended() {
-            self.effects.push(Effect::Invoke {
-                scope: id,
-                attempt,
-                resource: task.resource.plain_arn().to_owned(),
-                state: state.name.clone(),
-                arguments: parameters,
-                timeout_seconds: timeout,
-                token,
-            });
-        }
-        Ok(())
-    }
-
-    /// Takes the outcome of the task of a scope.
-    pub(super) fn complete(&mut self, now: i64, id: ScopeId, completion: Completion) {
-        let Some((state, _)) = self.current(id) else {
-            return;
-        };
-        let Some(scope) = self.scopes.get(&id) else {
-            return;
-        };
-        let last = scope.last;
-        if let Phase::In(active) = &scope.phase
-            && let Work::Task(running) = &active.work
-            && let Some(token) = running.token.clone()
-        {
-            self.effects.push(Effect::Forget { token });
-        }
-        let (error, cause) = match completion {
-            Completion::Succeeded(value) if fits(&value) => {
-                let result = Arc::new(value);
-                let output = Json(Arc::clone(&result));
-                self.emit(now, id, last, Body::TaskSucceeded { output });
-                self.finish(now, id, Some(result));
-                self.ready.push_back(id);
-                return;
-            }
-            Completion::Succeeded(_) => {
-                let name = match &state.kind {
-                    Kind::Task(task) if task.resource.function => task.resource.arn.as_str(),
-                    Kind::Task(task) => task.resource.service.as_str(),
-                    _ => "",
-                };
-                let failure = too_large(name);
-                (failure.error, failure.cause)
-            }
-            Completion::Failed { error, cause } => (error, cause),
-        };
-        let body = Body::TaskFailed { error: error.clone(), cause: cause.clone() };
-        self.emit(now, id, last, body);
-        let failure = Failure { error, cause, alias: None };
-        self.state_failed(now, id, failure, None);
-        self.ready.push_back(id);
     }
 
     /// A sentence with the state and the event by which it was entered before it.
@@ -389,11 +288,6 @@ pub(super) fn whole(value: &Value) -> Option<u64> {
         .filter(|number| *number <= MOST)
 }
 
-/// Tokens cannot be guessed: 244 random bits.
-fn new_token() -> String {
-    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
-}
-
 pub(super) fn too_large(name: &str) -> Failure {
     Failure::named(
         "States.DataLimitExceeded",
@@ -404,7 +298,7 @@ pub(super) fn too_large(name: &str) -> Failure {
 }
 
 /// Whether a value is within the limit on payloads.
-pub(super) fn fits(value: &Value) -> bool {
+pub(super) fn fits(value: &impl serde::Serialize) -> bool {
     struct Counter(usize);
     impl std::io::Write for Counter {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

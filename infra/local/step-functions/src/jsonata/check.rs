@@ -1,12 +1,46 @@
 //! What AWS refuses in an expression before it runs.
 
-use jsonata_core::ast::AstNode;
+use jsonata_core::ast::{AstNode, BinaryOp};
+
+use super::tree::visit;
 
 /// The names that `ast` reads from a context item, which Step Functions does not offer: `phone`
 /// in `phone.number`, `$$` anywhere.
 pub(crate) fn top_level_references(ast: &AstNode) -> Vec<String> {
     let mut found = Vec::new();
     walk(ast, false, &mut found);
+    found
+}
+
+/// What the version of JSONata that AWS has says of operators that came later, and of an
+/// assignment to something else than a variable.
+pub(crate) fn refused_operator(ast: &AstNode) -> Option<&'static str> {
+    let mut found = None;
+    visit(ast, &mut |node| {
+        if let AstNode::Binary { op, lhs, .. } = node {
+            found = found.or(match op {
+                BinaryOp::Coalesce => Some("The symbol \"?\" cannot be used as a unary operator"),
+                BinaryOp::Default => Some("The symbol \":\" cannot be used as a unary operator"),
+                BinaryOp::ColonEqual if !matches!(**lhs, AstNode::Variable(_)) => {
+                    Some("The left side of := must be a variable name (start with $)")
+                }
+                _ => None,
+            });
+        }
+    });
+    found
+}
+
+/// Whether `ast` reads `$states.errorOutput`, which only catchers have.
+pub(crate) fn reads_error_output(ast: &AstNode) -> bool {
+    let mut found = false;
+    visit(ast, &mut |node| {
+        if let AstNode::Path { steps } = node {
+            let mut steps = steps.iter().map(|step| &step.node);
+            found |= matches!(steps.next(), Some(AstNode::Variable(name)) if name == "states")
+                && matches!(steps.next(), Some(AstNode::Name(name)) if name == "errorOutput");
+        }
+    });
     found
 }
 
@@ -26,6 +60,7 @@ fn walk(node: &AstNode, inside: bool, found: &mut Vec<String>) {
     match node {
         AstNode::Name(name) if !inside => report(name, found),
         AstNode::ParentVariable(_) => report("$$", found),
+        AstNode::Variable(name) if name.is_empty() && !inside => report("$", found),
         AstNode::Path { steps } => {
             for (index, step) in steps.iter().enumerate() {
                 walk(&step.node, inside || index > 0, found);
@@ -46,7 +81,12 @@ fn walk(node: &AstNode, inside: bool, found: &mut Vec<String>) {
             all(args, inside);
             walk(procedure, inside, found);
         }
-        AstNode::Lambda { body, .. } => walk(body, inside, found),
+        AstNode::Lambda { body, .. } => {
+            // Only outside of functions is it certain that `$` is nothing.
+            let known = found.iter().any(|name| name == "$");
+            walk(body, inside, found);
+            found.retain(|name| known || name != "$");
+        }
         AstNode::Array(items) | AstNode::ArrayGroup(items) | AstNode::Block(items) => {
             all(items, inside);
         }
@@ -92,8 +132,22 @@ fn walk(node: &AstNode, inside: bool, found: &mut Vec<String>) {
 mod tests {
     use super::*;
 
+    fn parse(source: &str) -> AstNode {
+        jsonata_core::parser::parse(source).unwrap()
+    }
+
     fn names(source: &str) -> Vec<String> {
-        top_level_references(&jsonata_core::parser::parse(source).unwrap())
+        top_level_references(&parse(source))
+    }
+
+    #[test]
+    fn later_operators_and_errors_out_of_place() {
+        assert!(refused_operator(&parse("1 + ($x ?? 2)")).is_some());
+        assert!(refused_operator(&parse("$x ?: 2")).is_some());
+        assert!(refused_operator(&parse("1 := 2")).is_some());
+        assert!(refused_operator(&parse("($x := 2; $x ? 1 : 3)")).is_none());
+        assert!(reads_error_output(&parse("[$states.errorOutput.Cause]")));
+        assert!(!reads_error_output(&parse("$states.input.errorOutput")));
     }
 
     #[test]
@@ -104,5 +158,6 @@ mod tests {
         assert_eq!(names("$x ~> |a|{'b': c}|"), Vec::<String>::new());
         assert_eq!(names("$sum(price) + 1"), ["price"]);
         assert_eq!(names("$x^(>a)"), Vec::<String>::new());
+        assert_eq!(names("$.a & $map($x, function() { $ })"), ["$"]);
     }
 }

@@ -34,12 +34,12 @@ pub(super) fn to_json(value: &JValue) -> Result<Value, Fault> {
 
 fn nested(value: &JValue, depth: usize) -> Result<Value, Fault> {
     if depth > DEPTH {
-        return Err(Fault::Threw("U1001: the result nests too deeply".to_owned()));
+        return Err(Fault::Bound("the result nests too deeply"));
     }
     Ok(match value {
         JValue::Null | JValue::Undefined => Value::Null,
         JValue::Bool(bool) => Value::Bool(*bool),
-        JValue::Number(number) => Value::Number(finite(*number)?),
+        JValue::Number(number) => finite(*number),
         JValue::String(text) => Value::String(text.to_string()),
         JValue::Array(items) => Value::Array(
             items.iter().map(|item| nested(item, depth + 1)).collect::<Result<_, _>>()?,
@@ -57,11 +57,18 @@ fn nested(value: &JValue, depth: usize) -> Result<Value, Fault> {
     })
 }
 
-fn finite(number: f64) -> Result<Number, Fault> {
+/// A number; one that JSON does not have is text, as AWS gives it.
+fn finite(number: f64) -> Value {
     if number.fract() == 0.0 && number.abs() <= EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "whole and within the exact range")]
-        return Ok(Number::from(number as i64));
+        return Value::from(number as i64);
     }
-    Number::from_f64(number)
-        .ok_or_else(|| Fault::Threw(format!("D1001: Number out of range: {number}")))
+    let text = if number.is_nan() {
+        "NaN"
+    } else if number > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
+    };
+    Number::from_f64(number).map_or_else(|| Value::from(text), Value::Number)
 }

@@ -7,25 +7,43 @@ use serde_json::Value;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use uuid::Uuid;
 
+use super::SEQUENCE_LIMIT;
 use super::convert::from_json;
-
-/// How many values `$range` may make; AWS has the same bound.
-const RANGE_LIMIT: f64 = 1_000.0;
 
 type Answer = Result<JValue, EvaluatorError>;
 
-pub(super) fn register(evaluator: &mut Evaluator) -> Result<(), EvaluatorError> {
-    evaluator.register_fn("partition", partition)?;
-    evaluator.register_fn("range", range)?;
-    evaluator.register_fn("hash", hash)?;
-    evaluator.register_fn("uuid", |_: &[JValue]| -> Answer {
-        Ok(JValue::string(Uuid::new_v4().to_string()))
-    })?;
-    evaluator.register_fn("parse", parse)?;
-    evaluator.register_fn_override("random", random)?;
-    evaluator.register_fn_override("eval", |_: &[JValue]| -> Answer {
-        Err(fault("T1006: Attempted to invoke a non-function"))
-    })
+/// Registers those of the functions that `mentioned` names; most expressions need none.
+pub(super) fn register(
+    evaluator: &mut Evaluator,
+    mentioned: &[String],
+) -> Result<(), EvaluatorError> {
+    for name in mentioned {
+        match name.as_str() {
+            "partition" => evaluator.register_fn("partition", partition)?,
+            "range" => evaluator.register_fn("range", range)?,
+            "hash" => evaluator.register_fn("hash", hash)?,
+            "uuid" => evaluator.register_fn("uuid", |_: &[JValue]| -> Answer {
+                Ok(JValue::string(Uuid::new_v4().to_string()))
+            })?,
+            "parse" => evaluator.register_fn("parse", parse)?,
+            "random" => evaluator.register_fn_override("random", random)?,
+            // The evaluator's own leave alone or escape more than `encodeURI` does.
+            "encodeUrl" => {
+                evaluator.register_fn_override("encodeUrl", |arguments: &[JValue]| -> Answer {
+                    encode(arguments, "encodeUrl", ";/?:@&=+$,#")
+                })?;
+            }
+            "encodeUrlComponent" => evaluator
+                .register_fn_override("encodeUrlComponent", |arguments: &[JValue]| -> Answer {
+                    encode(arguments, "encodeUrlComponent", "")
+                })?,
+            "eval" => evaluator.register_fn_override("eval", |_: &[JValue]| -> Answer {
+                Err(fault("T1006: Attempted to invoke a non-function"))
+            })?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn fault(message: impl Into<String>) -> EvaluatorError {
@@ -42,6 +60,7 @@ fn number(arguments: &[JValue], position: usize, function: &str) -> Result<f64, 
     arguments.get(position - 1).and_then(JValue::as_f64).ok_or_else(|| mismatch(position, function))
 }
 
+/// Chunks of an array. A chunk size of zero makes none, a negative one is refused.
 fn partition(arguments: &[JValue]) -> Answer {
     let items = match arguments.first() {
         Some(JValue::Undefined) | None => return Ok(JValue::Undefined),
@@ -50,29 +69,37 @@ fn partition(arguments: &[JValue]) -> Answer {
             None => vec![value.clone()],
         },
     };
-    let size = number(arguments, 2, "partition")?.floor();
-    if !(1.0..=9e15).contains(&size) {
-        return Err(fault("D3137: The chunk size of $partition must be a positive integer"));
+    let size = number(arguments, 2, "partition")?.trunc();
+    if !(0.0..=9e15).contains(&size) {
+        return Err(mismatch(2, "partition"));
     }
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "checked to be a positive whole number"
+        reason = "checked to be a whole number that is not negative"
     )]
     let size = size as usize;
+    if size == 0 {
+        return Ok(JValue::Undefined);
+    }
     Ok(JValue::array(items.chunks(size).map(|chunk| JValue::array(chunk.to_vec())).collect()))
 }
 
+/// The whole numbers from the first argument to the second, by steps of the third. Arguments are
+/// rounded towards zero; a step of zero makes no sequence.
 fn range(arguments: &[JValue]) -> Answer {
-    let first = number(arguments, 1, "range")?;
-    let last = number(arguments, 2, "range")?;
-    let step = number(arguments, 3, "range")?;
+    let first = number(arguments, 1, "range")?.trunc();
+    let last = number(arguments, 2, "range")?.trunc();
+    let step = number(arguments, 3, "range")?.trunc();
     if step == 0.0 {
-        return Err(fault("D3137: The step of $range must not be zero"));
+        return Ok(JValue::Undefined);
     }
     let count = ((last - first) / step).floor() + 1.0;
-    if count > RANGE_LIMIT {
-        return Err(fault("D3137: $range cannot return more than 1000 values"));
+    #[expect(clippy::cast_precision_loss, reason = "the limit is far below 2^53")]
+    if count > SEQUENCE_LIMIT as f64 {
+        return Err(fault(format!(
+            "D2015: The maximum sequence length of {SEQUENCE_LIMIT} was exceeded."
+        )));
     }
     let mut values = Vec::new();
     let mut index = 0.0;
@@ -82,6 +109,29 @@ fn range(arguments: &[JValue]) -> Answer {
     }
     // A sequence: one value alone stands for itself.
     Ok(JValue::sequence_flat(values, true).unwrap_sequence())
+}
+
+/// Percent-encoding of all but letters, digits, `-_.!~*'()` and the characters in `kept`.
+fn encode(arguments: &[JValue], function: &str, kept: &str) -> Answer {
+    let text = match arguments.first() {
+        None | Some(JValue::Undefined) => return Ok(JValue::Undefined),
+        Some(value) => value.as_str().ok_or_else(|| mismatch(1, function))?,
+    };
+    let mut encoded = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_ascii_alphanumeric()
+            || "-_.!~*'()".contains(character)
+            || kept.contains(character)
+        {
+            encoded.push(character);
+        } else {
+            let mut bytes = [0; 4];
+            for byte in character.encode_utf8(&mut bytes).bytes() {
+                encoded.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    Ok(JValue::string(encoded))
 }
 
 fn hash(arguments: &[JValue]) -> Answer {
@@ -123,22 +173,34 @@ fn parse(arguments: &[JValue]) -> Answer {
 
 /// A number from 0 up to 1; the same one for the same seed.
 fn random(arguments: &[JValue]) -> Answer {
-    let bits = match arguments.first() {
+    if arguments.len() > 1 {
+        return Err(mismatch(2, "random"));
+    }
+    let value = match arguments.first() {
         None | Some(JValue::Undefined) => {
             let (high, low) = Uuid::new_v4().as_u64_pair();
-            mix(high ^ low)
+            #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
+            let value = ((high ^ low) >> 11) as f64 / (1_u64 << 53) as f64;
+            value
         }
-        Some(_) => mix(number(arguments, 1, "random")?.to_bits()),
+        Some(_) => {
+            #[expect(clippy::cast_possible_truncation, reason = "Java's conversion saturates too")]
+            let seed = number(arguments, 1, "random")? as i64;
+            seeded(seed)
+        }
     };
-    #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
-    let value = (bits >> 11) as f64 / (1_u64 << 53) as f64;
     Ok(JValue::from_f64(value))
 }
 
-/// Spreads the bits of `seed` (the finaliser of SplitMix64).
-fn mix(seed: u64) -> u64 {
-    let mut bits = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    bits ^ (bits >> 31)
+/// The first number that `java.util.Random` gives for `seed`, as AWS does: a linear congruence
+/// modulo 2^48 whose upper 26 and 27 bits make 53.
+fn seeded(seed: i64) -> f64 {
+    const FACTOR: u64 = 0x5_DEEC_E66D;
+    const MASK: u64 = (1 << 48) - 1;
+    let step = |state: u64| state.wrapping_mul(FACTOR).wrapping_add(0xB) & MASK;
+    let first = step((seed.cast_unsigned() ^ FACTOR) & MASK);
+    let bits = ((first >> 22) << 27) + (step(first) >> 21);
+    #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
+    let value = bits as f64 / (1_u64 << 53) as f64;
+    value
 }

@@ -3,6 +3,8 @@
 mod check;
 mod convert;
 mod functions;
+mod tree;
+mod wording;
 
 use std::rc::Rc;
 
@@ -11,14 +13,16 @@ use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
 use jsonata_core::value::{JMap, JValue};
 use serde_json::Value;
 
-pub(crate) use check::top_level_references;
+pub(crate) use check::{reads_error_output, refused_operator, top_level_references};
+pub(crate) use wording::syntax;
 
 /// How long one expression may run.
 const TIME_LIMIT_MS: u64 = 3_000;
-/// How deep an expression may recurse.
-const DEPTH_LIMIT: usize = 3_000;
-/// How many values a sequence may hold.
-const SEQUENCE_LIMIT: usize = 500_000;
+/// How deep an evaluation may nest: AWS allows 100 levels, of which the outermost is not counted
+/// here.
+const DEPTH_LIMIT: usize = 99;
+/// How many values a sequence may hold before AWS finds that it takes too much memory.
+const SEQUENCE_LIMIT: usize = 873_782;
 
 /// A parsed expression: what stands between `{%` and `%}`.
 #[derive(Debug, Clone)]
@@ -92,6 +96,8 @@ pub(crate) enum Fault {
     Unsupported,
     /// It threw; the message with its code.
     Threw(String),
+    /// It was stopped at a limit.
+    Bound(&'static str),
 }
 
 /// The value of `expression` in `environment`.
@@ -99,6 +105,22 @@ pub(crate) fn evaluate(
     expression: &Expression,
     environment: &dyn Environment,
 ) -> Result<Value, Fault> {
+    let result = evaluate_node(&expression.ast, expression, environment).map_err(|message| {
+        // The message leaves out the values; they can be had again.
+        let again = |node: &AstNode| {
+            let value = evaluate_node(node, expression, environment).ok()?;
+            convert::to_json(&value).ok()
+        };
+        wording::fault(&message, &expression.ast, &again)
+    })?;
+    if result.is_undefined() {
+        return Err(Fault::Undefined);
+    }
+    convert::to_json(&result)
+}
+
+/// The variables that `expression` mentions.
+fn bind(expression: &Expression, environment: &dyn Environment) -> Context {
     let mut context = Context::new();
     for name in &expression.variables {
         if name == "states" {
@@ -108,6 +130,16 @@ pub(crate) fn evaluate(
             context.bind(name.clone(), convert::from_json(value));
         }
     }
+    context
+}
+
+/// The value of a node of `expression`, or the evaluator's message.
+fn evaluate_node(
+    node: &AstNode,
+    expression: &Expression,
+    environment: &dyn Environment,
+) -> Result<JValue, String> {
+    let context = bind(expression, environment);
     let options = EvaluatorOptions {
         timeout_ms: Some(TIME_LIMIT_MS),
         max_stack_depth: Some(DEPTH_LIMIT),
@@ -115,15 +147,9 @@ pub(crate) fn evaluate(
         ..EvaluatorOptions::default()
     };
     let mut evaluator = Evaluator::with_options(context, options);
-    functions::register(&mut evaluator)
-        .map_err(|error| Fault::Threw(error.message().to_owned()))?;
-    let result = evaluator
-        .evaluate(&expression.ast, &JValue::Undefined)
-        .map_err(|error| Fault::Threw(canonical(error.message())))?;
-    if result.is_undefined() {
-        return Err(Fault::Undefined);
-    }
-    convert::to_json(&result)
+    functions::register(&mut evaluator, &expression.variables)
+        .and_then(|()| evaluator.evaluate(node, &JValue::Undefined))
+        .map_err(|error| error.message().to_owned())
 }
 
 fn states_object(environment: &dyn Environment, members: Option<&[String]>) -> JValue {
@@ -136,15 +162,6 @@ fn states_object(environment: &dyn Environment, members: Option<&[String]>) -> J
 }
 
 pub(crate) use convert::from_json;
-
-/// The message as the reference implementation words it.
-fn canonical(message: &str) -> String {
-    let base = "T1006: Attempted to invoke a non-function";
-    if message.starts_with(base) {
-        return base.to_owned();
-    }
-    message.to_owned()
-}
 
 #[cfg(test)]
 mod tests {
@@ -204,10 +221,90 @@ mod tests {
     }
 
     #[test]
-    fn endless_recursion_ends() {
-        assert!(matches!(
-            run("($f := function($x){ $f($x + 1) }; $f(1))", json!({})),
-            Err(Fault::Threw(_))
-        ));
+    fn added_functions_at_their_edges() {
+        let env = json!({ "states": { "input": {} } });
+        let fails = |source: &str| match run(source, env.clone()) {
+            Err(Fault::Threw(message)) => message,
+            other => panic!("{source}: {other:?}"),
+        };
+        for nothing in [
+            "$partition([1], 0)",
+            "$partition($states.input.no, 2)",
+            "$range(1, 5, 0)",
+            "$range(5, 1, 1)",
+            "$hash($states.input.no)",
+            "$parse($states.input.no)",
+        ] {
+            assert_eq!(run(nothing, env.clone()), Err(Fault::Undefined), "{nothing}");
+        }
+        // Rounded towards zero, and with no bound of its own.
+        assert_eq!(run("$range(-1.7, 2.9, 1.2)", env.clone()), Ok(json!([-1, 0, 1, 2])));
+        assert_eq!(run("$count($range(1, 200000, 1))", env.clone()), Ok(json!(200_000)));
+        assert_eq!(run("$partition([1, 2], 1.9)", env.clone()), Ok(json!([[1], [2]])));
+        // As `java.util.Random`.
+        assert_eq!(run("$random(42)", env.clone()), Ok(json!(0.727_563_680_032_868_1)));
+        assert_eq!(
+            fails("$partition([1], -1)"),
+            "T0410: Argument 2 of function \"partition\" does not match function signature"
+        );
+        assert_eq!(run("$encodeUrl('a b?ä')", env.clone()), Ok(json!("a%20b?%C3%A4")));
+        assert_eq!(run("$encodeUrlComponent('a-b/c')", env), Ok(json!("a-b%2Fc")));
+    }
+
+    #[test]
+    fn numbers_that_json_does_not_have() {
+        assert_eq!(run("[1 / 0, -1 / 0]", json!({})), Ok(json!(["Infinity", "-Infinity"])));
+        assert_eq!(run("0 / 0", json!({})), Ok(json!("NaN")));
+    }
+
+    #[test]
+    fn messages_of_the_reference() {
+        for (source, message) in [
+            (
+                "$abs('a')",
+                "T0410: Argument 1 of function \"abs\" does not match function signature",
+            ),
+            (
+                "$append(1)",
+                "T0410: Argument 2 of function \"append\" does not match function signature",
+            ),
+            (
+                "$sum(['a'])",
+                "T0412: Argument 1 of function \"sum\" must be an array of \"numbers\"",
+            ),
+            ("'a' + 1", "T2001: The left side of the \"+\" operator must evaluate to a number"),
+            ("1 * 'a'", "T2002: The right side of the \"*\" operator must evaluate to a number"),
+            (
+                "1 < 'a'",
+                "T2009: The values 1 and \"a\" either side of operator \"<\" must be of the same data type",
+            ),
+            (
+                "5 >= null",
+                "T2010: The expressions either side of operator \">=\" must evaluate to numeric or string values",
+            ),
+            ("$number('x')", "D3030: Unable to cast value to a number: \"x\""),
+            ("-'a'", "D1002: Cannot negate a non-numeric value: \"a\""),
+            ("$error('boom')", "D3137: boom"),
+            ("$nope()", "T1006: Attempted to invoke a non-function"),
+        ] {
+            assert_eq!(run(source, json!({})), Err(Fault::Threw(message.to_owned())));
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let bound = |source: &str| match run(source, json!({})) {
+            Err(Fault::Bound(message)) => message.split(':').next().unwrap(),
+            other => panic!("{source}: {other:?}"),
+        };
+        assert_eq!(
+            bound("($f := function($x){ $f($x + 1) }; $f(1))"),
+            "Expression evaluation timeout"
+        );
+        assert_eq!(bound("($f := function($x){ 1 + $f($x) }; $f(1))"), "Stack overflow error");
+        assert_eq!(run(&["1"; 100].join("+"), json!({})), Ok(json!(100)));
+        assert_eq!(bound(&["1"; 101].join("+")), "Stack overflow error");
+        assert_eq!(run("$count([1..873782])", json!({})), Ok(json!(873_782)));
+        assert_eq!(bound("$count([1..873783])"), "Expression evaluation memory limit exceeded");
     }
 }
