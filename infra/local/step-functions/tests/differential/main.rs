@@ -304,7 +304,8 @@ fn case(index: usize) -> (Value, bool) {
     let mut machines = maker.nested;
     machines.push(json!({ "name": format!("case-{index}"), "definition": machine }));
     let input = json!({ "n": index, "list": [index, "x"] });
-    (json!({ "machines": machines, "input": input }), maker.concurrent)
+    let name = format!("case-{index}");
+    (json!({ "name": name, "machines": machines, "input": input }), maker.concurrent)
 }
 
 async fn own_opinion(cases: &[Value]) -> Vec<Value> {

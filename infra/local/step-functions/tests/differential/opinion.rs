@@ -59,11 +59,10 @@ pub(crate) fn second_opinion(cases: &[Value]) -> Option<Vec<Value>> {
     let mut results = vec![Value::Null; cases.len()];
     for (half, (folder, child)) in asked.into_iter().enumerate() {
         let output = child.wait_with_output().unwrap();
-        if !output.status.success() {
-            let errors = std::fs::read_to_string(folder.path().join("errors")).unwrap();
-            let last: Vec<&str> = errors.lines().rev().take(40).collect();
-            panic!("{}", last.into_iter().rev().collect::<Vec<_>>().join("\n"));
-        }
+        let errors = std::fs::read_to_string(folder.path().join("errors")).unwrap();
+        let first_of_last = errors.lines().count().saturating_sub(40);
+        let last: Vec<&str> = errors.lines().skip(first_of_last).collect();
+        assert!(output.status.success(), "{}", last.join("\n"));
         let some: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
         for (at, result) in some.into_iter().enumerate() {
             results[half + at * halves] = result;

@@ -2,13 +2,13 @@
 
     python second_opinion.py CASES
 
-CASES is a JSON file: a list of {"machines": [{"name", "definition"}], "input"}, of which the last
-machine is run. Needs the packages moto[stepfunctions] and jsonata-python.
+CASES is a JSON file: a list of {"name", "machines": [{"name", "definition"}], "input"}, of which the
+last machine is run in an execution of that name. Needs the packages moto[stepfunctions] and
+jsonata-python.
 
 Lambdas answer as their payload says, see `Lambda`. A case with a "replay" is told the answers of its
 tasks instead: {"<state>": [{"result"} or {"error", "cause"}, …]} in the order of the calls, with
-"token": {"output"} or {"error", "cause"} beside it where the task waits for its token; its execution has
-the case's "name", and an input that names it.
+"token": {"answer"} or {"error", "cause"} beside it where the task waits for its token.
 """
 
 import io
@@ -200,7 +200,7 @@ def attempted(client, machine, name, given):
     arn = client.start_execution(stateMachineArn=machine, name=name, input=json.dumps(given))[
         "executionArn"
     ]
-    until = time.monotonic() + 60
+    until = time.monotonic() + 30
     while True:
         state = client.describe_execution(executionArn=arn)
         if state["status"] in ENDS or time.monotonic() > until:
@@ -229,15 +229,14 @@ def created(client, machine):
         return machines[name]
 
 
-def run(indexed):
-    index, case = indexed
+def run(case):
     client = boto3.client("stepfunctions", region_name=REGION)
     for machine in case["machines"]:
         arn = created(client, machine)
-    own = case.get("name", f"case-{index}")
+    own = case["name"]
     for attempt in range(3):
         with guard:
-            for key in [key for key in calls if key.startswith(f"case {index} ")]:
+            for key in [key for key in calls if key.startswith(f"{own.replace('-', ' ')} ")]:
                 del calls[key]
         # A name of the same length: what is derived from it is put back below.
         name = own if attempt == 0 else f"{chr(ord('A') + attempt)}{own[1:]}"
@@ -287,7 +286,7 @@ def main():
     state_task_service_sfn.StateTaskServiceSfn._normalise_response = upper
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         with ThreadPoolExecutor(3) as pool:
-            results = list(pool.map(run, enumerate(cases)))
+            results = list(pool.map(run, cases))
     json.dump(results, sys.stdout)
 
 
