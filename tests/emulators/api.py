@@ -49,7 +49,8 @@ class Api:
         return self.call("POST", "/webhooks/github", body, headers)
 
     def runs(self):
-        return self.get("/api/runs")[1]["runs"]
+        status, value = self.get("/api/runs")
+        return value["runs"] if status == 200 else (status, value)
 
     def wait(self, what, path, condition, seconds, say=lambda _: None):
         """Asks the dashboard until the condition gives something."""

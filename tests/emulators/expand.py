@@ -47,8 +47,51 @@ def expanded(template, bucket, parameters):
     # No function names a managed policy, so that the map, which SAM asks IAM for, may be empty.
     translator = Translator({}, Parser(), boto_session=session)
     result = translator.translate(template, parameter_values=parameters)
-    for resource in result["Resources"].values():
-        if resource["Type"] == "AWS::Lambda::Function":
-            # The zips are built for the machine that runs this.
-            resource["Properties"]["Architectures"] = ["x86_64"]
+    for name, resource in list(result["Resources"].items()):
+        if resource["Type"] == "AWS::ApiGatewayV2::Api":
+            result["Resources"] |= routes(name, resource["Properties"])
+        adapt(resource)
     return result
+
+
+def routes(api, properties):
+    """ministack leaves an API's OpenAPI body aside: its routes as resources of their own."""
+    made = {}
+    body = properties.pop("Body")
+    properties |= {"Name": body["info"]["title"], "ProtocolType": "HTTP"}
+    for path, methods in body["paths"].items():
+        for method, route in methods.items():
+            verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+            given = route["x-amazon-apigateway-integration"]
+            name = f"{api}Route{len(made) // 2}"
+            made[f"{name}Integration"] = {
+                "Type": "AWS::ApiGatewayV2::Integration",
+                "Properties": {
+                    "ApiId": {"Ref": api},
+                    "IntegrationType": given["type"].upper(),
+                    "IntegrationMethod": given["httpMethod"],
+                    "IntegrationUri": given["uri"],
+                    "PayloadFormatVersion": given["payloadFormatVersion"],
+                },
+            }
+            made[name] = {
+                "Type": "AWS::ApiGatewayV2::Route",
+                "Properties": {
+                    "ApiId": {"Ref": api},
+                    "RouteKey": f"{verb} {path}",
+                    "Target": {"Fn::Sub": f"integrations/${{{name}Integration}}"},
+                },
+            }
+    return made
+
+
+def adapt(resource):
+    """Changes what the emulators cannot take, in the expanded copy only."""
+    properties = resource["Properties"]
+    if resource["Type"] == "AWS::Lambda::Function":
+        # The zips are built for the machine that runs this.
+        properties["Architectures"] = ["x86_64"]
+    if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in properties:
+        # ministack refuses arithmetic of metrics: the alarm watches the first of them alone.
+        first = next(m["MetricStat"] for m in properties.pop("Metrics") if "MetricStat" in m)
+        properties |= first["Metric"] | {"Period": first["Period"], "Statistic": first["Stat"]}
