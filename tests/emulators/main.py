@@ -183,7 +183,7 @@ def tails(folder):
     for log in sorted(folder.glob("*.log")):
         with contextlib.suppress(OSError):
             lines = log.read_text(errors="replace").splitlines()[-30:]
-            print(f"\n-- end of {log.name}", *lines, sep="\n")
+            print(f"\n-- end of {log.name}", *(line[:300] for line in lines), sep="\n")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
 )
 from moto.stepfunctions.parser.asl.eval import states, variable_store
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
+from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
 PORT, AWS = sys.argv[1:]
 # Tests and builds take as long as they take; the state's own time-out ends a task.
@@ -40,7 +41,7 @@ def evaluated(expression):
 
 def declared(bindings):
     """moto puts a text between quotes as it is: one with a quote or a new line breaks out."""
-    return "".join(f"{name} := {json.dumps(value)};" for name, value in bindings.items())
+    return "".join(f"{name} := {to_json_str(value)};" for name, value in bindings.items())
 
 
 @functools.lru_cache
