@@ -95,9 +95,15 @@ class Scenario:
         if answer is not None:
             asked = lambda view: view if view["approvals"] else ended(view)  # noqa: E731
             view = self.world.api.wait("the question", path, asked, RUN_SECONDS, follower)
-            if self.check.that("the run asks before production", view["approvals"], view["run"]):
+            if self.check.that("the run asks before production", view["approvals"], view["run"]["status"]):
                 self.answer(accepted["run_id"], answer)
-        return self.world.api.wait("the end of the run", path, ended, RUN_SECONDS, follower)
+        view = self.world.api.wait("the final status", path, ended, RUN_SECONDS, follower)
+        # People are told after the run has its final status.
+        self.world.wait_execution(view["run"]["execution_arn"])
+        _, view = self.world.api.get(path)
+        follower(view)
+        print(f"       {view['run']['status']}: {view['run']['outcome']['reason']}", flush=True)
+        return view
 
     def answer(self, run_id, approved):
         _, run = self.world.api.with_token("GET", f"/v1/runs/{run_id}")
@@ -154,7 +160,7 @@ class Scenario:
         run_id = view["run"]["request"]["run_id"]
         items = self.world.items(f"RUN#{run_id}")
         log = [item for item in items if item["sk"]["S"].startswith("LOG#")]
-        self.check.that("the table has the transaction log", len(log) > len(VERIFIED), items)
+        self.check.that("the table has the transaction log", len(log) > len(VERIFIED), len(log))
         self.check.equal("the dashboard shows all of it", len(view["log"]["entries"]), len(log))
         self.check.that("its hash chain holds", view["log"]["verified"], view["log"]["fault"])
         execution = self.executions().get(run_id, {})

@@ -50,6 +50,11 @@ def expanded(template, bucket, parameters):
     for name, resource in list(result["Resources"].items()):
         if resource["Type"] == "AWS::ApiGatewayV2::Api":
             result["Resources"] |= routes(name, resource["Properties"])
+        if "Statement" in (policy := resource["Properties"].get("PolicyDocument", {})):
+            # All traffic is plain HTTP here, which the template's resources refuse.
+            policy["Statement"] = [s for s in policy["Statement"] if s.get("Sid") != "TlsOnly"]
+            if not policy["Statement"]:
+                del result["Resources"][name]
         adapt(resource)
     return result
 
@@ -91,6 +96,12 @@ def adapt(resource):
     if resource["Type"] == "AWS::Lambda::Function":
         # The zips are built for the machine that runs this.
         properties["Architectures"] = ["x86_64"]
+    if resource["Type"] == "AWS::IAM::Role":
+        trust = properties["AssumeRolePolicyDocument"]["Statement"]
+        if trust[0]["Principal"] == {"Service": "states.amazonaws.com"}:
+            # moto is no service of ministack's: it takes the role as the account does.
+            owner = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+            trust.append({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": owner})
     if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in properties:
         # ministack refuses arithmetic of metrics: the alarm watches the first of them alone.
         first = next(m["MetricStat"] for m in properties.pop("Metrics") if "MetricStat" in m)
