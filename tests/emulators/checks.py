@@ -3,7 +3,18 @@
 import json
 import uuid
 
-FINAL = {"succeeded", "failed", "rejected", "held", "rolled_back", "rollback_failed", "cancelled", "timed_out"}
+import jsonata
+
+FINAL = {
+    "succeeded",
+    "failed",
+    "rejected",
+    "held",
+    "rolled_back",
+    "rollback_failed",
+    "cancelled",
+    "timed_out",
+}
 RUN_SECONDS = 120
 VERIFIED = [
     "AnalyzeChanges",
@@ -67,6 +78,23 @@ class Follower:
                 print(f"       {stage['state']}: {stage['status']} ({took} ms)", flush=True)
 
 
+def expressions(value):
+    """Every JSONata expression of a definition."""
+    if isinstance(value, str):
+        return [value[2:-2].strip()] if value.startswith("{%") else []
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [expression for part in inner for expression in expressions(part)]
+
+
+def unreadable(expression):
+    """Why another implementation of JSONata cannot read an expression; none where it can."""
+    try:
+        jsonata.Jsonata(expression)
+    except Exception as error:
+        return f"{error}: {expression}"
+    return None
+
+
 def stages(view):
     return {stage["state"]: stage["status"] for stage in view["stages"]}
 
@@ -91,11 +119,10 @@ class Scenario:
         if not self.check.equal("the webhook answers 202", status, 202):
             raise RuntimeError(accepted)
         path, follower = f"/api/runs/{accepted['run_id']}", Follower()
-        ended = lambda view: view if view["run"]["status"] in FINAL else None  # noqa: E731
         if answer is not None:
-            asked = lambda view: view if view["approvals"] else ended(view)  # noqa: E731
             view = self.world.api.wait("the question", path, asked, RUN_SECONDS, follower)
-            if self.check.that("the run asks before production", view["approvals"], view["run"]["status"]):
+            status = view["run"]["status"]
+            if self.check.that("the run asks before production", view["approvals"], status):
                 self.answer(accepted["run_id"], answer)
         view = self.world.api.wait("the final status", path, ended, RUN_SECONDS, follower)
         # People are told after the run has its final status.
@@ -122,6 +149,17 @@ class Scenario:
             self.check.that(
                 f"{name} has its substitutions made", "${" not in machine["definition"]
             )
+            # Also those of branches that no run here takes.
+            all_of_it = expressions(json.loads(machine["definition"]))
+            wrong = [fault for fault in map(unreadable, all_of_it) if fault]
+            self.check.that(f"{name} has expressions that others can read", not wrong, wrong[:1])
+        self.check.equal(
+            "the watch is scheduled",
+            self.world.scheduled(),
+            self.world.stack.resources["MonitorStateMachine"]["PhysicalResourceId"],
+        )
+        refused = self.world.denied("PipelineRole")
+        self.check.equal("a role may do no more than it says", refused, "AccessDeniedException")
         status, told = self.world.api.get("/v1/agents")
         agents = told["agents"] if status == 200 else []
         self.check.that("the API answers with the seven agents", len(agents) == 7, told)
@@ -143,9 +181,8 @@ class Scenario:
         run, found = view["run"], stages(view)
         self.check.equal("the run succeeded", run["status"], "succeeded")
         for state in VERIFIED + DEPLOYED + TOLD:
-            self.check.that(
-                f"{state} has a verdict", found.get(state) in {"passed", "skipped"}, found.get(state)
-            )
+            verdict = found.get(state)
+            self.check.that(f"{state} has a verdict", verdict in {"passed", "skipped"}, verdict)
         for state in ("ValidateSyntax", "RunUnitTests", "ValidateSecrets", "EvaluateGate"):
             self.check.equal(f"{state} passed", found.get(state), "passed")
         live = {d["environment"]: d for d in (run["outcome"] or {}).get("deployments", [])}
@@ -186,12 +223,49 @@ class Scenario:
         described = self.world.sfn.describe_execution(executionArn=execution["executionArn"])
         self.check.equal("the execution says so", described.get("error"), "Pact.Rejected")
 
+    def aborted(self, push):
+        self.say("An execution that somebody ends in the console")
+        status, accepted = self.world.api.deliver(push, str(uuid.uuid4()))
+        self.check.equal("the webhook answers 202", status, 202)
+        path = f"/api/runs/{accepted['run_id']}"
+        self.world.api.wait("the question", path, asked, RUN_SECONDS, Follower())
+        arn = accepted["execution_arn"]
+        # moto goes on waiting for the answer to the question, and would say so to nobody anyway.
+        self.world.sfn.stop_execution(executionArn=arn, cause="A person said so")
+        status = self.world.api.get(path)[1]["run"]["status"]
+        self.check.equal("the run does not know yet", status, "running")
+        machine = self.world.machines["PipelineStateMachine"]["copy"]
+        detail = {
+            "executionArn": arn,
+            "stateMachineArn": machine,
+            "name": accepted["run_id"],
+            "status": "ABORTED",
+            "cause": "A person said so",
+        }
+        self.world.rehearse(
+            "RunKeeperFunctionPipelineEnded",
+            "Step Functions Execution Status Change",
+            [arn],
+            detail,
+        )
+        view = self.world.api.wait("the run keeper", path, ended, 30)
+        self.check.equal("the event ends the run", view["run"]["status"], "cancelled")
+
+    def alarm(self):
+        self.say("An alarm of the stack itself")
+        alarm = self.world.stack.resources["WatchFailureAlarm"]["PhysicalResourceId"]
+        arn = f"arn:aws:cloudwatch:us-east-1:000000000000:alarm:{alarm}"
+        detail = {"alarmName": alarm, "state": {"value": "ALARM"}}
+        event = self.world.rehearse("AlarmRule", "CloudWatch Alarm State Change", [arn], detail)
+        kept = self.world.wait_items(f"RUN#alarm-{event}", "OUTBOX#")
+        told = any(alarm in str(item) for item in kept)
+        self.check.that("the notify agent is told its name", told, kept)
+
     def watch(self):
         self.say("The watch, started by hand")
         machine = self.world.machines["MonitorStateMachine"]["copy"]
         started = self.world.sfn.start_execution(stateMachineArn=machine, name="watch", input="{}")
-        seen = lambda view: view if all(map(watched, view["environments"])) else None  # noqa: E731
-        view = self.world.api.wait("the watch", "/api/environments", seen, 60)
+        view = self.world.api.wait("the watch", "/api/environments", watched, 60)
         found = {e["environment"]: e["watch"]["health"] for e in view["environments"]}
         expected = {"staging": "healthy", "production": "healthy"}
         self.check.equal("both environments are healthy", found, expected)
@@ -205,5 +279,16 @@ class Scenario:
         self.check.that("every packaged program ran", not idle, f"{idle} did not")
 
 
-def watched(environment):
-    return bool(environment.get("watch"))
+def ended(view):
+    """The run, once it has a final status."""
+    return view if view["run"]["status"] in FINAL else None
+
+
+def asked(view):
+    """The run, once it asks a person; also when it ended without."""
+    return view if view["approvals"] else ended(view)
+
+
+def watched(view):
+    """The environments, once the watch has looked at all of them."""
+    return view if all(e["watch"] for e in view["environments"]) else None

@@ -17,6 +17,8 @@ import tempfile
 import time
 import urllib.request
 
+from botocore.exceptions import ClientError
+
 import git_server
 import processes
 from api import Api
@@ -46,6 +48,15 @@ class World:
         )
         return [item for page in pages for item in page["Items"]]
 
+    def wait_items(self, key, kind, seconds=30):
+        """Items of a partition, of one kind, once there are any; none after a while."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if found := [item for item in self.items(key) if item["sk"]["S"].startswith(kind)]:
+                return found
+            time.sleep(0.2)
+        return []
+
     def artifacts(self):
         bucket = self.stack.outputs["ArtifactBucketName"]
         listed = client("s3", self.stack.aws).list_objects_v2(Bucket=bucket)
@@ -64,6 +75,40 @@ class World:
                 return answer.read().decode()
         except (OSError, ValueError, AttributeError) as error:
             return repr(error)
+
+    def denied(self, role):
+        """What becomes of a call that the role of a state machine does not have."""
+        arn = self.stack.declared_role(role)
+        given = client("sts", self.stack.aws).assume_role(RoleArn=arn, RoleSessionName="denied")
+        table = client("dynamodb", self.stack.aws, given["Credentials"])
+        try:
+            return table.scan(TableName=self.stack.outputs["TableName"])["Count"]
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+
+    def rehearse(self, rule, detail_type, resources, detail):
+        """Sends an event to the targets of a rule, and returns its id.
+
+        AWS's own events come from AWS alone: a copy of the rule takes them from here.
+        """
+        events = client("events", self.stack.aws)
+        name, copy = self.stack.resources[rule]["PhysicalResourceId"], f"{rule}-rehearsal"
+        pattern = json.loads(events.describe_rule(Name=name)["EventPattern"])
+        events.put_rule(Name=copy, EventPattern=json.dumps(pattern | {"source": ["rehearsal"]}))
+        targets = events.list_targets_by_rule(Rule=name)["Targets"]
+        events.put_targets(Rule=copy, Targets=targets)
+        entry = {
+            "Source": "rehearsal",
+            "DetailType": detail_type,
+            "Resources": resources,
+            "Detail": json.dumps(detail),
+        }
+        return events.put_events(Entries=[entry])["Entries"][0]["EventId"]
+
+    def scheduled(self):
+        """What the schedule of the watch starts."""
+        name = self.stack.resources["MonitorStateMachineWatch"]["PhysicalResourceId"]
+        return client("scheduler", self.stack.aws).get_schedule(Name=name)["Target"]["Arn"]
 
     def wait_execution(self, arn, seconds=60):
         until = time.monotonic() + seconds
@@ -140,7 +185,10 @@ def checked(folder, zips):
     scenario.again(push, view["run"]["request"]["run_id"])
     third = shop.commit("Break it", {"app.py": "def total(items):\n    return len(items)\n"})
     scenario.bad(shop.push(git, second, third, "Break it"))
+    fourth = shop.commit("Repair it", {"app.py": FILES["app.py"], "version": "four"})
+    scenario.aborted(shop.push(git, third, fourth, "Repair it"))
     scenario.watch()
+    scenario.alarm()
     scenario.all_ran()
     return scenario.check
 

@@ -12,14 +12,18 @@ CODE = "pact-code"
 ENDS = ("_COMPLETE", "_FAILED")
 
 
-def client(service, endpoint):
-    """A client with the rights of the account's owner."""
+OWNER = {"AccessKeyId": "test", "SecretAccessKey": "test"}
+
+
+def client(service, endpoint, credentials=OWNER):
+    """A client, with the rights of the account's owner unless told otherwise."""
     return boto3.client(
         service,
         region_name=expand.REGION,
         endpoint_url=endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials.get("SessionToken"),
     )
 
 
@@ -91,6 +95,11 @@ class Stack:
             for page in pages
             for resource in page["StackResourceSummaries"]
         }
+
+    def declared_role(self, name):
+        """ARN of a role."""
+        role = self.resources[name]["PhysicalResourceId"]
+        return client("iam", self.aws).get_role(RoleName=role)["Role"]["Arn"]
 
     def copy_machines(self):
         """Makes moto's state machines from those that CloudFormation made, and returns them."""
