@@ -102,8 +102,8 @@ def stages(view):
 class Scenario:
     """The checks of one deployed stack."""
 
-    def __init__(self, world):
-        self.world, self.check = world, Checks()
+    def __init__(self, world, check):
+        self.world, self.check = world, check
 
     def say(self, text):
         print(f"\n{text}", flush=True)

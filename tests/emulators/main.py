@@ -11,10 +11,10 @@ import json
 import os
 import pathlib
 import shutil
-import signal
 import sys
 import tempfile
 import time
+import traceback
 import urllib.request
 
 from botocore.exceptions import ClientError
@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 import git_server
 import processes
 from api import Api
-from checks import Scenario
+from checks import Checks, Scenario
 from shop import FILES, Shop
 from stack import Stack, client
 
@@ -158,8 +158,8 @@ def servers(folder):
     return aws, sfn, aws_port
 
 
-def checked(folder, zips):
-    """Runs everything; returns the counts."""
+def checked(folder, zips, check):
+    """Runs everything."""
     begun = time.monotonic()
     aws, sfn, port = servers(folder)
     served = folder / "git"
@@ -174,7 +174,7 @@ def checked(folder, zips):
     stack = Stack(aws, sfn, zips, settings)
     world = World(stack, port)
     print(f"deployed after {time.monotonic() - begun:.1f} s; the API is http://{stack.host}:{port}")
-    scenario = Scenario(world)
+    scenario = Scenario(world, check)
 
     first = shop.commit("Open the shop", FILES)
     second = shop.commit("Two", {"version": "two", "app.py": FILES["app.py"] + "\n\nVAT = 19\n"})
@@ -190,7 +190,6 @@ def checked(folder, zips):
     scenario.watch()
     scenario.alarm()
     scenario.all_ran()
-    return scenario.check
 
 
 def limits():
@@ -207,24 +206,29 @@ def main():
     zips = arguments.zips.resolve()
     if not zips.is_dir():
         parser.error(f"there is no folder {zips} with <program>.zip in it")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     processes.adopt()
+    processes.loopback()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pact-emulators-"))
-    check, fault = None, True
+    check = Checks()
     try:
-        check = checked(folder, zips)
-        fault = check.failed > 0
-    finally:
+        checked(folder, zips, check)
+    except Exception:
+        traceback.print_exc(file=sys.stdout)
+        check.failed += 1
+    except SystemExit:
         processes.end_all()
-        if fault:
-            tails(folder)
-        if fault or arguments.keep:
-            print(f"logs and data are in {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    processes.end_all()
+    if check.failed:
+        tails(folder)
+    if check.failed or arguments.keep:
+        print(f"\nlogs and data are in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
     limits()
     print(f"\n{check.passed} passed, {check.failed} failed")
-    return 1 if fault else 0
+    return 1 if check.failed else 0
 
 
 def tails(folder):

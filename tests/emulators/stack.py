@@ -9,9 +9,6 @@ import expand
 
 NAME = "pact"
 CODE = "pact-code"
-ENDS = ("_COMPLETE", "_FAILED")
-
-
 OWNER = {"AccessKeyId": "test", "SecretAccessKey": "test"}
 
 
@@ -87,7 +84,7 @@ class Stack:
                 for event in events
                 if event.get("ResourceStatusReason")
             ]
-            raise SystemExit(f"the stack was not created: {error}\n{reasons}") from error
+            raise RuntimeError(f"the stack was not created: {error}\n{reasons}") from error
         self.described = formation.describe_stacks(StackName=NAME)["Stacks"][0]
         pages = formation.get_paginator("list_stack_resources").paginate(StackName=NAME)
         self.resources = {
