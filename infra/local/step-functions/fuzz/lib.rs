@@ -1,0 +1,43 @@
+//! An engine for every input that is tried.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use local_step_functions::{Engine, EngineOptions, TaskExecutor, TaskFailure, TaskRequest};
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+/// Answers a task with its arguments, or fails it where they say so.
+struct Echo;
+
+#[async_trait]
+impl TaskExecutor for Echo {
+    async fn execute(&self, task: TaskRequest) -> Result<Value, TaskFailure> {
+        match task.arguments.get("fail") {
+            Some(Value::String(error)) => Err(TaskFailure { error: error.clone(), cause: None }),
+            _ => Ok(task.arguments),
+        }
+    }
+}
+
+/// Runs `attempt` with a new engine in a folder of its own, and ends both.
+pub fn with_engine<F: Future<Output = ()>>(attempt: impl FnOnce(Engine) -> F) {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    let runtime =
+        RUNTIME.get_or_init(|| Builder::new_current_thread().enable_all().build().unwrap());
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let options = EngineOptions {
+            data_dir: folder.path().to_owned(),
+            region: "us-east-1".into(),
+            account: "123456789012".into(),
+        };
+        let engine = Engine::open(options.clone(), Arc::new(Echo)).await.unwrap();
+        attempt(engine.clone()).await;
+        engine.shutdown().await;
+        drop(engine);
+        // What was written is read again, whatever it was.
+        let again = Engine::open(options, Arc::new(Echo)).await.unwrap();
+        again.shutdown().await;
+    });
+}
