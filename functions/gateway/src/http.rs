@@ -5,17 +5,23 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     body::Body,
-    extract::{FromRequest, Path, Request, State},
+    extract::{FromRequest, MatchedPath, Path, Request, State},
     http::{HeaderMap, StatusCode, header::HOST},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use bytes::Bytes;
+use lambda_http::RequestExt as _;
+use pact_agent::telemetry::{self, Subject};
 use pact_contract::RunRecord;
 use serde_json::{Value, json};
+use tracing::{Instrument as _, Span};
 
 use crate::{
-    Gateway, accept, api, auth, callback, cancel,
+    Gateway,
+    accept::{self, Caller},
+    api, auth, callback, cancel,
     error::{Answer, ApiError},
     github::{self, Event},
 };
@@ -35,7 +41,18 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/health", get(health))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn(observe))
         .with_state(Arc::new(gateway))
+}
+
+/// Makes every line of a request's log say which request, trace and route it belongs to.
+async fn observe(request: Request, next: Next) -> Response {
+    let Some(context) = request.lambda_context_ref() else { return next.run(request).await };
+    let span = telemetry::invocation("gateway", context);
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let action = format!("{} {}", request.method(), path.unwrap_or("of no route"));
+    telemetry::tell(&span, &Subject { action: Some(&action), ..Subject::default() });
+    next.run(request).instrument(span).await
 }
 
 type Shared = State<Arc<Gateway>>;
@@ -85,7 +102,7 @@ async fn webhook_github(
                 .into_response()
         }
         Event::Push(push) => {
-            let accepted = accept::accept(&gateway.ports, &push, &origin(&headers)).await?;
+            let accepted = accept::accept(&gateway.ports, &push, &caller(&headers)).await?;
             (StatusCode::ACCEPTED, Json(accepted)).into_response()
         }
     })
@@ -98,11 +115,11 @@ async fn start_pipeline(
 ) -> Answer<impl IntoResponse> {
     authorized(&gateway, &headers)?;
     let start = api::start(&body, &gateway.config.sources)?;
-    let origin = origin(&headers);
+    let caller = caller(&headers);
     let accepted = if start.rerun {
-        accept::rerun(&gateway.ports, &start.push, &origin).await?
+        accept::rerun(&gateway.ports, &start.push, &caller).await?
     } else {
-        accept::accept(&gateway.ports, &start.push, &origin).await?
+        accept::accept(&gateway.ports, &start.push, &caller).await?
     };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
@@ -183,9 +200,20 @@ fn authorized(gateway: &Gateway, headers: &HeaderMap) -> Answer<()> {
 /// A run that can exist; any other id is that of no run.
 fn run_id(text: &str) -> Answer<&str> {
     match pact_contract::RunId::parse(text) {
-        Ok(_) => Ok(text),
+        Ok(_) => {
+            let subject = Subject { run_id: Some(text), ..Subject::default() };
+            telemetry::tell(&Span::current(), &subject);
+            Ok(text)
+        }
         Err(_) => Err(ApiError::not_found("there is no run with this id")),
     }
+}
+
+/// How the gateway was called. On Lambda the trace is that of the invocation, whatever header the
+/// caller sent.
+fn caller(headers: &HeaderMap) -> Caller<'_> {
+    let trace = headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+    Caller { origin: origin(headers), trace: trace.filter(|header| header.starts_with("Root=")) }
 }
 
 /// The gateway's own address, as the caller reached it: where the pages of the runs are.

@@ -7,7 +7,9 @@
 pub mod adapter;
 pub mod bundle;
 pub mod error;
+pub mod metrics;
 pub mod ports;
+mod stage;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::{
     adapter::Recording,
+    metrics::{Fact, Metrics},
     ports::{
         Artifacts, Environments, Idempotency, Lock, Outbox, OutboxEntry, Recorder, StoreError,
     },
@@ -37,6 +38,7 @@ struct State {
     logs: BTreeMap<String, Vec<LogEntry>>,
     environments: BTreeMap<String, Environment>,
     outbox: BTreeMap<String, OutboxEntry>,
+    facts: Vec<Fact>,
 }
 
 #[derive(Default)]
@@ -60,7 +62,14 @@ impl Memory {
             recorder: Arc::clone(self) as _,
             idempotency: Arc::clone(self) as _,
             artifacts: Arc::clone(self) as _,
+            metrics: Arc::clone(self) as _,
         }
+    }
+
+    /// Everything that was counted, in order.
+    #[must_use]
+    pub fn facts(&self) -> Vec<Fact> {
+        self.lock_state().facts.clone()
     }
 
     /// Every stage record that was written, in order.
@@ -97,6 +106,12 @@ impl Artifacts for Memory {
     }
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         Ok(self.lock_state().artifacts.contains_key(key))
+    }
+}
+
+impl Metrics for Memory {
+    fn put(&self, fact: &Fact) {
+        self.lock_state().facts.push(fact.clone());
     }
 }
 
@@ -205,6 +220,55 @@ impl Outbox for Memory {
     async fn put_notification(&self, run_id: &str, entry: &OutboxEntry) -> Result<(), StoreError> {
         let key = format!("{run_id}#{}", entry.record.channel);
         self.lock_state().outbox.insert(key, entry.clone());
+        Ok(())
+    }
+}
+
+/// What a function logs, line by line.
+#[derive(Clone, Default)]
+pub struct Logged(Arc<Mutex<Vec<u8>>>);
+
+/// One log at a time.
+static LOG: Mutex<()> = Mutex::new(());
+
+/// Gives the log back when it is dropped.
+pub struct LogGuard {
+    _subscriber: tracing::subscriber::DefaultGuard,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Logged {
+    /// Takes the log of this thread until the guard is dropped. Which events are of interest is
+    /// known to the whole process: all tests of a binary that logs have to begin with this.
+    #[must_use]
+    pub fn here(filter: &str) -> (Self, LogGuard) {
+        let alone = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        let logged = Self::default();
+        let writer = logged.clone();
+        let subscriber = crate::telemetry::subscriber(filter.into(), move || writer.clone());
+        let subscriber = tracing::subscriber::set_default(subscriber);
+        (logged, LogGuard { _subscriber: subscriber, _alone: alone })
+    }
+
+    /// Every line so far.
+    ///
+    /// # Panics
+    /// When a line is not JSON.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a line that is not JSON is a failed test")]
+    pub fn lines(&self) -> Vec<Value> {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).expect("a line is JSON")).collect()
+    }
+}
+
+impl std::io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
 }

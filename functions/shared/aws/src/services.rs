@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
-use pact_agent::{Recording, ports::Artifacts};
+use pact_agent::{
+    Recording,
+    metrics::{EmbeddedMetrics, Metrics},
+    ports::Artifacts,
+};
 
 use crate::{
     Config, DynamoStore, ObjectArtifacts, SfnExecutions, artifacts::UnconfiguredArtifacts,
@@ -27,6 +31,8 @@ pub struct Services {
     pub artifacts: Arc<dyn Artifacts>,
     /// The pipeline's executions.
     pub executions: Arc<SfnExecutions>,
+    /// What is counted and timed.
+    pub metrics: Arc<dyn Metrics>,
 }
 
 impl Services {
@@ -57,6 +63,7 @@ impl Services {
                 aws_sdk_sfn::Client::new(&sdk),
                 config.state_machine,
             )),
+            metrics: Arc::new(EmbeddedMetrics::new(config.metrics)),
         })
     }
 
@@ -67,6 +74,7 @@ impl Services {
             recorder: Arc::clone(&self.store) as _,
             idempotency: Arc::clone(&self.store) as _,
             artifacts: Arc::clone(&self.artifacts),
+            metrics: Arc::clone(&self.metrics),
         }
     }
 }
