@@ -15,6 +15,7 @@ mod delivery;
 mod deploy;
 mod gateway;
 mod interruption;
+mod secrets;
 mod verdicts;
 
 use serde_json::Value;

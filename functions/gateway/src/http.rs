@@ -13,7 +13,10 @@ use axum::{
 };
 use bytes::Bytes;
 use lambda_http::RequestExt as _;
-use pact_agent::telemetry::{self, Subject};
+use pact_agent::{
+    secrets,
+    telemetry::{self, Subject},
+};
 use pact_contract::RunRecord;
 use serde_json::{Value, json};
 use tracing::{Instrument as _, Span};
@@ -81,11 +84,9 @@ async fn webhook_github(
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Answer<Response> {
-    let Some(secret) = &gateway.config.webhook_secret else {
-        return Err(ApiError::not_configured("not configured: webhooks have no secret"));
-    };
+    let secret = auth::secret(&*gateway.ports.secrets, secrets::WEBHOOK).await?;
     // Nothing is read before this line says that the git host wrote it.
-    auth::signature(secret, &headers, &body)?;
+    auth::signature(&secret, &headers, &body)?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let kind = header("x-github-event")
         .filter(|kind| kind.len() <= 64)
@@ -113,7 +114,7 @@ async fn start_pipeline(
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Answer<impl IntoResponse> {
-    authorized(&gateway, &headers)?;
+    authorized(&gateway, &headers).await?;
     let start = api::start(&body, &gateway.config.sources)?;
     let caller = caller(&headers);
     let accepted = if start.rerun {
@@ -129,7 +130,7 @@ async fn show_run(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Answer<Json<Value>> {
-    authorized(&gateway, &headers)?;
+    authorized(&gateway, &headers).await?;
     let id = run_id(&id)?;
     let run = cancel::find(&gateway.ports, id).await?;
     let mut answer = view(&run);
@@ -147,7 +148,7 @@ async fn cancel_run(
     Path(id): Path<String>,
     Raw(body): Raw,
 ) -> Answer<Json<Value>> {
-    authorized(&gateway, &headers)?;
+    authorized(&gateway, &headers).await?;
     let (by, reason) = api::cancellation(&body)?;
     let run =
         cancel::cancel(&gateway.ports, run_id(&id)?, by.as_deref(), reason.as_deref()).await?;
@@ -190,11 +191,9 @@ async fn no_method() -> ApiError {
     )
 }
 
-fn authorized(gateway: &Gateway, headers: &HeaderMap) -> Answer<()> {
-    match &gateway.config.api_token {
-        Some(token) => auth::bearer(token, headers),
-        None => Err(ApiError::not_configured("not configured: the API has no token")),
-    }
+async fn authorized(gateway: &Gateway, headers: &HeaderMap) -> Answer<()> {
+    let token = auth::secret(&*gateway.ports.secrets, secrets::API_TOKEN).await?;
+    auth::bearer(&token, headers)
 }
 
 /// A run that can exist; any other id is that of no run.

@@ -33,6 +33,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use pact_agent::{
     metrics::Metrics,
     ports::{Callbacks, Environments, Executions, Recorder, Runs, TransactionLog},
+    secrets::Secrets,
     telemetry,
 };
 use pact_aws::Services;
@@ -61,6 +62,8 @@ pub struct Ports {
     pub executions: Arc<dyn Executions>,
     /// What is counted and timed.
     pub metrics: Arc<dyn Metrics>,
+    /// Who may call.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 impl From<&Services> for Ports {
@@ -73,6 +76,7 @@ impl From<&Services> for Ports {
             callbacks: Arc::clone(&services.store) as _,
             executions: Arc::clone(&services.executions) as _,
             metrics: Arc::clone(&services.metrics),
+            secrets: services.secrets(),
         }
     }
 }

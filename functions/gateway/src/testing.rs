@@ -17,6 +17,7 @@ use pact_agent::{
         ApprovalAnswer, ApprovalRecord, Callbacks, Claim, Environments, Executions, Lock, Recorder,
         Runs, StoreError, TransactionLog,
     },
+    secrets,
     testing::Memory,
 };
 use pact_contract::{
@@ -27,7 +28,7 @@ use pact_contract::{
 };
 use serde_json::{Value, json};
 
-use crate::{Config, Gateway, Ports, config::Secret};
+use crate::{Config, Gateway, Ports};
 
 pub(crate) const SECRET: &str = "secret-of-the-webhooks";
 pub(crate) const TOKEN: &str = "token-of-the-api-0123";
@@ -96,20 +97,25 @@ impl World {
             callbacks: Arc::clone(self) as _,
             executions: Arc::clone(self) as _,
             metrics: Arc::clone(&self.memory) as _,
+            secrets: Arc::clone(&self.memory) as _,
         }
     }
 
     /// A gateway that is configured.
     pub(crate) fn gateway(self: &Arc<Self>) -> Gateway {
-        Gateway {
-            ports: self.ports(),
-            config: Config {
-                webhook_secret: Some(Secret::new(SECRET)),
-                api_token: Some(Secret::new(TOKEN)),
-                ..Config::default()
-            },
-            agents: crate::registry(),
-        }
+        self.memory.set_secret(secrets::WEBHOOK, SECRET);
+        self.memory.set_secret(secrets::API_TOKEN, TOKEN);
+        self.unconfigured()
+    }
+
+    /// One without secrets.
+    pub(crate) fn unconfigured(self: &Arc<Self>) -> Gateway {
+        Gateway { ports: self.ports(), config: Config::default(), agents: crate::registry() }
+    }
+
+    /// Sets a secret of the gateway.
+    pub(crate) fn set_secret(&self, name: &str, value: &str) {
+        self.memory.set_secret(name, value);
     }
 
     pub(crate) fn log(&self, run_id: &str) -> Vec<LogEntry> {

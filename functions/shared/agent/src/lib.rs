@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod error;
 pub mod metrics;
 pub mod ports;
+pub mod secrets;
 mod stage;
 pub mod telemetry;
 #[cfg(feature = "testing")]

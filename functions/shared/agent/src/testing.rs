@@ -22,6 +22,7 @@ use crate::{
     ports::{
         Artifacts, Environments, Idempotency, Lock, Outbox, OutboxEntry, Recorder, StoreError,
     },
+    secrets::{Secret, Secrets},
 };
 
 /// All ports over plain maps.
@@ -39,6 +40,7 @@ struct State {
     environments: BTreeMap<String, Environment>,
     outbox: BTreeMap<String, OutboxEntry>,
     facts: Vec<Fact>,
+    secrets: BTreeMap<String, Secret>,
 }
 
 #[derive(Default)]
@@ -64,6 +66,11 @@ impl Memory {
             artifacts: Arc::clone(self) as _,
             metrics: Arc::clone(self) as _,
         }
+    }
+
+    /// Sets a secret.
+    pub fn set_secret(&self, name: &str, value: &str) {
+        self.lock_state().secrets.insert(name.to_owned(), Secret::new(value));
     }
 
     /// Everything that was counted, in order.
@@ -106,6 +113,16 @@ impl Artifacts for Memory {
     }
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         Ok(self.lock_state().artifacts.contains_key(key))
+    }
+}
+
+#[async_trait]
+impl Secrets for Memory {
+    async fn secret(&self, name: &str) -> Result<Option<Secret>, StoreError> {
+        Ok(self.lock_state().secrets.get(name).cloned())
+    }
+    fn place(&self, name: &str) -> String {
+        format!("/memory/{name}")
     }
 }
 

@@ -14,6 +14,9 @@ pub struct Config {
     pub state_machine: Option<String>,
     /// Namespace of the metrics, one for each installation: `PACT_METRICS_NAMESPACE`.
     pub metrics: String,
+    /// Path of the secrets in the Parameter Store, as in `/pact`: `PACT_SECRETS_PATH`. A function
+    /// that needs no secret needs none.
+    pub secrets: Option<String>,
 }
 
 /// Namespace of metrics where none is set.
@@ -62,8 +65,12 @@ impl Config {
         if metrics.len() > 255 || !metrics.chars().all(known) || metrics.starts_with("AWS/") {
             faults.push("PACT_METRICS_NAMESPACE is no namespace of CloudWatch".to_owned());
         }
+        let secrets = get("PACT_SECRETS_PATH");
+        if secrets.as_ref().is_some_and(|path| !path.starts_with('/') || path.ends_with('/')) {
+            faults.push("PACT_SECRETS_PATH is no path, as in /pact".to_owned());
+        }
         if faults.is_empty() {
-            Ok(Self { table, artifacts, state_machine, metrics })
+            Ok(Self { table, artifacts, state_machine, metrics, secrets })
         } else {
             Err(ConfigError(faults))
         }
@@ -106,6 +113,7 @@ mod tests {
             ("PACT_ARTIFACTS_URL", "ftp://host/x"),
             ("PACT_STATE_MACHINE_ARN", "pipeline"),
             ("PACT_METRICS_NAMESPACE", "of its own"),
+            ("PACT_SECRETS_PATH", "pact/"),
         ])
         .unwrap_err();
         assert_eq!(
@@ -115,6 +123,7 @@ mod tests {
                 "PACT_ARTIFACTS_URL is ftp://…; file:///… and s3://… are known",
                 "PACT_STATE_MACHINE_ARN is not the ARN of a state machine",
                 "PACT_METRICS_NAMESPACE is no namespace of CloudWatch",
+                "PACT_SECRETS_PATH is no path, as in /pact",
             ]
         );
     }

@@ -2,15 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use pact_agent::{
     Recording,
     metrics::{EmbeddedMetrics, Metrics},
     ports::Artifacts,
+    secrets::{Cached, Secrets},
 };
 
 use crate::{
-    Config, DynamoStore, ObjectArtifacts, SfnExecutions, artifacts::UnconfiguredArtifacts,
+    Config, DynamoStore, ObjectArtifacts, ParameterStore, SfnExecutions,
+    artifacts::UnconfiguredArtifacts,
 };
 
 /// Longest wait for a connection.
@@ -33,6 +35,8 @@ pub struct Services {
     pub executions: Arc<SfnExecutions>,
     /// What is counted and timed.
     pub metrics: Arc<dyn Metrics>,
+    sdk: SdkConfig,
+    secrets_path: Option<String>,
 }
 
 impl Services {
@@ -64,7 +68,16 @@ impl Services {
                 config.state_machine,
             )),
             metrics: Arc::new(EmbeddedMetrics::new(config.metrics)),
+            sdk,
+            secrets_path: config.secrets,
         })
+    }
+
+    /// The secrets of the installation, kept for a bounded time. Only a function that asks for them
+    /// carries what reads them.
+    #[must_use]
+    pub fn secrets(&self) -> Arc<dyn Secrets> {
+        Arc::new(Cached::new(ParameterStore::from_sdk(&self.sdk, self.secrets_path.clone())))
     }
 
     /// The ports of the agents' adapter.

@@ -6,6 +6,7 @@
 mod definition;
 mod executor;
 mod gateway;
+mod parameters;
 mod recorder;
 mod store;
 mod triggers;
@@ -89,7 +90,7 @@ impl Stack {
         ports: Ports,
     ) -> Result<(Endpoints, Engine, Host, Store, JoinSet<()>), Failure> {
         let secrets = data.secrets()?;
-        let definition = Definition::load(data, &secrets)?;
+        let definition = Definition::load(data)?;
         let store = Store::open(data, &definition.stack.tables).await?;
         let (api, aws) = (address(&ports.api)?, address(&ports.aws)?);
         let recorder = recorder::Recorder::from_env(&definition.stack)?;
@@ -124,7 +125,13 @@ impl Stack {
         }
         triggers::run_schedules(&mut servers, &engine, &host, &definition);
         gateway::serve_api(&mut servers, ports.api, &host, &definition)?;
-        gateway::serve_aws(&mut servers, ports.aws, &engine, &host, &store.endpoint, recorder)?;
+        let doors = gateway::Doors {
+            step_functions: engine.router(),
+            lambda: host.router(),
+            parameters: parameters::router(definition::parameters(&secrets)),
+            dynamodb: store.endpoint.clone(),
+        };
+        gateway::serve_aws(&mut servers, ports.aws, doors, recorder)?;
         let endpoints = Endpoints {
             pid: std::process::id(),
             api,
