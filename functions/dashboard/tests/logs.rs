@@ -1,8 +1,6 @@
 //! What the dashboard logs. A binary of its own: which events are of interest is known to the whole
 //! process.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
-
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -79,13 +79,13 @@ impl Fact {
         let mut document = Document::new(namespace, at);
         match self {
             Self::Action { agent, action, status, error, duration, run_id } => {
-                document.field("Agent", *agent);
+                document.field("Agent", agent);
                 document.field("Action", action.unwrap_or("unknown"));
                 document.field("Status", status.as_str());
                 document.metrics(&["Action", "Status"], [ms("ActionDuration", *duration)]);
                 document.metrics(&["Agent", "Status"], [count("Actions", 1)]);
                 if let Some(error) = error {
-                    document.field("Error", *error);
+                    document.field("Error", error);
                     document.metrics(&["Agent", "Error"], [count("Faults", 1)]);
                 }
                 if let Some(run_id) = run_id {
@@ -111,7 +111,7 @@ impl Fact {
                 rollback,
                 lead_time,
             } => {
-                document.field("Environment", *environment);
+                document.field("Environment", environment);
                 document.field("Status", status.map_or("unfinished", name));
                 document.metrics(&["Environment", "Status"], [count("Deployments", 1)]);
                 let times = [

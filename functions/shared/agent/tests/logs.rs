@@ -3,7 +3,7 @@
 //! A binary of its own: which events are of interest is known to the whole process, so that a test
 //! beside them that logs without a subscriber could take lines from these.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![expect(clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{
     sync::Arc,
