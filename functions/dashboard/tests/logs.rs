@@ -72,4 +72,5 @@ async fn a_fault_of_the_store_is_logged_with_its_request_trace_route_and_run() {
     ] {
         assert_eq!(line[name], value, "{line}");
     }
+    assert_eq!(line["attempt"], 1, "{line}");
 }

@@ -100,6 +100,9 @@ impl Fact {
                 document.field("Status", status.as_str());
                 document
                     .metrics(&["Status"], [count("RunsEnded", 1), ms("RunDuration", *duration)]);
+                // One sample for each run that was decided: the average is the failure rate, and
+                // it needs no second metric that may have no samples.
+                document.metrics(&[], unsuccessful(*status).map(|n| count("RunFailures", n)));
                 document.run(run_id, repository);
             }
             Self::Deployment {
@@ -114,11 +117,7 @@ impl Fact {
                 document.field("Environment", environment);
                 document.field("Status", status.map_or("unfinished", name));
                 document.metrics(&["Environment", "Status"], [count("Deployments", 1)]);
-                let times = [
-                    ("DeploymentDuration", duration),
-                    ("RollbackDuration", rollback),
-                    ("LeadTime", lead_time),
-                ];
+                let times = [("RollbackDuration", rollback), ("LeadTime", lead_time)];
                 let mut values: Vec<_> =
                     times.into_iter().filter_map(|(name, time)| Some(ms(name, (*time)?))).collect();
                 // A share that is right by construction: one sample for each release that was in
@@ -127,10 +126,27 @@ impl Fact {
                     values.push(count("Rollbacks", taken_back));
                 }
                 document.metrics(&["Environment"], values);
+                // By environment, and of all: what an alarm watches is one series.
+                let duration = duration.map(|time| ms("DeploymentDuration", time));
+                document.metrics_by(&[&["Environment"], &[]], duration);
                 document.run(run_id, repository);
             }
         }
         document.finish()
+    }
+}
+
+/// 1 for a run that came to no good end, 0 for one that did or that waits for a person, nothing for
+/// one that was stopped on request.
+const fn unsuccessful(status: RunStatus) -> Option<u64> {
+    match status {
+        RunStatus::Succeeded | RunStatus::Held => Some(0),
+        RunStatus::Failed
+        | RunStatus::Rejected
+        | RunStatus::RolledBack
+        | RunStatus::RollbackFailed
+        | RunStatus::TimedOut => Some(1),
+        RunStatus::Running | RunStatus::Cancelled => None,
     }
 }
 
@@ -193,6 +209,11 @@ impl<'a> Document<'a> {
 
     /// Metrics by the fields that are their dimensions.
     fn metrics(&mut self, dimensions: &[&str], metrics: impl IntoIterator<Item = Metric>) {
+        self.metrics_by(&[dimensions], metrics);
+    }
+
+    /// The same by each of several sets.
+    fn metrics_by(&mut self, sets: &[&[&str]], metrics: impl IntoIterator<Item = Metric>) {
         let mut declared = Vec::new();
         for metric in metrics {
             declared.push(json!({ "Name": metric.name, "Unit": metric.unit }));
@@ -201,7 +222,7 @@ impl<'a> Document<'a> {
         if !declared.is_empty() {
             self.directives.push(json!({
                 "Namespace": self.namespace,
-                "Dimensions": [dimensions],
+                "Dimensions": sets,
                 "Metrics": declared,
             }));
         }
@@ -234,7 +255,14 @@ impl EmbeddedMetrics {
 
 impl Metrics for EmbeddedMetrics {
     fn put(&self, fact: &Fact) {
-        let line = format!("{}\n", fact.document(&self.namespace, Timestamp::now()));
+        let mut document = fact.document(&self.namespace, Timestamp::now());
+        // Whose it is, as on every other line; what the fact says of itself goes before.
+        if let Value::Object(document) = &mut document {
+            for (name, value) in crate::telemetry::here() {
+                document.entry(name).or_insert(value);
+            }
+        }
+        let line = format!("{document}\n");
         // One write of a whole line: it does not mix with those of the log.
         if let Err(error) = std::io::stdout().lock().write_all(line.as_bytes()) {
             tracing::warn!(%error, "a metric was lost");
@@ -310,13 +338,29 @@ mod tests {
         let status = RunStatus::RolledBack;
         let ended =
             Fact::RunEnded { run_id, repository, status, duration: Duration::from_secs(61) };
-        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Status"]],"Metrics":[{"Name":"RunsEnded","Unit":"Count"},{"Name":"RunDuration","Unit":"Milliseconds"}]}]},"Status":"rolled_back","RunsEnded":1,"RunDuration":61000,"run_id":"shop-1","repository":"acme/shop"}"#;
+        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Status"]],"Metrics":[{"Name":"RunsEnded","Unit":"Count"},{"Name":"RunDuration","Unit":"Milliseconds"}]},{"Namespace":"PACT/shop","Dimensions":[[]],"Metrics":[{"Name":"RunFailures","Unit":"Count"}]}]},"Status":"rolled_back","RunsEnded":1,"RunDuration":61000,"RunFailures":1,"run_id":"shop-1","repository":"acme/shop"}"#;
         assert_eq!(document(&ended).to_string(), expected);
     }
 
     #[test]
+    fn the_failure_rate_counts_what_was_decided() {
+        let sample = |status| {
+            let (run_id, repository) = ("shop-1".to_owned(), "acme/shop".to_owned());
+            let fact = Fact::RunEnded { run_id, repository, status, duration: Duration::ZERO };
+            document(&fact).get("RunFailures").and_then(Value::as_u64)
+        };
+        for good in [RunStatus::Succeeded, RunStatus::Held] {
+            assert_eq!(sample(good), Some(0));
+        }
+        for bad in [RunStatus::Rejected, RunStatus::TimedOut, RunStatus::RollbackFailed] {
+            assert_eq!(sample(bad), Some(1));
+        }
+        assert_eq!(sample(RunStatus::Cancelled), None);
+    }
+
+    #[test]
     fn a_deployment_tells_its_times_and_whether_it_was_taken_back() {
-        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Environment","Status"]],"Metrics":[{"Name":"Deployments","Unit":"Count"}]},{"Namespace":"PACT/shop","Dimensions":[["Environment"]],"Metrics":[{"Name":"DeploymentDuration","Unit":"Milliseconds"},{"Name":"LeadTime","Unit":"Milliseconds"},{"Name":"Rollbacks","Unit":"Count"}]}]},"Environment":"production","Status":"live","Deployments":1,"DeploymentDuration":90000,"LeadTime":90000,"Rollbacks":0,"run_id":"shop-1","repository":"acme/shop"}"#;
+        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Environment","Status"]],"Metrics":[{"Name":"Deployments","Unit":"Count"}]},{"Namespace":"PACT/shop","Dimensions":[["Environment"]],"Metrics":[{"Name":"LeadTime","Unit":"Milliseconds"},{"Name":"Rollbacks","Unit":"Count"}]},{"Namespace":"PACT/shop","Dimensions":[["Environment"],[]],"Metrics":[{"Name":"DeploymentDuration","Unit":"Milliseconds"}]}]},"Environment":"production","Status":"live","Deployments":1,"LeadTime":90000,"Rollbacks":0,"DeploymentDuration":90000,"run_id":"shop-1","repository":"acme/shop"}"#;
         assert_eq!(deployment(Some(DeploymentStatus::Live)).to_string(), expected);
         let back = deployment(Some(DeploymentStatus::RolledBack));
         assert_eq!([&back["Rollbacks"], &back["RollbackDuration"]], [1, 90_000]);

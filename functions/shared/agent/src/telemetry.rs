@@ -14,7 +14,7 @@ use tracing::{
     field::{Empty, Field, Visit},
 };
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Registry,
     fmt::{
         FmtContext, FormatEvent, FormatFields, FormattedFields, MakeWriter,
         format::{JsonFields, Writer},
@@ -47,7 +47,8 @@ where
         .finish()
 }
 
-/// The span of one invocation of a function. [`tell`] fills in what is not known at its start.
+/// The span of one invocation of a function. [`tell`] fills in what is not known at its start. It
+/// counts as the first attempt unless it is told otherwise: requests and events have no number.
 ///
 /// It is of the level `error`, so that no `RUST_LOG` takes the ids from the lines that are left.
 #[must_use]
@@ -59,7 +60,7 @@ pub fn invocation(agent: &str, context: &Context) -> Span {
         agent,
         run_id = Empty,
         action = Empty,
-        attempt = Empty,
+        attempt = 1,
     )
 }
 
@@ -118,13 +119,7 @@ where
         line.insert("level".to_owned(), level(*metadata.level()).into());
         line.insert("message".to_owned(), Value::Null);
         for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
-            let extensions = span.extensions();
-            let Some(fields) = extensions.get::<FormattedFields<N>>() else { continue };
-            if let Ok(Value::Object(fields)) = serde_json::from_str(fields) {
-                for (name, value) in fields {
-                    known(&mut line, &name, value);
-                }
-            }
+            fields(&mut line, span.extensions().get::<FormattedFields<N>>());
         }
         event.record(&mut Fields(&mut line));
         line.insert("target".to_owned(), metadata.target().into());
@@ -132,6 +127,30 @@ where
             line.remove("message");
         }
         writeln!(writer, "{}", Value::Object(line))
+    }
+}
+
+/// What the spans around the caller know: what every line here carries.
+pub(crate) fn here() -> Map<String, Value> {
+    let mut known = Map::new();
+    tracing::dispatcher::get_default(|dispatch| {
+        let Some(registry) = dispatch.downcast_ref::<Registry>() else { return };
+        let span = registry.current_span();
+        let Some(span) = span.id().and_then(|id| registry.span(id)) else { return };
+        for span in span.scope().from_root() {
+            fields(&mut known, span.extensions().get::<FormattedFields<JsonFields>>());
+        }
+    });
+    known
+}
+
+/// Adds the fields of one span to a line.
+fn fields<N>(line: &mut Map<String, Value>, formatted: Option<&FormattedFields<N>>) {
+    let Some(formatted) = formatted else { return };
+    if let Ok(Value::Object(fields)) = serde_json::from_str(formatted) {
+        for (name, value) in fields {
+            known(line, &name, value);
+        }
     }
 }
 
@@ -187,7 +206,27 @@ impl Visit for Fields<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::trace_id;
+    use super::{Subject, here, invocation, subscriber, tell, trace_id};
+
+    #[test]
+    fn a_metric_knows_what_the_lines_around_it_say() {
+        assert!(here().is_empty());
+        let log = subscriber("error".into(), std::io::sink);
+        tracing::subscriber::with_default(log, || {
+            let mut context = lambda_runtime::Context::default();
+            context.request_id = "request-1".to_owned();
+            context.xray_trace_id = Some("Root=1-a-b;Sampled=1".to_owned());
+            let span = invocation("test-agent", &context);
+            tell(&span, &Subject { run_id: Some("shop-1"), action: None, attempt: Some(2) });
+            let known = span.in_scope(here);
+            for (name, value) in
+                [("request_id", "request-1"), ("trace_id", "1-a-b"), ("run_id", "shop-1")]
+            {
+                assert_eq!(known[name], value, "{known:?}");
+            }
+            assert_eq!(known["attempt"], 2);
+        });
+    }
 
     #[test]
     fn a_header_without_a_root_is_shown_as_it_is() {
