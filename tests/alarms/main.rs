@@ -1,7 +1,12 @@
 //! Alarms and dashboards watch what there is: each metric is one that the code emits, or that AWS
 //! does for a resource of the template; and each alarm reaches the notify agent with an intent that
 //! it understands.
-#![expect(clippy::expect_used, clippy::panic, reason = "what a test cannot read is a failed test")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what a test cannot read is a failed test"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -277,7 +282,7 @@ fn every_alarm_reaches_the_notify_agent_with_an_intent_that_it_understands() {
 /// Metrics of a widget: rows of namespace, name, then dimensions with their values; or a search.
 fn widget_metric(row: &Value) -> Option<Metric> {
     if let Some(expression) = row[0].get("expression").map(text) {
-        let Some((_, rest)) = expression.split_once("SEARCH('{") else { return None };
+        let (_, rest) = expression.split_once("SEARCH('{")?;
         let (schema, rest) = rest.split_once('}').expect("a schema");
         let mut names = schema.split(',').map(|name| name.trim_matches('"').to_owned());
         let namespace = names.next().expect("a namespace");

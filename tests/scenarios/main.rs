@@ -16,6 +16,7 @@ mod deploy;
 mod gateway;
 mod interruption;
 mod secrets;
+mod telemetry;
 mod verdicts;
 
 use serde_json::Value;

@@ -13,7 +13,7 @@ use local_lambda_host::{Host, http_api};
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::ServiceExt;
 
-use super::{Definition, recorder::Recorder};
+use super::{Definition, recorder::Recorder, traces::Traces};
 use crate::{client::http_client, failure::Failure};
 
 /// DynamoDB accepts bodies of up to 16 MB, the others less.
@@ -55,6 +55,8 @@ pub(crate) struct Doors {
     pub parameters: Router,
     /// Address of DynamoDB.
     pub dynamodb: String,
+    /// Which execution belongs to which trace.
+    pub traces: Traces,
 }
 
 /// All AWS services at one address, as `aws --endpoint-url` wants it.
@@ -96,6 +98,12 @@ async fn dispatch(State(services): State<Services>, request: Request) -> Respons
     let target = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok());
     let target = target.unwrap_or_default().to_owned();
     if target.starts_with("AWSStepFunctions.") {
+        let (parts, body) = request.into_parts();
+        let Ok(body) = to_bytes(body, MAX_BODY).await else {
+            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        };
+        services.doors.traces.see(&target, &body);
+        let request = Request::from_parts(parts, Body::from(body));
         return forward(services.doors.step_functions, request).await;
     }
     if target.starts_with("AmazonSSM.") {

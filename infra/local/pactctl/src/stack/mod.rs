@@ -9,6 +9,7 @@ mod gateway;
 mod parameters;
 mod recorder;
 mod store;
+mod traces;
 mod triggers;
 
 use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
@@ -107,7 +108,9 @@ impl Stack {
         )
         .await
         .doing("start the Lambda host")?;
-        let tasks = Arc::new(executor::Executor::new(host.clone(), &store.endpoint)?);
+        let traces = traces::Traces::default();
+        let tasks = executor::Executor::new(host.clone(), &store.endpoint, traces.clone())?;
+        let tasks = Arc::new(tasks);
         let options = EngineOptions {
             data_dir: data.join("step-functions"),
             region: REGION.to_owned(),
@@ -130,6 +133,7 @@ impl Stack {
             lambda: host.router(),
             parameters: parameters::router(definition::parameters(&secrets)),
             dynamodb: store.endpoint.clone(),
+            traces,
         };
         gateway::serve_aws(&mut servers, ports.aws, doors, recorder)?;
         let endpoints = Endpoints {
