@@ -16,20 +16,27 @@ pub(crate) struct Up {
     pub(crate) token: String,
     pub(crate) http: Client,
     /// Ends with this.
-    _running: Running,
+    _running: Option<Running>,
 }
 
 pub(crate) fn up(stack: &Stack) -> Up {
+    let (running, up) = up_running(stack);
+    Up { _running: Some(running), ..up }
+}
+
+/// The same, with the process, which the stack ends with.
+pub(crate) fn up_running(stack: &Stack) -> (Running, Up) {
     let (running, endpoints) = stack.up();
     let secrets = stack.secrets();
-    Up {
+    let up = Up {
         api: text(&endpoints, "/api").to_owned(),
         aws: text(&endpoints, "/aws").to_owned(),
         webhook_secret: text(&secrets, "/webhook").to_owned(),
         token: text(&secrets, "/api_token").to_owned(),
         http: Client::new(),
-        _running: running,
-    }
+        _running: None,
+    };
+    (running, up)
 }
 
 impl Up {

@@ -15,6 +15,8 @@ mod delivery;
 mod deploy;
 mod gateway;
 mod interruption;
+mod secrets;
+mod telemetry;
 mod verdicts;
 
 use serde_json::Value;

@@ -33,6 +33,7 @@ pub fn binary(name: &str) -> PathBuf {
 /// is dropped.
 pub struct Stack {
     dir: TempDir,
+    variables: Vec<(String, String)>,
 }
 
 /// A command that has ended.
@@ -70,7 +71,15 @@ impl Stack {
     /// When there is no temporary folder.
     #[must_use]
     pub fn new() -> Self {
-        Self { dir: tempfile::Builder::new().prefix("pact-").tempdir().expect("a folder") }
+        let dir = tempfile::Builder::new().prefix("pact-").tempdir().expect("a folder");
+        Self { dir, variables: Vec::new() }
+    }
+
+    /// The same with a variable in the environment of every command.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The data folder; it does not exist before the first command.
@@ -88,6 +97,7 @@ impl Stack {
             .env("NO_COLOR", "1")
             // Nothing of the outside: an address that refuses at once.
             .env("PACT_OSV_URL", "http://127.0.0.1:9")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

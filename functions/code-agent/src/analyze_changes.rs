@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use gix::{ObjectId, Repository};
-use pact_agent::{AgentError, Call, Outcome, ports::Artifacts};
+use pact_agent::{AgentError, Call, Outcome, ports::Artifacts, secrets::Secrets};
 use pact_contract::{
     ChangeSet, ErrorName, Fallback, FallbackLevel, Finding, StageStatus,
     actions::{AnalyzeChanges, AnalyzeChangesOutput, SourceRef},
@@ -24,11 +24,18 @@ use crate::{
 /// Carries the action out.
 pub(crate) async fn run(
     config: &Config,
+    secrets: &dyn Secrets,
     artifacts: &dyn Artifacts,
     call: &Call,
 ) -> Result<Outcome, AgentError> {
     let parameters: AnalyzeChanges = call.parameters()?;
-    let location = source::locate(config, &parameters.repository.url)?;
+    let address = &parameters.repository.url;
+    // A folder of this machine is read without any.
+    let location = if address.starts_with("file:") {
+        source::locate(config, address)?
+    } else {
+        source::locate(&config.with_token(secrets).await?, address)?
+    };
     let commit = commit_id("commit", &parameters.commit)?;
     let base = parameters.base.as_deref().filter(|text| !is_zero(text));
     let base = base.map(|text| commit_id("base", text)).transpose()?;

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use pact_agent::{
+    AgentError,
+    secrets::{SOURCE_TOKEN, Secret, Secrets},
+};
 use url::Url;
 
 /// What the agent may fetch, and with which token.
@@ -9,31 +13,10 @@ use url::Url;
 pub struct Config {
     /// Addresses that may be fetched from (`PACT_ALLOWED_SOURCES`).
     pub allowed: AllowedSources,
-    /// Token for repositories that are not public (`PACT_SOURCE_TOKEN`).
-    pub token: Option<Token>,
-}
-
-/// A secret that is never shown.
-#[derive(Clone)]
-pub struct Token(String);
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
-    }
-}
-
-impl Token {
-    /// A token as the git host issued it.
-    #[must_use]
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-
-    /// The secret, for the one place that sends it.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
+    /// Token for repositories that are not public: the secret `source-token`, read for each commit.
+    pub token: Option<Secret>,
+    /// Why there is no token, once it was read.
+    pub no_token: Option<String>,
 }
 
 /// Every fault of the environment.
@@ -74,11 +57,30 @@ impl Config {
                 AllowedSources::default()
             }
         };
-        let token = get("PACT_SOURCE_TOKEN").map(Token);
-        if token.as_ref().is_some_and(|t| t.0.chars().any(char::is_control)) {
-            faults.push("PACT_SOURCE_TOKEN contains a control character".to_owned());
+        if faults.is_empty() {
+            Ok(Self { allowed, ..Self::default() })
+        } else {
+            Err(ConfigError(faults))
         }
-        if faults.is_empty() { Ok(Self { allowed, token }) } else { Err(ConfigError(faults)) }
+    }
+
+    /// The same with the token that is now set, if any.
+    ///
+    /// # Errors
+    /// `ERR_STORE_UNAVAILABLE` when it cannot be read, `ERR_INVALID_INTENT` for one that cannot be
+    /// part of a header.
+    pub(crate) async fn with_token(&self, secrets: &dyn Secrets) -> Result<Self, AgentError> {
+        let token = secrets.secret(SOURCE_TOKEN).await?;
+        let token =
+            token.map(|t| Secret::new(t.reveal().trim())).filter(|t| !t.reveal().is_empty());
+        if token.as_ref().is_some_and(|t| t.reveal().chars().any(char::is_control)) {
+            let place = secrets.place(SOURCE_TOKEN);
+            return Err(AgentError::invalid(format!(
+                "the parameter {place} contains a control character"
+            )));
+        }
+        let no_token = token.is_none().then(|| secrets.missing(SOURCE_TOKEN));
+        Ok(Self { allowed: self.allowed.clone(), token, no_token })
     }
 }
 
@@ -188,20 +190,29 @@ mod tests {
         assert!(config.token.is_none());
         assert!(config.allowed.permit(&Url::parse("https://a.example/").expect("an address")));
         let error = Config::from_lookup(|name| {
-            Some(if name == "PACT_ALLOWED_SOURCES" { "ssh://x,/tmp" } else { "a\nb" }.to_owned())
+            (name == "PACT_ALLOWED_SOURCES").then(|| "ssh://x,/tmp".to_owned())
         })
         .expect_err("is refused")
         .to_string();
         assert!(error.contains("ssh://x") && error.contains("/tmp"), "{error}");
-        assert!(error.contains("PACT_SOURCE_TOKEN") && !error.contains("a\nb"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_cannot_be_sent_is_refused_and_not_shown() {
+        let memory = pact_agent::testing::Memory::new();
+        memory.set_secret(SOURCE_TOKEN, "a\nb");
+        let error = Config::default().with_token(&*memory).await.expect_err("is refused");
+        assert!(error.message.contains(SOURCE_TOKEN) && !error.message.contains("a\nb"));
+        memory.set_secret(SOURCE_TOKEN, " s3cret\n");
+        let config = Config::default().with_token(&*memory).await.expect("is taken");
+        assert_eq!(config.token, Some(Secret::new("s3cret")));
     }
 
     #[test]
-    fn a_token_needs_a_prefix_that_names_the_host_and_is_never_shown() {
+    fn a_token_needs_a_prefix_that_names_the_host() {
         let url = Url::parse("https://git.example/a/b").expect("an address");
         assert!(!AllowedSources::default().name_host_of(&url));
         let named = AllowedSources::parse("https://git.example/").expect("a list");
         assert!(named.name_host_of(&url));
-        assert_eq!(format!("{:?}", Token::new("s3cret")), "Token(…)");
     }
 }

@@ -20,7 +20,7 @@ mod work;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pact_agent::{Agent, AgentError, Call, Outcome, ports::Artifacts};
+use pact_agent::{Agent, AgentError, Call, Outcome, ports::Artifacts, secrets::Secrets};
 use pact_contract::{Capability, ErrorName};
 
 pub use config::Config;
@@ -32,13 +32,14 @@ pub const CAPABILITIES: &[Capability] = pact_contract::agents::CODE;
 pub struct CodeAgent {
     config: Config,
     artifacts: Arc<dyn Artifacts>,
+    secrets: Arc<dyn Secrets>,
 }
 
 impl CodeAgent {
-    /// An agent that keeps what it finds in `artifacts`.
+    /// An agent that keeps what it finds in `artifacts`, and fetches with what `secrets` say.
     #[must_use]
-    pub fn new(config: Config, artifacts: Arc<dyn Artifacts>) -> Self {
-        Self { config, artifacts }
+    pub fn new(config: Config, artifacts: Arc<dyn Artifacts>, secrets: Arc<dyn Secrets>) -> Self {
+        Self { config, artifacts, secrets }
     }
 }
 
@@ -55,7 +56,7 @@ impl Agent for CodeAgent {
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
         match call.action.as_str() {
             "code.analyze_changes" => {
-                analyze_changes::run(&self.config, &*self.artifacts, call).await
+                analyze_changes::run(&self.config, &*self.secrets, &*self.artifacts, call).await
             }
             "code.validate_syntax" => validate_syntax::run(&*self.artifacts, call).await,
             "code.check_quality" => check_quality::run(&*self.artifacts, call).await,
@@ -76,6 +77,6 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
     let config = Config::from_env()?;
     let services = pact_aws::Services::from_env().await?;
-    let agent = CodeAgent::new(config, Arc::clone(&services.artifacts));
+    let agent = CodeAgent::new(config, Arc::clone(&services.artifacts), services.secrets());
     pact_agent::serve(agent, services.recording()).await
 }

@@ -8,27 +8,28 @@ use gix::{
     bstr::BString,
     remote::{Direction, fetch::Shallow},
 };
-use pact_agent::AgentError;
+use pact_agent::{AgentError, secrets::Secret};
 use pact_contract::ErrorName;
 use url::Url;
 
-use crate::{
-    config::{Config, Token},
-    work::check,
-};
+use crate::{config::Config, work::check};
 
 /// How far back a branch is fetched when the server does not hand out single commits.
 const DEPTH: u32 = 50;
 /// Longest text of an error of the git library.
 const MAX_ERROR: usize = 600;
 
+/// Why the token is not sent.
+const WITHHELD: &str = "the secret source-token was not sent, because PACT_ALLOWED_SOURCES does not \
+                        name this host";
+
 /// Where a repository is, after the address was checked.
 #[derive(Clone, Debug)]
 pub(crate) enum Location {
     /// On this machine.
     Local(PathBuf),
-    /// Behind HTTP, with the token that may be sent there.
-    Remote { url: Url, token: Option<Token>, withheld: bool },
+    /// Behind HTTP, with the token that may be sent there, or why there is none.
+    Remote { url: Url, token: Result<Secret, Option<String>> },
 }
 
 /// Checks an address against what may be fetched.
@@ -40,7 +41,7 @@ pub(crate) fn locate(config: &Config, address: &str) -> Result<Location, AgentEr
     })?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(AgentError::invalid(
-            "repository.url carries a user name or password; put the token into PACT_SOURCE_TOKEN",
+            "repository.url carries a user name or password; put the token into the secret source-token",
         ));
     }
     if !matches!(url.scheme(), "https" | "http" | "file") || !config.allowed.permit(&url) {
@@ -55,13 +56,15 @@ pub(crate) fn locate(config: &Config, address: &str) -> Result<Location, AgentEr
     }
     let named = config.allowed.name_host_of(&url);
     let token = config.token.clone();
-    let withheld = token.is_some() && !named;
-    if withheld {
-        tracing::warn!(
-            "PACT_SOURCE_TOKEN is not sent: no prefix in PACT_ALLOWED_SOURCES names the host"
-        );
-    }
-    Ok(Location::Remote { url, token: token.filter(|_| named), withheld })
+    let token = match token {
+        Some(token) if named => Ok(token),
+        Some(_) => {
+            tracing::warn!("{WITHHELD}");
+            Err(Some(WITHHELD.to_owned()))
+        }
+        None => Err(config.no_token.as_ref().map(|why| format!("no token was sent: {why}"))),
+    };
+    Ok(Location::Remote { url, token })
 }
 
 /// A repository that has the commit.
@@ -88,10 +91,10 @@ pub(crate) fn obtain(
             })?;
             (repository, None)
         }
-        Location::Remote { url, token, withheld } => {
+        Location::Remote { url, token } => {
             let folder = tempfile::tempdir()
                 .map_err(|e| AgentError::internal(format!("cannot make a folder: {e}")))?;
-            let remote = Remote { url, token: token.as_ref(), withheld: *withheld, stop };
+            let remote = Remote { url, token: token.as_ref(), stop };
             let repository = remote.fetch(folder.path(), reference, commit, base)?;
             (repository, Some(folder))
         }
@@ -120,8 +123,7 @@ pub(crate) fn is_partial(repository: &Repository) -> bool {
 
 struct Remote<'a> {
     url: &'a Url,
-    token: Option<&'a Token>,
-    withheld: bool,
+    token: Result<&'a Secret, &'a Option<String>>,
     stop: &'a AtomicBool,
 }
 
@@ -170,7 +172,7 @@ impl Remote<'_> {
     fn empty(&self, folder: &std::path::Path) -> Result<Repository, AgentError> {
         // Redirects end with the first request, and a request with a token follows none.
         let mut overrides = vec!["http.followRedirects=initial".to_owned()];
-        if let Some(token) = self.token {
+        if let Ok(token) = self.token {
             let pair = STANDARD.encode(format!("x-access-token:{}", token.reveal()));
             overrides.push(format!("http.extraHeader=Authorization: Basic {pair}"));
         }
@@ -217,11 +219,12 @@ impl Remote<'_> {
         if !message.contains(&before) {
             message = format!("{message} (at first: {before})");
         }
-        if self.withheld {
-            message.push_str(
-                "; PACT_SOURCE_TOKEN was not sent, because PACT_ALLOWED_SOURCES does not name \
-                 this host",
-            );
+        // What says nothing of a login would only be made longer.
+        let login = ["401", "403", "404", "redential", "uthoriz"];
+        if let Err(Some(why)) = self.token
+            && login.iter().any(|sign| message.contains(sign))
+        {
+            message = format!("{message}; {why}");
         }
         unavailable(message)
     }
@@ -260,7 +263,8 @@ mod tests {
     fn config(list: &str, token: Option<&str>) -> Config {
         Config {
             allowed: AllowedSources::parse(list).expect("a list"),
-            token: token.map(Token::new),
+            token: token.map(Secret::new),
+            no_token: None,
         }
     }
 
@@ -281,10 +285,10 @@ mod tests {
     #[test]
     fn the_token_goes_only_to_a_host_that_is_named() {
         let to = |list: &str, url: &str| match locate(&config(list, Some("s")), url) {
-            Ok(Location::Remote { token, withheld, .. }) => (token.is_some(), withheld),
+            Ok(Location::Remote { token, .. }) => token.is_ok(),
             other => panic!("{other:?}"),
         };
-        assert_eq!(to("https://git.example/", "https://git.example/a"), (true, false));
-        assert_eq!(to("https://", "https://git.example/a"), (false, true));
+        assert!(to("https://git.example/", "https://git.example/a"));
+        assert!(!to("https://", "https://git.example/a"));
     }
 }

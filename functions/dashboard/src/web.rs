@@ -5,18 +5,23 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    extract::{Path, Query, RawQuery, State, rejection::QueryRejection},
+    extract::{MatchedPath, Path, Query, RawQuery, State, rejection::QueryRejection},
     http::{HeaderName, HeaderValue, Request, StatusCode, header},
     middleware::{self, Next},
     response::{Html, IntoResponse, Json, Response},
     routing::get,
 };
 use jiff::Timestamp;
+use lambda_http::RequestExt as _;
 use maud::Markup;
-use pact_agent::ports::{RunQuery, RunReader, StoreError};
+use pact_agent::{
+    ports::{RunQuery, RunReader, StoreError},
+    telemetry::{self, Subject},
+};
 use pact_contract::{RunId, RunStatus};
 use serde::Deserialize;
 use serde_json::json;
+use tracing::{Instrument as _, Span};
 
 use crate::{api, assets, pages, view::RunView};
 
@@ -62,7 +67,18 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/favicon.ico", get(|| async { assets::ICON.answer(None) }))
         .fallback(unknown)
         .layer(middleware::from_fn(headers))
+        .layer(middleware::from_fn(observe))
         .with_state(app)
+}
+
+/// Makes every line of a request's log say which request, trace and route it belongs to.
+async fn observe(request: Request<Body>, next: Next) -> Response {
+    let Some(context) = request.lambda_context_ref() else { return next.run(request).await };
+    let span = telemetry::invocation("dashboard", context);
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let action = format!("{} {}", request.method(), path.unwrap_or("of no route"));
+    telemetry::tell(&span, &Subject { action: Some(&action), ..Subject::default() });
+    next.run(request).instrument(span).await
 }
 
 /// Headers of every answer.
@@ -217,6 +233,8 @@ async fn list(State(app): State<App>, asked: Asked) -> Response {
 async fn view(app: &App, id: &str, with_log: bool) -> Result<RunView, Fault> {
     let unknown = || Fault::Unknown("there is no such run".to_owned());
     let id = RunId::parse(id).map_err(|_| unknown())?;
+    let subject = Subject { run_id: Some(id.as_str()), ..Subject::default() };
+    telemetry::tell(&Span::current(), &subject);
     RunView::read(&*app.reader, id.as_str(), (app.now)(), with_log).await?.ok_or_else(unknown)
 }
 

@@ -242,3 +242,21 @@ async fn the_whole_run_is_there_as_json() {
     assert_eq!(answer["stages"][0]["state"], "AnalyzeChanges");
     assert_eq!(answer["notifications"][0]["record"]["channel"], "slack");
 }
+
+#[tokio::test]
+async fn a_run_on_aws_links_to_its_execution_and_a_local_one_does_not() {
+    let mut samples = samples(now());
+    let run = &mut samples.runs[0].run;
+    let id = run.request.run_id.clone();
+    let local = format!("/runs/{id}");
+    let (_, _, page) = get_from(self::samples(now()), &local).await;
+    assert!(!page.contains("Step Functions"));
+    run.execution_arn = format!("arn:aws:states:eu-west-1:123456789012:execution:pact:{id}");
+    let href = format!(
+        "href=\"https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1\
+         #/v2/executions/details/{}\"",
+        run.execution_arn
+    );
+    let (_, _, page) = get_from(samples, &local).await;
+    assert!(page.contains(&href), "{page}");
+}

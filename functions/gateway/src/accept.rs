@@ -8,13 +8,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pact_agent::ports::Claim;
+use pact_agent::{
+    ports::Claim,
+    telemetry::{self, Subject},
+};
 use pact_contract::{
     RunId, RunRecord, RunStatus,
     log::{LogKind, NewEntry},
 };
 use serde::Serialize;
 use serde_json::json;
+use tracing::Span;
 
 use crate::{
     Ports,
@@ -23,9 +27,17 @@ use crate::{
 };
 
 /// How long a push and a delivery are remembered: as long as Step Functions remembers a name.
-const KEEP: Duration = Duration::from_hours(90 * 24);
+pub(crate) const KEEP: Duration = Duration::from_hours(90 * 24);
 /// Most runs of one push.
 const MAX_RERUNS: u32 = 100;
+
+/// How the gateway was called.
+pub(crate) struct Caller<'a> {
+    /// Its own address, as the caller reached it.
+    pub(crate) origin: String,
+    /// Header of the trace that the call belongs to.
+    pub(crate) trace: Option<&'a str>,
+}
 
 /// The run of a push.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,12 +52,12 @@ pub(crate) struct Accepted {
 }
 
 /// Makes sure that the push has its run, and that it was started.
-pub(crate) async fn accept(ports: &Ports, push: &Push, origin: &str) -> Answer<Accepted> {
-    start(ports, push, origin, 0).await
+pub(crate) async fn accept(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Accepted> {
+    start(ports, push, caller, 0).await
 }
 
 /// Starts the next run of a push whose latest run has ended.
-pub(crate) async fn rerun(ports: &Ports, push: &Push, origin: &str) -> Answer<Accepted> {
+pub(crate) async fn rerun(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Accepted> {
     let mut latest: Option<RunRecord> = None;
     for number in 0..MAX_RERUNS {
         match ports.runs.run(push.run_id(number).as_str()).await? {
@@ -58,14 +70,14 @@ pub(crate) async fn rerun(ports: &Ports, push: &Push, origin: &str) -> Answer<Ac
                         format!("the run {id} of this push is still active"),
                     ));
                 }
-                return start(ports, push, origin, number).await;
+                return start(ports, push, caller, number).await;
             }
         }
     }
     Err(ApiError::conflict("too_many_runs", format!("the push had {MAX_RERUNS} runs already")))
 }
 
-async fn start(ports: &Ports, push: &Push, origin: &str, number: u32) -> Answer<Accepted> {
+async fn start(ports: &Ports, push: &Push, caller: &Caller<'_>, number: u32) -> Answer<Accepted> {
     let own = push.run_id(number);
     let claim = ports.runs.claim(&push.key(number), own.as_str(), KEEP).await?;
     let (run_id, duplicate) = match claim {
@@ -79,10 +91,13 @@ async fn start(ports: &Ports, push: &Push, origin: &str, number: u32) -> Answer<
         }
     };
 
+    let subject = Subject { run_id: Some(run_id.as_str()), ..Subject::default() };
+    telemetry::tell(&Span::current(), &subject);
+
     let mut run = ports.runs.run(run_id.as_str()).await?;
     if run.is_none() {
         let arn = ports.executions.execution_arn(run_id.as_str());
-        ports.runs.create_run(&push.request(run_id.clone(), origin), &arn).await?;
+        ports.runs.create_run(&push.request(run_id.clone(), &caller.origin), &arn).await?;
         // Another delivery may have been faster: what it wrote is what counts.
         run = ports.runs.run(run_id.as_str()).await?;
     }
@@ -94,11 +109,10 @@ async fn start(ports: &Ports, push: &Push, origin: &str, number: u32) -> Answer<
             tracing::error!(%error, "a request cannot be written");
             unavailable()
         })?;
-        execution_arn = ports.executions.start(run_id.as_str(), &input).await?;
+        execution_arn = ports.executions.start(run_id.as_str(), &input, caller.trace).await?;
     }
     record(ports, push, &run_id, duplicate).await?;
     tracing::info!(
-        run_id = run_id.as_str(),
         repository = push.repository.name,
         branch = push.branch,
         commit = push.commit,

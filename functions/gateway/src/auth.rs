@@ -5,13 +5,28 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{
-    config::Secret,
-    error::{Answer, ApiError},
-};
+use pact_agent::secrets::{Secret, Secrets};
+
+use crate::error::{Answer, ApiError};
+
+/// Shortest secret that is accepted: a shorter one can be guessed.
+const MIN_SECRET: usize = 16;
 
 /// Header with GitHub's signature. `X-Hub-Signature`, without the number, is SHA-1: not accepted.
 pub(crate) const SIGNATURE: &str = "x-hub-signature-256";
+
+/// The secret of this name. Without one, or with one that can be guessed, the door stays closed.
+pub(crate) async fn secret(secrets: &dyn Secrets, name: &'static str) -> Answer<Secret> {
+    let fault = match secrets.secret(name).await? {
+        Some(secret) if secret.reveal().len() >= MIN_SECRET => return Ok(secret),
+        Some(_) => {
+            format!("the parameter {} needs at least {MIN_SECRET} characters", secrets.place(name))
+        }
+        None => secrets.missing(name),
+    };
+    tracing::error!(fault, "a secret is not configured");
+    Err(ApiError::not_configured(&format!("not configured: {fault}")))
+}
 
 /// Checks `sha256=<hex>` over the body as it was sent.
 pub(crate) fn signature(secret: &Secret, headers: &HeaderMap, body: &[u8]) -> Answer<()> {
@@ -21,7 +36,8 @@ pub(crate) fn signature(secret: &Secret, headers: &HeaderMap, body: &[u8]) -> An
     };
     let claimed = value.as_bytes().strip_prefix(b"sha256=").and_then(|hex| hex::decode(hex).ok());
     let wrong = || ApiError::unauthorized("the signature does not match the body");
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.bytes()).map_err(|_| wrong())?;
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()).map_err(|_| wrong())?;
     mac.update(body);
     // `verify_slice` compares in constant time and refuses every other length.
     mac.verify_slice(&claimed.ok_or_else(wrong)?).map_err(|_| wrong())
@@ -41,7 +57,7 @@ pub(crate) fn bearer(token: &Secret, headers: &HeaderMap) -> Answer<()> {
         return Err(ApiError::unauthorized("the request needs a bearer token"));
     };
     // Hashes have one length, so that not even that of the token can be told from the time.
-    let same = Sha256::digest(claimed).ct_eq(&Sha256::digest(token.bytes()));
+    let same = Sha256::digest(claimed).ct_eq(&Sha256::digest(token.reveal().as_bytes()));
     if same.into() { Ok(()) } else { Err(ApiError::unauthorized("the token is wrong")) }
 }
 

@@ -5,17 +5,26 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     body::Body,
-    extract::{FromRequest, Path, Request, State},
+    extract::{FromRequest, MatchedPath, Path, Request, State},
     http::{HeaderMap, StatusCode, header::HOST},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use bytes::Bytes;
+use lambda_http::RequestExt as _;
+use pact_agent::{
+    secrets,
+    telemetry::{self, Subject},
+};
 use pact_contract::RunRecord;
 use serde_json::{Value, json};
+use tracing::{Instrument as _, Span};
 
 use crate::{
-    Gateway, accept, api, auth, callback, cancel,
+    Gateway,
+    accept::{self, Caller},
+    api, auth, callback, cancel,
     error::{Answer, ApiError},
     github::{self, Event},
 };
@@ -35,7 +44,18 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/health", get(health))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn(observe))
         .with_state(Arc::new(gateway))
+}
+
+/// Makes every line of a request's log say which request, trace and route it belongs to.
+async fn observe(request: Request, next: Next) -> Response {
+    let Some(context) = request.lambda_context_ref() else { return next.run(request).await };
+    let span = telemetry::invocation("gateway", context);
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let action = format!("{} {}", request.method(), path.unwrap_or("of no route"));
+    telemetry::tell(&span, &Subject { action: Some(&action), ..Subject::default() });
+    next.run(request).instrument(span).await
 }
 
 type Shared = State<Arc<Gateway>>;
@@ -64,11 +84,9 @@ async fn webhook_github(
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Answer<Response> {
-    let Some(secret) = &gateway.config.webhook_secret else {
-        return Err(ApiError::not_configured("not configured: webhooks have no secret"));
-    };
+    let secret = auth::secret(&*gateway.ports.secrets, secrets::WEBHOOK).await?;
     // Nothing is read before this line says that the git host wrote it.
-    auth::signature(secret, &headers, &body)?;
+    auth::signature(&secret, &headers, &body)?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let kind = header("x-github-event")
         .filter(|kind| kind.len() <= 64)
@@ -85,7 +103,7 @@ async fn webhook_github(
                 .into_response()
         }
         Event::Push(push) => {
-            let accepted = accept::accept(&gateway.ports, &push, &origin(&headers)).await?;
+            let accepted = accept::accept(&gateway.ports, &push, &caller(&headers)).await?;
             (StatusCode::ACCEPTED, Json(accepted)).into_response()
         }
     })
@@ -96,13 +114,13 @@ async fn start_pipeline(
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Answer<impl IntoResponse> {
-    authorized(&gateway, &headers)?;
+    authorized(&gateway, &headers).await?;
     let start = api::start(&body, &gateway.config.sources)?;
-    let origin = origin(&headers);
+    let caller = caller(&headers);
     let accepted = if start.rerun {
-        accept::rerun(&gateway.ports, &start.push, &origin).await?
+        accept::rerun(&gateway.ports, &start.push, &caller).await?
     } else {
-        accept::accept(&gateway.ports, &start.push, &origin).await?
+        accept::accept(&gateway.ports, &start.push, &caller).await?
     };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
@@ -112,7 +130,7 @@ async fn show_run(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Answer<Json<Value>> {
-    authorized(&gateway, &headers)?;
+    authorized(&gateway, &headers).await?;
     let id = run_id(&id)?;
     let run = cancel::find(&gateway.ports, id).await?;
     let mut answer = view(&run);
@@ -130,7 +148,7 @@ async fn cancel_run(
     Path(id): Path<String>,
     Raw(body): Raw,
 ) -> Answer<Json<Value>> {
-    authorized(&gateway, &headers)?;
+    authorized(&gateway, &headers).await?;
     let (by, reason) = api::cancellation(&body)?;
     let run =
         cancel::cancel(&gateway.ports, run_id(&id)?, by.as_deref(), reason.as_deref()).await?;
@@ -173,19 +191,28 @@ async fn no_method() -> ApiError {
     )
 }
 
-fn authorized(gateway: &Gateway, headers: &HeaderMap) -> Answer<()> {
-    match &gateway.config.api_token {
-        Some(token) => auth::bearer(token, headers),
-        None => Err(ApiError::not_configured("not configured: the API has no token")),
-    }
+async fn authorized(gateway: &Gateway, headers: &HeaderMap) -> Answer<()> {
+    let token = auth::secret(&*gateway.ports.secrets, secrets::API_TOKEN).await?;
+    auth::bearer(&token, headers)
 }
 
 /// A run that can exist; any other id is that of no run.
 fn run_id(text: &str) -> Answer<&str> {
     match pact_contract::RunId::parse(text) {
-        Ok(_) => Ok(text),
+        Ok(_) => {
+            let subject = Subject { run_id: Some(text), ..Subject::default() };
+            telemetry::tell(&Span::current(), &subject);
+            Ok(text)
+        }
         Err(_) => Err(ApiError::not_found("there is no run with this id")),
     }
+}
+
+/// How the gateway was called. On Lambda the trace is that of the invocation, whatever header the
+/// caller sent.
+fn caller(headers: &HeaderMap) -> Caller<'_> {
+    let trace = headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+    Caller { origin: origin(headers), trace: trace.filter(|header| header.starts_with("Root=")) }
 }
 
 /// The gateway's own address, as the caller reached it: where the pages of the runs are.

@@ -1,17 +1,23 @@
-//! The run keeper: opens approvals, and ends runs whose execution ended from outside.
+//! The run keeper: opens approvals, counts runs, and ends those whose execution ended from outside.
 
 use jiff::{SignedDuration, Timestamp};
-use pact_agent::{AgentError, adapter::truncated, ports::ApprovalRecord};
+use pact_agent::{
+    AgentError,
+    adapter::truncated,
+    ports::ApprovalRecord,
+    telemetry::{self, Subject},
+};
 use pact_contract::{
-    RunId, RunStatus, SCHEMA_VERSION,
+    RunId, RunRecord, RunStatus, SCHEMA_VERSION,
     log::{LogKind, NewEntry},
     run::{Fault, Outcome},
     settings::ENVIRONMENTS,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tracing::Span;
 
-use crate::{Ports, callback, cancel};
+use crate::{Ports, callback, cancel, measure};
 
 /// Longest question.
 const MAX_QUESTION: usize = 1_000;
@@ -32,9 +38,9 @@ struct Approval {
     task_token: String,
 }
 
-/// An execution ended.
+/// The status of an execution changed.
 #[derive(Deserialize)]
-struct Ended {
+struct Changed {
     name: String,
     status: String,
     #[serde(default)]
@@ -44,7 +50,7 @@ struct Ended {
 }
 
 /// Answers one event of the run keeper: `{"approval": …}` from the pipeline, or the event that
-/// one of its executions ended.
+/// one of its executions began or ended.
 ///
 /// # Errors
 /// `ERR_INVALID_INTENT` for any other event, `ERR_STORE_UNAVAILABLE` when a store does not
@@ -55,9 +61,9 @@ pub async fn keep(ports: &Ports, mut event: Value) -> Result<Value, AgentError> 
     }
     if event.get("detail-type").and_then(Value::as_str) == Some(STATUS_CHANGE) {
         let detail = event.get_mut("detail").map(Value::take).unwrap_or_default();
-        return end(ports, read(detail)?).await;
+        return change(ports, read(detail)?).await;
     }
-    Err(AgentError::invalid("the event is neither an approval nor the end of an execution"))
+    Err(AgentError::invalid("the event is neither an approval nor the status of an execution"))
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, AgentError> {
@@ -68,6 +74,7 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, AgentError> {
 /// Opens the question, once for the run's state, and answers with its callback.
 async fn open(ports: &Ports, approval: Approval) -> Result<Value, AgentError> {
     let run_id = RunId::parse(approval.run_id.as_str()).map_err(AgentError::invalid)?;
+    about(run_id.as_str(), "gateway.open_approval");
     if approval.task_token.is_empty() {
         return Err(AgentError::invalid("the approval has no task token"));
     }
@@ -101,7 +108,7 @@ async fn open(ports: &Ports, approval: Approval) -> Result<Value, AgentError> {
         };
         ports.recorder.append_log(&opened.run_id, entry).await?;
     }
-    tracing::info!(run_id = opened.run_id, state = opened.state, "waiting for a person");
+    tracing::info!(state = opened.state, "waiting for a person");
     Ok(json!({ "callback": opened.callback }))
 }
 
@@ -116,60 +123,90 @@ fn new_callback() -> String {
     hex::encode(hash.finalize())
 }
 
-/// Writes the final status of a run whose execution did not, and frees its locks.
-async fn end(ports: &Ports, ended: Ended) -> Result<Value, AgentError> {
-    let Ok(run_id) = RunId::parse(&ended.name) else {
-        return Ok(json!({ "ignored": "the execution is not that of a run" }));
-    };
+/// Writes on every line of the log what the event is about.
+fn about(run_id: &str, action: &str) {
+    let subject = Subject { run_id: Some(run_id), action: Some(action), attempt: None };
+    telemetry::tell(&Span::current(), &subject);
+}
+
+/// An execution began or ended.
+async fn change(ports: &Ports, changed: Changed) -> Result<Value, AgentError> {
+    let not_a_run = || Ok(json!({ "ignored": "the execution is not that of a run" }));
+    let Ok(run_id) = RunId::parse(&changed.name) else { return not_a_run() };
     let run_id = run_id.as_str();
-    let (status, what) = match ended.status.as_str() {
-        "ABORTED" => (RunStatus::Cancelled, "the execution was stopped from outside"),
-        "TIMED_OUT" => (RunStatus::TimedOut, "the execution took longer than it may"),
-        "FAILED" => (RunStatus::Failed, "the execution failed"),
+    about(run_id, "gateway.keep_run");
+    let Some(mut run) = ports.runs.run(run_id).await? else { return not_a_run() };
+    let outside = match changed.status.as_str() {
+        "RUNNING" => {
+            let counted = measure::started(ports, &run).await?;
+            return Ok(json!({ "run_id": run_id, "counted": counted }));
+        }
+        "SUCCEEDED" => None,
+        "ABORTED" => Some((RunStatus::Cancelled, "the execution was stopped from outside")),
+        "TIMED_OUT" => Some((RunStatus::TimedOut, "the execution took longer than it may")),
+        "FAILED" => Some((RunStatus::Failed, "the execution failed")),
         _ => return Ok(json!({ "ignored": "the execution needs nothing" })),
     };
-    let Some(run) = ports.runs.run(run_id).await? else {
-        return Ok(json!({ "ignored": "the execution is not that of a run" }));
-    };
-    let cause = ended.cause.as_deref().map(|text| truncated(text, MAX_CAUSE));
     let mut finished = false;
+    if let Some((status, what)) = outside {
+        if !run.status.is_final() {
+            finished = end(ports, &run, status, what, changed).await?;
+            run = ports.runs.run(run_id).await?.unwrap_or(run);
+        }
+        // The execution has ended, whoever wrote the status: nothing of it holds a lock any more.
+        cancel::unlock(ports, &run).await?;
+    }
     if !run.status.is_final() {
-        let mut reason = what.to_owned();
-        if let Some(cause) = &cause {
-            reason = format!("{reason}: {}", truncated(cause, 300));
-        }
-        for environment in ENVIRONMENTS {
-            let record = ports.environments.load(&run.request.repository.name, environment).await?;
-            if record.pending.is_some_and(|pending| pending.release.run_id == run_id) {
-                reason = format!("{reason}; the deployment to {environment} was left half done");
-            }
-        }
-        let outcome = Outcome {
-            status,
-            reason: reason.clone(),
-            template: None,
-            decision: None,
-            deployments: Vec::new(),
-            fault: Some(Fault {
-                state: "the execution".to_owned(),
-                error: ended.error.unwrap_or(ended.status),
-                cause,
-            }),
-        };
-        finished = ports.runs.finish_run(run_id, &outcome, Timestamp::now()).await?;
-        if finished {
-            tracing::warn!(run_id, status = status.as_str(), reason, "ended from outside");
-            let entry = NewEntry {
-                timestamp: Timestamp::now(),
-                actor: "pact.gateway".to_owned(),
-                kind: LogKind::Event,
-                action: "gateway.end_run".to_owned(),
-                body: json!({ "status": status, "reason": reason }),
-            };
-            ports.recorder.append_log(run_id, entry).await?;
+        return Ok(json!({ "ignored": "the execution ended, and the run has no final status" }));
+    }
+    // Last, so that an event that has to be sent again is not taken for one that was counted.
+    let counted = measure::ended(ports, &run).await?;
+    Ok(json!({ "run_id": run_id, "finished": finished, "counted": counted }))
+}
+
+/// Writes the final status of a run whose execution did not. False when it has one by now.
+async fn end(
+    ports: &Ports,
+    run: &RunRecord,
+    status: RunStatus,
+    what: &str,
+    changed: Changed,
+) -> Result<bool, AgentError> {
+    let run_id = run.request.run_id.as_str();
+    let cause = changed.cause.as_deref().map(|text| truncated(text, MAX_CAUSE));
+    let mut reason = what.to_owned();
+    if let Some(cause) = &cause {
+        reason = format!("{reason}: {}", truncated(cause, 300));
+    }
+    for environment in ENVIRONMENTS {
+        let record = ports.environments.load(&run.request.repository.name, environment).await?;
+        if record.pending.is_some_and(|pending| pending.release.run_id == run_id) {
+            reason = format!("{reason}; the deployment to {environment} was left half done");
         }
     }
-    // The execution has ended, whoever wrote the status: nothing of it holds a lock any more.
-    cancel::unlock(ports, &run).await?;
-    Ok(json!({ "run_id": run_id, "finished": finished }))
+    let outcome = Outcome {
+        status,
+        reason: reason.clone(),
+        template: None,
+        decision: None,
+        deployments: Vec::new(),
+        fault: Some(Fault {
+            state: "the execution".to_owned(),
+            error: changed.error.unwrap_or(changed.status),
+            cause,
+        }),
+    };
+    let finished = ports.runs.finish_run(run_id, &outcome, Timestamp::now()).await?;
+    if finished {
+        tracing::warn!(status = status.as_str(), reason, "ended from outside");
+        let entry = NewEntry {
+            timestamp: Timestamp::now(),
+            actor: "pact.gateway".to_owned(),
+            kind: LogKind::Event,
+            action: "gateway.end_run".to_owned(),
+            body: json!({ "status": status, "reason": reason }),
+        };
+        ports.recorder.append_log(run_id, entry).await?;
+    }
+    Ok(finished)
 }

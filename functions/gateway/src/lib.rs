@@ -1,8 +1,9 @@
 //! The PACT Gateway: where pushes, people and the end of executions come in.
 //!
 //! Two functions. The gateway answers HTTP: webhooks, the trigger API, runs, approvals. The run
-//! keeper is called by the pipeline, to open an approval, and by the event that an execution
-//! ended from outside, so that no run stays `running` for ever.
+//! keeper is called by the pipeline, to open an approval, and by the events that an execution
+//! began or ended: it counts them, and closes what ended from outside, so that no run stays
+//! `running` for ever.
 //!
 //! Everything fails closed: what is not signed, not allowed or not configured starts nothing.
 //! Everything may be sent again: whatever step the function died at, the same request sent once
@@ -20,6 +21,7 @@ mod fields;
 mod github;
 mod http;
 mod keeper;
+mod measure;
 mod push;
 mod registry;
 #[cfg(test)]
@@ -28,9 +30,15 @@ mod testing;
 use std::sync::Arc;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use pact_agent::ports::{Callbacks, Environments, Executions, Recorder, Runs};
+use pact_agent::{
+    metrics::Metrics,
+    ports::{Callbacks, Environments, Executions, Recorder, Runs, TransactionLog},
+    secrets::Secrets,
+    telemetry,
+};
 use pact_aws::Services;
 use serde_json::Value;
+use tracing::Instrument as _;
 
 pub use config::Config;
 pub use http::router;
@@ -44,12 +52,18 @@ pub struct Ports {
     pub runs: Arc<dyn Runs>,
     /// The transaction log.
     pub recorder: Arc<dyn Recorder>,
+    /// The same, to read it.
+    pub log: Arc<dyn TransactionLog>,
     /// Environments and their locks.
     pub environments: Arc<dyn Environments>,
     /// Open approvals.
     pub callbacks: Arc<dyn Callbacks>,
     /// The pipeline's executions.
     pub executions: Arc<dyn Executions>,
+    /// What is counted and timed.
+    pub metrics: Arc<dyn Metrics>,
+    /// Who may call.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 impl From<&Services> for Ports {
@@ -57,9 +71,12 @@ impl From<&Services> for Ports {
         Self {
             runs: Arc::clone(&services.store) as _,
             recorder: Arc::clone(&services.store) as _,
+            log: Arc::clone(&services.store) as _,
             environments: Arc::clone(&services.store) as _,
             callbacks: Arc::clone(&services.store) as _,
             executions: Arc::clone(&services.executions) as _,
+            metrics: Arc::clone(&services.metrics),
+            secrets: services.secrets(),
         }
     }
 }
@@ -80,7 +97,7 @@ pub struct Gateway {
 /// # Errors
 /// When the environment is not valid, or the Lambda Runtime API cannot be reached.
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
-    pact_agent::telemetry::init();
+    telemetry::init();
     let services = Services::from_env().await?;
     let gateway =
         Gateway { ports: Ports::from(&services), config: Config::from_env()?, agents: registry() };
@@ -92,16 +109,18 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
 /// # Errors
 /// When the environment is not valid, or the Lambda Runtime API cannot be reached.
 pub async fn serve_run_keeper() -> Result<(), lambda_runtime::Error> {
-    pact_agent::telemetry::init();
+    telemetry::init();
     let ports = Ports::from(&Services::from_env().await?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let ports = ports.clone();
+        let span = telemetry::invocation("run-keeper", &event.context);
         async move {
             keep(&ports, event.payload).await.map_err(|error| {
-                tracing::error!(error = error.name.as_str(), message = error.chain(), "fault");
+                tracing::error!(error = error.name.as_str(), cause = error.chain(), "fault");
                 Diagnostic::from(error)
             })
         }
+        .instrument(span)
     }))
     .await
 }

@@ -12,10 +12,12 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pact_agent::{
+    metrics::Fact,
     ports::{
         ApprovalAnswer, ApprovalRecord, Callbacks, Claim, Environments, Executions, Lock, Recorder,
-        Runs, StoreError,
+        Runs, StoreError, TransactionLog,
     },
+    secrets,
     testing::Memory,
 };
 use pact_contract::{
@@ -26,7 +28,7 @@ use pact_contract::{
 };
 use serde_json::{Value, json};
 
-use crate::{Config, Gateway, Ports, config::Secret};
+use crate::{Config, Gateway, Ports};
 
 pub(crate) const SECRET: &str = "secret-of-the-webhooks";
 pub(crate) const TOKEN: &str = "token-of-the-api-0123";
@@ -46,6 +48,8 @@ pub(crate) struct State {
     pub(crate) runs: BTreeMap<String, RunRecord>,
     /// Executions by name, with their inputs.
     pub(crate) executions: BTreeMap<String, Value>,
+    /// Trace of the latest start.
+    pub(crate) trace: Option<String>,
     pub(crate) stopped: BTreeSet<String>,
     pub(crate) approvals: BTreeMap<String, (ApprovalRecord, String)>,
     /// Task tokens that somebody waits with.
@@ -88,27 +92,39 @@ impl World {
         Ports {
             runs: Arc::clone(self) as _,
             recorder: Arc::clone(self) as _,
+            log: Arc::clone(self) as _,
             environments: Arc::clone(self) as _,
             callbacks: Arc::clone(self) as _,
             executions: Arc::clone(self) as _,
+            metrics: Arc::clone(&self.memory) as _,
+            secrets: Arc::clone(&self.memory) as _,
         }
     }
 
     /// A gateway that is configured.
     pub(crate) fn gateway(self: &Arc<Self>) -> Gateway {
-        Gateway {
-            ports: self.ports(),
-            config: Config {
-                webhook_secret: Some(Secret::new(SECRET)),
-                api_token: Some(Secret::new(TOKEN)),
-                ..Config::default()
-            },
-            agents: crate::registry(),
-        }
+        self.memory.set_secret(secrets::WEBHOOK, SECRET);
+        self.memory.set_secret(secrets::API_TOKEN, TOKEN);
+        self.unconfigured()
+    }
+
+    /// One without secrets.
+    pub(crate) fn unconfigured(self: &Arc<Self>) -> Gateway {
+        Gateway { ports: self.ports(), config: Config::default(), agents: crate::registry() }
+    }
+
+    /// Sets a secret of the gateway.
+    pub(crate) fn set_secret(&self, name: &str, value: &str) {
+        self.memory.set_secret(name, value);
     }
 
     pub(crate) fn log(&self, run_id: &str) -> Vec<LogEntry> {
         self.memory.log(run_id)
+    }
+
+    /// Everything that was counted.
+    pub(crate) fn facts(&self) -> Vec<Fact> {
+        self.memory.facts()
     }
 
     /// The environment's record and lock.
@@ -177,9 +193,15 @@ impl Executions for World {
     fn execution_arn(&self, name: &str) -> String {
         format!("arn:execution:{name}")
     }
-    async fn start(&self, name: &str, input: &Value) -> Result<String, StoreError> {
+    async fn start(
+        &self,
+        name: &str,
+        input: &Value,
+        trace: Option<&str>,
+    ) -> Result<String, StoreError> {
         self.call().await?;
         let mut state = self.state();
+        state.trace = trace.map(str::to_owned);
         let known = state.executions.entry(name.to_owned()).or_insert_with(|| input.clone());
         // Step Functions would refuse the same name with another input.
         assert_eq!(known, input);
@@ -257,6 +279,14 @@ impl Recorder for World {
     async fn append_log(&self, run_id: &str, entry: NewEntry) -> Result<LogEntry, StoreError> {
         self.call().await?;
         self.memory.append_log(run_id, entry).await
+    }
+}
+
+#[async_trait]
+impl TransactionLog for World {
+    async fn entries(&self, run_id: &str) -> Result<Vec<LogEntry>, StoreError> {
+        self.call().await?;
+        Ok(self.memory.log(run_id))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Configuration from environment variables: the addresses and accounts of the channels.
+//! Configuration of the channels: accounts from environment variables, addresses and tokens from the
+//! installation's secrets.
 //!
 //! A channel that is not configured, or not rightly, does not keep the others from working: its
 //! messages go to the outbox with the reason. Values are secrets and are never in a reason.
@@ -6,6 +7,7 @@
 use std::net::IpAddr;
 
 use lettre::message::Mailbox;
+use pact_agent::secrets::{JIRA, SLACK, SMTP};
 use url::{Host, Url};
 
 /// A channel that is not configured, with what to do about it.
@@ -62,49 +64,43 @@ pub struct Jira {
 }
 
 impl Config {
-    /// Reads and checks the variables; `get` is how a variable is looked up. An empty one counts
-    /// as unset.
+    /// Reads and checks variables and secrets; `get` is how either is looked up: what it says, or
+    /// what to do where there is nothing. An empty one counts as unset.
     #[must_use]
-    pub fn read(get: impl Fn(&str) -> Option<String>) -> Self {
-        let get = |name: &str| get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
-        Self { slack: http("PACT_SLACK_WEBHOOK_URL", &get), smtp: smtp(&get), jira: jira(&get) }
-    }
-
-    /// Why channels are not configured, for the log.
-    pub fn faults(&self) -> impl Iterator<Item = &str> {
-        [self.slack.as_ref().err(), self.smtp.as_ref().err(), self.jira.as_ref().err()]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
+    pub fn read(get: impl Fn(&str) -> Result<String, Unconfigured>) -> Self {
+        let get = |name: &str| match get(name) {
+            Ok(text) if text.trim().is_empty() => Err(unset(name)),
+            Ok(text) => Ok(text.trim().to_owned()),
+            Err(reason) => Err(reason),
+        };
+        Self { slack: http(SLACK, &get), smtp: smtp(&get), jira: jira(&get) }
     }
 }
 
-fn unset(name: &str) -> Unconfigured {
+/// That there is nothing of this name.
+pub(crate) fn unset(name: &str) -> Unconfigured {
     format!("the installation does not set {name}")
 }
 
-fn http(name: &str, get: &impl Fn(&str) -> Option<String>) -> Result<Url, Unconfigured> {
-    let text = get(name).ok_or_else(|| unset(name))?;
+fn http(
+    name: &str,
+    get: &impl Fn(&str) -> Result<String, Unconfigured>,
+) -> Result<Url, Unconfigured> {
+    let text = get(name)?;
     match Url::parse(&text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
         _ => Err(format!("{name} is not an http:// or https:// address")),
     }
 }
 
-fn smtp(get: &impl Fn(&str) -> Option<String>) -> Result<Smtp, Unconfigured> {
-    const URL: &str = "PACT_SMTP_URL";
+fn smtp(get: &impl Fn(&str) -> Result<String, Unconfigured>) -> Result<Smtp, Unconfigured> {
     let mut faults = Vec::new();
-    let server = match get(URL) {
-        None => Err(unset(URL)),
-        Some(text) => server(&text).map_err(|reason| format!("{URL} {reason}")),
-    };
+    let server =
+        get(SMTP).and_then(|text| server(&text).map_err(|reason| format!("{SMTP} {reason}")));
     let server = server.map_err(|fault| faults.push(fault)).ok();
-    let from = match get("PACT_SMTP_FROM") {
-        None => Err(unset("PACT_SMTP_FROM")),
-        Some(text) => text
-            .parse::<Mailbox>()
-            .map_err(|_| "PACT_SMTP_FROM is not an e-mail address".to_owned()),
-    };
+    let from = get("PACT_SMTP_FROM").and_then(|text| {
+        text.parse::<Mailbox>().map_err(|_| "PACT_SMTP_FROM is not an e-mail address".to_owned())
+    });
     let from = from.map_err(|fault| faults.push(fault)).ok();
     match (server, from) {
         (Some((host, port, tls, credentials)), Some(from)) => {
@@ -170,10 +166,10 @@ fn decode(text: &str) -> Result<String, &'static str> {
     String::from_utf8(out).map_err(|_| "has a user or password that is not text")
 }
 
-fn jira(get: &impl Fn(&str) -> Option<String>) -> Result<Jira, Unconfigured> {
+fn jira(get: &impl Fn(&str) -> Result<String, Unconfigured>) -> Result<Jira, Unconfigured> {
     let url = http("PACT_JIRA_URL", get);
-    let user = get("PACT_JIRA_USER").ok_or_else(|| unset("PACT_JIRA_USER"));
-    let token = get("PACT_JIRA_TOKEN").ok_or_else(|| unset("PACT_JIRA_TOKEN"));
+    let user = get("PACT_JIRA_USER");
+    let token = get(JIRA);
     match (url, user, token) {
         (Ok(mut url), Ok(user), Ok(token)) => {
             if !url.path().ends_with('/') {
@@ -197,28 +193,37 @@ mod tests {
 
     fn read(variables: &[(&str, &str)]) -> Config {
         Config::read(|name| {
-            variables.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+            let found = variables.iter().find(|(n, _)| *n == name);
+            found.map(|(_, v)| (*v).to_owned()).ok_or_else(|| unset(name))
         })
+    }
+
+    fn faults(config: &Config) -> Vec<&str> {
+        [config.slack.as_ref().err(), config.smtp.as_ref().err(), config.jira.as_ref().err()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect()
     }
 
     #[test]
     fn nothing_set_names_every_variable() {
-        let config = read(&[("PACT_SLACK_WEBHOOK_URL", " ")]);
-        let faults: Vec<_> = config.faults().collect();
+        let config = read(&[(SLACK, " ")]);
+        let faults = faults(&config);
         assert_eq!(faults.len(), 3);
-        assert!(faults[1].contains("PACT_SMTP_URL") && faults[1].contains("PACT_SMTP_FROM"));
-        assert!(faults[2].contains("PACT_JIRA_USER") && faults[2].contains("PACT_JIRA_TOKEN"));
+        assert!(faults[1].contains(SMTP) && faults[1].contains("PACT_SMTP_FROM"));
+        assert!(faults[2].contains("PACT_JIRA_USER") && faults[2].contains(JIRA));
     }
 
     #[test]
     fn wrong_values_are_not_repeated() {
         let config = read(&[
-            ("PACT_SLACK_WEBHOOK_URL", "hooks.slack.test/secret"),
-            ("PACT_SMTP_URL", "imap://user:secret@host"),
+            (SLACK, "hooks.slack.test/secret"),
+            (SMTP, "imap://user:secret@host"),
             ("PACT_SMTP_FROM", "secret"),
             ("PACT_JIRA_URL", "ftp://secret"),
         ]);
-        let faults: Vec<_> = config.faults().collect();
+        let faults = faults(&config);
         assert_eq!(faults.len(), 3);
         assert!(faults.iter().all(|f| !f.contains("secret")), "{faults:?}");
     }
@@ -251,7 +256,7 @@ mod tests {
         let config = read(&[
             ("PACT_JIRA_URL", "https://host.example/jira"),
             ("PACT_JIRA_USER", "u"),
-            ("PACT_JIRA_TOKEN", "t"),
+            (JIRA, "t"),
         ]);
         let jira = config.jira.expect("configured");
         assert_eq!(jira.url.as_str(), "https://host.example/jira/");

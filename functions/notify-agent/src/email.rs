@@ -14,7 +14,7 @@ use lettre::{
         client::{Tls as SmtpTls, TlsParameters},
     },
 };
-use pact_agent::{AgentError, Call, Outcome};
+use pact_agent::{AgentError, Call, Outcome, secrets::SMTP};
 use pact_contract::{Finding, Severity};
 
 use crate::{
@@ -39,16 +39,16 @@ pub(crate) async fn notify(agent: &NotifyAgent, call: &Call) -> Result<Outcome, 
         Some(settings) if !settings.to.is_empty() => settings.to.clone(),
         _ => return delivery.skip("the repository's settings name nobody in [notify.email]").await,
     };
-    let smtp = match &agent.config.smtp {
+    let smtp = match agent.config(SMTP).await?.smtp {
         Ok(smtp) => smtp,
-        Err(reason) => return delivery.skip(reason).await,
+        Err(reason) => return delivery.skip(&reason).await,
     };
     let (recipients, wrong) = recipients(&to);
     if recipients.is_empty() {
         return delivery.refused("no recipient in [notify.email] is an e-mail address").await;
     }
     let mail = compose(&delivery.message, &smtp.from, &recipients)?;
-    let transport = transport(smtp)?;
+    let transport = transport(&smtp)?;
     let unsure = delivery.claim().await?;
     match transport.send(mail).await {
         Ok(_) => {}

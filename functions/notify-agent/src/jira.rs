@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use pact_agent::{AgentError, Call, Outcome};
+use pact_agent::{AgentError, Call, Outcome, secrets::JIRA};
 use pact_contract::{
     Finding, RunStatus, Severity, actions::Notify, run::DeploymentStatus, settings::JiraSettings,
 };
@@ -59,9 +59,9 @@ pub(crate) async fn notify(agent: &NotifyAgent, call: &Call) -> Result<Outcome, 
     if !is_project(&settings.project) {
         return delivery.skip("[notify.jira] names no project, for example \"SHOP\"").await;
     }
-    let jira = match &agent.config.jira {
+    let jira = match agent.config(JIRA).await?.jira {
         Ok(jira) => jira,
-        Err(reason) => return delivery.skip(reason).await,
+        Err(reason) => return delivery.skip(&reason).await,
     };
     let run = &delivery.notify.run;
     let mut keys = issue_keys(&settings.project, run.message.as_deref().unwrap_or_default());
@@ -80,7 +80,7 @@ pub(crate) async fn notify(agent: &NotifyAgent, call: &Call) -> Result<Outcome, 
             .await;
     }
 
-    let work = Work { agent, call, jira, delivery: &delivery, settings };
+    let work = Work { agent, call, jira: &jira, delivery: &delivery, settings };
     let (progress, refused) = work.all(&keys).await?;
     let commented: Vec<_> = keys
         .iter()
@@ -315,7 +315,7 @@ fn refused(key: &str, answer: &Answer) -> Refused {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (
             "jira-unauthorized",
             format!("Jira does not let the account update {key}"),
-            "correct PACT_JIRA_USER and PACT_JIRA_TOKEN, or the account's permissions",
+            "correct PACT_JIRA_USER and the secret jira-token, or the account's permissions",
         ),
         status => (
             "jira-refused",

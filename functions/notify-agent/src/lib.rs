@@ -16,7 +16,7 @@ mod tests;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pact_agent::{Agent, AgentError, Call, Outcome, ports::Outbox};
+use pact_agent::{Agent, AgentError, Call, Outcome, ports::Outbox, secrets::Secrets};
 use pact_contract::{Capability, error::ErrorName};
 
 pub use config::{Config, Jira, Smtp, Tls, Unconfigured};
@@ -24,23 +24,40 @@ pub use config::{Config, Jira, Smtp, Tls, Unconfigured};
 /// What the agent can do.
 pub const CAPABILITIES: &[Capability] = pact_contract::agents::NOTIFY;
 
+type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// The notify agent.
 pub struct NotifyAgent {
-    config: Config,
+    variables: Variables,
+    secrets: Arc<dyn Secrets>,
     outbox: Arc<dyn Outbox>,
     client: reqwest::Client,
 }
 
 impl NotifyAgent {
-    /// An agent with these channels.
+    /// An agent whose channels are set up by these variables and secrets.
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn new(config: Config, outbox: Arc<dyn Outbox>) -> Result<Self, AgentError> {
+    pub fn new(
+        variables: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        secrets: Arc<dyn Secrets>,
+        outbox: Arc<dyn Outbox>,
+    ) -> Result<Self, AgentError> {
         let client = http::client().map_err(|error| {
             AgentError::internal("cannot make an HTTP client").caused_by(error.without_url())
         })?;
-        Ok(Self { config, outbox, client })
+        Ok(Self { variables: Box::new(variables), secrets, outbox, client })
+    }
+
+    /// The channels as they are now set up, as far as this one secret says.
+    async fn config(&self, secret: &str) -> Result<Config, AgentError> {
+        let value = self.secrets.secret(secret).await?;
+        Ok(Config::read(|name| match &value {
+            _ if name != secret => (self.variables)(name).ok_or_else(|| config::unset(name)),
+            Some(secret) => Ok(secret.reveal().to_owned()),
+            None => Err(self.secrets.missing(name)),
+        }))
     }
 }
 
@@ -73,12 +90,9 @@ impl Agent for NotifyAgent {
 /// Wrong configuration, or a Lambda Runtime API that cannot be reached.
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
-    let config = Config::read(|name| std::env::var(name).ok());
-    for fault in config.faults() {
-        tracing::info!(fault, "a channel is not configured");
-    }
     let services = pact_aws::Services::from_env().await?;
     let recording = services.recording();
-    let outbox: Arc<dyn Outbox> = services.store;
-    pact_agent::serve(NotifyAgent::new(config, outbox)?, recording).await
+    let secrets = services.secrets();
+    let agent = NotifyAgent::new(|name| std::env::var(name).ok(), secrets, services.store)?;
+    pact_agent::serve(agent, recording).await
 }

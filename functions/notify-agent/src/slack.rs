@@ -5,7 +5,7 @@
 //! whether the message arrived, and the next attempt sends it again: two messages are better
 //! than none. The record then says so.
 
-use pact_agent::{AgentError, Call, Outcome};
+use pact_agent::{AgentError, Call, Outcome, secrets::SLACK};
 use serde_json::{Value, json};
 
 use crate::{NotifyAgent, delivery::Delivery, http, message::Message};
@@ -28,9 +28,9 @@ pub(crate) async fn notify(agent: &NotifyAgent, call: &Call) -> Result<Outcome, 
     let Some(settings) = &delivery.notify.settings.slack else {
         return delivery.skip("the repository's settings have no [notify.slack]").await;
     };
-    let url = match &agent.config.slack {
-        Ok(url) => url.clone(),
-        Err(reason) => return delivery.skip(reason).await,
+    let url = match agent.config(SLACK).await?.slack {
+        Ok(url) => url,
+        Err(reason) => return delivery.skip(&reason).await,
     };
     let unsure = delivery.claim().await?;
     let request = agent.client.post(url).json(&render(&delivery.message));

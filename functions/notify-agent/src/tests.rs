@@ -3,7 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
-use pact_agent::{AgentError, adapter, ports::Outbox, testing::Memory};
+use pact_agent::{
+    AgentError, adapter,
+    ports::Outbox,
+    secrets::{JIRA, SLACK, SMTP},
+    testing::Memory,
+};
 use pact_contract::{
     Decision, Deployment, IntentEnvelope, Repository, ResponseEnvelope, RunId, RunRequest,
     RunStatus, StageStatus, Verdict,
@@ -116,15 +121,20 @@ fn rejected() -> Notify {
 
 struct World {
     memory: Arc<Memory>,
-    config: Config,
+    variables: Vec<(String, String)>,
 }
 
 impl World {
     fn new(variables: &[(&str, &str)]) -> Self {
-        let config = Config::read(|name| {
-            variables.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
-        });
-        Self { memory: Memory::new(), config }
+        let memory = Memory::new();
+        // A secret is no variable of the function.
+        let (secrets, variables): (Vec<_>, Vec<_>) =
+            variables.iter().partition(|(name, _)| [SLACK, SMTP, JIRA].contains(name));
+        for (name, value) in secrets {
+            memory.set_secret(name, value);
+        }
+        let variables = variables.into_iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        Self { memory, variables: variables.collect() }
     }
 
     async fn act(
@@ -140,7 +150,12 @@ impl World {
             IntentEnvelope::new("pact.pipeline", Timestamp::now(), action, parameters, context);
         let intent = serde_json::to_value(intent).expect("serialises");
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
-        let agent = NotifyAgent::new(self.config.clone(), self.memory.clone() as _)?;
+        let variables = self.variables.clone();
+        let agent = NotifyAgent::new(
+            move |name| variables.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()),
+            self.memory.clone() as _,
+            self.memory.clone() as _,
+        )?;
         let answer = adapter::handle(&agent, &self.memory.recording(), intent, deadline).await?;
         let answer: ResponseEnvelope = serde_json::from_value(answer).expect("a response");
         let record = serde_json::from_value(answer.response.output.clone()).expect("a record");
@@ -189,7 +204,9 @@ fn every_channel_says_the_same() {
 async fn what_has_no_channel_stays_in_the_outbox() {
     let mut unset = succeeded();
     unset.settings = NotifySettings::default();
-    for (notify, hint) in [(succeeded(), "PACT_"), (unset, "[notify.")] {
+    for (notify, hint) in
+        [(succeeded(), "put-parameter --type SecureString --name /memory/"), (unset, "[notify.")]
+    {
         let world = World::new(&[]);
         for (action, channel) in ACTIONS {
             let (answer, record) = world.act(action, &notify).await.expect("no fault");
@@ -212,7 +229,7 @@ async fn slack(template: ResponseTemplate) -> (MockServer, World) {
         .mount(&server)
         .await;
     let url = format!("{}/services/T/B/secret", server.uri());
-    let world = World::new(&[("PACT_SLACK_WEBHOOK_URL", url.as_str())]);
+    let world = World::new(&[(SLACK, url.as_str())]);
     (server, world)
 }
 
@@ -270,7 +287,7 @@ async fn slack_is_given_the_time_that_it_asks_for() {
     let busy = ResponseTemplate::new(429).insert_header("Retry-After", "0");
     Mock::given(method("POST")).respond_with(busy).up_to_n_times(1).mount(&server).await;
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
-    let world = World::new(&[("PACT_SLACK_WEBHOOK_URL", server.uri().as_str())]);
+    let world = World::new(&[(SLACK, server.uri().as_str())]);
     let (_, record) = world.act("notify.slack_team", &succeeded()).await.expect("no fault");
     assert!(record.sent);
     assert_eq!(requests(&server).await.len(), 2);
@@ -286,12 +303,12 @@ async fn no_error_names_an_address() {
     let smtp = format!("smtp://user:secret@{closed}");
     let jira = format!("http://{closed}/secret");
     let world = World::new(&[
-        ("PACT_SLACK_WEBHOOK_URL", &slack),
-        ("PACT_SMTP_URL", &smtp),
+        (SLACK, &slack),
+        (SMTP, &smtp),
         ("PACT_SMTP_FROM", "pact@example.org"),
         ("PACT_JIRA_URL", &jira),
         ("PACT_JIRA_USER", "user"),
-        ("PACT_JIRA_TOKEN", "secret"),
+        (JIRA, "secret"),
     ]);
     for (action, channel) in ACTIONS {
         let error = world.act(action, &succeeded()).await.expect_err("is closed");
@@ -367,7 +384,7 @@ impl Mail {
 
     fn world(&self) -> World {
         let url = format!("smtp://user:pass%20word@{}", self.address);
-        World::new(&[("PACT_SMTP_URL", &url), ("PACT_SMTP_FROM", "PACT <pact@example.org>")])
+        World::new(&[(SMTP, &url), ("PACT_SMTP_FROM", "PACT <pact@example.org>")])
     }
 }
 
@@ -480,7 +497,7 @@ impl FakeJira {
         let world = World::new(&[
             ("PACT_JIRA_URL", &url),
             ("PACT_JIRA_USER", "bot@example.org"),
-            ("PACT_JIRA_TOKEN", "secret"),
+            (JIRA, "secret"),
         ]);
         (server, world)
     }

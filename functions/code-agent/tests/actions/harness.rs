@@ -76,11 +76,11 @@ impl World {
 
     pub(crate) fn allowing(list: &str, token: Option<&str>) -> Self {
         let memory = Memory::new();
-        let config = Config {
-            allowed: AllowedSources::parse(list).unwrap(),
-            token: token.map(pact_code_agent::config::Token::new),
-        };
-        let agent = CodeAgent::new(config, Arc::clone(&memory) as Arc<dyn Artifacts>);
+        let config = Config { allowed: AllowedSources::parse(list).unwrap(), ..Config::default() };
+        if let Some(token) = token {
+            memory.set_secret("source-token", token);
+        }
+        let agent = CodeAgent::new(config, memory.clone() as _, memory.clone() as _);
         Self { memory, agent }
     }
 

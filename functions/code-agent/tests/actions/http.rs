@@ -211,8 +211,16 @@ async fn the_token_is_sent_where_it_may_go_and_shown_nowhere() {
     let unnamed = World::allowing("http://", Some("s3cret"));
     let error = unnamed.analyze(&url, &ids[3], None).await.unwrap_err();
     assert_eq!(error.name, ErrorName::SourceUnavailable);
-    assert!(error.message.contains("PACT_SOURCE_TOKEN was not sent"), "{error}");
+    assert!(error.message.contains("source-token was not sent"), "{error}");
     assert!(server.seen.lock().unwrap().iter().all(Option::is_none));
+
+    let without = World::allowing(&format!("http://127.0.0.1:{}/", server.port), None);
+    let error = without.analyze(&url, &ids[3], None).await.unwrap_err();
+    assert!(error.message.contains("the parameter /memory/source-token does not"), "{error}");
+    // One that is made is used at once by the same function.
+    without.memory.set_secret("source-token", "s3cret");
+    let response = without.analyze(&url, &ids[3], None).await.unwrap();
+    assert_status(&response, StageStatus::Passed);
 
     let wrong = World::allowing(&format!("http://127.0.0.1:{}/", server.port), Some("wr0ng"));
     let error = wrong.analyze(&url, &ids[3], None).await.unwrap_err();

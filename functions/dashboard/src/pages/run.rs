@@ -81,6 +81,9 @@ fn head(view: &RunView, heading: &str) -> Markup {
                 (fact("Run", &html! {
                     code { (request.run_id) } " "
                     a href={ "/api/runs/" (request.run_id) } { "JSON" }
+                    @if let Some(console) = view.run.console_url() {
+                        " " a href=(console) rel="noreferrer noopener" { "Step Functions" }
+                    }
                 }))
             }
         }

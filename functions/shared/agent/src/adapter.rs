@@ -2,29 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use pact_contract::{
-    Finding, PROTOCOL_VERSION, ResponseEnvelope, SCHEMA_VERSION, StageRecord, StageStatus,
-    envelope::{Context, IntentEnvelope, Response, ResponseMetadata, Sender},
-    error::ErrorName,
-    log::{LogKind, NewEntry},
-};
-use serde_json::{Map, Value, json};
+use pact_contract::{Capability, StageStatus, envelope::IntentEnvelope, error::ErrorName};
+use serde_json::Value;
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::{
     Agent, AgentError, Call, Outcome,
+    metrics::{Fact, Metrics},
     ports::{Artifacts, Idempotency, Recorder},
+    stage::Stage,
+    telemetry::{self, Subject},
 };
 
-/// Findings that travel with a response.
-const RESPONSE_FINDINGS: usize = 10;
-/// Findings that stay in a stage record when the whole result is in the artifact store.
-const RECORD_FINDINGS: usize = 50;
-/// A stage record larger than this goes to the artifact store (claim check).
-const CLAIM_CHECK_BYTES: usize = 32 * 1024;
 /// The largest output that an action may hand to the state machine.
 const MAX_OUTPUT_BYTES: usize = 64 * 1024;
 /// Time kept before the function's deadline to record a time-out.
@@ -39,6 +30,8 @@ pub struct Recording {
     pub idempotency: Arc<dyn Idempotency>,
     /// Whole results that are too large for a record.
     pub artifacts: Arc<dyn Artifacts>,
+    /// What is counted and timed.
+    pub metrics: Arc<dyn Metrics>,
 }
 
 /// Runs `agent` as a Lambda function until the environment ends it.
@@ -53,12 +46,7 @@ pub async fn serve(agent: impl Agent, recording: Recording) -> Result<(), lambda
         async move {
             let left = event.context.deadline().duration_since(std::time::SystemTime::now());
             let deadline = Instant::now() + left.unwrap_or_default();
-            let span = tracing::info_span!(
-                "invocation",
-                agent = agent.id(),
-                request_id = %event.context.request_id,
-                trace_id = event.context.xray_trace_id.as_deref().unwrap_or_default(),
-            );
+            let span = telemetry::invocation(agent.id(), &event.context);
             handle(&*agent, &recording, event.payload, deadline)
                 .instrument(span)
                 .await
@@ -68,7 +56,7 @@ pub async fn serve(agent: impl Agent, recording: Recording) -> Result<(), lambda
     .await
 }
 
-/// Takes one intent envelope to `agent` and its answer back; records both.
+/// Takes one intent envelope to `agent` and its answer back; records, logs and counts both.
 ///
 /// A request that was completed before gets the same answer again and is not carried out.
 ///
@@ -80,63 +68,114 @@ pub async fn handle(
     event: Value,
     deadline: Instant,
 ) -> Result<Value, AgentError> {
+    let begun = Instant::now();
+    let subject = Named::in_event(&event);
+    telemetry::tell(&Span::current(), &subject.as_subject());
+    let result = attend(agent, recording, event, deadline).await;
+    let (status, error) = match &result {
+        Ok(attended) => (attended.status, None),
+        Err(error) => {
+            tracing::error!(error = error.name.as_str(), cause = error.chain(), "fault");
+            (Some(StageStatus::Error), Some(error.name.as_str()))
+        }
+    };
+    if let Some(status) = status {
+        recording.metrics.put(&Fact::Action {
+            agent: agent.id(),
+            action: subject.action.and_then(|action| capability(agent, &action)).map(|c| c.action),
+            status,
+            error,
+            duration: begun.elapsed(),
+            run_id: subject.run_id,
+        });
+    }
+    result.map(|attended| attended.answer)
+}
+
+/// What an event says of itself, before it was checked: so that also a refusal names its run.
+struct Named {
+    run_id: Option<String>,
+    action: Option<String>,
+    attempt: u64,
+}
+
+impl Named {
+    fn in_event(event: &Value) -> Self {
+        let text = |at: &str| event.pointer(at).and_then(Value::as_str).map(str::to_owned);
+        let retry = event.pointer("/intent/context/retry").and_then(Value::as_u64);
+        Self {
+            run_id: text("/intent/context/run_id"),
+            action: text("/intent/action"),
+            attempt: retry.unwrap_or(0).saturating_add(1),
+        }
+    }
+
+    fn as_subject(&self) -> Subject<'_> {
+        Subject {
+            run_id: self.run_id.as_deref(),
+            action: self.action.as_deref(),
+            attempt: Some(self.attempt),
+        }
+    }
+}
+
+/// An answer, with its verdict unless it was given before.
+struct Attended {
+    answer: Value,
+    status: Option<StageStatus>,
+}
+
+async fn attend(
+    agent: &dyn Agent,
+    recording: &Recording,
+    event: Value,
+    deadline: Instant,
+) -> Result<Attended, AgentError> {
     let intent = parse(agent, event)?;
-    let context = intent.intent.context.clone();
     let key = intent.metadata.idempotency_key.clone();
     if let Some(key) = &key
         && let Some(answer) = recording.idempotency.completed(key).await?
     {
-        tracing::info!(action = intent.intent.action, key, "answered before");
-        return Ok(answer);
+        tracing::info!(key, "answered before");
+        return Ok(Attended { answer, status: None });
     }
-
-    let span = tracing::info_span!(
-        "action",
-        run_id = context.run_id.as_deref().unwrap_or_default(),
-        action = intent.intent.action,
-        attempt = context.retry.unwrap_or(0) + 1,
-    );
-    async {
-        let stage = Stage::begin(agent, recording, &intent).await?;
-        let result = carry_out(agent, &intent, &stage, deadline).await;
-        match result {
-            Ok(outcome) => {
-                let answer = stage.finish(recording, outcome, key.as_deref()).await?;
-                if let Some(key) = &key {
-                    recording.idempotency.complete(key, &answer).await?;
-                }
-                Ok(answer)
+    let stage = Stage::begin(agent, recording, &intent).await?;
+    match carry_out(agent, &intent, &stage, deadline).await {
+        Ok(outcome) => {
+            let status = outcome.status;
+            let answer = stage.finish(recording, outcome, key.as_deref()).await?;
+            if let Some(key) = &key {
+                recording.idempotency.complete(key, &answer).await?;
             }
-            Err(error) => {
-                tracing::error!(error = error.name.as_str(), message = error.chain(), "fault");
-                stage.fail(recording, &error).await;
-                Err(error)
-            }
+            Ok(Attended { answer, status: Some(status) })
+        }
+        Err(error) => {
+            stage.fail(recording, &error).await;
+            Err(error)
         }
     }
-    .instrument(span)
-    .await
+}
+
+fn capability(agent: &dyn Agent, action: &str) -> Option<&'static Capability> {
+    agent.capabilities().iter().find(|c| c.action == action)
 }
 
 /// Reads and checks the envelope.
 fn parse(agent: &dyn Agent, event: Value) -> Result<IntentEnvelope, AgentError> {
     let intent: IntentEnvelope = serde_json::from_value(event)
         .map_err(|e| AgentError::invalid(format!("the event is not a PACT intent: {e}")))?;
-    let capability =
-        agent.capabilities().iter().find(|c| c.action == intent.intent.action).ok_or_else(
-            || {
-                let known: Vec<_> = agent.capabilities().iter().map(|c| c.action).collect();
-                AgentError::new(
-                    ErrorName::UnknownAction,
-                    format!(
-                        "{} does not offer {:?}; it offers {}",
-                        agent.id(),
-                        intent.intent.action,
-                        known.join(", ")
-                    ),
-                )
-            },
-        )?;
+    let capability = capability(agent, &intent.intent.action).ok_or_else(|| {
+        let known: Vec<_> = agent.capabilities().iter().map(|c| c.action).collect();
+        AgentError::new(
+            ErrorName::UnknownAction,
+            format!(
+                "{} does not offer {:?}; it offers {}",
+                agent.id(),
+                intent.intent.action,
+                known.join(", ")
+            ),
+        )
+    })?;
     // A skipped action needs no parameters: what they would hold may not exist.
     if intent.intent.context.skip.is_none() {
         let missing: Vec<_> = capability
@@ -193,191 +232,6 @@ async fn carry_out(
     Ok(outcome)
 }
 
-/// The record of one attempt while it is made.
-struct Stage {
-    agent: &'static str,
-    context: Context,
-    record: StageRecord,
-    begun: Instant,
-}
-
-impl Stage {
-    async fn begin(
-        agent: &dyn Agent,
-        recording: &Recording,
-        intent: &IntentEnvelope,
-    ) -> Result<Self, AgentError> {
-        let context = intent.intent.context.clone();
-        let now = Timestamp::now();
-        let record = StageRecord {
-            schema: SCHEMA_VERSION,
-            run_id: context.run_id.clone().unwrap_or_default(),
-            state: context.state.clone().unwrap_or_else(|| intent.intent.action.clone()),
-            agent: agent.id().to_owned(),
-            action: intent.intent.action.clone(),
-            status: StageStatus::Running,
-            summary: String::new(),
-            attempt: context.retry.unwrap_or(0) + 1,
-            started_at: now,
-            finished_at: None,
-            duration_ms: 0,
-            findings: Vec::new(),
-            findings_total: 0,
-            output: Value::Null,
-            details_key: None,
-            error: None,
-            fallback: None,
-        };
-        let stage = Self { agent: agent.id(), context, record, begun: Instant::now() };
-        if let Some(run_id) = &stage.context.run_id {
-            recording.recorder.record_stage(&stage.record).await?;
-            let body = json!({
-                "state": stage.record.state,
-                "attempt": stage.record.attempt,
-                "sender": intent.metadata.sender.agent_id,
-                "parameters": bounded(&intent.intent.parameters),
-                "skip": stage.context.skip,
-            });
-            stage.log(recording, run_id, LogKind::Intent, body).await?;
-        }
-        Ok(stage)
-    }
-
-    async fn log(
-        &self,
-        recording: &Recording,
-        run_id: &str,
-        kind: LogKind,
-        body: Value,
-    ) -> Result<(), AgentError> {
-        let actor = match kind {
-            LogKind::Intent => "pact.pipeline".to_owned(),
-            _ => self.agent.to_owned(),
-        };
-        let entry = NewEntry {
-            timestamp: Timestamp::now(),
-            actor,
-            kind,
-            action: self.record.action.clone(),
-            body,
-        };
-        recording.recorder.append_log(run_id, entry).await?;
-        Ok(())
-    }
-
-    fn close(&mut self) {
-        self.record.finished_at = Some(Timestamp::now());
-        self.record.duration_ms =
-            u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    }
-
-    /// Records the verdict and makes the response envelope.
-    async fn finish(
-        mut self,
-        recording: &Recording,
-        outcome: Outcome,
-        key: Option<&str>,
-    ) -> Result<Value, AgentError> {
-        self.close();
-        let response = ResponseEnvelope {
-            version: PROTOCOL_VERSION.to_owned(),
-            response: Response {
-                action: self.record.action.clone(),
-                status: outcome.status,
-                summary: truncated(&outcome.summary, 500),
-                output: outcome.output.clone(),
-                findings: outcome.findings.iter().take(RESPONSE_FINDINGS).map(short).collect(),
-                findings_total: outcome.findings.len(),
-                not_applicable: outcome.not_applicable,
-                fallback: outcome.fallback.clone(),
-            },
-            metadata: ResponseMetadata {
-                sender: Sender {
-                    agent_id: format!("pact.{}", self.agent),
-                    timestamp: self.record.finished_at.unwrap_or_else(Timestamp::now),
-                },
-                in_reply_to: key.map(str::to_owned),
-                duration_ms: self.record.duration_ms,
-            },
-        };
-        self.record.status = outcome.status;
-        self.record.summary = outcome.summary;
-        self.record.findings_total = outcome.findings.len();
-        self.record.findings = outcome.findings;
-        self.record.output = outcome.output;
-        self.record.fallback = outcome.fallback;
-        if let Some(run_id) = self.context.run_id.clone() {
-            self.claim_check(recording, &run_id).await?;
-            recording.recorder.record_stage(&self.record).await?;
-            let body = json!({
-                "state": self.record.state,
-                "attempt": self.record.attempt,
-                "status": self.record.status,
-                "summary": response.response.summary,
-                "findings": self.record.findings_total,
-                "output": bounded_value(&self.record.output),
-            });
-            self.log(recording, &run_id, LogKind::Response, body).await?;
-        }
-        tracing::info!(
-            status = self.record.status.as_str(),
-            duration_ms = self.record.duration_ms,
-            findings = self.record.findings_total,
-            "done"
-        );
-        serde_json::to_value(&response)
-            .map_err(|error| AgentError::internal(format!("cannot write the response: {error}")))
-    }
-
-    /// Moves a large record to the artifact store and keeps a summary.
-    async fn claim_check(&mut self, recording: &Recording, run_id: &str) -> Result<(), AgentError> {
-        let whole = serde_json::to_vec(&self.record)
-            .map_err(|error| AgentError::internal(format!("cannot write the record: {error}")))?;
-        if whole.len() <= CLAIM_CHECK_BYTES {
-            return Ok(());
-        }
-        let key = format!("runs/{run_id}/stages/{}.json", self.record.state);
-        recording.artifacts.put(&key, whole.into()).await?;
-        self.record.details_key = Some(key);
-        self.record.findings =
-            self.record.findings.iter().take(RECORD_FINDINGS).map(short).collect();
-        self.record.output = bounded_value(&self.record.output);
-        self.record.summary = truncated(&self.record.summary, 2_000);
-        Ok(())
-    }
-
-    /// Records the fault. What cannot be recorded is logged: the fault itself matters more.
-    async fn fail(mut self, recording: &Recording, error: &AgentError) {
-        let Some(run_id) = self.context.run_id.clone() else { return };
-        self.close();
-        self.record.status = StageStatus::Error;
-        self.record.summary = truncated(&error.chain(), 2_000);
-        self.record.error = Some(error.name.as_str().to_owned());
-        if let Err(second) = recording.recorder.record_stage(&self.record).await {
-            tracing::error!(error = %second, "cannot record the fault");
-        }
-        let body = json!({
-            "state": self.record.state,
-            "attempt": self.record.attempt,
-            "error": error.name,
-            "message": self.record.summary,
-        });
-        if let Err(second) = self.log(recording, &run_id, LogKind::Fault, body).await {
-            tracing::error!(error = %second, "cannot log the fault");
-        }
-    }
-}
-
-/// The finding with its texts cut to what fits into a response.
-fn short(finding: &Finding) -> Finding {
-    let mut finding = finding.clone();
-    finding.message = truncated(&finding.message, 300);
-    finding.remedy = finding.remedy.map(|t| truncated(&t, 300));
-    finding.evidence = finding.evidence.map(|t| truncated(&t, 300));
-    finding.path = finding.path.map(|t| truncated(&t, 300));
-    finding
-}
-
 /// `text`, cut at a character boundary after at most `limit` bytes.
 #[must_use]
 pub fn truncated(text: &str, limit: usize) -> String {
@@ -386,14 +240,4 @@ pub fn truncated(text: &str, limit: usize) -> String {
     }
     let end = (0..=limit).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
     format!("{}…", text.get(..end).unwrap_or_default())
-}
-
-/// Parameters for the log: large values are replaced by their size.
-fn bounded(parameters: &Map<String, Value>) -> Value {
-    Value::Object(parameters.iter().map(|(k, v)| (k.clone(), bounded_value(v))).collect())
-}
-
-fn bounded_value(value: &Value) -> Value {
-    let size = value.to_string().len();
-    if size <= 4_096 { value.clone() } else { json!({ "bytes": size }) }
 }

@@ -7,7 +7,10 @@
 pub mod adapter;
 pub mod bundle;
 pub mod error;
+pub mod metrics;
 pub mod ports;
+pub mod secrets;
+mod stage;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

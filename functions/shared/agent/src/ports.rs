@@ -45,6 +45,13 @@ pub trait Recorder: Send + Sync {
     async fn append_log(&self, run_id: &str, entry: NewEntry) -> Result<LogEntry, StoreError>;
 }
 
+/// The transaction log, from its reader's side.
+#[async_trait]
+pub trait TransactionLog: Send + Sync {
+    /// Every entry of a run, in order.
+    async fn entries(&self, run_id: &str) -> Result<Vec<LogEntry>, StoreError>;
+}
+
 /// Result of asking for an environment's lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lock {
@@ -284,8 +291,14 @@ pub trait Callbacks: Send + Sync {
 pub trait Executions: Send + Sync {
     /// ARN that an execution of this name has.
     fn execution_arn(&self, name: &str) -> String;
-    /// Starts the pipeline. Starting the same name with the same input again does nothing.
-    async fn start(&self, name: &str, input: &Value) -> Result<String, StoreError>;
+    /// Starts the pipeline, as part of the trace that the header names. Starting the same name
+    /// with the same input again does nothing.
+    async fn start(
+        &self,
+        name: &str,
+        input: &Value,
+        trace: Option<&str>,
+    ) -> Result<String, StoreError>;
     /// Stops an execution; nothing happens when it has ended.
     async fn stop(&self, execution_arn: &str, cause: &str) -> Result<(), StoreError>;
     /// Answers a task token. False when nobody waits for it any more.

@@ -18,9 +18,11 @@ use serde_json::Value;
 
 use crate::{
     adapter::Recording,
+    metrics::{Fact, Metrics},
     ports::{
         Artifacts, Environments, Idempotency, Lock, Outbox, OutboxEntry, Recorder, StoreError,
     },
+    secrets::{Secret, Secrets},
 };
 
 /// All ports over plain maps.
@@ -37,6 +39,8 @@ struct State {
     logs: BTreeMap<String, Vec<LogEntry>>,
     environments: BTreeMap<String, Environment>,
     outbox: BTreeMap<String, OutboxEntry>,
+    facts: Vec<Fact>,
+    secrets: BTreeMap<String, Secret>,
 }
 
 #[derive(Default)]
@@ -60,7 +64,19 @@ impl Memory {
             recorder: Arc::clone(self) as _,
             idempotency: Arc::clone(self) as _,
             artifacts: Arc::clone(self) as _,
+            metrics: Arc::clone(self) as _,
         }
+    }
+
+    /// Sets a secret.
+    pub fn set_secret(&self, name: &str, value: &str) {
+        self.lock_state().secrets.insert(name.to_owned(), Secret::new(value));
+    }
+
+    /// Everything that was counted, in order.
+    #[must_use]
+    pub fn facts(&self) -> Vec<Fact> {
+        self.lock_state().facts.clone()
     }
 
     /// Every stage record that was written, in order.
@@ -97,6 +113,22 @@ impl Artifacts for Memory {
     }
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         Ok(self.lock_state().artifacts.contains_key(key))
+    }
+}
+
+#[async_trait]
+impl Secrets for Memory {
+    async fn secret(&self, name: &str) -> Result<Option<Secret>, StoreError> {
+        Ok(self.lock_state().secrets.get(name).cloned())
+    }
+    fn place(&self, name: &str) -> String {
+        format!("/memory/{name}")
+    }
+}
+
+impl Metrics for Memory {
+    fn put(&self, fact: &Fact) {
+        self.lock_state().facts.push(fact.clone());
     }
 }
 
@@ -205,6 +237,55 @@ impl Outbox for Memory {
     async fn put_notification(&self, run_id: &str, entry: &OutboxEntry) -> Result<(), StoreError> {
         let key = format!("{run_id}#{}", entry.record.channel);
         self.lock_state().outbox.insert(key, entry.clone());
+        Ok(())
+    }
+}
+
+/// What a function logs, line by line.
+#[derive(Clone, Default)]
+pub struct Logged(Arc<Mutex<Vec<u8>>>);
+
+/// One log at a time.
+static LOG: Mutex<()> = Mutex::new(());
+
+/// Gives the log back when it is dropped.
+pub struct LogGuard {
+    _subscriber: tracing::subscriber::DefaultGuard,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Logged {
+    /// Takes the log of this thread until the guard is dropped. Which events are of interest is
+    /// known to the whole process: all tests of a binary that logs have to begin with this.
+    #[must_use]
+    pub fn here(filter: &str) -> (Self, LogGuard) {
+        let alone = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        let logged = Self::default();
+        let writer = logged.clone();
+        let subscriber = crate::telemetry::subscriber(filter.into(), move || writer.clone());
+        let subscriber = tracing::subscriber::set_default(subscriber);
+        (logged, LogGuard { _subscriber: subscriber, _alone: alone })
+    }
+
+    /// Every line so far.
+    ///
+    /// # Panics
+    /// When a line is not JSON.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a line that is not JSON is a failed test")]
+    pub fn lines(&self) -> Vec<Value> {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).expect("a line is JSON")).collect()
+    }
+}
+
+impl std::io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
 }

@@ -12,7 +12,15 @@ pub struct Config {
     pub artifacts: Option<Url>,
     /// The pipeline: `PACT_STATE_MACHINE_ARN`. Only the gateway needs it.
     pub state_machine: Option<String>,
+    /// Namespace of the metrics, one for each installation: `PACT_METRICS_NAMESPACE`.
+    pub metrics: String,
+    /// Path of the secrets in the Parameter Store, as in `/pact`: `PACT_SECRETS_PATH`. A function
+    /// that needs no secret needs none.
+    pub secrets: Option<String>,
 }
+
+/// Namespace of metrics where none is set.
+const METRICS: &str = "PACT";
 
 /// Everything that is wrong with the environment.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +60,17 @@ impl Config {
         {
             faults.push("PACT_STATE_MACHINE_ARN is not the ARN of a state machine".to_owned());
         }
+        let metrics = get("PACT_METRICS_NAMESPACE").unwrap_or_else(|| METRICS.to_owned());
+        let known = |c: char| c.is_ascii_alphanumeric() || "._-/#:".contains(c);
+        if metrics.len() > 255 || !metrics.chars().all(known) || metrics.starts_with("AWS/") {
+            faults.push("PACT_METRICS_NAMESPACE is no namespace of CloudWatch".to_owned());
+        }
+        let secrets = get("PACT_SECRETS_PATH");
+        if secrets.as_ref().is_some_and(|path| !path.starts_with('/') || path.ends_with('/')) {
+            faults.push("PACT_SECRETS_PATH is no path, as in /pact".to_owned());
+        }
         if faults.is_empty() {
-            Ok(Self { table, artifacts, state_machine })
+            Ok(Self { table, artifacts, state_machine, metrics, secrets })
         } else {
             Err(ConfigError(faults))
         }
@@ -86,6 +103,7 @@ mod tests {
         let config = read(&[("PACT_TABLE", "pact"), ("PACT_ARTIFACTS_URL", "")]).unwrap();
         assert_eq!(config.table, "pact");
         assert_eq!(config.artifacts, None);
+        assert_eq!(config.metrics, "PACT");
     }
 
     #[test]
@@ -94,6 +112,8 @@ mod tests {
             ("PACT_TABLE", " "),
             ("PACT_ARTIFACTS_URL", "ftp://host/x"),
             ("PACT_STATE_MACHINE_ARN", "pipeline"),
+            ("PACT_METRICS_NAMESPACE", "of its own"),
+            ("PACT_SECRETS_PATH", "pact/"),
         ])
         .unwrap_err();
         assert_eq!(
@@ -102,6 +122,8 @@ mod tests {
                 "PACT_TABLE is not set",
                 "PACT_ARTIFACTS_URL is ftp://…; file:///… and s3://… are known",
                 "PACT_STATE_MACHINE_ARN is not the ARN of a state machine",
+                "PACT_METRICS_NAMESPACE is no namespace of CloudWatch",
+                "PACT_SECRETS_PATH is no path, as in /pact",
             ]
         );
     }

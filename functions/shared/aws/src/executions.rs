@@ -16,6 +16,9 @@ use crate::error::{failed, unavailable};
 /// Longest cause that Step Functions accepts.
 const MAX_CAUSE: usize = 32_768;
 
+/// Longest trace header that Step Functions accepts.
+const MAX_TRACE: usize = 256;
+
 /// Executions of one state machine.
 pub struct SfnExecutions {
     client: Client,
@@ -37,7 +40,12 @@ impl Executions for SfnExecutions {
         format!("{}:{name}", machine.replacen(":stateMachine:", ":execution:", 1))
     }
 
-    async fn start(&self, name: &str, input: &Value) -> Result<String, StoreError> {
+    async fn start(
+        &self,
+        name: &str,
+        input: &Value,
+        trace: Option<&str>,
+    ) -> Result<String, StoreError> {
         let Some(machine) = &self.state_machine else {
             return Err(unavailable(
                 "cannot start the pipeline: PACT_STATE_MACHINE_ARN is not set",
@@ -49,6 +57,7 @@ impl Executions for SfnExecutions {
             .state_machine_arn(machine)
             .name(name)
             .input(input.to_string())
+            .set_trace_header(trace.filter(|header| header.len() <= MAX_TRACE).map(str::to_owned))
             .send()
             .await;
         match started {
@@ -155,25 +164,37 @@ mod tests {
         let answer = ResponseTemplate::new(200)
             .set_body_json(json!({ "executionArn": EXECUTION, "startDate": 1.0 }));
         let (executions, server) = executions("StartExecution", answer).await;
-        assert_eq!(executions.start("web-1", &json!({ "a": 1 })).await.unwrap(), EXECUTION);
+        let input = json!({ "a": 1 });
+        assert_eq!(executions.start("web-1", &input, None).await.unwrap(), EXECUTION);
         let expected = json!({ "stateMachineArn": MACHINE, "name": "web-1", "input": "{\"a\":1}" });
         let requests = server.received_requests().await.unwrap();
         assert_eq!(requests[0].body_json::<Value>().unwrap(), expected);
 
+        // The execution belongs to the trace of who starts it; a header it refuses is left out.
+        for (header, sent) in [("Root=1-a-b", json!("Root=1-a-b")), (&"x".repeat(257), json!(null))]
+        {
+            executions.start("web-1", &input, Some(header)).await.unwrap();
+            let body: Value =
+                server.received_requests().await.unwrap().pop().unwrap().body_json().unwrap();
+            assert_eq!(body["traceHeader"], sent);
+        }
+
         let (executions, _server) =
             self::executions("StartExecution", fault("ExecutionAlreadyExists")).await;
-        assert_eq!(executions.start("web-1", &json!({})).await.unwrap(), EXECUTION);
+        assert_eq!(executions.start("web-1", &json!({}), None).await.unwrap(), EXECUTION);
     }
 
     #[tokio::test]
     async fn a_refused_start_says_why_without_the_input() {
         let (executions, _server) = executions("StartExecution", fault("InvalidArn")).await;
-        let error = executions.start("web-1", &json!({ "key": "hunter2" })).await.unwrap_err();
+        let error =
+            executions.start("web-1", &json!({ "key": "hunter2" }), None).await.unwrap_err();
         assert_eq!(error.to_string(), "cannot start the pipeline: InvalidArn: why");
         assert!(!format!("{error:?}").contains("hunter2"));
 
         let client = executions.client.clone();
-        let error = SfnExecutions::new(client, None).start("web-1", &json!({})).await.unwrap_err();
+        let error =
+            SfnExecutions::new(client, None).start("web-1", &json!({}), None).await.unwrap_err();
         assert!(error.to_string().contains("PACT_STATE_MACHINE_ARN"), "{error}");
     }
 

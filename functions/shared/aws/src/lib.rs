@@ -1,4 +1,4 @@
-//! Adapters of the agent ports to AWS: DynamoDB, object storage, Step Functions.
+//! Adapters of the agent ports to AWS: DynamoDB, object storage, Step Functions, Parameter Store.
 //!
 //! The same program runs on AWS and locally: where a service is, is left to the SDK's own
 //! variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SFN`, …).
@@ -8,11 +8,13 @@ mod artifacts;
 mod config;
 mod error;
 mod executions;
+mod parameters;
 mod services;
 mod store;
 
 pub use artifacts::ObjectArtifacts;
 pub use config::{Config, ConfigError};
 pub use executions::SfnExecutions;
+pub use parameters::ParameterStore;
 pub use services::Services;
 pub use store::DynamoStore;

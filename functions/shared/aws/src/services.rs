@@ -2,11 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
-use pact_agent::{Recording, ports::Artifacts};
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use pact_agent::{
+    Recording,
+    metrics::{EmbeddedMetrics, Metrics},
+    ports::Artifacts,
+    secrets::{Cached, Secrets},
+};
 
 use crate::{
-    Config, DynamoStore, ObjectArtifacts, SfnExecutions, artifacts::UnconfiguredArtifacts,
+    Config, DynamoStore, ObjectArtifacts, ParameterStore, SfnExecutions,
+    artifacts::UnconfiguredArtifacts,
 };
 
 /// Longest wait for a connection.
@@ -27,6 +33,10 @@ pub struct Services {
     pub artifacts: Arc<dyn Artifacts>,
     /// The pipeline's executions.
     pub executions: Arc<SfnExecutions>,
+    /// What is counted and timed.
+    pub metrics: Arc<dyn Metrics>,
+    sdk: SdkConfig,
+    secrets_path: Option<String>,
 }
 
 impl Services {
@@ -57,7 +67,17 @@ impl Services {
                 aws_sdk_sfn::Client::new(&sdk),
                 config.state_machine,
             )),
+            metrics: Arc::new(EmbeddedMetrics::new(config.metrics)),
+            sdk,
+            secrets_path: config.secrets,
         })
+    }
+
+    /// The secrets of the installation, kept for a bounded time. Only a function that asks for them
+    /// carries what reads them.
+    #[must_use]
+    pub fn secrets(&self) -> Arc<dyn Secrets> {
+        Arc::new(Cached::new(ParameterStore::from_sdk(&self.sdk, self.secrets_path.clone())))
     }
 
     /// The ports of the agents' adapter.
@@ -67,6 +87,7 @@ impl Services {
             recorder: Arc::clone(&self.store) as _,
             idempotency: Arc::clone(&self.store) as _,
             artifacts: Arc::clone(&self.artifacts),
+            metrics: Arc::clone(&self.metrics),
         }
     }
 }

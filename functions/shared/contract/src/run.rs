@@ -145,6 +145,38 @@ pub struct RunRecord {
     pub outcome: Option<Outcome>,
 }
 
+impl RunRecord {
+    /// Address of the execution in the console of AWS; none for an execution that is not there.
+    #[must_use]
+    pub fn console_url(&self) -> Option<String> {
+        let arn = self.execution_arn.as_str();
+        let parts: Vec<&str> = arn.split(':').collect();
+        let ["arn", partition, "states", region, account, "execution", machine, name] = parts[..]
+        else {
+            return None;
+        };
+        let host = match partition {
+            "aws" => "console.aws.amazon.com",
+            "aws-cn" => "console.amazonaws.cn",
+            "aws-us-gov" => "console.amazonaws-us-gov.com",
+            _ => return None,
+        };
+        // No account of AWS has only zeros: that is what a local stack has.
+        let account = account.len() == 12
+            && account.bytes().all(|b| b.is_ascii_digit())
+            && account.bytes().any(|b| b != b'0');
+        let plain = |text: &str, more: &[u8]| {
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+        };
+        let known = account && plain(region, b"-") && plain(machine, b"-_") && plain(name, b"-_.");
+        known.then(|| {
+            format!(
+                "https://{region}.{host}/states/home?region={region}#/v2/executions/details/{arn}"
+            )
+        })
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -419,6 +451,45 @@ mod tests {
             assert_eq!(serde_json::to_value(status).expect("an enum serialises"), status.as_str());
         }
         assert_eq!(RunStatus::parse("unknown"), None);
+    }
+
+    #[test]
+    fn the_console_is_where_the_execution_is() {
+        let url = |arn: &str| {
+            let request = serde_json::json!({
+                "schema": 1, "run_id": "shop-1", "reference": "refs/heads/main", "branch": "main",
+                "repository": { "name": "acme/shop", "url": "https://x/y", "default_branch": "main" },
+                "commit": "1".repeat(40), "base": null, "message": null, "author": null,
+                "trigger": { "kind": "api", "actor": null, "delivery": null }, "template": null,
+                "environment": null, "url": "https://x/runs/shop-1",
+                "started_at": "2026-01-01T00:00:00Z",
+            });
+            let record = RunRecord {
+                request: serde_json::from_value(request).expect("a request"),
+                status: RunStatus::Running,
+                execution_arn: arn.to_owned(),
+                finished_at: None,
+                outcome: None,
+            };
+            record.console_url()
+        };
+        let arn = "arn:aws:states:eu-central-1:123456789012:execution:pact-pipeline:shop-1";
+        let expected = format!(
+            "https://eu-central-1.console.aws.amazon.com/states/home?region=eu-central-1\
+             #/v2/executions/details/{arn}"
+        );
+        assert_eq!(url(arn), Some(expected));
+        let cn = "arn:aws-cn:states:cn-north-1:123456789012:execution:pact-pipeline:shop-1";
+        assert!(url(cn).is_some_and(|u| u.starts_with("https://cn-north-1.console.amazonaws.cn/")));
+        for elsewhere in [
+            "",
+            "arn:aws:states:us-east-1:000000000000:execution:pact-pipeline:shop-1",
+            "arn:aws:states:us-east-1:123456789012:stateMachine:pact-pipeline",
+            "arn:aws:states:evil.example/:123456789012:execution:pact-pipeline:shop-1",
+            "arn:aws:states:us-east-1:123456789012:execution:pact-pipeline:\"x",
+        ] {
+            assert_eq!(url(elsewhere), None, "{elsewhere}");
+        }
     }
 
     #[test]

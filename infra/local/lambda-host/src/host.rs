@@ -3,7 +3,7 @@
 use crate::{
     error::{HostError, InvokeError},
     function::{Function, Grant, Place},
-    instance::{Instance, Outcome, Reply},
+    instance::{Ids, Instance, Outcome, Reply},
     runtime_api::{self, Registry},
     spec::{FunctionSpec, HostOptions, InstanceInfo, Invocation, InvocationType, Policy},
 };
@@ -113,6 +113,17 @@ impl Host {
         payload: Bytes,
         kind: InvocationType,
     ) -> Result<Invocation, InvokeError> {
+        self.invoke_in_trace(function, payload, kind, None).await
+    }
+
+    /// The same, as part of the trace that the header names; without one it begins a trace.
+    pub async fn invoke_in_trace(
+        &self,
+        function: &str,
+        payload: Bytes,
+        kind: InvocationType,
+        trace: Option<&str>,
+    ) -> Result<Invocation, InvokeError> {
         let function = self.find(function)?;
         let limit = match kind {
             InvocationType::Event => self.inner.options.max_payload.min(MAX_EVENT),
@@ -128,13 +139,14 @@ impl Host {
         if self.is_closing() {
             return Err(closing());
         }
-        let request_id = uuid::Uuid::new_v4().to_string();
+        let ids = Ids::new(trace);
+        let request_id = ids.request_id.clone();
         match kind {
             InvocationType::DryRun => {}
             InvocationType::RequestResponse => {
                 let (reply, answer) = oneshot::channel();
                 // On its own: an invocation that has begun goes on when its caller leaves.
-                tokio::spawn(self.clone().run(function, payload, request_id, reply));
+                tokio::spawn(self.clone().run(function, payload, ids, reply));
                 return match answer.await {
                     Ok(result) => result,
                     Err(_) => Err(InvokeError::Service("the invocation was lost".to_owned())),
@@ -145,9 +157,8 @@ impl Host {
                     return Err(InvokeError::TooManyRequests);
                 };
                 let host = self.clone();
-                let id = request_id.clone();
                 tokio::spawn(async move {
-                    host.run_event(function, payload, id).await;
+                    host.run_event(function, payload, ids).await;
                     drop(permit);
                 });
             }
@@ -207,7 +218,7 @@ impl Host {
         self,
         function: Arc<Function>,
         payload: Bytes,
-        request_id: String,
+        ids: Ids,
         mut reply: oneshot::Sender<Result<Invocation, InvokeError>>,
     ) {
         let grant = match function.request() {
@@ -233,7 +244,7 @@ impl Host {
                 return;
             }
         };
-        let result = self.execute(&function, grant, payload, &request_id).await;
+        let result = self.execute(&function, grant, payload, &ids).await;
         // The caller may have left.
         reply.send(result).ok();
     }
@@ -243,12 +254,11 @@ impl Host {
         self.inner.closing.subscribe().wait_for(|closing| *closing).await.ok();
     }
 
-    async fn run_event(self, function: Arc<Function>, payload: Bytes, request_id: String) {
+    async fn run_event(self, function: Arc<Function>, payload: Bytes, ids: Ids) {
         let mut pauses = self.inner.policy.retries.clone().into_iter();
         loop {
             let (reply, answer) = oneshot::channel();
-            let run =
-                self.clone().run(Arc::clone(&function), payload.clone(), request_id.clone(), reply);
+            let run = self.clone().run(Arc::clone(&function), payload.clone(), ids.clone(), reply);
             let ((), answer) = tokio::join!(run, answer);
             let pause = match answer {
                 Ok(Ok(invocation)) if invocation.function_error.is_none() => return,
@@ -256,7 +266,7 @@ impl Host {
                 _ => pauses.next(),
             };
             let Some(pause) = pause.filter(|_| !self.is_closing()) else {
-                let function = &function.spec.name;
+                let (function, request_id) = (&function.spec.name, &ids.request_id);
                 tracing::warn!(%function, %request_id, "an asynchronous invocation failed for good");
                 return;
             };
@@ -273,8 +283,9 @@ impl Host {
         function: &Arc<Function>,
         mut grant: Grant,
         payload: Bytes,
-        request_id: &str,
+        ids: &Ids,
     ) -> Result<Invocation, InvokeError> {
+        let request_id = ids.request_id.as_str();
         let done = |(payload, error): (Bytes, bool), log_tail, duration| Invocation {
             payload,
             function_error: error.then(|| "Unhandled".to_owned()),
@@ -300,7 +311,7 @@ impl Host {
                 instance.kill();
             }
             let init = self.inner.policy.init;
-            let (outcome, took) = instance.serve(request_id, payload.clone(), init).await;
+            let (outcome, took) = instance.serve(ids, payload.clone(), init).await;
             let healthy = matches!(outcome, Outcome::Reply(_));
             if !healthy {
                 instance.kill();

@@ -37,9 +37,32 @@ pub(crate) enum Reply {
     TooLarge,
 }
 
+/// What an invocation is known by.
+#[derive(Debug, Clone)]
+pub(crate) struct Ids {
+    pub(crate) request_id: String,
+    /// Header of the trace that it is part of.
+    pub(crate) trace: String,
+}
+
+impl Ids {
+    /// A new invocation, in this trace or in one of its own.
+    pub(crate) fn new(trace: Option<&str>) -> Ids {
+        let trace = match trace.filter(|header| header.starts_with("Root=")) {
+            Some(header) => header.to_owned(),
+            None => {
+                let id = uuid::Uuid::new_v4().simple().to_string();
+                let (head, tail) = id.split_at_checked(8).unwrap_or_default();
+                format!("Root=1-{head}-{tail};Sampled=0")
+            }
+        };
+        Ids { request_id: uuid::Uuid::new_v4().to_string(), trace }
+    }
+}
+
 /// An invocation on its way to the process.
 pub(crate) struct Work {
-    pub(crate) request_id: String,
+    pub(crate) ids: Ids,
     pub(crate) payload: Bytes,
     pub(crate) deadline_ms: i64,
     pub(crate) reply: oneshot::Sender<Reply>,
@@ -138,10 +161,11 @@ impl Instance {
     /// Serves one invocation. The caller has this instance for itself.
     pub(crate) async fn serve(
         &self,
-        request_id: &str,
+        ids: &Ids,
         payload: Bytes,
         init: Duration,
     ) -> (Outcome, Duration) {
+        let request_id = ids.request_id.as_str();
         let warm = matches!(*self.phase.borrow(), Phase::Ready);
         if let Err(outcome) = self.ready(init).await {
             return (outcome, Duration::ZERO);
@@ -158,7 +182,7 @@ impl Instance {
         let delivered = Arc::new(AtomicBool::new(false));
         let limit_ms = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
         let work = Work {
-            request_id: request_id.to_owned(),
+            ids: ids.clone(),
             payload,
             deadline_ms: jiff::Timestamp::now().as_millisecond().saturating_add(limit_ms),
             reply,
@@ -251,4 +275,18 @@ async fn supervise(instance: Arc<Instance>, mut child: Child, registry: Registry
         }
     }
     instance.exited.send_replace(Some(how));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ids;
+
+    #[test]
+    fn an_invocation_stays_in_its_trace_or_begins_one() {
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+        assert_eq!(Ids::new(Some(header)).trace, header);
+        let (one, other) = (Ids::new(None), Ids::new(Some("whatever")));
+        assert!(one.trace.starts_with("Root=1-") && other.trace.starts_with("Root=1-"));
+        assert_ne!(one.trace, other.trace);
+    }
 }

@@ -16,6 +16,9 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::json;
 
+/// Header of the trace that a request belongs to.
+pub(crate) const TRACE: &str = "x-amzn-trace-id";
+
 impl Host {
     /// `POST /2015-03-31/functions/{name}/invocations`.
     pub fn router(&self) -> Router {
@@ -46,7 +49,7 @@ async fn invoke(
     let Ok(payload) = axum::body::to_bytes(body, limit).await else {
         return error(&InvokeError::TooLarge { limit });
     };
-    match host.invoke(&name, payload, kind).await {
+    match host.invoke_in_trace(&name, payload, kind, header(TRACE)).await {
         Ok(invocation) => answer(invocation, kind, tail),
         Err(refused) => error(&refused),
     }

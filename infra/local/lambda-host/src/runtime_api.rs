@@ -92,14 +92,12 @@ async fn next(
     let work = instance.from_host.lock().await.recv().await;
     let work = work.ok_or(Refusal(StatusCode::GONE, "Gone", "the host ends"))?;
     work.delivered.store(true, Ordering::SeqCst);
-    *lock(&instance.current) = Some((work.request_id.clone(), work.reply));
-    let id = uuid::Uuid::new_v4().simple().to_string();
-    let (head, tail) = id.split_at_checked(8).unwrap_or_default();
+    *lock(&instance.current) = Some((work.ids.request_id.clone(), work.reply));
     let headers = [
-        ("lambda-runtime-aws-request-id", work.request_id),
+        ("lambda-runtime-aws-request-id", work.ids.request_id),
         ("lambda-runtime-deadline-ms", work.deadline_ms.to_string()),
         ("lambda-runtime-invoked-function-arn", instance.spec.arn.clone()),
-        ("lambda-runtime-trace-id", format!("Root=1-{head}-{tail};Sampled=0")),
+        ("lambda-runtime-trace-id", work.ids.trace),
         ("content-type", "application/json".to_owned()),
     ];
     let mut response = Response::new(Body::from(work.payload));

@@ -1,7 +1,7 @@
 //! From resolved resources to what a local stack runs.
 
 use crate::{
-    Function, Role, Stack, StateMachine, Table, Target, events,
+    Function, Role, Stack, StateMachine, Table, Target, Watching, events,
     resolve::{Failed, Resolver},
     template::Resource,
     yaml::{Entry, Node},
@@ -111,7 +111,12 @@ fn read(resolver: &mut Resolver<'_>, resource: &Resource, stack: &mut Stack) -> 
             stack.roles.push(role);
             Ok(())
         }
-        "AWS::Events::Rule" | "AWS::Scheduler::Schedule" => Ok(()),
+        "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::Dashboard" | "AWS::Events::Rule" => {
+            let watching = watching(resolver, resource)?;
+            stack.watching.push(watching);
+            Ok(())
+        }
+        "AWS::Scheduler::Schedule" => Ok(()),
         other => {
             stack.ignored.push(format!("{}: {other}", resource.id));
             Ok(())
@@ -298,6 +303,15 @@ fn role(resolver: &mut Resolver<'_>, resource: &Resource) -> Result<Role, Failed
         statements,
         managed: managed.iter().filter_map(Node::text).collect(),
     })
+}
+
+fn watching(resolver: &mut Resolver<'_>, resource: &Resource) -> Result<Watching, Failed> {
+    let name = resolver.name_of(resource)?;
+    let arn = (resource.kind == "AWS::CloudWatch::Alarm")
+        .then(|| resolver.arn("cloudwatch", &format!("alarm:{name}")));
+    let properties = resolver.resolve(&resource.properties)?.map_or(Value::Null, |n| n.json());
+    let (logical_id, kind) = (resource.id.clone(), resource.kind.clone());
+    Ok(Watching { logical_id, kind, arn, properties })
 }
 
 fn definition(resolver: &mut Resolver<'_>, properties: &Node) -> Result<Option<Value>, Failed> {

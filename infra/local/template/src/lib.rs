@@ -54,6 +54,8 @@ pub struct Stack {
     pub rules: Vec<EventRule>,
     /// What functions, state machines and schedules may do on AWS. Nothing here enforces it.
     pub roles: Vec<Role>,
+    /// Alarms, what they start, and dashboards. Nothing here raises an alarm.
+    pub watching: Vec<Watching>,
     /// The outputs, as text.
     pub outputs: BTreeMap<String, String>,
     /// Valid parts of the template that mean nothing to a local stack, one line each.
@@ -134,6 +136,19 @@ pub struct Role {
     pub statements: Vec<Value>,
     /// The ARNs of the managed policies it has besides.
     pub managed: Vec<String>,
+}
+
+/// A resource that watches the system on AWS.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watching {
+    /// The key in `Resources`.
+    pub logical_id: String,
+    /// Such as `AWS::CloudWatch::Alarm`.
+    pub kind: String,
+    /// Its ARN, where it has one.
+    pub arn: Option<String>,
+    /// Its properties.
+    pub properties: Value,
 }
 
 /// A route of the HTTP API.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use pact_agent::ports::{Environments as _, Lock};
+use pact_agent::{
+    metrics::Fact,
+    ports::{Environments as _, Lock},
+};
 use pact_contract::{
     ErrorName, RunStatus,
     actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord},
@@ -220,10 +223,14 @@ async fn a_run_whose_execution_ended_from_outside_gets_its_final_status() {
         let world = World::new();
         let id = started(&world).await;
         deploy(&world, "staging", &id).await;
-        for finished in [true, false] {
+        for first in [true, false] {
             let answer = keep(&world.ports(), ended(&id, event)).await.unwrap();
-            assert_eq!(answer, json!({ "run_id": id, "finished": finished }));
+            assert_eq!(answer, json!({ "run_id": id, "finished": first, "counted": first }));
         }
+        let [Fact::RunEnded { status: counted, .. }] = &world.facts()[..] else {
+            panic!("the end is counted once")
+        };
+        assert_eq!(*counted, status);
         let run = world.state().runs[&id].clone();
         assert_eq!(run.status, status);
         let outcome = run.outcome.unwrap();
@@ -241,6 +248,7 @@ async fn an_end_that_decides_nothing_changes_no_status() {
     let id = started(&world).await;
     let answer = keep(&world.ports(), ended(&id, "SUCCEEDED")).await.unwrap();
     assert!(answer["ignored"].is_string());
+    assert_eq!(world.facts(), []);
     assert!(keep(&world.ports(), ended("unknown", "FAILED")).await.unwrap()["ignored"].is_string());
 
     // The run said how it ended; its lock goes all the same.
@@ -250,6 +258,45 @@ async fn an_end_that_decides_nothing_changes_no_status() {
     assert_eq!(answer["finished"], false);
     assert_eq!(world.state().runs[&id].status, RunStatus::RollbackFailed);
     assert!(matches!(lock(&world, "production", "x").await, Lock::Held { .. }));
+}
+
+#[tokio::test]
+async fn both_ends_of_a_run_are_counted_once_however_often_they_are_told() {
+    let world = World::new();
+    let id = started(&world).await;
+    for counted in [true, false] {
+        let answer = keep(&world.ports(), ended(&id, "RUNNING")).await.unwrap();
+        assert_eq!(answer, json!({ "run_id": id, "counted": counted }));
+    }
+    world.state().runs.get_mut(&id).unwrap().status = RunStatus::Succeeded;
+    for counted in [true, false] {
+        let answer = keep(&world.ports(), ended(&id, "SUCCEEDED")).await.unwrap();
+        assert_eq!(answer["counted"], counted);
+    }
+    let facts = world.facts();
+    let [Fact::RunStarted { run_id, .. }, Fact::RunEnded { status, .. }] = &facts[..] else {
+        panic!("{facts:?}")
+    };
+    assert_eq!((run_id, *status), (&id, RunStatus::Succeeded));
+    let answer = keep(&world.ports(), ended("unknown", "RUNNING")).await.unwrap();
+    assert!(answer["ignored"].is_string());
+}
+
+#[tokio::test]
+async fn a_fault_while_a_run_is_ended_counts_it_when_the_event_comes_again() {
+    for calls in 0.. {
+        let world = World::new();
+        let id = started(&world).await;
+        world.fail_after(calls);
+        let first = keep(&world.ports(), ended(&id, "ABORTED")).await;
+        if world.no_fault_came() {
+            first.unwrap();
+            break;
+        }
+        first.unwrap_err();
+        keep(&world.ports(), ended(&id, "ABORTED")).await.unwrap();
+        assert_eq!(world.facts().len(), 1, "after {calls} calls");
+    }
 }
 
 #[tokio::test]

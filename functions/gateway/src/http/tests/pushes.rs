@@ -33,6 +33,18 @@ async fn a_push_starts_its_run_with_what_is_written() {
     assert_eq!(entries[0].body["trigger"]["delivery"], "d-1");
 }
 
+#[tokio::test]
+async fn an_execution_belongs_to_the_trace_of_the_call_that_starts_it() {
+    let world = World::new();
+    for (header, trace) in [("Root=1-a-b;Sampled=1", Some("Root=1-a-b;Sampled=1")), ("x", None)] {
+        let mut request = push("d-1", &push_event('2'));
+        request.headers_mut().insert("x-amzn-trace-id", header.parse().unwrap());
+        let (status, body) = send(&world.gateway(), request).await;
+        assert_eq!(status, 202, "{body}");
+        assert_eq!(world.state().trace.as_deref(), trace);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn ten_deliveries_at_once_start_one_run() {
     for different in [false, true] {

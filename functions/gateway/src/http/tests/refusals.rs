@@ -51,19 +51,45 @@ async fn an_unsigned_or_wrongly_signed_webhook_is_unauthorized() {
 #[tokio::test]
 async fn without_a_secret_or_token_everything_is_closed() {
     let world = World::new();
-    let mut gateway = world.gateway();
-    gateway.config = crate::Config::default();
+    let gateway = world.unconfigured();
     let start = start_body().to_string();
-    for request in [
-        push("d-1", &push_event('2')),
-        api("POST", "/v1/pipelines", &start),
-        api("GET", "/v1/runs/web-1", ""),
-        api("POST", "/v1/runs/web-1/cancel", ""),
-    ] {
-        let (status, body) = send(&gateway, request).await;
-        assert_eq!((status, error_code(&body)), (503, "not_configured"));
+    for short in [false, true] {
+        if short {
+            // What can be guessed is no secret, even when the caller knows it.
+            world.set_secret("webhook-secret", "hunter2");
+            world.set_secret("api-token", "hunter2");
+        }
+        for request in [
+            push("d-1", &push_event('2')),
+            api("POST", "/v1/pipelines", &start),
+            api("GET", "/v1/runs/web-1", ""),
+            api("POST", "/v1/runs/web-1/cancel", ""),
+        ] {
+            let (status, body) = send(&gateway, request).await;
+            assert_eq!((status, error_code(&body)), (503, "not_configured"));
+            let text = body.to_string();
+            assert!(!text.contains("hunter2"), "{body}");
+            let remedy = if short { "needs at least 16 characters" } else { "put-parameter" };
+            assert!(text.contains("/memory/") && text.contains(remedy), "{body}");
+        }
+        let (status, _) =
+            send(&gateway, Request::get("/health").body(Body::empty()).unwrap()).await;
+        assert_eq!(status, 200);
     }
     assert!(world.state().executions.is_empty());
+}
+
+#[tokio::test]
+async fn a_secret_that_was_changed_is_the_only_one() {
+    let world = World::new();
+    let gateway = world.gateway();
+    assert_eq!(send(&gateway, api("GET", "/v1/runs/web-1", "")).await.0, 404);
+    world.set_secret("api-token", "another-token-of-the-api");
+    assert_eq!(send(&gateway, api("GET", "/v1/runs/web-1", "")).await.0, 401);
+    world.set_secret("webhook-secret", "another-secret-of-the-webhooks");
+    assert_eq!(send(&gateway, push("d-1", &push_event('2'))).await.0, 401);
+    world.set_secret("webhook-secret", crate::testing::SECRET);
+    assert_eq!(send(&gateway, push("d-1", &push_event('2'))).await.0, 202);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use pact_agent::ports::{
     ApprovalRecord, EnvironmentView, OutboxEntry, RunPage, RunQuery, RunReader, StoreError,
-    WatchResult,
+    TransactionLog, WatchResult,
 };
 use pact_contract::{RunId, RunRecord, StageRecord, log::LogEntry};
 
@@ -76,6 +76,14 @@ fn decode_cursor(cursor: &str) -> Result<String, StoreError> {
 }
 
 #[async_trait]
+impl TransactionLog for DynamoStore {
+    async fn entries(&self, run_id: &str) -> Result<Vec<LogEntry>, StoreError> {
+        let items = self.items_of_run("read the transaction log", run_id, "LOG#").await?;
+        items.iter().map(|item| from_json(item, "entry")).collect()
+    }
+}
+
+#[async_trait]
 impl RunReader for DynamoStore {
     async fn latest_runs(&self, query: &RunQuery) -> Result<RunPage, StoreError> {
         let list = List::of(query);
@@ -132,8 +140,7 @@ impl RunReader for DynamoStore {
     }
 
     async fn log(&self, run_id: &str) -> Result<Vec<LogEntry>, StoreError> {
-        let items = self.items_of_run("read the transaction log", run_id, "LOG#").await?;
-        items.iter().map(|item| from_json(item, "entry")).collect()
+        self.entries(run_id).await
     }
 
     async fn notifications(&self, run_id: &str) -> Result<Vec<OutboxEntry>, StoreError> {

@@ -4,7 +4,7 @@ mod event;
 mod result;
 mod routes;
 
-use crate::{error::InvokeError, host::Host, spec::InvocationType};
+use crate::{error::InvokeError, host::Host, invoke_api::TRACE, spec::InvocationType};
 use axum::{
     Json, Router,
     body::Body,
@@ -82,7 +82,8 @@ async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
         let event = event::build(&parts, &body, &found, &api.options);
         let payload = Bytes::from(event.to_string());
         let kind = InvocationType::RequestResponse;
-        match api.host.invoke(&found.route.function, payload, kind).await {
+        let trace = parts.headers.get(TRACE).and_then(|value| value.to_str().ok());
+        match api.host.invoke_in_trace(&found.route.function, payload, kind, trace).await {
             Ok(done) if done.function_error.is_none() => result::response(&done.payload)
                 .unwrap_or_else(|reason| {
                     let function = &found.route.function;

@@ -38,7 +38,7 @@ impl Reader {
             return Err(Failure::usage("a stack is starting or stopping on this data folder")
                 .remedy("try again in a moment"));
         };
-        let definition = Definition::load(&folder, &folder.secrets()?)?;
+        let definition = Definition::load(&folder)?;
         let own = Store::open(&folder, &definition.stack.tables).await?;
         let store = client::store(&own.endpoint, &definition.run_table()?).await;
         Ok(Self { store, own: Some(own) })

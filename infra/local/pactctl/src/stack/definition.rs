@@ -19,17 +19,38 @@ const MACHINES: &[(&str, &str)] = &[
 
 /// Parameters of the template that the user's environment may set.
 const FROM_ENVIRONMENT: &[(&str, &str)] = &[
-    ("SourceToken", "PACT_SOURCE_TOKEN"),
     ("Advisories", "PACT_ADVISORIES"),
     ("OsvUrl", "PACT_OSV_URL"),
-    ("SlackWebhookUrl", "PACT_SLACK_WEBHOOK_URL"),
-    ("SmtpUrl", "PACT_SMTP_URL"),
     ("SmtpFrom", "PACT_SMTP_FROM"),
     ("JiraUrl", "PACT_JIRA_URL"),
     ("JiraUser", "PACT_JIRA_USER"),
-    ("JiraToken", "PACT_JIRA_TOKEN"),
     ("WatchSchedule", "PACT_WATCH_SCHEDULE"),
 ];
+
+/// Secrets that the user's environment may set.
+const SECRETS_FROM_ENVIRONMENT: &[(&str, &str)] = &[
+    ("source-token", "PACT_SOURCE_TOKEN"),
+    ("slack-webhook-url", "PACT_SLACK_WEBHOOK_URL"),
+    ("smtp-url", "PACT_SMTP_URL"),
+    ("jira-token", "PACT_JIRA_TOKEN"),
+];
+
+/// Name of the local stack; its secrets are below it.
+const STACK: &str = "pact";
+
+/// What the local Parameter Store has, by whole name.
+pub(crate) fn parameters(secrets: &Secrets) -> BTreeMap<String, String> {
+    let own = [("webhook-secret", &secrets.webhook), ("api-token", &secrets.api_token)]
+        .map(|(name, value)| (name, value.clone()));
+    let given = SECRETS_FROM_ENVIRONMENT
+        .iter()
+        .filter_map(|(name, variable)| Some((*name, std::env::var(variable).ok()?)));
+    own.into_iter()
+        .chain(given)
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (format!("/{STACK}/{name}"), value))
+        .collect()
+}
 
 /// The template, resolved for this machine.
 pub(crate) struct Definition {
@@ -39,11 +60,9 @@ pub(crate) struct Definition {
 
 impl Definition {
     /// Reads the template with the parameters of a local stack.
-    pub(crate) fn load(data: &DataFolder, secrets: &Secrets) -> Result<Self, Failure> {
+    pub(crate) fn load(data: &DataFolder) -> Result<Self, Failure> {
         let folder = |name: &str| data.join(name).to_string_lossy().into_owned();
         let mut parameters = BTreeMap::from([
-            ("WebhookSecret".to_owned(), secrets.webhook.clone()),
-            ("ApiToken".to_owned(), secrets.api_token.clone()),
             ("AllowedSources".to_owned(), "https://,http://,file://".to_owned()),
             ("DeployRoot".to_owned(), folder("deployments")),
             ("CacheDir".to_owned(), folder("cache")),
@@ -132,7 +151,7 @@ fn load(parameters: BTreeMap<String, String>) -> Result<local_template::Stack, V
         parameters,
         region: REGION.to_owned(),
         account: ACCOUNT.to_owned(),
-        stack_name: "pact".to_owned(),
+        stack_name: STACK.to_owned(),
     };
     local_template::load(TEMPLATE, Path::new(TEMPLATE_PATH), &context)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect())

@@ -6,7 +6,7 @@ use local_lambda_host::{Host, InvocationType, InvokeError};
 use local_step_functions::{TaskExecutor, TaskFailure, TaskRequest};
 use serde_json::{Value, json};
 
-use super::store;
+use super::{store, traces::Traces};
 use crate::{client::http_client, failure::Failure};
 
 /// Carries out tasks.
@@ -14,19 +14,26 @@ pub(crate) struct Executor {
     host: Host,
     dynamodb: String,
     http: reqwest::Client,
+    traces: Traces,
 }
 
 impl Executor {
     /// Tasks on this host and this DynamoDB.
-    pub(crate) fn new(host: Host, dynamodb: &str) -> Result<Self, Failure> {
-        Ok(Self { host, dynamodb: dynamodb.to_owned(), http: http_client()? })
+    pub(crate) fn new(host: Host, dynamodb: &str, traces: Traces) -> Result<Self, Failure> {
+        Ok(Self { host, dynamodb: dynamodb.to_owned(), http: http_client()?, traces })
     }
 
-    async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, TaskFailure> {
+    async fn invoke(
+        &self,
+        task: &TaskRequest,
+        function: &str,
+        payload: &Value,
+    ) -> Result<Value, TaskFailure> {
+        let trace = self.traces.of(&task.execution_arn);
         let payload = Bytes::from(payload.to_string());
         let answer = self
             .host
-            .invoke(function, payload, InvocationType::RequestResponse)
+            .invoke_in_trace(function, payload, InvocationType::RequestResponse, trace.as_deref())
             .await
             .map_err(|error| refused(&error))?;
         let text = String::from_utf8_lossy(&answer.payload).into_owned();
@@ -76,7 +83,7 @@ impl TaskExecutor for Executor {
     async fn execute(&self, task: TaskRequest) -> Result<Value, TaskFailure> {
         let resource = task.resource.as_str();
         if resource.starts_with("arn:aws:lambda:") {
-            return self.invoke(resource, &task.arguments).await;
+            return self.invoke(&task, resource, &task.arguments).await;
         }
         if resource == "arn:aws:states:::lambda:invoke" {
             let Some(function) = task.arguments.get("FunctionName").and_then(Value::as_str) else {
@@ -87,7 +94,7 @@ impl TaskExecutor for Executor {
             };
             let nothing = json!({});
             let payload = task.arguments.get("Payload").unwrap_or(&nothing);
-            let payload = self.invoke(function, payload).await?;
+            let payload = self.invoke(&task, function, payload).await?;
             return Ok(json!({
                 "ExecutedVersion": "$LATEST",
                 "Payload": payload,

@@ -10,11 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use local_lambda_host::{Host, http_api};
-use local_step_functions::Engine;
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::ServiceExt;
 
-use super::{Definition, recorder::Recorder};
+use super::{Definition, recorder::Recorder, traces::Traces};
 use crate::{client::http_client, failure::Failure};
 
 /// DynamoDB accepts bodies of up to 16 MB, the others less.
@@ -45,22 +44,29 @@ pub(crate) fn serve_api(
     Ok(())
 }
 
-/// Step Functions, DynamoDB and Lambda at one address, as `aws --endpoint-url` wants it.
+/// What answers for each service.
+#[derive(Clone)]
+pub(crate) struct Doors {
+    /// Step Functions.
+    pub step_functions: Router,
+    /// Lambda.
+    pub lambda: Router,
+    /// The Parameter Store.
+    pub parameters: Router,
+    /// Address of DynamoDB.
+    pub dynamodb: String,
+    /// Which execution belongs to which trace.
+    pub traces: Traces,
+}
+
+/// All AWS services at one address, as `aws --endpoint-url` wants it.
 pub(crate) fn serve_aws(
     servers: &mut JoinSet<()>,
     listener: TcpListener,
-    engine: &Engine,
-    host: &Host,
-    dynamodb: &str,
+    doors: Doors,
     recorder: Option<Recorder>,
 ) -> Result<(), Failure> {
-    let state = Services {
-        step_functions: engine.router(),
-        lambda: host.router(),
-        dynamodb: dynamodb.to_owned(),
-        http: http_client()?,
-        recorder: recorder.map(Arc::new),
-    };
+    let state = Services { doors, http: http_client()?, recorder: recorder.map(Arc::new) };
     serve(servers, listener, Router::new().fallback(dispatch).with_state(state));
     Ok(())
 }
@@ -75,9 +81,7 @@ fn serve(servers: &mut JoinSet<()>, listener: TcpListener, router: Router) {
 
 #[derive(Clone)]
 struct Services {
-    step_functions: Router,
-    lambda: Router,
-    dynamodb: String,
+    doors: Doors,
     http: reqwest::Client,
     recorder: Option<Arc<Recorder>>,
 }
@@ -94,15 +98,24 @@ async fn dispatch(State(services): State<Services>, request: Request) -> Respons
     let target = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok());
     let target = target.unwrap_or_default().to_owned();
     if target.starts_with("AWSStepFunctions.") {
-        return forward(services.step_functions, request).await;
+        let (parts, body) = request.into_parts();
+        let Ok(body) = to_bytes(body, MAX_BODY).await else {
+            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        };
+        services.doors.traces.see(&target, &body);
+        let request = Request::from_parts(parts, Body::from(body));
+        return forward(services.doors.step_functions, request).await;
+    }
+    if target.starts_with("AmazonSSM.") {
+        return forward(services.doors.parameters, request).await;
     }
     if target.starts_with("DynamoDB") {
         return proxy(&services, request).await;
     }
     if request.uri().path().starts_with("/2015-03-31/") {
-        return forward(services.lambda, request).await;
+        return forward(services.doors.lambda, request).await;
     }
-    let text = "this endpoint speaks Step Functions, DynamoDB and Lambda\n";
+    let text = "this endpoint speaks Step Functions, DynamoDB, Lambda and the Parameter Store\n";
     (StatusCode::NOT_FOUND, text).into_response()
 }
 
@@ -134,7 +147,8 @@ async fn proxy(services: &Services, request: Request) -> Response {
             headers.append(name, value.clone());
         }
     }
-    let answer = services.http.post(&services.dynamodb).headers(headers).body(body).send().await;
+    let answer =
+        services.http.post(&services.doors.dynamodb).headers(headers).body(body).send().await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {

@@ -6,8 +6,10 @@
 mod definition;
 mod executor;
 mod gateway;
+mod parameters;
 mod recorder;
 mod store;
+mod traces;
 mod triggers;
 
 use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
@@ -89,7 +91,7 @@ impl Stack {
         ports: Ports,
     ) -> Result<(Endpoints, Engine, Host, Store, JoinSet<()>), Failure> {
         let secrets = data.secrets()?;
-        let definition = Definition::load(data, &secrets)?;
+        let definition = Definition::load(data)?;
         let store = Store::open(data, &definition.stack.tables).await?;
         let (api, aws) = (address(&ports.api)?, address(&ports.aws)?);
         let recorder = recorder::Recorder::from_env(&definition.stack)?;
@@ -106,7 +108,9 @@ impl Stack {
         )
         .await
         .doing("start the Lambda host")?;
-        let tasks = Arc::new(executor::Executor::new(host.clone(), &store.endpoint)?);
+        let traces = traces::Traces::default();
+        let tasks = executor::Executor::new(host.clone(), &store.endpoint, traces.clone())?;
+        let tasks = Arc::new(tasks);
         let options = EngineOptions {
             data_dir: data.join("step-functions"),
             region: REGION.to_owned(),
@@ -124,7 +128,14 @@ impl Stack {
         }
         triggers::run_schedules(&mut servers, &engine, &host, &definition);
         gateway::serve_api(&mut servers, ports.api, &host, &definition)?;
-        gateway::serve_aws(&mut servers, ports.aws, &engine, &host, &store.endpoint, recorder)?;
+        let doors = gateway::Doors {
+            step_functions: engine.router(),
+            lambda: host.router(),
+            parameters: parameters::router(definition::parameters(&secrets)),
+            dynamodb: store.endpoint.clone(),
+            traces,
+        };
+        gateway::serve_aws(&mut servers, ports.aws, doors, recorder)?;
         let endpoints = Endpoints {
             pid: std::process::id(),
             api,

@@ -12,6 +12,7 @@ use axum::http::HeaderMap;
 use local_template::Stack;
 use serde_json::Value;
 
+use super::parameters;
 use crate::failure::{Context, Failure};
 
 /// Names the file.
@@ -82,6 +83,11 @@ fn calls(target: &str, body: &Value, tables: &str) -> Vec<(String, String)> {
             .unwrap_or("*");
         return vec![(format!("states:{operation}"), resource.to_owned())];
     }
+    if service == "AmazonSSM" {
+        let names = body.get("Names").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let names = names.iter().filter_map(Value::as_str);
+        return names.map(|name| (format!("ssm:{operation}"), parameters::arn(name))).collect();
+    }
     if !service.starts_with("DynamoDB") {
         return vec![(target.to_owned(), "*".to_owned())];
     }
@@ -138,6 +144,13 @@ mod tests {
                 own("dynamodb:PutItem", "arn:table/t"),
                 own("dynamodb:ConditionCheckItem", "arn:table/u")
             ]
+        );
+        assert_eq!(
+            one("AmazonSSM.GetParameters", json!({"Names": ["/pact/api-token"]})),
+            [own(
+                "ssm:GetParameters",
+                "arn:aws:ssm:us-east-1:000000000000:parameter/pact/api-token"
+            )]
         );
         assert_eq!(
             one("AWSStepFunctions.SendTaskSuccess", json!({"taskToken": "x"})),

@@ -1,0 +1,166 @@
+//! What is counted and timed of a run: once when its execution began, once when it ended.
+//!
+//! EventBridge delivers at least once and in any order, and a function may be started again after
+//! it did its work. Each end of a run is therefore claimed in the table before it is counted: the
+//! same event again counts nothing. A function that dies between the claim and the line in its log
+//! loses that count; nothing is ever counted twice.
+//!
+//! Times of a deployment are those in the run's transaction log, so that retries and waiting for
+//! an environment's lock are part of them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pact_agent::{metrics::Fact, ports::Claim};
+use pact_contract::{
+    RunRecord,
+    log::{LogEntry, LogKind},
+    run::{Deployment, DeploymentStatus},
+    settings::ENVIRONMENTS,
+};
+use serde_json::Value;
+
+use crate::{Ports, accept::KEEP};
+
+type Result<T> = std::result::Result<T, pact_agent::ports::StoreError>;
+
+/// Counts that the run's execution began. False when it was counted before.
+pub(crate) async fn started(ports: &Ports, run: &RunRecord) -> Result<bool> {
+    let first = first(ports, run, "started").await?;
+    if first {
+        ports.metrics.put(&Fact::RunStarted {
+            run_id: run.request.run_id.as_str().to_owned(),
+            repository: run.request.repository.name.clone(),
+        });
+    }
+    Ok(first)
+}
+
+/// Counts that the run ended, and its deployments. False when that was done before.
+pub(crate) async fn ended(ports: &Ports, run: &RunRecord) -> Result<bool> {
+    let run_id = run.request.run_id.as_str();
+    let log = ports.log.entries(run_id).await?;
+    let first = first(ports, run, "ended").await?;
+    if first {
+        for fact in facts(run, &log, Timestamp::now()) {
+            ports.metrics.put(&fact);
+        }
+    }
+    Ok(first)
+}
+
+async fn first(ports: &Ports, run: &RunRecord, what: &str) -> Result<bool> {
+    let run_id = run.request.run_id.as_str();
+    let key = format!("metrics/{what}/{run_id}");
+    Ok(ports.runs.claim(&key, run_id, KEEP).await? == Claim::New)
+}
+
+/// The run's end, and each of its deployments.
+fn facts(run: &RunRecord, log: &[LogEntry], now: Timestamp) -> Vec<Fact> {
+    let run_id = run.request.run_id.as_str();
+    let repository = &run.request.repository.name;
+    let accepted = run.request.started_at;
+    let finished = run.finished_at.unwrap_or(now);
+    let mut facts = vec![Fact::RunEnded {
+        run_id: run_id.to_owned(),
+        repository: repository.clone(),
+        status: run.status,
+        duration: between(accepted, finished),
+    }];
+    let known: &[Deployment] = run.outcome.as_ref().map_or(&[], |o| &o.deployments);
+    for environment in ENVIRONMENTS {
+        let status = known.iter().find(|d| d.environment == *environment).map(|d| d.status);
+        let times = Times::of(environment, log);
+        if status.is_none() && times.began.is_none() {
+            continue;
+        }
+        let settled = times.settled.or(times.rollback_began).unwrap_or(finished);
+        facts.push(Fact::Deployment {
+            run_id: run_id.to_owned(),
+            repository: repository.clone(),
+            environment,
+            status,
+            duration: times.began.map(|began| between(began, settled)),
+            rollback: times
+                .rollback_began
+                .map(|began| between(began, times.restored.unwrap_or(finished))),
+            lead_time: (status == Some(DeploymentStatus::Live))
+                .then(|| between(accepted, times.settled.unwrap_or(finished))),
+        });
+    }
+    facts
+}
+
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    to.duration_since(from).try_into().unwrap_or_default()
+}
+
+/// When what happened to an environment.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Times {
+    /// The first call to deploy.
+    began: Option<Timestamp>,
+    /// The last answer to a call to deploy, or about status or health, before any rollback.
+    settled: Option<Timestamp>,
+    /// The first call to roll back.
+    rollback_began: Option<Timestamp>,
+    /// The last answer since then.
+    restored: Option<Timestamp>,
+}
+
+impl Times {
+    fn of(environment: &str, log: &[LogEntry]) -> Self {
+        let deploy = format!("deploy.to_{environment}");
+        let mut times = Self::default();
+        for entry in log {
+            let deploys = entry.action == deploy;
+            match entry.kind {
+                LogKind::Intent if deploys => {
+                    times.began.get_or_insert(entry.timestamp);
+                }
+                LogKind::Intent
+                    if entry.action == "deploy.rollback"
+                        && times.began.is_some()
+                        && asks_about(entry, environment) =>
+                {
+                    times.rollback_began.get_or_insert(entry.timestamp);
+                }
+                LogKind::Response | LogKind::Fault
+                    if times.began.is_some() && (deploys || answers(log, entry, environment)) =>
+                {
+                    let last = match times.rollback_began {
+                        Some(_) => &mut times.restored,
+                        None => &mut times.settled,
+                    };
+                    *last = Some(entry.timestamp);
+                }
+                _ => {}
+            }
+        }
+        times
+    }
+}
+
+/// Whether an intent is about what stands in the environment.
+fn asks_about(intent: &LogEntry, environment: &str) -> bool {
+    let about = ["deploy.check_status", "monitor.check_health", "deploy.rollback"];
+    about.contains(&intent.action.as_str())
+        && intent.body.pointer("/parameters/environment").and_then(Value::as_str)
+            == Some(environment)
+}
+
+/// Whether an answer is one to such an intent: that of the same state.
+fn answers(log: &[LogEntry], answer: &LogEntry, environment: &str) -> bool {
+    let state =
+        |entry: &LogEntry| entry.body.get("state").and_then(Value::as_str).map(str::to_owned);
+    let own = state(answer);
+    log.iter().any(|entry| {
+        entry.kind == LogKind::Intent
+            && entry.action == answer.action
+            && state(entry) == own
+            && asks_about(entry, environment)
+    })
+}
+
+#[cfg(test)]
+mod tests;

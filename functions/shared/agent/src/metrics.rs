@@ -1,0 +1,380 @@
+//! What is counted and timed, as CloudWatch's embedded metric format: one JSON object on a line of
+//! the log, from which CloudWatch makes the metrics. Nothing is sent, so nothing can fail or wait.
+//!
+//! Dimensions are few and bounded: an action, an agent, a status, an error's name, an environment.
+//! Which run and which repository it was are fields of the line, for a search in the log.
+
+use std::{io::Write, time::Duration};
+
+use jiff::Timestamp;
+use pact_contract::{RunStatus, StageStatus, run::DeploymentStatus};
+use serde_json::{Map, Value, json};
+
+/// Where facts go that are counted and timed.
+pub trait Metrics: Send + Sync {
+    /// Takes one fact. What cannot be written is lost: no work fails for a metric.
+    fn put(&self, fact: &Fact);
+}
+
+/// Something that happened once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// An agent answered, or could not. An answer that is given again is not counted again.
+    Action {
+        /// The agent.
+        agent: &'static str,
+        /// One of its actions; none when the event named none of them.
+        action: Option<&'static str>,
+        /// The verdict; [`StageStatus::Error`] for a fault.
+        status: StageStatus,
+        /// Name of the fault.
+        error: Option<&'static str>,
+        /// From the event to the answer.
+        duration: Duration,
+        /// The run, if it was for one.
+        run_id: Option<String>,
+    },
+    /// The execution of a run began.
+    RunStarted {
+        /// The run.
+        run_id: String,
+        /// Its repository.
+        repository: String,
+    },
+    /// A run came to its end.
+    RunEnded {
+        /// The run.
+        run_id: String,
+        /// Its repository.
+        repository: String,
+        /// How it ended.
+        status: RunStatus,
+        /// From the accepted push to the final status.
+        duration: Duration,
+    },
+    /// A run had begun to deploy to an environment, and came to its end.
+    Deployment {
+        /// The run.
+        run_id: String,
+        /// Its repository.
+        repository: String,
+        /// `staging` or `production`.
+        environment: &'static str,
+        /// Where the deployment stands; none when the run ended in the middle of it.
+        status: Option<DeploymentStatus>,
+        /// From the first call to deploy to the last answer about status and health.
+        duration: Option<Duration>,
+        /// From the first call to roll back to the last answer about what was restored.
+        rollback: Option<Duration>,
+        /// From the accepted push to the last good answer about status and health; only for what
+        /// is in effect.
+        lead_time: Option<Duration>,
+    },
+}
+
+impl Fact {
+    /// The fact in the embedded metric format, with its metrics in `namespace`.
+    #[must_use]
+    pub fn document(&self, namespace: &str, at: Timestamp) -> Value {
+        let mut document = Document::new(namespace, at);
+        match self {
+            Self::Action { agent, action, status, error, duration, run_id } => {
+                document.field("Agent", agent);
+                document.field("Action", action.unwrap_or("unknown"));
+                document.field("Status", status.as_str());
+                document.metrics(&["Action", "Status"], [ms("ActionDuration", *duration)]);
+                document.metrics(&["Agent", "Status"], [count("Actions", 1)]);
+                if let Some(error) = error {
+                    document.field("Error", error);
+                    document.metrics(&["Agent", "Error"], [count("Faults", 1)]);
+                }
+                if let Some(run_id) = run_id {
+                    document.field("run_id", run_id.as_str());
+                }
+            }
+            Self::RunStarted { run_id, repository } => {
+                document.metrics(&[], [count("RunsStarted", 1)]);
+                document.run(run_id, repository);
+            }
+            Self::RunEnded { run_id, repository, status, duration } => {
+                document.field("Status", status.as_str());
+                document
+                    .metrics(&["Status"], [count("RunsEnded", 1), ms("RunDuration", *duration)]);
+                // One sample for each run that was decided: the average is the failure rate, and
+                // it needs no second metric that may have no samples.
+                document.metrics(&[], unsuccessful(*status).map(|n| count("RunFailures", n)));
+                document.run(run_id, repository);
+            }
+            Self::Deployment {
+                run_id,
+                repository,
+                environment,
+                status,
+                duration,
+                rollback,
+                lead_time,
+            } => {
+                document.field("Environment", environment);
+                document.field("Status", status.map_or("unfinished", name));
+                document.metrics(&["Environment", "Status"], [count("Deployments", 1)]);
+                let times = [("RollbackDuration", rollback), ("LeadTime", lead_time)];
+                let mut values: Vec<_> =
+                    times.into_iter().filter_map(|(name, time)| Some(ms(name, (*time)?))).collect();
+                // A share that is right by construction: one sample for each release that was in
+                // effect, so that the average is the change failure rate.
+                if let Some(taken_back) = taken_back(*status) {
+                    values.push(count("Rollbacks", taken_back));
+                }
+                document.metrics(&["Environment"], values);
+                // By environment, and of all: what an alarm watches is one series.
+                let duration = duration.map(|time| ms("DeploymentDuration", time));
+                document.metrics_by(&[&["Environment"], &[]], duration);
+                document.run(run_id, repository);
+            }
+        }
+        document.finish()
+    }
+}
+
+/// 1 for a run that came to no good end, 0 for one that did or that waits for a person, nothing for
+/// one that was stopped on request.
+const fn unsuccessful(status: RunStatus) -> Option<u64> {
+    match status {
+        RunStatus::Succeeded | RunStatus::Held => Some(0),
+        RunStatus::Failed
+        | RunStatus::Rejected
+        | RunStatus::RolledBack
+        | RunStatus::RollbackFailed
+        | RunStatus::TimedOut => Some(1),
+        RunStatus::Running | RunStatus::Cancelled => None,
+    }
+}
+
+const fn name(status: DeploymentStatus) -> &'static str {
+    match status {
+        DeploymentStatus::Pending => "pending",
+        DeploymentStatus::Live => "live",
+        DeploymentStatus::Failed => "failed",
+        DeploymentStatus::RolledBack => "rolled_back",
+        DeploymentStatus::RollbackFailed => "rollback_failed",
+    }
+}
+
+/// 1 for a release that had to be taken back, 0 for one that stayed, nothing for one that was
+/// never in effect.
+const fn taken_back(status: Option<DeploymentStatus>) -> Option<u64> {
+    match status {
+        Some(DeploymentStatus::Live) => Some(0),
+        Some(DeploymentStatus::RolledBack | DeploymentStatus::RollbackFailed) => Some(1),
+        Some(DeploymentStatus::Pending | DeploymentStatus::Failed) | None => None,
+    }
+}
+
+struct Metric {
+    name: &'static str,
+    unit: &'static str,
+    value: u64,
+}
+
+const fn count(name: &'static str, value: u64) -> Metric {
+    Metric { name, unit: "Count", value }
+}
+
+fn ms(name: &'static str, duration: Duration) -> Metric {
+    let value = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    Metric { name, unit: "Milliseconds", value }
+}
+
+/// A line while it is made.
+struct Document<'a> {
+    namespace: &'a str,
+    at: Timestamp,
+    directives: Vec<Value>,
+    fields: Map<String, Value>,
+}
+
+impl<'a> Document<'a> {
+    fn new(namespace: &'a str, at: Timestamp) -> Self {
+        Self { namespace, at, directives: Vec::new(), fields: Map::new() }
+    }
+
+    fn field(&mut self, name: &str, value: &str) {
+        self.fields.insert(name.to_owned(), value.into());
+    }
+
+    fn run(&mut self, run_id: &str, repository: &str) {
+        self.field("run_id", run_id);
+        self.field("repository", repository);
+    }
+
+    /// Metrics by the fields that are their dimensions.
+    fn metrics(&mut self, dimensions: &[&str], metrics: impl IntoIterator<Item = Metric>) {
+        self.metrics_by(&[dimensions], metrics);
+    }
+
+    /// The same by each of several sets.
+    fn metrics_by(&mut self, sets: &[&[&str]], metrics: impl IntoIterator<Item = Metric>) {
+        let mut declared = Vec::new();
+        for metric in metrics {
+            declared.push(json!({ "Name": metric.name, "Unit": metric.unit }));
+            self.fields.insert(metric.name.to_owned(), metric.value.into());
+        }
+        if !declared.is_empty() {
+            self.directives.push(json!({
+                "Namespace": self.namespace,
+                "Dimensions": sets,
+                "Metrics": declared,
+            }));
+        }
+    }
+
+    fn finish(self) -> Value {
+        let mut document = Map::new();
+        let head = json!({
+            "Timestamp": self.at.as_millisecond(),
+            "CloudWatchMetrics": self.directives,
+        });
+        document.insert("_aws".to_owned(), head);
+        document.extend(self.fields);
+        Value::Object(document)
+    }
+}
+
+/// Writes each fact on a line of standard output, where Lambda reads the log.
+pub struct EmbeddedMetrics {
+    namespace: String,
+}
+
+impl EmbeddedMetrics {
+    /// Metrics in this namespace: one for each installation, so that none counts another's.
+    #[must_use]
+    pub fn new(namespace: impl Into<String>) -> Self {
+        Self { namespace: namespace.into() }
+    }
+}
+
+impl Metrics for EmbeddedMetrics {
+    fn put(&self, fact: &Fact) {
+        let mut document = fact.document(&self.namespace, Timestamp::now());
+        // Whose it is, as on every other line; what the fact says of itself goes before.
+        if let Value::Object(document) = &mut document {
+            for (name, value) in crate::telemetry::here() {
+                document.entry(name).or_insert(value);
+            }
+        }
+        let line = format!("{document}\n");
+        // One write of a whole line: it does not mix with those of the log.
+        if let Err(error) = std::io::stdout().lock().write_all(line.as_bytes()) {
+            tracing::warn!(%error, "a metric was lost");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(fact: &Fact) -> Value {
+        fact.document("PACT/shop", Timestamp::from_millisecond(1_700_000_000_123).unwrap())
+    }
+
+    fn deployment(status: Option<DeploymentStatus>) -> Value {
+        let known = status.map(|_| Duration::from_secs(90));
+        document(&Fact::Deployment {
+            run_id: "shop-1".to_owned(),
+            repository: "acme/shop".to_owned(),
+            environment: "production",
+            status,
+            duration: known,
+            rollback: known.filter(|_| status == Some(DeploymentStatus::RolledBack)),
+            lead_time: known.filter(|_| status == Some(DeploymentStatus::Live)),
+        })
+    }
+
+    #[test]
+    fn an_action_is_timed_by_action_and_counted_by_agent() {
+        let fact = Fact::Action {
+            agent: "test-agent",
+            action: Some("tests.run_unit"),
+            status: StageStatus::Failed,
+            error: None,
+            duration: Duration::from_micros(1_234_567),
+            run_id: Some("shop-1".to_owned()),
+        };
+        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Action","Status"]],"Metrics":[{"Name":"ActionDuration","Unit":"Milliseconds"}]},{"Namespace":"PACT/shop","Dimensions":[["Agent","Status"]],"Metrics":[{"Name":"Actions","Unit":"Count"}]}]},"Agent":"test-agent","Action":"tests.run_unit","Status":"failed","ActionDuration":1234,"Actions":1,"run_id":"shop-1"}"#;
+        assert_eq!(document(&fact).to_string(), expected);
+    }
+
+    #[test]
+    fn a_fault_is_counted_by_its_name_besides() {
+        let fact = Fact::Action {
+            agent: "code-agent",
+            action: None,
+            status: StageStatus::Error,
+            error: Some("ERR_INVALID_INTENT"),
+            duration: Duration::ZERO,
+            run_id: None,
+        };
+        let document = document(&fact);
+        let faults = json!({
+            "Namespace": "PACT/shop",
+            "Dimensions": [["Agent", "Error"]],
+            "Metrics": [{ "Name": "Faults", "Unit": "Count" }],
+        });
+        assert_eq!(document["_aws"]["CloudWatchMetrics"][2], faults);
+        assert_eq!(
+            [&document["Action"], &document["Status"], &document["Error"], &document["Faults"]],
+            [&json!("unknown"), &json!("error"), &json!("ERR_INVALID_INTENT"), &json!(1)]
+        );
+        assert_eq!(document.get("run_id"), None);
+    }
+
+    #[test]
+    fn a_run_is_counted_at_both_ends_and_its_name_is_no_dimension() {
+        let (run_id, repository) = ("shop-1".to_owned(), "acme/shop".to_owned());
+        let started = Fact::RunStarted { run_id: run_id.clone(), repository: repository.clone() };
+        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[[]],"Metrics":[{"Name":"RunsStarted","Unit":"Count"}]}]},"RunsStarted":1,"run_id":"shop-1","repository":"acme/shop"}"#;
+        assert_eq!(document(&started).to_string(), expected);
+        let status = RunStatus::RolledBack;
+        let ended =
+            Fact::RunEnded { run_id, repository, status, duration: Duration::from_secs(61) };
+        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Status"]],"Metrics":[{"Name":"RunsEnded","Unit":"Count"},{"Name":"RunDuration","Unit":"Milliseconds"}]},{"Namespace":"PACT/shop","Dimensions":[[]],"Metrics":[{"Name":"RunFailures","Unit":"Count"}]}]},"Status":"rolled_back","RunsEnded":1,"RunDuration":61000,"RunFailures":1,"run_id":"shop-1","repository":"acme/shop"}"#;
+        assert_eq!(document(&ended).to_string(), expected);
+    }
+
+    #[test]
+    fn the_failure_rate_counts_what_was_decided() {
+        let sample = |status| {
+            let (run_id, repository) = ("shop-1".to_owned(), "acme/shop".to_owned());
+            let fact = Fact::RunEnded { run_id, repository, status, duration: Duration::ZERO };
+            document(&fact).get("RunFailures").and_then(Value::as_u64)
+        };
+        for good in [RunStatus::Succeeded, RunStatus::Held] {
+            assert_eq!(sample(good), Some(0));
+        }
+        for bad in [RunStatus::Rejected, RunStatus::TimedOut, RunStatus::RollbackFailed] {
+            assert_eq!(sample(bad), Some(1));
+        }
+        assert_eq!(sample(RunStatus::Cancelled), None);
+    }
+
+    #[test]
+    fn a_deployment_tells_its_times_and_whether_it_was_taken_back() {
+        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Environment","Status"]],"Metrics":[{"Name":"Deployments","Unit":"Count"}]},{"Namespace":"PACT/shop","Dimensions":[["Environment"]],"Metrics":[{"Name":"LeadTime","Unit":"Milliseconds"},{"Name":"Rollbacks","Unit":"Count"}]},{"Namespace":"PACT/shop","Dimensions":[["Environment"],[]],"Metrics":[{"Name":"DeploymentDuration","Unit":"Milliseconds"}]}]},"Environment":"production","Status":"live","Deployments":1,"LeadTime":90000,"Rollbacks":0,"DeploymentDuration":90000,"run_id":"shop-1","repository":"acme/shop"}"#;
+        assert_eq!(deployment(Some(DeploymentStatus::Live)).to_string(), expected);
+        let back = deployment(Some(DeploymentStatus::RolledBack));
+        assert_eq!([&back["Rollbacks"], &back["RollbackDuration"]], [1, 90_000]);
+        assert_eq!(back.get("LeadTime"), None);
+    }
+
+    #[test]
+    fn what_was_never_in_effect_is_no_sample_of_the_change_failure_rate() {
+        for (status, name) in [(Some(DeploymentStatus::Failed), "failed"), (None, "unfinished")] {
+            let document = deployment(status);
+            assert_eq!((&document["Status"], document.get("Rollbacks")), (&json!(name), None));
+        }
+        // A directive without a metric is refused by CloudWatch.
+        let unfinished = deployment(None);
+        assert_eq!(unfinished["_aws"]["CloudWatchMetrics"].as_array().map(Vec::len), Some(1));
+    }
+}

@@ -1,0 +1,325 @@
+//! Alarms and dashboards watch what there is: each metric is one that the code emits, or that AWS
+//! does for a resource of the template; and each alarm reaches the notify agent with an intent that
+//! it understands.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what a test cannot read is a failed test"
+)]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use local_template::{Context, Stack, Target, Watching};
+use pact_agent::metrics::Fact;
+use pact_contract::{
+    IntentEnvelope, RunStatus, StageStatus, actions::Notify, run::DeploymentStatus,
+    settings::ENVIRONMENTS,
+};
+use serde_json::{Value, json};
+
+const TEMPLATE: &str = include_str!("../../infra/template.yaml");
+const ALARM: &str = "AWS::CloudWatch::Alarm";
+
+/// Metrics that AWS emits, with the dimension and the unit that its documentation names.
+const AWS: &[(&str, &str, &str, &str)] = &[
+    ("AWS/States", "ExecutionsStarted", "StateMachineArn", "Count"),
+    ("AWS/States", "ExecutionsSucceeded", "StateMachineArn", "Count"),
+    ("AWS/States", "ExecutionsFailed", "StateMachineArn", "Count"),
+    ("AWS/States", "ExecutionsTimedOut", "StateMachineArn", "Count"),
+    ("AWS/States", "ExecutionsAborted", "StateMachineArn", "Count"),
+    ("AWS/States", "ExecutionTime", "StateMachineArn", "Milliseconds"),
+    ("AWS/ApiGateway", "Count", "ApiId", "Count"),
+    ("AWS/ApiGateway", "4xx", "ApiId", "Count"),
+    ("AWS/ApiGateway", "5xx", "ApiId", "Count"),
+    ("AWS/ApiGateway", "Latency", "ApiId", "Milliseconds"),
+    ("AWS/Lambda", "Duration", "FunctionName", "Milliseconds"),
+    ("AWS/Lambda", "Errors", "FunctionName", "Count"),
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "Count"),
+];
+
+/// What the thresholds of the alert rules are in: a number of the metric's unit, or a share.
+const RULES: &[(&str, &str, f64)] = &[
+    ("PipelineFailureAlarm", "Count", 0.1),
+    ("LongDeploymentAlarm", "Milliseconds", 20.0 * 60.0 * 1_000.0),
+    ("ApiErrorAlarm", "percent", 5.0),
+    ("ApiLatencyAlarm", "Milliseconds", 500.0),
+    ("WatchFailureAlarm", "Count", 0.0),
+    ("FailureQueueAlarm", "Count", 0.0),
+];
+
+fn stack() -> Stack {
+    let context = Context {
+        parameters: BTreeMap::new(),
+        region: "us-east-1".to_owned(),
+        account: "123456789012".to_owned(),
+        stack_name: "shop-pipeline".to_owned(),
+    };
+    local_template::load(TEMPLATE, Path::new("infra/template.yaml"), &context)
+        .unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+/// One time series, or a family of them: its unit follows from it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Metric {
+    namespace: String,
+    name: String,
+    /// Values are none where a search finds them all.
+    dimensions: BTreeMap<String, Option<String>>,
+}
+
+/// Everything that the code may emit, with its unit, in the namespace of this stack.
+fn emitted(stack: &Stack) -> BTreeMap<Metric, String> {
+    let keeper = stack.functions.iter().find(|f| f.logical_id == "RunKeeperFunction");
+    let namespace = &keeper.expect("the run keeper").environment["PACT_METRICS_NAMESPACE"];
+    let (run_id, repository) = ("shop-1".to_owned(), "acme/shop".to_owned());
+    let duration = Duration::from_secs(1);
+    let mut facts =
+        vec![Fact::RunStarted { run_id: run_id.clone(), repository: repository.clone() }];
+    for status in [RunStatus::Succeeded, RunStatus::Failed] {
+        let (run_id, repository) = (run_id.clone(), repository.clone());
+        facts.push(Fact::RunEnded { run_id, repository, status, duration });
+    }
+    for environment in ENVIRONMENTS {
+        for status in [DeploymentStatus::Live, DeploymentStatus::RolledBack] {
+            facts.push(Fact::Deployment {
+                run_id: run_id.clone(),
+                repository: repository.clone(),
+                environment,
+                status: Some(status),
+                duration: Some(duration),
+                rollback: (status == DeploymentStatus::RolledBack).then_some(duration),
+                lead_time: (status == DeploymentStatus::Live).then_some(duration),
+            });
+        }
+    }
+    for (status, error) in
+        [(StageStatus::Passed, None), (StageStatus::Error, Some("ERR_TOOL_FAILED"))]
+    {
+        facts.push(Fact::Action {
+            agent: "test-agent",
+            action: Some("tests.run_unit"),
+            status,
+            error,
+            duration,
+            run_id: None,
+        });
+    }
+    let mut metrics = BTreeMap::new();
+    for fact in facts {
+        let document = fact.document(namespace, Timestamp::now());
+        for directive in items(&document["_aws"]["CloudWatchMetrics"]) {
+            for names in items(&directive["Dimensions"]) {
+                let dimension = |name: &Value| {
+                    let name = text(name);
+                    (name.to_owned(), document[name].as_str().map(str::to_owned))
+                };
+                let dimensions: BTreeMap<_, _> = items(names).iter().map(dimension).collect();
+                for metric in items(&directive["Metrics"]) {
+                    let name = text(&metric["Name"]).to_owned();
+                    let namespace = text(&directive["Namespace"]).to_owned();
+                    let dimensions = dimensions.clone();
+                    metrics.insert(
+                        Metric { namespace, name, dimensions },
+                        text(&metric["Unit"]).to_owned(),
+                    );
+                }
+            }
+        }
+    }
+    metrics
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}"))
+}
+
+/// The unit of a metric; panics when nobody emits it.
+fn unit(stack: &Stack, emitted: &BTreeMap<Metric, String>, metric: &Metric, who: &str) -> String {
+    if !metric.namespace.starts_with("AWS/") {
+        let found = emitted.iter().find(|(own, _)| {
+            own.namespace == metric.namespace
+                && own.name == metric.name
+                && own.dimensions.keys().eq(metric.dimensions.keys())
+                && metric
+                    .dimensions
+                    .iter()
+                    .all(|(name, value)| value.is_none() || own.dimensions.get(name) == Some(value))
+        });
+        let known = found.unwrap_or_else(|| panic!("{who}: nobody emits {metric:?}"));
+        return known.1.clone();
+    }
+    let (name, value) = metric.dimensions.first_key_value().expect("a dimension");
+    let known = AWS.iter().find(|(namespace, metric_name, dimension, _)| {
+        *namespace == metric.namespace && *metric_name == metric.name && dimension == name
+    });
+    let known = known.unwrap_or_else(|| panic!("{who}: AWS does not emit {metric:?}"));
+    assert_eq!(metric.dimensions.len(), 1, "{who}: {metric:?}");
+    let value = value.as_deref().expect("a value");
+    let exists = match name.as_str() {
+        "StateMachineArn" => stack.state_machines.iter().any(|m| m.arn == value),
+        "FunctionName" => stack.functions.iter().any(|f| f.name == value),
+        "ApiId" => value == "api",
+        "QueueName" => value == "shop-pipeline-FailureQueue",
+        _ => false,
+    };
+    assert!(exists, "{who}: no resource of the template is {name} {value}");
+    known.3.to_owned()
+}
+
+/// The metrics that an alarm compares or computes with.
+fn metrics(alarm: &Value) -> Vec<(Metric, &Value)> {
+    let of = |value: &'_ Value| Metric {
+        namespace: text(&value["Namespace"]).to_owned(),
+        name: text(&value["MetricName"]).to_owned(),
+        dimensions: items(&value["Dimensions"])
+            .iter()
+            .map(|d| (text(&d["Name"]).to_owned(), Some(text(&d["Value"]).to_owned())))
+            .collect(),
+    };
+    if alarm.get("MetricName").is_some() {
+        return vec![(of(alarm), alarm)];
+    }
+    let several = items(&alarm["Metrics"]).iter();
+    several.filter_map(|m| m.get("MetricStat")).map(|stat| (of(&stat["Metric"]), stat)).collect()
+}
+
+fn stat_of(alarm: &Value) -> Option<&str> {
+    alarm.get("Statistic").and_then(Value::as_str)
+}
+
+fn alarms(stack: &Stack) -> Vec<&Watching> {
+    stack.watching.iter().filter(|w| w.kind == ALARM).collect()
+}
+
+#[test]
+fn every_alarm_is_on_metrics_that_are_emitted_in_the_unit_of_its_threshold() {
+    let stack = stack();
+    let emitted = emitted(&stack);
+    let known: BTreeSet<&str> = alarms(&stack).iter().map(|a| a.logical_id.as_str()).collect();
+    assert_eq!(known, RULES.iter().map(|(id, ..)| *id).collect());
+    for alarm in alarms(&stack) {
+        let who = alarm.logical_id.as_str();
+        let (_, measure, threshold) = RULES.iter().find(|(id, ..)| *id == who).expect("a rule");
+        let properties = &alarm.properties;
+        let number = properties["Threshold"].as_f64().or_else(|| {
+            properties["Threshold"].as_str().and_then(|threshold| threshold.parse().ok())
+        });
+        assert_eq!(number, Some(*threshold), "{who}");
+        let metrics = metrics(properties);
+        assert!(!metrics.is_empty(), "{who} watches nothing");
+        let units: BTreeSet<String> = metrics
+            .iter()
+            .map(|(metric, stat)| {
+                let unit = unit(&stack, &emitted, metric, who);
+                // A unit that is named selects: another finds no samples.
+                assert!(stat.get("Unit").is_none_or(|own| *own == json!(unit)), "{who}: {stat}");
+                unit
+            })
+            .collect();
+        if stat_of(properties) == Some("Average") {
+            // An average of samples that are 0 or 1 is a share.
+            assert!((0.0..1.0).contains(threshold), "{who}");
+        }
+        // A share in percent is computed from counts.
+        let expected = if *measure == "percent" { "Count" } else { measure };
+        assert_eq!(units, BTreeSet::from([expected.to_owned()]), "{who}");
+    }
+}
+
+#[test]
+fn every_function_has_the_namespace_that_alarms_are_in() {
+    let stack = stack();
+    for function in &stack.functions {
+        let namespace = function.environment.get("PACT_METRICS_NAMESPACE").map(String::as_str);
+        assert_eq!(namespace, Some("PACT/shop-pipeline"), "{}", function.logical_id);
+    }
+}
+
+#[test]
+fn every_alarm_reaches_the_notify_agent_with_an_intent_that_it_understands() {
+    let stack = stack();
+    let raised = |arn: &str, state: &str| {
+        let event = json!({
+            "source": "aws.cloudwatch", "detail-type": "CloudWatch Alarm State Change",
+            "resources": [arn], "detail": { "state": { "value": state } },
+        });
+        let mut rules = stack.rules.iter();
+        rules.find(|rule| rule.enabled && local_template::matches(&rule.pattern, &event))
+    };
+    for alarm in alarms(&stack) {
+        let arn = alarm.arn.as_deref().expect("an alarm has an ARN");
+        let rule = raised(arn, "ALARM").unwrap_or_else(|| panic!("{arn} reaches nobody"));
+        assert_eq!(rule.target, Target::Function("NotifyAgentFunction".to_owned()));
+        assert!(raised(arn, "OK").is_none(), "{arn}");
+        // Nothing else has to be reached; who turned them off reaches nobody.
+        assert_ne!(alarm.properties.get("ActionsEnabled"), Some(&json!(false)));
+    }
+    let rule = stack.watching.iter().find(|w| w.logical_id == "AlarmRule").expect("the rule");
+    let template = rule.properties.pointer("/Targets/0/InputTransformer/InputTemplate");
+    let filled = text(template.expect("a template"))
+        .replace("<id>", "8f0c6a52-0a4e-4f5f-9f3c-1f9b3f9c1c11")
+        .replace("<time>", "2026-01-01T00:00:00Z")
+        .replace("<alarm>", "shop-pipeline-long-deployment-alarm");
+    let intent: IntentEnvelope = serde_json::from_str(&filled).expect("an intent");
+    assert_eq!(intent.intent.action, "notify.slack_team");
+    let parameters = Value::Object(intent.intent.parameters);
+    let notify: Notify = serde_json::from_value(parameters).expect("what to tell");
+    assert!(notify.settings.slack.is_some());
+    let told = serde_json::to_string(&notify.outcome).expect("JSON");
+    assert!(told.contains("shop-pipeline-long-deployment-alarm"), "{told}");
+}
+
+/// Metrics of a widget: rows of namespace, name, then dimensions with their values; or a search.
+fn widget_metric(row: &Value) -> Option<Metric> {
+    if let Some(expression) = row[0].get("expression").map(text) {
+        let (_, rest) = expression.split_once("SEARCH('{")?;
+        let (schema, rest) = rest.split_once('}').expect("a schema");
+        let mut names = schema.split(',').map(|name| name.trim_matches('"').to_owned());
+        let namespace = names.next().expect("a namespace");
+        let name = rest.split('"').nth(1).expect("a metric").to_owned();
+        return Some(Metric { namespace, name, dimensions: names.map(|n| (n, None)).collect() });
+    }
+    let texts: Vec<&str> = items(row).iter().filter_map(Value::as_str).collect();
+    let [namespace, name, dimensions @ ..] = &texts[..] else { panic!("not a metric: {row}") };
+    let (namespace, name) = ((*namespace).to_owned(), (*name).to_owned());
+    let pairs = dimensions.chunks_exact(2);
+    assert!(pairs.remainder().is_empty(), "a dimension without a value: {row}");
+    let dimensions = pairs.map(|p| (p[0].to_owned(), Some(p[1].to_owned()))).collect();
+    Some(Metric { namespace, name, dimensions })
+}
+
+#[test]
+fn the_dashboard_shows_what_is_emitted_and_every_alarm() {
+    let stack = stack();
+    let emitted = emitted(&stack);
+    let dashboard = stack.watching.iter().find(|w| w.kind == "AWS::CloudWatch::Dashboard");
+    let body = text(&dashboard.expect("a dashboard").properties["DashboardBody"]);
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    let mut shown = BTreeSet::new();
+    for widget in items(&body["widgets"]) {
+        let properties = &widget["properties"];
+        let who = text(&properties["title"]);
+        for row in items(&properties["metrics"]) {
+            let Some(metric) = widget_metric(row) else { continue };
+            unit(&stack, &emitted, &metric, who);
+            shown.insert(metric.name);
+        }
+        if widget["type"] == "alarm" {
+            let arns: BTreeSet<&str> = items(&properties["alarms"]).iter().map(text).collect();
+            let all = alarms(&stack).into_iter().filter_map(|a| a.arn.as_deref()).collect();
+            assert_eq!(arns, all);
+        }
+    }
+    let unseen: Vec<_> = emitted.keys().filter(|m| !shown.contains(&m.name)).collect();
+    assert!(unseen.is_empty(), "emitted, and nowhere to be seen: {unseen:#?}");
+}

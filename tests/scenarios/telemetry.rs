@@ -1,0 +1,99 @@
+//! What a run leaves in the logs: lines that say whose they are, one trace, and the metrics.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pact_e2e::{Repo, Stack, wait_for};
+use serde_json::{Value, json};
+
+use crate::text;
+
+/// Every JSON line of every function, with the function.
+fn lines(stack: &Stack) -> Vec<(String, Value)> {
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir(stack.data().join("logs")).expect("logs").flatten() {
+        let function = entry.path().file_stem().expect("a name").to_string_lossy().into_owned();
+        let log = std::fs::read_to_string(entry.path()).expect("a log");
+        for line in log.lines() {
+            // The rest is what the platform writes itself.
+            let platform = ["START ", "END ", "REPORT "].iter().any(|word| line.starts_with(word));
+            assert!(platform || line.starts_with('{'), "{function}: not JSON: {line}");
+            if !platform {
+                lines.push((function.clone(), serde_json::from_str(line).expect("JSON")));
+            }
+        }
+    }
+    lines
+}
+
+/// Names of the metrics of a line.
+fn metrics(line: &Value) -> Vec<&str> {
+    let directives = line.pointer("/_aws/CloudWatchMetrics").and_then(Value::as_array);
+    let metrics = directives.into_iter().flatten().flat_map(|directive| {
+        assert_eq!(directive["Namespace"], "PACT/pact");
+        directive["Metrics"].as_array().into_iter().flatten()
+    });
+    metrics.map(|metric| text(metric, "/Name")).collect()
+}
+
+#[test]
+fn a_run_can_be_followed_through_every_log_and_is_counted() {
+    let (stack, repo) = (Stack::new(), Repo::shop());
+    repo.write("app.py", "def total(items):\n    return 3\n");
+    repo.commit("Count differently");
+    let running = stack.up().0;
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!(code, Some(0), "{report:#}");
+    let id = text(&report, "/run_id").to_owned();
+    let of_run = || -> Vec<(String, Value)> {
+        let lines = lines(&stack);
+        lines.into_iter().filter(|(_, line)| line["run_id"] == json!(id)).collect()
+    };
+    let lines = wait_for("the end to be counted", 30, || {
+        let lines = of_run();
+        lines.iter().any(|(_, line)| metrics(line).contains(&"RunsEnded")).then_some(lines)
+    });
+    drop(running);
+
+    let mut traces: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut counted: BTreeMap<&str, usize> = BTreeMap::new();
+    for (function, line) in &lines {
+        for name in ["request_id", "trace_id", "agent", "action", "attempt"] {
+            assert!(line.get(name).is_some_and(|v| !v.is_null()), "{function}: no {name}: {line}");
+        }
+        traces.entry(function).or_default().insert(text(line, "/trace_id"));
+        for metric in metrics(line) {
+            assert!(line[metric].is_u64(), "{function}: {metric} has no value: {line}");
+            *counted.entry(metric).or_default() += 1;
+        }
+    }
+
+    // EventBridge begins a trace of its own for the run keeper; the rest is that of the webhook.
+    traces.remove("RunKeeperFunction");
+    traces.remove("DashboardFunction");
+    let functions: BTreeSet<&str> = traces.keys().copied().collect();
+    let expected = ["Gateway", "CodeAgent", "TestAgent", "SecurityAgent", "QualityAgent"];
+    let expected = expected.iter().chain(&["DeployAgent", "MonitorAgent", "NotifyAgent"]);
+    let expected: Vec<String> = expected.map(|name| format!("{name}Function")).collect();
+    assert_eq!(functions, expected.iter().map(String::as_str).collect());
+    let all: BTreeSet<&str> = traces.values().flatten().copied().collect();
+    assert_eq!(all.len(), 1, "{traces:#?}");
+
+    for (metric, times) in [
+        ("RunsStarted", 1),
+        ("RunsEnded", 1),
+        ("RunDuration", 1),
+        ("RunFailures", 1),
+        ("Deployments", 2),
+        ("DeploymentDuration", 2),
+        ("LeadTime", 2),
+        ("Rollbacks", 2),
+    ] {
+        assert_eq!(counted.get(metric), Some(&times), "{metric}: {counted:#?}");
+    }
+    assert_eq!(counted.get("Actions"), counted.get("ActionDuration"));
+    let stages = report["stages"].as_array().map_or(0, Vec::len);
+    assert!(counted["Actions"] >= stages, "{counted:#?} of {stages} stages");
+
+    // From the execution back to the page: its input says where that is.
+    assert!(text(&report, "/url").ends_with(&format!("/runs/{id}")), "{report:#}");
+}
