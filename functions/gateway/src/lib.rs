@@ -59,7 +59,7 @@ impl From<&Services> for Ports {
             recorder: Arc::clone(&services.store) as _,
             environments: Arc::clone(&services.store) as _,
             callbacks: Arc::clone(&services.store) as _,
-            executions: Arc::clone(&services.executions) as _,
+            executions: services.executions(),
         }
     }
 }
@@ -81,7 +81,7 @@ pub struct Gateway {
 /// When the environment is not valid, or the Lambda Runtime API cannot be reached.
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
-    let services = Services::from_env().await?;
+    let services = Services::from_env()?;
     let gateway =
         Gateway { ports: Ports::from(&services), config: Config::from_env()?, agents: registry() };
     lambda_http::run(router(gateway)).await
@@ -93,7 +93,7 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
 /// When the environment is not valid, or the Lambda Runtime API cannot be reached.
 pub async fn serve_run_keeper() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
-    let ports = Ports::from(&Services::from_env().await?);
+    let ports = Ports::from(&Services::from_env()?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let ports = ports.clone();
         async move {

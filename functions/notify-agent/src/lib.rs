@@ -13,7 +13,7 @@ mod slack;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use pact_agent::{Agent, AgentError, Call, Outcome, ports::Outbox};
@@ -28,19 +28,26 @@ pub const CAPABILITIES: &[Capability] = pact_contract::agents::NOTIFY;
 pub struct NotifyAgent {
     config: Config,
     outbox: Arc<dyn Outbox>,
-    client: reqwest::Client,
+    client: OnceLock<reqwest::Client>,
 }
 
 impl NotifyAgent {
     /// An agent with these channels.
-    ///
-    /// # Errors
-    /// When no HTTP client can be made.
-    pub fn new(config: Config, outbox: Arc<dyn Outbox>) -> Result<Self, AgentError> {
+    #[must_use]
+    pub fn new(config: Config, outbox: Arc<dyn Outbox>) -> Self {
+        Self { config, outbox, client: OnceLock::new() }
+    }
+
+    /// The client of all channels. It reads the machine's root certificates, so it is made when
+    /// the first message is sent.
+    fn client(&self) -> Result<&reqwest::Client, AgentError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         let client = http::client().map_err(|error| {
             AgentError::internal("cannot make an HTTP client").caused_by(error.without_url())
         })?;
-        Ok(Self { config, outbox, client })
+        Ok(self.client.get_or_init(|| client))
     }
 }
 
@@ -77,8 +84,9 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     for fault in config.faults() {
         tracing::info!(fault, "a channel is not configured");
     }
-    let services = pact_aws::Services::from_env().await?;
-    let recording = services.recording();
+    let services = pact_aws::Services::from_env()?;
+    let artifacts = services.artifacts()?;
+    let recording = services.recording(&artifacts);
     let outbox: Arc<dyn Outbox> = services.store;
-    pact_agent::serve(NotifyAgent::new(config, outbox)?, recording).await
+    pact_agent::serve(NotifyAgent::new(config, outbox), recording).await
 }

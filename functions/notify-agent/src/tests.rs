@@ -140,7 +140,7 @@ impl World {
             IntentEnvelope::new("pact.pipeline", Timestamp::now(), action, parameters, context);
         let intent = serde_json::to_value(intent).expect("serialises");
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
-        let agent = NotifyAgent::new(self.config.clone(), self.memory.clone() as _)?;
+        let agent = NotifyAgent::new(self.config.clone(), self.memory.clone() as _);
         let answer = adapter::handle(&agent, &self.memory.recording(), intent, deadline).await?;
         let answer: ResponseEnvelope = serde_json::from_value(answer).expect("a response");
         let record = serde_json::from_value(answer.response.output.clone()).expect("a record");

@@ -8,6 +8,8 @@ mod artifacts;
 mod config;
 mod error;
 mod executions;
+mod http;
+mod sdk;
 mod services;
 mod store;
 
