@@ -91,6 +91,11 @@ impl Stack {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        // A relative folder is meant from the repository, where the tests are started.
+        if let Some(packages) = std::env::var_os("PACT_PACKAGES").filter(|p| !p.is_empty()) {
+            let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+            command.env("PACT_PACKAGES", repository.join(packages));
+        }
         command
     }
 
