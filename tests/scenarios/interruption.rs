@@ -1,6 +1,6 @@
 //! Runs that are interrupted go on.
 
-use pact_e2e::{Repo, Running, Stack, wait_for};
+use pact_e2e::{Repo, Running, Stack, serves, wait_for};
 use serde_json::Value;
 
 use crate::{get, text};
@@ -75,11 +75,12 @@ fn kill_9_in_the_middle_then_up_goes_on() {
     let (stack, repo) = (Stack::new(), Repo::shop());
     let (running, gate) = waiting_run(&stack, &repo);
     let children = running.functions("TestAgentFunction");
+    assert!(!children.is_empty(), "the tests run in a process of their own");
     running.signal("KILL");
     let killed = running.wait();
     assert_eq!(killed.code, None, "{killed:?}");
     wait_for("the functions die with their host", 10, || {
-        children.iter().all(|pid| !is_function(*pid)).then_some(())
+        children.iter().all(|pid| !serves(*pid, "TestAgentFunction")).then_some(())
     });
     std::fs::write(&gate, "open").expect("the gate opens");
     ends_well(&stack, &repo);
@@ -107,9 +108,4 @@ fn a_run_that_is_cancelled_ends_at_once_and_deploys_nothing() {
     assert_eq!((ended.code, text(&report, "/status")), (Some(1), "cancelled"), "{report:#}");
     assert!(text(&report, "/reason").contains("wrong branch"), "{report:#}");
     crate::nothing_deployed(&report);
-}
-
-fn is_function(pid: u32) -> bool {
-    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&line).contains("function")
 }

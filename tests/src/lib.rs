@@ -10,7 +10,7 @@
 mod pactctl;
 mod repo;
 
-pub use pactctl::{Finished, Running, Stack, binary, send_signal};
+pub use pactctl::{Finished, Running, Stack, binary, send_signal, serves};
 pub use repo::Repo;
 
 use std::time::{Duration, Instant};

@@ -101,6 +101,11 @@ impl Stack {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        // A relative folder is meant from the repository, where the tests are started.
+        if let Some(packages) = std::env::var_os("PACT_PACKAGES").filter(|p| !p.is_empty()) {
+            let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+            command.env("PACT_PACKAGES", repository.join(packages));
+        }
         command
     }
 
@@ -225,14 +230,7 @@ impl Running {
     /// Child processes of this one that serve `function`.
     #[must_use]
     pub fn functions(&self, function: &str) -> Vec<u32> {
-        children(self.pid())
-            .into_iter()
-            .filter(|pid| {
-                let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-                let line = String::from_utf8_lossy(&line).replace('\0', " ");
-                line.contains("function ") && line.contains(function)
-            })
-            .collect()
+        children(self.pid()).into_iter().filter(|pid| serves(*pid, function)).collect()
     }
 }
 
@@ -250,6 +248,17 @@ impl Drop for Running {
 pub fn send_signal(pid: u32, name: &str) {
     let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
     assert!(status.expect("kill runs").success(), "no process {pid}");
+}
+
+/// Whether a process serves `function`: its program may be pactctl or one from a package, but both
+/// are told its name.
+#[must_use]
+pub fn serves(pid: u32, function: &str) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|variable| {
+        let name = variable.strip_prefix(b"AWS_LAMBDA_FUNCTION_NAME=");
+        name.is_some_and(|name| String::from_utf8_lossy(name).contains(function))
+    })
 }
 
 /// Child processes, by the parent that `/proc` names.

@@ -76,7 +76,8 @@ impl Agent for CodeAgent {
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
     let config = Config::from_env()?;
-    let services = pact_aws::Services::from_env().await?;
-    let agent = CodeAgent::new(config, Arc::clone(&services.artifacts), services.secrets());
-    pact_agent::serve(agent, services.recording()).await
+    let services = pact_aws::Services::from_env()?;
+    let artifacts = services.artifacts()?;
+    let agent = CodeAgent::new(config, Arc::clone(&artifacts), services.secrets());
+    pact_agent::serve(agent, services.recording(&artifacts)).await
 }

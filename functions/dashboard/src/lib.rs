@@ -37,6 +37,6 @@ pub fn router_at(reader: Arc<dyn RunReader>, now: fn() -> Timestamp) -> Router {
 /// When the environment is not set up, or the Lambda Runtime API cannot be reached.
 pub async fn serve() -> Result<(), lambda_http::Error> {
     pact_agent::telemetry::init();
-    let services = pact_aws::Services::from_env().await?;
+    let services = pact_aws::Services::from_env()?;
     lambda_http::run(router(services.store)).await
 }

@@ -169,9 +169,10 @@ impl Agent for DeployAgent {
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
     let config = Config::read(|name| std::env::var(name).ok())?;
-    let services = pact_aws::Services::from_env().await?;
-    let recording = services.recording();
+    let services = pact_aws::Services::from_env()?;
+    let artifacts = services.artifacts()?;
+    let recording = services.recording(&artifacts);
     let store: Arc<dyn Environments> = services.store;
-    let agent = DeployAgent::new(config, store, services.artifacts);
+    let agent = DeployAgent::new(config, store, artifacts);
     pact_agent::serve(agent, recording).await
 }

@@ -74,7 +74,7 @@ impl From<&Services> for Ports {
             log: Arc::clone(&services.store) as _,
             environments: Arc::clone(&services.store) as _,
             callbacks: Arc::clone(&services.store) as _,
-            executions: Arc::clone(&services.executions) as _,
+            executions: services.executions(),
             metrics: Arc::clone(&services.metrics),
             secrets: services.secrets(),
         }
@@ -98,7 +98,7 @@ pub struct Gateway {
 /// When the environment is not valid, or the Lambda Runtime API cannot be reached.
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let services = Services::from_env().await?;
+    let services = Services::from_env()?;
     let gateway =
         Gateway { ports: Ports::from(&services), config: Config::from_env()?, agents: registry() };
     lambda_http::run(router(gateway)).await
@@ -110,7 +110,7 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
 /// When the environment is not valid, or the Lambda Runtime API cannot be reached.
 pub async fn serve_run_keeper() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let ports = Ports::from(&Services::from_env().await?);
+    let ports = Ports::from(&Services::from_env()?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let ports = ports.clone();
         let span = telemetry::invocation("run-keeper", &event.context);

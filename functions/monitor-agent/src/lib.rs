@@ -56,7 +56,8 @@ impl Agent for MonitorAgent {
 /// When the environment is not set up, or the Lambda Runtime API cannot be reached.
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
-    let services = pact_aws::Services::from_env().await?;
+    let services = pact_aws::Services::from_env()?;
+    let artifacts = services.artifacts()?;
     let agent = MonitorAgent::new(Config::from_env());
-    pact_agent::serve(agent, services.recording()).await
+    pact_agent::serve(agent, services.recording(&artifacts)).await
 }

@@ -280,7 +280,7 @@ impl Work<'_> {
             .map_err(|_| AgentError::internal("cannot make an address below PACT_JIRA_URL"))?;
         Ok(self
             .agent
-            .client
+            .client()?
             .request(method, url)
             .basic_auth(&self.jira.user, Some(&self.jira.token))
             .header(reqwest::header::ACCEPT, "application/json"))

@@ -13,7 +13,7 @@ mod slack;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use pact_agent::{Agent, AgentError, Call, Outcome, ports::Outbox, secrets::Secrets};
@@ -31,23 +31,18 @@ pub struct NotifyAgent {
     variables: Variables,
     secrets: Arc<dyn Secrets>,
     outbox: Arc<dyn Outbox>,
-    client: reqwest::Client,
+    client: OnceLock<reqwest::Client>,
 }
 
 impl NotifyAgent {
     /// An agent whose channels are set up by these variables and secrets.
-    ///
-    /// # Errors
-    /// When no HTTP client can be made.
+    #[must_use]
     pub fn new(
         variables: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         secrets: Arc<dyn Secrets>,
         outbox: Arc<dyn Outbox>,
-    ) -> Result<Self, AgentError> {
-        let client = http::client().map_err(|error| {
-            AgentError::internal("cannot make an HTTP client").caused_by(error.without_url())
-        })?;
-        Ok(Self { variables: Box::new(variables), secrets, outbox, client })
+    ) -> Self {
+        Self { variables: Box::new(variables), secrets, outbox, client: OnceLock::new() }
     }
 
     /// The channels as they are now set up, as far as this one secret says.
@@ -58,6 +53,18 @@ impl NotifyAgent {
             Some(secret) => Ok(secret.reveal().to_owned()),
             None => Err(self.secrets.missing(name)),
         }))
+    }
+
+    /// The client of all channels. It reads the machine's root certificates, so it is made when
+    /// the first message is sent.
+    fn client(&self) -> Result<&reqwest::Client, AgentError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = http::client().map_err(|error| {
+            AgentError::internal("cannot make an HTTP client").caused_by(error.without_url())
+        })?;
+        Ok(self.client.get_or_init(|| client))
     }
 }
 
@@ -90,9 +97,10 @@ impl Agent for NotifyAgent {
 /// Wrong configuration, or a Lambda Runtime API that cannot be reached.
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
-    let services = pact_aws::Services::from_env().await?;
-    let recording = services.recording();
+    let services = pact_aws::Services::from_env()?;
+    let artifacts = services.artifacts()?;
+    let recording = services.recording(&artifacts);
     let secrets = services.secrets();
-    let agent = NotifyAgent::new(|name| std::env::var(name).ok(), secrets, services.store)?;
+    let agent = NotifyAgent::new(|name| std::env::var(name).ok(), secrets, services.store);
     pact_agent::serve(agent, recording).await
 }

@@ -32,8 +32,9 @@ pub(crate) async fn notify(agent: &NotifyAgent, call: &Call) -> Result<Outcome, 
         Ok(url) => url,
         Err(reason) => return delivery.skip(&reason).await,
     };
+    let client = agent.client()?;
     let unsure = delivery.claim().await?;
-    let request = agent.client.post(url).json(&render(&delivery.message));
+    let request = client.post(url).json(&render(&delivery.message));
     let answer = match http::send(call, "Slack", request).await {
         Ok(answer) => answer,
         Err(fault) => return Err(delivery.interrupted(fault).await),

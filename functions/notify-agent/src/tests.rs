@@ -155,7 +155,7 @@ impl World {
             move |name| variables.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()),
             self.memory.clone() as _,
             self.memory.clone() as _,
-        )?;
+        );
         let answer = adapter::handle(&agent, &self.memory.recording(), intent, deadline).await?;
         let answer: ResponseEnvelope = serde_json::from_value(answer).expect("a response");
         let record = serde_json::from_value(answer.response.output.clone()).expect("a record");

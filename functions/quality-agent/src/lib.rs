@@ -70,9 +70,10 @@ impl Agent for QualityAgent {
 /// When the environment is not set up, or the Lambda Runtime API cannot be reached.
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
-    let services = pact_aws::Services::from_env().await?;
-    let agent = QualityAgent::new(Arc::clone(&services.artifacts));
-    pact_agent::serve(agent, services.recording()).await
+    let services = pact_aws::Services::from_env()?;
+    let artifacts = services.artifacts()?;
+    let agent = QualityAgent::new(Arc::clone(&artifacts));
+    pact_agent::serve(agent, services.recording(&artifacts)).await
 }
 
 #[cfg(test)]

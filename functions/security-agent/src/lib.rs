@@ -35,11 +35,9 @@ pub struct SecurityAgent {
 
 impl SecurityAgent {
     /// The agent; nothing is read or asked before the first action.
-    ///
-    /// # Errors
-    /// `ERR_INTERNAL` when no HTTP client can be made.
-    pub fn new(artifacts: Arc<dyn Artifacts>, config: Config) -> Result<Self, AgentError> {
-        Ok(Self { artifacts, advisories: Advisories::new(config)? })
+    #[must_use]
+    pub fn new(artifacts: Arc<dyn Artifacts>, config: Config) -> Self {
+        Self { artifacts, advisories: Advisories::new(config) }
     }
 }
 
@@ -77,9 +75,10 @@ impl Agent for SecurityAgent {
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
     let config = Config::from_env()?;
-    let services = pact_aws::Services::from_env().await?;
-    let agent = SecurityAgent::new(Arc::clone(&services.artifacts), config)?;
-    pact_agent::serve(agent, services.recording()).await
+    let services = pact_aws::Services::from_env()?;
+    let artifacts = services.artifacts()?;
+    let agent = SecurityAgent::new(Arc::clone(&artifacts), config);
+    pact_agent::serve(agent, services.recording(&artifacts)).await
 }
 
 #[cfg(test)]

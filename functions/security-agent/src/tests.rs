@@ -52,7 +52,7 @@ impl Bench {
 
     async fn act(&self, action: &str) -> Result<ResponseEnvelope, AgentError> {
         let artifacts: Arc<dyn Artifacts> = self.memory.clone();
-        let agent = SecurityAgent::new(artifacts, self.config.clone()).expect("an agent");
+        let agent = SecurityAgent::new(artifacts, self.config.clone());
         let intent = json!({
             "version": "0.1.0",
             "intent": {

@@ -75,7 +75,8 @@ impl Agent for TestAgent {
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
     let config = Config::from_env()?;
-    let services = pact_aws::Services::from_env().await?;
-    let agent = TestAgent::new(Arc::clone(&services.artifacts), config);
-    pact_agent::serve(agent, services.recording()).await
+    let services = pact_aws::Services::from_env()?;
+    let artifacts = services.artifacts()?;
+    let agent = TestAgent::new(Arc::clone(&artifacts), config);
+    pact_agent::serve(agent, services.recording(&artifacts)).await
 }

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use pact_agent::AgentError;
 use reqwest::{RequestBuilder, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -64,13 +63,12 @@ struct Failure {
 }
 
 impl Client {
-    pub(crate) fn new(config: &Config) -> Result<Self, AgentError> {
+    pub(crate) fn new(config: &Config) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .timeout(config.osv_timeout)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("pact-security-agent/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|e| AgentError::internal("cannot make an HTTP client").caused_by(e))?;
+            .build()?;
         Ok(Self { http, url: config.osv_url.clone(), timeout: config.osv_timeout })
     }
 

@@ -9,10 +9,9 @@ pub(crate) mod version;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
-use pact_agent::AgentError;
 use tokio::{sync::OnceCell, time::Instant};
 
 use crate::config::Config;
@@ -103,14 +102,23 @@ pub(crate) struct Answer {
 /// The advisories that this installation knows: a folder, or else the OSV service.
 pub(crate) struct Advisories {
     config: Config,
-    client: Client,
+    /// Made for the first question: it reads the machine's root certificates.
+    client: OnceLock<Client>,
     index: OnceCell<Arc<Index>>,
 }
 
 impl Advisories {
-    pub(crate) fn new(config: Config) -> Result<Self, AgentError> {
-        let client = Client::new(&config)?;
-        Ok(Self { config, client, index: OnceCell::new() })
+    pub(crate) fn new(config: Config) -> Self {
+        Self { config, client: OnceLock::new(), index: OnceCell::new() }
+    }
+
+    fn client(&self) -> Result<&Client, String> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = Client::new(&self.config)
+            .map_err(|error| format!("cannot make an HTTP client: {error}"))?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// Everything known about `packages`; the reason when nobody can be asked.
@@ -137,7 +145,11 @@ impl Advisories {
             }
         }
         let budget = Instant::now() + self.config.osv_budget;
-        match self.client.about(packages, budget.min(deadline)).await {
+        let answer = match self.client() {
+            Ok(client) => client.about(packages, budget.min(deadline)).await,
+            Err(reason) => Err(reason),
+        };
+        match answer {
             Ok(answer) => Ok(answer),
             Err(reason) => {
                 reasons.push(reason);

@@ -14,11 +14,13 @@ use tracing::{
     field::{Empty, Field, Visit},
 };
 use tracing_subscriber::{
-    EnvFilter, Registry,
+    Registry,
+    filter::{LevelFilter, Targets},
     fmt::{
         FmtContext, FormatEvent, FormatFields, FormattedFields, MakeWriter,
         format::{JsonFields, Writer},
     },
+    layer::SubscriberExt as _,
     registry::LookupSpan,
 };
 
@@ -27,7 +29,9 @@ const MAX_TEXT: usize = 200;
 
 /// Installs the subscriber once; the level comes from `RUST_LOG`, `info` without it.
 pub fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Not `EnvFilter`: it brings an engine of regular expressions, for the fields of spans.
+    let filter = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     // A second call, in a test for example, keeps the first subscriber.
     if tracing::subscriber::set_global_default(subscriber(filter, io::stdout)).is_err() {
         tracing::debug!("a subscriber is installed already");
@@ -35,16 +39,17 @@ pub fn init() {
 }
 
 /// The subscriber over another writer.
-pub(crate) fn subscriber<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+pub(crate) fn subscriber<W>(filter: Targets, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(LevelFilter::TRACE)
         .fmt_fields(JsonFields::new())
         .event_format(Lines)
         .with_writer(writer)
         .finish()
+        .with(filter)
 }
 
 /// The span of one invocation of a function. [`tell`] fills in what is not known at its start. It
@@ -211,7 +216,7 @@ mod tests {
     #[test]
     fn a_metric_knows_what_the_lines_around_it_say() {
         assert!(here().is_empty());
-        let log = subscriber("error".into(), std::io::sink);
+        let log = subscriber("error".parse().unwrap(), std::io::sink);
         tracing::subscriber::with_default(log, || {
             let mut context = lambda_runtime::Context::default();
             context.request_id = "request-1".to_owned();

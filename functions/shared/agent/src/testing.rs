@@ -262,7 +262,8 @@ impl Logged {
         let alone = LOG.lock().unwrap_or_else(PoisonError::into_inner);
         let logged = Self::default();
         let writer = logged.clone();
-        let subscriber = crate::telemetry::subscriber(filter.into(), move || writer.clone());
+        let filter = filter.parse().unwrap_or_default();
+        let subscriber = crate::telemetry::subscriber(filter, move || writer.clone());
         let subscriber = tracing::subscriber::set_default(subscriber);
         (logged, LogGuard { _subscriber: subscriber, _alone: alone })
     }

@@ -11,7 +11,7 @@ use object_store::{
 use pact_agent::ports::{Artifacts, StoreError};
 use url::Url;
 
-use crate::error::unavailable;
+use crate::{error::unavailable, http::Connections};
 
 /// Longest key: S3 accepts 1024 bytes, the prefix included.
 const MAX_KEY: usize = 800;
@@ -28,7 +28,7 @@ impl ObjectArtifacts {
     ///
     /// # Errors
     /// When the folder cannot be made, or the address is of another kind.
-    pub fn open(url: &Url) -> Result<Self, StoreError> {
+    pub(crate) fn open(url: &Url, connections: &Connections) -> Result<Self, StoreError> {
         let refused = |error: &dyn std::fmt::Display| {
             unavailable(format!("cannot open the artifact store {url}: {error}"))
         };
@@ -41,6 +41,7 @@ impl ObjectArtifacts {
         let prefix = Path::from_url_path(url.path()).map_err(|error| refused(&error))?;
         let store = AmazonS3Builder::from_env()
             .with_url(url.as_str())
+            .with_http_connector(connections.clone())
             .build()
             .map_err(|error| refused(&error))?;
         Ok(Self { store: Arc::new(store), prefix })
@@ -132,7 +133,7 @@ mod tests {
     async fn a_folder_keeps_and_replaces_and_knows_what_it_has_not() {
         let folder = tempfile::tempdir().unwrap();
         let url = Url::from_directory_path(folder.path().join("data of pact")).unwrap();
-        let artifacts = ObjectArtifacts::open(&url).unwrap();
+        let artifacts = ObjectArtifacts::open(&url, &Connections::default()).unwrap();
         let key = "runs/web-0123/stages/RunUnitTests.json";
         assert!(!artifacts.exists(key).await.unwrap());
         assert_eq!(artifacts.get(key).await.unwrap(), None);
@@ -147,7 +148,7 @@ mod tests {
     async fn a_key_never_leaves_the_store() {
         let folder = tempfile::tempdir().unwrap();
         let url = Url::from_directory_path(folder.path().join("inside")).unwrap();
-        let artifacts = ObjectArtifacts::open(&url).unwrap();
+        let artifacts = ObjectArtifacts::open(&url, &Connections::default()).unwrap();
         let long = "k".repeat(2_000);
         for key in
             ["", "/", "/etc/passwd", "../x", "a/../../x", "a//b", "a/.", "a\\b", "a%2e", "ä", &long]
@@ -162,7 +163,7 @@ mod tests {
     #[test]
     fn a_bucket_with_a_prefix_is_opened_without_a_connection() {
         let url = Url::parse("s3://bucket/some/prefix").unwrap();
-        let artifacts = ObjectArtifacts::open(&url).unwrap();
+        let artifacts = ObjectArtifacts::open(&url, &Connections::default()).unwrap();
         assert_eq!(artifacts.path("a/b").unwrap().as_ref(), "some/prefix/a/b");
     }
 }

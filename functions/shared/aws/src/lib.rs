@@ -8,7 +8,9 @@ mod artifacts;
 mod config;
 mod error;
 mod executions;
+mod http;
 mod parameters;
+mod sdk;
 mod services;
 mod store;
 

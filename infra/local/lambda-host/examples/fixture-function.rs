@@ -16,8 +16,11 @@ use std::{
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    local_lambda_host::die_with_parent();
-    match std::env::var("FIXTURE_INIT").as_deref() {
+    let init = std::env::var("FIXTURE_INIT");
+    if init.as_deref() != Ok("stay") {
+        local_lambda_host::die_with_parent();
+    }
+    match init.as_deref() {
         Ok("exit") => std::process::exit(7),
         Ok("hang") => std::future::pending::<()>().await,
         _ => {}

@@ -2,26 +2,38 @@
 //! must end with it.
 #![expect(clippy::print_stdout, reason = "its output is what a test looks at")]
 
-use local_lambda_host::{FunctionSpec, Host, HostOptions, InvocationType};
+use local_lambda_host::{FunctionSpec, Host, HostOptions, InvocationType, Watcher};
 use std::{collections::BTreeMap, time::Duration};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let program = args.next().ok_or("which program?")?;
+    if program == "watch" {
+        return Ok(local_lambda_host::watch()?);
+    }
     let payload = args.next().ok_or("which payload?")?;
+    // A function that does not end by itself, with a watcher: this program again.
+    let watched = args.next().is_some();
+    let mut env = BTreeMap::new();
+    let mut options = HostOptions::default();
+    if watched {
+        env.insert("FIXTURE_INIT".to_owned(), "stay".to_owned());
+        let program = std::env::current_exe()?;
+        options.watcher = Some(Watcher { program, args: vec!["watch".to_owned()] });
+    }
     let function = FunctionSpec {
         name: "f".to_owned(),
         arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
         program: program.into(),
         args: Vec::new(),
-        env: BTreeMap::new(),
+        env,
         timeout: Duration::from_secs(60),
         memory_mb: 128,
         max_concurrency: None,
         log: None,
     };
-    let host = Host::start(HostOptions::default(), vec![function]).await?;
+    let host = Host::start(options, vec![function]).await?;
     let running = host.clone();
     let invocation = tokio::spawn(async move {
         running.invoke("f", payload.into(), InvocationType::RequestResponse).await

@@ -10,6 +10,9 @@ pub enum HostError {
     /// No port for the Runtime API.
     #[error("failed to listen for the Runtime API: {0}")]
     Listen(#[source] io::Error),
+    /// The process that ends the functions when the host is killed.
+    #[error("failed to start the process that watches over the functions: {0}")]
+    Watcher(#[source] io::Error),
     /// Two functions share a name.
     #[error("two functions are named {0}")]
     Duplicate(String),

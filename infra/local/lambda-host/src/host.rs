@@ -6,6 +6,7 @@ use crate::{
     instance::{Ids, Instance, Outcome, Reply},
     runtime_api::{self, Registry},
     spec::{FunctionSpec, HostOptions, InstanceInfo, Invocation, InvocationType, Policy},
+    watch::Watch,
 };
 use bytes::Bytes;
 use serde::de::IgnoredAny;
@@ -84,7 +85,8 @@ impl Host {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(HostError::Listen)?;
         let address = listener.local_addr().map_err(HostError::Listen)?;
-        let registry = Registry::new(address, options.max_payload);
+        let watch = Watch::start(options.watcher.as_ref()).map_err(HostError::Watcher)?;
+        let registry = Registry::new(address, options.max_payload, watch);
         let router = runtime_api::router(registry.clone());
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {

@@ -7,6 +7,7 @@ use crate::{
     process::{self, Pids},
     runtime_api::Registry,
     spec::{FunctionSpec, HostOptions},
+    watch::Watch,
 };
 use bytes::Bytes;
 use std::{
@@ -97,6 +98,7 @@ pub(crate) struct Instance {
     pub(crate) spec: Arc<FunctionSpec>,
     pub(crate) sink: Arc<Sink>,
     mark: String,
+    watch: Arc<Watch>,
     to_process: mpsc::Sender<Work>,
     pub(crate) from_host: tokio::sync::Mutex<mpsc::Receiver<Work>>,
     pub(crate) current: Mutex<Option<(String, oneshot::Sender<Reply>)>>,
@@ -129,6 +131,7 @@ impl Instance {
             spec: Arc::clone(spec),
             sink: Arc::new(sink),
             mark,
+            watch: Arc::clone(&registry.watch),
             to_process,
             from_host: tokio::sync::Mutex::new(from_host),
             current: Mutex::new(None),
@@ -138,6 +141,7 @@ impl Instance {
             left: Mutex::default(),
             reaped: AtomicBool::new(false),
         });
+        instance.watch.begun(pid, &instance.mark);
         registry.insert(token.clone(), Arc::clone(&instance));
         tokio::spawn(supervise(Arc::clone(&instance), child, registry.clone(), token));
         Ok(instance)
@@ -204,7 +208,9 @@ impl Instance {
         let took = start.elapsed();
         lock(&self.current).take();
         if matches!(outcome, Outcome::Reply(_)) {
-            *lock(&self.left) = process::children(self.pid);
+            let left = process::children(self.pid);
+            self.watch.left(self.pid, &left);
+            *lock(&self.left) = left;
             self.tell(process::END).await;
         }
         let report = format!(
@@ -268,6 +274,7 @@ async fn supervise(instance: Arc<Instance>, mut child: Child, registry: Registry
     // The group lives on while one of its members does, and its id with it.
     process::kill_tree(instance.pid, &instance.mark, &lock(&instance.left));
     instance.reaped.store(true, Ordering::SeqCst);
+    instance.watch.ended(instance.pid);
     registry.remove(&token);
     for mut copy in copies.into_iter().flatten() {
         if tokio::time::timeout(DRAIN, &mut copy).await.is_err() {

@@ -9,7 +9,8 @@
 //! - [`Host`] runs the functions; [`Host::invoke`] is the `Invoke` operation.
 //! - [`Host::router`] serves that operation over HTTP, for any AWS client.
 //! - [`http_api`] turns HTTP requests into API Gateway events.
-//! - [`die_with_parent`] is called by a function's program, so that it ends with its host.
+//! - [`die_with_parent`] is called by a function's program, so that it ends with its host; for any
+//!   other program there is a [`Watcher`].
 
 mod error;
 mod function;
@@ -22,11 +23,13 @@ mod pool;
 mod process;
 mod runtime_api;
 mod spec;
+mod watch;
 
 pub use error::{HostError, InvokeError};
 pub use host::Host;
 pub use process::die_with_parent;
 pub use spec::{FunctionSpec, HostOptions, InstanceInfo, Invocation, InvocationType, Policy};
+pub use watch::{Watcher, watch};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -4,6 +4,7 @@
 use crate::{
     instance::{Instance, Phase, Reply},
     lock,
+    watch::Watch,
 };
 use axum::{
     Json, Router,
@@ -27,11 +28,13 @@ pub(crate) struct Registry {
     address: SocketAddr,
     max_payload: usize,
     instances: Arc<Mutex<HashMap<String, Arc<Instance>>>>,
+    /// Who sees to it that they end with the host.
+    pub(crate) watch: Arc<Watch>,
 }
 
 impl Registry {
-    pub(crate) fn new(address: SocketAddr, max_payload: usize) -> Registry {
-        Registry { address, max_payload, instances: Arc::default() }
+    pub(crate) fn new(address: SocketAddr, max_payload: usize, watch: Watch) -> Registry {
+        Registry { address, max_payload, instances: Arc::default(), watch: Arc::new(watch) }
     }
 
     /// A new secret, and the address with it.

@@ -1,5 +1,6 @@
 //! What a host is told, and what it tells.
 
+use crate::watch::Watcher;
 use bytes::Bytes;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -35,6 +36,9 @@ pub struct HostOptions {
     pub account: String,
     /// The largest payload, in and out, in bytes; AWS has 6 MiB.
     pub max_payload: usize,
+    /// Ends the functions when the host is killed; programs that call
+    /// [`die_with_parent`](crate::die_with_parent) need none.
+    pub watcher: Option<Watcher>,
 }
 
 impl Default for HostOptions {
@@ -43,6 +47,7 @@ impl Default for HostOptions {
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             max_payload: 6 * 1024 * 1024,
+            watcher: None,
         }
     }
 }

@@ -324,12 +324,22 @@ async fn idle_instances_end_and_events_are_tried_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_end_with_a_host_that_is_killed() {
+    ends_with_its_host(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_that_know_nothing_of_their_host_end_with_it_too() {
+    ends_with_its_host(&["watched"]).await;
+}
+
+async fn ends_with_its_host(args: &[&str]) {
     use tokio::io::{AsyncBufReadExt, BufReader};
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let mut child = tokio::process::Command::new(example("fixture-host"))
         .arg(example("fixture-function"))
         .arg(json!({"do": "spawn", "file": file}).to_string())
+        .args(args)
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();

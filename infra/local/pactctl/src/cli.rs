@@ -76,6 +76,9 @@ pub(crate) enum Command {
         /// Logical id of the function.
         name: String,
     },
+    /// End the functions of a local Lambda host that was killed.
+    #[command(hide = true)]
+    Watch,
 }
 
 /// Where the stack's data is.
@@ -84,6 +87,15 @@ pub(crate) struct DataArgs {
     /// Folder for the stack's data.
     #[arg(long, value_name = "DIR", env = "PACT_DATA", default_value = ".pact")]
     pub data: PathBuf,
+}
+
+/// Which programs the functions are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PackageArgs {
+    /// Run the functions from the packages that go to AWS, instead of from this program: a folder
+    /// with `<binary>.zip`, or `<binary>/bootstrap`, for each of them.
+    #[arg(long, value_name = "DIR", env = "PACT_PACKAGES")]
+    pub packages: Option<PathBuf>,
 }
 
 /// Arguments of `run`.
@@ -113,6 +125,9 @@ pub(crate) struct RunArgs {
     /// One JSON document on standard output.
     #[arg(long)]
     pub json: bool,
+    /// Which programs the functions are.
+    #[command(flatten)]
+    pub packages: PackageArgs,
     /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,
@@ -136,6 +151,9 @@ pub(crate) struct UpArgs {
     /// Port of the AWS endpoint (Step Functions, DynamoDB, Lambda).
     #[arg(long, value_name = "PORT", default_value_t = 4566)]
     pub aws_port: u16,
+    /// Which programs the functions are.
+    #[command(flatten)]
+    pub packages: PackageArgs,
     /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,

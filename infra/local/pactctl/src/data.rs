@@ -37,6 +37,10 @@ pub(crate) struct Endpoints {
     pub table: String,
     /// ARN of the pipeline's state machine.
     pub pipeline_arn: String,
+    /// Folder of the packages that the functions run from; none where they run from that process's
+    /// own program.
+    #[serde(default)]
+    pub packages: Option<PathBuf>,
 }
 
 /// Secrets of the local stack: made once, readable by the owner only.

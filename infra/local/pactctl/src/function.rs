@@ -24,6 +24,14 @@ pub(crate) fn main(name: &str) -> ExitCode {
     }
 }
 
+/// Ends the functions of the host that started this process, when that host has ended.
+pub(crate) fn watch() -> ExitCode {
+    match local_lambda_host::watch() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
 async fn serve(name: &str) -> Result<(), lambda_runtime::Error> {
     match name {
         "GatewayFunction" => pact_gateway::serve().await,

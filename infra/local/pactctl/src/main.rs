@@ -24,6 +24,9 @@ fn main() -> ExitCode {
     if let cli::Command::Function { name } = &cli.command {
         return function::main(name);
     }
+    if let cli::Command::Watch = &cli.command {
+        return function::watch();
+    }
     term::init(cli.verbose);
     match commands::dispatch(cli) {
         Ok(exit) => exit.into(),

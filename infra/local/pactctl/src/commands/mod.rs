@@ -31,7 +31,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             clap_complete::generate(shell, &mut command, "pactctl", &mut std::io::stdout());
             Ok(Exit::Success)
         }
-        Command::Function { .. } => Ok(Exit::Usage),
+        Command::Function { .. } | Command::Watch => Ok(Exit::Usage),
     }
 }
 

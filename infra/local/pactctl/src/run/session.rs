@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use crate::{
     client::Client,
-    data::{Opened, Secrets},
+    data::{Endpoints, Opened, Secrets},
     failure::Failure,
     stack::{Ports, Stack, open_data},
     term,
@@ -22,18 +22,26 @@ pub(crate) struct Session {
 
 impl Session {
     /// Joins the stack that is up on the data folder, or starts one.
-    pub(crate) async fn open(data: &Path, port: u16) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// Among others, when packages are wanted and that stack runs other programs.
+    pub(crate) async fn open(
+        data: &Path,
+        port: u16,
+        packages: Option<&Path>,
+    ) -> Result<Self, Failure> {
         let until = tokio::time::Instant::now() + ATTACH_PATIENCE;
         loop {
             // Joining needs no port and leaves nothing behind.
             if let Ok(root) = data.canonicalize()
                 && let Some(client) = Client::attach(&root).await
             {
+                same_programs(&root, packages)?;
                 return Ok(Self { client, own: None });
             }
             let ports = Ports::bind(port, 0).await?;
             if let Opened::Owned(folder) = open_data(data)? {
-                let stack = Stack::start(folder, ports).await?;
+                let stack = Stack::start(folder, ports, packages).await?;
                 return Self::host(stack).await;
             }
             if tokio::time::Instant::now() > until {
@@ -56,8 +64,12 @@ impl Session {
     }
 
     /// After the stack of another process went away: joins its successor or becomes it.
-    pub(crate) async fn reopen(&mut self, data: &Path) -> Result<(), Failure> {
-        let next = Self::open(data, 0).await?;
+    pub(crate) async fn reopen(
+        &mut self,
+        data: &Path,
+        packages: Option<&Path>,
+    ) -> Result<(), Failure> {
+        let next = Self::open(data, 0, packages).await?;
         let last = std::mem::replace(self, next);
         last.close().await;
         Ok(())
@@ -84,4 +96,16 @@ impl Session {
             stack.shutdown().await;
         }
     }
+}
+
+/// A run that was to prove certain packages must not pass on other programs.
+fn same_programs(root: &Path, packages: Option<&Path>) -> Result<(), Failure> {
+    let Some(wanted) = packages else { return Ok(()) };
+    let theirs = Endpoints::read(root).and_then(|endpoints| endpoints.packages);
+    if theirs.is_some() && wanted.canonicalize().ok() == theirs {
+        return Ok(());
+    }
+    let runs = theirs.map_or("its own program".to_owned(), |folder| folder.display().to_string());
+    Err(Failure::usage(format!("a stack is up already, and it runs its functions from {runs}"))
+        .remedy("end it, or choose another folder with --data DIR"))
 }

@@ -8,6 +8,7 @@ use crate::{
     client::{ACCOUNT, REGION},
     data::{DataFolder, Secrets},
     failure::{Context, Failure},
+    stack::packages::Packages,
 };
 
 const TEMPLATE: &str = include_str!("../../../../template.yaml");
@@ -76,12 +77,14 @@ impl Definition {
         Ok(Self { stack })
     }
 
-    /// One child process for each instance of a function: this program again.
+    /// One child process for each instance of a function: this program again, or that of the
+    /// function's package.
     pub(crate) fn functions(
         &self,
         data: &DataFolder,
         aws: &str,
         dynamodb: &str,
+        packages: Option<&Packages>,
     ) -> Result<Vec<FunctionSpec>, Failure> {
         let program = std::env::current_exe().doing("find this program")?;
         let logs = data.join("logs");
@@ -101,11 +104,16 @@ impl Definition {
                 ("AWS_EC2_METADATA_DISABLED", "true"),
             ];
             env.extend(endpoints.map(|(k, v)| (k.to_owned(), v.to_owned())));
+            let package = packages.and_then(|p| p.program(&function.logical_id));
+            let (program, args) = match package {
+                Some(package) => (package.to_owned(), Vec::new()),
+                None => (program.clone(), vec!["function".to_owned(), function.logical_id.clone()]),
+            };
             FunctionSpec {
                 name: function.name.clone(),
                 arn: function.arn.clone(),
-                program: program.clone(),
-                args: vec!["function".to_owned(), function.logical_id.clone()],
+                program,
+                args,
                 env,
                 timeout: Duration::from_secs(function.timeout_seconds.into()),
                 memory_mb: function.memory_mb,

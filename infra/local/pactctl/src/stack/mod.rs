@@ -6,6 +6,7 @@
 mod definition;
 mod executor;
 mod gateway;
+mod packages;
 mod parameters;
 mod recorder;
 mod store;
@@ -14,7 +15,7 @@ mod triggers;
 
 use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
-use local_lambda_host::{Host, HostOptions};
+use local_lambda_host::{Host, HostOptions, Watcher};
 use local_step_functions::{Engine, EngineOptions};
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -25,6 +26,7 @@ use crate::{
 };
 
 pub(crate) use definition::{Definition, machines, template_errors};
+use packages::Packages;
 pub(crate) use store::Store;
 
 /// Lambda's largest payload of a synchronous invocation.
@@ -73,8 +75,12 @@ impl Stack {
     ///
     /// # Errors
     /// The folder is given back, and removed if it was made for this.
-    pub(crate) async fn start(data: DataFolder, ports: Ports) -> Result<Self, Failure> {
-        match Self::compose(&data, ports).await {
+    pub(crate) async fn start(
+        data: DataFolder,
+        ports: Ports,
+        packages: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        match Self::compose(&data, ports, packages).await {
             Ok((endpoints, engine, host, store, servers)) => {
                 data.announce(&endpoints)?;
                 Ok(Self { endpoints, data, engine, host, store, servers })
@@ -89,20 +95,34 @@ impl Stack {
     async fn compose(
         data: &DataFolder,
         ports: Ports,
+        packages: Option<&Path>,
     ) -> Result<(Endpoints, Engine, Host, Store, JoinSet<()>), Failure> {
         let secrets = data.secrets()?;
         let definition = Definition::load(data)?;
+        let programs = match packages {
+            Some(folder) => Some(Packages::find(folder, &definition.stack.functions, data)?),
+            None => None,
+        };
         let store = Store::open(data, &definition.stack.tables).await?;
         let (api, aws) = (address(&ports.api)?, address(&ports.aws)?);
         let recorder = recorder::Recorder::from_env(&definition.stack)?;
         // Calls are seen where they pass by.
         let dynamodb = if recorder.is_some() { &aws } else { &store.endpoint };
-        let functions = definition.functions(data, &aws, dynamodb)?;
+        let functions = definition.functions(data, &aws, dynamodb, programs.as_ref())?;
+        // Programs from packages know nothing of this host: somebody has to end them with it.
+        let watcher = match programs {
+            Some(_) => Some(Watcher {
+                program: std::env::current_exe().doing("find this program")?,
+                args: vec!["watch".to_owned()],
+            }),
+            None => None,
+        };
         let host = Host::start(
             HostOptions {
                 region: REGION.to_owned(),
                 account: ACCOUNT.to_owned(),
                 max_payload: MAX_PAYLOAD,
+                watcher,
             },
             functions,
         )
@@ -138,6 +158,7 @@ impl Stack {
         gateway::serve_aws(&mut servers, ports.aws, doors, recorder)?;
         let endpoints = Endpoints {
             pid: std::process::id(),
+            packages: packages.and_then(|folder| folder.canonicalize().ok()),
             api,
             aws,
             dynamodb: store.endpoint.clone(),

@@ -1,0 +1,111 @@
+//! The connections that all clients of a function share: the SDK's and the object store's.
+//!
+//! They are set up at the first request: reading the machine's root certificates is more work than
+//! all else that a function does before it can ask for work.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::{
+    Connector,
+    proxy::ProxyConfig,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpConnector as _, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+        http_client_fn,
+    },
+    orchestrator,
+    result::ConnectorError,
+};
+use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
+use object_store::{
+    ClientOptions,
+    client::{
+        HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
+        HttpResponseBody, HttpService,
+    },
+};
+
+/// Longest wait for a connection.
+pub(crate) const CONNECT: Duration = Duration::from_secs(3);
+/// Longest wait for one request of the object store, its whole body included.
+const OBJECT: Duration = Duration::from_secs(30);
+
+/// Connections; clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connections(Arc<OnceLock<SharedHttpConnector>>);
+
+impl Connections {
+    fn connector(&self) -> SharedHttpConnector {
+        let connector = self.0.get_or_init(|| {
+            let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).build();
+            let connector = Connector::builder()
+                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+                .connector_settings(settings)
+                .sleep_impl(TokioSleep::new())
+                .proxy_config(ProxyConfig::from_env())
+                .build();
+            SharedHttpConnector::new(connector)
+        });
+        connector.clone()
+    }
+
+    /// The HTTP client of the SDK. Its own would be set up when a client is made.
+    pub(crate) fn sdk(&self) -> SharedHttpClient {
+        let connections = self.clone();
+        // The timeouts of one attempt and of the whole request are above this.
+        http_client_fn(move |_, _| connections.connector())
+    }
+}
+
+impl HttpConnector for Connections {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl HttpService for Connections {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let request = request.map(|body| {
+            if body.is_empty() { SdkBody::empty() } else { SdkBody::from_body_1_x(body) }
+        });
+        let request = orchestrator::HttpRequest::try_from(request)
+            .map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
+        let answer = async {
+            let response = self.connector().call(request).await.map_err(not_answered)?;
+            let (parts, body) = response
+                .try_into_http1x()
+                .map_err(|error| HttpError::new(HttpErrorKind::Decode, error))?
+                .into_parts();
+            let body = ByteStream::new(body).collect().await;
+            // Cut off in the middle: whoever asked may ask again.
+            let body = body.map_err(|e| HttpError::new(HttpErrorKind::Interrupted, e))?;
+            let body = http_body_util::Full::new(body.into_bytes());
+            let body =
+                HttpResponseBody::new(http_body_util::BodyExt::map_err(body, |e| match e {}));
+            Ok(HttpResponse::from_parts(parts, body))
+        };
+        match tokio::time::timeout(OBJECT, answer).await {
+            Ok(answer) => answer,
+            Err(late) => Err(HttpError::new(HttpErrorKind::Timeout, late)),
+        }
+    }
+}
+
+fn not_answered(error: ConnectorError) -> HttpError {
+    let kind = if error.is_timeout() {
+        HttpErrorKind::Timeout
+    } else if error.is_io() {
+        HttpErrorKind::Interrupted
+    } else {
+        HttpErrorKind::Unknown
+    };
+    HttpError::new_boxed(kind, error.into_source())
+}

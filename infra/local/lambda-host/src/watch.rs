@@ -1,0 +1,130 @@
+//! A process that sees to it that functions end with their host, however the host ends.
+//!
+//! A program that calls [`die_with_parent`](crate::die_with_parent) does so by itself. Any other
+//! would notice only when it asks the Runtime API for its next event, and what it has started would
+//! never notice. So the host tells a process of its own who is there; when that process's standard
+//! input ends, the host has ended, and it ends whoever is left.
+
+use crate::{
+    lock,
+    process::{Pids, kill_tree},
+};
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, Write},
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{ChildStdin, Command, Stdio},
+    sync::Mutex,
+};
+
+/// The program of such a process. It has to call [`watch`].
+#[derive(Debug, Clone)]
+pub struct Watcher {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+}
+
+/// What the host tells it. Without one, nobody is told.
+pub(crate) struct Watch(Option<Mutex<ChildStdin>>);
+
+impl Watch {
+    /// Starts the process, in a group of its own: what ends the host by its group spares it.
+    pub(crate) fn start(watcher: Option<&Watcher>) -> std::io::Result<Watch> {
+        let Some(watcher) = watcher else { return Ok(Watch(None)) };
+        let mut child = Command::new(&watcher.program)
+            .args(&watcher.args)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        Ok(Watch(child.stdin.take().map(Mutex::new)))
+    }
+
+    /// An instance has begun.
+    pub(crate) fn begun(&self, pid: u32, mark: &str) {
+        self.tell(&format!("begun {pid} {mark}\n"));
+    }
+
+    /// Children that an invocation has left behind on purpose; they are spared.
+    pub(crate) fn left(&self, pid: u32, left: &Pids) {
+        let left: Vec<_> = left.iter().map(u32::to_string).collect();
+        self.tell(&format!("left {pid} {}\n", left.join(" ")));
+    }
+
+    /// An instance has ended; from here on its id may belong to another process.
+    pub(crate) fn ended(&self, pid: u32) {
+        self.tell(&format!("ended {pid}\n"));
+    }
+
+    fn tell(&self, line: &str) {
+        let Some(pipe) = &self.0 else { return };
+        // A line is far shorter than what a pipe takes at once.
+        if let Err(error) = lock(pipe).write_all(line.as_bytes()) {
+            tracing::warn!(%error, "nobody watches over the functions any more");
+        }
+    }
+}
+
+/// What the program of a [`Watcher`] does: it follows what its host says on standard input, and
+/// when the host has ended, ends the functions that are left, with everything they started
+/// except services that an earlier invocation left behind.
+///
+/// # Errors
+/// When standard input cannot be read. The functions are ended then too.
+pub fn watch() -> std::io::Result<()> {
+    let mut there = BTreeMap::<u32, (String, Pids)>::new();
+    let mut read = Ok(());
+    for line in std::io::stdin().lock().lines() {
+        match line {
+            Ok(line) => follow(&mut there, &line),
+            Err(error) => {
+                read = Err(error);
+                break;
+            }
+        }
+    }
+    for (pid, (mark, left)) in &there {
+        kill_tree(*pid, mark, left);
+    }
+    read
+}
+
+fn follow(there: &mut BTreeMap<u32, (String, Pids)>, line: &str) {
+    let mut words = line.split_whitespace();
+    let (what, pid) = (words.next(), words.next().and_then(|word| word.parse().ok()));
+    match (what, pid) {
+        (Some("begun"), Some(pid)) => {
+            let mark = words.next().unwrap_or_default().to_owned();
+            there.insert(pid, (mark, Pids::new()));
+        }
+        (Some("left"), Some(pid)) => {
+            if let Some((_, left)) = there.get_mut(&pid) {
+                *left = words.filter_map(|word| word.parse().ok()).collect();
+            }
+        }
+        (Some("ended"), Some(pid)) => {
+            there.remove(&pid);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_ended_is_not_killed_and_what_was_left_is_spared() {
+        let mut there = BTreeMap::new();
+        for line in ["begun 7 http://a/x", "left 7 8 9", "begun 70 http://a/y", "ended 70", "", "?"]
+        {
+            follow(&mut there, line);
+        }
+        assert_eq!(there, BTreeMap::from([(7, ("http://a/x".to_owned(), Pids::from([8, 9])))]));
+    }
+}
