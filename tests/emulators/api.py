@@ -10,7 +10,7 @@ import time
 class Api:
     def __init__(self, host, port, secrets):
         self.host, self.port = host, port
-        self.secret, self.token = secrets["WebhookSecret"], secrets["ApiToken"]
+        self.secret, self.token = secrets["webhook-secret"], secrets["api-token"]
 
     def call(self, method, path, body=None, headers=None):
         """Returns the status and the body, from JSON where it is JSON."""

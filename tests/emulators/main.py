@@ -200,7 +200,7 @@ def limits():
 
 def main():
     parser = argparse.ArgumentParser(prog="tests/emulators/run")
-    parser.add_argument("--zips", type=pathlib.Path, default=HERE.parents[1] / "target" / "zips")
+    parser.add_argument("--zips", type=pathlib.Path, default=HERE.parents[1] / "target" / "packages")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs and data")
     arguments = parser.parse_args()
     zips = arguments.zips.resolve()

@@ -24,16 +24,13 @@ def client(service, endpoint, credentials=OWNER):
     )
 
 
-def provide_secrets(template, aws):
-    """Makes the secrets; returns them by name, and the parameters that give them to the stack."""
-    made = {name: secrets.token_hex(24) for name in ("WebhookSecret", "ApiToken")}
-    if "SecretsPath" not in template["Parameters"]:
-        return made, made
-    path = "/pact/emulators"
+def provide_secrets(aws):
+    """Puts the secrets into the Parameter Store, below the stack's name, and returns them."""
+    made = {name: secrets.token_hex(24) for name in ("webhook-secret", "api-token")}
     ssm = client("ssm", aws)
-    for name, file in (("WebhookSecret", "webhook-secret"), ("ApiToken", "api-token")):
-        ssm.put_parameter(Name=f"{path}/{file}", Value=made[name], Type="SecureString")
-    return made, {"SecretsPath": path}
+    for name, value in made.items():
+        ssm.put_parameter(Name=f"/{NAME}/{name}", Value=value, Type="SecureString")
+    return made
 
 
 def upload(template, zips, aws):
@@ -54,13 +51,12 @@ class Stack:
         template = expand.read()
         self.functions = expand.functions(template)
         upload(template, zips, aws)
-        self.secrets, parameters = provide_secrets(template, aws)
-        parameters |= settings
-        declared = expand.expanded(template, CODE, dict(parameters))
+        self.secrets = provide_secrets(aws)
+        declared = expand.expanded(template, CODE, dict(settings))
         self.declared = declared["Resources"]
         # Too large for the body of a request, on AWS as here.
         client("s3", aws).put_object(Bucket=CODE, Key="template", Body=json.dumps(declared))
-        self.create(parameters)
+        self.create(settings)
         self.outputs = {o["OutputKey"]: o["OutputValue"] for o in self.described["Outputs"]}
         self.host = f"{self.resources['Api']['PhysicalResourceId']}.execute-api.localhost"
 

@@ -224,6 +224,17 @@ pub(crate) enum RunsCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// What a run would cost on AWS, line by line, by what it did here.
+    Cost {
+        /// The run; the latest without it.
+        run_id: Option<String>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
     /// Check that the transaction log was not altered.
     Verify {
         /// The run; the latest without it.

@@ -167,6 +167,24 @@ impl Client {
             ))),
         }
     }
+
+    /// Types of the events of an execution, in order.
+    pub(crate) async fn history(&self, arn: &str) -> Result<Vec<String>, Failure> {
+        const PAGE: i32 = 1_000;
+        let request = self.sfn.get_execution_history().execution_arn(arn).max_results(PAGE);
+        let mut pages = request.include_execution_data(false).into_paginator().items().send();
+        let mut kinds = Vec::new();
+        while let Some(event) = pages.next().await {
+            let event = event.map_err(|error| {
+                Failure::internal(format!(
+                    "failed to read the execution's history: {}",
+                    aws_sdk_sfn::error::DisplayErrorContext(&error)
+                ))
+            })?;
+            kinds.push(event.r#type().as_str().to_owned());
+        }
+        Ok(kinds)
+    }
 }
 
 /// SDK settings for an endpoint of the local stack.

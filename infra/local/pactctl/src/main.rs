@@ -7,6 +7,7 @@ mod term;
 mod cli;
 mod client;
 mod commands;
+mod cost;
 mod data;
 mod failure;
 mod function;

@@ -2,6 +2,7 @@
 
 mod agents;
 mod approve;
+mod cost;
 mod down;
 mod runs;
 mod up;

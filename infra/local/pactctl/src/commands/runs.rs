@@ -88,6 +88,12 @@ pub(crate) fn runs(command: RunsCommand) -> Result<Exit, Failure> {
                 reader.close().await;
                 result
             }
+            RunsCommand::Cost { run_id, json, data } => {
+                let reader = Reader::open(&data.data).await?;
+                let report = known(&reader, run_id).await;
+                reader.close().await;
+                super::cost::cost(&data.data, &report?, json).await
+            }
             RunsCommand::Verify { run_id, data } => {
                 let reader = Reader::open(&data.data).await?;
                 let result = verify(&reader, run_id).await;
@@ -203,6 +209,11 @@ async fn print_log(reader: &Reader, run_id: Option<String>, json: bool) -> Resul
         );
     }
     Ok(Exit::Success)
+}
+
+async fn known(reader: &Reader, run_id: Option<String>) -> Result<Report, Failure> {
+    let run_id = reader.latest(run_id).await?;
+    Report::read(&reader.store, &run_id).await
 }
 
 async fn known_log(reader: &Reader, run_id: &str) -> Result<Vec<log::LogEntry>, Failure> {

@@ -83,7 +83,6 @@ impl Definition {
         &self,
         data: &DataFolder,
         aws: &str,
-        dynamodb: &str,
         packages: Option<&Packages>,
     ) -> Result<Vec<FunctionSpec>, Failure> {
         let program = std::env::current_exe().doing("find this program")?;
@@ -97,8 +96,7 @@ impl Definition {
                 .collect();
             let endpoints = [
                 ("AWS_ENDPOINT_URL", aws),
-                ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
-                // Whose call it is, for who records calls.
+                // Whose call it is, for who counts and records calls.
                 ("AWS_ACCESS_KEY_ID", &function.logical_id),
                 ("AWS_SECRET_ACCESS_KEY", "local"),
                 ("AWS_EC2_METADATA_DISABLED", "true"),

@@ -6,7 +6,7 @@ use local_lambda_host::{Host, InvocationType, InvokeError};
 use local_step_functions::{TaskExecutor, TaskFailure, TaskRequest};
 use serde_json::{Value, json};
 
-use super::{store, traces::Traces};
+use super::{meter::Meter, store, traces::Traces};
 use crate::{client::http_client, failure::Failure};
 
 /// Carries out tasks.
@@ -15,12 +15,18 @@ pub(crate) struct Executor {
     dynamodb: String,
     http: reqwest::Client,
     traces: Traces,
+    meter: Meter,
 }
 
 impl Executor {
     /// Tasks on this host and this DynamoDB.
-    pub(crate) fn new(host: Host, dynamodb: &str, traces: Traces) -> Result<Self, Failure> {
-        Ok(Self { host, dynamodb: dynamodb.to_owned(), http: http_client()?, traces })
+    pub(crate) fn new(
+        host: Host,
+        dynamodb: &str,
+        traces: Traces,
+        meter: Meter,
+    ) -> Result<Self, Failure> {
+        Ok(Self { host, dynamodb: dynamodb.to_owned(), http: http_client()?, traces, meter })
     }
 
     async fn invoke(
@@ -49,15 +55,33 @@ impl Executor {
         &self,
         prefix: &str,
         operation: &str,
-        arguments: &Value,
+        task: &TaskRequest,
     ) -> Result<Value, TaskFailure> {
         let name = pascal(operation);
         let fault = |error: String| TaskFailure {
             error: format!("{prefix}.SdkClientException"),
             cause: Some(error),
         };
-        match store::call(&self.http, &self.dynamodb, &name, arguments).await {
-            Ok(Ok(answer)) => Ok(answer),
+        let mut request = task.arguments.clone();
+        if let Some(object) = request.as_object_mut() {
+            object.entry("ReturnConsumedCapacity").or_insert_with(|| "TOTAL".into());
+        }
+        let answer = store::call(&self.http, &self.dynamodb, &name, &request).await;
+        // The execution has the name of its run.
+        let run = task.execution_arn.rsplit(':').next().unwrap_or_default();
+        let nothing = Value::Null;
+        let said = answer.as_ref().ok().and_then(|said| said.as_ref().ok()).unwrap_or(&nothing);
+        self.meter.note_for(run, &task.state, &name, said);
+        match answer {
+            Ok(Ok(mut answer)) => {
+                // A task sees what it asked for only.
+                if task.arguments.get("ReturnConsumedCapacity").is_none()
+                    && let Some(object) = answer.as_object_mut()
+                {
+                    object.remove("ConsumedCapacity");
+                }
+                Ok(answer)
+            }
             Ok(Err(error)) => {
                 let kind = error.name();
                 let kind = if kind.ends_with("Exception") {
@@ -102,10 +126,10 @@ impl TaskExecutor for Executor {
             }));
         }
         if let Some(operation) = resource.strip_prefix("arn:aws:states:::dynamodb:") {
-            return self.dynamodb("DynamoDB", operation, &task.arguments).await;
+            return self.dynamodb("DynamoDB", operation, &task).await;
         }
         if let Some(operation) = resource.strip_prefix("arn:aws:states:::aws-sdk:dynamodb:") {
-            return self.dynamodb("DynamoDb", operation, &task.arguments).await;
+            return self.dynamodb("DynamoDb", operation, &task).await;
         }
         Err(TaskFailure {
             error: "States.Runtime".to_owned(),

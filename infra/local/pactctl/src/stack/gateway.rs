@@ -13,7 +13,7 @@ use local_lambda_host::{Host, http_api};
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::ServiceExt;
 
-use super::{Definition, recorder::Recorder, traces::Traces};
+use super::{Definition, meter, meter::Meter, recorder, recorder::Recorder, traces::Traces};
 use crate::{client::http_client, failure::Failure};
 
 /// DynamoDB accepts bodies of up to 16 MB, the others less.
@@ -55,6 +55,8 @@ pub(crate) struct Doors {
     pub parameters: Router,
     /// Address of DynamoDB.
     pub dynamodb: String,
+    /// What is consumed there.
+    pub meter: Meter,
     /// Which execution belongs to which trace.
     pub traces: Traces,
 }
@@ -141,14 +143,23 @@ async fn proxy(services: &Services, request: Request) -> Response {
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let caller = header("authorization").and_then(recorder::access_key).unwrap_or_default();
+    let operation = header("x-amz-target").and_then(|target| target.split('.').nth(1));
+    let body = meter::asks(&body).map_or(body, Into::into);
     let mut headers = HeaderMap::new();
     for (name, value) in &parts.headers {
         if name != "host" && name != "content-length" {
             headers.append(name, value.clone());
         }
     }
-    let answer =
-        services.http.post(&services.doors.dynamodb).headers(headers).body(body).send().await;
+    let answer = services
+        .http
+        .post(&services.doors.dynamodb)
+        .headers(headers)
+        .body(body.clone())
+        .send()
+        .await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
@@ -159,6 +170,10 @@ async fn proxy(services: &Services, request: Request) -> Response {
     let (status, headers) = (answer.status(), answer.headers().clone());
     match answer.bytes().await {
         Ok(bytes) => {
+            if let (Some(operation), Ok(request)) = (operation, std::str::from_utf8(&body)) {
+                let said = serde_json::from_slice(&bytes).unwrap_or_default();
+                services.doors.meter.note(caller, operation, request, &said);
+            }
             let mut response = Response::new(Body::from(bytes));
             *response.status_mut() = status;
             for (name, value) in &headers {

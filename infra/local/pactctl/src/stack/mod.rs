@@ -6,6 +6,7 @@
 mod definition;
 mod executor;
 mod gateway;
+mod meter;
 mod packages;
 mod parameters;
 mod recorder;
@@ -26,6 +27,7 @@ use crate::{
 };
 
 pub(crate) use definition::{Definition, machines, template_errors};
+pub(crate) use meter::{Usage, of_run as usage_of};
 use packages::Packages;
 pub(crate) use store::Store;
 
@@ -106,9 +108,7 @@ impl Stack {
         let store = Store::open(data, &definition.stack.tables).await?;
         let (api, aws) = (address(&ports.api)?, address(&ports.aws)?);
         let recorder = recorder::Recorder::from_env(&definition.stack)?;
-        // Calls are seen where they pass by.
-        let dynamodb = if recorder.is_some() { &aws } else { &store.endpoint };
-        let functions = definition.functions(data, &aws, dynamodb, programs.as_ref())?;
+        let functions = definition.functions(data, &aws, programs.as_ref())?;
         // Programs from packages know nothing of this host: somebody has to end them with it.
         let watcher = match programs {
             Some(_) => Some(Watcher {
@@ -129,7 +129,9 @@ impl Stack {
         .await
         .doing("start the Lambda host")?;
         let traces = traces::Traces::default();
-        let tasks = executor::Executor::new(host.clone(), &store.endpoint, traces.clone())?;
+        let meter = meter::Meter::open(&data.root)?;
+        let tasks =
+            executor::Executor::new(host.clone(), &store.endpoint, traces.clone(), meter.clone())?;
         let tasks = Arc::new(tasks);
         let options = EngineOptions {
             data_dir: data.join("step-functions"),
@@ -153,6 +155,7 @@ impl Stack {
             lambda: host.router(),
             parameters: parameters::router(definition::parameters(&secrets)),
             dynamodb: store.endpoint.clone(),
+            meter,
             traces,
         };
         gateway::serve_aws(&mut servers, ports.aws, doors, recorder)?;

@@ -65,7 +65,7 @@ impl Recorder {
 }
 
 /// The access key's id in the header of a signed request.
-fn access_key(authorization: &str) -> Option<&str> {
+pub(super) fn access_key(authorization: &str) -> Option<&str> {
     authorization.split_once("Credential=")?.1.split('/').next()
 }
 

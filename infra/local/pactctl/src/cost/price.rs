@@ -1,0 +1,148 @@
+//! Prices, and the arithmetic. All are those of AWS's price lists for us-east-1, on demand and
+//! without the free tier, in US dollars, as of November 2026's published pages: check them before
+//! they are relied on.
+
+use serde::Serialize;
+
+use super::Invocation;
+use crate::stack::Usage;
+
+/// A state transition of a Standard workflow (Step Functions pricing).
+const TRANSITION: f64 = 25.0 / 1e6;
+/// A second of a gigabyte on arm64 (Lambda pricing).
+const GB_SECOND: f64 = 0.000_013_333_4;
+/// An invocation (Lambda pricing).
+const INVOCATION: f64 = 0.20 / 1e6;
+/// A write request unit (DynamoDB on-demand pricing).
+const WRITE: f64 = 0.625 / 1e6;
+/// A read request unit (DynamoDB on-demand pricing).
+const READ: f64 = 0.125 / 1e6;
+/// A request to an HTTP API (API Gateway pricing).
+const REQUEST: f64 = 1.0 / 1e6;
+/// A gigabyte of logs taken in (CloudWatch pricing).
+const LOG_GB: f64 = 0.50;
+
+/// What a run did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Measured {
+    /// Types of the events of its execution's history.
+    pub events: Vec<String>,
+    /// Its functions' invocations.
+    pub invocations: Vec<Invocation>,
+    /// Its calls of the table.
+    pub table: Vec<Usage>,
+}
+
+/// One line of the bill.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Part {
+    /// What for.
+    pub part: &'static str,
+    /// How many, of `unit`.
+    pub amount: f64,
+    /// What is counted.
+    pub unit: &'static str,
+    /// US dollars for one.
+    pub price_usd: f64,
+    /// US dollars.
+    pub usd: f64,
+}
+
+/// What a run costs.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Bill {
+    /// The run.
+    pub run_id: String,
+    /// Line by line.
+    pub parts: Vec<Part>,
+    /// Everything but the functions' time: what having the run conducted costs, in US dollars.
+    pub orchestration_usd: f64,
+    /// Everything, in US dollars.
+    pub total_usd: f64,
+}
+
+impl Measured {
+    /// States entered, and one more for each time that a task was tried again, as AWS counts them.
+    fn transitions(&self) -> usize {
+        let count =
+            |wanted: &dyn Fn(&str) -> bool| self.events.iter().filter(|kind| wanted(kind)).count();
+        let entered = count(&|kind| kind.ends_with("StateEntered"));
+        let tasks = count(&|kind| kind == "TaskStateEntered");
+        let tried = count(&|kind| kind == "TaskScheduled" || kind == "LambdaFunctionScheduled");
+        entered + tried.saturating_sub(tasks)
+    }
+
+    /// Requests to the HTTP API: the push, and the answer to each question that was put.
+    fn requests(&self) -> usize {
+        1 + self.events.iter().filter(|kind| *kind == "TaskSubmitted").count()
+    }
+
+    /// Lambda bills each millisecond that has begun.
+    fn gb_seconds(&self) -> f64 {
+        let one = |i: &Invocation| i.milliseconds.ceil() / 1_000.0 * i.memory_mb / 1_024.0;
+        self.invocations.iter().map(one).sum()
+    }
+
+    /// The bill.
+    #[expect(clippy::cast_precision_loss, reason = "counts of one run are small")]
+    pub(crate) fn bill(&self, run_id: &str) -> Bill {
+        let log_bytes: usize = self.invocations.iter().map(|i| i.log_bytes).sum();
+        let part = |part, amount: f64, unit, price: f64| Part {
+            part,
+            amount,
+            unit,
+            price_usd: price,
+            usd: amount * price,
+        };
+        let time = part("Lambda time", self.gb_seconds(), "GB-seconds", GB_SECOND);
+        let total = |parts: &[Part]| parts.iter().map(|part| part.usd).sum::<f64>();
+        let mut parts = vec![
+            part("Step Functions", self.transitions() as f64, "transitions", TRANSITION),
+            part("Lambda requests", self.invocations.len() as f64, "invocations", INVOCATION),
+            part("table, written", self.table.iter().map(|u| u.write).sum(), "units", WRITE),
+            part("table, read", self.table.iter().map(|u| u.read).sum(), "units", READ),
+            part("HTTP API", self.requests() as f64, "requests", REQUEST),
+            part("logs", log_bytes as f64 / 1e9, "GB", LOG_GB),
+        ];
+        let orchestration_usd = total(&parts);
+        parts.insert(1, time);
+        let total_usd = total(&parts);
+        Bill { run_id: run_id.to_owned(), parts, orchestration_usd, total_usd }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bill_is_the_sum_of_its_parts() {
+        let invocation = Invocation {
+            function: "F".to_owned(),
+            milliseconds: 1_499.2,
+            memory_mb: 2_048.0,
+            log_bytes: 1_000,
+        };
+        let usage = |read, write| Usage {
+            run: "shop-1".to_owned(),
+            caller: "F".to_owned(),
+            operation: String::new(),
+            read,
+            write,
+        };
+        let kinds = ["PassStateEntered", "PassStateExited", "TaskStateEntered", "TaskScheduled"];
+        let again = ["TaskScheduled", "TaskScheduled", "ParallelStateEntered"];
+        let measured = Measured {
+            events: kinds.iter().chain(&again).map(|&kind| kind.to_owned()).collect(),
+            invocations: vec![invocation],
+            table: vec![usage(0.0, 3.0), usage(0.5, 0.0)],
+        };
+        let bill = measured.bill("shop-1");
+        let amounts: Vec<_> = bill.parts.iter().map(|part| part.amount).collect();
+        // Three states, and two times once more.
+        assert_eq!(amounts, [5.0, 3.0, 1.0, 3.0, 0.5, 1.0, 1e-6]);
+        let orchestration = 5.0 * 25e-6 + 0.2e-6 + 3.0 * 0.625e-6 + 0.0625e-6 + 1e-6 + 0.5e-6;
+        assert!((bill.orchestration_usd - orchestration).abs() < 1e-12);
+        assert!((bill.total_usd - orchestration - 3.0 * GB_SECOND).abs() < 1e-12);
+    }
+}
