@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use local_template::Context;
+use serde_json::Value;
 
 use crate::PackageError;
 
@@ -44,7 +45,7 @@ pub struct Function {
 /// # Errors
 /// When the template does not say so.
 pub fn binary(function: &local_template::Function) -> Result<&str, PackageError> {
-    function.metadata["BuildProperties"]["Binary"].as_str().ok_or_else(|| {
+    function.metadata.pointer("/BuildProperties/Binary").and_then(Value::as_str).ok_or_else(|| {
         let id = &function.logical_id;
         PackageError::Template(format!("the template does not say what {id} is built from"))
     })

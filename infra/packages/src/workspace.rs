@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::PackageError;
 
@@ -36,13 +36,17 @@ impl Workspace {
         }
         let odd = || PackageError::Tool("cargo describes this workspace in an unknown way".into());
         let value: Value = serde_json::from_slice(&output.stdout).map_err(|_| odd())?;
-        let path = |name: &str| value[name].as_str().map(PathBuf::from).ok_or_else(odd);
-        let packages = value["packages"].as_array().ok_or_else(odd)?;
+        let path =
+            |name: &str| value.get(name).and_then(Value::as_str).map(PathBuf::from).ok_or_else(odd);
+        let packages = value.get("packages").and_then(Value::as_array).ok_or_else(odd)?;
         let crates = packages.iter().flat_map(|package| {
-            let targets = package["targets"].as_array().into_iter().flatten();
-            let programs = targets.filter(|t| t["kind"][0] == "bin");
+            let targets = package.get("targets").and_then(Value::as_array).into_iter().flatten();
+            let programs = targets.filter(|t| t.pointer("/kind/0") == Some(&json!("bin")));
             programs.filter_map(|t| {
-                Some((t["name"].as_str()?.to_owned(), package["name"].as_str()?.to_owned()))
+                Some((
+                    t.get("name")?.as_str()?.to_owned(),
+                    package.get("name")?.as_str()?.to_owned(),
+                ))
             })
         });
         Ok(Self {

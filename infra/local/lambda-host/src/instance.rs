@@ -121,9 +121,19 @@ impl Instance {
         registry: &Registry,
         sink: Sink,
     ) -> io::Result<Arc<Instance>> {
-        let (token, mark) = registry.new_address();
-        let mut child = process::spawn(spec, options, &mark)?;
-        let pid = child.id().ok_or_else(|| io::Error::other("the process has ended already"))?;
+        let expected = registry.expect();
+        let (token, mark) = (expected.token.clone(), expected.url.clone());
+        let started = process::spawn(spec, options, &mark).and_then(|child| match child.id() {
+            Some(pid) => Ok((child, pid)),
+            None => Err(io::Error::other("the process has ended already")),
+        });
+        let (mut child, pid) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                registry.remove(&token);
+                return Err(error);
+            }
+        };
         let (to_process, from_host) = mpsc::channel(1);
         let instance = Arc::new(Instance {
             id,
@@ -142,7 +152,7 @@ impl Instance {
             reaped: AtomicBool::new(false),
         });
         instance.watch.begun(pid, &instance.mark);
-        registry.insert(token.clone(), Arc::clone(&instance));
+        expected.is(&instance);
         tokio::spawn(supervise(Arc::clone(&instance), child, registry.clone(), token));
         Ok(instance)
     }

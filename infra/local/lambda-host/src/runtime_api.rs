@@ -21,13 +21,17 @@ use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, atomic::Ordering},
 };
+use tokio::sync::watch;
+
+/// An instance, once its process has been started.
+type Slot = watch::Receiver<Option<Arc<Instance>>>;
 
 /// The instances that may call.
 #[derive(Clone)]
 pub(crate) struct Registry {
     address: SocketAddr,
     max_payload: usize,
-    instances: Arc<Mutex<HashMap<String, Arc<Instance>>>>,
+    instances: Arc<Mutex<HashMap<String, Slot>>>,
     /// Who sees to it that they end with the host.
     pub(crate) watch: Arc<Watch>,
 }
@@ -37,28 +41,44 @@ impl Registry {
         Registry { address, max_payload, instances: Arc::default(), watch: Arc::new(watch) }
     }
 
-    /// A new secret, and the address with it.
-    pub(crate) fn new_address(&self) -> (String, String) {
+    /// A new address, for a process that is about to be started.
+    pub(crate) fn expect(&self) -> Expected {
         let token = uuid::Uuid::new_v4().simple().to_string();
         // With a scheme, the address of the Runtime API may have a path.
         let url = format!("http://{}/{token}", self.address);
-        (token, url)
-    }
-
-    pub(crate) fn insert(&self, token: String, instance: Arc<Instance>) {
-        lock(&self.instances).insert(token, instance);
+        let (instance, receiver) = watch::channel(None);
+        lock(&self.instances).insert(token.clone(), receiver);
+        Expected { token, url, instance }
     }
 
     pub(crate) fn remove(&self, token: &str) {
         lock(&self.instances).remove(token);
     }
 
-    fn get(&self, token: &str) -> Result<Arc<Instance>, Refusal> {
-        lock(&self.instances).get(token).cloned().ok_or(Refusal(
-            StatusCode::FORBIDDEN,
-            "Forbidden",
-            "unknown instance",
-        ))
+    /// Who calls. A program that is quick may call before the host knows more than its address.
+    async fn get(&self, token: &str) -> Result<Arc<Instance>, Refusal> {
+        let unknown = Refusal(StatusCode::FORBIDDEN, "Forbidden", "unknown instance");
+        let Some(mut instance) = lock(&self.instances).get(token).cloned() else {
+            return Err(unknown);
+        };
+        let known = instance.wait_for(Option::is_some).await;
+        known.ok().and_then(|instance| instance.clone()).ok_or(unknown)
+    }
+}
+
+/// An address whose process is being started.
+pub(crate) struct Expected {
+    /// The secret in the address.
+    pub(crate) token: String,
+    /// The address.
+    pub(crate) url: String,
+    instance: watch::Sender<Option<Arc<Instance>>>,
+}
+
+impl Expected {
+    /// The process has been started.
+    pub(crate) fn is(self, instance: &Arc<Instance>) {
+        self.instance.send_replace(Some(Arc::clone(instance)));
     }
 }
 
@@ -84,7 +104,7 @@ async fn next(
     State(registry): State<Registry>,
     Path(token): Path<String>,
 ) -> Result<Response, Refusal> {
-    let instance = registry.get(&token)?;
+    let instance = registry.get(&token).await?;
     instance.phase.send_if_modified(|phase| {
         let starting = matches!(phase, Phase::Starting);
         if starting {
@@ -124,7 +144,7 @@ async fn response(
     Path((token, request)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let instance = registry.get(&token)?;
+    let instance = registry.get(&token).await?;
     let body = read(&registry, body).await;
     let large = body.is_none();
     finish(&instance, &request, body.map_or(Reply::TooLarge, Reply::Response))?;
@@ -140,7 +160,7 @@ async fn error(
     Path((token, request)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let instance = registry.get(&token)?;
+    let instance = registry.get(&token).await?;
     let body = read(&registry, body).await;
     finish(&instance, &request, body.map_or(Reply::TooLarge, Reply::Error))?;
     Ok(accepted())
@@ -151,7 +171,7 @@ async fn init_error(
     Path(token): Path<String>,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let instance = registry.get(&token)?;
+    let instance = registry.get(&token).await?;
     let body = read(&registry, body).await.unwrap_or_default();
     instance.phase.send_replace(Phase::InitFailed(body));
     Ok(accepted())
@@ -170,4 +190,24 @@ fn finish(instance: &Instance, request: &str, reply: Reply) -> Result<(), Refusa
 
 fn accepted() -> Response {
     (StatusCode::ACCEPTED, Json(json!({"status": "OK"}))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn who_calls_before_the_start_has_returned_waits_for_it() {
+        let address = ([127, 0, 0, 1], 9).into();
+        let registry = Registry::new(address, 1, Watch::start(None).unwrap());
+        assert!(registry.get("nobody").await.is_err());
+        let expected = registry.expect();
+        let token = expected.token.clone();
+        let mut call = std::pin::pin!(registry.get(&token));
+        assert!(tokio::time::timeout(Duration::ZERO, &mut call).await.is_err(), "it waits");
+        // The process could not be started.
+        drop(expected);
+        assert!(call.await.is_err());
+    }
 }
