@@ -97,3 +97,32 @@ fn a_run_can_be_followed_through_every_log_and_is_counted() {
     // From the execution back to the page: its input says where that is.
     assert!(text(&report, "/url").ends_with(&format!("/runs/{id}")), "{report:#}");
 }
+
+#[test]
+fn what_a_run_costs_is_computed_from_what_it_did() {
+    let (stack, repo) = (Stack::new(), Repo::shop());
+    repo.write("app.py", "def total(items):\n    return 3\n");
+    repo.commit("Count differently");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!(code, Some(0), "{report:#}");
+    let told = stack.pactctl(&["runs", "cost", "--json"]);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let bill: Value = serde_json::from_str(&told.stdout).expect("JSON");
+    assert_eq!(bill["run_id"], report["run_id"]);
+    let amount = |name: &str| {
+        let parts = bill["parts"].as_array().expect("parts").iter();
+        let part = parts.into_iter().find(|part| part["part"] == name).expect("a part");
+        part["amount"].as_f64().expect("an amount")
+    };
+    // Every stage was a task of the state machine, and an invocation beside the gateway's.
+    let stages = report["stages"].as_array().expect("stages").len() as f64;
+    assert!(amount("Step Functions") > stages, "{bill:#}");
+    assert!(amount("Lambda requests") > stages, "{bill:#}");
+    assert!(amount("Lambda time") > 0.0, "{bill:#}");
+    assert!(amount("table, written") > stages, "{bill:#}");
+    assert!(amount("table, read") > 0.0, "{bill:#}");
+    assert_eq!(amount("HTTP API"), 1.0);
+    let usd = |name: &str| bill[name].as_f64().expect("a sum");
+    assert!(usd("orchestration_usd") < 0.002, "{bill:#}");
+    assert!(usd("total_usd") > usd("orchestration_usd"));
+}
