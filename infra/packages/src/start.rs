@@ -75,19 +75,19 @@ pub fn start(subject: &Subject) -> Result<Start, PackageError> {
     let mut child = command
         .spawn()
         .map_err(PackageError::io(format!("start {}", subject.program.display())))?;
-    let start = request(&listener, &mut child, begin).and_then(|(first, connection)| {
-        let took = begin.elapsed();
-        if !first.starts_with(NEXT) {
-            return Err(format!("begins with something else: {}", first.trim_end()));
+    let first = request(&listener, &mut child, begin);
+    let took = begin.elapsed();
+    let start = match &first {
+        Ok((line, _)) if line.starts_with(NEXT) => {
+            peak(child.id()).map(|memory| Start { took, memory })
         }
-        let memory = peak(child.id())?;
-        // A program without an answer would end; until here it has to be there.
-        drop(connection);
-        Ok(Start { took, memory })
-    });
-    // It may have ended by itself.
+        Ok((line, _)) => Err(format!("begins with something else: {}", line.trim_end())),
+        Err(reason) => Err(reason.clone()),
+    };
+    // It may have ended by itself. Its connection is kept until it has: it would complain.
     drop(child.kill());
     child.wait().map_err(PackageError::io(format!("end {}", subject.name)))?;
+    drop(first);
     start.map_err(failed)
 }
 
