@@ -73,8 +73,10 @@ impl HttpConnector for Connections {
 #[async_trait]
 impl HttpService for Connections {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let request = request.map(|body| {
-            if body.is_empty() { SdkBody::empty() } else { SdkBody::from_body_1_x(body) }
+        let request = request.map(|body| match body.content_length() {
+            // Not `is_empty`, which says of a payload the opposite of what is.
+            0 => SdkBody::empty(),
+            _ => SdkBody::from_body_1_x(body),
         });
         let request = orchestrator::HttpRequest::try_from(request)
             .map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
@@ -108,4 +110,41 @@ fn not_answered(error: ConnectorError) -> HttpError {
         HttpErrorKind::Unknown
     };
     HttpError::new_boxed(kind, error.into_source())
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::{PutPayload, client::HttpRequestBody};
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::method};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_sent_arrives_whole_and_so_does_the_answer() {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(200).set_body_bytes(vec![7; 100_000]);
+        Mock::given(method("PUT")).respond_with(answer).mount(&server).await;
+        let parts = [vec![1; 70_000], vec![2; 5]].map(bytes::Bytes::from);
+        let bodies = [
+            HttpRequestBody::from(PutPayload::from_iter(parts.clone())),
+            HttpRequestBody::from(parts.concat()),
+            HttpRequestBody::from(PutPayload::new()),
+            HttpRequestBody::empty(),
+        ];
+
+        for body in bodies {
+            let length = body.content_length();
+            let mut request = HttpRequest::new(body);
+            *request.method_mut() = "PUT".parse().unwrap();
+            *request.uri_mut() = server.uri().parse().unwrap();
+            request.headers_mut().insert("content-length", length.into());
+            let response = Connections::default().call(request).await.unwrap();
+            assert_eq!(response.status(), 200);
+            assert_eq!(response.into_body().bytes().await.unwrap(), vec![7; 100_000]);
+        }
+
+        let received = server.received_requests().await.unwrap();
+        let received: Vec<Vec<u8>> = received.into_iter().map(|request| request.body).collect();
+        assert_eq!(received, [parts.concat(), parts.concat(), vec![], vec![]]);
+    }
 }
