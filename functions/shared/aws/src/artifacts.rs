@@ -1,12 +1,12 @@
 //! The artifact store: S3 on AWS, a folder locally.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::{
-    ObjectStore, ObjectStoreExt, PutPayload, aws::AmazonS3Builder, local::LocalFileSystem,
-    path::Path,
+    ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, aws::AmazonS3Builder,
+    local::LocalFileSystem, path::Path,
 };
 use pact_agent::ports::{Artifacts, StoreError};
 use url::Url;
@@ -15,6 +15,9 @@ use crate::{error::unavailable, http::Connections};
 
 /// Longest key: S3 accepts 1024 bytes, the prefix included.
 const MAX_KEY: usize = 800;
+/// Attempts after the first, and how long after it the last may begin. The state machine tries
+/// again too: what is wrong has to be said while the function has time to say it.
+const RETRIES: (usize, Duration) = (3, Duration::from_secs(20));
 
 /// Artifacts in an object store, below a prefix.
 pub struct ObjectArtifacts {
@@ -39,9 +42,11 @@ impl ObjectArtifacts {
             return Ok(Self { store: Arc::new(store), prefix: Path::default() });
         }
         let prefix = Path::from_url_path(url.path()).map_err(|error| refused(&error))?;
+        let (max_retries, retry_timeout) = RETRIES;
         let store = AmazonS3Builder::from_env()
             .with_url(url.as_str())
             .with_http_connector(connections.clone())
+            .with_retry(RetryConfig { max_retries, retry_timeout, ..RetryConfig::default() })
             .build()
             .map_err(|error| refused(&error))?;
         Ok(Self { store: Arc::new(store), prefix })
