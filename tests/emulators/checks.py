@@ -243,7 +243,7 @@ class Scenario:
             "cause": "A person said so",
         }
         self.world.rehearse(
-            "RunKeeperFunctionPipelineEnded",
+            "RunKeeperFunctionPipelineStatus",
             "Step Functions Execution Status Change",
             [arn],
             detail,
