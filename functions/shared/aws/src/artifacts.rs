@@ -15,9 +15,11 @@ use crate::{error::unavailable, http::Connections};
 
 /// Longest key: S3 accepts 1024 bytes, the prefix included.
 const MAX_KEY: usize = 800;
-/// Attempts after the first, and how long after it the last may begin. The state machine tries
-/// again too: what is wrong has to be said while the function has time to say it.
-const RETRIES: (usize, Duration) = (3, Duration::from_secs(20));
+/// Attempts after the first.
+const RETRIES: usize = 3;
+/// How long after the first attempt the last may begin. The state machine tries again too: what is
+/// wrong has to be said while the function has time to say it.
+const RETRYING: Duration = Duration::from_secs(20);
 
 /// Artifacts in an object store, below a prefix.
 pub struct ObjectArtifacts {
@@ -42,11 +44,12 @@ impl ObjectArtifacts {
             return Ok(Self { store: Arc::new(store), prefix: Path::default() });
         }
         let prefix = Path::from_url_path(url.path()).map_err(|error| refused(&error))?;
-        let (max_retries, retry_timeout) = RETRIES;
+        let retries =
+            RetryConfig { max_retries: RETRIES, retry_timeout: RETRYING, ..RetryConfig::default() };
         let store = AmazonS3Builder::from_env()
             .with_url(url.as_str())
             .with_http_connector(connections.clone())
-            .with_retry(RetryConfig { max_retries, retry_timeout, ..RetryConfig::default() })
+            .with_retry(retries)
             .build()
             .map_err(|error| refused(&error))?;
         Ok(Self { store: Arc::new(store), prefix })
