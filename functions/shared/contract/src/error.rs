@@ -3,8 +3,21 @@
 
 use serde::{Deserialize, Serialize};
 
+/// When the same call may succeed after it failed: what the retriers of the state machines are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// Never: the same call fails the same way, or has to be judged first.
+    Never,
+    /// When a service answers again: a few attempts with growing, jittered pauses.
+    Outage,
+    /// When another run gives the environment's lock back: many attempts, for as long as a deployment takes.
+    Locked,
+    /// At once, as the action is a compensation that must not be given up for a passing fault.
+    Compensation,
+}
+
 macro_rules! error_names {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, retryable: $retry:literal;)+) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, retry: $retry:ident;)+) => {
         /// Why an agent could not do its work. A fault, never a verdict.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum ErrorName {
@@ -21,10 +34,16 @@ macro_rules! error_names {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// Whether the same call may succeed a little later.
+            /// When the same call may succeed.
             #[must_use]
-            pub const fn is_retryable(self) -> bool {
-                match self { $(Self::$variant => $retry,)+ }
+            pub const fn retry(self) -> Retry {
+                match self { $(Self::$variant => Retry::$retry,)+ }
+            }
+
+            /// Whether the same call may succeed later.
+            #[must_use]
+            pub const fn retryable(self) -> bool {
+                !matches!(self.retry(), Retry::Never)
             }
 
             /// The name that stands for `text`, if any.
@@ -38,33 +57,33 @@ macro_rules! error_names {
 
 error_names! {
     /// The event is not a valid PACT intent envelope, or a parameter has a wrong value.
-    InvalidIntent = "ERR_INVALID_INTENT", retryable: false;
+    InvalidIntent = "ERR_INVALID_INTENT", retry: Never;
     /// A required parameter is absent.
-    MissingParameters = "ERR_MISSING_PARAMETERS", retryable: false;
+    MissingParameters = "ERR_MISSING_PARAMETERS", retry: Never;
     /// The agent does not offer the action.
-    UnknownAction = "ERR_UNKNOWN_ACTION", retryable: false;
+    UnknownAction = "ERR_UNKNOWN_ACTION", retry: Never;
     /// The sender may not do this.
-    Unauthorized = "ERR_UNAUTHORIZED", retryable: false;
+    Unauthorized = "ERR_UNAUTHORIZED", retry: Never;
     /// The work did not end before the agent's deadline.
-    Timeout = "ERR_TIMEOUT", retryable: false;
+    Timeout = "ERR_TIMEOUT", retry: Never;
     /// The repository or the source bundle could not be read.
-    SourceUnavailable = "ERR_SOURCE_UNAVAILABLE", retryable: true;
+    SourceUnavailable = "ERR_SOURCE_UNAVAILABLE", retry: Outage;
     /// The run store or the artifact store did not answer.
-    StoreUnavailable = "ERR_STORE_UNAVAILABLE", retryable: true;
+    StoreUnavailable = "ERR_STORE_UNAVAILABLE", retry: Outage;
     /// Another run holds the environment.
-    EnvironmentBusy = "ERR_ENVIRONMENT_BUSY", retryable: true;
+    EnvironmentBusy = "ERR_ENVIRONMENT_BUSY", retry: Locked;
     /// A program that the work needs could not be run.
-    ToolFailed = "ERR_TOOL_FAILED", retryable: false;
+    ToolFailed = "ERR_TOOL_FAILED", retry: Never;
     /// A deployment stopped halfway, or its effect is unknown.
-    DeployFailed = "ERR_DEPLOY_FAILED", retryable: false;
+    DeployFailed = "ERR_DEPLOY_FAILED", retry: Never;
     /// The previous release could not be restored; a person is needed.
-    RollbackFailed = "ERR_ROLLBACK_FAILED", retryable: false;
+    RollbackFailed = "ERR_ROLLBACK_FAILED", retry: Compensation;
     /// A notification channel did not answer or refused the message.
-    ChannelUnavailable = "ERR_CHANNEL_UNAVAILABLE", retryable: true;
+    ChannelUnavailable = "ERR_CHANNEL_UNAVAILABLE", retry: Outage;
     /// Something is larger, deeper or more than the agent accepts.
-    LimitExceeded = "ERR_LIMIT_EXCEEDED", retryable: false;
+    LimitExceeded = "ERR_LIMIT_EXCEEDED", retry: Never;
     /// A defect of the agent itself.
-    Internal = "ERR_INTERNAL", retryable: false;
+    Internal = "ERR_INTERNAL", retry: Never;
 }
 
 impl std::fmt::Display for ErrorName {
