@@ -212,7 +212,7 @@ fn is_safe(path: &str) -> bool {
         })
 }
 
-/// The files at the root that may hold the settings, in the order of precedence.
+/// The files at the root that may hold the settings.
 pub(crate) fn settings_files(
     repository: &Repository,
     files: &[TreeFile],

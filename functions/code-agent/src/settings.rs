@@ -17,21 +17,17 @@ pub(crate) struct Found {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Reads the settings from the files at the root that may hold them, in the order of precedence.
+/// Reads the settings from the file at the root that may hold them; two of them are a fault, as
+/// nobody could say which one counts.
 pub(crate) fn read(files: &[(String, RootFile)]) -> Found {
     let mut found = Found::default();
     let Some((path, file)) = files.first() else { return found };
     found.path = Some(path.clone());
     if let Some((other, _)) = files.get(1) {
-        found.findings.push(
-            Finding::new(
-                "config-duplicate",
-                Severity::Medium,
-                format!("both {path} and {other} exist; {path} is used"),
-            )
-            .at(other, None, None)
-            .remedy(format!("delete {other}")),
-        );
+        let fault = pact_config::duplicate(path, other);
+        found.invalid = true;
+        found.findings.push(invalid(other, None, None, fault.message, fault.remedy));
+        return found;
     }
     let text = match file {
         RootFile::Text(text) => text,
@@ -87,13 +83,20 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_file_is_reported_with_its_place_and_the_second_file_too() {
-        let found = read(&[text("pact.toml", "\n[code\n"), text(".pact.toml", "")]);
+    fn a_malformed_file_is_reported_with_its_place() {
+        let found = read(&[text(".pact.toml", "\n[code\n")]);
         assert!(found.invalid);
-        assert_eq!(found.path.as_deref(), Some("pact.toml"));
-        let codes: Vec<_> = found.findings.iter().map(|f| f.code.as_str()).collect();
-        assert!(codes.contains(&"config-duplicate") && codes.contains(&"config-invalid"));
-        let fault = found.findings.iter().find(|f| f.code == "config-invalid").expect("a fault");
-        assert_eq!((fault.path.as_deref(), fault.line), (Some("pact.toml"), Some(2)));
+        assert_eq!(found.path.as_deref(), Some(".pact.toml"));
+        let fault = found.findings.first().expect("a fault");
+        assert_eq!((fault.path.as_deref(), fault.line), (Some(".pact.toml"), Some(2)));
+    }
+
+    #[test]
+    fn a_repository_with_both_files_is_refused() {
+        let found = read(&[text("pact.toml", ""), text(".pact.toml", "")]);
+        assert!(found.invalid);
+        let fault = found.findings.first().expect("a fault");
+        assert_eq!(fault.code, "config-invalid");
+        assert!(fault.message.contains("pact.toml and .pact.toml"), "{}", fault.message);
     }
 }

@@ -36,7 +36,7 @@ impl Built {
     }
 }
 
-/// Builds and packs these functions into `folder`, one `<binary>.zip` each.
+/// Builds and packs these functions with a profile of cargo into `folder`, one `<binary>.zip` each.
 ///
 /// # Errors
 /// When a tool is missing or says no, or a file cannot be written.
@@ -44,6 +44,7 @@ pub fn build(
     workspace: &Workspace,
     functions: &[Function],
     machine: Machine,
+    profile: &str,
     folder: &Path,
 ) -> Result<Vec<Built>, PackageError> {
     let mut command = cargo();
@@ -58,8 +59,7 @@ pub fn build(
     } else {
         command.arg("build");
     }
-    // The profile that `sam build` takes, too; it cannot be told another.
-    command.args(["--release", "--locked"]).current_dir(workspace.root());
+    command.args(["--profile", profile, "--locked"]).current_dir(workspace.root());
     // Only these crates: what the others want of a library stays out.
     for function in functions {
         command.args(["--package", workspace.crate_of(&function.binary)?]);
@@ -69,8 +69,8 @@ pub fn build(
         return Err(PackageError::Tool("the functions cannot be built".to_owned()));
     }
     let programs = match machine {
-        Machine::Here => workspace.target().join("release"),
-        Machine::Arm64 => workspace.target().join(ARM64).join("release"),
+        Machine::Here => workspace.target().join(profile),
+        Machine::Arm64 => workspace.target().join(ARM64).join(profile),
     };
     std::fs::create_dir_all(folder)
         .map_err(PackageError::io(format!("make {}", folder.display())))?;

@@ -43,9 +43,9 @@ pub struct Start {
 ///
 /// # Errors
 /// When it cannot be built.
-pub fn hello(workspace: &Workspace) -> Result<Subject, PackageError> {
+pub fn hello(workspace: &Workspace, profile: &str) -> Result<Subject, PackageError> {
     let status = cargo()
-        .args(["build", "--release", "--locked", "--quiet"])
+        .args(["build", "--profile", profile, "--locked", "--quiet"])
         .args(["--package", env!("CARGO_PKG_NAME"), "--example", "hello"])
         .current_dir(workspace.root())
         .status()
@@ -53,7 +53,7 @@ pub fn hello(workspace: &Workspace) -> Result<Subject, PackageError> {
     if !status.success() {
         return Err(PackageError::Tool("the function to compare with cannot be built".to_owned()));
     }
-    let program = workspace.target().join("release/examples/hello");
+    let program = workspace.target().join(profile).join("examples/hello");
     Ok(Subject { name: "hello".to_owned(), program, environment: BTreeMap::new() })
 }
 

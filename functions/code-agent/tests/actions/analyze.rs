@@ -116,14 +116,13 @@ async fn settings_are_read_from_the_commit() {
     assert_eq!(out.settings.code.max_cyclomatic, 7);
     assert_eq!(out.settings_path.as_deref(), Some(".pact.toml"));
 
-    repo.write("pact.toml", "[code]\nmax_cyclomatic = \"many\"\n");
+    repo.write(".pact.toml", "[code]\nmax_cyclomatic = \"many\"\n");
     let commit = repo.commit();
     let response = world.analyze(&repo.url(), &commit, None).await.unwrap();
     assert_status(&response, StageStatus::Failed);
     let invalid = coded(&response, "config-invalid");
-    assert_eq!(invalid[0].path.as_deref(), Some("pact.toml"));
+    assert_eq!(invalid[0].path.as_deref(), Some(".pact.toml"));
     assert_eq!(invalid[0].line, Some(2));
-    assert_eq!(coded(&response, "config-duplicate").len(), 1);
     let out = output(&response);
     assert_eq!(out.settings, Settings::default());
     assert!(
@@ -131,6 +130,12 @@ async fn settings_are_read_from_the_commit() {
         "the source is there all the same"
     );
     assert!(response.summary.contains("pact.toml is not valid"), "{}", response.summary);
+
+    repo.write("pact.toml", "[code]\nmax_cyclomatic = 9\n");
+    let commit = repo.commit();
+    let response = world.analyze(&repo.url(), &commit, None).await.unwrap();
+    assert_status(&response, StageStatus::Failed);
+    assert!(coded(&response, "config-invalid")[0].message.contains("both pact.toml"));
 }
 
 #[tokio::test]

@@ -19,8 +19,19 @@ use toml::de::DeTable;
 
 pub use schema::schema;
 
-/// Names of the file at the root of a repository, in the order in which they are looked for.
+/// Names that the file may have at the root of a repository; one of them, not both.
 pub const FILE_NAMES: &[&str] = &["pact.toml", ".pact.toml"];
+
+/// The fault of a repository that has the file under two names: neither is the one that counts.
+#[must_use]
+pub fn duplicate(first: &str, second: &str) -> ConfigError {
+    ConfigError {
+        line: None,
+        column: None,
+        message: format!("both {first} and {second} exist, and only one of them may"),
+        remedy: Some(format!("merge them into {first} and delete {second}")),
+    }
+}
 
 /// The largest file that is read.
 pub const MAX_BYTES: usize = 64 * 1024;

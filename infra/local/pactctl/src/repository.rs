@@ -181,18 +181,22 @@ fn reference(branch: &str) -> Result<String, Failure> {
     Ok(full)
 }
 
-/// `pact.toml` as it is in the commit.
+/// `pact.toml` as it is in the commit, with its name there.
 fn settings(commit: &gix::Commit<'_>) -> Result<Option<(String, String)>, Failure> {
     let tree = commit.tree().doing("read the commit's files")?;
+    let mut found: Option<(String, String)> = None;
     for name in pact_config::FILE_NAMES {
         let Some(entry) = tree.find_entry(*name) else { continue };
+        if let Some((first, _)) = &found {
+            return Err(Failure::usage(pact_config::duplicate(first, name).to_string()));
+        }
         let blob = entry.object().doing("read the settings")?;
         let text = blob.data.to_str().map_err(|_| {
             Failure::usage(format!("{name} is not UTF-8")).remedy("save it as UTF-8")
         })?;
-        return Ok(Some(((*name).to_owned(), text.to_owned())));
+        found = Some(((*name).to_owned(), text.to_owned()));
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// Head of a repository that another machine has.

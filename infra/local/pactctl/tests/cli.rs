@@ -43,6 +43,11 @@ fn every_action_is_listed_and_the_definitions_are_valid() {
     let wrong = pactctl(&["validate", &folder.path().to_string_lossy()]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("template"));
+    std::fs::write(folder.path().join(".pact.toml"), "").expect("a file");
+    let both = pactctl(&["validate", &folder.path().to_string_lossy()]);
+    assert_eq!(both.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&both.stderr).into_owned();
+    assert!(said.contains("both pact.toml and .pact.toml exist"), "{said}");
 }
 
 #[test]

@@ -45,7 +45,14 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
 
 fn settings_file(path: &Path) -> Result<Option<PathBuf>, Failure> {
     if path.is_dir() {
-        return Ok(pact_config::FILE_NAMES.iter().map(|n| path.join(n)).find(|p| p.exists()));
+        let mut found = pact_config::FILE_NAMES.iter().filter(|name| path.join(name).exists());
+        return match (found.next(), found.next()) {
+            (Some(first), Some(second)) => {
+                let fault = pact_config::duplicate(first, second);
+                Err(Failure::usage(format!("{}: {fault}", path.display())))
+            }
+            (first, _) => Ok(first.map(|name| path.join(name))),
+        };
     }
     if path.exists() {
         return Ok(Some(path.to_owned()));
