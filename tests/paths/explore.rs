@@ -93,7 +93,7 @@ pub(crate) struct Bench {
 }
 
 pub(crate) fn options(folder: &Path) -> EngineOptions {
-    EngineOptions { data_dir: folder.to_owned(), region: REGION.into(), account: ACCOUNT.into() }
+    EngineOptions::new(folder, REGION, ACCOUNT)
 }
 
 impl Bench {

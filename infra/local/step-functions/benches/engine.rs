@@ -30,11 +30,7 @@ fn runtime() -> Runtime {
 }
 
 async fn open(folder: &Path) -> Engine {
-    let options = EngineOptions {
-        data_dir: folder.to_owned(),
-        region: "us-east-1".into(),
-        account: "111111111111".into(),
-    };
+    let options = EngineOptions::new(folder, "us-east-1", "111111111111");
     Engine::open(options, Arc::new(Echo)).await.unwrap()
 }
 

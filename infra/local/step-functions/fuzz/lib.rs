@@ -27,11 +27,7 @@ pub fn with_engine<F: Future<Output = ()>>(attempt: impl FnOnce(Engine) -> F) {
         RUNTIME.get_or_init(|| Builder::new_current_thread().enable_all().build().unwrap());
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
-        let options = EngineOptions {
-            data_dir: folder.path().to_owned(),
-            region: "us-east-1".into(),
-            account: "123456789012".into(),
-        };
+        let options = EngineOptions::new(folder.path(), "us-east-1", "123456789012");
         let engine = Engine::open(options.clone(), Arc::new(Echo)).await.unwrap();
         attempt(engine.clone()).await;
         engine.shutdown().await;

@@ -31,8 +31,6 @@ const LONGEST: usize = 256 * 1024 * 1024;
 const BATCH: usize = 8 * 1024 * 1024;
 /// How long to wait for a process that is about to release the folder.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// After how many bytes a file is sealed.
-pub(crate) const SEGMENT: u32 = 64 * 1024 * 1024;
 
 /// Where a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,9 +25,10 @@ mod execution;
 mod instant;
 mod journal;
 mod jsonata;
+mod sync;
 mod task;
 
 pub use definition::{Definition, Diagnostic, Severity, validate};
-pub use engine::{Engine, EngineOptions, StatusChange};
+pub use engine::{Clock, Engine, EngineOptions, StatusChange};
 pub use error::{ApiError, OpenError};
 pub use task::{TaskExecutor, TaskFailure, TaskRequest};

@@ -100,11 +100,10 @@ fn expected(n: u64) -> Value {
 }
 
 fn options(folder: &Path) -> EngineOptions {
-    EngineOptions {
-        data_dir: folder.join("data"),
-        region: "us-east-1".into(),
-        account: "111111111111".into(),
-    }
+    let mut options = EngineOptions::new(folder.join("data"), "us-east-1", "111111111111");
+    // Small files, so that kills also meet their sealing and their summaries.
+    options.journal_file_bytes = 50_000;
+    options
 }
 
 fn log_path(folder: &Path) -> PathBuf {
@@ -138,8 +137,7 @@ fn child() {
         }
         let log = OpenOptions::new().create(true).append(true).open(log_path(&folder)).unwrap();
         let hands = Arc::new(Hands { log: Mutex::new(log), tokens });
-        // Small files, so that kills also meet their sealing and their summaries.
-        let engine = Engine::open_with_files_of(50_000, options(&folder), hands).await.unwrap();
+        let engine = Engine::open(options(&folder), hands).await.unwrap();
         let answering = engine.clone();
         tokio::spawn(async move {
             while let Some((token, answer)) = asked.recv().await {
@@ -243,7 +241,7 @@ async fn ended_as_without_kills(folder: &Path) {
     let (tokens, _asked) = mpsc::unbounded_channel();
     let log = File::create(folder.join("unused")).unwrap();
     let hands = Arc::new(Hands { log: Mutex::new(log), tokens });
-    let engine = Engine::open_with_files_of(50_000, options(folder), hands).await.unwrap();
+    let engine = Engine::open(options(folder), hands).await.unwrap();
     assert_eq!(engine.running(), 0);
     for n in 0..EXECUTIONS {
         let arn = arn("outer", n);

@@ -52,11 +52,7 @@ impl TaskExecutor for Hands {
 }
 
 async fn open(folder: &Path, hands: &Arc<Hands>) -> Engine {
-    let options = EngineOptions {
-        data_dir: folder.to_owned(),
-        region: "us-east-1".into(),
-        account: "111111111111".into(),
-    };
+    let options = EngineOptions::new(folder, "us-east-1", "111111111111");
     Engine::open(options, Arc::clone(hands) as Arc<dyn TaskExecutor>).await.unwrap()
 }
 

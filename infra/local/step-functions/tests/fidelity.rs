@@ -23,11 +23,7 @@ impl TaskExecutor for Hands {
 }
 
 async fn open(folder: &tempfile::TempDir) -> Engine {
-    let options = EngineOptions {
-        data_dir: folder.path().to_owned(),
-        region: "us-east-1".into(),
-        account: "111111111111".into(),
-    };
+    let options = EngineOptions::new(folder.path(), "us-east-1", "111111111111");
     Engine::open(options, Arc::new(Hands)).await.unwrap()
 }
 

@@ -33,13 +33,10 @@ impl TaskExecutor for Hands {
 }
 
 async fn open(folder: &Path, hands: &Arc<Hands>) -> Engine {
-    let options = EngineOptions {
-        data_dir: folder.to_owned(),
-        region: "us-east-1".into(),
-        account: "111111111111".into(),
-    };
+    let mut options = EngineOptions::new(folder, "us-east-1", "111111111111");
+    options.journal_file_bytes = 2_000;
     let hands = Arc::clone(hands) as Arc<dyn TaskExecutor>;
-    Engine::open_with_files_of(2_000, options, hands).await.unwrap()
+    Engine::open(options, hands).await.unwrap()
 }
 
 async fn end(engine: &Engine, arn: &str) -> Value {
@@ -362,4 +359,105 @@ async fn large_data_and_many_files_survive() {
         })
         .count();
     assert!(summaries >= 10, "{summaries}");
+}
+
+#[tokio::test]
+async fn tags_and_configuration_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path(), &Arc::default()).await;
+    let definition =
+        json!({ "StartAt": "A", "States": { "A": { "Type": "Succeed" } } }).to_string();
+    let logging = json!({ "level": "ALL", "includeExecutionData": true, "destinations": [
+        { "cloudWatchLogsLogGroup": { "logGroupArn": "arn:aws:logs:us-east-1:111111111111:log-group:/x:*" } }] });
+    let create = json!({ "name": "m", "definition": definition, "roleArn": "arn:aws:iam::1:role/r",
+        "loggingConfiguration": logging, "tracingConfiguration": { "enabled": true },
+        "tags": [{ "key": "team", "value": "a" }, { "key": "stage", "value": "test" }] });
+    let created = engine.call("CreateStateMachine", create.clone()).await.unwrap();
+    let arn = created["stateMachineArn"].clone();
+    // Once more with other tags is the same machine; with another configuration it is not.
+    let mut again = create.clone();
+    again["tags"] = json!([]);
+    assert_eq!(engine.call("CreateStateMachine", again).await.unwrap(), created);
+    let mut other = create.clone();
+    other["tracingConfiguration"] = json!({ "enabled": false });
+    let refused = engine.call("CreateStateMachine", other).await.unwrap_err();
+    assert_eq!(refused.code, "StateMachineAlreadyExists");
+
+    let tag = json!({ "resourceArn": arn, "tags": [{ "key": "team", "value": "b" }, { "key": "cost", "value": "1" }] });
+    engine.call("TagResource", tag).await.unwrap();
+    engine
+        .call("UntagResource", json!({ "resourceArn": arn, "tagKeys": ["stage", "none"] }))
+        .await
+        .unwrap();
+    let tags = json!([{ "key": "team", "value": "b" }, { "key": "cost", "value": "1" }]);
+    engine
+        .call(
+            "UpdateStateMachine",
+            json!({ "stateMachineArn": arn, "tracingConfiguration": { "enabled": false } }),
+        )
+        .await
+        .unwrap();
+    engine.shutdown().await;
+
+    let engine = open(folder.path(), &Arc::default()).await;
+    let listed = engine.call("ListTagsForResource", json!({ "resourceArn": arn })).await.unwrap();
+    assert_eq!(listed["tags"], tags);
+    let described =
+        engine.call("DescribeStateMachine", json!({ "stateMachineArn": arn })).await.unwrap();
+    assert_eq!(described["loggingConfiguration"], logging);
+    assert_eq!(described["tracingConfiguration"], json!({ "enabled": false }));
+    assert_eq!(described["encryptionConfiguration"], json!({ "type": "AWS_OWNED_KEY" }));
+
+    // What AWS would refuse.
+    let code =
+        async |operation: &str, input: Value| engine.call(operation, input).await.unwrap_err().code;
+    let none = "arn:aws:states:us-east-1:111111111111:stateMachine:none";
+    for operation in ["ListTagsForResource", "TagResource", "UntagResource"] {
+        let input = json!({ "resourceArn": none, "tags": [], "tagKeys": [] });
+        assert_eq!(code(operation, input).await, "ResourceNotFound");
+    }
+    let many: Vec<Value> = (0..50).map(|n| json!({ "key": n.to_string(), "value": "" })).collect();
+    assert_eq!(
+        code("TagResource", json!({ "resourceArn": arn, "tags": many })).await,
+        "TooManyTags"
+    );
+    let long = json!([{ "key": "k".repeat(129), "value": "" }]);
+    assert_eq!(
+        code("TagResource", json!({ "resourceArn": arn, "tags": long })).await,
+        "ValidationException"
+    );
+    for (field, value, error) in [
+        ("loggingConfiguration", json!({ "level": "ALL" }), "InvalidLoggingConfiguration"),
+        ("loggingConfiguration", json!({ "level": "SOME" }), "ValidationException"),
+        ("loggingConfiguration", json!("ALL"), "SerializationException"),
+        ("tracingConfiguration", json!({ "enabled": "yes" }), "SerializationException"),
+        (
+            "encryptionConfiguration",
+            json!({ "type": "CUSTOMER_MANAGED_KMS_KEY" }),
+            "InvalidEncryptionConfiguration",
+        ),
+    ] {
+        let mut input = create.clone();
+        input["name"] = json!("refused");
+        input[field] = value;
+        assert_eq!(code("CreateStateMachine", input).await, error, "{field}");
+    }
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_catcher_assigns_what_a_branch_assigned() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path(), &Arc::default()).await;
+    let machine = json!({ "QueryLanguage": "JSONata", "StartAt": "P", "States": {
+        "P": { "Type": "Parallel", "Next": "D",
+            "Branches": [{ "StartAt": "W", "States": {
+                "W": { "Type": "Pass", "Assign": { "seen": "inside" }, "Next": "X" },
+                "X": { "Type": "Fail", "Error": "Oh", "Cause": "{% $seen %}" } } }],
+            "Catch": [{ "ErrorEquals": ["States.ALL"], "Assign": { "seen": "{% $states.errorOutput.Cause %}" }, "Next": "F" }] },
+        "F": { "Type": "Pass", "Output": { "seen": "{% $seen %}" }, "End": true },
+        "D": { "Type": "Pass", "End": true } } });
+    let arn = start(&engine, "scopes", &machine, &json!({})).await;
+    assert_eq!(parsed(&end(&engine, &arn).await["output"]), json!({ "seen": "inside" }));
+    engine.shutdown().await;
 }

@@ -133,7 +133,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
-            let options = EngineOptions { data_dir: folder.path().to_owned(), region: "r".into(), account: "1".into() };
+            let options = EngineOptions::new(folder.path(), "r", "1");
             let engine = Engine::open(options.clone(), Arc::new(Echo)).await.unwrap();
             let mut changes = engine.status_changes();
             let mut arns = Vec::new();
@@ -274,7 +274,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
-            let options = EngineOptions { data_dir: folder.path().to_owned(), region: "r".into(), account: "1".into() };
+            let options = EngineOptions::new(folder.path(), "r", "1");
             let engine = Engine::open(options.clone(), Arc::new(Echo)).await.unwrap();
             let arn = engine.put_state_machine("m0", &machine.to_string()).await.unwrap();
             engine.call("StartExecution", json!({ "stateMachineArn": arn, "name": "x" })).await.unwrap();

@@ -306,11 +306,7 @@ async fn vectors() {
     };
     let data = tempfile::tempdir().unwrap();
     let script = Arc::new(Script::default());
-    let options = EngineOptions {
-        data_dir: data.path().to_owned(),
-        region: "us-east-1".into(),
-        account: "111111111111".into(),
-    };
+    let options = EngineOptions::new(data.path(), "us-east-1", "111111111111");
     let engine = Engine::open(options, Arc::clone(&script) as Arc<dyn TaskExecutor>).await.unwrap();
     let mut failed: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let files = files(Path::new(&folder));

@@ -133,11 +133,7 @@ impl Stack {
         let tasks =
             executor::Executor::new(host.clone(), &store.endpoint, traces.clone(), meter.clone())?;
         let tasks = Arc::new(tasks);
-        let options = EngineOptions {
-            data_dir: data.join("step-functions"),
-            region: REGION.to_owned(),
-            account: ACCOUNT.to_owned(),
-        };
+        let options = EngineOptions::new(data.join("step-functions"), REGION, ACCOUNT);
         let engine = Engine::open(options, tasks).await.doing("start the Step Functions engine")?;
 
         let mut servers = JoinSet::new();

@@ -1,15 +1,16 @@
 //! Operations on executions.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::input::{Input, LONGEST_CAUSE, LONGEST_ERROR, check_name, next_token};
-use crate::engine::{Command, Inner, Machine, Run, Stage, StatusChange, StatusName, name_for};
+use super::input::{Input, LONGEST_CAUSE, LONGEST_ERROR, next_token};
+use crate::engine::{Command, Inner, Machine, Run, Stage, StatusChange, check_name, execution_arn};
 use crate::error::ApiError;
 use crate::execution::{LARGEST_DATA, instant_seconds, render};
+use crate::sync::read;
 
 /// The machine, the name and the input that a start asks for.
 fn asked(inner: &Inner, input: &Input) -> Result<(Arc<Machine>, String, String), ApiError> {
@@ -36,19 +37,6 @@ fn asked(inner: &Inner, input: &Input) -> Result<(Arc<Machine>, String, String),
     Ok((inner.machine(arn)?, name, text.to_owned()))
 }
 
-/// The ARN of an execution. Express executions of one name have different ones, unless the same
-/// task starts them.
-pub(crate) fn execution_arn(machine: &Machine, name: &str, by: Option<&str>) -> String {
-    if machine.express {
-        let base = machine.arn.replacen(":stateMachine:", ":express:", 1);
-        let last = by.map_or_else(|| Uuid::new_v4().to_string(), name_for);
-        format!("{base}:{name}:{last}")
-    } else {
-        let base = machine.arn.replacen(":stateMachine:", ":execution:", 1);
-        format!("{base}:{name}")
-    }
-}
-
 pub(super) async fn start(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {
     let (machine, name, text) = asked(inner, &Input(input))?;
     let arn = execution_arn(&machine, &name, None);
@@ -58,7 +46,7 @@ pub(super) async fn start(inner: &Arc<Inner>, input: Value) -> Result<Value, Api
     if stage == Stage::Lost {
         return Err(ApiError::internal("the execution's start could not be written"));
     }
-    if !new && !started_by(inner, &run, &text)? {
+    if !new && !inner.started_by(&run, &text)? {
         return Err(ApiError::new(
             "ExecutionAlreadyExists",
             format!("Execution Already Exists: '{}'", run.arn),
@@ -129,7 +117,7 @@ pub(super) fn describe(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     if let Some(at) = standing.redriven {
         answer.insert("redriveDate".to_owned(), instant_seconds(at));
     }
-    if let Some(reason) = run.not_redrivable() {
+    if let Some(reason) = run.not_redrivable(inner.now()) {
         answer.insert("redriveStatus".to_owned(), json!("NOT_REDRIVABLE"));
         answer.insert("redriveStatusReason".to_owned(), json!(reason));
     } else {
@@ -155,7 +143,7 @@ pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let redriven = input
         .choice("redriveFilter", &["REDRIVEN", "NOT_REDRIVEN"])?
         .map(|filter| filter == "REDRIVEN");
-    let runs = inner.runs.read().unwrap_or_else(PoisonError::into_inner);
+    let runs = read(&inner.runs);
     let mut page = Vec::new();
     let mut last = None;
     let mut more = false;
@@ -243,14 +231,4 @@ pub(super) async fn redrive(inner: &Arc<Inner>, input: Value) -> Result<Value, A
     let run = inner.run(input.arn("executionArn", "execution")?)?;
     let at = inner.redrive(&run).await?;
     Ok(json!({ "redriveDate": instant_seconds(at) }))
-}
-
-/// Whether a start with this input is the one that started `run`, which is still open.
-pub(crate) fn started_by(inner: &Inner, run: &Run, input: &str) -> Result<bool, ApiError> {
-    if run.status() != StatusName::Running {
-        return Ok(false);
-    }
-    let known = inner.input(run)?;
-    Ok(known == input
-        || serde_json::from_str::<Value>(&known).ok() == serde_json::from_str::<Value>(input).ok())
 }

@@ -17,8 +17,14 @@ const TYPE: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0")
 /// The longest request: a definition of a megabyte, escaped.
 const LONGEST: usize = 8 * 1024 * 1024;
 
-pub(crate) fn router(engine: Engine) -> Router {
-    Router::new().route("/", post(serve)).layer(DefaultBodyLimit::max(LONGEST)).with_state(engine)
+impl Engine {
+    /// The AWS JSON API: `POST /` with the operation in the header `X-Amz-Target`.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/", post(serve))
+            .layer(DefaultBodyLimit::max(LONGEST))
+            .with_state(self.clone())
+    }
 }
 
 async fn serve(State(engine): State<Engine>, headers: HeaderMap, body: Bytes) -> Response {

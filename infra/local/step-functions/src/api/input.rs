@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use crate::engine::check_length;
 use crate::error::ApiError;
 
 /// The longest name of an error, and the longest cause.
@@ -25,11 +26,14 @@ impl Input {
     }
 
     pub(super) fn required(&self, name: &str) -> Result<&str, ApiError> {
-        self.optional(name)?.ok_or_else(|| {
-            ApiError::validation(format!(
-                "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
-            ))
-        })
+        self.optional(name)?.ok_or_else(|| Self::missing(name))
+    }
+
+    /// A field that has to be given is not.
+    pub(super) fn missing(name: &str) -> ApiError {
+        ApiError::validation(format!(
+            "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
+        ))
     }
 
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
@@ -110,38 +114,4 @@ impl Input {
 
 pub(super) fn next_token(kind: &str, after: u64) -> Value {
     Value::String(URL_SAFE_NO_PAD.encode(format!("{kind} {after}")))
-}
-
-/// Checks how many characters a field has.
-pub(super) fn check_length(
-    field: &str,
-    text: &str,
-    least: usize,
-    most: usize,
-) -> Result<(), ApiError> {
-    let length = text.chars().count();
-    let limit = if length < least {
-        format!("greater than or equal to {least}")
-    } else if length > most {
-        format!("less than or equal to {most}")
-    } else {
-        return Ok(());
-    };
-    // Long values are not repeated.
-    let shown = if text.len() <= 1_024 { format!("Value '{text}'") } else { "Value".to_owned() };
-    Err(ApiError::validation(format!(
-        "1 validation error detected: {shown} at '{field}' failed to satisfy constraint: Member must have length {limit}"
-    )))
-}
-
-/// Checks the name of a state machine or an execution.
-pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
-    const LONGEST: usize = 80;
-    check_length("name", name, 1, LONGEST)?;
-    let bad =
-        |c: char| c.is_whitespace() || c.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c);
-    if name.contains(bad) {
-        return Err(ApiError::new("InvalidName", format!("Invalid Name: '{name}'")));
-    }
-    Ok(())
 }

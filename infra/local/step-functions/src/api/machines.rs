@@ -1,14 +1,16 @@
 //! Operations on state machines.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::input::{Input, check_name, next_token};
+use super::input::{Input, next_token};
+use super::{configuration, tags};
 use crate::definition::{Severity, validate_as};
-use crate::engine::{Inner, Machine, Record, Revision};
+use crate::engine::{Configuration, Draft, Inner, Machine, Revision, check_name};
 use crate::error::ApiError;
 use crate::execution::instant_seconds;
+use crate::sync::read;
 
 pub(super) async fn create(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
@@ -21,21 +23,18 @@ pub(super) async fn create(inner: &Arc<Inner>, input: Value) -> Result<Value, Ap
         return Err(ApiError::validation("This engine keeps no versions: publish must be false"));
     }
     let express = is_express(&input)?;
-    let arn = inner.machine_arn(name);
-    if let Ok(known) = inner.machine(&arn) {
-        // Asked for once more: another role makes no difference.
-        let same = known.revision.text == definition && known.express == express;
-        return if same {
-            Ok(created(&known))
-        } else {
-            Err(ApiError::new(
-                "StateMachineAlreadyExists",
-                format!("State Machine Already Exists: '{arn}'"),
-            ))
-        };
-    }
-    let machine = inner.store_machine(name, definition, role.to_owned(), express, None).await?;
-    Ok(created(&machine))
+    let tags = tags::read(&input)?;
+    tags::check_count(&tags, &inner.machine_arn(name))?;
+    let draft = Draft {
+        text: definition.to_owned(),
+        role: role.to_owned(),
+        configuration: configuration::read(&input)?,
+    };
+    let machine = inner.create_machine(name, express, draft, tags).await?;
+    Ok(json!({
+        "stateMachineArn": machine.arn,
+        "creationDate": instant_seconds(machine.created),
+    }))
 }
 
 fn check_role(role: &str) -> Result<(), ApiError> {
@@ -49,34 +48,26 @@ fn is_express(input: &Input) -> Result<bool, ApiError> {
     Ok(input.choice("type", &["STANDARD", "EXPRESS"])? == Some("EXPRESS"))
 }
 
-fn created(machine: &Machine) -> Value {
-    json!({
-        "stateMachineArn": machine.arn,
-        "creationDate": instant_seconds(machine.created),
-    })
-}
-
 pub(super) async fn update(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
-    let machine = inner.machine(input.arn("stateMachineArn", "stateMachine")?)?;
+    let arn = input.arn("stateMachineArn", "stateMachine")?;
+    inner.machine(arn)?;
     let definition = input.optional("definition")?;
     let role = input.optional("roleArn")?;
     role.map_or(Ok(()), check_role)?;
-    if definition.is_none() && role.is_none() {
+    let configuration = configuration::read(&input)?;
+    if definition.is_none() && role.is_none() && configuration.is_default() {
         return Err(ApiError::new(
             "MissingRequiredParameter",
             "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified",
         ));
     }
-    let updated = inner
-        .store_machine(
-            &machine.name,
-            definition.unwrap_or(&machine.revision.text),
-            role.unwrap_or(&machine.revision.role).to_owned(),
-            machine.express,
-            Some(machine.created),
-        )
-        .await?;
+    let draft = |known: &Machine| Draft {
+        text: definition.unwrap_or(&known.revision.text).to_owned(),
+        role: role.unwrap_or(&known.revision.role).to_owned(),
+        configuration: configuration.over(&known.revision.configuration),
+    };
+    let updated = inner.update_machine(arn, draft).await?;
     Ok(json!({
         "updateDate": instant_seconds(updated.revision.updated),
         "revisionId": updated.revision.id,
@@ -87,15 +78,26 @@ fn kind(express: bool) -> &'static str {
     if express { "EXPRESS" } else { "STANDARD" }
 }
 
+/// What was given, with the defaults for what was not.
+fn filled(given: Option<&Value>, mut defaults: Value) -> Value {
+    if let (Some(Value::Object(given)), Value::Object(members)) = (given, &mut defaults) {
+        members.extend(given.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    defaults
+}
+
 fn details(arn: &str, name: &str, revision: &Revision) -> Value {
+    let Configuration { logging, tracing, encryption } = &revision.configuration;
     json!({
         "stateMachineArn": arn,
         "name": name,
         "definition": revision.text,
         "roleArn": revision.role,
-        "loggingConfiguration": { "level": "OFF", "includeExecutionData": false },
-        "tracingConfiguration": { "enabled": false },
-        "encryptionConfiguration": { "type": "AWS_OWNED_KEY" },
+        "loggingConfiguration":
+            filled(logging.as_ref(), json!({ "level": "OFF", "includeExecutionData": false })),
+        "tracingConfiguration": filled(tracing.as_ref(), json!({ "enabled": false })),
+        "encryptionConfiguration":
+            filled(encryption.as_ref(), json!({ "type": "AWS_OWNED_KEY" })),
     })
 }
 
@@ -132,23 +134,12 @@ pub(super) fn describe_for_execution(inner: &Inner, input: Value) -> Result<Valu
     Ok(answer)
 }
 
-/// The tags of a resource, of which this engine keeps none.
-pub(super) fn tags(inner: &Inner, input: Value) -> Result<Value, ApiError> {
-    let input = Input(input);
-    let arn = input.arn("resourceArn", "stateMachine")?;
-    match inner.machine(arn) {
-        Ok(_) => Ok(json!({ "tags": [] })),
-        Err(_) => Err(ApiError::new("ResourceNotFound", format!("Resource not found: '{arn}'"))),
-    }
-}
-
 pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     const KIND: &str = "machines";
     let input = Input(input);
     let size = input.page_size(1_000)?;
     let skip = usize::try_from(input.after(KIND)?.unwrap_or(0)).unwrap_or(usize::MAX);
-    let mut machines: Vec<Arc<Machine>> =
-        inner.machines.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+    let mut machines: Vec<Arc<Machine>> = read(&inner.machines).values().cloned().collect();
     machines.sort_by(|a, b| a.name.cmp(&b.name));
     let page: Vec<Value> = machines
         .iter()
@@ -176,10 +167,7 @@ pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
 pub(super) async fn delete(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
     let arn = input.arn("stateMachineArn", "stateMachine")?;
-    if inner.machine(arn).is_ok() {
-        inner.write(&Record::MachineDeleted { arn: arn.into() }).await?;
-        inner.machines.write().unwrap_or_else(PoisonError::into_inner).remove(arn);
-    }
+    inner.delete_machine(arn).await?;
     Ok(json!({}))
 }
 

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::input::{Input, LONGEST_CAUSE, LONGEST_ERROR};
-use crate::engine::{Command, Inner, Run, lock};
+use crate::engine::{Command, Inner, Run};
 use crate::error::ApiError;
 use crate::execution::{Completion, LARGEST_DATA, ScopeId};
+use crate::sync::lock;
 
 /// The longest task token that AWS takes.
 const LONGEST: usize = 2_048;

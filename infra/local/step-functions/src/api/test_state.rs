@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::input::Input;
 use crate::definition::{Definition, Diagnostic, validate};
-use crate::engine::{Inner, now};
+use crate::engine::Inner;
 use crate::error::ApiError;
 use crate::execution::{Completion, Effect, Execution, Identity, LARGEST_DATA, Verdict, verdict};
 use crate::task::{TaskFailure, TaskRequest};
@@ -60,7 +60,7 @@ pub(super) async fn test_state(inner: &Arc<Inner>, input: Value) -> Result<Value
     let fans = matches!(state.get("Type").and_then(Value::as_str), Some("Map" | "Parallel"));
     let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
     let waits = [".waitForTaskToken", ".sync", ".sync:2"].iter().any(|end| resource.ends_with(end));
-    if mock.is_none() && (fans || waits) {
+    if matches!(mock, Outcome::Performed) && (fans || waits) {
         return Err(ApiError::validation(
             "A Map or Parallel state, or a task that waits for its end, can only be tested with a mock",
         ));
@@ -93,7 +93,7 @@ pub(super) async fn test_state(inner: &Arc<Inner>, input: Value) -> Result<Value
         role,
     };
     let mut execution = Execution::new(identity, definition);
-    execution.start(given.to_owned(), now());
+    execution.start(given.to_owned(), inner.now());
     execution.preset(variables);
     execution.give_context(context);
     let running = run(inner, &mut execution, mock, retries);
@@ -173,22 +173,44 @@ fn alone(whole: &Value, name: &str, state: &Value) -> Result<String, ApiError> {
     Ok(machine.to_string())
 }
 
+/// Where the outcome of a task comes from.
+#[derive(Clone)]
+enum Outcome {
+    /// The task is performed.
+    Performed,
+    /// The test gives the result.
+    Result(Value),
+    /// The test gives the failure.
+    Failure(TaskFailure),
+}
+
+impl Outcome {
+    /// What the test gives, where it gives something.
+    fn given(&self) -> Option<Completion> {
+        match self.clone() {
+            Self::Performed => None,
+            Self::Result(value) => Some(Completion::Succeeded(value)),
+            Self::Failure(failure) => Some(Err(failure).into()),
+        }
+    }
+}
+
 /// The outcome to use instead of performing the task.
-fn mock(input: &Input) -> Result<Option<Result<Value, TaskFailure>>, ApiError> {
+fn mock(input: &Input) -> Result<Outcome, ApiError> {
     let Some(mock) = input.0.get("mock").filter(|mock| !mock.is_null()) else {
-        return Ok(None);
+        return Ok(Outcome::Performed);
     };
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     match (mock.get("result"), mock.get("errorOutput")) {
         (Some(Value::String(result)), None) => {
             let value = serde_json::from_str(result)
                 .map_err(|error| ApiError::validation(format!("Invalid mock result: '{error}'")))?;
-            Ok(Some(Ok(value)))
+            Ok(Outcome::Result(value))
         }
-        (None, Some(failure)) => Ok(Some(Err(TaskFailure {
+        (None, Some(failure)) => Ok(Outcome::Failure(TaskFailure {
             error: text(failure.get("error")).unwrap_or_default(),
             cause: text(failure.get("cause")),
-        }))),
+        })),
         _ => Err(ApiError::validation("A mock has either a result or an errorOutput")),
     }
 }
@@ -196,16 +218,15 @@ fn mock(input: &Input) -> Result<Option<Result<Value, TaskFailure>>, ApiError> {
 async fn run(
     inner: &Arc<Inner>,
     execution: &mut Execution,
-    mock: Option<Result<Value, TaskFailure>>,
+    mock: Outcome,
     retries: u64,
 ) -> Verdict {
     let mut events = Vec::new();
     loop {
-        execution.run(now());
-        if let Some(outcome) = mock.clone().filter(|_| execution.is_fanned_out()) {
-            let outcome: Completion = outcome.into();
+        execution.run(inner.now());
+        if let Some(outcome) = mock.given().filter(|_| execution.is_fanned_out()) {
             execution.count_retries(retries);
-            execution.end_fan(now(), outcome);
+            execution.end_fan(inner.now(), outcome);
         }
         events.extend(execution.take_events());
         if let Some(found) = verdict(&events) {
@@ -226,7 +247,7 @@ async fn run(
                 continue;
             };
             let timeout = timeout_seconds.map(Duration::from_secs);
-            let outcome = match mock.clone() {
+            let outcome: Option<Completion> = match mock.given() {
                 Some(outcome) => Some(outcome),
                 None => {
                     let request = TaskRequest {
@@ -238,17 +259,20 @@ async fn run(
                         timeout,
                     };
                     let work = inner.tasks.execute(request);
-                    tokio::time::timeout(timeout.unwrap_or(LONGEST), work).await.ok()
+                    tokio::time::timeout(timeout.unwrap_or(LONGEST), work)
+                        .await
+                        .ok()
+                        .map(Completion::from)
                 }
             };
             busy = true;
             execution.count_retries(retries);
             match (outcome, token) {
                 (Some(outcome), Some(token)) => {
-                    execution.complete_token(now(), scope, &token, outcome.into());
+                    execution.complete_token(inner.now(), scope, &token, outcome);
                 }
-                (Some(outcome), None) => execution.invoked(now(), scope, attempt, outcome.into()),
-                (None, _) => execution.fire(now()),
+                (Some(outcome), None) => execution.invoked(inner.now(), scope, attempt, outcome),
+                (None, _) => execution.fire(inner.now()),
             }
         }
         if busy {
@@ -256,9 +280,9 @@ async fn run(
         }
         match execution.next_due() {
             Some(due) => {
-                let wait = u64::try_from(due.saturating_sub(now())).unwrap_or(0);
+                let wait = u64::try_from(due.saturating_sub(inner.now())).unwrap_or(0);
                 tokio::time::sleep(Duration::from_millis(wait)).await;
-                execution.fire(now());
+                execution.fire(inner.now());
             }
             None => return Verdict { status: "FAILED", ..Verdict::default() },
         }

@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
+use super::diagnostic::{DUPLICATE, NO_END, SCHEMA, TRANSITION};
 use super::reader::Faults;
-use super::{DUPLICATE, Graph, Kind, NO_END, SCHEMA, State, TRANSITION};
+use super::state::{Graph, Kind, State};
+use super::template::Template;
 
 /// A transition out of a state: its target and the path of the field that names it.
 pub(super) struct Transition {
@@ -81,11 +83,13 @@ fn inner<'a>(state: &'a State, at: &str) -> Vec<(&'a Graph, String)> {
 }
 
 /// Checks that no branch or iteration assigns a variable that a scope around it assigns: inner
-/// scopes can read those, never change or hide them.
+/// scopes can read those, never change or hide them. What the catchers of a Parallel or Map assign
+/// does not count for its own branches and iterations, which are gone by then.
 pub(super) fn check_scopes(graph: &Graph, outer: &HashSet<&str>, at: &str, faults: &mut Faults) {
-    let mut own = outer.clone();
+    // How many places assign each variable.
+    let mut own: HashMap<&str, usize> = outer.iter().map(|name| (*name, 1)).collect();
     for (name, state) in sorted(graph) {
-        for (place, variable) in assigned(state) {
+        for (place, variable) in assigned(state).into_iter().chain(caught(state)) {
             if outer.contains(variable) {
                 faults.add(
                     SCHEMA,
@@ -93,12 +97,22 @@ pub(super) fn check_scopes(graph: &Graph, outer: &HashSet<&str>, at: &str, fault
                     &format!("{at}/States/{name}/{place}/{variable}"),
                 );
             }
-            own.insert(variable);
+            *own.entry(variable).or_default() += 1;
         }
     }
     for (name, state) in sorted(graph) {
-        for (graph, at) in inner(state, &format!("{at}/States/{name}")) {
-            check_scopes(graph, &own, &at, faults);
+        let graphs = inner(state, &format!("{at}/States/{name}"));
+        if graphs.is_empty() {
+            continue;
+        }
+        let mut by_catchers: HashMap<&str, usize> = HashMap::new();
+        for (_, variable) in caught(state) {
+            *by_catchers.entry(variable).or_default() += 1;
+        }
+        let around = own.iter().filter(|(name, count)| by_catchers.get(*name) != Some(*count));
+        let around: HashSet<&str> = around.map(|(name, _)| *name).collect();
+        for (graph, at) in graphs {
+            check_scopes(graph, &around, &at, faults);
         }
     }
 }
@@ -146,22 +160,30 @@ pub(super) fn check_express(graph: &Graph, at: &str, faults: &mut Faults) {
     }
 }
 
-/// The variables that a state assigns, each with the field that does.
+/// The variables that a state assigns when it succeeds, each with the field that does.
 fn assigned(state: &State) -> Vec<(String, &str)> {
-    let mut found = Vec::new();
     let mut fields = vec![("Assign".to_owned(), &state.assign)];
     if let Kind::Choice { rules, .. } = &state.kind {
         for (index, rule) in rules.iter().enumerate() {
             fields.push((format!("Choices[{index}]/Assign"), &rule.assign));
         }
     }
-    for (index, catcher) in state.catch.iter().enumerate() {
-        fields.push((format!("Catch[{index}]/Assign"), &catcher.assign));
-    }
-    for (place, assign) in fields {
-        for (name, _) in assign {
-            found.push((place.clone(), name.as_str()));
-        }
-    }
-    found
+    names(fields)
+}
+
+/// The variables that the catchers of a state assign, each with the field that does.
+fn caught(state: &State) -> Vec<(String, &str)> {
+    let catchers = state.catch.iter().enumerate();
+    names(catchers.map(|(index, catcher)| (format!("Catch[{index}]/Assign"), &catcher.assign)))
+}
+
+fn names<'a>(
+    fields: impl IntoIterator<Item = (String, &'a Vec<(String, Template)>)>,
+) -> Vec<(String, &'a str)> {
+    fields
+        .into_iter()
+        .flat_map(|(place, assign)| {
+            assign.iter().map(move |(name, _)| (place.clone(), name.as_str()))
+        })
+        .collect()
 }

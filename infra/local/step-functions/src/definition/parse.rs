@@ -5,19 +5,17 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::diagnostic::{Diagnostic, SCHEMA, STATE_NAME, TOO_DEEP};
+use super::fields::{LONGEST_WAIT, number, percentage, read_assign};
 use super::graph::{self, Transition};
 use super::reader::{Faults, Known, Reader};
 use super::rules::{read_catch, read_choice, read_retry};
+use super::state::{self, Definition, Graph, Kind, Resource, State, StateType, Task, Wait};
 use super::template::{Template, expression_text};
-use super::{
-    Definition, Diagnostic, Graph, Kind, Resource, SCHEMA, STATE_NAME, State, StateType, TOO_DEEP,
-    Task, Wait,
-};
 use crate::instant;
 
 /// How deep Parallel and Map states may nest.
 const DEEPEST: usize = 32;
-pub(super) const LONGEST_WAIT: u64 = 99_999_999;
 
 /// The definition, where it can be made sense of, and all that is wrong with it.
 pub(super) fn definition(
@@ -268,30 +266,6 @@ fn read_next(
     }
 }
 
-pub(super) fn read_assign(reader: &Reader<'_>, faults: &mut Faults) -> Vec<(String, Template)> {
-    let Some(object) = reader.map("Assign", faults) else {
-        return Vec::new();
-    };
-    let at = reader.path("Assign");
-    object
-        .iter()
-        .map(|(name, value)| {
-            let at = format!("{at}/{name}");
-            let mut characters = name.chars();
-            let well_formed = characters.next().is_some_and(char::is_alphabetic)
-                && characters.all(|c| c.is_alphanumeric() || c == '_')
-                && name.chars().count() <= 80
-                && name != "states";
-            if !well_formed && (reader.jsonata || !name.ends_with(".$")) {
-                let message = format!("'{name}' is not a valid variable name");
-                faults.add(SCHEMA, message, &at);
-            }
-            let inner = Reader { object, at: &at, jsonata: reader.jsonata, whole: reader.whole };
-            (name.clone(), inner.template_of(value, &at, faults))
-        })
-        .collect()
-}
-
 fn read_kind(
     reader: &Reader<'_>,
     kind: StateType,
@@ -336,7 +310,7 @@ fn read_kind(
             if let Some(percentage) = percentage(reader, faults) {
                 tolerated.push(("ToleratedFailurePercentage", percentage));
             }
-            let map = super::Map {
+            let map = state::Map {
                 processor: read_inner(processor, &at, reader.whole, depth, faults)?,
                 items: reader.template("Items", faults),
                 selector: reader.template("ItemSelector", faults),
@@ -373,31 +347,6 @@ fn read_inner(
         );
     }
     read_graph(&reader, depth + 1, faults).map(Arc::new)
-}
-
-/// A field that is a whole number of at least `least`, or an expression.
-fn number(reader: &Reader<'_>, name: &str, least: u64, faults: &mut Faults) -> Option<Template> {
-    match reader.field(name)? {
-        Value::String(text) if reader.jsonata && expression_text(text).is_some() => {
-            reader.template(name, faults)
-        }
-        _ => reader
-            .integer(name, least..=LONGEST_WAIT, faults)
-            .map(|number| Template::Literal(Value::from(number))),
-    }
-}
-
-/// `ToleratedFailurePercentage`.
-fn percentage(reader: &Reader<'_>, faults: &mut Faults) -> Option<Template> {
-    const NAME: &str = "ToleratedFailurePercentage";
-    match reader.field(NAME)? {
-        Value::String(text) if reader.jsonata && expression_text(text).is_some() => {
-            reader.template(NAME, faults)
-        }
-        _ => reader
-            .number(NAME, 0.0..=100.0, faults)
-            .map(|number| Template::Literal(Value::from(number))),
-    }
 }
 
 fn read_task(reader: &Reader<'_>, faults: &mut Faults) -> Option<Task> {

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::template::{Template, expression_text};
-use super::{
+use super::diagnostic::{
     BAD_EXPRESSION, Diagnostic, SCHEMA, Severity, UNSUPPORTED_EXPRESSION, UNSUPPORTED_LANGUAGE,
 };
+use super::template::{Template, expression_text};
 use crate::jsonata::{
     Expression, reads_error_output, refused_operator, syntax, top_level_references,
 };

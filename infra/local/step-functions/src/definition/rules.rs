@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
+use super::diagnostic::{SCHEMA, UNSUPPORTED_LANGUAGE};
+use super::fields::{LONGEST_WAIT, read_assign};
 use super::graph::Transition;
-use super::parse::{LONGEST_WAIT, read_assign};
 use super::reader::{Faults, Known, Reader};
+use super::state::{Catcher, Kind, Retrier, Rule};
 use super::template::expression_text;
-use super::{Catcher, Kind, Retrier, Rule, SCHEMA};
 
 pub(super) fn read_choice(
     reader: &Reader<'_>,
@@ -37,7 +38,7 @@ pub(super) fn read_choice(
                 continue;
             }
             faults.add(
-                super::UNSUPPORTED_LANGUAGE,
+                UNSUPPORTED_LANGUAGE,
                 "The JSONPath query language is not supported by this engine: a Choice state needs QueryLanguage JSONata",
                 &at,
             );

@@ -8,6 +8,25 @@ use serde_json::Value;
 
 use super::template::Template;
 
+/// A checked definition, ready to run.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// The state machine's `TimeoutSeconds`.
+    pub(crate) timeout_seconds: Option<u64>,
+    pub(crate) graph: Arc<Graph>,
+}
+
+impl Definition {
+    /// The names of all states, those of branches and iterations included, sorted.
+    #[must_use]
+    pub fn state_names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        self.graph.collect_names(&mut names);
+        names.sort();
+        names
+    }
+}
+
 /// States that are entered together: those of the machine, of a branch or of an iteration.
 #[derive(Debug)]
 pub(crate) struct Graph {

@@ -10,11 +10,14 @@ use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
+use super::inner::{Inner, identity};
+use super::machine::Machine;
 use super::nested::{self, Child, Mode};
-use super::run::{Birth, Stage};
-use super::{Command, Inner, Machine, Record, Run, identity, lock, now};
+use super::record::Record;
+use super::run::{Birth, Command, Run, Stage};
 use crate::error::ApiError;
 use crate::execution::{Attempt, Effect, Execution, ScopeId};
+use crate::sync::{lock, write};
 use crate::task::{TaskFailure, TaskRequest};
 
 /// How many commands may wait for one execution.
@@ -55,7 +58,7 @@ impl Inner {
         input: String,
         by: Option<String>,
     ) -> Result<(Arc<Run>, bool), ApiError> {
-        let at = now();
+        let at = self.now();
         let birth = Birth {
             arn,
             name,
@@ -68,7 +71,7 @@ impl Inner {
         };
         let run = Arc::new(Run::new(birth, Some(&input), Stage::Starting));
         {
-            let mut runs = self.runs.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut runs = write(&self.runs);
             if let Some(known) = runs.by_arn.get(&run.arn) {
                 return Ok((Arc::clone(known), false));
             }
@@ -86,7 +89,7 @@ impl Inner {
                 run.record(position, &[]);
             }
             Err(error) => {
-                self.runs.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&run);
+                write(&self.runs).remove(&run);
                 run.set_stage(Stage::Lost);
                 return Err(error);
             }
@@ -139,10 +142,15 @@ struct Driver {
 }
 
 impl Driver {
+    fn now(&self) -> i64 {
+        self.inner.now()
+    }
+
     async fn drive(mut self) {
         let mut stop = self.inner.stop.clone();
         loop {
-            self.compute(|execution| execution.run(now()));
+            let now = self.now();
+            self.compute(|execution| execution.run(now));
             if let Err(error) = self.settle().await {
                 tracing::error!(execution = self.run.arn, %error, "an execution cannot go on until the engine is opened again");
                 break;
@@ -154,14 +162,17 @@ impl Driver {
                 break;
             }
             if !self.execution.is_ready() {
-                let due = self.execution.next_due();
+                let (due, now) = (self.execution.next_due(), self.now());
                 tokio::select! {
                     _ = stop.changed() => break,
                     Some(command) = self.inbox.recv() => self.obey(command),
                     Some((scope, attempt, result)) = self.answered.recv() => {
                         self.take(scope, attempt, result);
                     }
-                    () = until(due) => self.compute(|execution| execution.fire(now())),
+                    () = until(due, now) => {
+                        let now = self.now();
+                        self.compute(|execution| execution.fire(now));
+                    }
                 }
             }
             // Whatever else has come goes into the same write.
@@ -173,8 +184,9 @@ impl Driver {
             }
             if self.execution.is_ready() {
                 // A long burst does not keep the others waiting.
-                if self.execution.next_due().is_some_and(|due| due <= now()) {
-                    self.compute(|execution| execution.fire(now()));
+                let now = self.now();
+                if self.execution.next_due().is_some_and(|due| due <= now) {
+                    self.compute(|execution| execution.fire(now));
                 }
                 tokio::task::yield_now().await;
             }
@@ -298,11 +310,15 @@ impl Driver {
 
     fn take(&mut self, scope: ScopeId, attempt: Attempt, word: Word) {
         match word {
-            Word::Submitted(output) => self.execution.submitted(now(), scope, attempt, output),
+            Word::Submitted(output) => {
+                let now = self.now();
+                self.execution.submitted(now, scope, attempt, output);
+            }
             Word::Done(result) => {
                 self.tasks.remove(&attempt);
+                let now = self.now();
                 self.compute(|execution| {
-                    execution.invoked(now(), scope, attempt, result.into());
+                    execution.invoked(now, scope, attempt, result.into());
                 });
             }
         }
@@ -311,17 +327,19 @@ impl Driver {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Stop { error, cause, reply } => {
-                self.execution.stop(now(), error, cause);
+                let now = self.now();
+                self.execution.stop(now, error, cause);
                 self.replies.push(Reply::Done(reply));
             }
             Command::Complete { scope, token, completion, reply } => {
-                let known = self.compute(|execution| {
-                    execution.complete_token(now(), scope, &token, completion)
-                });
+                let now = self.now();
+                let known = self
+                    .compute(|execution| execution.complete_token(now, scope, &token, completion));
                 self.replies.push(Reply::Known(reply, known));
             }
             Command::Heartbeat { scope, token, reply } => {
-                let known = self.execution.heartbeat(now(), scope, &token);
+                let now = self.now();
+                let known = self.execution.heartbeat(now, scope, &token);
                 self.replies.push(Reply::Known(reply, known));
             }
         }
@@ -329,10 +347,10 @@ impl Driver {
 }
 
 /// Waits until `due`, or for ever.
-async fn until(due: Option<i64>) {
+async fn until(due: Option<i64>, now: i64) {
     match due {
         Some(due) => {
-            let wait = u64::try_from(due.saturating_sub(now())).unwrap_or(0);
+            let wait = u64::try_from(due.saturating_sub(now)).unwrap_or(0);
             tokio::time::sleep(Duration::from_millis(wait)).await;
         }
         None => std::future::pending().await,

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::run::Stage;
-use super::{Command, Inner, Run};
-use crate::api::execution_arn;
+use super::inner::Inner;
+use super::names::{check_name, execution_arn, name_for};
+use super::run::{Command, Run, Stage};
 use crate::error::ApiError;
 use crate::execution::LARGEST_DATA;
 use crate::task::{TaskFailure, TaskRequest};
@@ -90,7 +90,7 @@ pub(super) async fn perform(
     put("OutputDetails", state.output.is_some().then_some(included));
     put("Output", state.output.map(data));
     put("RedriveCount", Some(json!(standing.redrives)));
-    let reason = run.not_redrivable();
+    let reason = run.not_redrivable(inner.now());
     let redrivable = if reason.is_some() { "NOT_REDRIVABLE" } else { "REDRIVABLE" };
     put("RedriveStatus", Some(json!(redrivable)));
     put("RedriveStatusReason", reason.map(Value::String));
@@ -117,7 +117,7 @@ async fn start(inner: &Arc<Inner>, by: String, arguments: &Value) -> Result<Arc<
     }
     let name = match text("Name") {
         Some(name) => {
-            crate::api::check_name(name)?;
+            check_name(name)?;
             name.to_owned()
         }
         None => name_for(&by),
@@ -129,18 +129,10 @@ async fn start(inner: &Arc<Inner>, by: String, arguments: &Value) -> Result<Arc<
         return Ok(run);
     }
     run.wait(|stage| stage != Stage::Starting).await;
-    if crate::api::started_by(inner, &run, &input)? {
+    if inner.started_by(&run, &input)? {
         return Ok(run);
     }
     Err(ApiError::new("ExecutionAlreadyExists", format!("Execution Already Exists: '{}'", run.arn)))
-}
-
-/// A name that looks like those that AWS makes up, always the same for one task.
-pub(crate) fn name_for(by: &str) -> String {
-    use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(by.as_bytes());
-    let bytes = digest.first_chunk::<16>().copied().unwrap_or_default();
-    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
 /// The failure as the optimised integration tells it.

@@ -7,14 +7,21 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::sync::{broadcast, mpsc, watch};
 
-use super::run::{Birth, Stage, StatusName};
-use super::summary::{Change, Summary};
-use super::{CHANGES, Engine, EngineOptions, Guard, Inner, Machine, Record, Revision, Run, Runs};
+use super::inner::{Inner, Runs, events_at, identity};
+use super::machine::{Machine, Revision};
+use super::options::EngineOptions;
+use super::record::Record;
+use super::run::{Birth, Run, Stage};
+use super::status::{Change, StatusName};
+use super::summary::Summary;
 use crate::definition::reread;
 use crate::error::OpenError;
 use crate::execution::{Body, Event, Execution};
 use crate::journal::{Journal, Position, Reader, Stored, read};
 use crate::task::TaskExecutor;
+
+/// How many status changes a slow receiver may fall behind.
+const CHANGES: usize = 4_096;
 
 /// What the journal says so far.
 #[derive(Default)]
@@ -34,14 +41,14 @@ struct Recovered {
 pub(super) async fn open(
     options: EngineOptions,
     tasks: Arc<dyn TaskExecutor>,
-    segment: u32,
-) -> Result<Engine, OpenError> {
+) -> Result<(Arc<Inner>, watch::Sender<bool>), OpenError> {
     let folder = options.data_dir.clone();
+    let file_bytes = options.journal_file_bytes;
     let read = tokio::task::spawn_blocking(move || {
         let mut recovered = Recovered { folder: folder.clone(), ..Recovered::default() };
         let summing = folder.clone();
         let on_sealed = Arc::new(move |segment| Summary::make(&summing, segment));
-        let (journal, ended) = Journal::open(&folder, segment, &mut recovered, on_sealed)?;
+        let (journal, ended) = Journal::open(&folder, file_bytes, &mut recovered, on_sealed)?;
         let executions = recovered.executions()?;
         Ok((recovered, executions, journal, ended))
     });
@@ -61,6 +68,7 @@ pub(super) async fn open(
         machines: RwLock::new(recovered.machines),
         runs: RwLock::new(recovered.runs),
         tokens: Mutex::new(HashMap::new()),
+        changing: tokio::sync::Mutex::new(()),
         tasks,
         journal: RwLock::new(Some(journal)),
         journal_ended: Mutex::new(Some(ended)),
@@ -71,7 +79,7 @@ pub(super) async fn open(
         running: AtomicUsize::new(0),
         order: AtomicU64::new(recovered.order),
     });
-    let at = super::now();
+    let at = inner.now();
     for (run, mut execution) in executions {
         execution.resume(at);
         // Tokens are valid again before anybody can use the engine.
@@ -81,7 +89,7 @@ pub(super) async fn open(
         inner.running.fetch_add(1, Ordering::Relaxed);
         inner.spawn_driver(run, execution);
     }
-    Ok(Engine { inner, _guard: Arc::new(Guard(stop)) })
+    Ok((inner, stop))
 }
 
 impl Reader for Recovered {
@@ -174,6 +182,8 @@ impl Recovered {
                 definition,
                 created,
                 updated,
+                configuration,
+                tags,
             } => {
                 let checked = reread(&definition).map_err(|faults| {
                     faults.first().map_or_else(String::new, ToString::to_string)
@@ -183,6 +193,7 @@ impl Recovered {
                     text: definition.into_owned(),
                     definition: checked,
                     role: role.into_owned(),
+                    configuration: configuration.into_owned(),
                     updated,
                     slow: std::sync::atomic::AtomicBool::new(false),
                 });
@@ -192,12 +203,19 @@ impl Recovered {
                     name: name.into_owned(),
                     express,
                     created,
+                    tags: tags.into_owned(),
                     revision,
                 };
                 self.machines.insert(machine.arn.clone(), Arc::new(machine));
             }
             Record::MachineDeleted { arn } => {
                 self.machines.remove(arn.as_ref());
+            }
+            Record::Tags { arn, tags } => {
+                if let Some(known) = self.machines.get(arn.as_ref()) {
+                    let machine = known.tagged(tags.into_owned());
+                    self.machines.insert(arn.into_owned(), Arc::new(machine));
+                }
             }
             Record::Execution { arn, name, machine, revision, express, event, by } => {
                 let Body::ExecutionStarted { input, .. } = &event.body else {
@@ -250,7 +268,7 @@ impl Recovered {
             };
             let events = match events {
                 Some(events) => events,
-                None => super::events_at(&self.folder, &run.positions()).map_err(|error| {
+                None => events_at(&self.folder, &run.positions()).map_err(|error| {
                     OpenError::Record {
                         path: self.folder.clone(),
                         offset: 0,
@@ -258,24 +276,10 @@ impl Recovered {
                     }
                 })?,
             };
-            let identity = super::identity(&run);
+            let identity = identity(&run);
             let definition = run.revision.definition.clone();
             executions.push((run, Execution::replay(identity, definition, &events)));
         }
         Ok(executions)
-    }
-}
-
-impl Runs {
-    pub(crate) fn add(&mut self, run: &Arc<Run>) {
-        self.by_arn.insert(run.arn.clone(), Arc::clone(run));
-        self.by_machine.entry(run.machine_arn.clone()).or_default().push(Arc::clone(run));
-    }
-
-    pub(crate) fn remove(&mut self, run: &Run) {
-        self.by_arn.remove(&run.arn);
-        if let Some(runs) = self.by_machine.get_mut(&run.machine_arn) {
-            runs.retain(|other| other.arn != run.arn);
-        }
     }
 }

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Machine, Run};
+use super::machine::{Configuration, Machine, Tag};
+use super::run::Run;
 use crate::execution::Event;
 
 /// One record of the journal.
@@ -22,9 +23,15 @@ pub(crate) enum Record<'a> {
         definition: Cow<'a, str>,
         created: i64,
         updated: i64,
+        #[serde(default, skip_serializing_if = "is_default")]
+        configuration: Cow<'a, Configuration>,
+        #[serde(default, skip_serializing_if = "is_empty")]
+        tags: Cow<'a, [Tag]>,
     },
     /// A state machine was deleted.
     MachineDeleted { arn: Cow<'a, str> },
+    /// A state machine has other tags.
+    Tags { arn: Cow<'a, str>, tags: Cow<'a, [Tag]> },
     /// An execution started.
     Execution {
         arn: Cow<'a, str>,
@@ -41,6 +48,14 @@ pub(crate) enum Record<'a> {
     Events { execution: Cow<'a, str>, events: Cow<'a, [Event]> },
 }
 
+fn is_default(configuration: &Configuration) -> bool {
+    configuration.is_default()
+}
+
+fn is_empty(tags: &[Tag]) -> bool {
+    tags.is_empty()
+}
+
 impl<'a> Record<'a> {
     pub(crate) fn machine(machine: &'a Machine) -> Self {
         Self::Machine {
@@ -52,7 +67,13 @@ impl<'a> Record<'a> {
             definition: Cow::Borrowed(&machine.revision.text),
             created: machine.created,
             updated: machine.revision.updated,
+            configuration: Cow::Borrowed(&machine.revision.configuration),
+            tags: Cow::Borrowed(&machine.tags),
         }
+    }
+
+    pub(crate) fn tags(arn: &'a str, tags: &'a [Tag]) -> Self {
+        Self::Tags { arn: Cow::Borrowed(arn), tags: Cow::Borrowed(tags) }
     }
 
     pub(crate) fn execution(run: &'a Run, event: &'a Event) -> Self {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::run::{Stage, StatusName};
-use super::{Inner, Record, Run, identity, now};
+use super::inner::{Inner, identity};
+use super::record::Record;
+use super::run::{Run, Stage};
+use super::status::StatusName;
 use crate::error::ApiError;
 use crate::execution::{Body, Event, Execution, MOST_EVENTS, ROOT};
 
@@ -13,14 +15,14 @@ const PERIOD_MS: i64 = 14 * 24 * 60 * 60 * 1_000;
 
 impl Run {
     /// Why the execution cannot be redriven, where it cannot.
-    pub(crate) fn not_redrivable(&self) -> Option<String> {
+    pub(crate) fn not_redrivable(&self, now: i64) -> Option<String> {
         let standing = self.standing();
         match (standing.status, standing.stopped) {
             _ if self.express => Some("Execution is of type EXPRESS".to_owned()),
             (StatusName::Running | StatusName::Succeeded, _) => {
                 Some(format!("Execution is {} and cannot be redriven", standing.status.text()))
             }
-            (_, Some(stopped)) if now() - stopped > PERIOD_MS => {
+            (_, Some(stopped)) if now - stopped > PERIOD_MS => {
                 Some("Execution redrivable period exceeded".to_owned())
             }
             _ => None,
@@ -32,7 +34,7 @@ impl Inner {
     /// Redrives an execution. Answers when that was.
     pub(crate) async fn redrive(self: &Arc<Self>, run: &Arc<Run>) -> Result<i64, ApiError> {
         let refused = |reason: String| ApiError::new("ExecutionNotRedrivable", reason);
-        if let Some(reason) = run.not_redrivable() {
+        if let Some(reason) = run.not_redrivable(self.now()) {
             return Err(refused(reason));
         }
         if !run.claim_redrive() {
@@ -44,7 +46,7 @@ impl Inner {
     }
 
     async fn redrive_claimed(self: &Arc<Self>, run: &Arc<Run>) -> Result<Option<i64>, ApiError> {
-        if let Some(reason) = run.not_redrivable() {
+        if let Some(reason) = run.not_redrivable(self.now()) {
             return Err(ApiError::new("ExecutionNotRedrivable", reason));
         }
         let mut events = self.events(run)?;
@@ -52,7 +54,7 @@ impl Inner {
         if last + 1 >= MOST_EVENTS {
             return Ok(None);
         }
-        let at = now();
+        let at = self.now();
         let event = Event {
             id: last + 1,
             previous: last,

@@ -2,38 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::summary::Change;
-use super::{Revision, lock};
+use super::machine::Revision;
+use super::status::{Change, StatusName};
 use crate::execution::{Body, Completion, Event, ScopeId};
 use crate::journal::Position;
+use crate::sync::lock;
 
 /// Texts up to this length are kept in memory; longer ones are read from the journal.
 const SHORT: usize = 256;
-
-/// The name of an execution's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum StatusName {
-    Running,
-    Succeeded,
-    Failed,
-    TimedOut,
-    Aborted,
-}
-
-impl StatusName {
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Self::Running => "RUNNING",
-            Self::Succeeded => "SUCCEEDED",
-            Self::Failed => "FAILED",
-            Self::TimedOut => "TIMED_OUT",
-            Self::Aborted => "ABORTED",
-        }
-    }
-}
 
 /// A request to a running execution; the answer comes when its effect is on disk.
 pub(crate) enum Command {

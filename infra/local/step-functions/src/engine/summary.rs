@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Record;
-use super::run::StatusName;
-use crate::execution::{Body, Event};
+use super::record::Record;
+use super::status::Change;
 use crate::journal::{Position, Reader, Stored, reread};
 
 const VERSION: u32 = 1;
@@ -51,43 +50,6 @@ pub(super) struct Started {
     pub(super) by: Option<String>,
 }
 
-/// An execution ended or was redriven.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Change {
-    pub(crate) status: StatusName,
-    pub(crate) at: i64,
-    pub(crate) redrives: u64,
-    pub(crate) redriven: Option<i64>,
-    /// The error's name; the rest is in the last record.
-    pub(crate) error: Option<String>,
-}
-
-impl Change {
-    /// The change of status that `events` make to an execution that stands as `before` says.
-    pub(crate) fn of(events: &[Event], before: Option<&Self>) -> Option<Self> {
-        let mut change: Option<Self> = None;
-        for event in events {
-            let (status, error) = match &event.body {
-                Body::ExecutionSucceeded { .. } => (StatusName::Succeeded, None),
-                Body::ExecutionFailed { error, .. } => (StatusName::Failed, error.clone()),
-                Body::ExecutionAborted { error, .. } => (StatusName::Aborted, error.clone()),
-                Body::ExecutionTimedOut => (StatusName::TimedOut, None),
-                Body::ExecutionRedriven { .. } => (StatusName::Running, None),
-                _ => continue,
-            };
-            let last = change.as_ref().or(before);
-            let mut redrives = last.map_or(0, |last| last.redrives);
-            let mut redriven = last.and_then(|last| last.redriven);
-            if let Body::ExecutionRedriven { count } = &event.body {
-                redrives = *count;
-                redriven = Some(event.at);
-            }
-            change = Some(Self { status, at: event.at, redrives, redriven, error });
-        }
-        change
-    }
-}
-
 impl Default for Summary {
     fn default() -> Self {
         Self {
@@ -102,7 +64,9 @@ impl Default for Summary {
 impl Summary {
     pub(super) fn add(&mut self, position: Position, record: &Record<'_>) {
         match record {
-            Record::Machine { .. } | Record::MachineDeleted { .. } => self.machines.push(position),
+            Record::Machine { .. } | Record::MachineDeleted { .. } | Record::Tags { .. } => {
+                self.machines.push(position);
+            }
             Record::Execution { arn, name, machine, revision, express, event, by } => {
                 let touched = self.of(arn);
                 touched.birth = Some(Started {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{
-    Active, Body, Event, Execution, Fan, Phase, ROOT, Running, Scope, ScopeId, Status, Work,
-    milliseconds,
+use super::event::{Body, Event, ROOT, ScopeId};
+use super::interpreter::{
+    Active, Execution, Fan, Phase, Running, Scope, Status, Work, milliseconds,
 };
 use crate::definition::{Graph, Kind};
 

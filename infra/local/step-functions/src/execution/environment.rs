@@ -3,7 +3,8 @@
 use jsonata_core::value::JValue;
 use serde_json::{Map, Value, json};
 
-use super::{Execution, Phase, ScopeId};
+use super::event::ScopeId;
+use super::interpreter::{Execution, Phase};
 use crate::definition::{Template, TemplateFault};
 use crate::jsonata::{Environment, from_json};
 

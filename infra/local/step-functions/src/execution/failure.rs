@@ -1,7 +1,8 @@
 //! What becomes of an error: `Retry`, `Catch`, or the end of the line of control.
 
+use super::event::{Body, ROOT, ScopeId};
+use super::interpreter::{Execution, Failure, Phase};
 use super::state::Stop;
-use super::{Body, Execution, Failure, Phase, ROOT, ScopeId};
 use crate::definition::{Retrier, StateType};
 
 const EVALUATION: &str = "States.QueryEvaluationError";

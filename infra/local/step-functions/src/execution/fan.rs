@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::environment::Extra;
+use super::event::{Body, Json, ScopeId};
+use super::interpreter::{Execution, Failure, Phase, Work};
 use super::state::{Stop, fits, whole};
-use super::{Body, Execution, Failure, Json, Phase, ScopeId, Work};
 use crate::definition::{Kind, State, StateType, TemplateFault};
 
 impl Execution {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Body, Event, ScopeId};
+use super::event::{Body, Event, ScopeId};
 use crate::definition::Resource;
 
 /// What later events of a scope need from earlier ones.

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::event::{Body, ROOT};
 use super::failure::matches;
-use super::{Body, Completion, Execution, Failure, Phase, ROOT, Work};
+use super::interpreter::{Completion, Execution, Failure, Phase, Work};
 
 impl Execution {
     /// Gives the machine's own scope variables, as if a state had assigned them.
@@ -74,7 +75,7 @@ pub(crate) struct Verdict {
 }
 
 /// What `events` say of the first state, once they say it.
-pub(crate) fn verdict(events: &[super::Event]) -> Option<Verdict> {
+pub(crate) fn verdict(events: &[super::event::Event]) -> Option<Verdict> {
     let mut verdict = Verdict::default();
     let mut failed = false;
     for event in events.iter().filter(|event| event.scope == ROOT) {

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Body, Event, Execution, Identity, Phase, ScopeId, Status, Work};
+use super::event::{Body, Event, ScopeId};
+use super::interpreter::{Execution, Identity, Phase, Status, Work};
 use crate::definition::{Definition, Kind};
 
 impl Execution {

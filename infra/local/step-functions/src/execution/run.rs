@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{
-    Attempt, Body, Completion, Effect, Execution, Failure, Json, Phase, ROOT, ScopeId, Work,
-};
+use super::event::{Body, Json, ROOT, ScopeId};
+use super::interpreter::{Attempt, Completion, Effect, Execution, Failure, Phase, Work};
 
 /// How many events are made before they are written.
 const BURST: usize = 256;
@@ -233,7 +232,7 @@ impl Execution {
         true
     }
 
-    fn task_of(&self, id: ScopeId, token: &str) -> Option<&super::Running> {
+    fn task_of(&self, id: ScopeId, token: &str) -> Option<&super::interpreter::Running> {
         match &self.scopes.get(&id)?.phase {
             Phase::In(active) => match &active.work {
                 Work::Task(running) if running.token.as_deref() == Some(token) => Some(running),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::environment::Extra;
-use super::{Body, Execution, Failure, Json, LARGEST_DATA, Phase, ScopeId, milliseconds};
+use super::event::{Body, Json, ScopeId};
+use super::interpreter::{Execution, Failure, LARGEST_DATA, Phase, milliseconds};
 use crate::definition::{Kind, Rule, State, Template, TemplateFault, Wait};
 use crate::instant;
 

@@ -6,8 +6,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::environment::Extra;
+use super::event::{Body, Json, ScopeId};
+use super::interpreter::{Completion, Effect, Execution, Failure, Phase, Work};
 use super::state::{Stop, fits, too_large, whole};
-use super::{Body, Completion, Effect, Execution, Failure, Json, Phase, ScopeId, Work};
 use crate::definition::{Kind, State, Template};
 
 impl Execution {

@@ -3,7 +3,7 @@
 use jsonata_core::value::{JArray, JMap, JValue};
 use serde_json::{Map, Number, Value};
 
-use super::Fault;
+use super::fault::Fault;
 
 /// Whole numbers up to here are the same in 64-bit floating point and as integers.
 const EXACT: f64 = 9_007_199_254_740_992.0;

@@ -7,8 +7,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use uuid::Uuid;
 
-use super::SEQUENCE_LIMIT;
 use super::convert::from_json;
+use super::limits::SEQUENCE_LIMIT;
 
 type Answer = Result<JValue, EvaluatorError>;
 

@@ -7,7 +7,7 @@
 use jsonata_core::ast::{AstNode, BinaryOp, UnaryOp};
 use serde_json::Value;
 
-use super::Fault;
+use super::fault::Fault;
 use super::tree::visit;
 
 /// What a part of an expression evaluates to by itself, where it does.

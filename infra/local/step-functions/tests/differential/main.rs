@@ -310,11 +310,7 @@ fn case(index: usize) -> (Value, bool) {
 
 async fn own_opinion(cases: &[Value]) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
-    let options = EngineOptions {
-        data_dir: folder.path().to_owned(),
-        region: REGION.into(),
-        account: ACCOUNT.into(),
-    };
+    let options = EngineOptions::new(folder.path(), REGION, ACCOUNT);
     let script = Arc::new(Script::default());
     let engine = Engine::open(options, Arc::clone(&script) as Arc<dyn TaskExecutor>).await.unwrap();
     assert!(script.engine.set(engine.clone()).is_ok());

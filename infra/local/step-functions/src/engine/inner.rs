@@ -1,0 +1,194 @@
+//! What all handles on an engine and all its drivers share.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, RwLock};
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::machine::Machine;
+use super::options::EngineOptions;
+use super::record::Record;
+use super::run::{End, Run};
+use super::status::{StatusChange, StatusName};
+use crate::error::ApiError;
+use crate::execution::{Body, Event, Identity, ScopeId};
+use crate::journal::{Journal, Position};
+use crate::sync;
+use crate::task::TaskExecutor;
+
+pub(crate) struct Inner {
+    pub(crate) options: EngineOptions,
+    pub(crate) machines: RwLock<HashMap<String, Arc<Machine>>>,
+    pub(crate) runs: RwLock<Runs>,
+    /// Which task waits for which token.
+    pub(crate) tokens: Mutex<HashMap<String, (Arc<Run>, ScopeId)>>,
+    /// Held by whoever changes a machine.
+    pub(super) changing: tokio::sync::Mutex<()>,
+    pub(crate) tasks: Arc<dyn TaskExecutor>,
+    pub(super) journal: RwLock<Option<Journal>>,
+    /// Told when the journal's writer has ended.
+    pub(super) journal_ended: Mutex<Option<oneshot::Receiver<()>>>,
+    pub(super) changes: broadcast::Sender<StatusChange>,
+    pub(super) stop: watch::Receiver<bool>,
+    /// Held by every driver, so that a shutdown can wait for them.
+    pub(super) alive: Mutex<Option<mpsc::Sender<()>>>,
+    pub(super) all_gone: Mutex<Option<mpsc::Receiver<()>>>,
+    pub(super) running: AtomicUsize,
+    pub(super) order: AtomicU64,
+}
+
+#[derive(Default)]
+pub(crate) struct Runs {
+    pub(crate) by_arn: HashMap<String, Arc<Run>>,
+    /// In the order in which they started.
+    pub(crate) by_machine: HashMap<String, Vec<Arc<Run>>>,
+}
+
+impl Runs {
+    pub(crate) fn add(&mut self, run: &Arc<Run>) {
+        self.by_arn.insert(run.arn.clone(), Arc::clone(run));
+        self.by_machine.entry(run.machine_arn.clone()).or_default().push(Arc::clone(run));
+    }
+
+    pub(crate) fn remove(&mut self, run: &Run) {
+        self.by_arn.remove(&run.arn);
+        if let Some(runs) = self.by_machine.get_mut(&run.machine_arn) {
+            runs.retain(|other| other.arn != run.arn);
+        }
+    }
+}
+
+impl Inner {
+    /// Milliseconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.options.clock.now()
+    }
+
+    pub(crate) fn machine_arn(&self, name: &str) -> String {
+        let EngineOptions { region, account, .. } = &self.options;
+        format!("arn:aws:states:{region}:{account}:stateMachine:{name}")
+    }
+
+    pub(crate) fn machine(&self, arn: &str) -> Result<Arc<Machine>, ApiError> {
+        sync::read(&self.machines).get(arn).cloned().ok_or_else(|| ApiError::no_machine(arn))
+    }
+
+    pub(crate) fn run(&self, arn: &str) -> Result<Arc<Run>, ApiError> {
+        sync::read(&self.runs).by_arn.get(arn).cloned().ok_or_else(|| ApiError::no_execution(arn))
+    }
+
+    pub(crate) fn journal(&self) -> Result<Journal, ApiError> {
+        sync::read(&self.journal).clone().ok_or_else(|| ApiError {
+            status: 503,
+            code: "ServiceUnavailable".to_owned(),
+            message: "the engine has been shut down".to_owned(),
+        })
+    }
+
+    /// Writes a record; it is on disk when this returns.
+    pub(crate) async fn write(&self, record: &Record<'_>) -> Result<Position, ApiError> {
+        let bytes = serde_json::to_vec(record)
+            .map_err(|error| ApiError::internal(format!("cannot encode a record: {error}")))?;
+        self.journal()?
+            .append(bytes)
+            .await
+            .map_err(|error| ApiError::internal(format!("cannot write the journal: {error}")))
+    }
+
+    /// The events of an execution, from the journal.
+    pub(crate) fn events(&self, run: &Run) -> Result<Vec<Event>, ApiError> {
+        events_at(&self.options.data_dir, &run.positions()).map_err(unreadable)
+    }
+
+    /// The input that an execution was started with.
+    pub(crate) fn input(&self, run: &Run) -> Result<String, ApiError> {
+        if let Some(input) = &run.input {
+            return Ok(input.to_string());
+        }
+        let first = run.bounds().map(|(first, _)| first);
+        let events = events_at(&self.options.data_dir, first.as_slice()).map_err(unreadable)?;
+        match events.into_iter().next().map(|event| event.body) {
+            Some(Body::ExecutionStarted { input, .. }) => Ok(input),
+            _ => Err(ApiError::internal("an execution has no start")),
+        }
+    }
+
+    /// Whether a start with this input is the one that started `run`, which is still open.
+    pub(crate) fn started_by(&self, run: &Run, input: &str) -> Result<bool, ApiError> {
+        if run.status() != StatusName::Running {
+            return Ok(false);
+        }
+        let known = self.input(run)?;
+        Ok(known == input
+            || serde_json::from_str::<serde_json::Value>(&known).ok()
+                == serde_json::from_str::<serde_json::Value>(input).ok())
+    }
+
+    /// How an execution stands, with its input and output.
+    pub(crate) fn snapshot(&self, run: &Run) -> Result<StatusChange, ApiError> {
+        let standing = run.standing();
+        let end = match run.end() {
+            Some(end) => end,
+            None if standing.status == StatusName::Running => End { output: None, cause: None },
+            None => {
+                let last = run.bounds().map(|(_, last)| last);
+                let events =
+                    events_at(&self.options.data_dir, last.as_slice()).map_err(unreadable)?;
+                events.last().map_or(End { output: None, cause: None }, End::of)
+            }
+        };
+        Ok(StatusChange {
+            execution_arn: run.arn.clone(),
+            name: run.name.clone(),
+            state_machine_arn: run.machine_arn.clone(),
+            status: standing.status.text().to_owned(),
+            start_date: run.started,
+            stop_date: standing.stopped,
+            input: self.input(run)?,
+            output: end.output.map(String::from),
+            error: standing.error,
+            cause: end.cause.map(String::from),
+        })
+    }
+
+    /// Tells whoever listens that the status of an execution changed.
+    pub(super) fn announce(&self, run: &Run) {
+        if self.changes.receiver_count() == 0 {
+            return;
+        }
+        match self.snapshot(run) {
+            // They may have gone.
+            Ok(change) => drop(self.changes.send(change)),
+            Err(error) => tracing::error!(execution = run.arn, %error, "cannot announce a status"),
+        }
+    }
+}
+
+fn unreadable(error: std::io::Error) -> ApiError {
+    ApiError::internal(format!("cannot read the journal: {error}"))
+}
+
+pub(super) fn identity(run: &Run) -> Identity {
+    Identity {
+        arn: run.arn.clone(),
+        name: run.name.clone(),
+        machine_arn: run.machine_arn.clone(),
+        machine_name: run.machine_arn.rsplit(':').next().unwrap_or_default().to_owned(),
+        role: run.revision.role.clone(),
+    }
+}
+
+/// The events in the records at `positions`.
+pub(super) fn events_at(folder: &Path, positions: &[Position]) -> std::io::Result<Vec<Event>> {
+    let mut events = Vec::new();
+    for bytes in crate::journal::read(folder, positions)? {
+        match serde_json::from_slice(&bytes)? {
+            Record::Execution { event, .. } => events.push(event.into_owned()),
+            Record::Events { events: more, .. } => events.extend(more.into_owned()),
+            Record::Machine { .. } | Record::MachineDeleted { .. } | Record::Tags { .. } => {}
+        }
+    }
+    Ok(events)
+}
