@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use local_template::{Context, Stack, Target, Watching};
 use pact_agent::metrics::Fact;
 use pact_contract::{
-    IntentEnvelope, RunStatus, StageStatus, actions::Notify, run::DeploymentStatus,
+    IntentEnvelope, RunId, RunStatus, StageStatus, actions::Notify, run::DeploymentStatus,
     settings::ENVIRONMENTS,
 };
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ struct Metric {
 fn emitted(stack: &Stack) -> BTreeMap<Metric, String> {
     let keeper = stack.functions.iter().find(|f| f.logical_id == "RunKeeperFunction");
     let namespace = &keeper.expect("the run keeper").environment["PACT_METRICS_NAMESPACE"];
-    let (run_id, repository) = ("shop-1".to_owned(), "acme/shop".to_owned());
+    let (run_id, repository) = ("shop-1".parse::<RunId>().expect("an id"), "acme/shop".to_owned());
     let duration = Duration::from_secs(1);
     let mut facts =
         vec![Fact::RunStarted { run_id: run_id.clone(), repository: repository.clone() }];

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::ports::{ApprovalRecord, OutboxEntry, RunReader, StoreError};
 use pact_contract::{
-    Decision, Deployment, RunRecord, RunStatus, StageRecord, StageStatus, log::LogEntry,
+    Decision, Deployment, RunId, RunRecord, RunStatus, StageRecord, StageStatus, log::LogEntry,
 };
 use sha2::{Digest, Sha256};
 
@@ -26,7 +26,7 @@ impl RunView {
     /// Reads a run; the transaction log only where it is wanted.
     pub(crate) async fn read(
         reader: &dyn RunReader,
-        id: &str,
+        id: &RunId,
         now: Timestamp,
         with_log: bool,
     ) -> Result<Option<Self>, StoreError> {

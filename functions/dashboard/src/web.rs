@@ -235,7 +235,7 @@ async fn view(app: &App, id: &str, with_log: bool) -> Result<RunView, Fault> {
     let id = RunId::parse(id).map_err(|_| unknown())?;
     let subject = Subject { run_id: Some(id.as_str()), ..Subject::default() };
     telemetry::tell(&Span::current(), &subject);
-    RunView::read(&*app.reader, id.as_str(), (app.now)(), with_log).await?.ok_or_else(unknown)
+    RunView::read(&*app.reader, &id, (app.now)(), with_log).await?.ok_or_else(unknown)
 }
 
 async fn run(State(app): State<App>, Path(id): Path<String>) -> Response {

@@ -15,7 +15,7 @@ use pact_agent::{
     },
     testing::Logged,
 };
-use pact_contract::{RunRecord, StageRecord, log::LogEntry};
+use pact_contract::{RunId, RunRecord, StageRecord, log::LogEntry};
 use tower::ServiceExt as _;
 
 /// A store that does not answer.
@@ -30,19 +30,19 @@ impl RunReader for Gone {
     async fn latest_runs(&self, _: &RunQuery) -> Result<RunPage, StoreError> {
         gone()
     }
-    async fn run(&self, _: &str) -> Result<Option<RunRecord>, StoreError> {
+    async fn run(&self, _: &RunId) -> Result<Option<RunRecord>, StoreError> {
         gone()
     }
-    async fn stages(&self, _: &str) -> Result<Vec<StageRecord>, StoreError> {
+    async fn stages(&self, _: &RunId) -> Result<Vec<StageRecord>, StoreError> {
         gone()
     }
-    async fn log(&self, _: &str) -> Result<Vec<LogEntry>, StoreError> {
+    async fn log(&self, _: &RunId) -> Result<Vec<LogEntry>, StoreError> {
         gone()
     }
-    async fn notifications(&self, _: &str) -> Result<Vec<OutboxEntry>, StoreError> {
+    async fn notifications(&self, _: &RunId) -> Result<Vec<OutboxEntry>, StoreError> {
         gone()
     }
-    async fn approvals(&self, _: &str) -> Result<Vec<ApprovalRecord>, StoreError> {
+    async fn approvals(&self, _: &RunId) -> Result<Vec<ApprovalRecord>, StoreError> {
         gone()
     }
     async fn environments(&self) -> Result<Vec<EnvironmentView>, StoreError> {

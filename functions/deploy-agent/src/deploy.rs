@@ -81,7 +81,7 @@ pub(crate) async fn deploy(
     let new = ReleaseRecord {
         release: wanted.release.clone(),
         commit: wanted.source.commit.clone(),
-        run_id: call.scope().to_owned(),
+        run_id: call.scope(),
         deployed_at: Timestamp::now(),
         settings: wanted.settings.clone(),
     };

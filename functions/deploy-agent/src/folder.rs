@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use pact_contract::{actions::ReleaseRecord, settings::DirectoryTarget};
+use pact_contract::{RunId, actions::ReleaseRecord, settings::DirectoryTarget};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Longest name of a release.
@@ -56,7 +56,7 @@ pub(crate) struct TakenBack {
     /// The release that came into effect again, where there was one.
     pub(crate) restored: Option<String>,
     /// The run that took it back.
-    pub(crate) run_id: String,
+    pub(crate) run_id: RunId,
 }
 
 /// Checks the name of a release: it becomes the name of a folder.

@@ -9,7 +9,7 @@ use pact_agent::{
     AgentError, Call,
     ports::{Environments, Lock, StoreError},
 };
-use pact_contract::{actions::EnvironmentRecord, error::ErrorName};
+use pact_contract::{RunId, actions::EnvironmentRecord, error::ErrorName};
 
 /// How long the environment is the run's when nothing more is heard of it.
 const LEASE: Duration = Duration::from_secs(30 * 60);
@@ -19,7 +19,7 @@ pub(crate) struct Held<'a> {
     store: &'a dyn Environments,
     repository: &'a str,
     environment: &'a str,
-    run_id: &'a str,
+    run_id: RunId,
     by_hand: bool,
     fence: u64,
     /// The record, as it was read or written last.
@@ -38,7 +38,7 @@ impl<'a> Held<'a> {
         environment: &'a str,
     ) -> Result<Self, AgentError> {
         let run_id = call.scope();
-        match store.lock(repository, environment, run_id, LEASE).await? {
+        match store.lock(repository, environment, &run_id, LEASE).await? {
             Lock::Busy { run_id } => Err(AgentError::new(
                 ErrorName::EnvironmentBusy,
                 format!("{environment} of {repository} is held by run {run_id}"),
@@ -74,7 +74,7 @@ impl<'a> Held<'a> {
     /// # Errors
     /// `ERR_DEPLOY_FAILED` when another run has, or had it in the meantime.
     pub(crate) async fn renew(&self) -> Result<(), AgentError> {
-        match self.store.lock(self.repository, self.environment, self.run_id, LEASE).await? {
+        match self.store.lock(self.repository, self.environment, &self.run_id, LEASE).await? {
             Lock::Held { fence } if fence == self.fence => Ok(()),
             Lock::Held { .. } => Err(self.lost("another run had it")),
             Lock::Busy { run_id } => Err(self.lost(&format!("run {run_id} has it"))),
@@ -97,7 +97,7 @@ impl<'a> Held<'a> {
     pub(crate) async fn end(&self) {
         if self.by_hand
             && let Err(error) =
-                self.store.unlock(self.repository, self.environment, self.run_id).await
+                self.store.unlock(self.repository, self.environment, &self.run_id).await
         {
             tracing::warn!(%error, "cannot give the environment back");
         }

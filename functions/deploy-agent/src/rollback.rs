@@ -160,7 +160,7 @@ fn mark_taken_back(
     let note = place.folder.note(release).map_err(|e| disk("read the release's note", e))?;
     // Without a note its files were never complete.
     let Some(mut note) = note else { return Ok(()) };
-    note.taken_back = Some(TakenBack { restored, run_id: call.scope().to_owned() });
+    note.taken_back = Some(TakenBack { restored, run_id: call.scope() });
     place.folder.write_note(&note).map_err(|e| disk("write the release's note", e))
 }
 

@@ -299,7 +299,11 @@ async fn old_releases_are_removed_but_never_the_one_before() {
 async fn an_environment_of_another_run_is_busy() {
     let world = World::new();
     let lease = Duration::from_secs(60);
-    world.memory.lock(REPOSITORY, "staging", "run-other", lease).await.expect("locks");
+    world
+        .memory
+        .lock(REPOSITORY, "staging", &"run-other".parse().unwrap(), lease)
+        .await
+        .expect("locks");
     let error = world.deploy("r1", &files(2)).await.expect_err("is busy");
     assert_eq!(error.name, ErrorName::EnvironmentBusy);
     assert!(error.message.contains("run-other"), "{}", error.message);
@@ -308,10 +312,11 @@ async fn an_environment_of_another_run_is_busy() {
     let steps = Steps::interrupted_after(1);
     world.deploy_with(steps, "run-r1", "r1", &files(2)).await.expect_err("is interrupted");
     world.end("run-r1").await;
-    let fence = match world.memory.lock(REPOSITORY, "staging", "run-2", lease).await {
-        Ok(Lock::Held { fence }) => fence,
-        other => panic!("{other:?}"),
-    };
+    let fence =
+        match world.memory.lock(REPOSITORY, "staging", &"run-2".parse().unwrap(), lease).await {
+            Ok(Lock::Held { fence }) => fence,
+            other => panic!("{other:?}"),
+        };
     let stale = world.memory.store(REPOSITORY, "staging", &world.record().await, fence - 1).await;
     assert!(stale.is_err());
 }
@@ -485,7 +490,7 @@ async fn an_agent_that_deploys_and_waits_to_be_killed() {
     let call = Call {
         action: "deploy.to_staging".to_owned(),
         parameters,
-        run_id: Some("run-r1".to_owned()),
+        run_id: Some("run-r1".parse().unwrap()),
         state: "State".to_owned(),
         key: "key".to_owned(),
         deadline: tokio::time::Instant::now() + Duration::from_secs(60),

@@ -60,7 +60,7 @@ pub(crate) async fn accept(ports: &Ports, push: &Push, caller: &Caller<'_>) -> A
 pub(crate) async fn rerun(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Accepted> {
     let mut latest: Option<RunRecord> = None;
     for number in 0..MAX_RERUNS {
-        match ports.runs.run(push.run_id(number).as_str()).await? {
+        match ports.runs.run(&push.run_id(number)).await? {
             Some(run) => latest = Some(run),
             None => {
                 if let Some(run) = latest.filter(|run| !run.status.is_final()) {
@@ -79,27 +79,21 @@ pub(crate) async fn rerun(ports: &Ports, push: &Push, caller: &Caller<'_>) -> An
 
 async fn start(ports: &Ports, push: &Push, caller: &Caller<'_>, number: u32) -> Answer<Accepted> {
     let own = push.run_id(number);
-    let claim = ports.runs.claim(&push.key(number), own.as_str(), KEEP).await?;
+    let claim = ports.runs.claim(&push.key(number), &own, KEEP).await?;
     let (run_id, duplicate) = match claim {
         Claim::New => (own, false),
-        Claim::Seen { run_id } => {
-            let run_id = RunId::parse(&run_id).map_err(|reason| {
-                tracing::error!(reason, "a claim names no run");
-                unavailable()
-            })?;
-            (run_id, true)
-        }
+        Claim::Seen { run_id } => (run_id, true),
     };
 
     let subject = Subject { run_id: Some(run_id.as_str()), ..Subject::default() };
     telemetry::tell(&Span::current(), &subject);
 
-    let mut run = ports.runs.run(run_id.as_str()).await?;
+    let mut run = ports.runs.run(&run_id).await?;
     if run.is_none() {
         let arn = ports.executions.execution_arn(run_id.as_str());
         ports.runs.create_run(&push.request(run_id.clone(), &caller.origin), &arn).await?;
         // Another delivery may have been faster: what it wrote is what counts.
-        run = ports.runs.run(run_id.as_str()).await?;
+        run = ports.runs.run(&run_id).await?;
     }
     let run = run.ok_or_else(unavailable)?;
 
@@ -126,7 +120,7 @@ async fn start(ports: &Ports, push: &Push, caller: &Caller<'_>, number: u32) -> 
 async fn record(ports: &Ports, push: &Push, run_id: &RunId, duplicate: bool) -> Answer<()> {
     let delivery = push.trigger.delivery.as_ref().map(|id| format!("github/{id}"));
     let first = match &delivery {
-        Some(key) => ports.runs.claim(key, run_id.as_str(), KEEP).await? == Claim::New,
+        Some(key) => ports.runs.claim(key, run_id, KEEP).await? == Claim::New,
         None => !duplicate,
     };
     if !first {
@@ -146,7 +140,7 @@ async fn record(ports: &Ports, push: &Push, run_id: &RunId, duplicate: bool) -> 
             "duplicate": duplicate,
         }),
     };
-    if let Err(error) = ports.recorder.append_log(run_id.as_str(), entry).await {
+    if let Err(error) = ports.recorder.append_log(run_id, entry).await {
         // Told again, the delivery shall not be taken for one that was logged.
         if let Some(key) = &delivery
             && let Err(second) = ports.runs.unclaim(key).await

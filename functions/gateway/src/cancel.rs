@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use pact_contract::{
-    RunRecord, RunStatus,
+    RunId, RunRecord, RunStatus,
     log::{LogKind, NewEntry},
     run::Outcome,
     settings::ENVIRONMENTS,
@@ -21,7 +21,7 @@ use crate::{
 /// its end finds nothing left to decide.
 pub(crate) async fn cancel(
     ports: &Ports,
-    run_id: &str,
+    run_id: &RunId,
     by: Option<&str>,
     reason: Option<&str>,
 ) -> Answer<RunRecord> {
@@ -35,7 +35,7 @@ pub(crate) async fn cancel(
     let repository = &run.request.repository.name;
     for environment in ENVIRONMENTS {
         let record = ports.environments.load(repository, environment).await?;
-        if record.pending.is_some_and(|pending| pending.release.run_id == run_id) {
+        if record.pending.is_some_and(|pending| pending.release.run_id == *run_id) {
             return Err(ApiError::conflict(
                 "deploying",
                 format!("the run is deploying to {environment}; cancel it when that is done"),
@@ -66,7 +66,7 @@ pub(crate) async fn cancel(
             body: json!({ "reason": cause }),
         };
         ports.recorder.append_log(run_id, entry).await?;
-        tracing::info!(run_id, "cancelled");
+        tracing::info!(run_id = run_id.as_str(), "cancelled");
     }
     Ok(run)
 }
@@ -84,7 +84,7 @@ fn cause(by: Option<&str>, reason: Option<&str>) -> String {
     cause
 }
 
-pub(crate) async fn find(ports: &Ports, run_id: &str) -> Answer<RunRecord> {
+pub(crate) async fn find(ports: &Ports, run_id: &RunId) -> Answer<RunRecord> {
     ports.runs.run(run_id).await?.ok_or_else(|| ApiError::not_found("there is no run with this id"))
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn unlock(
     for environment in ENVIRONMENTS {
         ports
             .environments
-            .unlock(&run.request.repository.name, environment, run.request.run_id.as_str())
+            .unlock(&run.request.repository.name, environment, &run.request.run_id)
             .await?;
     }
     Ok(())

@@ -17,7 +17,7 @@ use pact_agent::{
     secrets,
     telemetry::{self, Subject},
 };
-use pact_contract::RunRecord;
+use pact_contract::{RunId, RunRecord};
 use serde_json::{Value, json};
 use tracing::{Instrument as _, Span};
 
@@ -132,11 +132,11 @@ async fn show_run(
 ) -> Answer<Json<Value>> {
     authorized(&gateway, &headers).await?;
     let id = run_id(&id)?;
-    let run = cancel::find(&gateway.ports, id).await?;
+    let run = cancel::find(&gateway.ports, &id).await?;
     let mut answer = view(&run);
     if let Some(fields) = answer.as_object_mut() {
         // With their callbacks: whoever has the token of this API may answer them.
-        let questions = gateway.ports.callbacks.questions(id).await?;
+        let questions = gateway.ports.callbacks.questions(&id).await?;
         fields.insert("approvals".to_owned(), json!(questions));
     }
     Ok(Json(answer))
@@ -151,7 +151,7 @@ async fn cancel_run(
     authorized(&gateway, &headers).await?;
     let (by, reason) = api::cancellation(&body)?;
     let run =
-        cancel::cancel(&gateway.ports, run_id(&id)?, by.as_deref(), reason.as_deref()).await?;
+        cancel::cancel(&gateway.ports, &run_id(&id)?, by.as_deref(), reason.as_deref()).await?;
     Ok(Json(view(&run)))
 }
 
@@ -197,15 +197,11 @@ async fn authorized(gateway: &Gateway, headers: &HeaderMap) -> Answer<()> {
 }
 
 /// A run that can exist; any other id is that of no run.
-fn run_id(text: &str) -> Answer<&str> {
-    match pact_contract::RunId::parse(text) {
-        Ok(_) => {
-            let subject = Subject { run_id: Some(text), ..Subject::default() };
-            telemetry::tell(&Span::current(), &subject);
-            Ok(text)
-        }
-        Err(_) => Err(ApiError::not_found("there is no run with this id")),
-    }
+fn run_id(text: &str) -> Answer<RunId> {
+    let id = RunId::parse(text).map_err(|_| ApiError::not_found("there is no run with this id"))?;
+    let subject = Subject { run_id: Some(id.as_str()), ..Subject::default() };
+    telemetry::tell(&Span::current(), &subject);
+    Ok(id)
 }
 
 /// How the gateway was called. On Lambda the trace is that of the invocation, whatever header the

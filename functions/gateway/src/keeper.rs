@@ -73,8 +73,7 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, AgentError> {
 
 /// Opens the question, once for the run's state, and answers with its callback.
 async fn open(ports: &Ports, approval: Approval) -> Result<Value, AgentError> {
-    let run_id = RunId::parse(approval.run_id.as_str()).map_err(AgentError::invalid)?;
-    about(run_id.as_str(), "gateway.open_approval");
+    about(&approval.run_id, "gateway.open_approval");
     if approval.task_token.is_empty() {
         return Err(AgentError::invalid("the approval has no task token"));
     }
@@ -83,7 +82,7 @@ async fn open(ports: &Ports, approval: Approval) -> Result<Value, AgentError> {
     let record = ApprovalRecord {
         schema: SCHEMA_VERSION,
         callback: new_callback(),
-        run_id: run_id.as_str().to_owned(),
+        run_id: approval.run_id,
         state: approval.state,
         question: truncated(&approval.question, MAX_QUESTION),
         expires_at: Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX),
@@ -124,8 +123,8 @@ fn new_callback() -> String {
 }
 
 /// Writes on every line of the log what the event is about.
-fn about(run_id: &str, action: &str) {
-    let subject = Subject { run_id: Some(run_id), action: Some(action), attempt: None };
+fn about(run_id: &RunId, action: &str) {
+    let subject = Subject { run_id: Some(run_id.as_str()), action: Some(action), attempt: None };
     telemetry::tell(&Span::current(), &subject);
 }
 
@@ -133,7 +132,7 @@ fn about(run_id: &str, action: &str) {
 async fn change(ports: &Ports, changed: Changed) -> Result<Value, AgentError> {
     let not_a_run = || Ok(json!({ "ignored": "the execution is not that of a run" }));
     let Ok(run_id) = RunId::parse(&changed.name) else { return not_a_run() };
-    let run_id = run_id.as_str();
+    let run_id = &run_id;
     about(run_id, "gateway.keep_run");
     let Some(mut run) = ports.runs.run(run_id).await? else { return not_a_run() };
     let outside = match changed.status.as_str() {
@@ -172,7 +171,7 @@ async fn end(
     what: &str,
     changed: Changed,
 ) -> Result<bool, AgentError> {
-    let run_id = run.request.run_id.as_str();
+    let run_id = &run.request.run_id;
     let cause = changed.cause.as_deref().map(|text| truncated(text, MAX_CAUSE));
     let mut reason = what.to_owned();
     if let Some(cause) = &cause {
@@ -180,7 +179,7 @@ async fn end(
     }
     for environment in ENVIRONMENTS {
         let record = ports.environments.load(&run.request.repository.name, environment).await?;
-        if record.pending.is_some_and(|pending| pending.release.run_id == run_id) {
+        if record.pending.is_some_and(|pending| pending.release.run_id == *run_id) {
             reason = format!("{reason}; the deployment to {environment} was left half done");
         }
     }

@@ -29,7 +29,7 @@ pub(crate) async fn started(ports: &Ports, run: &RunRecord) -> Result<bool> {
     let first = first(ports, run, "started").await?;
     if first {
         ports.metrics.put(&Fact::RunStarted {
-            run_id: run.request.run_id.as_str().to_owned(),
+            run_id: run.request.run_id.clone(),
             repository: run.request.repository.name.clone(),
         });
     }
@@ -38,7 +38,7 @@ pub(crate) async fn started(ports: &Ports, run: &RunRecord) -> Result<bool> {
 
 /// Counts that the run ended, and its deployments. False when that was done before.
 pub(crate) async fn ended(ports: &Ports, run: &RunRecord) -> Result<bool> {
-    let run_id = run.request.run_id.as_str();
+    let run_id = &run.request.run_id;
     let log = ports.log.entries(run_id).await?;
     let first = first(ports, run, "ended").await?;
     if first {
@@ -50,19 +50,19 @@ pub(crate) async fn ended(ports: &Ports, run: &RunRecord) -> Result<bool> {
 }
 
 async fn first(ports: &Ports, run: &RunRecord, what: &str) -> Result<bool> {
-    let run_id = run.request.run_id.as_str();
+    let run_id = &run.request.run_id;
     let key = format!("metrics/{what}/{run_id}");
     Ok(ports.runs.claim(&key, run_id, KEEP).await? == Claim::New)
 }
 
 /// The run's end, and each of its deployments.
 fn facts(run: &RunRecord, log: &[LogEntry], now: Timestamp) -> Vec<Fact> {
-    let run_id = run.request.run_id.as_str();
+    let run_id = &run.request.run_id;
     let repository = &run.request.repository.name;
     let accepted = run.request.started_at;
     let finished = run.finished_at.unwrap_or(now);
     let mut facts = vec![Fact::RunEnded {
-        run_id: run_id.to_owned(),
+        run_id: run_id.clone(),
         repository: repository.clone(),
         status: run.status,
         duration: between(accepted, finished),
@@ -76,7 +76,7 @@ fn facts(run: &RunRecord, log: &[LogEntry], now: Timestamp) -> Vec<Fact> {
         }
         let settled = times.settled.or(times.rollback_began).unwrap_or(finished);
         facts.push(Fact::Deployment {
-            run_id: run_id.to_owned(),
+            run_id: run_id.clone(),
             repository: repository.clone(),
             environment,
             status,

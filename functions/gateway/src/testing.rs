@@ -21,7 +21,7 @@ use pact_agent::{
     testing::Memory,
 };
 use pact_contract::{
-    RunRecord, RunStatus, StageRecord,
+    RunId, RunRecord, RunStatus, StageRecord,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
     run::{Outcome, RunRequest},
@@ -44,8 +44,8 @@ pub(crate) struct World {
 
 #[derive(Default)]
 pub(crate) struct State {
-    pub(crate) claims: BTreeMap<String, String>,
-    pub(crate) runs: BTreeMap<String, RunRecord>,
+    pub(crate) claims: BTreeMap<String, RunId>,
+    pub(crate) runs: BTreeMap<RunId, RunRecord>,
     /// Executions by name, with their inputs.
     pub(crate) executions: BTreeMap<String, Value>,
     /// Trace of the latest start.
@@ -119,7 +119,7 @@ impl World {
     }
 
     pub(crate) fn log(&self, run_id: &str) -> Vec<LogEntry> {
-        self.memory.log(run_id)
+        self.memory.log(&run_id.parse().unwrap())
     }
 
     /// Everything that was counted.
@@ -135,13 +135,13 @@ impl World {
 
 #[async_trait]
 impl Runs for World {
-    async fn claim(&self, key: &str, run_id: &str, _: Duration) -> Result<Claim, StoreError> {
+    async fn claim(&self, key: &str, run_id: &RunId, _: Duration) -> Result<Claim, StoreError> {
         self.call().await?;
         let mut state = self.state();
         match state.claims.get(key) {
             Some(run_id) => Ok(Claim::Seen { run_id: run_id.clone() }),
             None => {
-                state.claims.insert(key.to_owned(), run_id.to_owned());
+                state.claims.insert(key.to_owned(), run_id.clone());
                 Ok(Claim::New)
             }
         }
@@ -157,7 +157,7 @@ impl Runs for World {
         execution_arn: &str,
     ) -> Result<(), StoreError> {
         self.call().await?;
-        self.state().runs.entry(request.run_id.as_str().to_owned()).or_insert_with(|| RunRecord {
+        self.state().runs.entry(request.run_id.clone()).or_insert_with(|| RunRecord {
             request: request.clone(),
             status: RunStatus::Running,
             execution_arn: execution_arn.to_owned(),
@@ -166,13 +166,13 @@ impl Runs for World {
         });
         Ok(())
     }
-    async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, StoreError> {
+    async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         self.call().await?;
         Ok(self.state().runs.get(run_id).cloned())
     }
     async fn finish_run(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         outcome: &Outcome,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -225,11 +225,11 @@ impl Executions for World {
 
 #[async_trait]
 impl Callbacks for World {
-    async fn questions(&self, run_id: &str) -> Result<Vec<ApprovalRecord>, StoreError> {
+    async fn questions(&self, run_id: &RunId) -> Result<Vec<ApprovalRecord>, StoreError> {
         self.call().await?;
         let state = self.state();
         let all = state.approvals.values().map(|(record, _)| record);
-        Ok(all.filter(|record| record.run_id == run_id).cloned().collect())
+        Ok(all.filter(|record| record.run_id == *run_id).cloned().collect())
     }
     async fn open_approval(
         &self,
@@ -276,7 +276,7 @@ impl Recorder for World {
         self.call().await?;
         self.memory.record_stage(record).await
     }
-    async fn append_log(&self, run_id: &str, entry: NewEntry) -> Result<LogEntry, StoreError> {
+    async fn append_log(&self, run_id: &RunId, entry: NewEntry) -> Result<LogEntry, StoreError> {
         self.call().await?;
         self.memory.append_log(run_id, entry).await
     }
@@ -284,7 +284,7 @@ impl Recorder for World {
 
 #[async_trait]
 impl TransactionLog for World {
-    async fn entries(&self, run_id: &str) -> Result<Vec<LogEntry>, StoreError> {
+    async fn entries(&self, run_id: &RunId) -> Result<Vec<LogEntry>, StoreError> {
         self.call().await?;
         Ok(self.memory.log(run_id))
     }
@@ -296,7 +296,7 @@ impl Environments for World {
         &self,
         repository: &str,
         environment: &str,
-        run_id: &str,
+        run_id: &RunId,
         lease: Duration,
     ) -> Result<Lock, StoreError> {
         self.call().await?;
@@ -306,7 +306,7 @@ impl Environments for World {
         &self,
         repository: &str,
         environment: &str,
-        run_id: &str,
+        run_id: &RunId,
     ) -> Result<(), StoreError> {
         self.call().await?;
         self.memory.unlock(repository, environment, run_id).await

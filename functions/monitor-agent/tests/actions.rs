@@ -23,7 +23,7 @@ async fn call_for(
     time: Duration,
 ) -> Result<ResponseEnvelope, AgentError> {
     let agent = MonitorAgent::new(Config::default());
-    let context = Context { run_id: Some("run-1".to_owned()), ..Context::default() };
+    let context = Context { run_id: Some("run-1".parse().expect("an id")), ..Context::default() };
     let parameters = parameters.as_object().expect("an object").clone();
     let intent =
         IntentEnvelope::new("pact.pipeline", jiff::Timestamp::now(), action, parameters, context);

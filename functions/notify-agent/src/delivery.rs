@@ -31,7 +31,7 @@ impl<'a> Delivery<'a> {
         channel: &'static str,
     ) -> Result<Result<Self, Outcome>, AgentError> {
         let notify: Notify = call.parameters()?;
-        let before = agent.outbox.notification(notify.run.run_id.as_str(), channel).await?;
+        let before = agent.outbox.notification(&notify.run.run_id, channel).await?;
         if let Some(before) = &before
             && before.record.sent
         {
@@ -56,7 +56,7 @@ impl<'a> Delivery<'a> {
             reference,
             at: Timestamp::now(),
         };
-        self.outbox.put_notification(self.notify.run.run_id.as_str(), &entry).await?;
+        self.outbox.put_notification(&self.notify.run.run_id, &entry).await?;
         Ok(record)
     }
 

@@ -145,7 +145,7 @@ impl World {
         let Ok(Value::Object(parameters)) = serde_json::to_value(notify) else {
             panic!("parameters are an object");
         };
-        let context = Context { run_id: Some(notify.run.run_id.to_string()), ..Context::default() };
+        let context = Context { run_id: Some(notify.run.run_id.clone()), ..Context::default() };
         let intent =
             IntentEnvelope::new("pact.pipeline", Timestamp::now(), action, parameters, context);
         let intent = serde_json::to_value(intent).expect("serialises");
@@ -164,7 +164,7 @@ impl World {
 
     async fn entry(&self, channel: &str) -> pact_agent::ports::OutboxEntry {
         let run = succeeded().run.run_id;
-        let entry = self.memory.notification(run.as_str(), channel).await.expect("answers");
+        let entry = self.memory.notification(&run, channel).await.expect("answers");
         entry.expect("an entry")
     }
 
@@ -175,7 +175,7 @@ impl World {
         entry.record.detail = "is being sent".to_owned();
         entry.reference = None;
         let run = succeeded().run.run_id;
-        self.memory.put_notification(run.as_str(), &entry).await.expect("writes");
+        self.memory.put_notification(&run, &entry).await.expect("writes");
     }
 }
 

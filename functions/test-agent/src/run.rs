@@ -487,11 +487,8 @@ async fn keep_coverage(
         match blocking(move || reports::read(&file, LCOV_BYTES)).await? {
             Ok(content) if !content.is_empty() => {
                 let number = keys.len() + 1;
-                let key = format!(
-                    "runs/{}/coverage/{}-{number}.info",
-                    safe(call.scope()),
-                    safe(&call.state)
-                );
+                let key =
+                    format!("runs/{}/coverage/{}-{number}.info", call.scope(), safe(&call.state));
                 artifacts.put(&key, content.into()).await?;
                 keys.push(key);
             }
@@ -507,7 +504,7 @@ async fn put_log(
     call: &Call,
     log: String,
 ) -> Result<String, AgentError> {
-    let key = format!("runs/{}/logs/{}.txt", safe(call.scope()), safe(&call.state));
+    let key = format!("runs/{}/logs/{}.txt", call.scope(), safe(&call.state));
     artifacts.put(&key, log.into()).await?;
     Ok(key)
 }

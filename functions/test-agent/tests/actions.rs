@@ -69,7 +69,7 @@ impl Bench {
             parameters.as_object_mut().expect("an object").entry(key).or_insert(value.clone());
         }
         let context = Context {
-            run_id: Some("run-1".to_owned()),
+            run_id: Some("run-1".parse().expect("an id")),
             state: Some("RunTests".to_owned()),
             ..Context::default()
         };

@@ -99,7 +99,8 @@ impl World {
         limit: Duration,
     ) -> Result<Response, AgentError> {
         let Value::Object(parameters) = parameters else { panic!("an object") };
-        let context = Context { run_id: Some("run-1".to_owned()), ..Context::default() };
+        let context =
+            Context { run_id: Some("run-1".parse().expect("an id")), ..Context::default() };
         let intent =
             IntentEnvelope::new("pact.test", jiff::Timestamp::now(), action, parameters, context);
         let deadline = tokio::time::Instant::now() + limit;

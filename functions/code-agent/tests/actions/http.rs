@@ -226,6 +226,6 @@ async fn the_token_is_sent_where_it_may_go_and_shown_nowhere() {
     let error = wrong.analyze(&url, &ids[3], None).await.unwrap_err();
     let text = error.chain();
     assert!(!text.contains("wr0ng") && !text.contains("Basic"), "{text}");
-    let log = format!("{:?}", wrong.memory.log("run-1"));
+    let log = format!("{:?}", wrong.memory.log(&"run-1".parse().unwrap()));
     assert!(!log.contains("wr0ng"), "{log}");
 }

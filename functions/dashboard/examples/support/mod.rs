@@ -36,14 +36,19 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    fn find(&self, id: &str) -> Result<Option<&Sample>, StoreError> {
+    fn answers(&self) -> Result<(), StoreError> {
         if self.broken {
             return Err(StoreError::Unavailable(
                 "the table is gone: secret-host:8000".to_owned(),
                 None,
             ));
         }
-        Ok(self.runs.iter().find(|s| s.run.request.run_id.as_str() == id))
+        Ok(())
+    }
+
+    fn find(&self, id: &RunId) -> Result<Option<&Sample>, StoreError> {
+        self.answers()?;
+        Ok(self.runs.iter().find(|s| s.run.request.run_id == *id))
     }
 
     fn at(&self, stage: &StageRecord) -> Option<StageRecord> {
@@ -68,7 +73,7 @@ impl Samples {
 #[async_trait]
 impl RunReader for Samples {
     async fn latest_runs(&self, query: &RunQuery) -> Result<RunPage, StoreError> {
-        self.find("")?;
+        self.answers()?;
         let from = query.cursor.as_ref().and_then(|c| c.parse::<usize>().ok()).unwrap_or(0);
         let mut matching: Vec<_> = self
             .runs
@@ -83,24 +88,24 @@ impl RunReader for Samples {
         matching.truncate(query.limit);
         Ok(RunPage { runs: matching, cursor })
     }
-    async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, StoreError> {
+    async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         Ok(self.find(run_id)?.map(|s| s.run.clone()))
     }
-    async fn stages(&self, run_id: &str) -> Result<Vec<StageRecord>, StoreError> {
+    async fn stages(&self, run_id: &RunId) -> Result<Vec<StageRecord>, StoreError> {
         let stages = self.find(run_id)?.map(|s| s.stages.as_slice()).unwrap_or_default();
         Ok(stages.iter().filter_map(|s| self.at(s)).collect())
     }
-    async fn log(&self, run_id: &str) -> Result<Vec<LogEntry>, StoreError> {
+    async fn log(&self, run_id: &RunId) -> Result<Vec<LogEntry>, StoreError> {
         Ok(self.find(run_id)?.map(|s| s.log.clone()).unwrap_or_default())
     }
-    async fn notifications(&self, run_id: &str) -> Result<Vec<OutboxEntry>, StoreError> {
+    async fn notifications(&self, run_id: &RunId) -> Result<Vec<OutboxEntry>, StoreError> {
         Ok(self.find(run_id)?.map(|s| s.notifications.clone()).unwrap_or_default())
     }
-    async fn approvals(&self, run_id: &str) -> Result<Vec<ApprovalRecord>, StoreError> {
+    async fn approvals(&self, run_id: &RunId) -> Result<Vec<ApprovalRecord>, StoreError> {
         Ok(self.find(run_id)?.map(|s| s.approvals.clone()).unwrap_or_default())
     }
     async fn environments(&self) -> Result<Vec<EnvironmentView>, StoreError> {
-        self.find("")?;
+        self.answers()?;
         Ok(self.environments.clone())
     }
 }
@@ -171,7 +176,7 @@ impl Sample {
             self.stages.last().and_then(|s| s.finished_at).unwrap_or(self.run.request.started_at);
         self.stages.push(StageRecord {
             schema: 1,
-            run_id: self.run.request.run_id.to_string(),
+            run_id: self.run.request.run_id.clone(),
             state: state.to_owned(),
             agent: agent.to_owned(),
             action: action.to_owned(),
@@ -463,7 +468,7 @@ pub(crate) fn succeeded(now: Timestamp) -> Sample {
     sample.approvals = vec![ApprovalRecord {
         schema: 1,
         callback: "sample-callback-id".to_owned(),
-        run_id: sample.run.request.run_id.to_string(),
+        run_id: sample.run.request.run_id.clone(),
         state: "AwaitApproval".to_owned(),
         question: "Deploy 20261123-102030-3f9c2ab17d of acme/web-shop to production?".to_owned(),
         expires_at: before(now, -600),
@@ -577,7 +582,7 @@ pub(crate) fn waiting(now: Timestamp) -> Sample {
     sample.approvals = vec![ApprovalRecord {
         schema: 1,
         callback: "sample-callback-id".to_owned(),
-        run_id: sample.run.request.run_id.to_string(),
+        run_id: sample.run.request.run_id.clone(),
         state: "AwaitApproval".to_owned(),
         question: "Deploy 20261123-102030-3f9c2ab17d of acme/web-shop to production?".to_owned(),
         expires_at: before(now, -1_800),
@@ -626,7 +631,7 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
     let record = |release: &str, run: &str| ReleaseRecord {
         release: release.to_owned(),
         commit: "3f9c2ab17d5e4f60819a2b3c4d5e6f7081920a1b".to_owned(),
-        run_id: run.to_owned(),
+        run_id: run.parse().expect("a run id"),
         deployed_at: before(now, 8_900),
         settings: Environment {
             target: Target::Directory(DirectoryTarget::default()),

@@ -99,7 +99,7 @@ fn watched(seen: &WatchResult, now: Timestamp) -> Markup {
 
 fn release(record: &ReleaseRecord) -> Markup {
     html! {
-        a class="mono wrap" href={ "/runs/" (crate::format::encoded(&record.run_id)) }
+        a class="mono wrap" href={ "/runs/" (crate::format::encoded(record.run_id.as_str())) }
             title={ "commit " (commit(&record.commit)) } { (short(&record.release, 60)) }
     }
 }

@@ -103,7 +103,7 @@ impl World {
     ) -> Answer {
         let Value::Object(parameters) = parameters else { panic!("parameters are an object") };
         let context = Context {
-            run_id: Some(run.to_owned()),
+            run_id: Some(run.parse().expect("an id")),
             state: Some("State".to_owned()),
             ..Context::default()
         };
@@ -145,7 +145,7 @@ impl World {
     }
 
     pub(super) async fn deploy(&self, release: &str, settings: &Environment) -> Answer {
-        let run = format!("run-{release}");
+        let run = format!("run-{}", release.replace(['.', '/'], "-"));
         let answer = self.deploy_with(Steps::default(), &run, release, settings).await;
         self.end(&run).await;
         answer
@@ -191,7 +191,10 @@ impl World {
 
     /// The run is over: the state machine gives its locks back.
     pub(super) async fn end(&self, run: &str) {
-        self.memory.unlock(REPOSITORY, "staging", run).await.expect("unlocks");
+        self.memory
+            .unlock(REPOSITORY, "staging", &run.parse().expect("an id"))
+            .await
+            .expect("unlocks");
     }
 
     pub(super) async fn record(&self) -> EnvironmentRecord {

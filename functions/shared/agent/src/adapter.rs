@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use pact_contract::{Capability, StageStatus, envelope::IntentEnvelope, error::ErrorName};
+use pact_contract::{Capability, RunId, StageStatus, envelope::IntentEnvelope, error::ErrorName};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
@@ -86,7 +86,7 @@ pub async fn handle(
             status,
             error,
             duration: begun.elapsed(),
-            run_id: subject.run_id,
+            run_id: subject.run_id.and_then(|id| RunId::parse(&id).ok()),
         });
     }
     result.map(|attended| attended.answer)

@@ -18,7 +18,7 @@ pub mod testing;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pact_contract::{Capability, Fallback, Finding, StageStatus};
+use pact_contract::{Capability, Fallback, Finding, RunId, StageStatus};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -51,7 +51,7 @@ pub struct Call {
     /// Parameters, with all required ones present.
     pub parameters: Map<String, Value>,
     /// Run that the request belongs to; none for an intent sent by hand.
-    pub run_id: Option<String>,
+    pub run_id: Option<RunId>,
     /// State of the state machine that calls; the action's name without one.
     pub state: String,
     /// Identity of the request: the same key is the same request.
@@ -79,10 +79,10 @@ impl Call {
             .saturating_sub(Duration::from_millis(500))
     }
 
-    /// Run id, or a placeholder for an intent sent by hand: a folder name in the artifact store.
+    /// The run, or [`RunId::by_hand`]: a folder's name in the artifact store.
     #[must_use]
-    pub fn scope(&self) -> &str {
-        self.run_id.as_deref().unwrap_or("by-hand")
+    pub fn scope(&self) -> RunId {
+        self.run_id.clone().unwrap_or_else(RunId::by_hand)
     }
 }
 

@@ -7,7 +7,7 @@
 use std::{io::Write, time::Duration};
 
 use jiff::Timestamp;
-use pact_contract::{RunStatus, StageStatus, run::DeploymentStatus};
+use pact_contract::{RunId, RunStatus, StageStatus, run::DeploymentStatus};
 use serde_json::{Map, Value, json};
 
 /// Where facts go that are counted and timed.
@@ -32,19 +32,19 @@ pub enum Fact {
         /// From the event to the answer.
         duration: Duration,
         /// The run, if it was for one.
-        run_id: Option<String>,
+        run_id: Option<RunId>,
     },
     /// The execution of a run began.
     RunStarted {
         /// The run.
-        run_id: String,
+        run_id: RunId,
         /// Its repository.
         repository: String,
     },
     /// A run came to its end.
     RunEnded {
         /// The run.
-        run_id: String,
+        run_id: RunId,
         /// Its repository.
         repository: String,
         /// How it ended.
@@ -55,7 +55,7 @@ pub enum Fact {
     /// A run had begun to deploy to an environment, and came to its end.
     Deployment {
         /// The run.
-        run_id: String,
+        run_id: RunId,
         /// Its repository.
         repository: String,
         /// `staging` or `production`.
@@ -202,8 +202,8 @@ impl<'a> Document<'a> {
         self.fields.insert(name.to_owned(), value.into());
     }
 
-    fn run(&mut self, run_id: &str, repository: &str) {
-        self.field("run_id", run_id);
+    fn run(&mut self, run_id: &RunId, repository: &str) {
+        self.field("run_id", run_id.as_str());
         self.field("repository", repository);
     }
 
@@ -274,6 +274,10 @@ impl Metrics for EmbeddedMetrics {
 mod tests {
     use super::*;
 
+    fn id(text: &str) -> RunId {
+        text.parse().unwrap()
+    }
+
     fn document(fact: &Fact) -> Value {
         fact.document("PACT/shop", Timestamp::from_millisecond(1_700_000_000_123).unwrap())
     }
@@ -281,7 +285,7 @@ mod tests {
     fn deployment(status: Option<DeploymentStatus>) -> Value {
         let known = status.map(|_| Duration::from_secs(90));
         document(&Fact::Deployment {
-            run_id: "shop-1".to_owned(),
+            run_id: id("shop-1"),
             repository: "acme/shop".to_owned(),
             environment: "production",
             status,
@@ -299,7 +303,7 @@ mod tests {
             status: StageStatus::Failed,
             error: None,
             duration: Duration::from_micros(1_234_567),
-            run_id: Some("shop-1".to_owned()),
+            run_id: Some(id("shop-1")),
         };
         let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Action","Status"]],"Metrics":[{"Name":"ActionDuration","Unit":"Milliseconds"}]},{"Namespace":"PACT/shop","Dimensions":[["Agent","Status"]],"Metrics":[{"Name":"Actions","Unit":"Count"}]}]},"Agent":"test-agent","Action":"tests.run_unit","Status":"failed","ActionDuration":1234,"Actions":1,"run_id":"shop-1"}"#;
         assert_eq!(document(&fact).to_string(), expected);
@@ -331,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_run_is_counted_at_both_ends_and_its_name_is_no_dimension() {
-        let (run_id, repository) = ("shop-1".to_owned(), "acme/shop".to_owned());
+        let (run_id, repository) = (id("shop-1"), "acme/shop".to_owned());
         let started = Fact::RunStarted { run_id: run_id.clone(), repository: repository.clone() };
         let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[[]],"Metrics":[{"Name":"RunsStarted","Unit":"Count"}]}]},"RunsStarted":1,"run_id":"shop-1","repository":"acme/shop"}"#;
         assert_eq!(document(&started).to_string(), expected);
@@ -345,7 +349,7 @@ mod tests {
     #[test]
     fn the_failure_rate_counts_what_was_decided() {
         let sample = |status| {
-            let (run_id, repository) = ("shop-1".to_owned(), "acme/shop".to_owned());
+            let (run_id, repository) = (id("shop-1"), "acme/shop".to_owned());
             let fact = Fact::RunEnded { run_id, repository, status, duration: Duration::ZERO };
             document(&fact).get("RunFailures").and_then(Value::as_u64)
         };

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use pact_contract::{
-    RunRecord, RunStatus, StageRecord,
+    RunId, RunRecord, RunStatus, StageRecord,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
     run::{NotificationRecord, Outcome, RunRequest},
@@ -42,14 +42,14 @@ pub trait Recorder: Send + Sync {
     /// Keeps the record under its run and state; a later one replaces it.
     async fn record_stage(&self, record: &StageRecord) -> Result<(), StoreError>;
     /// Appends to the run's transaction log.
-    async fn append_log(&self, run_id: &str, entry: NewEntry) -> Result<LogEntry, StoreError>;
+    async fn append_log(&self, run_id: &RunId, entry: NewEntry) -> Result<LogEntry, StoreError>;
 }
 
 /// The transaction log, from its reader's side.
 #[async_trait]
 pub trait TransactionLog: Send + Sync {
     /// Every entry of a run, in order.
-    async fn entries(&self, run_id: &str) -> Result<Vec<LogEntry>, StoreError>;
+    async fn entries(&self, run_id: &RunId) -> Result<Vec<LogEntry>, StoreError>;
 }
 
 /// Result of asking for an environment's lock.
@@ -63,7 +63,7 @@ pub enum Lock {
     /// Another run holds it.
     Busy {
         /// That run.
-        run_id: String,
+        run_id: RunId,
     },
 }
 
@@ -76,7 +76,7 @@ pub trait Environments: Send + Sync {
         &self,
         repository: &str,
         environment: &str,
-        run_id: &str,
+        run_id: &RunId,
         lease: Duration,
     ) -> Result<Lock, StoreError>;
     /// Gives the lock back; nothing happens when `run_id` does not hold it.
@@ -84,7 +84,7 @@ pub trait Environments: Send + Sync {
         &self,
         repository: &str,
         environment: &str,
-        run_id: &str,
+        run_id: &RunId,
     ) -> Result<(), StoreError>;
     /// What is deployed; the default when nothing ever was.
     async fn load(
@@ -108,11 +108,12 @@ pub trait Outbox: Send + Sync {
     /// What became of the run's message on `channel`, if it was handled before.
     async fn notification(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         channel: &str,
     ) -> Result<Option<OutboxEntry>, StoreError>;
     /// Writes what became of it.
-    async fn put_notification(&self, run_id: &str, entry: &OutboxEntry) -> Result<(), StoreError>;
+    async fn put_notification(&self, run_id: &RunId, entry: &OutboxEntry)
+    -> Result<(), StoreError>;
 }
 
 /// One message of a run.
@@ -136,7 +137,7 @@ pub enum Claim {
     /// Seen before, as this run.
     Seen {
         /// The run that it started.
-        run_id: String,
+        run_id: RunId,
     },
 }
 
@@ -144,18 +145,18 @@ pub enum Claim {
 #[async_trait]
 pub trait Runs: Send + Sync {
     /// Claims `key` (a delivery id, or a push) for `run_id`. The first claim stays for `keep`.
-    async fn claim(&self, key: &str, run_id: &str, keep: Duration) -> Result<Claim, StoreError>;
+    async fn claim(&self, key: &str, run_id: &RunId, keep: Duration) -> Result<Claim, StoreError>;
     /// Takes a claim back, when what it was made for did not happen.
     async fn unclaim(&self, key: &str) -> Result<(), StoreError>;
     /// Writes a new run as running; an existing one stays as it is.
     async fn create_run(&self, request: &RunRequest, execution_arn: &str)
     -> Result<(), StoreError>;
     /// One run.
-    async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, StoreError>;
+    async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError>;
     /// Writes the outcome of a run that is still running. False when it has one already.
     async fn finish_run(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         outcome: &Outcome,
         at: Timestamp,
     ) -> Result<bool, StoreError>;
@@ -167,15 +168,15 @@ pub trait RunReader: Send + Sync {
     /// The latest runs, newest first.
     async fn latest_runs(&self, query: &RunQuery) -> Result<RunPage, StoreError>;
     /// One run.
-    async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, StoreError>;
+    async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError>;
     /// Its stages, in the order in which they began.
-    async fn stages(&self, run_id: &str) -> Result<Vec<StageRecord>, StoreError>;
+    async fn stages(&self, run_id: &RunId) -> Result<Vec<StageRecord>, StoreError>;
     /// Its transaction log, in order.
-    async fn log(&self, run_id: &str) -> Result<Vec<LogEntry>, StoreError>;
+    async fn log(&self, run_id: &RunId) -> Result<Vec<LogEntry>, StoreError>;
     /// Its notifications.
-    async fn notifications(&self, run_id: &str) -> Result<Vec<OutboxEntry>, StoreError>;
+    async fn notifications(&self, run_id: &RunId) -> Result<Vec<OutboxEntry>, StoreError>;
     /// Open and answered approvals of the run.
-    async fn approvals(&self, run_id: &str) -> Result<Vec<ApprovalRecord>, StoreError>;
+    async fn approvals(&self, run_id: &RunId) -> Result<Vec<ApprovalRecord>, StoreError>;
     /// Every environment.
     async fn environments(&self) -> Result<Vec<EnvironmentView>, StoreError>;
 }
@@ -236,7 +237,7 @@ pub struct ApprovalRecord {
     /// Unguessable id of the callback: whoever knows it may answer.
     pub callback: String,
     /// The run that waits.
-    pub run_id: String,
+    pub run_id: RunId,
     /// State that waits.
     pub state: String,
     /// What is asked.
@@ -272,7 +273,7 @@ pub trait Callbacks: Send + Sync {
         task_token: &str,
     ) -> Result<ApprovalRecord, StoreError>;
     /// Every question of a run, answered or not.
-    async fn questions(&self, run_id: &str) -> Result<Vec<ApprovalRecord>, StoreError>;
+    async fn questions(&self, run_id: &RunId) -> Result<Vec<ApprovalRecord>, StoreError>;
     /// The question and its task token.
     async fn approval(
         &self,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use pact_contract::{
-    Finding, PROTOCOL_VERSION, ResponseEnvelope, SCHEMA_VERSION, StageRecord, StageStatus,
+    Finding, PROTOCOL_VERSION, ResponseEnvelope, RunId, SCHEMA_VERSION, StageRecord, StageStatus,
     envelope::{Context, IntentEnvelope, Response, ResponseMetadata, Sender},
     log::{LogKind, NewEntry},
 };
@@ -39,7 +39,7 @@ impl Stage {
         let now = Timestamp::now();
         let record = StageRecord {
             schema: SCHEMA_VERSION,
-            run_id: context.run_id.clone().unwrap_or_default(),
+            run_id: context.run_id.clone().unwrap_or_else(RunId::by_hand),
             state: context.state.clone().unwrap_or_else(|| intent.intent.action.clone()),
             agent: agent.id().to_owned(),
             action: intent.intent.action.clone(),
@@ -74,7 +74,7 @@ impl Stage {
     async fn log(
         &self,
         recording: &Recording,
-        run_id: &str,
+        run_id: &RunId,
         kind: LogKind,
         body: Value,
     ) -> Result<(), AgentError> {
@@ -158,7 +158,11 @@ impl Stage {
     }
 
     /// Moves a large record to the artifact store and keeps a summary.
-    async fn claim_check(&mut self, recording: &Recording, run_id: &str) -> Result<(), AgentError> {
+    async fn claim_check(
+        &mut self,
+        recording: &Recording,
+        run_id: &RunId,
+    ) -> Result<(), AgentError> {
         let whole = serde_json::to_vec(&self.record)
             .map_err(|error| AgentError::internal(format!("cannot write the record: {error}")))?;
         if whole.len() <= CLAIM_CHECK_BYTES {

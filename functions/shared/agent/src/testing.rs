@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use pact_contract::{
-    StageRecord,
+    RunId, StageRecord,
     actions::EnvironmentRecord,
     log::{GENESIS, LogEntry, NewEntry},
 };
@@ -36,7 +36,7 @@ struct State {
     artifacts: BTreeMap<String, Bytes>,
     answers: BTreeMap<String, Value>,
     stages: Vec<StageRecord>,
-    logs: BTreeMap<String, Vec<LogEntry>>,
+    logs: BTreeMap<RunId, Vec<LogEntry>>,
     environments: BTreeMap<String, Environment>,
     outbox: BTreeMap<String, OutboxEntry>,
     facts: Vec<Fact>,
@@ -47,7 +47,7 @@ struct State {
 struct Environment {
     record: EnvironmentRecord,
     fence: u64,
-    holder: Option<(String, Timestamp)>,
+    holder: Option<(RunId, Timestamp)>,
 }
 
 impl Memory {
@@ -87,7 +87,7 @@ impl Memory {
 
     /// The transaction log of a run.
     #[must_use]
-    pub fn log(&self, run_id: &str) -> Vec<LogEntry> {
+    pub fn log(&self, run_id: &RunId) -> Vec<LogEntry> {
         self.lock_state().logs.get(run_id).cloned().unwrap_or_default()
     }
 
@@ -149,9 +149,9 @@ impl Recorder for Memory {
         self.lock_state().stages.push(record.clone());
         Ok(())
     }
-    async fn append_log(&self, run_id: &str, entry: NewEntry) -> Result<LogEntry, StoreError> {
+    async fn append_log(&self, run_id: &RunId, entry: NewEntry) -> Result<LogEntry, StoreError> {
         let mut state = self.lock_state();
-        let log = state.logs.entry(run_id.to_owned()).or_default();
+        let log = state.logs.entry(run_id.clone()).or_default();
         let previous = log.last().map_or(GENESIS, |e| e.hash.as_str()).to_owned();
         let entry = entry.chain(log.len() as u64 + 1, &previous);
         log.push(entry.clone());
@@ -165,7 +165,7 @@ impl Environments for Memory {
         &self,
         repository: &str,
         environment: &str,
-        run_id: &str,
+        run_id: &RunId,
         lease: Duration,
     ) -> Result<Lock, StoreError> {
         let now = Timestamp::now();
@@ -179,14 +179,14 @@ impl Environments for Memory {
             _ => entry.fence += 1,
         }
         let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
-        entry.holder = Some((run_id.to_owned(), until));
+        entry.holder = Some((run_id.clone(), until));
         Ok(Lock::Held { fence: entry.fence })
     }
     async fn unlock(
         &self,
         repository: &str,
         environment: &str,
-        run_id: &str,
+        run_id: &RunId,
     ) -> Result<(), StoreError> {
         let mut state = self.lock_state();
         if let Some(entry) = state.environments.get_mut(&format!("{repository}#{environment}"))
@@ -229,12 +229,16 @@ impl Environments for Memory {
 impl Outbox for Memory {
     async fn notification(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         channel: &str,
     ) -> Result<Option<OutboxEntry>, StoreError> {
         Ok(self.lock_state().outbox.get(&format!("{run_id}#{channel}")).cloned())
     }
-    async fn put_notification(&self, run_id: &str, entry: &OutboxEntry) -> Result<(), StoreError> {
+    async fn put_notification(
+        &self,
+        run_id: &RunId,
+        entry: &OutboxEntry,
+    ) -> Result<(), StoreError> {
         let key = format!("{run_id}#{}", entry.record.channel);
         self.lock_state().outbox.insert(key, entry.clone());
         Ok(())

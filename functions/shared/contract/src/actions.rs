@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     changes::ChangeSummary,
     finding::Finding,
+    ids::RunId,
     run::{
         Checks, Decision, Deployment, DeploymentStatus, NotificationRecord, Outcome, Repository,
         RunRequest,
@@ -416,7 +417,7 @@ pub struct ReleaseRecord {
     /// The commit.
     pub commit: String,
     /// Run that deployed it.
-    pub run_id: String,
+    pub run_id: RunId,
     /// When it came into effect.
     pub deployed_at: jiff::Timestamp,
     /// How the environment was set up when it was deployed: what a later restart needs.

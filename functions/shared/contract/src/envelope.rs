@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{PROTOCOL_VERSION, finding::Finding, run::StageStatus};
+use crate::{PROTOCOL_VERSION, finding::Finding, ids::RunId, run::StageStatus};
 
 /// A request to one agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub struct Intent {
 pub struct Context {
     /// Run whose results this belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_id: Option<String>,
+    pub run_id: Option<RunId>,
     /// Name of the state that calls; the key under which the result is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,

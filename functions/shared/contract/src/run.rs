@@ -246,7 +246,7 @@ pub struct StageRecord {
     /// Version of this type.
     pub schema: u32,
     /// The run.
-    pub run_id: String,
+    pub run_id: RunId,
     /// State of the state machine; the key within the run.
     pub state: String,
     /// The agent, for example `test-agent`.

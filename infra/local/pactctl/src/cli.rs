@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use pact_contract::RunId;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -163,7 +164,7 @@ pub(crate) struct UpArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ApproveArgs {
     /// The run; the only one that waits without it.
-    pub run_id: Option<String>,
+    pub run_id: Option<RunId>,
     /// Say no.
     #[arg(long)]
     pub reject: bool,
@@ -205,7 +206,7 @@ pub(crate) enum RunsCommand {
     /// One run with its stages, decision and deployments.
     Show {
         /// The run; the latest without it.
-        run_id: Option<String>,
+        run_id: Option<RunId>,
         /// One JSON document.
         #[arg(long)]
         json: bool,
@@ -216,7 +217,7 @@ pub(crate) enum RunsCommand {
     /// The transaction log of a run: who decided what, on which evidence.
     Log {
         /// The run; the latest without it.
-        run_id: Option<String>,
+        run_id: Option<RunId>,
         /// One JSON document.
         #[arg(long)]
         json: bool,
@@ -227,7 +228,7 @@ pub(crate) enum RunsCommand {
     /// What a run would cost on AWS, line by line, by what it did here.
     Cost {
         /// The run; the latest without it.
-        run_id: Option<String>,
+        run_id: Option<RunId>,
         /// One JSON document.
         #[arg(long)]
         json: bool,
@@ -238,7 +239,7 @@ pub(crate) enum RunsCommand {
     /// Check that the transaction log was not altered.
     Verify {
         /// The run; the latest without it.
-        run_id: Option<String>,
+        run_id: Option<RunId>,
         /// Where the data is.
         #[command(flatten)]
         data: DataArgs,

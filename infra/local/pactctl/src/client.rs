@@ -7,6 +7,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sfn::{config::Credentials, types::ExecutionStatus};
 use hmac::{Hmac, KeyInit, Mac};
 use pact_aws::DynamoStore;
+use pact_contract::RunId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -39,7 +40,7 @@ pub(crate) struct Client {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Accepted {
     /// The run.
-    pub run_id: String,
+    pub run_id: RunId,
     /// Its page on the dashboard.
     pub url: String,
     /// Where it stands.

@@ -24,7 +24,11 @@ async fn cancel(world: &Arc<World>, id: &str) -> (u16, Value) {
 }
 
 async fn lock(world: &World, environment: &str, run_id: &str) -> Lock {
-    world.environments().lock("acme/web", environment, run_id, HOUR).await.unwrap()
+    world
+        .environments()
+        .lock("acme/web", environment, &run_id.parse().unwrap(), HOUR)
+        .await
+        .unwrap()
 }
 
 /// Begins a deployment of the run.
@@ -38,7 +42,7 @@ async fn deploy(world: &World, environment: &str, run_id: &str) {
     let release = ReleaseRecord {
         release: "r1".to_owned(),
         commit: "2".repeat(40),
-        run_id: run_id.to_owned(),
+        run_id: run_id.parse().unwrap(),
         deployed_at: Timestamp::now(),
         settings,
     };
@@ -75,9 +79,9 @@ async fn a_run_that_ended_or_deploys_is_not_cancelled() {
     let (status, body) = cancel(&world, &id).await;
     assert_eq!((status, error_code(&body)), (409, "deploying"));
     assert!(world.state().stopped.is_empty());
-    assert_eq!(world.state().runs[&id].status, RunStatus::Running);
+    assert_eq!(world.state().runs[id.as_str()].status, RunStatus::Running);
 
-    world.state().runs.get_mut(&id).unwrap().status = RunStatus::Succeeded;
+    world.state().runs.get_mut(id.as_str()).unwrap().status = RunStatus::Succeeded;
     let (status, body) = cancel(&world, &id).await;
     assert_eq!((status, error_code(&body)), (409, "run_ended"));
     assert!(body["error"]["message"].as_str().unwrap().contains("succeeded"));
@@ -91,7 +95,7 @@ async fn a_deployment_of_another_run_does_not_hold_a_cancellation_up() {
     assert_eq!(cancel(&world, &id).await.0, 200);
     assert_eq!(
         lock(&world, "staging", "third").await,
-        Lock::Busy { run_id: "another".to_owned() },
+        Lock::Busy { run_id: "another".parse().unwrap() },
         "the other's lock stays"
     );
 }
@@ -231,7 +235,7 @@ async fn a_run_whose_execution_ended_from_outside_gets_its_final_status() {
             panic!("the end is counted once")
         };
         assert_eq!(*counted, status);
-        let run = world.state().runs[&id].clone();
+        let run = world.state().runs[id.as_str()].clone();
         assert_eq!(run.status, status);
         let outcome = run.outcome.unwrap();
         assert!(outcome.reason.contains("why"), "{}", outcome.reason);
@@ -252,11 +256,11 @@ async fn an_end_that_decides_nothing_changes_no_status() {
     assert!(keep(&world.ports(), ended("unknown", "FAILED")).await.unwrap()["ignored"].is_string());
 
     // The run said how it ended; its lock goes all the same.
-    world.state().runs.get_mut(&id).unwrap().status = RunStatus::RollbackFailed;
+    world.state().runs.get_mut(id.as_str()).unwrap().status = RunStatus::RollbackFailed;
     lock(&world, "production", &id).await;
     let answer = keep(&world.ports(), ended(&id, "FAILED")).await.unwrap();
     assert_eq!(answer["finished"], false);
-    assert_eq!(world.state().runs[&id].status, RunStatus::RollbackFailed);
+    assert_eq!(world.state().runs[id.as_str()].status, RunStatus::RollbackFailed);
     assert!(matches!(lock(&world, "production", "x").await, Lock::Held { .. }));
 }
 
@@ -268,7 +272,7 @@ async fn both_ends_of_a_run_are_counted_once_however_often_they_are_told() {
         let answer = keep(&world.ports(), ended(&id, "RUNNING")).await.unwrap();
         assert_eq!(answer, json!({ "run_id": id, "counted": counted }));
     }
-    world.state().runs.get_mut(&id).unwrap().status = RunStatus::Succeeded;
+    world.state().runs.get_mut(id.as_str()).unwrap().status = RunStatus::Succeeded;
     for counted in [true, false] {
         let answer = keep(&world.ports(), ended(&id, "SUCCEEDED")).await.unwrap();
         assert_eq!(answer["counted"], counted);
@@ -277,7 +281,7 @@ async fn both_ends_of_a_run_are_counted_once_however_often_they_are_told() {
     let [Fact::RunStarted { run_id, .. }, Fact::RunEnded { status, .. }] = &facts[..] else {
         panic!("{facts:?}")
     };
-    assert_eq!((run_id, *status), (&id, RunStatus::Succeeded));
+    assert_eq!((run_id.as_str(), *status), (id.as_str(), RunStatus::Succeeded));
     let answer = keep(&world.ports(), ended("unknown", "RUNNING")).await.unwrap();
     assert!(answer["ignored"].is_string());
 }

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::{
     types::{Put, TransactWriteItem},
 };
 use pact_agent::ports::{ApprovalAnswer, ApprovalRecord, Callbacks, RunReader, StoreError};
+use pact_contract::RunId;
 
 use super::{
     DynamoStore,
@@ -27,7 +28,7 @@ fn pointer(state: &str) -> String {
 
 #[async_trait]
 impl Callbacks for DynamoStore {
-    async fn questions(&self, run_id: &str) -> Result<Vec<ApprovalRecord>, StoreError> {
+    async fn questions(&self, run_id: &RunId) -> Result<Vec<ApprovalRecord>, StoreError> {
         RunReader::approvals(self, run_id).await
     }
 

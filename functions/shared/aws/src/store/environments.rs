@@ -8,11 +8,11 @@ use aws_sdk_dynamodb::{
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use pact_agent::ports::{Environments, Lock, StoreError};
-use pact_contract::actions::EnvironmentRecord;
+use pact_contract::{RunId, actions::EnvironmentRecord};
 
 use super::{
     DynamoStore,
-    item::{Item, after, from_json, json, n, now, optional_number, optional_text, s},
+    item::{Item, after, from_json, identifier, json, n, now, optional_number, s},
 };
 use crate::error::failed;
 
@@ -39,7 +39,7 @@ impl Environments for DynamoStore {
         &self,
         repository: &str,
         environment: &str,
-        run_id: &str,
+        run_id: &RunId,
         lease: Duration,
     ) -> Result<Lock, StoreError> {
         for _ in 0..LOCK_ATTEMPTS {
@@ -79,14 +79,16 @@ impl Environments for DynamoStore {
                 Err(error) => error,
             };
             let holder = match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    refused.item().and_then(|item| optional_text(item, "lock_run"))
-                }
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => refused
+                    .item()
+                    .filter(|item| item.contains_key("lock_run"))
+                    .map(|item| identifier::<RunId>(item, "lock_run"))
+                    .transpose()?,
                 _ => return Err(failed("lock the environment", &error)),
             };
             match holder {
-                Some(holder) if holder != run_id => {
-                    return Ok(Lock::Busy { run_id: holder.to_owned() });
+                Some(holder) if holder != *run_id => {
+                    return Ok(Lock::Busy { run_id: holder });
                 }
                 Some(_) => {
                     if let Some(fence) = self.renew(repository, environment, run_id, lease).await? {
@@ -103,7 +105,7 @@ impl Environments for DynamoStore {
         &self,
         repository: &str,
         environment: &str,
-        run_id: &str,
+        run_id: &RunId,
     ) -> Result<(), StoreError> {
         let update = self
             .client
@@ -180,7 +182,7 @@ impl DynamoStore {
         &self,
         repository: &str,
         environment: &str,
-        run_id: &str,
+        run_id: &RunId,
         lease: Duration,
     ) -> Result<Option<u64>, StoreError> {
         let renewed = self

@@ -5,6 +5,7 @@ use std::{collections::HashMap, str::FromStr, time::Duration};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pact_agent::ports::StoreError;
+use pact_contract::{RunId, ids::IdError};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
@@ -25,7 +26,7 @@ pub(super) fn n(number: impl ToString) -> AttributeValue {
 }
 
 /// Partition key of a run.
-pub(super) fn run_key(run_id: &str) -> String {
+pub(super) fn run_key(run_id: &RunId) -> String {
     format!("RUN#{run_id}")
 }
 
@@ -54,6 +55,16 @@ pub(super) fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str, StoreError
 /// The text of an attribute that may be absent.
 pub(super) fn optional_text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
+}
+
+/// The identifier that an attribute holds.
+pub(super) fn identifier<T: FromStr<Err = IdError>>(
+    item: &Item,
+    name: &str,
+) -> Result<T, StoreError> {
+    text(item, name)?.parse().map_err(|error| {
+        StoreError::Unreadable(format!("{} has a {name:?} that is none: {error}", key_of(item)))
+    })
 }
 
 /// The number of an attribute that may be absent.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use pact_agent::ports::{Idempotency, Outbox, OutboxEntry, StoreError};
+use pact_contract::RunId;
 use serde_json::Value;
 
 use super::{
@@ -63,7 +64,7 @@ impl Idempotency for DynamoStore {
 impl Outbox for DynamoStore {
     async fn notification(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         channel: &str,
     ) -> Result<Option<OutboxEntry>, StoreError> {
         let sk = format!("OUTBOX#{channel}");
@@ -71,7 +72,11 @@ impl Outbox for DynamoStore {
         item.map(|item| from_json(&item, "entry")).transpose()
     }
 
-    async fn put_notification(&self, run_id: &str, entry: &OutboxEntry) -> Result<(), StoreError> {
+    async fn put_notification(
+        &self,
+        run_id: &RunId,
+        entry: &OutboxEntry,
+    ) -> Result<(), StoreError> {
         self.client
             .put_item()
             .table_name(&self.table)

@@ -55,7 +55,7 @@ impl List {
         Ok([
             (self.hash.to_owned(), s(&self.key)),
             (self.range.to_owned(), s(position)),
-            ("pk".to_owned(), s(run_key(run_id.as_str()))),
+            ("pk".to_owned(), s(run_key(&run_id))),
             ("sk".to_owned(), s("RUN")),
         ]
         .into())
@@ -77,7 +77,7 @@ fn decode_cursor(cursor: &str) -> Result<String, StoreError> {
 
 #[async_trait]
 impl TransactionLog for DynamoStore {
-    async fn entries(&self, run_id: &str) -> Result<Vec<LogEntry>, StoreError> {
+    async fn entries(&self, run_id: &RunId) -> Result<Vec<LogEntry>, StoreError> {
         let items = self.items_of_run("read the transaction log", run_id, "LOG#").await?;
         items.iter().map(|item| from_json(item, "entry")).collect()
     }
@@ -127,11 +127,11 @@ impl RunReader for DynamoStore {
         Ok(RunPage { runs, cursor: last })
     }
 
-    async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, StoreError> {
+    async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         self.run(run_id).await
     }
 
-    async fn stages(&self, run_id: &str) -> Result<Vec<StageRecord>, StoreError> {
+    async fn stages(&self, run_id: &RunId) -> Result<Vec<StageRecord>, StoreError> {
         let items = self.items_of_run("read the stages", run_id, "STAGE#").await?;
         let mut stages: Vec<StageRecord> =
             items.iter().map(|item| from_json(item, "record")).collect::<Result<_, _>>()?;
@@ -139,16 +139,16 @@ impl RunReader for DynamoStore {
         Ok(stages)
     }
 
-    async fn log(&self, run_id: &str) -> Result<Vec<LogEntry>, StoreError> {
+    async fn log(&self, run_id: &RunId) -> Result<Vec<LogEntry>, StoreError> {
         self.entries(run_id).await
     }
 
-    async fn notifications(&self, run_id: &str) -> Result<Vec<OutboxEntry>, StoreError> {
+    async fn notifications(&self, run_id: &RunId) -> Result<Vec<OutboxEntry>, StoreError> {
         let items = self.items_of_run("read the notifications", run_id, "OUTBOX#").await?;
         items.iter().map(|item| from_json(item, "entry")).collect()
     }
 
-    async fn approvals(&self, run_id: &str) -> Result<Vec<ApprovalRecord>, StoreError> {
+    async fn approvals(&self, run_id: &RunId) -> Result<Vec<ApprovalRecord>, StoreError> {
         let pointers = self.items_of_run("read the approvals", run_id, "APPROVAL#").await?;
         let mut approvals = Vec::with_capacity(pointers.len());
         for pointer in &pointers {

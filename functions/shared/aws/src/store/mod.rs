@@ -37,6 +37,7 @@ mod tests;
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use pact_agent::ports::StoreError;
+use pact_contract::RunId;
 
 use crate::error::failed;
 use item::{Item, s};
@@ -77,7 +78,7 @@ impl DynamoStore {
     async fn items_of_run(
         &self,
         what: &str,
-        run_id: &str,
+        run_id: &RunId,
         prefix: &str,
     ) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 };
 use pact_agent::ports::{Recorder, StoreError};
 use pact_contract::{
-    StageRecord,
+    RunId, StageRecord,
     log::{GENESIS, LogEntry, NewEntry},
 };
 
@@ -39,7 +39,7 @@ impl Recorder for DynamoStore {
         Ok(())
     }
 
-    async fn append_log(&self, run_id: &str, entry: NewEntry) -> Result<LogEntry, StoreError> {
+    async fn append_log(&self, run_id: &RunId, entry: NewEntry) -> Result<LogEntry, StoreError> {
         for attempt in 0..APPEND_ATTEMPTS {
             let head = self.get("read the end of the log", run_key(run_id), "LOGHEAD").await?;
             let (sequence, hash) = match &head {
@@ -65,7 +65,7 @@ impl Recorder for DynamoStore {
 
 impl DynamoStore {
     /// Writes the entry and moves the head in one transaction. False when another was faster.
-    async fn append(&self, run_id: &str, entry: &LogEntry) -> Result<bool, StoreError> {
+    async fn append(&self, run_id: &RunId, entry: &LogEntry) -> Result<bool, StoreError> {
         let what = "append to the transaction log";
         let put = Put::builder()
             .table_name(&self.table)

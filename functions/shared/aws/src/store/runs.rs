@@ -10,14 +10,15 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 use pact_agent::ports::{Claim, Runs, StoreError};
 use pact_contract::{
-    RunRecord, RunStatus, SCHEMA_VERSION,
+    RunId, RunRecord, RunStatus, SCHEMA_VERSION,
     run::{Outcome, RunRequest},
 };
 
 use super::{
     DynamoStore,
     item::{
-        Item, after, from_json, json, n, named_key, now, optional_text, run_key, s, sortable, text,
+        Item, after, from_json, identifier, json, n, named_key, now, optional_text, run_key, s,
+        sortable, text,
     },
 };
 use crate::error::failed;
@@ -30,7 +31,7 @@ impl DynamoStore {
     ///
     /// # Errors
     /// When the store does not answer, or the record cannot be read.
-    pub async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, StoreError> {
+    pub async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         let item = self.get("read the run", run_key(run_id), "RUN").await?;
         item.as_ref().map(run_record).transpose()
     }
@@ -64,7 +65,7 @@ pub(super) fn run_record(item: &Item) -> Result<RunRecord, StoreError> {
 
 #[async_trait]
 impl Runs for DynamoStore {
-    async fn claim(&self, key: &str, run_id: &str, keep: Duration) -> Result<Claim, StoreError> {
+    async fn claim(&self, key: &str, run_id: &RunId, keep: Duration) -> Result<Claim, StoreError> {
         for _ in 0..CLAIM_ATTEMPTS {
             let put = self
                 .client
@@ -90,7 +91,7 @@ impl Runs for DynamoStore {
             match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => {
                     if let Some(held) = refused.item() {
-                        return Ok(Claim::Seen { run_id: text(held, "run_id")?.to_owned() });
+                        return Ok(Claim::Seen { run_id: identifier(held, "run_id")? });
                     }
                 }
                 _ => return Err(failed("claim the delivery", &error)),
@@ -116,7 +117,7 @@ impl Runs for DynamoStore {
         request: &RunRequest,
         execution_arn: &str,
     ) -> Result<(), StoreError> {
-        let run_id = request.run_id.as_str();
+        let run_id = &request.run_id;
         let started_at = sortable(request.started_at);
         let position = format!("{started_at}#{run_id}");
         let put = self
@@ -153,13 +154,13 @@ impl Runs for DynamoStore {
         }
     }
 
-    async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, StoreError> {
+    async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         self.run(run_id).await
     }
 
     async fn finish_run(
         &self,
-        run_id: &str,
+        run_id: &RunId,
         outcome: &Outcome,
         at: Timestamp,
     ) -> Result<bool, StoreError> {

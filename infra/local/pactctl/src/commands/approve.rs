@@ -7,7 +7,7 @@ use crate::{
     term,
 };
 use pact_agent::ports::{ApprovalRecord, RunQuery, RunReader};
-use pact_contract::RunStatus;
+use pact_contract::{RunId, RunStatus};
 
 /// Answers the open question of a run.
 pub(crate) fn approve(args: &ApproveArgs) -> Result<Exit, Failure> {
@@ -21,7 +21,7 @@ async fn answer(args: &ApproveArgs) -> Result<Exit, Failure> {
     };
     let root = args.data.data.canonicalize().map_err(|_| nobody())?;
     let client = Client::attach(&root).await.ok_or_else(nobody)?;
-    let question = open_question(&client, args.run_id.as_deref()).await?;
+    let question = open_question(&client, args.run_id.as_ref()).await?;
     let approved = !args.reject;
     client.answer(&question.callback, approved, &args.by, args.reason.as_deref()).await?;
     let said = if approved { "approved" } else { "rejected" };
@@ -30,13 +30,13 @@ async fn answer(args: &ApproveArgs) -> Result<Exit, Failure> {
 }
 
 /// The question of the run, or of the only run that asks one.
-async fn open_question(client: &Client, run_id: Option<&str>) -> Result<ApprovalRecord, Failure> {
+async fn open_question(client: &Client, run_id: Option<&RunId>) -> Result<ApprovalRecord, Failure> {
     let runs = match run_id {
-        Some(id) => vec![id.to_owned()],
+        Some(id) => vec![id.clone()],
         None => {
             let query = RunQuery { status: Some(RunStatus::Running), ..RunQuery::default() };
             let page = client.store.latest_runs(&query).await.doing("list the runs")?;
-            page.runs.iter().map(|r| r.request.run_id.to_string()).collect()
+            page.runs.into_iter().map(|r| r.request.run_id).collect()
         }
     };
     let mut open = Vec::new();

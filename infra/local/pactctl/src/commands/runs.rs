@@ -5,7 +5,7 @@ use std::{fmt::Write, path::Path};
 use console::style;
 use pact_agent::ports::{RunQuery, RunReader};
 use pact_aws::DynamoStore;
-use pact_contract::{RunStatus, StageStatus, log};
+use pact_contract::{RunId, RunStatus, StageStatus, log};
 use serde_json::json;
 
 use crate::{
@@ -50,7 +50,7 @@ impl Reader {
         }
     }
 
-    async fn latest(&self, run_id: Option<String>) -> Result<String, Failure> {
+    async fn latest(&self, run_id: Option<RunId>) -> Result<RunId, Failure> {
         if let Some(run_id) = run_id {
             return Ok(run_id);
         }
@@ -58,7 +58,7 @@ impl Reader {
         let page = self.store.latest_runs(&query).await.doing("list the runs")?;
         page.runs
             .first()
-            .map(|r| r.request.run_id.to_string())
+            .map(|r| r.request.run_id.clone())
             .ok_or_else(|| Failure::usage("nothing has run yet").remedy("start with `pactctl run`"))
     }
 }
@@ -154,7 +154,7 @@ async fn list(reader: &Reader, query: &RunQuery, json: bool) -> Result<Exit, Fai
 
 async fn show(
     reader: &Reader,
-    run_id: Option<String>,
+    run_id: Option<RunId>,
     json: bool,
     again: &str,
 ) -> Result<Exit, Failure> {
@@ -185,7 +185,7 @@ async fn show(
     Ok(Exit::Success)
 }
 
-async fn print_log(reader: &Reader, run_id: Option<String>, json: bool) -> Result<Exit, Failure> {
+async fn print_log(reader: &Reader, run_id: Option<RunId>, json: bool) -> Result<Exit, Failure> {
     let run_id = reader.latest(run_id).await?;
     let entries = known_log(reader, &run_id).await?;
     if json {
@@ -211,12 +211,12 @@ async fn print_log(reader: &Reader, run_id: Option<String>, json: bool) -> Resul
     Ok(Exit::Success)
 }
 
-async fn known(reader: &Reader, run_id: Option<String>) -> Result<Report, Failure> {
+async fn known(reader: &Reader, run_id: Option<RunId>) -> Result<Report, Failure> {
     let run_id = reader.latest(run_id).await?;
     Report::read(&reader.store, &run_id).await
 }
 
-async fn known_log(reader: &Reader, run_id: &str) -> Result<Vec<log::LogEntry>, Failure> {
+async fn known_log(reader: &Reader, run_id: &RunId) -> Result<Vec<log::LogEntry>, Failure> {
     let entries = reader.store.log(run_id).await.doing("read the log")?;
     if entries.is_empty() {
         return Err(Failure::usage(format!("there is no run {run_id}, or it has no log"))
@@ -225,7 +225,7 @@ async fn known_log(reader: &Reader, run_id: &str) -> Result<Vec<log::LogEntry>, 
     Ok(entries)
 }
 
-async fn verify(reader: &Reader, run_id: Option<String>) -> Result<Exit, Failure> {
+async fn verify(reader: &Reader, run_id: Option<RunId>) -> Result<Exit, Failure> {
     let run_id = reader.latest(run_id).await?;
     let entries = known_log(reader, &run_id).await?;
     match log::verify(&entries) {

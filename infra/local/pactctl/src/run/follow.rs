@@ -30,20 +30,19 @@ pub(crate) async fn follow(
     run_id: &RunId,
     progress: &mut Progress,
 ) -> Result<Followed, Failure> {
-    let id = run_id.as_str();
     let mut failures = 0u32;
     let mut ended_at: Option<Instant> = None;
     loop {
         let state = async {
-            let run = client.store.run(id).await?;
-            let stages = client.store.stages(id).await?;
-            let questions = client.store.approvals(id).await?;
+            let run = client.store.run(run_id).await?;
+            let stages = client.store.stages(run_id).await?;
+            let questions = client.store.approvals(run_id).await?;
             Ok::<_, pact_agent::ports::StoreError>((run, stages, questions))
         };
         let (run, stages, questions) = match state.await {
             Ok((Some(run), stages, questions)) => (run, stages, questions),
             Ok((None, ..)) => {
-                return Err(Failure::internal(format!("the run store has no run {id}")));
+                return Err(Failure::internal(format!("the run store has no run {run_id}")));
             }
             Err(error) => {
                 failures += 1;
@@ -65,7 +64,7 @@ pub(crate) async fn follow(
             let since = *ended_at.get_or_insert_with(Instant::now);
             if run.status.is_final() || since.elapsed() > CLOSING {
                 // Read again: what was written between the two answers belongs to the report.
-                let report = Report::read(&client.store, id).await?;
+                let report = Report::read(&client.store, run_id).await?;
                 progress.show(&report.records);
                 return Ok(Followed::Ended(Box::new(report)));
             }

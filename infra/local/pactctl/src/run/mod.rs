@@ -7,7 +7,7 @@ pub(crate) mod summary;
 
 use std::path::Path;
 
-use pact_contract::{RunId, RunStatus};
+use pact_contract::RunStatus;
 
 use crate::{
     cli::RunArgs,
@@ -73,13 +73,12 @@ async fn drive(args: &RunArgs, push: &Push) -> Result<Exit, Failure> {
 
 async fn whole_run(args: &RunArgs, push: &Push, session: &mut Session) -> Result<Exit, Failure> {
     let accepted = submit(args, push, &session.client).await?;
-    let run_id = RunId::parse(&accepted.run_id).doing("understand the gateway's answer")?;
     if !args.json {
         announce(push, &accepted);
     }
     let mut progress = Progress::new(!args.json);
     let report = loop {
-        match follow::follow(&session.client, &run_id, &mut progress).await? {
+        match follow::follow(&session.client, &accepted.run_id, &mut progress).await? {
             Followed::Ended(report) => break report,
             Followed::Lost => {
                 tracing::info!("the stack went away; taking over");

@@ -3,7 +3,7 @@
 use pact_agent::ports::RunReader;
 use pact_aws::DynamoStore;
 use pact_contract::{
-    Decision, Deployment, Finding, RunRecord, RunStatus, StageRecord, StageStatus,
+    Decision, Deployment, Finding, RunId, RunRecord, RunStatus, StageRecord, StageStatus,
     run::{Fault, NotificationRecord},
 };
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::failure::{Context, Failure};
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     /// The run.
-    pub run_id: String,
+    pub run_id: RunId,
     /// How it ended.
     pub status: RunStatus,
     /// One sentence: why.
@@ -81,7 +81,7 @@ impl Report {
     ///
     /// # Errors
     /// A usage failure when there is no such run.
-    pub(crate) async fn read(store: &DynamoStore, run_id: &str) -> Result<Self, Failure> {
+    pub(crate) async fn read(store: &DynamoStore, run_id: &RunId) -> Result<Self, Failure> {
         let run = RunReader::run(store, run_id).await.doing("read the run")?.ok_or_else(|| {
             Failure::usage(format!("there is no run {run_id}"))
                 .remedy("`pactctl runs list` lists them")
@@ -101,7 +101,7 @@ impl Report {
         let stages = records.iter().map(Stage::from).collect();
         let outcome = run.outcome;
         Self {
-            run_id: run.request.run_id.to_string(),
+            run_id: run.request.run_id.clone(),
             status: run.status,
             reason: outcome.as_ref().map(|o| o.reason.clone()),
             repository: run.request.repository.name,

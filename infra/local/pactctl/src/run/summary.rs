@@ -201,7 +201,7 @@ mod tests {
             reasons: Vec::new(),
         };
         let report = Report {
-            run_id: "shop-1".to_owned(),
+            run_id: "shop-1".parse().unwrap(),
             status: pact_contract::RunStatus::Rejected,
             reason: Some(reason.to_owned()),
             repository: "acme/shop".to_owned(),

@@ -26,7 +26,7 @@ async fn filled() -> (DynamoStore, Vec<String>) {
                 deployments: Vec::new(),
                 fault: None,
             };
-            store.finish_run(request.run_id.as_str(), &outcome, Timestamp::now()).await.unwrap();
+            store.finish_run(&request.run_id, &outcome, Timestamp::now()).await.unwrap();
         }
         ids.push(request.run_id.as_str().to_owned());
     }

@@ -73,6 +73,11 @@ fn create_table(database: &Database) {
 }
 
 /// An empty store in memory.
+/// The run of this name.
+fn id(text: &str) -> RunId {
+    text.parse().unwrap()
+}
+
 async fn store() -> DynamoStore {
     let database = Database::memory().unwrap();
     create_table(&database);
@@ -119,7 +124,7 @@ async fn a_database_in_a_folder_survives_its_server() {
     }
     let store =
         DynamoStore::new(client(Database::new(file.to_str().unwrap()).unwrap()).await, TABLE);
-    let found = store.run(run.run_id.as_str()).await.unwrap().unwrap();
+    let found = store.run(&run.run_id).await.unwrap().unwrap();
     assert_eq!(found.request, run);
 }
 
@@ -129,7 +134,7 @@ async fn a_store_that_cannot_be_used_says_what_failed_and_why() {
     use pact_contract::log::{LogKind, NewEntry};
 
     let store = DynamoStore::new(client(Database::memory().unwrap()).await, "absent");
-    let error = store.run("some-run").await.unwrap_err().to_string();
+    let error = store.run(&id("some-run")).await.unwrap_err().to_string();
     assert!(error.starts_with("cannot read the run: ResourceNotFoundException"), "{error}");
 
     let entry = NewEntry {
@@ -139,7 +144,7 @@ async fn a_store_that_cannot_be_used_says_what_failed_and_why() {
         action: "test".to_owned(),
         body: json!({ "secret": "hunter2" }),
     };
-    let error = format!("{:?}", store.append_log("some-run", entry).await.unwrap_err());
+    let error = format!("{:?}", store.append_log(&id("some-run"), entry).await.unwrap_err());
     assert!(!error.contains("hunter2"), "{error}");
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -153,6 +158,6 @@ async fn a_store_that_cannot_be_used_says_what_failed_and_why() {
         .retry_config(RetryConfig::disabled())
         .build();
     let store = DynamoStore::new(Client::from_conf(config), TABLE);
-    let error = store.run("some-run").await.unwrap_err().to_string();
+    let error = store.run(&id("some-run")).await.unwrap_err().to_string();
     assert!(error.starts_with("cannot read the run: ") && error.contains("refused"), "{error}");
 }

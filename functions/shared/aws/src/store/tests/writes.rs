@@ -17,7 +17,7 @@ use pact_contract::{
 };
 use serde_json::{Value, json};
 
-use super::{request, store};
+use super::{id, request, store};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -36,7 +36,7 @@ fn outcome(status: RunStatus) -> Outcome {
 async fn a_run_is_created_once_and_finished_once() {
     let store = store().await;
     let first = request("acme/web", "main", 1);
-    let id = first.run_id.as_str();
+    let id = &first.run_id;
     assert_eq!(store.run(id).await.unwrap(), None);
     let nothing = store.finish_run(id, &outcome(RunStatus::Failed), Timestamp::now()).await;
     assert!(!nothing.unwrap(), "a run that does not exist is not finished");
@@ -80,13 +80,13 @@ async fn a_run_is_read_as_the_state_machine_writes_its_end() {
             .send()
     };
     write(r#"{"status":"rolled_back","reason":"unhealthy","template":null}"#).await.unwrap();
-    let found = store.run(run.run_id.as_str()).await.unwrap().unwrap();
+    let found = store.run(&run.run_id).await.unwrap().unwrap();
     assert_eq!(found.status, RunStatus::RolledBack);
     assert_eq!(found.outcome.unwrap().reason, "unhealthy");
     assert_eq!(found.finished_at.unwrap().to_string(), "2026-11-22T10:00:00.123Z");
 
     write("{ not json").await.unwrap();
-    let found = store.run(run.run_id.as_str()).await.unwrap().unwrap();
+    let found = store.run(&run.run_id).await.unwrap().unwrap();
     assert_eq!((found.status, found.outcome), (RunStatus::RolledBack, None));
 }
 
@@ -95,7 +95,9 @@ async fn of_many_claims_one_is_new_until_it_expires() {
     let store = store().await;
     let claims = (0..10).map(|n| {
         let store = store.clone();
-        tokio::spawn(async move { store.claim("push", &format!("run-{n}"), HOUR).await.unwrap() })
+        tokio::spawn(
+            async move { store.claim("push", &id(&format!("run-{n}")), HOUR).await.unwrap() },
+        )
     });
     let mut new = Vec::new();
     let mut seen = Vec::new();
@@ -109,9 +111,9 @@ async fn of_many_claims_one_is_new_until_it_expires() {
     assert!(seen.iter().all(|id| id == &seen[0]), "{seen:?}");
 
     store.unclaim("push").await.unwrap();
-    assert_eq!(store.claim("push", "next", Duration::ZERO).await.unwrap(), Claim::New);
+    assert_eq!(store.claim("push", &id("next"), Duration::ZERO).await.unwrap(), Claim::New);
     // That claim was kept for no time at all.
-    assert_eq!(store.claim("push", "last", HOUR).await.unwrap(), Claim::New);
+    assert_eq!(store.claim("push", &id("last"), HOUR).await.unwrap(), Claim::New);
 }
 
 #[tokio::test]
@@ -143,14 +145,14 @@ async fn a_log_that_many_append_to_has_no_gap_and_verifies() {
         let store = store.clone();
         tokio::spawn(async move {
             for n in 0..5 {
-                store.append_log("run", entry(&format!("writer-{writer}"), n)).await.unwrap();
+                store.append_log(&id("run"), entry(&format!("writer-{writer}"), n)).await.unwrap();
             }
         })
     });
     for writer in writers.collect::<Vec<_>>() {
         writer.await.unwrap();
     }
-    let entries = store.log("run").await.unwrap();
+    let entries = store.log(&id("run")).await.unwrap();
     assert_eq!(entries.len(), 40);
     assert_eq!(log::verify(&entries), Ok(()));
     for writer in 0..8 {
@@ -159,7 +161,7 @@ async fn a_log_that_many_append_to_has_no_gap_and_verifies() {
             entries.iter().filter(|e| e.actor == name).map(|e| &e.body["n"]).collect();
         assert_eq!(own, [0, 1, 2, 3, 4].map(|n| json!(n)).iter().collect::<Vec<_>>());
     }
-    assert!(store.log("another").await.unwrap().is_empty());
+    assert!(store.log(&id("another")).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -167,18 +169,18 @@ async fn a_lock_is_held_renewed_refused_taken_over_and_given_back() {
     let store = store().await;
     let lock = |run: &'static str, lease| {
         let store = store.clone();
-        async move { store.lock("acme/web", "staging", run, lease).await.unwrap() }
+        async move { store.lock("acme/web", "staging", &id(run), lease).await.unwrap() }
     };
     assert_eq!(lock("a", HOUR).await, Lock::Held { fence: 1 });
     assert_eq!(lock("a", HOUR).await, Lock::Held { fence: 1 }, "renewed");
-    assert_eq!(lock("b", HOUR).await, Lock::Busy { run_id: "a".to_owned() });
-    store.unlock("acme/web", "staging", "b").await.unwrap();
-    assert_eq!(lock("b", HOUR).await, Lock::Busy { run_id: "a".to_owned() }, "not b's to give");
+    assert_eq!(lock("b", HOUR).await, Lock::Busy { run_id: id("a") });
+    store.unlock("acme/web", "staging", &id("b")).await.unwrap();
+    assert_eq!(lock("b", HOUR).await, Lock::Busy { run_id: id("a") }, "not b's to give");
 
     // A renewal with no lease at all: it is over at once.
     assert_eq!(lock("a", Duration::ZERO).await, Lock::Held { fence: 1 });
     assert_eq!(lock("b", HOUR).await, Lock::Held { fence: 2 }, "taken over");
-    assert_eq!(lock("a", HOUR).await, Lock::Busy { run_id: "b".to_owned() });
+    assert_eq!(lock("a", HOUR).await, Lock::Busy { run_id: id("b") });
 
     let record = EnvironmentRecord { url: Some("http://x".to_owned()), ..<_>::default() };
     let late = store.store("acme/web", "staging", &record, 1).await;
@@ -187,7 +189,7 @@ async fn a_lock_is_held_renewed_refused_taken_over_and_given_back() {
     assert_eq!(store.load("acme/web", "staging").await.unwrap(), record);
     assert_eq!(store.load("acme/web", "production").await.unwrap(), <_>::default());
 
-    store.unlock("acme/web", "staging", "b").await.unwrap();
+    store.unlock("acme/web", "staging", &id("b")).await.unwrap();
     assert_eq!(lock("a", HOUR).await, Lock::Held { fence: 3 });
 }
 
@@ -197,7 +199,7 @@ async fn of_many_runs_one_gets_the_lock() {
     let runs = (0..10).map(|n| {
         let store = store.clone();
         tokio::spawn(async move {
-            store.lock("acme/web", "production", &format!("run-{n}"), HOUR).await.unwrap()
+            store.lock("acme/web", "production", &id(&format!("run-{n}")), HOUR).await.unwrap()
         })
     });
     let mut held = 0;
@@ -210,7 +212,7 @@ async fn of_many_runs_one_gets_the_lock() {
 #[tokio::test]
 async fn the_state_machine_unlocks_by_removing_two_attributes() {
     let store = store().await;
-    assert_eq!(store.lock("r", "staging", "a", HOUR).await.unwrap(), Lock::Held { fence: 1 });
+    assert_eq!(store.lock("r", "staging", &id("a"), HOUR).await.unwrap(), Lock::Held { fence: 1 });
     store
         .client
         .update_item()
@@ -223,7 +225,7 @@ async fn the_state_machine_unlocks_by_removing_two_attributes() {
         .send()
         .await
         .unwrap();
-    assert_eq!(store.lock("r", "staging", "b", HOUR).await.unwrap(), Lock::Held { fence: 2 });
+    assert_eq!(store.lock("r", "staging", &id("b"), HOUR).await.unwrap(), Lock::Held { fence: 2 });
 }
 
 #[tokio::test]
@@ -239,14 +241,14 @@ async fn every_environment_is_listed_with_its_record() {
         current: Some(ReleaseRecord {
             release: "r1".to_owned(),
             commit: "c".to_owned(),
-            run_id: "run".to_owned(),
+            run_id: id("run"),
             deployed_at: Timestamp::now(),
             settings,
         }),
         ..<_>::default()
     };
     store.store("acme/api", "staging", &record, 0).await.unwrap();
-    store.lock("acme/web", "production", "a", HOUR).await.unwrap();
+    store.lock("acme/web", "production", &id("a"), HOUR).await.unwrap();
     let listed = store.environments().await.unwrap();
     assert_eq!(
         listed,
@@ -271,7 +273,7 @@ fn approval(callback: &str, state: &str) -> ApprovalRecord {
     ApprovalRecord {
         schema: SCHEMA_VERSION,
         callback: callback.to_owned(),
-        run_id: "run".to_owned(),
+        run_id: id("run"),
         state: state.to_owned(),
         question: "release r1?".to_owned(),
         expires_at: Timestamp::now() + SignedDuration::from_hours(1),
@@ -306,7 +308,7 @@ async fn an_approval_keeps_its_callback_and_takes_one_answer() {
         taken += usize::from(answer.await.unwrap());
     }
     assert_eq!(taken, 1);
-    let listed = store.approvals("run").await.unwrap();
+    let listed = store.approvals(&id("run")).await.unwrap();
     assert_eq!(listed.len(), 2);
     assert_eq!(listed.iter().filter(|a| a.answer.is_some()).count(), 1);
     let answer =
@@ -345,20 +347,20 @@ async fn notifications_are_kept_by_channel() {
         reference: None,
         at: Timestamp::now(),
     };
-    assert_eq!(store.notification("run", "slack").await.unwrap(), None);
-    store.put_notification("run", &entry("slack", "first")).await.unwrap();
-    store.put_notification("run", &entry("slack", "second")).await.unwrap();
-    store.put_notification("run", &entry("email", "third")).await.unwrap();
-    let slack = store.notification("run", "slack").await.unwrap().unwrap();
+    assert_eq!(store.notification(&id("run"), "slack").await.unwrap(), None);
+    store.put_notification(&id("run"), &entry("slack", "first")).await.unwrap();
+    store.put_notification(&id("run"), &entry("slack", "second")).await.unwrap();
+    store.put_notification(&id("run"), &entry("email", "third")).await.unwrap();
+    let slack = store.notification(&id("run"), "slack").await.unwrap().unwrap();
     assert_eq!(slack.record.detail, "second");
-    let all = store.notifications("run").await.unwrap();
+    let all = store.notifications(&id("run")).await.unwrap();
     assert_eq!(all.len(), 2);
 }
 
 fn stage(state: &str, second: i64, summary: &str) -> StageRecord {
     StageRecord {
         schema: SCHEMA_VERSION,
-        run_id: "run".to_owned(),
+        run_id: id("run"),
         state: state.to_owned(),
         agent: "test-agent".to_owned(),
         action: "tests.run_unit".to_owned(),
@@ -384,8 +386,8 @@ async fn stages_come_in_the_order_in_which_they_began() {
         store.record_stage(&record).await.unwrap();
     }
     store.record_stage(&stage("A", 3, "new")).await.unwrap();
-    store.append_log("run", entry("x", 1)).await.unwrap();
-    let stages = store.stages("run").await.unwrap();
+    store.append_log(&id("run"), entry("x", 1)).await.unwrap();
+    let stages = store.stages(&id("run")).await.unwrap();
     let names: Vec<_> = stages.iter().map(|s| (s.state.as_str(), s.summary.as_str())).collect();
     assert_eq!(names, [("C", ""), ("B", ""), ("A", "new")]);
 }
@@ -398,5 +400,5 @@ async fn more_than_one_page_of_stages_is_read() {
     for n in 0..8 {
         store.record_stage(&stage(&format!("S{n}"), n, &text)).await.unwrap();
     }
-    assert_eq!(store.stages("run").await.unwrap().len(), 8);
+    assert_eq!(store.stages(&id("run")).await.unwrap().len(), 8);
 }
