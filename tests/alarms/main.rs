@@ -16,7 +16,7 @@ use std::{
 
 use jiff::Timestamp;
 use local_template::{Context, Stack, Target, Watching};
-use pact_agent::metrics::Fact;
+use pact_agent::metrics::MetricEvent;
 use pact_contract::{
     IntentEnvelope, RunId, RunStatus, StageStatus, actions::Notify, run::DeploymentStatus,
     settings::ENVIRONMENTS,
@@ -75,19 +75,19 @@ struct Metric {
 
 /// Everything that the code may emit, with its unit, in the namespace of this stack.
 fn emitted(stack: &Stack) -> BTreeMap<Metric, String> {
-    let keeper = stack.functions.iter().find(|f| f.logical_id == "RunKeeperFunction");
-    let namespace = &keeper.expect("the run keeper").environment["PACT_METRICS_NAMESPACE"];
+    let reconciler = stack.functions.iter().find(|f| f.logical_id == "ReconcilerFunction");
+    let namespace = &reconciler.expect("the reconciler").environment["PACT_METRICS_NAMESPACE"];
     let (run_id, repository) = ("shop-1".parse::<RunId>().expect("an id"), "acme/shop".to_owned());
     let duration = Duration::from_secs(1);
-    let mut facts =
-        vec![Fact::RunStarted { run_id: run_id.clone(), repository: repository.clone() }];
+    let mut events =
+        vec![MetricEvent::RunStarted { run_id: run_id.clone(), repository: repository.clone() }];
     for status in [RunStatus::Succeeded, RunStatus::Failed] {
         let (run_id, repository) = (run_id.clone(), repository.clone());
-        facts.push(Fact::RunEnded { run_id, repository, status, duration });
+        events.push(MetricEvent::RunEnded { run_id, repository, status, duration });
     }
     for environment in ENVIRONMENTS {
         for status in [DeploymentStatus::Live, DeploymentStatus::RolledBack] {
-            facts.push(Fact::Deployment {
+            events.push(MetricEvent::Deployment {
                 run_id: run_id.clone(),
                 repository: repository.clone(),
                 environment,
@@ -101,7 +101,7 @@ fn emitted(stack: &Stack) -> BTreeMap<Metric, String> {
     for (status, error) in
         [(StageStatus::Passed, None), (StageStatus::Error, Some("ERR_TOOL_FAILED"))]
     {
-        facts.push(Fact::Action {
+        events.push(MetricEvent::Action {
             agent: "test-agent",
             action: Some("tests.run_unit"),
             status,
@@ -111,8 +111,8 @@ fn emitted(stack: &Stack) -> BTreeMap<Metric, String> {
         });
     }
     let mut metrics = BTreeMap::new();
-    for fact in facts {
-        let document = fact.document(namespace, Timestamp::now());
+    for event in events {
+        let document = event.document(namespace, Timestamp::now());
         for directive in items(&document["_aws"]["CloudWatchMetrics"]) {
             for names in items(&directive["Dimensions"]) {
                 let dimension = |name: &Value| {

@@ -243,12 +243,12 @@ class Scenario:
             "cause": "A person said so",
         }
         self.world.rehearse(
-            "RunKeeperFunctionPipelineStatus",
+            "ReconcilerFunctionPipelineStatus",
             "Step Functions Execution Status Change",
             [arn],
             detail,
         )
-        view = self.world.api.wait("the run keeper", path, ended, 30)
+        view = self.world.api.wait("the reconciler", path, ended, 30)
         self.check.equal("the event ends the run", view["run"]["status"], "cancelled")
 
     def alarm(self):

@@ -183,7 +183,7 @@ impl World {
     fn ask(&mut self, arguments: &Value) -> Answered {
         let approval = &arguments["Payload"]["approval"];
         let token = approval["task_token"].as_str().unwrap_or_default();
-        if arguments["FunctionName"] != "RunKeeperFunctionArn"
+        if arguments["FunctionName"] != "ReconcilerFunctionArn"
             || token.is_empty()
             || approval["run_id"] != self.run_id.as_str()
             || !approval["question"].as_str().is_some_and(|q| q.contains(RELEASE))

@@ -49,7 +49,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "dynamodb:DeleteItem",
         "gives a claim back when the execution cannot be started",
     ),
-    ("RunKeeperRole", "states:SendTaskSuccess", "only for an answer that came before a retry"),
+    ("ReconcilerRole", "states:SendTaskSuccess", "only for an answer that came before a retry"),
 ];
 
 /// What the Step Functions service itself asks of a state machine's role: logs and traces.

@@ -67,8 +67,8 @@ fn a_run_can_be_followed_through_every_log_and_is_counted() {
         }
     }
 
-    // EventBridge begins a trace of its own for the run keeper; the rest is that of the webhook.
-    traces.remove("RunKeeperFunction");
+    // EventBridge begins a trace of its own for the reconciler; the rest is that of the webhook.
+    traces.remove("ReconcilerFunction");
     traces.remove("DashboardFunction");
     let functions: BTreeSet<&str> = traces.keys().copied().collect();
     let expected = ["Gateway", "CodeAgent", "TestAgent", "SecurityAgent", "QualityAgent"];

@@ -16,7 +16,7 @@ use lambda_http::RequestExt as _;
 use maud::Markup;
 use pact_agent::{
     ports::{RunQuery, RunReader, StoreError},
-    telemetry::{self, Subject},
+    telemetry::{self, SpanFields},
 };
 use pact_contract::{RunId, RunStatus};
 use serde::Deserialize;
@@ -74,10 +74,10 @@ pub(crate) fn routes(app: App) -> Router {
 /// Makes every line of a request's log say which request, trace and route it belongs to.
 async fn observe(request: Request<Body>, next: Next) -> Response {
     let Some(context) = request.lambda_context_ref() else { return next.run(request).await };
-    let span = telemetry::invocation("dashboard", context);
+    let span = telemetry::invocation_span("dashboard", context);
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let action = format!("{} {}", request.method(), path.unwrap_or("of no route"));
-    telemetry::tell(&span, &Subject { action: Some(&action), ..Subject::default() });
+    telemetry::record(&span, &SpanFields { action: Some(&action), ..SpanFields::default() });
     next.run(request).instrument(span).await
 }
 
@@ -233,8 +233,8 @@ async fn list(State(app): State<App>, asked: Asked) -> Response {
 async fn view(app: &App, id: &str, with_log: bool) -> Result<RunView, Fault> {
     let unknown = || Fault::Unknown("there is no such run".to_owned());
     let id = RunId::parse(id).map_err(|_| unknown())?;
-    let subject = Subject { run_id: Some(id.as_str()), ..Subject::default() };
-    telemetry::tell(&Span::current(), &subject);
+    let fields = SpanFields { run_id: Some(id.as_str()), ..SpanFields::default() };
+    telemetry::record(&Span::current(), &fields);
     RunView::read(&*app.reader, &id, (app.now)(), with_log).await?.ok_or_else(unknown)
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pact_agent::{
     ports::Claim,
-    telemetry::{self, Subject},
+    telemetry::{self, SpanFields},
 };
 use pact_contract::{
     RunId, RunRecord, RunStatus,
@@ -21,8 +21,8 @@ use serde_json::json;
 use tracing::Span;
 
 use crate::{
-    Ports,
     error::{Answer, ApiError},
+    ports::Ports,
     push::Push,
 };
 
@@ -85,8 +85,8 @@ async fn start(ports: &Ports, push: &Push, caller: &Caller<'_>, number: u32) -> 
         Claim::Seen { run_id } => (run_id, true),
     };
 
-    let subject = Subject { run_id: Some(run_id.as_str()), ..Subject::default() };
-    telemetry::tell(&Span::current(), &subject);
+    let fields = SpanFields { run_id: Some(run_id.as_str()), ..SpanFields::default() };
+    telemetry::record(&Span::current(), &fields);
 
     let mut run = ports.runs.run(&run_id).await?;
     if run.is_none() {

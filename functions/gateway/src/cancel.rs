@@ -10,8 +10,8 @@ use pact_contract::{
 use serde_json::json;
 
 use crate::{
-    Ports,
     error::{Answer, ApiError},
+    ports::Ports,
 };
 
 /// Cancels the run, or makes sure that it was cancelled as a whole.

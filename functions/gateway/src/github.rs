@@ -3,11 +3,11 @@
 use pact_contract::{Repository, run::Trigger};
 
 use crate::{
-    check,
     config::Sources,
     error::{Answer, ApiError},
     fields::{Fields, line, parse},
     push::Push,
+    validate,
 };
 
 /// Longest line about a commit that is kept.
@@ -53,10 +53,10 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
             Err(fields.wrong("ref", "not the full name of a ref"))
         };
     };
-    check::branch(branch).map_err(|reason| fields.wrong("ref", reason))?;
+    validate::branch(branch).map_err(|reason| fields.wrong("ref", reason))?;
     let commit = commit(&fields, "after")?;
     let before = commit_or_none(&fields, "before")?;
-    if fields.optional_flag("deleted")?.unwrap_or(false) || check::is_zero(&commit) {
+    if fields.optional_flag("deleted")?.unwrap_or(false) || validate::is_zero(&commit) {
         return Ok(Event::Ignored("the branch was deleted".to_owned()));
     }
     if before.as_deref() == Some(&*commit) {
@@ -68,13 +68,14 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
     }
 
     let repository = fields.object("repository")?;
-    let name = repository.text("full_name", check::MAX_REPOSITORY)?;
-    check::repository(name).map_err(|reason| repository.wrong("full_name", reason))?;
-    let url = repository.text("clone_url", check::MAX_URL)?;
+    let name = repository.text("full_name", validate::MAX_REPOSITORY)?;
+    validate::repository(name).map_err(|reason| repository.wrong("full_name", reason))?;
+    let url = repository.text("clone_url", validate::MAX_URL)?;
     let url =
-        check::source(url, allowed).map_err(|reason| repository.wrong("clone_url", reason))?;
-    let default_branch = repository.text("default_branch", check::MAX_BRANCH)?;
-    check::branch(default_branch).map_err(|reason| repository.wrong("default_branch", reason))?;
+        validate::source(url, allowed).map_err(|reason| repository.wrong("clone_url", reason))?;
+    let default_branch = repository.text("default_branch", validate::MAX_BRANCH)?;
+    validate::branch(default_branch)
+        .map_err(|reason| repository.wrong("default_branch", reason))?;
 
     let (message, author) = match head {
         Some(head) => (
@@ -111,16 +112,16 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
 }
 
 fn commit(fields: &Fields<'_>, field: &str) -> Answer<String> {
-    let text = fields.text(field, check::MAX_COMMIT)?;
-    check::commit(text).map_err(|reason| fields.wrong(field, reason))
+    let text = fields.text(field, validate::MAX_COMMIT)?;
+    validate::commit(text).map_err(|reason| fields.wrong(field, reason))
 }
 
 /// A commit that may be absent, or all zeros for "none".
 fn commit_or_none(fields: &Fields<'_>, field: &str) -> Answer<Option<String>> {
-    if fields.optional_text(field, check::MAX_COMMIT)?.is_none() {
+    if fields.optional_text(field, validate::MAX_COMMIT)?.is_none() {
         return Ok(None);
     }
-    Ok(Some(commit(fields, field)?).filter(|commit| !check::is_zero(commit)))
+    Ok(Some(commit(fields, field)?).filter(|commit| !validate::is_zero(commit)))
 }
 
 /// The author's name is for people only: whatever it is, it refuses no push.

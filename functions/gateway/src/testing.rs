@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pact_agent::{
-    metrics::Fact,
+    metrics::MetricEvent,
     ports::{
         ApprovalAnswer, ApprovalRecord, Callbacks, Claim, Environments, Executions, Lock, Recorder,
         Runs, StoreError, TransactionLog,
@@ -28,7 +28,7 @@ use pact_contract::{
 };
 use serde_json::{Value, json};
 
-use crate::{Config, Gateway, Ports};
+use crate::{config::Config, ports::Ports, routes::Gateway};
 
 pub(crate) const SECRET: &str = "secret-of-the-webhooks";
 pub(crate) const TOKEN: &str = "token-of-the-api-0123";
@@ -110,7 +110,7 @@ impl World {
 
     /// One without secrets.
     pub(crate) fn unconfigured(self: &Arc<Self>) -> Gateway {
-        Gateway { ports: self.ports(), config: Config::default(), agents: crate::registry() }
+        Gateway { ports: self.ports(), config: Config::default() }
     }
 
     /// Sets a secret of the gateway.
@@ -123,8 +123,8 @@ impl World {
     }
 
     /// Everything that was counted.
-    pub(crate) fn facts(&self) -> Vec<Fact> {
-        self.memory.facts()
+    pub(crate) fn metric_events(&self) -> Vec<MetricEvent> {
+        self.memory.metric_events()
     }
 
     /// The environment's record and lock.

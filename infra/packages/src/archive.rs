@@ -178,13 +178,13 @@ mod tests {
     #[test]
     fn what_sam_and_cargo_lambda_leave_is_found() {
         let folder = tempfile::tempdir().unwrap();
-        for place in ["gateway", "RunKeeperFunction"] {
+        for place in ["gateway", "ReconcilerFunction"] {
             std::fs::create_dir(folder.path().join(place)).unwrap();
             std::fs::write(folder.path().join(place).join(PROGRAM), b"x").unwrap();
         }
         let found = |binary, id| find(folder.path(), binary, id, folder.path()).unwrap();
         assert!(found("gateway", "GatewayFunction").is_some());
-        assert!(found("run-keeper", "RunKeeperFunction").is_some());
+        assert!(found("reconciler", "ReconcilerFunction").is_some());
         assert!(found("dashboard", "DashboardFunction").is_none());
     }
 }

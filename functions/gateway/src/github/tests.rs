@@ -179,9 +179,9 @@ proptest! {
     #[test]
     fn no_value_anywhere_makes_it_panic(place in prop::sample::select(PLACES), value in any_json()) {
         if let Ok(Event::Push(push)) = read(&changed(place, value)) {
-            prop_assert!(check::branch(&push.branch).is_ok());
-            prop_assert!(check::commit(&push.commit).is_ok());
-            prop_assert!(check::repository(&push.repository.name).is_ok());
+            prop_assert!(validate::branch(&push.branch).is_ok());
+            prop_assert!(validate::commit(&push.commit).is_ok());
+            prop_assert!(validate::repository(&push.repository.name).is_ok());
             prop_assert!(push.repository.url.starts_with("https://"));
         }
     }

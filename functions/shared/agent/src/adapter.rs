@@ -10,10 +10,10 @@ use tracing::{Instrument, Span};
 
 use crate::{
     Agent, AgentError, Call, Outcome,
-    metrics::{Fact, Metrics},
+    metrics::{MetricEvent, Metrics},
     ports::{Artifacts, Idempotency, Recorder},
     stage::Stage,
-    telemetry::{self, Subject},
+    telemetry::{self, SpanFields},
 };
 
 /// The largest output that an action may hand to the state machine.
@@ -46,7 +46,7 @@ pub async fn serve(agent: impl Agent, recording: Recording) -> Result<(), lambda
         async move {
             let left = event.context.deadline().duration_since(std::time::SystemTime::now());
             let deadline = Instant::now() + left.unwrap_or_default();
-            let span = telemetry::invocation(agent.id(), &event.context);
+            let span = telemetry::invocation_span(agent.id(), &event.context);
             handle(&*agent, &recording, event.payload, deadline)
                 .instrument(span)
                 .await
@@ -69,8 +69,8 @@ pub async fn handle(
     deadline: Instant,
 ) -> Result<Value, AgentError> {
     let begun = Instant::now();
-    let subject = Named::in_event(&event);
-    telemetry::tell(&Span::current(), &subject.as_subject());
+    let named = Named::in_event(&event);
+    telemetry::record(&Span::current(), &named.span_fields());
     let result = attend(agent, recording, event, deadline).await;
     let (status, error) = match &result {
         Ok(attended) => (attended.status, None),
@@ -80,13 +80,13 @@ pub async fn handle(
         }
     };
     if let Some(status) = status {
-        recording.metrics.put(&Fact::Action {
+        recording.metrics.emit(&MetricEvent::Action {
             agent: agent.id(),
-            action: subject.action.and_then(|action| capability(agent, &action)).map(|c| c.action),
+            action: named.action.and_then(|action| capability(agent, &action)).map(|c| c.action),
             status,
             error,
             duration: begun.elapsed(),
-            run_id: subject.run_id.and_then(|id| RunId::parse(&id).ok()),
+            run_id: named.run_id.and_then(|id| RunId::parse(&id).ok()),
         });
     }
     result.map(|attended| attended.answer)
@@ -110,8 +110,8 @@ impl Named {
         }
     }
 
-    fn as_subject(&self) -> Subject<'_> {
-        Subject {
+    fn span_fields(&self) -> SpanFields<'_> {
+        SpanFields {
             run_id: self.run_id.as_deref(),
             action: self.action.as_deref(),
             attempt: Some(self.attempt),

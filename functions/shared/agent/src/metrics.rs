@@ -10,15 +10,15 @@ use jiff::Timestamp;
 use pact_contract::{RunId, RunStatus, StageStatus, run::DeploymentStatus};
 use serde_json::{Map, Value, json};
 
-/// Where facts go that are counted and timed.
+/// Where events go that are counted and timed.
 pub trait Metrics: Send + Sync {
-    /// Takes one fact. What cannot be written is lost: no work fails for a metric.
-    fn put(&self, fact: &Fact);
+    /// Takes one event. What cannot be written is lost: no work fails for a metric.
+    fn emit(&self, event: &MetricEvent);
 }
 
 /// Something that happened once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fact {
+pub enum MetricEvent {
     /// An agent answered, or could not. An answer that is given again is not counted again.
     Action {
         /// The agent.
@@ -72,8 +72,8 @@ pub enum Fact {
     },
 }
 
-impl Fact {
-    /// The fact in the embedded metric format, with its metrics in `namespace`.
+impl MetricEvent {
+    /// The event in the embedded metric format, with its metrics in `namespace`.
     #[must_use]
     pub fn document(&self, namespace: &str, at: Timestamp) -> Value {
         let mut document = Document::new(namespace, at);
@@ -240,7 +240,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Writes each fact on a line of standard output, where Lambda reads the log.
+/// Writes each event on a line of standard output, where Lambda reads the log.
 pub struct EmbeddedMetrics {
     namespace: String,
 }
@@ -254,11 +254,11 @@ impl EmbeddedMetrics {
 }
 
 impl Metrics for EmbeddedMetrics {
-    fn put(&self, fact: &Fact) {
-        let mut document = fact.document(&self.namespace, Timestamp::now());
-        // Whose it is, as on every other line; what the fact says of itself goes before.
+    fn emit(&self, event: &MetricEvent) {
+        let mut document = event.document(&self.namespace, Timestamp::now());
+        // Whose it is, as on every other line; what the event says of itself goes before.
         if let Value::Object(document) = &mut document {
-            for (name, value) in crate::telemetry::here() {
+            for (name, value) in crate::telemetry::current_fields() {
                 document.entry(name).or_insert(value);
             }
         }
@@ -278,13 +278,13 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn document(fact: &Fact) -> Value {
-        fact.document("PACT/shop", Timestamp::from_millisecond(1_700_000_000_123).unwrap())
+    fn document(event: &MetricEvent) -> Value {
+        event.document("PACT/shop", Timestamp::from_millisecond(1_700_000_000_123).unwrap())
     }
 
     fn deployment(status: Option<DeploymentStatus>) -> Value {
         let known = status.map(|_| Duration::from_secs(90));
-        document(&Fact::Deployment {
+        document(&MetricEvent::Deployment {
             run_id: id("shop-1"),
             repository: "acme/shop".to_owned(),
             environment: "production",
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn an_action_is_timed_by_action_and_counted_by_agent() {
-        let fact = Fact::Action {
+        let event = MetricEvent::Action {
             agent: "test-agent",
             action: Some("tests.run_unit"),
             status: StageStatus::Failed,
@@ -306,12 +306,12 @@ mod tests {
             run_id: Some(id("shop-1")),
         };
         let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Action","Status"]],"Metrics":[{"Name":"ActionDuration","Unit":"Milliseconds"}]},{"Namespace":"PACT/shop","Dimensions":[["Agent","Status"]],"Metrics":[{"Name":"Actions","Unit":"Count"}]}]},"Agent":"test-agent","Action":"tests.run_unit","Status":"failed","ActionDuration":1234,"Actions":1,"run_id":"shop-1"}"#;
-        assert_eq!(document(&fact).to_string(), expected);
+        assert_eq!(document(&event).to_string(), expected);
     }
 
     #[test]
     fn a_fault_is_counted_by_its_name_besides() {
-        let fact = Fact::Action {
+        let event = MetricEvent::Action {
             agent: "code-agent",
             action: None,
             status: StageStatus::Error,
@@ -319,7 +319,7 @@ mod tests {
             duration: Duration::ZERO,
             run_id: None,
         };
-        let document = document(&fact);
+        let document = document(&event);
         let faults = json!({
             "Namespace": "PACT/shop",
             "Dimensions": [["Agent", "Error"]],
@@ -336,12 +336,13 @@ mod tests {
     #[test]
     fn a_run_is_counted_at_both_ends_and_its_name_is_no_dimension() {
         let (run_id, repository) = (id("shop-1"), "acme/shop".to_owned());
-        let started = Fact::RunStarted { run_id: run_id.clone(), repository: repository.clone() };
+        let started =
+            MetricEvent::RunStarted { run_id: run_id.clone(), repository: repository.clone() };
         let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[[]],"Metrics":[{"Name":"RunsStarted","Unit":"Count"}]}]},"RunsStarted":1,"run_id":"shop-1","repository":"acme/shop"}"#;
         assert_eq!(document(&started).to_string(), expected);
         let status = RunStatus::RolledBack;
         let ended =
-            Fact::RunEnded { run_id, repository, status, duration: Duration::from_secs(61) };
+            MetricEvent::RunEnded { run_id, repository, status, duration: Duration::from_secs(61) };
         let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Status"]],"Metrics":[{"Name":"RunsEnded","Unit":"Count"},{"Name":"RunDuration","Unit":"Milliseconds"}]},{"Namespace":"PACT/shop","Dimensions":[[]],"Metrics":[{"Name":"RunFailures","Unit":"Count"}]}]},"Status":"rolled_back","RunsEnded":1,"RunDuration":61000,"RunFailures":1,"run_id":"shop-1","repository":"acme/shop"}"#;
         assert_eq!(document(&ended).to_string(), expected);
     }
@@ -350,8 +351,9 @@ mod tests {
     fn the_failure_rate_counts_what_was_decided() {
         let sample = |status| {
             let (run_id, repository) = (id("shop-1"), "acme/shop".to_owned());
-            let fact = Fact::RunEnded { run_id, repository, status, duration: Duration::ZERO };
-            document(&fact).get("RunFailures").and_then(Value::as_u64)
+            let event =
+                MetricEvent::RunEnded { run_id, repository, status, duration: Duration::ZERO };
+            document(&event).get("RunFailures").and_then(Value::as_u64)
         };
         for good in [RunStatus::Succeeded, RunStatus::Held] {
             assert_eq!(sample(good), Some(0));

@@ -46,18 +46,18 @@ where
     tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
         .fmt_fields(JsonFields::new())
-        .event_format(Lines)
+        .event_format(JsonLines)
         .with_writer(writer)
         .finish()
         .with(filter)
 }
 
-/// The span of one invocation of a function. [`tell`] fills in what is not known at its start. It
+/// The span of one invocation of a function. [`record`] fills in what is not known at its start. It
 /// counts as the first attempt unless it is told otherwise: requests and events have no number.
 ///
 /// It is of the level `error`, so that no `RUST_LOG` takes the ids from the lines that are left.
 #[must_use]
-pub fn invocation(agent: &str, context: &Context) -> Span {
+pub fn invocation_span(agent: &str, context: &Context) -> Span {
     tracing::error_span!(
         "invocation",
         request_id = context.request_id,
@@ -71,7 +71,7 @@ pub fn invocation(agent: &str, context: &Context) -> Span {
 
 /// What an invocation is about, once it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Subject<'a> {
+pub struct SpanFields<'a> {
     /// The run.
     pub run_id: Option<&'a str>,
     /// What is asked for.
@@ -80,17 +80,17 @@ pub struct Subject<'a> {
     pub attempt: Option<u64>,
 }
 
-/// Writes the subject on every line of `span` from here on. The texts come from outside: they are
+/// Writes the fields on every line of `span` from here on. The texts come from outside: they are
 /// bounded.
-pub fn tell(span: &Span, subject: &Subject<'_>) {
+pub fn record(span: &Span, fields: &SpanFields<'_>) {
     let bounded = |text: &str| crate::adapter::truncated(text, MAX_TEXT);
-    if let Some(run_id) = subject.run_id {
+    if let Some(run_id) = fields.run_id {
         span.record("run_id", bounded(run_id));
     }
-    if let Some(action) = subject.action {
+    if let Some(action) = fields.action {
         span.record("action", bounded(action));
     }
-    if let Some(attempt) = subject.attempt {
+    if let Some(attempt) = fields.attempt {
         span.record("attempt", attempt);
     }
 }
@@ -104,9 +104,9 @@ pub fn trace_id(header: &str) -> &str {
 
 /// One event as one JSON object: when, how grave, what the spans know from the outermost inwards,
 /// and what the event says. The inner one wins where two have the same name.
-struct Lines;
+struct JsonLines;
 
-impl<S, N> FormatEvent<S, N> for Lines
+impl<S, N> FormatEvent<S, N> for JsonLines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'w> FormatFields<'w> + 'static,
@@ -136,7 +136,7 @@ where
 }
 
 /// What the spans around the caller know: what every line here carries.
-pub(crate) fn here() -> Map<String, Value> {
+pub(crate) fn current_fields() -> Map<String, Value> {
     let mut known = Map::new();
     tracing::dispatcher::get_default(|dispatch| {
         let Some(registry) = dispatch.downcast_ref::<Registry>() else { return };
@@ -154,13 +154,13 @@ fn fields<N>(line: &mut Map<String, Value>, formatted: Option<&FormattedFields<N
     let Some(formatted) = formatted else { return };
     if let Ok(Value::Object(fields)) = serde_json::from_str(formatted) {
         for (name, value) in fields {
-            known(line, &name, value);
+            insert_field(line, &name, value);
         }
     }
 }
 
 /// The Lambda runtime's own span has the same ids under other names.
-fn known(line: &mut Map<String, Value>, name: &str, value: Value) {
+fn insert_field(line: &mut Map<String, Value>, name: &str, value: Value) {
     let (name, value) = match (name, value) {
         ("requestId", value) => ("request_id", value),
         ("xrayTraceId", Value::String(header)) => ("trace_id", trace_id(&header).into()),
@@ -211,19 +211,19 @@ impl Visit for Fields<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Subject, here, invocation, subscriber, tell, trace_id};
+    use super::{SpanFields, current_fields, invocation_span, record, subscriber, trace_id};
 
     #[test]
     fn a_metric_knows_what_the_lines_around_it_say() {
-        assert!(here().is_empty());
+        assert!(current_fields().is_empty());
         let log = subscriber("error".parse().unwrap(), std::io::sink);
         tracing::subscriber::with_default(log, || {
             let mut context = lambda_runtime::Context::default();
             context.request_id = "request-1".to_owned();
             context.xray_trace_id = Some("Root=1-a-b;Sampled=1".to_owned());
-            let span = invocation("test-agent", &context);
-            tell(&span, &Subject { run_id: Some("shop-1"), action: None, attempt: Some(2) });
-            let known = span.in_scope(here);
+            let span = invocation_span("test-agent", &context);
+            record(&span, &SpanFields { run_id: Some("shop-1"), action: None, attempt: Some(2) });
+            let known = span.in_scope(current_fields);
             for (name, value) in
                 [("request_id", "request-1"), ("trace_id", "1-a-b"), ("run_id", "shop-1")]
             {

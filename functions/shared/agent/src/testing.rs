@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::{
     adapter::Recording,
-    metrics::{Fact, Metrics},
+    metrics::{MetricEvent, Metrics},
     ports::{
         Artifacts, Environments, Idempotency, Lock, Outbox, OutboxEntry, Recorder, StoreError,
     },
@@ -39,7 +39,7 @@ struct State {
     logs: BTreeMap<RunId, Vec<LogEntry>>,
     environments: BTreeMap<String, Environment>,
     outbox: BTreeMap<String, OutboxEntry>,
-    facts: Vec<Fact>,
+    metric_events: Vec<MetricEvent>,
     secrets: BTreeMap<String, Secret>,
 }
 
@@ -75,8 +75,8 @@ impl Memory {
 
     /// Everything that was counted, in order.
     #[must_use]
-    pub fn facts(&self) -> Vec<Fact> {
-        self.lock_state().facts.clone()
+    pub fn metric_events(&self) -> Vec<MetricEvent> {
+        self.lock_state().metric_events.clone()
     }
 
     /// Every stage record that was written, in order.
@@ -127,8 +127,8 @@ impl Secrets for Memory {
 }
 
 impl Metrics for Memory {
-    fn put(&self, fact: &Fact) {
-        self.lock_state().facts.push(fact.clone());
+    fn emit(&self, event: &MetricEvent) {
+        self.lock_state().metric_events.push(event.clone());
     }
 }
 

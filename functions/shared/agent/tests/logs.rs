@@ -17,8 +17,8 @@ use lambda_runtime::Context;
 use pact_agent::{
     Agent, AgentError, Call, Outcome,
     adapter::handle,
-    metrics::Fact,
-    telemetry::{Subject, invocation, tell},
+    metrics::MetricEvent,
+    telemetry::{SpanFields, invocation_span, record},
     testing::{Logged, Memory},
 };
 use pact_contract::{Capability, ErrorName, StageStatus};
@@ -39,11 +39,11 @@ fn context(trace: Option<&str>) -> Context {
 #[test]
 fn an_inner_span_takes_nothing_from_a_line() {
     let (logged, _guard) = Logged::here("info");
-    let span = invocation("test-agent", &context(Some(HEADER)));
+    let span = invocation_span("test-agent", &context(Some(HEADER)));
     let _entered = span.enter();
-    let subject =
-        Subject { run_id: Some("shop-1"), action: Some("tests.run_unit"), attempt: Some(2) };
-    tell(&span, &subject);
+    let fields =
+        SpanFields { run_id: Some("shop-1"), action: Some("tests.run_unit"), attempt: Some(2) };
+    record(&span, &fields);
     tracing::info_span!("command", program = "cargo").in_scope(|| {
         tracing::warn!(exit_code = 101, kind = ?Some("test"), "ended");
     });
@@ -69,7 +69,7 @@ fn an_inner_span_takes_nothing_from_a_line() {
 #[test]
 fn a_higher_level_leaves_the_ids() {
     let (logged, _guard) = Logged::here("error");
-    invocation("code-agent", &context(Some(HEADER))).in_scope(|| {
+    invocation_span("code-agent", &context(Some(HEADER))).in_scope(|| {
         tracing::info!("not written");
         tracing::error!("written");
     });
@@ -94,9 +94,9 @@ fn the_runtimes_own_lines_have_the_same_names() {
 #[test]
 fn what_is_not_known_is_not_there_and_a_text_from_outside_is_bounded() {
     let (logged, _guard) = Logged::here("info");
-    let span = invocation("gateway", &context(None));
+    let span = invocation_span("gateway", &context(None));
     let long = "é".repeat(10_000);
-    tell(&span, &Subject { run_id: Some(&long), ..Subject::default() });
+    record(&span, &SpanFields { run_id: Some(&long), ..SpanFields::default() });
     span.in_scope(|| tracing::info!("x"));
     let line = logged.lines().remove(0);
     assert!(line.get("trace_id").is_none() && line.get("action").is_none(), "{line}");
@@ -153,18 +153,20 @@ fn intent(tell: &str) -> Value {
 
 /// Handles the event as `serve` does.
 async fn handled(memory: &Arc<Memory>, event: Value) -> Result<Value, AgentError> {
-    let span = invocation("test-agent", &context(Some(HEADER)));
+    let span = invocation_span("test-agent", &context(Some(HEADER)));
     let deadline = Instant::now() + Duration::from_secs(60);
     handle(&Teller::default(), &memory.recording(), event, deadline).instrument(span).await
 }
 
 /// Status and error name of everything that was counted.
 fn counted(memory: &Memory) -> Vec<(Option<&'static str>, StageStatus, Option<&'static str>)> {
-    let facts = memory.facts().into_iter().map(|fact| match fact {
-        Fact::Action { agent: "test-agent", action, status, error, .. } => (action, status, error),
+    let metric_events = memory.metric_events().into_iter().map(|event| match event {
+        MetricEvent::Action { agent: "test-agent", action, status, error, .. } => {
+            (action, status, error)
+        }
         other => panic!("not an action of the agent: {other:?}"),
     });
-    facts.collect()
+    metric_events.collect()
 }
 
 #[tokio::test]

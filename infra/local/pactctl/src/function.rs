@@ -35,7 +35,7 @@ pub(crate) fn watch() -> ExitCode {
 async fn serve(name: &str) -> Result<(), lambda_runtime::Error> {
     match name {
         "GatewayFunction" => pact_gateway::serve().await,
-        "RunKeeperFunction" => pact_gateway::serve_run_keeper().await,
+        "ReconcilerFunction" => pact_gateway::serve_reconciler().await,
         "CodeAgentFunction" => pact_code_agent::serve().await,
         "TestAgentFunction" => pact_test_agent::serve().await,
         "SecurityAgentFunction" => pact_security_agent::serve().await,

@@ -13,7 +13,7 @@ use super::report::Report;
 use crate::{client::Client, failure::Failure, term};
 
 const POLL: Duration = Duration::from_millis(150);
-/// How long an execution may have ended before its run is closed: the keeper closes it.
+/// How long an execution may have ended before its run is closed: the reconciler closes it.
 const CLOSING: Duration = Duration::from_secs(15);
 
 /// How following ended.

@@ -12,11 +12,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tower::ServiceExt as _;
 
-use super::router;
-use crate::{
-    Gateway,
-    testing::{SECRET, TOKEN, World, push_event},
-};
+use super::{Gateway, router};
+use crate::testing::{SECRET, TOKEN, World, push_event};
 
 /// Status and JSON body of the answer.
 async fn send(gateway: &Gateway, request: Request<Body>) -> (u16, Value) {

@@ -1,10 +1,10 @@
-//! Cancelling, approving, and the run keeper behind both.
+//! Cancelling, approving, and the reconciler behind both.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::{
-    metrics::Fact,
+    metrics::MetricEvent,
     ports::{Environments as _, Lock},
 };
 use pact_contract::{
@@ -14,7 +14,7 @@ use pact_contract::{
 };
 
 use super::*;
-use crate::keep;
+use crate::reconcile;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -127,7 +127,7 @@ fn approval(run_id: &str, token: &str) -> Value {
 /// Opens an approval and gives its callback.
 async fn opened(world: &Arc<World>, run_id: &str, token: &str) -> String {
     world.state().waiting.insert(token.to_owned());
-    let answer = keep(&world.ports(), approval(run_id, token)).await.unwrap();
+    let answer = reconcile(&world.ports(), approval(run_id, token)).await.unwrap();
     answer["callback"].as_str().unwrap().to_owned()
 }
 
@@ -228,10 +228,10 @@ async fn a_run_whose_execution_ended_from_outside_gets_its_final_status() {
         let id = started(&world).await;
         deploy(&world, "staging", &id).await;
         for first in [true, false] {
-            let answer = keep(&world.ports(), ended(&id, event)).await.unwrap();
+            let answer = reconcile(&world.ports(), ended(&id, event)).await.unwrap();
             assert_eq!(answer, json!({ "run_id": id, "finished": first, "counted": first }));
         }
-        let [Fact::RunEnded { status: counted, .. }] = &world.facts()[..] else {
+        let [MetricEvent::RunEnded { status: counted, .. }] = &world.metric_events()[..] else {
             panic!("the end is counted once")
         };
         assert_eq!(*counted, status);
@@ -250,15 +250,17 @@ async fn a_run_whose_execution_ended_from_outside_gets_its_final_status() {
 async fn an_end_that_decides_nothing_changes_no_status() {
     let world = World::new();
     let id = started(&world).await;
-    let answer = keep(&world.ports(), ended(&id, "SUCCEEDED")).await.unwrap();
+    let answer = reconcile(&world.ports(), ended(&id, "SUCCEEDED")).await.unwrap();
     assert!(answer["ignored"].is_string());
-    assert_eq!(world.facts(), []);
-    assert!(keep(&world.ports(), ended("unknown", "FAILED")).await.unwrap()["ignored"].is_string());
+    assert_eq!(world.metric_events(), []);
+    assert!(
+        reconcile(&world.ports(), ended("unknown", "FAILED")).await.unwrap()["ignored"].is_string()
+    );
 
     // The run said how it ended; its lock goes all the same.
     world.state().runs.get_mut(id.as_str()).unwrap().status = RunStatus::RollbackFailed;
     lock(&world, "production", &id).await;
-    let answer = keep(&world.ports(), ended(&id, "FAILED")).await.unwrap();
+    let answer = reconcile(&world.ports(), ended(&id, "FAILED")).await.unwrap();
     assert_eq!(answer["finished"], false);
     assert_eq!(world.state().runs[id.as_str()].status, RunStatus::RollbackFailed);
     assert!(matches!(lock(&world, "production", "x").await, Lock::Held { .. }));
@@ -269,20 +271,22 @@ async fn both_ends_of_a_run_are_counted_once_however_often_they_are_told() {
     let world = World::new();
     let id = started(&world).await;
     for counted in [true, false] {
-        let answer = keep(&world.ports(), ended(&id, "RUNNING")).await.unwrap();
+        let answer = reconcile(&world.ports(), ended(&id, "RUNNING")).await.unwrap();
         assert_eq!(answer, json!({ "run_id": id, "counted": counted }));
     }
     world.state().runs.get_mut(id.as_str()).unwrap().status = RunStatus::Succeeded;
     for counted in [true, false] {
-        let answer = keep(&world.ports(), ended(&id, "SUCCEEDED")).await.unwrap();
+        let answer = reconcile(&world.ports(), ended(&id, "SUCCEEDED")).await.unwrap();
         assert_eq!(answer["counted"], counted);
     }
-    let facts = world.facts();
-    let [Fact::RunStarted { run_id, .. }, Fact::RunEnded { status, .. }] = &facts[..] else {
-        panic!("{facts:?}")
+    let metric_events = world.metric_events();
+    let [MetricEvent::RunStarted { run_id, .. }, MetricEvent::RunEnded { status, .. }] =
+        &metric_events[..]
+    else {
+        panic!("{metric_events:?}")
     };
     assert_eq!((run_id.as_str(), *status), (id.as_str(), RunStatus::Succeeded));
-    let answer = keep(&world.ports(), ended("unknown", "RUNNING")).await.unwrap();
+    let answer = reconcile(&world.ports(), ended("unknown", "RUNNING")).await.unwrap();
     assert!(answer["ignored"].is_string());
 }
 
@@ -292,14 +296,14 @@ async fn a_fault_while_a_run_is_ended_counts_it_when_the_event_comes_again() {
         let world = World::new();
         let id = started(&world).await;
         world.fail_after(calls);
-        let first = keep(&world.ports(), ended(&id, "ABORTED")).await;
+        let first = reconcile(&world.ports(), ended(&id, "ABORTED")).await;
         if world.no_fault_came() {
             first.unwrap();
             break;
         }
         first.unwrap_err();
-        keep(&world.ports(), ended(&id, "ABORTED")).await.unwrap();
-        assert_eq!(world.facts().len(), 1, "after {calls} calls");
+        reconcile(&world.ports(), ended(&id, "ABORTED")).await.unwrap();
+        assert_eq!(world.metric_events().len(), 1, "after {calls} calls");
     }
 }
 
@@ -315,7 +319,7 @@ async fn an_event_of_another_kind_is_a_typed_fault() {
         json!({ "detail-type": "Step Functions Execution Status Change" }),
         json!({ "detail-type": "Scheduled Event", "detail": {} }),
     ] {
-        let error = keep(&ports, event.clone()).await.unwrap_err();
+        let error = reconcile(&ports, event.clone()).await.unwrap_err();
         assert_eq!(error.name, ErrorName::InvalidIntent, "{event}");
     }
 }
@@ -325,8 +329,8 @@ async fn a_store_that_does_not_answer_is_a_fault_to_be_tried_again() {
     let world = World::new();
     let id = started(&world).await;
     world.fail_after(2);
-    let error = keep(&world.ports(), ended(&id, "ABORTED")).await.unwrap_err();
+    let error = reconcile(&world.ports(), ended(&id, "ABORTED")).await.unwrap_err();
     assert_eq!(error.name, ErrorName::StoreUnavailable);
-    let answer = keep(&world.ports(), ended(&id, "ABORTED")).await.unwrap();
+    let answer = reconcile(&world.ports(), ended(&id, "ABORTED")).await.unwrap();
     assert_eq!(answer["finished"], true);
 }

@@ -8,11 +8,11 @@ use pact_contract::{
 };
 
 use crate::{
-    check,
     config::Sources,
     error::Answer,
     fields::{Fields, line, parse},
     push::Push,
+    validate,
 };
 
 /// Longest text about a commit or a person that is accepted.
@@ -50,15 +50,15 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
         "rerun",
     ])?;
     let repository = repository(&fields, allowed)?;
-    let branch = fields.text("branch", check::MAX_BRANCH)?;
-    check::branch(branch).map_err(|reason| fields.wrong("branch", reason))?;
-    let commit = check::commit(fields.text("commit", check::MAX_COMMIT)?)
+    let branch = fields.text("branch", validate::MAX_BRANCH)?;
+    validate::branch(branch).map_err(|reason| fields.wrong("branch", reason))?;
+    let commit = validate::commit(fields.text("commit", validate::MAX_COMMIT)?)
         .map_err(|reason| fields.wrong("commit", reason))?;
-    if check::is_zero(&commit) {
+    if validate::is_zero(&commit) {
         return Err(fields.wrong("commit", "the id that stands for no commit"));
     }
-    let base = match fields.optional_text("base", check::MAX_COMMIT)? {
-        Some(text) => Some(check::commit(text).map_err(|reason| fields.wrong("base", reason))?),
+    let base = match fields.optional_text("base", validate::MAX_COMMIT)? {
+        Some(text) => Some(validate::commit(text).map_err(|reason| fields.wrong("base", reason))?),
         None => None,
     };
     let template = fields.optional_text("template", 64)?;
@@ -82,7 +82,7 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
             repository,
             branch: branch.to_owned(),
             commit,
-            base: base.filter(|commit| !check::is_zero(commit)),
+            base: base.filter(|commit| !validate::is_zero(commit)),
             message: message.and_then(|text| line(text, MAX_MESSAGE)),
             trigger: Trigger { kind: "api".to_owned(), actor: author.clone(), delivery: None },
             author,
@@ -96,13 +96,14 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
 fn repository(fields: &Fields<'_>, allowed: &Sources) -> Answer<Repository> {
     let repository = fields.object("repository")?;
     repository.only(&["name", "url", "default_branch"])?;
-    let name = repository.text("name", check::MAX_REPOSITORY)?;
-    check::repository(name).map_err(|reason| repository.wrong("name", reason))?;
-    let url = check::source(repository.text("url", check::MAX_URL)?, allowed)
+    let name = repository.text("name", validate::MAX_REPOSITORY)?;
+    validate::repository(name).map_err(|reason| repository.wrong("name", reason))?;
+    let url = validate::source(repository.text("url", validate::MAX_URL)?, allowed)
         .map_err(|reason| repository.wrong("url", reason))?;
     let default_branch =
-        repository.optional_text("default_branch", check::MAX_BRANCH)?.unwrap_or(DEFAULT_BRANCH);
-    check::branch(default_branch).map_err(|reason| repository.wrong("default_branch", reason))?;
+        repository.optional_text("default_branch", validate::MAX_BRANCH)?.unwrap_or(DEFAULT_BRANCH);
+    validate::branch(default_branch)
+        .map_err(|reason| repository.wrong("default_branch", reason))?;
     Ok(Repository { name: name.to_owned(), url, default_branch: default_branch.to_owned() })
 }
 

@@ -95,13 +95,15 @@ fn run(status: RunStatus, deployments: Vec<Deployment>) -> RunRecord {
 /// Environment, status and the three times in seconds.
 type Short = (&'static str, Option<DeploymentStatus>, [Option<u64>; 3]);
 
-fn deployments(facts: &[Fact]) -> Vec<Short> {
-    let deployments = facts.iter().filter_map(|fact| match fact {
-        Fact::Deployment { environment, status, duration, rollback, lead_time, .. } => Some((
-            *environment,
-            *status,
-            [duration, rollback, lead_time].map(|time| time.map(|time| time.as_secs())),
-        )),
+fn deployments(events: &[MetricEvent]) -> Vec<Short> {
+    let deployments = events.iter().filter_map(|event| match event {
+        MetricEvent::Deployment { environment, status, duration, rollback, lead_time, .. } => {
+            Some((
+                *environment,
+                *status,
+                [duration, rollback, lead_time].map(|time| time.map(|time| time.as_secs())),
+            ))
+        }
         _ => None,
     });
     deployments.collect()
@@ -114,22 +116,22 @@ fn retries_belong_to_a_deployment_and_the_watch_does_not() {
         RunStatus::RolledBack,
         vec![Deployment::new("staging", "r", live), Deployment::new("production", "r", back)],
     );
-    let facts = facts(&run, &two_deployments(), at(999));
+    let events = end_events(&run, &two_deployments(), at(999));
     assert_eq!(
-        deployments(&facts),
+        deployments(&events),
         [
             ("staging", Some(live), [Some(23), None, Some(33)]),
             ("production", Some(back), [Some(15), Some(6), None]),
         ]
     );
-    let Fact::RunEnded { status, duration, .. } = &facts[0] else { panic!("is the end") };
+    let MetricEvent::RunEnded { status, duration, .. } = &events[0] else { panic!("is the end") };
     assert_eq!((*status, *duration), (RunStatus::RolledBack, Duration::from_secs(400)));
 }
 
 #[test]
 fn a_run_that_deployed_nothing_has_no_deployment() {
     let run = run(RunStatus::Rejected, Vec::new());
-    assert_eq!(facts(&run, &[], at(0)).len(), 1);
+    assert_eq!(end_events(&run, &[], at(0)).len(), 1);
 }
 
 #[test]
@@ -137,7 +139,7 @@ fn a_deployment_that_a_run_was_stopped_in_lasted_until_then() {
     let run = run(RunStatus::TimedOut, Vec::new());
     let begun = two_deployments().into_iter().take(1).collect::<Vec<_>>();
     let expected = [("staging", None, [Some(390), None, None])];
-    assert_eq!(deployments(&facts(&run, &begun, at(999))), expected);
+    assert_eq!(deployments(&end_events(&run, &begun, at(999))), expected);
 }
 
 #[test]

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pact_agent::{metrics::Fact, ports::Claim};
+use pact_agent::{metrics::MetricEvent, ports::Claim};
 use pact_contract::{
     RunRecord,
     log::{LogEntry, LogKind},
@@ -20,7 +20,7 @@ use pact_contract::{
 };
 use serde_json::Value;
 
-use crate::{Ports, accept::KEEP};
+use crate::{accept::KEEP, ports::Ports};
 
 type Result<T> = std::result::Result<T, pact_agent::ports::StoreError>;
 
@@ -28,7 +28,7 @@ type Result<T> = std::result::Result<T, pact_agent::ports::StoreError>;
 pub(crate) async fn started(ports: &Ports, run: &RunRecord) -> Result<bool> {
     let first = first(ports, run, "started").await?;
     if first {
-        ports.metrics.put(&Fact::RunStarted {
+        ports.metrics.emit(&MetricEvent::RunStarted {
             run_id: run.request.run_id.clone(),
             repository: run.request.repository.name.clone(),
         });
@@ -42,8 +42,8 @@ pub(crate) async fn ended(ports: &Ports, run: &RunRecord) -> Result<bool> {
     let log = ports.log.entries(run_id).await?;
     let first = first(ports, run, "ended").await?;
     if first {
-        for fact in facts(run, &log, Timestamp::now()) {
-            ports.metrics.put(&fact);
+        for event in end_events(run, &log, Timestamp::now()) {
+            ports.metrics.emit(&event);
         }
     }
     Ok(first)
@@ -56,12 +56,12 @@ async fn first(ports: &Ports, run: &RunRecord, what: &str) -> Result<bool> {
 }
 
 /// The run's end, and each of its deployments.
-fn facts(run: &RunRecord, log: &[LogEntry], now: Timestamp) -> Vec<Fact> {
+fn end_events(run: &RunRecord, log: &[LogEntry], now: Timestamp) -> Vec<MetricEvent> {
     let run_id = &run.request.run_id;
     let repository = &run.request.repository.name;
     let accepted = run.request.started_at;
     let finished = run.finished_at.unwrap_or(now);
-    let mut facts = vec![Fact::RunEnded {
+    let mut events = vec![MetricEvent::RunEnded {
         run_id: run_id.clone(),
         repository: repository.clone(),
         status: run.status,
@@ -75,7 +75,7 @@ fn facts(run: &RunRecord, log: &[LogEntry], now: Timestamp) -> Vec<Fact> {
             continue;
         }
         let settled = times.settled.or(times.rollback_began).unwrap_or(finished);
-        facts.push(Fact::Deployment {
+        events.push(MetricEvent::Deployment {
             run_id: run_id.clone(),
             repository: repository.clone(),
             environment,
@@ -88,7 +88,7 @@ fn facts(run: &RunRecord, log: &[LogEntry], now: Timestamp) -> Vec<Fact> {
                 .then(|| between(accepted, times.settled.unwrap_or(finished))),
         });
     }
-    facts
+    events
 }
 
 fn between(from: Timestamp, to: Timestamp) -> Duration {

@@ -15,22 +15,33 @@ use bytes::Bytes;
 use lambda_http::RequestExt as _;
 use pact_agent::{
     secrets,
-    telemetry::{self, Subject},
+    telemetry::{self, SpanFields},
 };
-use pact_contract::{RunId, RunRecord};
+use pact_contract::{RunId, RunRecord, agents, capability::advertisement};
 use serde_json::{Value, json};
 use tracing::{Instrument as _, Span};
 
 use crate::{
-    Gateway,
     accept::{self, Caller},
-    api, auth, callback, cancel,
+    approvals, auth, cancel,
+    config::Config,
     error::{Answer, ApiError},
     github::{self, Event},
+    ports::Ports,
+    requests,
 };
 
 /// Largest body of a request.
 const MAX_BODY: usize = 5 * 1024 * 1024;
+
+/// The gateway: its ports and its configuration.
+#[derive(Clone)]
+pub struct Gateway {
+    /// What it works with.
+    pub ports: Ports,
+    /// What the environment says.
+    pub config: Config,
+}
 
 /// The gateway's routes.
 pub fn router(gateway: Gateway) -> Router {
@@ -51,10 +62,10 @@ pub fn router(gateway: Gateway) -> Router {
 /// Makes every line of a request's log say which request, trace and route it belongs to.
 async fn observe(request: Request, next: Next) -> Response {
     let Some(context) = request.lambda_context_ref() else { return next.run(request).await };
-    let span = telemetry::invocation("gateway", context);
+    let span = telemetry::invocation_span("gateway", context);
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let action = format!("{} {}", request.method(), path.unwrap_or("of no route"));
-    telemetry::tell(&span, &Subject { action: Some(&action), ..Subject::default() });
+    telemetry::record(&span, &SpanFields { action: Some(&action), ..SpanFields::default() });
     next.run(request).instrument(span).await
 }
 
@@ -115,7 +126,7 @@ async fn start_pipeline(
     Raw(body): Raw,
 ) -> Answer<impl IntoResponse> {
     authorized(&gateway, &headers).await?;
-    let start = api::start(&body, &gateway.config.sources)?;
+    let start = requests::start(&body, &gateway.config.sources)?;
     let caller = caller(&headers);
     let accepted = if start.rerun {
         accept::rerun(&gateway.ports, &start.push, &caller).await?
@@ -149,7 +160,7 @@ async fn cancel_run(
     Raw(body): Raw,
 ) -> Answer<Json<Value>> {
     authorized(&gateway, &headers).await?;
-    let (by, reason) = api::cancellation(&body)?;
+    let (by, reason) = requests::cancellation(&body)?;
     let run =
         cancel::cancel(&gateway.ports, &run_id(&id)?, by.as_deref(), reason.as_deref()).await?;
     Ok(Json(view(&run)))
@@ -161,8 +172,8 @@ async fn answer_callback(
     Path(token): Path<String>,
     Raw(body): Raw,
 ) -> Answer<Json<Value>> {
-    let answer = api::answer(&body)?;
-    let record = callback::answer(&gateway.ports, &token, &answer).await?;
+    let answer = requests::answer(&body)?;
+    let record = approvals::answer(&gateway.ports, &token, &answer).await?;
     Ok(Json(json!({
         "run_id": record.run_id,
         "state": record.state,
@@ -171,8 +182,10 @@ async fn answer_callback(
     })))
 }
 
-async fn list_agents(State(gateway): Shared) -> Json<Value> {
-    Json(json!({ "agents": gateway.agents }))
+/// What every agent advertises: the gateway depends on none of them.
+async fn list_agents() -> Json<Value> {
+    let advertised: Value = agents::ALL.iter().map(|(id, all)| advertisement(id, all)).collect();
+    Json(json!({ "agents": advertised }))
 }
 
 async fn health() -> Json<Value> {
@@ -199,8 +212,8 @@ async fn authorized(gateway: &Gateway, headers: &HeaderMap) -> Answer<()> {
 /// A run that can exist; any other id is that of no run.
 fn run_id(text: &str) -> Answer<RunId> {
     let id = RunId::parse(text).map_err(|_| ApiError::not_found("there is no run with this id"))?;
-    let subject = Subject { run_id: Some(id.as_str()), ..Subject::default() };
-    telemetry::tell(&Span::current(), &subject);
+    let fields = SpanFields { run_id: Some(id.as_str()), ..SpanFields::default() };
+    telemetry::record(&Span::current(), &fields);
     Ok(id)
 }
 

@@ -1,0 +1,157 @@
+//! Approvals: the question that an execution waits with, and a person's answer to it.
+
+use jiff::{SignedDuration, Timestamp};
+use pact_agent::{
+    AgentError,
+    adapter::truncated,
+    ports::{ApprovalAnswer, ApprovalRecord},
+    telemetry::{self, SpanFields},
+};
+use pact_contract::{
+    RunId, SCHEMA_VERSION,
+    log::{LogKind, NewEntry},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tracing::Span;
+
+use crate::{
+    error::{Answer, ApiError},
+    ports::Ports,
+};
+
+/// Longest question.
+const MAX_QUESTION: usize = 1_000;
+/// Longest wait for a person, in seconds: a year, the longest an execution may take.
+const MAX_WAIT: u64 = 365 * 24 * 3_600;
+
+/// An execution waits for a person.
+#[derive(Deserialize)]
+pub(crate) struct Question {
+    run_id: RunId,
+    state: String,
+    question: String,
+    expires_seconds: u64,
+    task_token: String,
+}
+
+/// Opens the question, once for the run's state, and answers with its callback.
+pub(crate) async fn open(ports: &Ports, question: Question) -> Result<Value, AgentError> {
+    let fields = SpanFields {
+        run_id: Some(question.run_id.as_str()),
+        action: Some("gateway.open_approval"),
+        attempt: None,
+    };
+    telemetry::record(&Span::current(), &fields);
+    if question.task_token.is_empty() {
+        return Err(AgentError::invalid("the approval has no task token"));
+    }
+    let wait = question.expires_seconds.clamp(1, MAX_WAIT);
+    let wait = SignedDuration::from_secs(i64::try_from(wait).unwrap_or(i64::MAX));
+    let record = ApprovalRecord {
+        schema: SCHEMA_VERSION,
+        callback: new_callback(),
+        run_id: question.run_id,
+        state: question.state,
+        question: truncated(&question.question, MAX_QUESTION),
+        expires_at: Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX),
+        answer: None,
+    };
+    let opened = ports.callbacks.open_approval(&record, &question.task_token).await?;
+    if let Some(answer) = &opened.answer {
+        // The person spoke to an attempt before this one.
+        ports.executions.task_success(&question.task_token, &output(answer)).await?;
+    }
+    if opened.callback == record.callback {
+        let entry = NewEntry {
+            timestamp: Timestamp::now(),
+            actor: "pact.gateway".to_owned(),
+            kind: LogKind::Event,
+            action: "gateway.open_approval".to_owned(),
+            body: json!({
+                "state": opened.state,
+                "question": opened.question,
+                "expires_at": opened.expires_at,
+            }),
+        };
+        ports.recorder.append_log(&opened.run_id, entry).await?;
+    }
+    tracing::info!(state = opened.state, "waiting for a person");
+    Ok(json!({ "callback": opened.callback }))
+}
+
+/// 32 bytes of the operating system's randomness, in hexadecimal.
+fn new_callback() -> String {
+    use sha2::{Digest, Sha256};
+    // Three UUIDs carry 366 random bits; the hash makes 256 of them.
+    let mut hash = Sha256::new();
+    for _ in 0..3 {
+        hash.update(uuid::Uuid::new_v4().as_bytes());
+    }
+    hex::encode(hash.finalize())
+}
+
+/// Takes the answer and passes it to the execution.
+///
+/// The answer is written before it is passed on: of two people one is heard. The same answer of
+/// the same person may be sent again, in case it was written but not passed on.
+pub(crate) async fn answer(
+    ports: &Ports,
+    callback: &str,
+    answer: &ApprovalAnswer,
+) -> Answer<ApprovalRecord> {
+    let (mut record, token) = load(ports, callback).await?;
+    let mut first = false;
+    if record.answer.is_none() {
+        if record.expires_at <= Timestamp::now() {
+            return Err(ApiError::gone("expired", "the question was not answered in time"));
+        }
+        first = ports.callbacks.answer_approval(callback, answer).await?;
+        record = load(ports, callback).await?.0;
+    }
+    let given =
+        record.answer.as_ref().filter(|given| same(given, answer)).ok_or_else(|| {
+            ApiError::conflict("answered", "the question has another answer already")
+        })?;
+    let passed_on = ports.executions.task_success(&token, &output(given)).await?;
+    if first {
+        let entry = NewEntry {
+            timestamp: given.at,
+            actor: given.by.clone(),
+            kind: LogKind::Event,
+            action: "gateway.answer_approval".to_owned(),
+            body: json!({
+                "state": record.state,
+                "question": record.question,
+                "approved": given.approved,
+                "reason": given.reason,
+                "heard": passed_on,
+            }),
+        };
+        ports.recorder.append_log(&record.run_id, entry).await?;
+    }
+    match (passed_on, first) {
+        (true, _) => Ok(record),
+        (false, true) => {
+            Err(ApiError::gone("not_waiting", "the run does not wait for this answer any more"))
+        }
+        (false, false) => Err(ApiError::conflict("answered", "the question was answered already")),
+    }
+}
+
+async fn load(ports: &Ports, callback: &str) -> Answer<(ApprovalRecord, String)> {
+    ports
+        .callbacks
+        .approval(callback)
+        .await?
+        .ok_or_else(|| ApiError::not_found("nothing waits under this address"))
+}
+
+fn same(given: &ApprovalAnswer, answer: &ApprovalAnswer) -> bool {
+    given.approved == answer.approved && given.by == answer.by
+}
+
+/// What the execution gets.
+pub(crate) fn output(answer: &ApprovalAnswer) -> Value {
+    json!({ "approved": answer.approved, "by": answer.by, "reason": answer.reason })
+}

@@ -1,6 +1,0 @@
-//! The run keeper's Lambda function.
-
-#[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    pact_gateway::serve_run_keeper().await
-}
