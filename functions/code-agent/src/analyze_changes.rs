@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    changes::{self, attributes::Attributes},
+    attributes::Attributes,
+    changes,
     config::Config,
     pack, settings,
     source::{self, Location, text, unavailable},

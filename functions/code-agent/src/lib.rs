@@ -5,11 +5,13 @@
 //! not trusted: addresses, sizes, counts and paths are checked before anything is done with them.
 
 mod analyze_changes;
+mod attributes;
 mod changes;
 mod check_quality;
 pub mod config;
 mod ignore;
 mod languages;
+mod objects;
 mod pack;
 mod settings;
 mod source;

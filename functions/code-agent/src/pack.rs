@@ -15,8 +15,8 @@ use pact_agent::{
 use pact_contract::{ErrorName, Finding, Severity};
 
 use crate::{
-    changes::attributes::Attributes,
-    source::{text, unavailable},
+    attributes::Attributes,
+    objects::{blob, missing},
     work::check,
 };
 
@@ -83,21 +83,6 @@ pub(crate) fn list(
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
-}
-
-fn missing(path: &BString, error: &gix::Error) -> AgentError {
-    let place = if path.is_empty() { "the root".to_owned() } else { path.to_string() };
-    unavailable(format!("the repository lacks an object of {place}: {}", text(error)))
-}
-
-/// Content of a blob; an error names the path.
-pub(crate) fn blob(
-    repository: &Repository,
-    path: &BString,
-    id: ObjectId,
-) -> Result<Vec<u8>, AgentError> {
-    let mut object = repository.find_object(id).map_err(|e| missing(path, &e))?;
-    Ok(std::mem::take(&mut object.data))
 }
 
 /// What [`pack`] found.

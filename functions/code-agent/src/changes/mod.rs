@@ -1,10 +1,9 @@
-//! The change set between two commits, equal to `git diff --numstat -M`.
+//! The change set between two commits, as `git diff --numstat -M` sees it.
 
-pub(crate) mod attributes;
 mod lines;
-mod renames;
+mod rewrites;
 
-use std::{collections::HashMap, rc::Rc, sync::atomic::AtomicBool};
+use std::sync::atomic::AtomicBool;
 
 use gix::{
     ObjectId, Repository,
@@ -15,20 +14,16 @@ use gix::{
 use pact_agent::{AgentError, bundle::MAX_FILES};
 use pact_contract::{ChangeKind, ErrorName, FileChange};
 
-use self::{
-    attributes::Attributes,
-    renames::{Contents, Pieces, Side},
-};
+use self::rewrites::Side;
 use crate::{
-    languages, pack,
+    attributes::Attributes,
+    languages, objects,
     source::{text, unavailable},
     work::check,
 };
 
 /// A blob beyond this is taken for binary without being read.
 const MAX_BLOB: u64 = 64 * 1024 * 1024;
-/// Pieces of contents that are kept while renames are looked for.
-const MAX_PIECES: usize = 20_000_000;
 
 /// One path that differs between the trees.
 struct Pair {
@@ -45,8 +40,10 @@ pub(crate) fn between(
     stop: &AtomicBool,
 ) -> Result<Vec<FileChange>, AgentError> {
     let pairs = differing(repository, base, head, stop)?;
-    let mut reader = Reader { repository, attributes, stop, kept: 0, pieces: HashMap::new() };
-    let pairs = with_renames(pairs, &mut reader)?;
+    let pairs = with_renames(pairs, |deleted, added| {
+        rewrites::detect(repository, head, deleted, added, stop)
+    })?;
+    let mut reader = Reader { repository, attributes };
     let mut files = Vec::with_capacity(pairs.len());
     for pair in &pairs {
         check(stop)?;
@@ -116,7 +113,10 @@ fn path_of(pair: &Pair) -> &BStr {
 }
 
 /// Joins a deleted and an added file into one pair where the second was the first.
-fn with_renames(pairs: Vec<Pair>, reader: &mut Reader<'_, '_>) -> Result<Vec<Pair>, AgentError> {
+fn with_renames(
+    pairs: Vec<Pair>,
+    detect: impl FnOnce(&[Side], &[Side]) -> Result<Vec<Option<usize>>, AgentError>,
+) -> Result<Vec<Pair>, AgentError> {
     let (mut deleted, mut added, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for pair in pairs {
         match pair {
@@ -125,7 +125,7 @@ fn with_renames(pairs: Vec<Pair>, reader: &mut Reader<'_, '_>) -> Result<Vec<Pai
             both => rest.push(both),
         }
     }
-    let source_of = renames::detect(&deleted, &added, reader)?;
+    let source_of = detect(&deleted, &added)?;
     let mut deleted: Vec<Option<Side>> = deleted.into_iter().map(Some).collect();
     for (new, source) in added.into_iter().zip(source_of) {
         let old = source.and_then(|index| deleted.get_mut(index)).and_then(Option::take);
@@ -139,9 +139,6 @@ fn with_renames(pairs: Vec<Pair>, reader: &mut Reader<'_, '_>) -> Result<Vec<Pai
 struct Reader<'a, 'repo> {
     repository: &'a Repository,
     attributes: &'a mut Attributes<'repo>,
-    stop: &'a AtomicBool,
-    kept: usize,
-    pieces: HashMap<(ObjectId, bool), Rc<Pieces>>,
 }
 
 /// One side's content.
@@ -151,6 +148,12 @@ struct Content {
 }
 
 impl Reader<'_, '_> {
+    fn size(&self, side: &Side) -> Result<u64, AgentError> {
+        self.repository.find_header(side.id).map(|header| header.size()).map_err(|e| {
+            unavailable(format!("the repository lacks the content of {}: {}", side.path, text(&e)))
+        })
+    }
+
     fn read(&mut self, side: &Side) -> Result<Content, AgentError> {
         let declared = self.attributes.is_binary(side.path.as_bstr());
         if side.mode == Mode::Commit {
@@ -161,7 +164,7 @@ impl Reader<'_, '_> {
         if self.size(side)? > MAX_BLOB {
             return Ok(Content { bytes: Vec::new(), binary: true });
         }
-        let bytes = pack::blob(self.repository, &side.path, side.id)?;
+        let bytes = objects::blob(self.repository, &side.path, side.id)?;
         let binary = declared.unwrap_or_else(|| lines::looks_binary(&bytes));
         Ok(Content { bytes, binary })
     }
@@ -199,38 +202,6 @@ impl Reader<'_, '_> {
             binary,
             added_lines: found.ranges,
         }))
-    }
-}
-
-impl Contents for Reader<'_, '_> {
-    fn size(&mut self, side: &Side) -> Result<u64, AgentError> {
-        self.repository.find_header(side.id).map(|header| header.size()).map_err(|e| {
-            unavailable(format!("the repository lacks the content of {}: {}", side.path, text(&e)))
-        })
-    }
-
-    fn pieces(&mut self, side: &Side) -> Result<Rc<Pieces>, AgentError> {
-        check(self.stop)?;
-        let declared = self.attributes.is_binary(side.path.as_bstr());
-        if let Some(known) = declared.and_then(|binary| self.pieces.get(&(side.id, !binary))) {
-            return Ok(Rc::clone(known));
-        }
-        if declared.is_none() {
-            for is_text in [true, false] {
-                if let Some(known) = self.pieces.get(&(side.id, is_text)) {
-                    return Ok(Rc::clone(known));
-                }
-            }
-        }
-        let content = self.read(side)?;
-        let pieces = Rc::new(renames::pieces(&content.bytes, !content.binary));
-        if self.kept > MAX_PIECES {
-            self.pieces.clear();
-            self.kept = 0;
-        }
-        self.kept += pieces.len();
-        self.pieces.insert((side.id, !content.binary), Rc::clone(&pieces));
-        Ok(pieces)
     }
 }
 
