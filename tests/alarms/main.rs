@@ -18,8 +18,8 @@ use jiff::Timestamp;
 use local_template::{Context, Stack, Target, Watching};
 use pact_agent::metrics::MetricEvent;
 use pact_contract::{
-    IntentEnvelope, RunId, RunStatus, StageStatus, actions::Notify, run::DeploymentStatus,
-    settings::ENVIRONMENTS,
+    IntentEnvelope, RepositoryName, RunId, RunStatus, StageStatus, actions::Notify,
+    run::DeploymentStatus, settings::ENVIRONMENTS,
 };
 use serde_json::{Value, json};
 
@@ -77,7 +77,10 @@ struct Metric {
 fn emitted(stack: &Stack) -> BTreeMap<Metric, String> {
     let reconciler = stack.functions.iter().find(|f| f.logical_id == "ReconcilerFunction");
     let namespace = &reconciler.expect("the reconciler").environment["PACT_METRICS_NAMESPACE"];
-    let (run_id, repository) = ("shop-1".parse::<RunId>().expect("an id"), "acme/shop".to_owned());
+    let (run_id, repository) = (
+        "shop-1".parse::<RunId>().expect("an id"),
+        "acme/shop".parse::<RepositoryName>().expect("a name"),
+    );
     let duration = Duration::from_secs(1);
     let mut events =
         vec![MetricEvent::RunStarted { run_id: run_id.clone(), repository: repository.clone() }];
@@ -90,7 +93,7 @@ fn emitted(stack: &Stack) -> BTreeMap<Metric, String> {
             events.push(MetricEvent::Deployment {
                 run_id: run_id.clone(),
                 repository: repository.clone(),
-                environment,
+                environment: environment.clone(),
                 status: Some(status),
                 duration: Some(duration),
                 rollback: (status == DeploymentStatus::RolledBack).then_some(duration),

@@ -34,7 +34,7 @@ pub(crate) const REPOSITORY: &str = "acme/shop";
 
 pub(crate) fn repository() -> Repository {
     Repository {
-        name: REPOSITORY.into(),
+        name: REPOSITORY.parse().expect("a name"),
         url: "https://git.example/acme/shop.git".into(),
         default_branch: "main".into(),
     }
@@ -74,7 +74,7 @@ pub(crate) fn analyzed(variant: &Variant) -> AnalyzeChangesOutput {
     let environments: BTreeMap<_, _> = names
         .iter()
         .filter(|(there, _)| *there)
-        .map(|(_, name)| ((*name).to_owned(), environment(variant)))
+        .map(|(_, name)| (name.parse().expect("a name"), environment(variant)))
         .collect();
     AnalyzeChangesOutput {
         source: SourceRef { key: "source.tar.gz".into(), commit: "0123".into() },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use local_step_functions::{TaskFailure, TaskRequest};
 use pact_contract::{
-    Deployment, IntentEnvelope, StageStatus, Verdict,
+    Deployment, EnvironmentName, IntentEnvelope, StageStatus, Verdict,
     actions::{EvaluateGate, Notify},
     run::{Checks, DeploymentStatus, Outcome},
 };
@@ -264,12 +264,12 @@ impl World {
                 let asked = parameters.get("release").and_then(Value::as_str);
                 let current = place.current.clone().unwrap_or_default();
                 if asked.is_none() && place.current.is_none() && verdict.is_none() {
-                    let none = Deployment::new(&environment, "", DeploymentStatus::Failed);
+                    let none = Deployment::new(&named(&environment), "", DeploymentStatus::Failed);
                     let none = answers::deployment(none, None);
                     let text = "nothing is deployed".to_owned();
                     return Ok(answers::respond(intent, StageStatus::Skipped, text, none));
                 }
-                let of = Deployment::new(&environment, asked.unwrap_or(&current), live);
+                let of = Deployment::new(&named(&environment), asked.unwrap_or(&current), live);
                 answers::deployment(of, place.previous.as_deref())
             }
             "notify.slack_team" | "notify.email_stakeholders" | "notify.update_jira" => {
@@ -302,12 +302,15 @@ impl World {
             DeploymentStatus::Failed
         };
         let previous = self.places[environment].previous.clone();
-        answers::deployment(Deployment::new(environment, RELEASE, status), previous.as_deref())
+        answers::deployment(
+            Deployment::new(&named(environment), RELEASE, status),
+            previous.as_deref(),
+        )
     }
 
     fn take_back(&mut self, environment: &str, status: StageStatus, turn: Option<&Turn>) -> Value {
         let answer = |status, previous: Option<&str>| {
-            answers::deployment(Deployment::new(environment, RELEASE, status), previous)
+            answers::deployment(Deployment::new(&named(environment), RELEASE, status), previous)
         };
         if status == StageStatus::Failed || status == StageStatus::Error {
             return answer(DeploymentStatus::RollbackFailed, None);
@@ -384,4 +387,9 @@ impl World {
         }
         Ok(json!({ "SdkHttpMetadata": { "HttpStatusCode": 200 } }))
     }
+}
+
+/// The environment of this name.
+fn named(environment: &str) -> EnvironmentName {
+    environment.parse().expect("a name")
 }

@@ -18,7 +18,7 @@ use pact_agent::{
     ports::{RunQuery, RunReader, StoreError},
     telemetry::{self, SpanFields},
 };
-use pact_contract::{RunId, RunStatus};
+use pact_contract::{RunId, RunStatus, ids::IdError};
 use serde::Deserialize;
 use serde_json::json;
 use tracing::{Instrument as _, Span};
@@ -135,7 +135,10 @@ impl Filters {
             })?),
         };
         Ok(RunQuery {
-            repository: given("repository", &self.repository, MAX_FILTER)?,
+            repository: given("repository", &self.repository, MAX_FILTER)?
+                .map(|text| text.parse())
+                .transpose()
+                .map_err(|error: IdError| Fault::Request(error.to_string()))?,
             branch: given("branch", &self.branch, MAX_FILTER)?,
             status,
             limit: self.limit.unwrap_or(PAGE).clamp(1, MAX_LIMIT),

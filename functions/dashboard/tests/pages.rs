@@ -142,9 +142,14 @@ async fn the_id_that_answers_an_approval_is_nowhere() {
 
 #[tokio::test]
 async fn hostile_texts_stay_texts() {
-    for path in ["/", "/runs/hostile", "/?repository=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"] {
+    for (path, expected) in [
+        ("/", StatusCode::OK),
+        ("/runs/hostile", StatusCode::OK),
+        ("/?branch=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", StatusCode::OK),
+        ("/?repository=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", StatusCode::BAD_REQUEST),
+    ] {
         let (status, page) = get(path).await;
-        assert_eq!(status, StatusCode::OK);
+        assert_eq!(status, expected, "{path}");
         assert!(!page.contains("<script>"), "{path}");
         assert!(!page.contains("<img src=x"), "{path}");
         assert!(!page.contains("href=\"javascript:"), "{path}");

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use pact_agent::{AgentError, Call, Outcome, bundle};
 use pact_contract::{
-    Deployment, Finding, SCHEMA_VERSION, Severity, StageStatus,
+    Deployment, EnvironmentKey, EnvironmentName, Finding, SCHEMA_VERSION, Severity, StageStatus,
     actions::{Deploy, PendingDeployment, ReleaseRecord},
     error::ErrorName,
     run::DeploymentStatus,
@@ -16,7 +16,7 @@ use pact_contract::{
 use crate::{
     DeployAgent, Place,
     build::{self, Build},
-    folder::{Note, Owner, check_release, remove_dir, slug},
+    folder::{Note, check_release, remove_dir, slug},
     held::Held,
     service::{self, NotStarted, Start},
 };
@@ -58,12 +58,11 @@ struct Work<'a> {
 pub(crate) async fn deploy(
     agent: &DeployAgent,
     call: &Call,
-    environment: &'static str,
+    environment: &EnvironmentName,
 ) -> Result<Outcome, AgentError> {
     let wanted: Deploy = call.parameters()?;
     check_release(&wanted.release).map_err(AgentError::invalid)?;
-    let owner =
-        Owner { repository: wanted.repository.name.clone(), environment: environment.to_owned() };
+    let owner = EnvironmentKey::new(&wanted.repository.name, environment);
     let place = match agent.place(&owner, &wanted.settings) {
         Ok(place) => place,
         Err(reason) => {
@@ -77,7 +76,7 @@ pub(crate) async fn deploy(
             return verdict(reason.finding, none);
         }
     };
-    let held = Held::take(&*agent.environments, call, &wanted.repository.name, environment).await?;
+    let held = Held::take(&*agent.environments, call, owner).await?;
     let new = ReleaseRecord {
         release: wanted.release.clone(),
         commit: wanted.source.commit.clone(),
@@ -209,7 +208,7 @@ impl Work<'_> {
             self.unpack().await?;
             let build = Build {
                 folder,
-                environment: &self.place.owner.environment,
+                environment: self.place.owner.environment.as_str(),
                 record: &self.new,
                 target: &self.place.target,
                 cache: self
@@ -217,7 +216,7 @@ impl Work<'_> {
                     .config
                     .cache
                     .as_ref()
-                    .map(|c| c.join(slug(&self.place.owner.repository)).join("deploy")),
+                    .map(|c| c.join(slug(self.place.owner.repository.as_str())).join("deploy")),
             };
             if let Err(reason) = build::run(&build).await? {
                 return Ok(Err(NotDeployed::new(
@@ -298,7 +297,7 @@ impl Work<'_> {
         if let Some(service) = &self.place.target.service {
             let start = Start {
                 folder,
-                environment: &self.place.owner.environment,
+                environment: self.place.owner.environment.as_str(),
                 record: &self.new,
                 service,
                 steps: &self.agent.steps,

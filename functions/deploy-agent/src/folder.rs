@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use pact_contract::{RunId, actions::ReleaseRecord, settings::DirectoryTarget};
+use pact_contract::{EnvironmentKey, RunId, actions::ReleaseRecord, settings::DirectoryTarget};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Longest name of a release.
@@ -28,13 +28,6 @@ const MAX_NOTE: u64 = 256 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Folder {
     path: PathBuf,
-}
-
-/// Whom a folder belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Owner {
-    pub(crate) repository: String,
-    pub(crate) environment: String,
 }
 
 /// What is known of a release whose files are complete.
@@ -103,12 +96,13 @@ impl Folder {
     /// Why the configured path is refused.
     pub(crate) fn locate(
         root: &Path,
-        repository: &str,
-        environment: &str,
+        owner: &EnvironmentKey,
         target: &DirectoryTarget,
     ) -> Result<Self, String> {
         let Some(path) = target.path.as_deref() else {
-            return Ok(Self { path: root.join(slug(repository)).join(environment) });
+            return Ok(Self {
+                path: root.join(slug(owner.repository.as_str())).join(owner.environment.as_str()),
+            });
         };
         let inside = match Path::new(path).strip_prefix(root) {
             Ok(inside) => inside,
@@ -182,9 +176,13 @@ impl Folder {
     ///
     /// # Errors
     /// The outer result: it cannot be read or written. The inner one: whose it is.
-    pub(crate) fn own(&self, root: &Path, owner: &Owner) -> io::Result<Result<(), String>> {
+    pub(crate) fn own(
+        &self,
+        root: &Path,
+        owner: &EnvironmentKey,
+    ) -> io::Result<Result<(), String>> {
         for outer in self.path.ancestors().skip(1).take_while(|p| p.starts_with(root)) {
-            if let Some(other) = read_json::<Owner>(&outer.join("run/.owner.json"))? {
+            if let Some(other) = read_json::<EnvironmentKey>(&outer.join("run/.owner.json"))? {
                 return Ok(Err(format!(
                     "the folder is inside that of {} of {}",
                     other.environment, other.repository
@@ -192,7 +190,7 @@ impl Folder {
             }
         }
         let file = self.run().join(".owner.json");
-        match read_json::<Owner>(&file)? {
+        match read_json::<EnvironmentKey>(&file)? {
             Some(other) if other == *owner => Ok(Ok(())),
             Some(other) => Ok(Err(format!(
                 "the folder belongs to {} of {}",
@@ -413,7 +411,7 @@ mod tests {
 
     fn locate(path: &str) -> Result<Folder, String> {
         let target = DirectoryTarget { path: Some(path.to_owned()), ..DirectoryTarget::default() };
-        Folder::locate(Path::new("/srv/pact"), "acme/web", "staging", &target)
+        Folder::locate(Path::new("/srv/pact"), &"acme/web#staging".parse().unwrap(), &target)
     }
 
     proptest! {
@@ -445,8 +443,9 @@ mod tests {
     #[test]
     fn paths_are_below_the_root() {
         let default = DirectoryTarget::default();
-        let folder = Folder::locate(Path::new("/srv/pact"), "acme/web", "staging", &default)
-            .expect("the default");
+        let folder =
+            Folder::locate(Path::new("/srv/pact"), &"acme/web#staging".parse().unwrap(), &default)
+                .expect("the default");
         let parent = folder.path().parent().and_then(Path::file_name).expect("a name");
         assert!(parent.to_string_lossy().starts_with("acme-web-"), "{}", folder.path().display());
         assert_eq!(locate("shop/blue").expect("valid").path(), Path::new("/srv/pact/shop/blue"));
@@ -461,7 +460,7 @@ mod tests {
     fn a_folder_has_one_owner_and_no_other_inside() {
         let root = tempfile::tempdir().expect("a folder");
         let owner =
-            |environment: &str| Owner { repository: "a/b".into(), environment: environment.into() };
+            |environment: &str| -> EnvironmentKey { format!("a/b#{environment}").parse().unwrap() };
         let folder = Folder::existing(root.path().join("a"));
         folder.create().expect("creates");
         for _ in 0..2 {

@@ -9,7 +9,7 @@ use pact_agent::{
     AgentError, Call,
     ports::{Environments, Lock, StoreError},
 };
-use pact_contract::{RunId, actions::EnvironmentRecord, error::ErrorName};
+use pact_contract::{EnvironmentKey, RunId, actions::EnvironmentRecord, error::ErrorName};
 
 /// How long the environment is the run's when nothing more is heard of it.
 const LEASE: Duration = Duration::from_secs(30 * 60);
@@ -17,8 +17,7 @@ const LEASE: Duration = Duration::from_secs(30 * 60);
 /// An environment with its record, locked.
 pub(crate) struct Held<'a> {
     store: &'a dyn Environments,
-    repository: &'a str,
-    environment: &'a str,
+    key: EnvironmentKey,
     run_id: RunId,
     by_hand: bool,
     fence: u64,
@@ -33,21 +32,19 @@ impl<'a> Held<'a> {
     /// `ERR_ENVIRONMENT_BUSY` with the run that has it, and the store's errors.
     pub(crate) async fn take(
         store: &'a dyn Environments,
-        call: &'a Call,
-        repository: &'a str,
-        environment: &'a str,
+        call: &Call,
+        key: EnvironmentKey,
     ) -> Result<Self, AgentError> {
         let run_id = call.scope();
-        match store.lock(repository, environment, &run_id, LEASE).await? {
+        match store.lock(&key, &run_id, LEASE).await? {
             Lock::Busy { run_id } => Err(AgentError::new(
                 ErrorName::EnvironmentBusy,
-                format!("{environment} of {repository} is held by run {run_id}"),
+                format!("{} of {} is held by run {run_id}", key.environment, key.repository),
             )),
             Lock::Held { fence } => Ok(Self {
-                record: store.load(repository, environment).await?,
+                record: store.load(&key).await?,
                 store,
-                repository,
-                environment,
+                key,
                 run_id,
                 by_hand: call.run_id.is_none(),
                 fence,
@@ -60,7 +57,7 @@ impl<'a> Held<'a> {
     /// # Errors
     /// Those of the store.
     pub(crate) async fn reload(&mut self) -> Result<(), AgentError> {
-        self.record = self.store.load(self.repository, self.environment).await?;
+        self.record = self.store.load(&self.key).await?;
         Ok(())
     }
 
@@ -74,7 +71,7 @@ impl<'a> Held<'a> {
     /// # Errors
     /// `ERR_DEPLOY_FAILED` when another run has, or had it in the meantime.
     pub(crate) async fn renew(&self) -> Result<(), AgentError> {
-        match self.store.lock(self.repository, self.environment, &self.run_id, LEASE).await? {
+        match self.store.lock(&self.key, &self.run_id, LEASE).await? {
             Lock::Held { fence } if fence == self.fence => Ok(()),
             Lock::Held { .. } => Err(self.lost("another run had it")),
             Lock::Busy { run_id } => Err(self.lost(&format!("run {run_id} has it"))),
@@ -86,7 +83,7 @@ impl<'a> Held<'a> {
     /// # Errors
     /// `ERR_DEPLOY_FAILED` when another run has taken the environment, and the store's errors.
     pub(crate) async fn write(&self) -> Result<(), AgentError> {
-        match self.store.store(self.repository, self.environment, &self.record, self.fence).await {
+        match self.store.store(&self.key, &self.record, self.fence).await {
             Err(StoreError::Conflict(reason)) => Err(self.lost(&reason)),
             other => Ok(other?),
         }
@@ -96,8 +93,7 @@ impl<'a> Held<'a> {
     /// free when the lease is over.
     pub(crate) async fn end(&self) {
         if self.by_hand
-            && let Err(error) =
-                self.store.unlock(self.repository, self.environment, &self.run_id).await
+            && let Err(error) = self.store.unlock(&self.key, &self.run_id).await
         {
             tracing::warn!(%error, "cannot give the environment back");
         }
@@ -106,7 +102,7 @@ impl<'a> Held<'a> {
     fn lost(&self, reason: &str) -> AgentError {
         AgentError::new(
             ErrorName::DeployFailed,
-            format!("the run no longer holds {}: {reason}", self.environment),
+            format!("the run no longer holds {}: {reason}", self.key.environment),
         )
     }
 }

@@ -27,13 +27,13 @@ use pact_agent::{
     ports::{Artifacts, Environments},
 };
 use pact_contract::{
-    Capability,
+    Capability, EnvironmentKey, EnvironmentName,
     error::ErrorName,
     settings::{DirectoryTarget, ENVIRONMENTS, Environment, Target},
 };
 
 pub use config::Config;
-use folder::{Folder, Owner};
+use folder::Folder;
 use steps::Steps;
 
 /// What the agent can do.
@@ -67,13 +67,13 @@ impl DeployAgent {
     ///
     /// # Errors
     /// Why the settings are refused.
-    fn place(&self, owner: &Owner, settings: &Environment) -> Result<Place, String> {
+    fn place(&self, owner: &EnvironmentKey, settings: &Environment) -> Result<Place, String> {
         let root = self.config.root.as_deref().ok_or(
             "this installation has no folder for releases: set PACT_DEPLOY_ROOT of the deploy agent",
         )?;
         let Target::Directory(target) = &settings.target;
         check_target(target)?;
-        let folder = Folder::locate(root, &owner.repository, &owner.environment, target)?;
+        let folder = Folder::locate(root, owner, target)?;
         Ok(Place { root: root.to_owned(), folder, target: target.clone(), owner: owner.clone() })
     }
 
@@ -99,7 +99,7 @@ struct Place {
     root: std::path::PathBuf,
     folder: Folder,
     target: DirectoryTarget,
-    owner: Owner,
+    owner: EnvironmentKey,
 }
 
 impl Place {
@@ -128,14 +128,12 @@ fn check_target(target: &DirectoryTarget) -> Result<(), String> {
     Ok(())
 }
 
-fn check_environment(name: &str) -> Result<(), AgentError> {
-    if ENVIRONMENTS.contains(&name) {
+fn check_environment(name: &EnvironmentName) -> Result<(), AgentError> {
+    if ENVIRONMENTS.contains(name) {
         return Ok(());
     }
-    Err(AgentError::invalid(format!(
-        "environment is {name:?}, not one of {}",
-        ENVIRONMENTS.join(", ")
-    )))
+    let known: Vec<_> = ENVIRONMENTS.iter().map(EnvironmentName::as_str).collect();
+    Err(AgentError::invalid(format!("environment is {name}, not one of {}", known.join(", "))))
 }
 
 #[async_trait]
@@ -150,8 +148,10 @@ impl Agent for DeployAgent {
 
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
         match call.action.as_str() {
-            "deploy.to_staging" => deploy::deploy(self, call, "staging").await,
-            "deploy.to_production" => deploy::deploy(self, call, "production").await,
+            "deploy.to_staging" => deploy::deploy(self, call, &EnvironmentName::STAGING).await,
+            "deploy.to_production" => {
+                deploy::deploy(self, call, &EnvironmentName::PRODUCTION).await
+            }
             "deploy.rollback" => rollback::rollback(self, call).await,
             "deploy.check_status" => status::check(self, call).await,
             other => Err(AgentError::new(

@@ -61,7 +61,7 @@ impl DeployAgent {
             (Some(service), None) => {
                 let start = Start {
                     folder: &home.folder,
-                    environment: &home.owner.environment,
+                    environment: home.owner.environment.as_str(),
                     record: old,
                     service,
                     steps: &self.steps,

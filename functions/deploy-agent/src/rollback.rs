@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
-    Deployment, Finding, Severity, StageStatus,
+    Deployment, EnvironmentKey, Finding, Severity, StageStatus,
     actions::{EnvironmentRecord, PendingDeployment, Rollback},
     error::ErrorName,
     run::DeploymentStatus,
@@ -16,7 +16,7 @@ use pact_contract::{
 
 use crate::{
     DeployAgent, Place,
-    folder::{Owner, TakenBack, check_release},
+    folder::{TakenBack, check_release},
     held::Held,
 };
 
@@ -45,9 +45,9 @@ pub(crate) async fn rollback(agent: &DeployAgent, call: &Call) -> Result<Outcome
 
 async fn work(agent: &DeployAgent, call: &Call, wanted: &Rollback) -> Result<Outcome, AgentError> {
     let Rollback { repository, environment, release, settings } = wanted;
-    let owner = Owner { repository: repository.name.clone(), environment: environment.clone() };
+    let owner = EnvironmentKey::new(&repository.name, environment);
     let store = &*agent.environments;
-    let record = store.load(&repository.name, environment).await?;
+    let record = store.load(&owner).await?;
     if !is_in_effect(&record, release) && !is_pending(&record, release) {
         let place = agent.place(&owner, settings).ok();
         return nothing_to_do(call, wanted, &record, place.as_ref());
@@ -55,7 +55,7 @@ async fn work(agent: &DeployAgent, call: &Call, wanted: &Rollback) -> Result<Out
 
     let until = tokio::time::Instant::now() + PATIENCE.min(call.time_left());
     let mut held = loop {
-        match Held::take(store, call, &repository.name, environment).await {
+        match Held::take(store, call, owner.clone()).await {
             Err(error)
                 if error.name == ErrorName::EnvironmentBusy
                     && tokio::time::Instant::now() < until =>
@@ -74,7 +74,7 @@ async fn take_back(
     agent: &DeployAgent,
     call: &Call,
     wanted: &Rollback,
-    owner: &Owner,
+    owner: &EnvironmentKey,
     held: &mut Held<'_>,
 ) -> Result<Outcome, AgentError> {
     let release = &wanted.release;

@@ -2,16 +2,18 @@
 
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
-    Deployment, Finding, Severity, StageStatus, actions::CheckStatus, run::DeploymentStatus,
+    Deployment, EnvironmentKey, Finding, Severity, StageStatus, actions::CheckStatus,
+    run::DeploymentStatus,
 };
 
-use crate::{DeployAgent, folder::Owner, service};
+use crate::{DeployAgent, service};
 
 pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, AgentError> {
     let wanted: CheckStatus = call.parameters()?;
     crate::check_environment(&wanted.environment)?;
-    let environment = wanted.environment.as_str();
-    let record = agent.environments.load(&wanted.repository.name, environment).await?;
+    let environment = &wanted.environment;
+    let owner = EnvironmentKey::new(&wanted.repository.name, environment);
+    let record = agent.environments.load(&owner).await?;
     let name = wanted.release.as_deref();
     let is = |status, release: &str| {
         let mut deployment = Deployment::new(environment, release, status);
@@ -56,8 +58,6 @@ pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, A
             .with_findings(vec![problem("release-not-current", message)]));
     };
 
-    let owner =
-        Owner { repository: wanted.repository.name.clone(), environment: environment.to_owned() };
     let release = &current.release;
     let mut problems = Vec::new();
     // With the settings that it was deployed with: those of now may belong to another commit.

@@ -22,7 +22,7 @@ use pact_contract::{
 use serde_json::Value;
 
 use self::world::{
-    REPOSITORY, World, environment, files, get, repository, service, site, site_with, words,
+    World, environment, files, get, key, repository, service, site, site_with, words,
 };
 use crate::{
     Config, DeployAgent, folder,
@@ -299,11 +299,7 @@ async fn old_releases_are_removed_but_never_the_one_before() {
 async fn an_environment_of_another_run_is_busy() {
     let world = World::new();
     let lease = Duration::from_secs(60);
-    world
-        .memory
-        .lock(REPOSITORY, "staging", &"run-other".parse().unwrap(), lease)
-        .await
-        .expect("locks");
+    world.memory.lock(&key(), &"run-other".parse().unwrap(), lease).await.expect("locks");
     let error = world.deploy("r1", &files(2)).await.expect_err("is busy");
     assert_eq!(error.name, ErrorName::EnvironmentBusy);
     assert!(error.message.contains("run-other"), "{}", error.message);
@@ -312,12 +308,11 @@ async fn an_environment_of_another_run_is_busy() {
     let steps = Steps::interrupted_after(1);
     world.deploy_with(steps, "run-r1", "r1", &files(2)).await.expect_err("is interrupted");
     world.end("run-r1").await;
-    let fence =
-        match world.memory.lock(REPOSITORY, "staging", &"run-2".parse().unwrap(), lease).await {
-            Ok(Lock::Held { fence }) => fence,
-            other => panic!("{other:?}"),
-        };
-    let stale = world.memory.store(REPOSITORY, "staging", &world.record().await, fence - 1).await;
+    let fence = match world.memory.lock(&key(), &"run-2".parse().unwrap(), lease).await {
+        Ok(Lock::Held { fence }) => fence,
+        other => panic!("{other:?}"),
+    };
+    let stale = world.memory.store(&key(), &world.record().await, fence - 1).await;
     assert!(stale.is_err());
 }
 

@@ -107,7 +107,7 @@ async fn start(ports: &Ports, push: &Push, caller: &Caller<'_>, number: u32) -> 
     }
     record(ports, push, &run_id, duplicate).await?;
     tracing::info!(
-        repository = push.repository.name,
+        repository = push.repository.name.as_str(),
         branch = push.branch,
         commit = push.commit,
         duplicate,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use pact_contract::{
-    RunId, RunRecord, RunStatus,
+    EnvironmentKey, RunId, RunRecord, RunStatus,
     log::{LogKind, NewEntry},
     run::Outcome,
     settings::ENVIRONMENTS,
@@ -34,7 +34,8 @@ pub(crate) async fn cancel(
     refuse_final(&run)?;
     let repository = &run.request.repository.name;
     for environment in ENVIRONMENTS {
-        let record = ports.environments.load(repository, environment).await?;
+        let key = EnvironmentKey::new(repository, environment);
+        let record = ports.environments.load(&key).await?;
         if record.pending.is_some_and(|pending| pending.release.run_id == *run_id) {
             return Err(ApiError::conflict(
                 "deploying",
@@ -111,10 +112,8 @@ pub(crate) async fn unlock(
     run: &RunRecord,
 ) -> Result<(), pact_agent::ports::StoreError> {
     for environment in ENVIRONMENTS {
-        ports
-            .environments
-            .unlock(&run.request.repository.name, environment, &run.request.run_id)
-            .await?;
+        let key = EnvironmentKey::new(&run.request.repository.name, environment);
+        ports.environments.unlock(&key, &run.request.run_id).await?;
     }
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! Reading a JSON body field by field, so that a refusal names the field.
 
+use std::str::FromStr;
+
+use pact_contract::ids::IdError;
 use serde_json::{Map, Value};
 
 use crate::error::{Answer, ApiError};
@@ -88,6 +91,13 @@ impl<'a> Fields<'a> {
             Some("") => Err(self.wrong(field, "empty")),
             Some(text) => Ok(text),
         }
+    }
+
+    /// An identifier.
+    pub(crate) fn identifier<T: FromStr<Err = IdError>>(&self, field: &str) -> Answer<T> {
+        let text = self.optional_text(field, usize::MAX)?;
+        let text = text.ok_or_else(|| self.wrong(field, "missing"))?;
+        text.parse().map_err(|error: IdError| self.wrong(field, error.to_string()))
     }
 
     /// A truth value that may be absent.

@@ -1,6 +1,6 @@
 //! GitHub's webhooks: what an event asks for.
 
-use pact_contract::{Repository, run::Trigger};
+use pact_contract::{Repository, RepositoryName, run::Trigger};
 
 use crate::{
     config::Sources,
@@ -68,8 +68,7 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
     }
 
     let repository = fields.object("repository")?;
-    let name = repository.text("full_name", validate::MAX_REPOSITORY)?;
-    validate::repository(name).map_err(|reason| repository.wrong("full_name", reason))?;
+    let name = repository.identifier::<RepositoryName>("full_name")?;
     let url = repository.text("clone_url", validate::MAX_URL)?;
     let url =
         validate::source(url, allowed).map_err(|reason| repository.wrong("clone_url", reason))?;
@@ -91,11 +90,7 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
         None => None,
     };
     Ok(Event::Push(Box::new(Push {
-        repository: Repository {
-            name: name.to_owned(),
-            url,
-            default_branch: default_branch.to_owned(),
-        },
+        repository: Repository { name, url, default_branch: default_branch.to_owned() },
         branch: branch.to_owned(),
         commit,
         base: before,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pact_agent::{metrics::MetricEvent, ports::Claim};
 use pact_contract::{
-    RunRecord,
+    EnvironmentName, RunRecord,
     log::{LogEntry, LogKind},
     run::{Deployment, DeploymentStatus},
     settings::ENVIRONMENTS,
@@ -78,7 +78,7 @@ fn end_events(run: &RunRecord, log: &[LogEntry], now: Timestamp) -> Vec<MetricEv
         events.push(MetricEvent::Deployment {
             run_id: run_id.clone(),
             repository: repository.clone(),
-            environment,
+            environment: environment.clone(),
             status,
             duration: times.began.map(|began| between(began, settled)),
             rollback: times
@@ -109,7 +109,7 @@ struct Times {
 }
 
 impl Times {
-    fn of(environment: &str, log: &[LogEntry]) -> Self {
+    fn of(environment: &EnvironmentName, log: &[LogEntry]) -> Self {
         let deploy = format!("deploy.to_{environment}");
         let mut times = Self::default();
         for entry in log {
@@ -142,15 +142,15 @@ impl Times {
 }
 
 /// Whether an intent is about what stands in the environment.
-fn asks_about(intent: &LogEntry, environment: &str) -> bool {
+fn asks_about(intent: &LogEntry, environment: &EnvironmentName) -> bool {
     let about = ["deploy.check_status", "monitor.check_health", "deploy.rollback"];
     about.contains(&intent.action.as_str())
         && intent.body.pointer("/parameters/environment").and_then(Value::as_str)
-            == Some(environment)
+            == Some(environment.as_str())
 }
 
 /// Whether an answer is one to such an intent: that of the same state.
-fn answers(log: &[LogEntry], answer: &LogEntry, environment: &str) -> bool {
+fn answers(log: &[LogEntry], answer: &LogEntry, environment: &EnvironmentName) -> bool {
     let state =
         |entry: &LogEntry| entry.body.get("state").and_then(Value::as_str).map(str::to_owned);
     let own = state(answer);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use pact_contract::{
-    Repository, RunId, SCHEMA_VERSION,
+    EnvironmentName, Repository, RunId, SCHEMA_VERSION,
     run::{RunRequest, Trigger},
 };
 
@@ -16,7 +16,7 @@ pub(crate) struct Push {
     pub(crate) message: Option<String>,
     pub(crate) author: Option<String>,
     pub(crate) template: Option<String>,
-    pub(crate) environment: Option<String>,
+    pub(crate) environment: Option<EnvironmentName>,
     pub(crate) trigger: Trigger,
 }
 

@@ -7,7 +7,7 @@ use pact_agent::{
     telemetry::{self, SpanFields},
 };
 use pact_contract::{
-    RunId, RunRecord, RunStatus,
+    EnvironmentKey, RunId, RunRecord, RunStatus,
     log::{LogKind, NewEntry},
     run::{Fault, Outcome},
     settings::ENVIRONMENTS,
@@ -112,7 +112,8 @@ async fn end(
         reason = format!("{reason}: {}", truncated(cause, 300));
     }
     for environment in ENVIRONMENTS {
-        let record = ports.environments.load(&run.request.repository.name, environment).await?;
+        let key = EnvironmentKey::new(&run.request.repository.name, environment);
+        let record = ports.environments.load(&key).await?;
         if record.pending.is_some_and(|pending| pending.release.run_id == *run_id) {
             reason = format!("{reason}; the deployment to {environment} was left half done");
         }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use pact_contract::{
-    Repository,
+    EnvironmentName, Repository,
     run::Trigger,
     settings::{ENVIRONMENTS, Template},
 };
@@ -68,13 +68,16 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
         let known: Vec<_> = Template::ALL.iter().map(|(_, name)| *name).collect();
         return Err(fields.wrong("template", format!("unknown; known are {}", known.join(", "))));
     }
-    let environment = fields.optional_text("environment", 64)?;
-    if let Some(name) = environment
-        && !ENVIRONMENTS.contains(&name)
-    {
-        let known = ENVIRONMENTS.join(", ");
-        return Err(fields.wrong("environment", format!("unknown; known are {known}")));
-    }
+    let environment = match fields.optional_text("environment", 64)? {
+        Some(name) => {
+            let known = ENVIRONMENTS.iter().find(|known| **known == name).ok_or_else(|| {
+                let known: Vec<_> = ENVIRONMENTS.iter().map(EnvironmentName::as_str).collect();
+                fields.wrong("environment", format!("unknown; known are {}", known.join(", ")))
+            })?;
+            Some(known.clone())
+        }
+        None => None,
+    };
     let author = fields.optional_text("author", MAX_TEXT)?.and_then(|text| line(text, MAX_PERSON));
     let message = fields.optional_text("message", MAX_TEXT)?;
     Ok(Start {
@@ -87,7 +90,7 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
             trigger: Trigger { kind: "api".to_owned(), actor: author.clone(), delivery: None },
             author,
             template: template.map(str::to_owned),
-            environment: environment.map(str::to_owned),
+            environment,
         },
         rerun: fields.optional_flag("rerun")?.unwrap_or(false),
     })
@@ -96,15 +99,14 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
 fn repository(fields: &Fields<'_>, allowed: &Sources) -> Answer<Repository> {
     let repository = fields.object("repository")?;
     repository.only(&["name", "url", "default_branch"])?;
-    let name = repository.text("name", validate::MAX_REPOSITORY)?;
-    validate::repository(name).map_err(|reason| repository.wrong("name", reason))?;
+    let name = repository.identifier("name")?;
     let url = validate::source(repository.text("url", validate::MAX_URL)?, allowed)
         .map_err(|reason| repository.wrong("url", reason))?;
     let default_branch =
         repository.optional_text("default_branch", validate::MAX_BRANCH)?.unwrap_or(DEFAULT_BRANCH);
     validate::branch(default_branch)
         .map_err(|reason| repository.wrong("default_branch", reason))?;
-    Ok(Repository { name: name.to_owned(), url, default_branch: default_branch.to_owned() })
+    Ok(Repository { name, url, default_branch: default_branch.to_owned() })
 }
 
 /// Reads the body of `POST /v1/callbacks/{token}`.

@@ -21,7 +21,7 @@ use pact_agent::{
     testing::Memory,
 };
 use pact_contract::{
-    RunId, RunRecord, RunStatus, StageRecord,
+    EnvironmentKey, RunId, RunRecord, RunStatus, StageRecord,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
     run::{Outcome, RunRequest},
@@ -294,40 +294,29 @@ impl TransactionLog for World {
 impl Environments for World {
     async fn lock(
         &self,
-        repository: &str,
-        environment: &str,
+        environment: &EnvironmentKey,
         run_id: &RunId,
         lease: Duration,
     ) -> Result<Lock, StoreError> {
         self.call().await?;
-        self.memory.lock(repository, environment, run_id, lease).await
+        self.memory.lock(environment, run_id, lease).await
     }
-    async fn unlock(
-        &self,
-        repository: &str,
-        environment: &str,
-        run_id: &RunId,
-    ) -> Result<(), StoreError> {
+    async fn unlock(&self, environment: &EnvironmentKey, run_id: &RunId) -> Result<(), StoreError> {
         self.call().await?;
-        self.memory.unlock(repository, environment, run_id).await
+        self.memory.unlock(environment, run_id).await
     }
-    async fn load(
-        &self,
-        repository: &str,
-        environment: &str,
-    ) -> Result<EnvironmentRecord, StoreError> {
+    async fn load(&self, environment: &EnvironmentKey) -> Result<EnvironmentRecord, StoreError> {
         self.call().await?;
-        self.memory.load(repository, environment).await
+        self.memory.load(environment).await
     }
     async fn store(
         &self,
-        repository: &str,
-        environment: &str,
+        environment: &EnvironmentKey,
         record: &EnvironmentRecord,
         fence: u64,
     ) -> Result<(), StoreError> {
         self.call().await?;
-        self.memory.store(repository, environment, record, fence).await
+        self.memory.store(environment, record, fence).await
     }
 }
 

@@ -4,8 +4,6 @@ use url::Url;
 
 use crate::config::Sources;
 
-/// Longest name of a repository.
-pub(crate) const MAX_REPOSITORY: usize = 200;
 /// Longest name of a branch.
 pub(crate) const MAX_BRANCH: usize = 244;
 /// Longest address of a repository.
@@ -45,23 +43,6 @@ pub(crate) fn branch(text: &str) -> Result<(), String> {
     if well_formed { Ok(()) } else { Err("not a branch name that git accepts".to_owned()) }
 }
 
-/// The name of a repository, for example `acme/web-shop`.
-pub(crate) fn repository(text: &str) -> Result<(), String> {
-    if text.len() > MAX_REPOSITORY {
-        return Err(format!("a repository name has at most {MAX_REPOSITORY} bytes"));
-    }
-    let part = |part: &str| {
-        !matches!(part, "" | "." | "..")
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    };
-    if text.split('/').all(part) {
-        Ok(())
-    } else {
-        Err("a repository name has letters, digits, '-', '_', '.', and '/' between parts"
-            .to_owned())
-    }
-}
-
 /// An address to fetch from, in its normal form: what is checked is what is used.
 pub(crate) fn source(text: &str, allowed: &Sources) -> Result<String, String> {
     let url = Url::parse(text).map_err(|error| format!("not an address: {error}"))?;
@@ -93,16 +74,6 @@ mod tests {
             "a:b", "a?", "a*", "a[", "a\\b", "a@{1}", "@", "-a", "a\u{7f}", "a\nb", &long,
         ] {
             assert!(branch(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn repositories_have_plain_parts() {
-        for good in ["web", "acme/web-shop", "group/sub.group/x_1"] {
-            assert_eq!(repository(good), Ok(()), "{good}");
-        }
-        for bad in ["", "/", "a/", "../a", "a/..", "a b", "a#b", "a%2fb", "ä", &"x".repeat(201)] {
-            assert!(repository(bad).is_err(), "{bad:?}");
         }
     }
 
@@ -147,7 +118,7 @@ mod tests {
         fn nothing_panics(text in any::<String>()) {
             // Whatever the answer is, there is one.
             let answers = (
-                commit(&text).is_ok(), branch(&text).is_ok(), repository(&text).is_ok(),
+                commit(&text).is_ok(), branch(&text).is_ok(),
                 source(&text, &Sources::default()).is_ok(),
             );
             prop_assert!(!answers.1 || !text.contains(".."));

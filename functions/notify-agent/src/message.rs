@@ -37,7 +37,7 @@ impl Message {
         let commit: String =
             run.commit.chars().filter(char::is_ascii_alphanumeric).take(10).collect();
         let mut facts = vec![
-            ("Repository", line(&run.repository.name, 100)),
+            ("Repository", line(run.repository.name.as_str(), 100)),
             ("Branch", line(&run.branch, 100)),
             (
                 "Commit",
@@ -107,7 +107,7 @@ impl Message {
             title: format!(
                 "{}: {} {commit}",
                 headline(outcome.status),
-                line(&run.repository.name, 80)
+                line(run.repository.name.as_str(), 80)
             ),
             reason: line(&outcome.reason, 500),
             facts,

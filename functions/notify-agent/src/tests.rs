@@ -10,8 +10,8 @@ use pact_agent::{
     testing::Memory,
 };
 use pact_contract::{
-    Decision, Deployment, IntentEnvelope, Repository, ResponseEnvelope, RunId, RunRequest,
-    RunStatus, StageStatus, Verdict,
+    Decision, Deployment, EnvironmentName, IntentEnvelope, Repository, ResponseEnvelope, RunId,
+    RunRequest, RunStatus, StageStatus, Verdict,
     actions::Notify,
     envelope::Context,
     run::{
@@ -53,7 +53,7 @@ fn succeeded() -> Notify {
             schema: 1,
             run_id: RunId::parse("web-0123456789-abcdef01").expect("an id"),
             repository: Repository {
-                name: "acme/web".to_owned(),
+                name: "acme/web".parse().expect("a name"),
                 url: "https://git.example/acme/web".to_owned(),
                 default_branch: "main".to_owned(),
             },
@@ -75,7 +75,7 @@ fn succeeded() -> Notify {
             template: Some("default".to_owned()),
             decision: None,
             deployments: vec![Deployment {
-                environment: "production".to_owned(),
+                environment: EnvironmentName::PRODUCTION,
                 release: "r2".to_owned(),
                 previous: Some("r1".to_owned()),
                 status: DeploymentStatus::Live,
@@ -541,7 +541,7 @@ async fn an_issue_gets_one_comment_and_one_transition() {
 #[tokio::test]
 async fn only_a_release_to_production_moves_an_issue() {
     let mut staging = succeeded();
-    staging.outcome.deployments[0].environment = "staging".to_owned();
+    staging.outcome.deployments[0].environment = EnvironmentName::STAGING;
     let mut taken_back = succeeded();
     taken_back.outcome.deployments[0].status = DeploymentStatus::RolledBack;
     for notify in [rejected(), staging, taken_back] {

@@ -1,7 +1,7 @@
 //! How far a release may go, and why not further.
 
 use pact_contract::{
-    RunRequest,
+    EnvironmentName, RunRequest,
     actions::PlanTarget,
     settings::{ENVIRONMENTS, Settings},
 };
@@ -24,9 +24,13 @@ pub(crate) fn reach(
 ) -> Result<Reach, String> {
     let configured = |name: &str| settings.environments.contains_key(name);
     if let Some(wanted) = &run.environment
-        && !(ENVIRONMENTS.contains(&wanted.as_str()) && configured(wanted))
+        && !(ENVIRONMENTS.contains(wanted) && configured(wanted.as_str()))
     {
-        let known: Vec<_> = ENVIRONMENTS.iter().filter(|name| configured(name)).copied().collect();
+        let known: Vec<_> = ENVIRONMENTS
+            .iter()
+            .map(EnvironmentName::as_str)
+            .filter(|name| configured(name))
+            .collect();
         return Err(if known.is_empty() {
             format!("environment {wanted:?} was asked for, but pact.toml configures none")
         } else {
@@ -37,7 +41,7 @@ pub(crate) fn reach(
         });
     }
     let end = |target, reason: String| Ok(Reach { target, reason });
-    if !ENVIRONMENTS.iter().any(|name| configured(name)) {
+    if !ENVIRONMENTS.iter().any(|name| configured(name.as_str())) {
         let also = if documentation_only { "only documentation changed, and " } else { "" };
         return end(
             PlanTarget::Nothing,
@@ -66,7 +70,7 @@ pub(crate) fn reach(
                 shown(&run.branch)
             ),
         )
-    } else if run.environment.as_deref() == Some("staging") {
+    } else if run.environment == Some(EnvironmentName::STAGING) {
         (PlanTarget::Staging, "the trigger asked for staging only".to_owned())
     } else if configured("production") {
         let branch = shown(&run.repository.default_branch);

@@ -3,8 +3,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use pact_agent::{adapter, ports::Artifacts, testing::Memory};
 use pact_contract::{
-    ChangeKind, ChangeSet, Decision, FileChange, Finding, Repository, RunId, RunRequest, Severity,
-    StageStatus, Verdict,
+    ChangeKind, ChangeSet, Decision, EnvironmentName, FileChange, Finding, Repository, RunId,
+    RunRequest, Severity, StageStatus, Verdict,
     actions::{DetectAnomaliesOutput, JudgeRelease, Metrics, Plan, PlanTarget, ReleaseVerdict},
     run::{CheckResult, Checks, RuleOutcome, Trigger},
     settings::{
@@ -36,7 +36,7 @@ fn run() -> RunRequest {
         schema: 1,
         run_id: RunId::parse("shop-1").expect("a run id"),
         repository: Repository {
-            name: "acme/shop".to_owned(),
+            name: "acme/shop".parse().expect("a name"),
             url: "https://example.org/acme/shop".to_owned(),
             default_branch: "main".to_owned(),
         },
@@ -64,7 +64,8 @@ fn environment() -> Environment {
 }
 
 fn settings(environments: &[&str]) -> Settings {
-    let environments = environments.iter().map(|name| ((*name).to_owned(), environment()));
+    let environments =
+        environments.iter().map(|name| (name.parse().expect("a name"), environment()));
     Settings { environments: environments.collect(), ..Settings::default() }
 }
 
@@ -104,7 +105,7 @@ fn where_a_release_may_go_is_decided_case_by_case() {
         run.reference = "refs/tags/main".to_owned();
     };
     let request: Change = |run| run.trigger.kind = "pull_request".to_owned();
-    let to_staging: Change = |run| run.environment = Some("staging".to_owned());
+    let to_staging: Change = |run| run.environment = Some(EnvironmentName::STAGING);
     let hotfix: Change = |run| run.template = Some("hotfix".to_owned());
     let table: &[(Change, &[&str], PlanTarget, bool, &str)] = &[
         (same, &[], Nothing, false, "no environment is configured in pact.toml: verified only"),
@@ -139,7 +140,7 @@ fn what_there_is_not_cannot_be_asked_for() {
     ] {
         let mut run = run();
         run.template = template.map(str::to_owned);
-        run.environment = environment.map(str::to_owned);
+        run.environment = environment.map(|name| name.parse().expect("a name"));
         let error = plan(&run, None, &settings(environments)).expect_err("is refused");
         assert_eq!(error.name, ErrorName::InvalidIntent);
         assert!(error.message.contains(message), "{}", error.message);

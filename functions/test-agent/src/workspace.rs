@@ -10,6 +10,7 @@ use std::{
 };
 
 use pact_agent::AgentError;
+use pact_contract::RepositoryName;
 
 /// Runs of one repository that can use its cache at once; more of them work without.
 const SLOTS: u32 = 4;
@@ -34,9 +35,12 @@ impl Workspace {
     ///
     /// # Errors
     /// `ERR_INTERNAL` when no folder can be made.
-    pub(crate) fn prepare(cache: Option<&Path>, repository: &str) -> Result<Self, AgentError> {
+    pub(crate) fn prepare(
+        cache: Option<&Path>,
+        repository: &RepositoryName,
+    ) -> Result<Self, AgentError> {
         if let Some(cache) = cache {
-            let cache = cache.join(slug(repository));
+            let cache = cache.join(slug(repository.as_str()));
             for slot in 0..SLOTS {
                 match Self::slot(&cache, slot) {
                     Ok(Some(workspace)) => return Ok(workspace),
@@ -135,25 +139,29 @@ mod tests {
         }
     }
 
+    fn web() -> RepositoryName {
+        "acme/web".parse().expect("a name")
+    }
+
     #[test]
     fn runs_at_once_have_different_folders_and_a_later_one_an_empty_old_one() {
         let cache = tempfile::tempdir().expect("a folder");
-        let first = Workspace::prepare(Some(cache.path()), "acme/web").expect("a folder");
-        let second = Workspace::prepare(Some(cache.path()), "acme/web").expect("a folder");
+        let first = Workspace::prepare(Some(cache.path()), &web()).expect("a folder");
+        let second = Workspace::prepare(Some(cache.path()), &web()).expect("a folder");
         assert_ne!(first.source(), second.source());
         assert_eq!(first.cache(), second.cache());
         let path = first.source().to_owned();
         std::fs::write(path.join("left"), "x").expect("a file");
         drop(first);
         assert!(!path.exists());
-        let third = Workspace::prepare(Some(cache.path()), "acme/web").expect("a folder");
+        let third = Workspace::prepare(Some(cache.path()), &web()).expect("a folder");
         assert_eq!(third.source(), path);
         assert!(!path.join("left").exists());
     }
 
     #[test]
     fn without_a_cache_nothing_stays() {
-        let workspace = Workspace::prepare(None, "acme/web").expect("a folder");
+        let workspace = Workspace::prepare(None, &web()).expect("a folder");
         let path = workspace.source().to_owned();
         assert!(path.is_dir() && workspace.cache().is_none());
         drop(workspace);

@@ -126,7 +126,7 @@ pub(crate) fn sample(id: &str, status: RunStatus, message: &str, started: Timest
             schema: 1,
             run_id: RunId::parse(id).expect("a run id"),
             repository: Repository {
-                name: "acme/web-shop".to_owned(),
+                name: "acme/web-shop".parse().expect("a name"),
                 url: "https://example.org/acme/web-shop".to_owned(),
                 default_branch: "main".to_owned(),
             },
@@ -326,7 +326,7 @@ pub(crate) fn deployment(environment: &str, release: &str, status: DeploymentSta
     Deployment {
         previous: Some("20261122-161500-77aa01c2d3".to_owned()),
         url: Some("http://127.0.0.1:8081".to_owned()),
-        ..Deployment::new(environment, release, status)
+        ..Deployment::new(&environment.parse().expect("a name"), release, status)
     }
 }
 
@@ -602,7 +602,6 @@ pub(crate) fn hostile(now: Timestamp) -> Sample {
         .stage(BAD, BAD, BAD, StageStatus::Failed, 10, &"long ".repeat(2_000), Value::Null);
     sample.run.request.branch = BAD.to_owned();
     sample.run.request.author = Some(BAD.to_owned());
-    sample.run.request.repository.name = format!("evil/{BAD}");
     sample.run.request.trigger.actor = Some(BAD.to_owned());
     let mut bad = decision(Verdict::Hold);
     bad.summary = BAD.to_owned();
@@ -610,7 +609,7 @@ pub(crate) fn hostile(now: Timestamp) -> Sample {
     bad.reasons[0].value = json!(BAD);
     let deployment = Deployment {
         url: Some("javascript:alert(3)".to_owned()),
-        ..deployment(BAD, BAD, DeploymentStatus::Failed)
+        ..deployment("production", BAD, DeploymentStatus::Failed)
     };
     sample = sample.ended(BAD, Some(bad), vec![deployment]);
     sample.notifications = vec![told(BAD, false, BAD, now)];
@@ -621,7 +620,7 @@ pub(crate) fn hostile(now: Timestamp) -> Sample {
 pub(crate) fn samples(now: Timestamp) -> Samples {
     let mut held =
         sample("api-77aa01c2d3-held", RunStatus::Held, "Bump the parser", before(now, 4_000));
-    held.run.request.repository.name = "acme/orders-api".to_owned();
+    held.run.request.repository.name = "acme/orders-api".parse().expect("a name");
     held.run.request.branch = "feature/a-rather-long-branch-name-for-the-parser-upgrade".to_owned();
     let held = held.ended(
         "Held: dependencies not checked: no advisory source could be reached",
@@ -683,8 +682,7 @@ fn placed(
     watch: Option<WatchResult>,
 ) -> EnvironmentView {
     EnvironmentView {
-        repository: repository.to_owned(),
-        environment: environment.to_owned(),
+        key: format!("{repository}#{environment}").parse().expect("a key"),
         record,
         watch,
     }

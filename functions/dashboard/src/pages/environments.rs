@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 use pact_agent::ports::{EnvironmentView, WatchResult};
-use pact_contract::actions::ReleaseRecord;
+use pact_contract::{EnvironmentKey, actions::ReleaseRecord};
 
 use super::layout;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 pub(crate) fn environments(all: &[EnvironmentView], now: Timestamp) -> Markup {
     let mut all: Vec<_> = all.iter().collect();
     // By repository, production first: that is what people come for.
-    all.sort_by_key(|e| (&e.repository, &e.environment));
+    all.sort_by_key(|e| &e.key);
     layout::page(
         "Environments",
         "/environments",
@@ -45,15 +45,15 @@ pub(crate) fn environments(all: &[EnvironmentView], now: Timestamp) -> Markup {
 }
 
 fn row(view: &EnvironmentView, now: Timestamp) -> Markup {
-    let EnvironmentView { repository, environment, record, watch } = view;
+    let EnvironmentView { key: EnvironmentKey { repository, environment }, record, watch } = view;
     let state = match (&record.pending, &record.current) {
         (Some(_), _) => Mark::Run.chip("being deployed"),
         (None, Some(_)) => Mark::Pass.chip("live"),
         (None, None) => Mark::Skip.chip("empty"),
     };
     html! {
-        td role="cell" class="wrap" { strong { (short(repository, 100)) } }
-        td role="cell" data-label="Environment" { (short(environment, 40)) }
+        td role="cell" class="wrap" { strong { (short(repository.as_str(), 100)) } }
+        td role="cell" data-label="Environment" { (short(environment.as_str(), 40)) }
         td role="cell" data-label="State" {
             div {
                 (state)

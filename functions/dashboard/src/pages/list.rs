@@ -115,7 +115,7 @@ fn row(run: &RunRecord, now: Timestamp) -> Markup {
                     (short(message.unwrap_or("(no message)"), 140))
                 }
                 span class="muted wrap" {
-                    (short(&request.repository.name, 100))
+                    (short(request.repository.name.as_str(), 100))
                     @if let Some(author) = &request.author { " · " (short(author, 60)) }
                 }
             }

@@ -66,7 +66,7 @@ fn head(view: &RunView, heading: &str) -> Markup {
             }
             dl class="facts" {
                 (fact("Repository", &html! {
-                    a href={ "/?repository=" (encoded(&request.repository.name)) } { (short(&request.repository.name, 100)) }
+                    a href={ "/?repository=" (encoded(request.repository.name.as_str())) } { (short(request.repository.name.as_str(), 100)) }
                 }))
                 (fact("Branch", &html! { (short(&request.branch, 100)) }))
                 (fact("Commit", &html! { code title=(short(&request.commit, 80)) { (commit(&request.commit)) } }))
@@ -133,7 +133,7 @@ fn effects(view: &RunView) -> Markup {
                             }
                         } }
                         tbody role="rowgroup" { @for d in deployments.iter().take(20) { tr role="row" {
-                            td role="cell" { strong { (short(&d.environment, 40)) }
+                            td role="cell" { strong { (short(d.environment.as_str(), 40)) }
                                 @if let Some(url) = &d.url { br; span class="wrap" { (address(url)) } } }
                             td role="cell" data-label="State" { div { (d.status.chip()) } }
                             td role="cell" data-label="Release" class="mono wrap" { (short(&d.release, 60)) }

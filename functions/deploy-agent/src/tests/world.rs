@@ -16,7 +16,7 @@ use pact_agent::{
     testing::Memory,
 };
 use pact_contract::{
-    Deployment, IntentEnvelope, Repository, ResponseEnvelope, StageStatus,
+    Deployment, EnvironmentKey, IntentEnvelope, Repository, ResponseEnvelope, StageStatus,
     actions::{CheckStatus, Deploy, EnvironmentRecord, Rollback, SourceRef},
     envelope::Context,
     run::DeploymentStatus,
@@ -32,7 +32,10 @@ use crate::{
     steps::Steps,
 };
 
-pub(super) const REPOSITORY: &str = "acme/web";
+/// The environment that is deployed to.
+pub(super) fn key() -> EnvironmentKey {
+    "acme/web#staging".parse().expect("a key")
+}
 
 /// The small service of this repository, built once.
 pub(super) fn server() -> &'static Path {
@@ -91,7 +94,7 @@ impl World {
 
     pub(super) fn folder(&self) -> Folder {
         let target = DirectoryTarget::default();
-        Folder::locate(self.root.path(), REPOSITORY, "staging", &target).expect("a folder")
+        Folder::locate(self.root.path(), &key(), &target).expect("a folder")
     }
 
     pub(super) async fn act(
@@ -167,7 +170,7 @@ impl World {
     ) -> Answer {
         let wanted = Rollback {
             repository: repository(),
-            environment: "staging".to_owned(),
+            environment: key().environment,
             release: release.to_owned(),
             settings: settings.clone(),
         };
@@ -181,7 +184,7 @@ impl World {
     pub(super) async fn status(&self, release: Option<&str>, settings: &Environment) -> Answer {
         let wanted = CheckStatus {
             repository: repository(),
-            environment: "staging".to_owned(),
+            environment: key().environment,
             release: release.map(str::to_owned),
             settings: settings.clone(),
         };
@@ -191,14 +194,11 @@ impl World {
 
     /// The run is over: the state machine gives its locks back.
     pub(super) async fn end(&self, run: &str) {
-        self.memory
-            .unlock(REPOSITORY, "staging", &run.parse().expect("an id"))
-            .await
-            .expect("unlocks");
+        self.memory.unlock(&key(), &run.parse().expect("an id")).await.expect("unlocks");
     }
 
     pub(super) async fn record(&self) -> EnvironmentRecord {
-        self.memory.load(REPOSITORY, "staging").await.expect("loads")
+        self.memory.load(&key()).await.expect("loads")
     }
 
     pub(super) fn running(&self) -> Vec<RunningService> {
@@ -223,7 +223,7 @@ impl World {
 
 pub(super) fn repository() -> Repository {
     Repository {
-        name: REPOSITORY.to_owned(),
+        name: key().repository,
         url: "https://git.example/acme/web".to_owned(),
         default_branch: "main".to_owned(),
     }

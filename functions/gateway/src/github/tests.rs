@@ -181,7 +181,6 @@ proptest! {
         if let Ok(Event::Push(push)) = read(&changed(place, value)) {
             prop_assert!(validate::branch(&push.branch).is_ok());
             prop_assert!(validate::commit(&push.commit).is_ok());
-            prop_assert!(validate::repository(&push.repository.name).is_ok());
             prop_assert!(push.repository.url.starts_with("https://"));
         }
     }

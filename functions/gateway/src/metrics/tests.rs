@@ -1,6 +1,6 @@
 use jiff::SignedDuration;
 use pact_contract::{
-    RunStatus,
+    EnvironmentName, RunStatus,
     log::{GENESIS, NewEntry},
     run::Outcome,
 };
@@ -93,13 +93,13 @@ fn run(status: RunStatus, deployments: Vec<Deployment>) -> RunRecord {
 }
 
 /// Environment, status and the three times in seconds.
-type Short = (&'static str, Option<DeploymentStatus>, [Option<u64>; 3]);
+type Short<'a> = (&'a str, Option<DeploymentStatus>, [Option<u64>; 3]);
 
-fn deployments(events: &[MetricEvent]) -> Vec<Short> {
+fn deployments(events: &[MetricEvent]) -> Vec<Short<'_>> {
     let deployments = events.iter().filter_map(|event| match event {
         MetricEvent::Deployment { environment, status, duration, rollback, lead_time, .. } => {
             Some((
-                *environment,
+                environment.as_str(),
                 *status,
                 [duration, rollback, lead_time].map(|time| time.map(|time| time.as_secs())),
             ))
@@ -114,7 +114,10 @@ fn retries_belong_to_a_deployment_and_the_watch_does_not() {
     let (live, back) = (DeploymentStatus::Live, DeploymentStatus::RolledBack);
     let run = run(
         RunStatus::RolledBack,
-        vec![Deployment::new("staging", "r", live), Deployment::new("production", "r", back)],
+        vec![
+            Deployment::new(&EnvironmentName::STAGING, "r", live),
+            Deployment::new(&EnvironmentName::PRODUCTION, "r", back),
+        ],
     );
     let events = end_events(&run, &two_deployments(), at(999));
     assert_eq!(

@@ -79,10 +79,10 @@ impl Call {
             .saturating_sub(Duration::from_millis(500))
     }
 
-    /// The run, or [`RunId::by_hand`]: a folder's name in the artifact store.
+    /// The run, or [`RunId::BY_HAND`]: a folder's name in the artifact store.
     #[must_use]
     pub fn scope(&self) -> RunId {
-        self.run_id.clone().unwrap_or_else(RunId::by_hand)
+        self.run_id.clone().unwrap_or(RunId::BY_HAND)
     }
 }
 

@@ -7,7 +7,9 @@
 use std::{io::Write, time::Duration};
 
 use jiff::Timestamp;
-use pact_contract::{RunId, RunStatus, StageStatus, run::DeploymentStatus};
+use pact_contract::{
+    EnvironmentName, RepositoryName, RunId, RunStatus, StageStatus, run::DeploymentStatus,
+};
 use serde_json::{Map, Value, json};
 
 /// Where events go that are counted and timed.
@@ -39,14 +41,14 @@ pub enum MetricEvent {
         /// The run.
         run_id: RunId,
         /// Its repository.
-        repository: String,
+        repository: RepositoryName,
     },
     /// A run came to its end.
     RunEnded {
         /// The run.
         run_id: RunId,
         /// Its repository.
-        repository: String,
+        repository: RepositoryName,
         /// How it ended.
         status: RunStatus,
         /// From the accepted push to the final status.
@@ -57,9 +59,9 @@ pub enum MetricEvent {
         /// The run.
         run_id: RunId,
         /// Its repository.
-        repository: String,
+        repository: RepositoryName,
         /// `staging` or `production`.
-        environment: &'static str,
+        environment: EnvironmentName,
         /// Where the deployment stands; none when the run ended in the middle of it.
         status: Option<DeploymentStatus>,
         /// From the first call to deploy to the last answer about status and health.
@@ -114,7 +116,7 @@ impl MetricEvent {
                 rollback,
                 lead_time,
             } => {
-                document.field("Environment", environment);
+                document.field("Environment", environment.as_str());
                 document.field("Status", status.map_or("unfinished", name));
                 document.metrics(&["Environment", "Status"], [count("Deployments", 1)]);
                 let times = [("RollbackDuration", rollback), ("LeadTime", lead_time)];
@@ -202,9 +204,9 @@ impl<'a> Document<'a> {
         self.fields.insert(name.to_owned(), value.into());
     }
 
-    fn run(&mut self, run_id: &RunId, repository: &str) {
+    fn run(&mut self, run_id: &RunId, repository: &RepositoryName) {
         self.field("run_id", run_id.as_str());
-        self.field("repository", repository);
+        self.field("repository", repository.as_str());
     }
 
     /// Metrics by the fields that are their dimensions.
@@ -278,6 +280,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn name(text: &str) -> RepositoryName {
+        text.parse().unwrap()
+    }
+
     fn document(event: &MetricEvent) -> Value {
         event.document("PACT/shop", Timestamp::from_millisecond(1_700_000_000_123).unwrap())
     }
@@ -286,8 +292,8 @@ mod tests {
         let known = status.map(|_| Duration::from_secs(90));
         document(&MetricEvent::Deployment {
             run_id: id("shop-1"),
-            repository: "acme/shop".to_owned(),
-            environment: "production",
+            repository: name("acme/shop"),
+            environment: EnvironmentName::PRODUCTION,
             status,
             duration: known,
             rollback: known.filter(|_| status == Some(DeploymentStatus::RolledBack)),
@@ -335,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_run_is_counted_at_both_ends_and_its_name_is_no_dimension() {
-        let (run_id, repository) = (id("shop-1"), "acme/shop".to_owned());
+        let (run_id, repository) = (id("shop-1"), name("acme/shop"));
         let started =
             MetricEvent::RunStarted { run_id: run_id.clone(), repository: repository.clone() };
         let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[[]],"Metrics":[{"Name":"RunsStarted","Unit":"Count"}]}]},"RunsStarted":1,"run_id":"shop-1","repository":"acme/shop"}"#;
@@ -350,7 +356,7 @@ mod tests {
     #[test]
     fn the_failure_rate_counts_what_was_decided() {
         let sample = |status| {
-            let (run_id, repository) = (id("shop-1"), "acme/shop".to_owned());
+            let (run_id, repository) = (id("shop-1"), name("acme/shop"));
             let event =
                 MetricEvent::RunEnded { run_id, repository, status, duration: Duration::ZERO };
             document(&event).get("RunFailures").and_then(Value::as_u64)

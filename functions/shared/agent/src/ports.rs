@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use pact_contract::{
-    RunId, RunRecord, RunStatus, StageRecord,
+    EnvironmentKey, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
     run::{NotificationRecord, Outcome, RunRequest},
@@ -74,29 +74,18 @@ pub trait Environments: Send + Sync {
     /// it and keeps the fence; a lock whose lease is over is taken from its holder.
     async fn lock(
         &self,
-        repository: &str,
-        environment: &str,
+        environment: &EnvironmentKey,
         run_id: &RunId,
         lease: Duration,
     ) -> Result<Lock, StoreError>;
     /// Gives the lock back; nothing happens when `run_id` does not hold it.
-    async fn unlock(
-        &self,
-        repository: &str,
-        environment: &str,
-        run_id: &RunId,
-    ) -> Result<(), StoreError>;
+    async fn unlock(&self, environment: &EnvironmentKey, run_id: &RunId) -> Result<(), StoreError>;
     /// What is deployed; the default when nothing ever was.
-    async fn load(
-        &self,
-        repository: &str,
-        environment: &str,
-    ) -> Result<EnvironmentRecord, StoreError>;
+    async fn load(&self, environment: &EnvironmentKey) -> Result<EnvironmentRecord, StoreError>;
     /// Writes what is deployed. [`StoreError::Conflict`] when the lock now has another fence.
     async fn store(
         &self,
-        repository: &str,
-        environment: &str,
+        environment: &EnvironmentKey,
         record: &EnvironmentRecord,
         fence: u64,
     ) -> Result<(), StoreError>;
@@ -184,10 +173,9 @@ pub trait RunReader: Send + Sync {
 /// One environment of one repository, as it is shown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EnvironmentView {
-    /// Full name of the repository.
-    pub repository: String,
-    /// `staging` or `production`.
-    pub environment: String,
+    /// Which one.
+    #[serde(flatten)]
+    pub key: EnvironmentKey,
     /// What is deployed.
     pub record: EnvironmentRecord,
     /// What the scheduled watch saw last; none before its first look.
@@ -209,7 +197,7 @@ pub struct WatchResult {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunQuery {
     /// Of this repository.
-    pub repository: Option<String>,
+    pub repository: Option<RepositoryName>,
     /// With this status.
     pub status: Option<RunStatus>,
     /// On this branch.

@@ -39,7 +39,7 @@ impl Stage {
         let now = Timestamp::now();
         let record = StageRecord {
             schema: SCHEMA_VERSION,
-            run_id: context.run_id.clone().unwrap_or_else(RunId::by_hand),
+            run_id: context.run_id.clone().unwrap_or(RunId::BY_HAND),
             state: context.state.clone().unwrap_or_else(|| intent.intent.action.clone()),
             agent: agent.id().to_owned(),
             action: intent.intent.action.clone(),

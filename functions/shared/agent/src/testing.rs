@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use pact_contract::{
-    RunId, StageRecord,
+    EnvironmentKey, RunId, StageRecord,
     actions::EnvironmentRecord,
     log::{GENESIS, LogEntry, NewEntry},
 };
@@ -37,7 +37,7 @@ struct State {
     answers: BTreeMap<String, Value>,
     stages: Vec<StageRecord>,
     logs: BTreeMap<RunId, Vec<LogEntry>>,
-    environments: BTreeMap<String, Environment>,
+    environments: BTreeMap<EnvironmentKey, Environment>,
     outbox: BTreeMap<String, OutboxEntry>,
     metric_events: Vec<MetricEvent>,
     secrets: BTreeMap<String, Secret>,
@@ -163,14 +163,13 @@ impl Recorder for Memory {
 impl Environments for Memory {
     async fn lock(
         &self,
-        repository: &str,
-        environment: &str,
+        environment: &EnvironmentKey,
         run_id: &RunId,
         lease: Duration,
     ) -> Result<Lock, StoreError> {
         let now = Timestamp::now();
         let mut state = self.lock_state();
-        let entry = state.environments.entry(format!("{repository}#{environment}")).or_default();
+        let entry = state.environments.entry(environment.clone()).or_default();
         match &entry.holder {
             Some((holder, until)) if holder != run_id && *until > now => {
                 return Ok(Lock::Busy { run_id: holder.clone() });
@@ -182,38 +181,28 @@ impl Environments for Memory {
         entry.holder = Some((run_id.clone(), until));
         Ok(Lock::Held { fence: entry.fence })
     }
-    async fn unlock(
-        &self,
-        repository: &str,
-        environment: &str,
-        run_id: &RunId,
-    ) -> Result<(), StoreError> {
+    async fn unlock(&self, environment: &EnvironmentKey, run_id: &RunId) -> Result<(), StoreError> {
         let mut state = self.lock_state();
-        if let Some(entry) = state.environments.get_mut(&format!("{repository}#{environment}"))
+        if let Some(entry) = state.environments.get_mut(environment)
             && entry.holder.as_ref().is_some_and(|(holder, _)| holder == run_id)
         {
             entry.holder = None;
         }
         Ok(())
     }
-    async fn load(
-        &self,
-        repository: &str,
-        environment: &str,
-    ) -> Result<EnvironmentRecord, StoreError> {
+    async fn load(&self, environment: &EnvironmentKey) -> Result<EnvironmentRecord, StoreError> {
         let state = self.lock_state();
-        let entry = state.environments.get(&format!("{repository}#{environment}"));
+        let entry = state.environments.get(environment);
         Ok(entry.map(|e| e.record.clone()).unwrap_or_default())
     }
     async fn store(
         &self,
-        repository: &str,
-        environment: &str,
+        environment: &EnvironmentKey,
         record: &EnvironmentRecord,
         fence: u64,
     ) -> Result<(), StoreError> {
         let mut state = self.lock_state();
-        let entry = state.environments.entry(format!("{repository}#{environment}")).or_default();
+        let entry = state.environments.entry(environment.clone()).or_default();
         if entry.fence != fence {
             return Err(StoreError::Conflict(format!(
                 "the lock has fence {}, not {fence}",

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     changes::ChangeSummary,
     finding::Finding,
-    ids::RunId,
+    ids::{EnvironmentName, RunId},
     run::{
         Checks, Decision, Deployment, DeploymentStatus, NotificationRecord, Outcome, Repository,
         RunRequest,
@@ -371,7 +371,7 @@ pub struct Rollback {
     /// The repository.
     pub repository: Repository,
     /// `staging` or `production`.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// The release that is taken back.
     pub release: String,
     /// How the environment is set up.
@@ -384,7 +384,7 @@ pub struct CheckStatus {
     /// The repository.
     pub repository: Repository,
     /// `staging` or `production`.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// The release that ought to be current; none: whichever is.
     #[serde(default)]
     pub release: Option<String>,
@@ -439,7 +439,7 @@ pub struct PendingDeployment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CheckHealth {
     /// `staging` or `production`.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Address of the environment; probes with a whole address need none.
     #[serde(default)]
     pub url: Option<String>,
@@ -463,7 +463,7 @@ pub struct CheckHealthOutput {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrackMetrics {
     /// `staging` or `production`.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Address of the environment.
     #[serde(default)]
     pub url: Option<String>,
@@ -531,9 +531,9 @@ pub type NotifyOutput = NotificationRecord;
 impl Deployment {
     /// A deployment in this state.
     #[must_use]
-    pub fn new(environment: &str, release: &str, status: DeploymentStatus) -> Self {
+    pub fn new(environment: &EnvironmentName, release: &str, status: DeploymentStatus) -> Self {
         Self {
-            environment: environment.to_owned(),
+            environment: environment.clone(),
             release: release.to_owned(),
             previous: None,
             status,

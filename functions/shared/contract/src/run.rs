@@ -6,13 +6,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{envelope::Fallback, finding::Finding, ids::RunId};
+use crate::{
+    envelope::Fallback,
+    finding::Finding,
+    ids::{EnvironmentName, RepositoryName, RunId},
+};
 
 /// A repository as the git host names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repository {
     /// Full name, for example `acme/web-shop`.
-    pub name: String,
+    pub name: RepositoryName,
     /// Address to fetch from: `https://…`, `http://…` or, where allowed, `file:///…`.
     pub url: String,
     /// Name of the default branch.
@@ -45,7 +49,7 @@ pub struct RunRequest {
     /// Template asked for; otherwise the repository's own or `default`.
     pub template: Option<String>,
     /// Last environment to deploy to; otherwise as the plan says.
-    pub environment: Option<String>,
+    pub environment: Option<EnvironmentName>,
     /// The run's page on the dashboard.
     pub url: String,
     /// When the push was accepted.
@@ -379,7 +383,7 @@ pub enum RuleOutcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
     /// `staging` or `production`.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// The release that was deployed.
     pub release: String,
     /// The release that it replaced.

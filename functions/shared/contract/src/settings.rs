@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Severity;
+use crate::{finding::Severity, ids::EnvironmentName};
 
 /// All settings of a repository.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Settings {
     /// What the security agent looks at.
     pub security: SecuritySettings,
     /// Environments by name: `staging`, `production`. Empty: verified only, nothing is deployed.
-    pub environments: BTreeMap<String, Environment>,
+    pub environments: BTreeMap<EnvironmentName, Environment>,
     /// Whom to tell.
     pub notify: NotifySettings,
 }
@@ -46,7 +46,8 @@ pub const CHECKS: &[&str] = &[
 ];
 
 /// Environments in the order of promotion.
-pub const ENVIRONMENTS: &[&str] = &["staging", "production"];
+pub const ENVIRONMENTS: &[EnvironmentName] =
+    &[EnvironmentName::STAGING, EnvironmentName::PRODUCTION];
 
 /// How strict the pipeline is, and how long it may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use pact_contract::RunId;
+use pact_contract::{RepositoryName, RunId};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -186,7 +186,7 @@ pub(crate) enum RunsCommand {
     List {
         /// Only runs of this repository.
         #[arg(long)]
-        repository: Option<String>,
+        repository: Option<RepositoryName>,
         /// Only runs on this branch.
         #[arg(long)]
         branch: Option<String>,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gix::bstr::ByteSlice;
-use pact_contract::Repository;
+use pact_contract::{Repository, RepositoryName};
 
 use crate::{
     cli::RunArgs,
@@ -75,7 +75,7 @@ fn local(args: &RunArgs) -> Result<Push, Failure> {
     let root = root(&repo);
     Ok(Push {
         repository: Repository {
-            name: name(&repo, &root),
+            name: name(&repo, &root)?,
             url: url::Url::from_file_path(&root)
                 .map_err(|()| Failure::usage(format!("{} is not absolute", root.display())))?
                 .to_string(),
@@ -145,24 +145,25 @@ fn default_branch(repo: &gix::Repository, current: Option<&str>) -> String {
 }
 
 /// `owner/name` of the remote `origin`; `local/<folder>` without one.
-fn name(repo: &gix::Repository, root: &Path) -> String {
+fn name(repo: &gix::Repository, root: &Path) -> Result<RepositoryName, Failure> {
     let origin = repo.find_remote("origin").ok().and_then(|remote| {
         let path = remote.url(gix::remote::Direction::Fetch)?.path.to_str().ok()?.to_owned();
         full_name(&path)
     });
-    origin.unwrap_or_else(|| {
-        let folder = root.file_name().map(|n| n.to_string_lossy().into_owned());
-        format!("local/{}", slug(folder.as_deref().unwrap_or("repository")))
+    let folder = root.file_name().map(|n| n.to_string_lossy().into_owned());
+    origin.or_else(|| full_name(folder.as_deref().unwrap_or("repository"))).ok_or_else(|| {
+        Failure::usage(format!("{} gives the repository no name", root.display()))
+            .remedy("name it with letters or digits, or give it a remote `origin`")
     })
 }
 
 /// The last two parts of a path, as git hosts name repositories.
-fn full_name(path: &str) -> Option<String> {
+fn full_name(path: &str) -> Option<RepositoryName> {
     let path = path.trim_end_matches('/').trim_end_matches(".git");
     let mut parts = path.rsplit('/').filter(|p| !p.is_empty());
     let name = slug(parts.next()?);
     let owner = slug(parts.next().unwrap_or("local"));
-    (!name.is_empty() && !owner.is_empty()).then(|| format!("{owner}/{name}"))
+    format!("{owner}/{name}").parse().ok()
 }
 
 fn slug(text: &str) -> String {
@@ -221,7 +222,8 @@ fn remote(args: &RunArgs) -> Result<Push, Failure> {
     }
     Ok(Push {
         repository: Repository {
-            name: full_name(url.path()).unwrap_or_else(|| "remote/repository".to_owned()),
+            name: full_name(url.path())
+                .ok_or_else(|| Failure::usage(format!("the address {url} names no repository")))?,
             url: url.to_string(),
             default_branch,
         },
@@ -293,9 +295,11 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_git_host() {
+        let full_name = |path: &str| super::full_name(path).map(String::from);
         assert_eq!(full_name("/acme/web-shop.git").as_deref(), Some("acme/web-shop"));
         assert_eq!(full_name("acme/web-shop").as_deref(), Some("acme/web-shop"));
         assert_eq!(full_name("/srv/git/x y.git").as_deref(), Some("git/x-y"));
+        assert_eq!(full_name("web-shop").as_deref(), Some("local/web-shop"));
         assert_eq!(full_name("/"), None);
     }
 

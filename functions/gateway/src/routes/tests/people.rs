@@ -8,7 +8,7 @@ use pact_agent::{
     ports::{Environments as _, Lock},
 };
 use pact_contract::{
-    ErrorName, RunStatus,
+    EnvironmentKey, ErrorName, RunStatus,
     actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord},
     settings::{DirectoryTarget, Environment, Target, Watch},
 };
@@ -23,12 +23,12 @@ async fn cancel(world: &Arc<World>, id: &str) -> (u16, Value) {
     send(&world.gateway(), api("POST", &format!("/v1/runs/{id}/cancel"), body)).await
 }
 
+fn key(environment: &str) -> EnvironmentKey {
+    format!("acme/web#{environment}").parse().unwrap()
+}
+
 async fn lock(world: &World, environment: &str, run_id: &str) -> Lock {
-    world
-        .environments()
-        .lock("acme/web", environment, &run_id.parse().unwrap(), HOUR)
-        .await
-        .unwrap()
+    world.environments().lock(&key(environment), &run_id.parse().unwrap(), HOUR).await.unwrap()
 }
 
 /// Begins a deployment of the run.
@@ -51,7 +51,7 @@ async fn deploy(world: &World, environment: &str, run_id: &str) {
         ..<_>::default()
     };
     let Lock::Held { fence } = lock(world, environment, run_id).await else { panic!("busy") };
-    world.environments().store("acme/web", environment, &record, fence).await.unwrap();
+    world.environments().store(&key(environment), &record, fence).await.unwrap();
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use pact_agent::ports::{Environments, Lock, StoreError};
-use pact_contract::{RunId, actions::EnvironmentRecord};
+use pact_contract::{EnvironmentKey, RunId, actions::EnvironmentRecord};
 
 use super::{
     DynamoStore,
@@ -19,8 +19,8 @@ use crate::error::failed;
 /// Attempts to take a lock that changes hands at this very moment.
 const LOCK_ATTEMPTS: usize = 5;
 
-fn key(repository: &str, environment: &str) -> String {
-    format!("ENV#{repository}#{environment}")
+fn key(environment: &EnvironmentKey) -> String {
+    format!("ENV#{environment}")
 }
 
 /// The record in an item; the default when nothing was ever deployed.
@@ -37,8 +37,7 @@ fn fence(item: Option<&Item>) -> Result<u64, StoreError> {
 impl Environments for DynamoStore {
     async fn lock(
         &self,
-        repository: &str,
-        environment: &str,
+        environment: &EnvironmentKey,
         run_id: &RunId,
         lease: Duration,
     ) -> Result<Lock, StoreError> {
@@ -48,7 +47,7 @@ impl Environments for DynamoStore {
                 .client
                 .update_item()
                 .table_name(&self.table)
-                .key("pk", s(key(repository, environment)))
+                .key("pk", s(key(environment)))
                 .key("sk", s("ENV"))
                 .update_expression(
                     "SET #run = :run, #until = :until, #gsi1pk = :gsi1pk, #gsi1sk = :gsi1sk \
@@ -67,7 +66,7 @@ impl Environments for DynamoStore {
                 .expression_attribute_values(":now", n(now()))
                 .expression_attribute_values(":one", n(1))
                 .expression_attribute_values(":gsi1pk", s("ENVIRONMENTS"))
-                .expression_attribute_values(":gsi1sk", s(format!("{repository}#{environment}")))
+                .expression_attribute_values(":gsi1sk", s(environment.to_string()))
                 .return_values(ReturnValue::UpdatedNew)
                 .return_values_on_condition_check_failure(
                     ReturnValuesOnConditionCheckFailure::AllOld,
@@ -91,7 +90,7 @@ impl Environments for DynamoStore {
                     return Ok(Lock::Busy { run_id: holder });
                 }
                 Some(_) => {
-                    if let Some(fence) = self.renew(repository, environment, run_id, lease).await? {
+                    if let Some(fence) = self.renew(environment, run_id, lease).await? {
                         return Ok(Lock::Held { fence });
                     }
                 }
@@ -101,17 +100,12 @@ impl Environments for DynamoStore {
         Err(StoreError::Conflict(format!("the lock of {environment} changes hands")))
     }
 
-    async fn unlock(
-        &self,
-        repository: &str,
-        environment: &str,
-        run_id: &RunId,
-    ) -> Result<(), StoreError> {
+    async fn unlock(&self, environment: &EnvironmentKey, run_id: &RunId) -> Result<(), StoreError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("pk", s(key(repository, environment)))
+            .key("pk", s(key(environment)))
             .key("sk", s("ENV"))
             .update_expression("REMOVE #run, #until")
             .condition_expression("#run = :run")
@@ -127,19 +121,14 @@ impl Environments for DynamoStore {
         }
     }
 
-    async fn load(
-        &self,
-        repository: &str,
-        environment: &str,
-    ) -> Result<EnvironmentRecord, StoreError> {
-        let item = self.get("read the environment", key(repository, environment), "ENV").await?;
+    async fn load(&self, environment: &EnvironmentKey) -> Result<EnvironmentRecord, StoreError> {
+        let item = self.get("read the environment", key(environment), "ENV").await?;
         item.as_ref().map_or_else(|| Ok(<_>::default()), environment_record)
     }
 
     async fn store(
         &self,
-        repository: &str,
-        environment: &str,
+        environment: &EnvironmentKey,
         record: &EnvironmentRecord,
         fence: u64,
     ) -> Result<(), StoreError> {
@@ -152,7 +141,7 @@ impl Environments for DynamoStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .key("pk", s(key(repository, environment)))
+            .key("pk", s(key(environment)))
             .key("sk", s("ENV"))
             .update_expression("SET #record = :record, #gsi1pk = :gsi1pk, #gsi1sk = :gsi1sk")
             .condition_expression(condition)
@@ -163,7 +152,7 @@ impl Environments for DynamoStore {
             .expression_attribute_values(":record", json("the environment", record)?)
             .expression_attribute_values(":fence", n(fence))
             .expression_attribute_values(":gsi1pk", s("ENVIRONMENTS"))
-            .expression_attribute_values(":gsi1sk", s(format!("{repository}#{environment}")))
+            .expression_attribute_values(":gsi1sk", s(environment.to_string()))
             .send()
             .await;
         match update {
@@ -180,8 +169,7 @@ impl DynamoStore {
     /// Renews the lock that `run_id` holds; none when it does not hold it any more.
     async fn renew(
         &self,
-        repository: &str,
-        environment: &str,
+        environment: &EnvironmentKey,
         run_id: &RunId,
         lease: Duration,
     ) -> Result<Option<u64>, StoreError> {
@@ -189,7 +177,7 @@ impl DynamoStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .key("pk", s(key(repository, environment)))
+            .key("pk", s(key(environment)))
             .key("sk", s("ENV"))
             .update_expression("SET #until = :until")
             .condition_expression("#run = :run")

@@ -11,7 +11,7 @@ use pact_contract::{RunId, RunRecord, StageRecord, log::LogEntry};
 use super::{
     DynamoStore, MAX_PAGES,
     environments::environment_record,
-    item::{Item, from_json, run_key, s, text},
+    item::{Item, from_json, identifier, run_key, s, text},
     runs::run_record,
 };
 use crate::error::failed;
@@ -177,13 +177,8 @@ impl RunReader for DynamoStore {
                 .await
                 .map_err(|error| failed(what, &error))?;
             for item in page.items.unwrap_or_default() {
-                let name = text(&item, "gsi1sk")?;
-                let (repository, environment) = name.rsplit_once('#').ok_or_else(|| {
-                    StoreError::Unreadable(format!("no environment is named {name:?}"))
-                })?;
                 environments.push(EnvironmentView {
-                    repository: repository.to_owned(),
-                    environment: environment.to_owned(),
+                    key: identifier(&item, "gsi1sk")?,
                     record: environment_record(&item)?,
                     watch: watch_result(&item),
                 });

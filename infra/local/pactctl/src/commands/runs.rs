@@ -144,7 +144,7 @@ async fn list(reader: &Reader, query: &RunQuery, json: bool) -> Result<Exit, Fai
             "{:<16} {} {:<24} {:<12} {commit} {}",
             term::run_style(run.status).apply_to(run.status.as_str()),
             run.request.started_at.strftime("%Y-%m-%d %H:%M:%S"),
-            term::plain(&run.request.repository.name),
+            run.request.repository.name,
             term::plain(&run.request.branch),
             style(&run.request.run_id).dim(),
         );

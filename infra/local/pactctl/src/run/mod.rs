@@ -7,7 +7,7 @@ pub(crate) mod summary;
 
 use std::path::Path;
 
-use pact_contract::RunStatus;
+use pact_contract::{EnvironmentName, RunStatus};
 
 use crate::{
     cli::RunArgs,
@@ -42,7 +42,7 @@ fn check_settings(push: &Push, environment: Option<&str>) -> Result<(), Failure>
     if settings.environments.contains_key(wanted) || push.settings.is_none() && is_remote(push) {
         return Ok(());
     }
-    let names: Vec<_> = settings.environments.keys().map(String::as_str).collect();
+    let names: Vec<_> = settings.environments.keys().map(EnvironmentName::as_str).collect();
     Err(Failure::usage(format!("the repository configures no environment {wanted:?}")).remedy(
         if names.is_empty() {
             "add [environments.staging] to its pact.toml".to_owned()

@@ -3,7 +3,8 @@
 use pact_agent::ports::RunReader;
 use pact_aws::DynamoStore;
 use pact_contract::{
-    Decision, Deployment, Finding, RunId, RunRecord, RunStatus, StageRecord, StageStatus,
+    Decision, Deployment, Finding, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
+    StageStatus,
     run::{Fault, NotificationRecord},
 };
 use serde::Serialize;
@@ -20,7 +21,7 @@ pub(crate) struct Report {
     /// One sentence: why.
     pub reason: Option<String>,
     /// Full name of the repository.
-    pub repository: String,
+    pub repository: RepositoryName,
     /// The branch.
     pub branch: String,
     /// The commit.

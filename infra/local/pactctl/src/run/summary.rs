@@ -204,7 +204,7 @@ mod tests {
             run_id: "shop-1".parse().unwrap(),
             status: pact_contract::RunStatus::Rejected,
             reason: Some(reason.to_owned()),
-            repository: "acme/shop".to_owned(),
+            repository: "acme/shop".parse().unwrap(),
             branch: "main".to_owned(),
             commit: "1".repeat(40),
             base: None,

@@ -58,14 +58,14 @@ async fn no_page_size_loses_or_repeats_a_run() {
     for limit in [1, 2, 3, 7, 29, 30, 31, 200] {
         let all = RunQuery { limit, ..<_>::default() };
         assert_eq!(read(&store, &all).await, newest_first(&|_| true), "all by {limit}");
-        let web = RunQuery { repository: Some("acme/web".to_owned()), ..all.clone() };
+        let web = RunQuery { repository: Some("acme/web".parse().unwrap()), ..all.clone() };
         assert_eq!(read(&store, &web).await, newest_first(&|n| n % 3 != 0), "web by {limit}");
         let dev = RunQuery { branch: Some("dev".to_owned()), ..all.clone() };
         assert_eq!(read(&store, &dev).await, newest_first(&|n| n % 2 == 1), "dev by {limit}");
         let failed = RunQuery {
             status: Some(RunStatus::Failed),
             branch: Some("main".to_owned()),
-            repository: Some("acme/web".to_owned()),
+            repository: Some("acme/web".parse().unwrap()),
             ..all
         };
         let expected = newest_first(&|n| n % 5 == 0 && n % 2 == 0 && n % 3 != 0);

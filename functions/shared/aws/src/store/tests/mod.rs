@@ -26,7 +26,7 @@ use aws_sdk_dynamodb::{
 use dynoxide::{Database, actions::create_table::CreateTableRequest};
 use jiff::Timestamp;
 use pact_contract::{
-    Repository, RunId, SCHEMA_VERSION,
+    EnvironmentKey, Repository, RunId, SCHEMA_VERSION,
     run::{RunRequest, Trigger},
 };
 use serde_json::json;
@@ -73,6 +73,11 @@ fn create_table(database: &Database) {
 }
 
 /// An empty store in memory.
+/// The environment with this key.
+fn environment(key: &str) -> EnvironmentKey {
+    key.parse().unwrap()
+}
+
 /// The run of this name.
 fn id(text: &str) -> RunId {
     text.parse().unwrap()
@@ -89,9 +94,9 @@ fn request(repository: &str, branch: &str, number: i64) -> RunRequest {
     let commit = format!("{number:040x}");
     RunRequest {
         schema: SCHEMA_VERSION,
-        run_id: RunId::for_push(repository, &reference, &commit, 0),
+        run_id: RunId::for_push(&repository.parse().unwrap(), &reference, &commit, 0),
         repository: Repository {
-            name: repository.to_owned(),
+            name: repository.parse().unwrap(),
             url: format!("https://example.com/{repository}.git"),
             default_branch: "main".to_owned(),
         },

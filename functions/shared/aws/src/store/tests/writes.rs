@@ -17,7 +17,7 @@ use pact_contract::{
 };
 use serde_json::{Value, json};
 
-use super::{id, request, store};
+use super::{environment, id, request, store};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -169,12 +169,12 @@ async fn a_lock_is_held_renewed_refused_taken_over_and_given_back() {
     let store = store().await;
     let lock = |run: &'static str, lease| {
         let store = store.clone();
-        async move { store.lock("acme/web", "staging", &id(run), lease).await.unwrap() }
+        async move { store.lock(&environment("acme/web#staging"), &id(run), lease).await.unwrap() }
     };
     assert_eq!(lock("a", HOUR).await, Lock::Held { fence: 1 });
     assert_eq!(lock("a", HOUR).await, Lock::Held { fence: 1 }, "renewed");
     assert_eq!(lock("b", HOUR).await, Lock::Busy { run_id: id("a") });
-    store.unlock("acme/web", "staging", &id("b")).await.unwrap();
+    store.unlock(&environment("acme/web#staging"), &id("b")).await.unwrap();
     assert_eq!(lock("b", HOUR).await, Lock::Busy { run_id: id("a") }, "not b's to give");
 
     // A renewal with no lease at all: it is over at once.
@@ -183,13 +183,13 @@ async fn a_lock_is_held_renewed_refused_taken_over_and_given_back() {
     assert_eq!(lock("a", HOUR).await, Lock::Busy { run_id: id("b") });
 
     let record = EnvironmentRecord { url: Some("http://x".to_owned()), ..<_>::default() };
-    let late = store.store("acme/web", "staging", &record, 1).await;
+    let late = store.store(&environment("acme/web#staging"), &record, 1).await;
     assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
-    store.store("acme/web", "staging", &record, 2).await.unwrap();
-    assert_eq!(store.load("acme/web", "staging").await.unwrap(), record);
-    assert_eq!(store.load("acme/web", "production").await.unwrap(), <_>::default());
+    store.store(&environment("acme/web#staging"), &record, 2).await.unwrap();
+    assert_eq!(store.load(&environment("acme/web#staging")).await.unwrap(), record);
+    assert_eq!(store.load(&environment("acme/web#production")).await.unwrap(), <_>::default());
 
-    store.unlock("acme/web", "staging", &id("b")).await.unwrap();
+    store.unlock(&environment("acme/web#staging"), &id("b")).await.unwrap();
     assert_eq!(lock("a", HOUR).await, Lock::Held { fence: 3 });
 }
 
@@ -199,7 +199,10 @@ async fn of_many_runs_one_gets_the_lock() {
     let runs = (0..10).map(|n| {
         let store = store.clone();
         tokio::spawn(async move {
-            store.lock("acme/web", "production", &id(&format!("run-{n}")), HOUR).await.unwrap()
+            store
+                .lock(&environment("acme/web#production"), &id(&format!("run-{n}")), HOUR)
+                .await
+                .unwrap()
         })
     });
     let mut held = 0;
@@ -212,7 +215,10 @@ async fn of_many_runs_one_gets_the_lock() {
 #[tokio::test]
 async fn the_state_machine_unlocks_by_removing_two_attributes() {
     let store = store().await;
-    assert_eq!(store.lock("r", "staging", &id("a"), HOUR).await.unwrap(), Lock::Held { fence: 1 });
+    assert_eq!(
+        store.lock(&environment("r#staging"), &id("a"), HOUR).await.unwrap(),
+        Lock::Held { fence: 1 }
+    );
     store
         .client
         .update_item()
@@ -225,7 +231,10 @@ async fn the_state_machine_unlocks_by_removing_two_attributes() {
         .send()
         .await
         .unwrap();
-    assert_eq!(store.lock("r", "staging", &id("b"), HOUR).await.unwrap(), Lock::Held { fence: 2 });
+    assert_eq!(
+        store.lock(&environment("r#staging"), &id("b"), HOUR).await.unwrap(),
+        Lock::Held { fence: 2 }
+    );
 }
 
 #[tokio::test]
@@ -247,21 +256,15 @@ async fn every_environment_is_listed_with_its_record() {
         }),
         ..<_>::default()
     };
-    store.store("acme/api", "staging", &record, 0).await.unwrap();
-    store.lock("acme/web", "production", &id("a"), HOUR).await.unwrap();
+    store.store(&environment("acme/api#staging"), &record, 0).await.unwrap();
+    store.lock(&environment("acme/web#production"), &id("a"), HOUR).await.unwrap();
     let listed = store.environments().await.unwrap();
     assert_eq!(
         listed,
         [
+            EnvironmentView { key: environment("acme/api#staging"), record, watch: None },
             EnvironmentView {
-                repository: "acme/api".to_owned(),
-                environment: "staging".to_owned(),
-                record,
-                watch: None,
-            },
-            EnvironmentView {
-                repository: "acme/web".to_owned(),
-                environment: "production".to_owned(),
+                key: environment("acme/web#production"),
                 record: EnvironmentRecord::default(),
                 watch: None,
             },

@@ -1,0 +1,14 @@
+//! Identifiers: a text that was checked once, where it came in, and is right from there on.
+//!
+//! Each is its text on the wire, and reading one checks it: what is not an id of its kind is
+//! refused with an [`IdError`], by `parse`, [`FromStr`](std::str::FromStr) and serde alike.
+
+mod environment;
+mod repository;
+mod run;
+mod text;
+
+pub use environment::{EnvironmentKey, EnvironmentName};
+pub use repository::{MAX_REPOSITORY, RepositoryName};
+pub use run::{MAX_RUN_ID, RunId};
+pub use text::IdError;

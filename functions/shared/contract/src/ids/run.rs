@@ -1,0 +1,123 @@
+//! Runs.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    repository::RepositoryName,
+    text::{IdError, check, identifier},
+};
+
+/// Identity of one run of the pipeline, and the name of its execution: at most [`MAX_RUN_ID`]
+/// letters, digits, `-` and `_`, as Step Functions wants it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(Cow<'static, str>);
+
+identifier!(RunId);
+
+/// Longest execution name that Step Functions accepts.
+pub const MAX_RUN_ID: usize = 80;
+
+impl RunId {
+    /// The id of the run for one push: the same push always gives the same id. `rerun` counts
+    /// deliberate repetitions of the same push, 0 for the first.
+    #[must_use]
+    pub fn for_push(
+        repository: &RepositoryName,
+        reference: &str,
+        commit: &str,
+        rerun: u32,
+    ) -> Self {
+        let mut hash = Sha256::new();
+        for part in [repository.as_str(), reference, commit] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let digest = hex::encode(hash.finalize());
+        let name = repository.short();
+        let name: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+            .take(32)
+            .collect();
+        let name = name.trim_matches('-');
+        let name = if name.is_empty() { "run" } else { name };
+        let commit: String = commit.chars().filter(char::is_ascii_hexdigit).take(10).collect();
+        let tag: String = digest.chars().take(8).collect();
+        let id = match rerun {
+            0 => format!("{name}-{commit}-{tag}"),
+            n => format!("{name}-{commit}-{tag}-{n}"),
+        };
+        Self(id.into())
+    }
+
+    /// Stands for the run of an intent that was sent by hand and belongs to none. Nothing is
+    /// recorded under it, and no push has it.
+    pub const BY_HAND: Self = Self(Cow::Borrowed("by-hand"));
+
+    /// Accepts a run id from outside.
+    ///
+    /// # Errors
+    /// When it is empty, too long or has a character that no id has.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let allowed: (_, fn(char) -> bool) = ("letters, digits, '-' and '_'", |c| {
+            c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
+        });
+        check(text, "a run id", MAX_RUN_ID, allowed)?;
+        Ok(Self(text.to_owned().into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name(text: &str) -> RepositoryName {
+        text.parse().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn any_push_gives_a_valid_execution_name(
+            repository in "[a-zA-Z0-9_-]{1,60}(/[a-zA-Z0-9._-]{0,60}x){0,2}", reference in ".{0,40}", commit in "[0-9a-f]{0,64}", rerun in 0u32..=u32::MAX
+        ) {
+            let id = RunId::for_push(&name(&repository), &reference, &commit, rerun);
+            prop_assert_eq!(RunId::parse(id.as_str()), Ok(id));
+        }
+
+        #[test]
+        fn an_id_is_its_text_on_the_wire_and_reading_it_checks_it(text in ".{0,100}") {
+            let read = serde_json::from_value::<RunId>(text.clone().into());
+            match RunId::parse(&text) {
+                Ok(id) => {
+                    prop_assert_eq!(serde_json::to_value(&id).ok(), Some(text.into()));
+                    prop_assert_eq!(read.ok(), Some(id));
+                }
+                Err(error) => prop_assert_eq!(
+                    read.map_err(|e| e.to_string()), Err(error.to_string())
+                ),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_id_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("", "a run id must not be empty"),
+            (&"x".repeat(81), "a run id has at most 80 characters, not 81"),
+            ("a/b", "a run id has letters, digits, '-' and '_', not '/'"),
+        ] {
+            assert_eq!(RunId::parse(text).map_err(|e| e.to_string()), Err(reason.to_owned()));
+        }
+    }
+
+    #[test]
+    fn the_same_push_has_the_same_id_and_another_ref_another() {
+        let a = RunId::for_push(&name("acme/web"), "refs/heads/main", "0123456789abcdef", 0);
+        assert_eq!(a, RunId::for_push(&name("acme/web"), "refs/heads/main", "0123456789abcdef", 0));
+        assert_ne!(a, RunId::for_push(&name("acme/web"), "refs/heads/dev", "0123456789abcdef", 0));
+        assert!(a.as_str().starts_with("web-0123456789-"), "{a}");
+    }
+}
