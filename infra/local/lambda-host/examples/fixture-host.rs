@@ -2,7 +2,7 @@
 //! must end with it.
 #![expect(clippy::print_stdout, reason = "its output is what a test looks at")]
 
-use local_lambda_host::{FunctionSpec, Host, HostOptions, InvocationType, Watcher};
+use local_lambda_host::{FunctionSpec, Host, HostOptions, InvokeRequest, Watcher};
 use std::{collections::BTreeMap, time::Duration};
 
 #[tokio::main]
@@ -22,22 +22,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let program = std::env::current_exe()?;
         options.watcher = Some(Watcher { program, args: vec!["watch".to_owned()] });
     }
-    let function = FunctionSpec {
-        name: "f".to_owned(),
-        arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
-        program: program.into(),
-        args: Vec::new(),
-        env,
-        timeout: Duration::from_secs(60),
-        memory_mb: 128,
-        max_concurrency: None,
-        log: None,
-    };
+    let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    let timeout = Duration::from_secs(60);
+    let function = FunctionSpec { env, timeout, ..FunctionSpec::new("f", arn, program) };
     let host = Host::start(options, vec![function]).await?;
     let running = host.clone();
-    let invocation = tokio::spawn(async move {
-        running.invoke("f", payload.into(), InvocationType::RequestResponse).await
-    });
+    let invocation =
+        tokio::spawn(async move { running.invoke(InvokeRequest::new("f", payload)).await });
     loop {
         if let Some(instance) = host.instances().first() {
             println!("{}", instance.pid);

@@ -1,12 +1,12 @@
 //! One function: its pool, the instances in it and the invocations that wait.
 
 use crate::{
-    error::InvokeError,
+    error::{RequestError, Throttle},
     instance::Instance,
-    lock,
     log::{LogFile, Sink},
     pool::{Decision, InstanceId, Pool, Ticket},
     spec::{FunctionSpec, InstanceInfo, Policy},
+    sync::lock,
 };
 use std::{
     collections::HashMap,
@@ -36,7 +36,8 @@ pub(crate) enum Grant {
     Cold(InstanceId),
 }
 
-pub(crate) enum Place {
+/// What becomes of an invocation that asks for an instance.
+pub(crate) enum Admission {
     Granted(Grant),
     Waiting(Ticket, oneshot::Receiver<Grant>),
 }
@@ -58,19 +59,23 @@ impl Function {
         Sink::new(self.log.clone())
     }
 
-    pub(crate) fn request(&self) -> Result<Place, InvokeError> {
+    pub(crate) fn request(&self) -> Result<Admission, RequestError> {
         let mut state = lock(&self.state);
         state.next_ticket += 1;
         let ticket = state.next_ticket;
         match state.pool.request(ticket) {
-            Decision::Reuse(id) => Ok(Place::Granted(state.grant(id))),
-            Decision::Start(id) => Ok(Place::Granted(Grant::Cold(id))),
+            Decision::Reuse(id) => Ok(Admission::Granted(state.grant(id))),
+            Decision::Start(id) => Ok(Admission::Granted(Grant::Cold(id))),
             Decision::Wait => {
                 let (sender, receiver) = oneshot::channel();
                 state.waiting.insert(ticket, sender);
-                Ok(Place::Waiting(ticket, receiver))
+                Ok(Admission::Waiting(ticket, receiver))
             }
-            Decision::Reject => Err(InvokeError::TooManyRequests),
+            Decision::Reject => {
+                let reserved = self.spec.max_concurrency.is_some();
+                let limit = if reserved { Throttle::Reserved } else { Throttle::Unreserved };
+                Err(RequestError::TooManyRequests(limit))
+            }
         }
     }
 

@@ -1,11 +1,15 @@
 //! The functions of a stack, and the `Invoke` operation.
 
 use crate::{
-    error::{HostError, InvokeError},
-    function::{Function, Grant, Place},
-    instance::{Ids, Instance, Outcome, Reply},
-    runtime_api::{self, Registry},
-    spec::{FunctionSpec, HostOptions, InstanceInfo, Invocation, InvocationType, Policy},
+    error::{HostError, RequestError, Throttle},
+    events::{Next, Retries},
+    function::{Admission, Function, Grant},
+    instance::{Instance, Outcome},
+    name::{FunctionId, LATEST, qualified},
+    runtime_api::{InvocationContext, Reply},
+    spec::{
+        FunctionSpec, HostOptions, InstanceInfo, Invocation, InvocationType, InvokeRequest, Policy,
+    },
     watch::Watch,
 };
 use bytes::Bytes;
@@ -13,15 +17,10 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 use std::{
     collections::BTreeMap,
-    net::Ipv4Addr,
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, oneshot, watch},
-    task::JoinHandle,
-};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 /// How often an invocation is handed on when an instance dies before it was given it.
 const HANDOVERS: usize = 3;
@@ -29,8 +28,6 @@ const HANDOVERS: usize = 3;
 const KILL: Duration = Duration::from_secs(5);
 /// What AWS takes as the payload of an asynchronous invocation.
 const MAX_EVENT: usize = 1024 * 1024;
-/// The pause before an asynchronous invocation that found no free instance asks again.
-const THROTTLED: Duration = Duration::from_secs(1);
 
 /// AWS Lambda on one machine. Clones are the same host. When the last one is dropped, or
 /// [`shutdown`](Host::shutdown) is called, every process ends.
@@ -43,10 +40,10 @@ struct Inner {
     options: HostOptions,
     policy: Policy,
     functions: BTreeMap<String, Arc<Function>>,
-    registry: Registry,
+    /// Who sees to it that the instances end with the host.
+    watch: Arc<Watch>,
     closing: watch::Sender<bool>,
     events: Arc<Semaphore>,
-    server: JoinHandle<()>,
 }
 
 impl Drop for Inner {
@@ -54,12 +51,14 @@ impl Drop for Inner {
         for function in self.functions.values() {
             function.instances().iter().for_each(|instance| instance.kill());
         }
-        self.server.abort();
     }
 }
 
 impl Host {
     /// Starts a host with the default policy. No process is started before it is needed.
+    ///
+    /// # Errors
+    /// When two functions share a name, or a log or the watcher cannot be opened.
     pub async fn start(
         options: HostOptions,
         functions: Vec<FunctionSpec>,
@@ -68,6 +67,9 @@ impl Host {
     }
 
     /// Starts a host with a policy of one's own.
+    ///
+    /// # Errors
+    /// See [`start`](Host::start).
     pub async fn start_with(
         options: HostOptions,
         policy: Policy,
@@ -82,96 +84,74 @@ impl Host {
                 return Err(HostError::Duplicate(name));
             }
         }
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(HostError::Listen)?;
-        let address = listener.local_addr().map_err(HostError::Listen)?;
         let watch = Watch::start(options.watcher.as_ref()).map_err(HostError::Watcher)?;
-        let registry = Registry::new(address, options.max_payload, watch);
-        let router = runtime_api::router(registry.clone());
-        let server = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "the Runtime API ended");
-            }
-        });
         let events = Arc::new(Semaphore::new(policy.events));
         let inner = Arc::new(Inner {
             options,
             policy,
             functions: known,
-            registry,
+            watch: Arc::new(watch),
             closing: watch::Sender::new(false),
             events,
-            server,
         });
         tokio::spawn(reap(Arc::downgrade(&inner)));
         Ok(Host { inner })
     }
 
-    /// Invokes a function by its name or ARN. An error of the function is an [`Invocation`] with a
-    /// `function_error`; [`InvokeError`] means that the function was not run.
-    pub async fn invoke(
-        &self,
-        function: &str,
-        payload: Bytes,
-        kind: InvocationType,
-    ) -> Result<Invocation, InvokeError> {
-        self.invoke_in_trace(function, payload, kind, None).await
-    }
-
-    /// The same, as part of the trace that the header names; without one it begins a trace.
-    pub async fn invoke_in_trace(
-        &self,
-        function: &str,
-        payload: Bytes,
-        kind: InvocationType,
-        trace: Option<&str>,
-    ) -> Result<Invocation, InvokeError> {
-        let function = self.find(function)?;
+    /// Invokes a function. An error of the function is an [`Invocation`] with a `function_error`.
+    ///
+    /// # Errors
+    /// When the function was not run.
+    pub async fn invoke(&self, request: InvokeRequest) -> Result<Invocation, RequestError> {
+        let InvokeRequest { function, qualifier, kind, payload, trace, client_context } = request;
+        let (function, qualifier) = self.resolve(&function, qualifier.as_deref())?;
         let limit = match kind {
             InvocationType::Event => self.inner.options.max_payload.min(MAX_EVENT),
             _ => self.inner.options.max_payload,
         };
         if payload.len() > limit {
-            return Err(InvokeError::TooLarge { limit });
+            return Err(RequestError::TooLarge { limit });
         }
         let payload = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload };
         if let Err(error) = serde_json::from_slice::<IgnoredAny>(&payload) {
-            return Err(InvokeError::NotJson(error.to_string()));
+            return Err(RequestError::NotJson(error.to_string()));
         }
         if self.is_closing() {
             return Err(closing());
         }
-        let ids = Ids::new(trace);
-        let request_id = ids.request_id.clone();
+        let arn = qualified(function.spec.arn.clone(), qualifier.as_deref());
+        let context = InvocationContext::new(arn, trace.as_deref(), client_context);
+        let taken = Invocation {
+            payload: Bytes::new(),
+            function_error: None,
+            version: context.version().to_owned(),
+            request_id: context.request_id.clone(),
+            log_tail: String::new(),
+            duration: Duration::ZERO,
+        };
         match kind {
-            InvocationType::DryRun => {}
+            InvocationType::DryRun => Ok(taken),
             InvocationType::RequestResponse => {
                 let (reply, answer) = oneshot::channel();
                 // On its own: an invocation that has begun goes on when its caller leaves.
-                tokio::spawn(self.clone().run(function, payload, ids, reply));
-                return match answer.await {
+                tokio::spawn(self.clone().run(function, payload, context, reply));
+                match answer.await {
                     Ok(result) => result,
-                    Err(_) => Err(InvokeError::Service("the invocation was lost".to_owned())),
-                };
+                    Err(_) => Err(RequestError::Service("the invocation was lost".to_owned())),
+                }
             }
             InvocationType::Event => {
                 let Ok(permit) = Arc::clone(&self.inner.events).try_acquire_owned() else {
-                    return Err(InvokeError::TooManyRequests);
+                    return Err(RequestError::TooManyRequests(Throttle::Unreserved));
                 };
                 let host = self.clone();
                 tokio::spawn(async move {
-                    host.run_event(function, payload, ids).await;
+                    host.run_event(function, payload, context).await;
                     drop(permit);
                 });
+                Ok(taken)
             }
         }
-        Ok(Invocation {
-            payload: Bytes::new(),
-            function_error: None,
-            request_id,
-            log_tail: String::new(),
-            duration: Duration::ZERO,
-        })
     }
 
     /// The processes that run now.
@@ -201,31 +181,40 @@ impl Host {
         *self.inner.closing.borrow()
     }
 
-    fn find(&self, function: &str) -> Result<Arc<Function>, InvokeError> {
-        // A name, `account:function:name`, or an ARN; each with a qualifier or without.
-        let name = function.rsplit_once("function:").map_or(function, |(_, name)| name);
-        let name = name.split(':').next().unwrap_or_default();
-        let found = self.inner.functions.get(name).filter(|found| {
-            !function.starts_with("arn:") || function.starts_with(found.spec.arn.as_str())
-        });
-        found.cloned().ok_or_else(|| {
-            let HostOptions { region, account, .. } = &self.inner.options;
-            let made = format!("arn:aws:lambda:{region}:{account}:function:{name}");
-            let arn = if function.starts_with("arn:") { function.to_owned() } else { made };
-            InvokeError::NotFound(arn)
-        })
+    /// The function that a request names, with the qualifier that it gives.
+    pub(crate) fn resolve(
+        &self,
+        name: &str,
+        qualifier: Option<&str>,
+    ) -> Result<(Arc<Function>, Option<String>), RequestError> {
+        let HostOptions { region, account, .. } = &self.inner.options;
+        let id = FunctionId::parse(name, qualifier)?;
+        let here = |own: Option<&str>, ours: &str| own.is_none_or(|own| own == ours);
+        self.inner
+            .functions
+            .get(id.name)
+            .filter(|_| here(id.region, region) && here(id.account, account))
+            // What the host was started with is the only version.
+            .filter(|_| here(id.qualifier, LATEST))
+            .map(|function| (Arc::clone(function), id.qualifier.map(str::to_owned)))
+            .ok_or_else(|| RequestError::NotFound(id.arn(region, account)))
+    }
+
+    /// Every function, by name.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = &Arc<Function>> {
+        self.inner.functions.values()
     }
 
     async fn run(
         self,
         function: Arc<Function>,
         payload: Bytes,
-        ids: Ids,
-        mut reply: oneshot::Sender<Result<Invocation, InvokeError>>,
+        context: InvocationContext,
+        mut reply: oneshot::Sender<Result<Invocation, RequestError>>,
     ) {
         let grant = match function.request() {
-            Ok(Place::Granted(grant)) => grant,
-            Ok(Place::Waiting(ticket, mut receiver)) => {
+            Ok(Admission::Granted(grant)) => grant,
+            Ok(Admission::Waiting(ticket, mut receiver)) => {
                 let granted = tokio::select! {
                     biased;
                     () = reply.closed() => None,
@@ -246,7 +235,7 @@ impl Host {
                 return;
             }
         };
-        let result = self.execute(&function, grant, payload, &ids).await;
+        let result = self.execute(&function, grant, payload, &context).await;
         // The caller may have left.
         reply.send(result).ok();
     }
@@ -256,25 +245,30 @@ impl Host {
         self.inner.closing.subscribe().wait_for(|closing| *closing).await.ok();
     }
 
-    async fn run_event(self, function: Arc<Function>, payload: Bytes, ids: Ids) {
-        let mut pauses = self.inner.policy.retries.clone().into_iter();
+    async fn run_event(self, function: Arc<Function>, payload: Bytes, context: InvocationContext) {
+        let mut retries = Retries::new(&function.spec, &self.inner.policy, Instant::now());
         loop {
             let (reply, answer) = oneshot::channel();
-            let run = self.clone().run(Arc::clone(&function), payload.clone(), ids.clone(), reply);
+            let (payload, context_again) = (payload.clone(), context.clone());
+            let run = self.clone().run(Arc::clone(&function), payload, context_again, reply);
             let ((), answer) = tokio::join!(run, answer);
-            let pause = match answer {
-                Ok(Ok(invocation)) if invocation.function_error.is_none() => return,
-                Ok(Err(InvokeError::TooManyRequests)) => Some(THROTTLED),
-                _ => pauses.next(),
-            };
-            let Some(pause) = pause.filter(|_| !self.is_closing()) else {
-                let (function, request_id) = (&function.spec.name, &ids.request_id);
-                tracing::warn!(%function, %request_id, "an asynchronous invocation failed for good");
-                return;
+            let result = answer.unwrap_or_else(|_| {
+                Err(RequestError::Service("the invocation was lost".to_owned()))
+            });
+            let pause = match retries.next(&result, Instant::now()) {
+                Next::Done => return,
+                Next::After(pause) if !self.is_closing() => pause,
+                next => {
+                    let condition =
+                        if let Next::GiveUp(condition) = next { condition } else { "HostEnded" };
+                    let (function, request_id) = (&function.spec.name, &context.request_id);
+                    tracing::error!(%function, %request_id, condition, "an event is given up");
+                    return;
+                }
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.closed() => return,
+                () = self.closed() => {}
             }
         }
     }
@@ -285,12 +279,13 @@ impl Host {
         function: &Arc<Function>,
         mut grant: Grant,
         payload: Bytes,
-        ids: &Ids,
-    ) -> Result<Invocation, InvokeError> {
-        let request_id = ids.request_id.as_str();
+        context: &InvocationContext,
+    ) -> Result<Invocation, RequestError> {
+        let request_id = context.request_id.as_str();
         let done = |(payload, error): (Bytes, bool), log_tail, duration| Invocation {
             payload,
             function_error: error.then(|| "Unhandled".to_owned()),
+            version: context.version().to_owned(),
             request_id: request_id.to_owned(),
             log_tail,
             duration,
@@ -313,7 +308,7 @@ impl Host {
                 instance.kill();
             }
             let init = self.inner.policy.init;
-            let (outcome, took) = instance.serve(ids, payload.clone(), init).await;
+            let (outcome, took) = instance.serve(context, payload.clone(), init).await;
             let healthy = matches!(outcome, Outcome::Reply(_));
             if !healthy {
                 instance.kill();
@@ -338,13 +333,13 @@ impl Host {
         if let Grant::Cold(id) = grant {
             function.lost(id);
         }
-        Err(InvokeError::Service("no instance stays alive".to_owned()))
+        Err(RequestError::Service("no instance stays alive".to_owned()))
     }
 
     fn start_instance(&self, function: &Arc<Function>, id: u64) -> std::io::Result<Arc<Instance>> {
         let inner = &self.inner;
         let (spec, sink) = (&function.spec, function.sink());
-        let instance = Instance::start(id, spec, &inner.options, &inner.registry, sink)?;
+        let instance = Instance::start(id, spec, &inner.options, &inner.watch, sink)?;
         function.started(&instance);
         let weak = Arc::downgrade(function);
         let watched = Arc::clone(&instance);
@@ -364,8 +359,8 @@ async fn gone(instance: &Instance) {
     }
 }
 
-fn closing() -> InvokeError {
-    InvokeError::Service("the host is shutting down".to_owned())
+fn closing() -> RequestError {
+    RequestError::Service("the host is shutting down".to_owned())
 }
 
 /// The payload, and whether it is an error.

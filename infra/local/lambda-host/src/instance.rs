@@ -1,12 +1,12 @@
 //! One instance of a function: its process, and the invocation it serves.
 
 use crate::{
-    lock,
     log::Sink,
     pool::InstanceId,
     process::{self, Pids},
-    runtime_api::Registry,
+    runtime_api::{InvocationContext, Phase, Reply, RuntimeApi, Work},
     spec::{FunctionSpec, HostOptions},
+    sync::lock,
     watch::Watch,
 };
 use bytes::Bytes;
@@ -23,60 +23,12 @@ use std::{
 use tokio::{
     io::AsyncWrite,
     process::{Child, ChildStdin},
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     time::Instant,
 };
 
 /// How long output may keep coming after a process has ended.
 const DRAIN: Duration = Duration::from_millis(500);
-
-/// What a runtime posts about its invocation.
-#[derive(Debug)]
-pub(crate) enum Reply {
-    Response(Bytes),
-    Error(Bytes),
-    TooLarge,
-}
-
-/// What an invocation is known by.
-#[derive(Debug, Clone)]
-pub(crate) struct Ids {
-    pub(crate) request_id: String,
-    /// Header of the trace that it is part of.
-    pub(crate) trace: String,
-}
-
-impl Ids {
-    /// A new invocation, in this trace or in one of its own.
-    pub(crate) fn new(trace: Option<&str>) -> Ids {
-        let trace = match trace.filter(|header| header.starts_with("Root=")) {
-            Some(header) => header.to_owned(),
-            None => {
-                let id = uuid::Uuid::new_v4().simple().to_string();
-                let (head, tail) = id.split_at_checked(8).unwrap_or_default();
-                format!("Root=1-{head}-{tail};Sampled=0")
-            }
-        };
-        Ids { request_id: uuid::Uuid::new_v4().to_string(), trace }
-    }
-}
-
-/// An invocation on its way to the process.
-pub(crate) struct Work {
-    pub(crate) ids: Ids,
-    pub(crate) payload: Bytes,
-    pub(crate) deadline_ms: i64,
-    pub(crate) reply: oneshot::Sender<Reply>,
-    pub(crate) delivered: Arc<AtomicBool>,
-}
-
-/// How far an instance has come.
-#[derive(Debug, Clone)]
-pub(crate) enum Phase {
-    Starting,
-    Ready,
-    InitFailed(Bytes),
-}
 
 /// How an attempt to serve an invocation ended.
 #[derive(Debug)]
@@ -95,14 +47,12 @@ pub(crate) enum Outcome {
 pub(crate) struct Instance {
     pub(crate) id: InstanceId,
     pub(crate) pid: u32,
-    pub(crate) spec: Arc<FunctionSpec>,
+    spec: Arc<FunctionSpec>,
     pub(crate) sink: Arc<Sink>,
+    api: RuntimeApi,
+    /// See [`process::kill_tree`].
     mark: String,
     watch: Arc<Watch>,
-    to_process: mpsc::Sender<Work>,
-    pub(crate) from_host: tokio::sync::Mutex<mpsc::Receiver<Work>>,
-    pub(crate) current: Mutex<Option<(String, oneshot::Sender<Reply>)>>,
-    pub(crate) phase: watch::Sender<Phase>,
     exited: watch::Sender<Option<String>>,
     /// See [`process::die_with_parent`].
     lifeline: Mutex<Option<ChildStdin>>,
@@ -113,53 +63,39 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Starts the process. It is registered with the Runtime API until it ends.
+    /// Starts the process.
     pub(crate) fn start(
         id: InstanceId,
         spec: &Arc<FunctionSpec>,
         options: &HostOptions,
-        registry: &Registry,
+        watch: &Arc<Watch>,
         sink: Sink,
     ) -> io::Result<Arc<Instance>> {
-        let expected = registry.expect();
-        let (token, mark) = (expected.token.clone(), expected.url.clone());
-        let started = process::spawn(spec, options, &mark).and_then(|child| match child.id() {
-            Some(pid) => Ok((child, pid)),
-            None => Err(io::Error::other("the process has ended already")),
-        });
-        let (mut child, pid) = match started {
-            Ok(started) => started,
-            Err(error) => {
-                registry.remove(&token);
-                return Err(error);
-            }
-        };
-        let (to_process, from_host) = mpsc::channel(1);
+        let api = RuntimeApi::open(options.max_payload)?;
+        let mark = process::new_mark();
+        let mut child = process::spawn(spec, options, api.address(), &mark)?;
+        let pid = child.id().ok_or_else(|| io::Error::other("the process has ended already"))?;
         let instance = Arc::new(Instance {
             id,
             pid,
             spec: Arc::clone(spec),
             sink: Arc::new(sink),
+            api,
             mark,
-            watch: Arc::clone(&registry.watch),
-            to_process,
-            from_host: tokio::sync::Mutex::new(from_host),
-            current: Mutex::new(None),
-            phase: watch::Sender::new(Phase::Starting),
+            watch: Arc::clone(watch),
             exited: watch::Sender::new(None),
             lifeline: Mutex::new(child.stdin.take()),
             left: Mutex::default(),
             reaped: AtomicBool::new(false),
         });
         instance.watch.begun(pid, &instance.mark);
-        expected.is(&instance);
-        tokio::spawn(supervise(Arc::clone(&instance), child, registry.clone(), token));
+        tokio::spawn(supervise(Arc::clone(&instance), child));
         Ok(instance)
     }
 
     /// Waits until the process is ready for its first event.
     async fn ready(&self, limit: Duration) -> Result<(), Outcome> {
-        let mut phase = self.phase.subscribe();
+        let mut phase = self.api.phase();
         let left_starting = phase.wait_for(|p| !matches!(p, Phase::Starting));
         tokio::select! {
             biased;
@@ -175,12 +111,12 @@ impl Instance {
     /// Serves one invocation. The caller has this instance for itself.
     pub(crate) async fn serve(
         &self,
-        ids: &Ids,
+        context: &InvocationContext,
         payload: Bytes,
         init: Duration,
     ) -> (Outcome, Duration) {
-        let request_id = ids.request_id.as_str();
-        let warm = matches!(*self.phase.borrow(), Phase::Ready);
+        let (request_id, version) = (context.request_id.as_str(), context.version());
+        let warm = matches!(*self.api.phase().borrow(), Phase::Ready);
         if let Err(outcome) = self.ready(init).await {
             return (outcome, Duration::ZERO);
         }
@@ -189,21 +125,21 @@ impl Instance {
             return (Outcome::NotDelivered, Duration::ZERO);
         }
         self.sink.begin();
-        self.sink.write(format!("START RequestId: {request_id} Version: $LATEST\n").as_bytes());
+        self.sink.write(format!("START RequestId: {request_id} Version: {version}\n").as_bytes());
         let limit = self.spec.timeout;
         let start = Instant::now();
         let (reply, mut answer) = oneshot::channel();
         let delivered = Arc::new(AtomicBool::new(false));
         let limit_ms = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
         let work = Work {
-            ids: ids.clone(),
+            context: context.clone(),
             payload,
             deadline_ms: jiff::Timestamp::now().as_millisecond().saturating_add(limit_ms),
             reply,
             delivered: Arc::clone(&delivered),
         };
         // There is room: the instance serves one invocation at a time.
-        let sent = self.to_process.try_send(work).is_ok();
+        let sent = self.api.send(work);
         let outcome = tokio::select! {
             biased;
             _ = std::future::ready(()), if !sent => Outcome::NotDelivered,
@@ -216,12 +152,12 @@ impl Instance {
             () = tokio::time::sleep_until(start + limit) => Outcome::TimedOut(limit),
         };
         let took = start.elapsed();
-        lock(&self.current).take();
+        self.api.forget();
         if matches!(outcome, Outcome::Reply(_)) {
             let left = process::children(self.pid);
             self.watch.left(self.pid, &left);
             *lock(&self.left) = left;
-            self.tell(process::END).await;
+            self.write_lifeline(process::END).await;
         }
         let report = format!(
             "END RequestId: {request_id}\nREPORT RequestId: {request_id} Duration: {:.2} ms Memory Size: {} MB\n",
@@ -253,7 +189,7 @@ impl Instance {
     }
 
     /// Writes to the lifeline, unless the process does not read it and it is full.
-    async fn tell(&self, what: u8) {
+    async fn write_lifeline(&self, what: u8) {
         std::future::poll_fn(|context| {
             let mut lifeline = lock(&self.lifeline);
             let written = lifeline.as_mut().map(|pipe| Pin::new(pipe).poll_write(context, &[what]));
@@ -266,7 +202,7 @@ impl Instance {
     }
 }
 
-async fn supervise(instance: Arc<Instance>, mut child: Child, registry: Registry, token: String) {
+async fn supervise(instance: Arc<Instance>, mut child: Child) {
     let copies = [
         child.stdout.take().map(|out| {
             let sink = Arc::clone(&instance.sink);
@@ -285,25 +221,10 @@ async fn supervise(instance: Arc<Instance>, mut child: Child, registry: Registry
     process::kill_tree(instance.pid, &instance.mark, &lock(&instance.left));
     instance.reaped.store(true, Ordering::SeqCst);
     instance.watch.ended(instance.pid);
-    registry.remove(&token);
     for mut copy in copies.into_iter().flatten() {
         if tokio::time::timeout(DRAIN, &mut copy).await.is_err() {
             copy.abort();
         }
     }
     instance.exited.send_replace(Some(how));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Ids;
-
-    #[test]
-    fn an_invocation_stays_in_its_trace_or_begins_one() {
-        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
-        assert_eq!(Ids::new(Some(header)).trace, header);
-        let (one, other) = (Ids::new(None), Ids::new(Some("whatever")));
-        assert!(one.trace.starts_with("Root=1-") && other.trace.starts_with("Root=1-"));
-        assert_ne!(one.trace, other.trace);
-    }
 }

@@ -7,33 +7,33 @@
 //! with a clean environment, lives on: a service.
 //!
 //! - [`Host`] runs the functions; [`Host::invoke`] is the `Invoke` operation.
-//! - [`Host::router`] serves that operation over HTTP, for any AWS client.
+//! - [`Host::router`] serves that operation, and what describes functions, over HTTP, for any AWS
+//!   client.
 //! - [`http_api`] turns HTTP requests into API Gateway events.
 //! - [`die_with_parent`] is called by a function's program, so that it ends with its host; for any
 //!   other program there is a [`Watcher`].
 
+mod api;
 mod error;
+mod events;
 mod function;
 mod host;
 pub mod http_api;
 mod instance;
-mod invoke_api;
 mod log;
+pub mod loopback;
+mod name;
 mod pool;
 mod process;
 mod runtime_api;
 mod spec;
+mod sync;
 mod watch;
 
-pub use error::{HostError, InvokeError};
+pub use error::{HostError, RequestError, Throttle};
 pub use host::Host;
 pub use process::die_with_parent;
-pub use spec::{FunctionSpec, HostOptions, InstanceInfo, Invocation, InvocationType, Policy};
+pub use spec::{
+    FunctionSpec, HostOptions, InstanceInfo, Invocation, InvocationType, InvokeRequest, Policy,
+};
 pub use watch::{Watcher, watch};
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// What a lock guards stays consistent between statements, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

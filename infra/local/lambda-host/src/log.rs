@@ -1,6 +1,6 @@
 //! The output of instances: a bounded file for each function, and the tail for each instance.
 
-use crate::lock;
+use crate::sync::lock;
 use std::{
     collections::VecDeque,
     fs::{File, OpenOptions},

@@ -8,61 +8,34 @@ use nix::{
 use std::{
     collections::BTreeSet,
     io::Read,
+    net::SocketAddr,
     os::unix::{fs::FileTypeExt, process::ExitStatusExt},
     process::{ExitStatus, Stdio},
 };
 use tokio::process::{Child, Command};
 
-use crate::spec::{FunctionSpec, HostOptions};
+use crate::{
+    name::LATEST,
+    spec::{FunctionSpec, HostOptions},
+};
 
 /// Tells a child that its standard input ends when its host does.
 const LIFELINE: &str = "LAMBDA_HOST_LIFELINE";
-/// Carries the address of the Runtime API, unique to an instance.
-const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
-/// What a program needs of the machine: to find tools, its home, certificates, a proxy.
-const BASICS: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "RUST_LOG",
-    "RUST_BACKTRACE",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "CARGO_HOME",
-    "RUSTUP_HOME",
-    "RUSTUP_TOOLCHAIN",
-    "JAVA_HOME",
-    "MAVEN_HOME",
-    "GRADLE_USER_HOME",
-    "GOROOT",
-    "GOPATH",
-    "GOCACHE",
-    "GOMODCACHE",
-    "GOPROXY",
-    "GOFLAGS",
-    "NVM_DIR",
-    "PYENV_ROOT",
-    "VIRTUAL_ENV",
-    "XDG_CACHE_HOME",
-];
+/// Marks the environment of an instance, and with it of all that it starts.
+const MARK: &str = "LAMBDA_HOST_INSTANCE";
+
+/// A mark that no other instance has or will have.
+pub(crate) fn new_mark() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
 
 /// Starts an instance in a process group of its own.
 pub(crate) fn spawn(
     spec: &FunctionSpec,
     options: &HostOptions,
-    runtime_api: &str,
+    runtime_api: SocketAddr,
+    mark: &str,
 ) -> std::io::Result<Child> {
     let stream = format!(
         "{}/[$LATEST]{}",
@@ -71,15 +44,24 @@ pub(crate) fn spawn(
     );
     let mut command = Command::new(&spec.program);
     command.args(&spec.args).env_clear();
-    for name in BASICS {
-        if let Some(value) = std::env::var_os(name) {
+    for name in &options.inherit {
+        if let Some(mut value) = std::env::var_os(name) {
+            // The Runtime API is asked directly, also where the outside is asked through a proxy.
+            if name.eq_ignore_ascii_case("no_proxy") {
+                value.push(",127.0.0.0/8");
+            }
             command.env(name, value);
         }
     }
+    // The code's own folder is where Lambda starts it.
+    if let Some(folder) = spec.program.parent().filter(|folder| folder.is_absolute()) {
+        command.current_dir(folder).env("LAMBDA_TASK_ROOT", folder);
+    }
     command
         .envs(&spec.env)
+        .envs(&spec.service_env)
         .env("AWS_LAMBDA_FUNCTION_NAME", &spec.name)
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", LATEST)
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string())
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", spec.name))
         .env("AWS_LAMBDA_LOG_STREAM_NAME", stream)
@@ -87,9 +69,10 @@ pub(crate) fn spawn(
         .env("AWS_REGION", &options.region)
         .env("AWS_DEFAULT_REGION", &options.region)
         .env("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023")
-        .env("_HANDLER", "bootstrap")
+        .env("_HANDLER", &spec.handler)
         .env("TZ", ":UTC")
-        .env(RUNTIME_API, runtime_api)
+        .env("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string())
+        .env(MARK, mark)
         .env(LIFELINE, "stdin")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -100,7 +83,7 @@ pub(crate) fn spawn(
 }
 
 /// Kills an instance with what belongs to it: its process group; who has `mark` in its environment,
-/// as everything it starts has by default; and its descendants, also in groups of their own and
+/// as everything that it starts has by default; and its descendants, also in groups of their own and
 /// without its environment.
 ///
 /// Excepted are children that an earlier invocation has `left` behind on purpose, in a group of
@@ -251,7 +234,7 @@ pub fn die_with_parent() {
                 Ok(_) => left = children(own),
             }
         }
-        let mark = std::env::var(RUNTIME_API).unwrap_or_default();
+        let mark = std::env::var(MARK).unwrap_or_default();
         kill_relatives(own, &mark, &left);
         if getpgrp() == getpid() {
             signal_group(getpid(), Signal::SIGKILL);

@@ -1,84 +1,188 @@
-//! The Lambda Runtime API. Every instance has an address of its own, with a secret in its path: no
-//! process can take the events of another.
+//! The Lambda Runtime API of one instance: where its process asks for events and answers them.
+//!
+//! Every instance has a listener of its own. Who asks is told by where they ask, so a program needs
+//! nothing but `host:port`, as on AWS; and that address is known to the process alone, see
+//! [`loopback`].
 
-use crate::{
-    instance::{Instance, Phase, Reply},
-    lock,
-    watch::Watch,
-};
+use crate::{loopback, name::LATEST, sync::lock};
 use axum::{
     Json, Router,
     body::Body,
-    extract::{Path, State},
-    http::StatusCode,
+    extract::{Path, Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use bytes::Bytes;
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::json;
 use std::{
-    collections::HashMap,
+    io,
     net::SocketAddr,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot, watch},
+    task::{JoinHandle, JoinSet},
+};
 
-/// An instance, once its process has been started.
-type Slot = watch::Receiver<Option<Arc<Instance>>>;
+/// A runtime needs one connection, or one for each request.
+const MAX_CONNECTIONS: usize = 64;
+/// The pause after a connection could not be accepted: there are too many open files.
+const BACK_OFF: Duration = Duration::from_millis(50);
 
-/// The instances that may call.
-#[derive(Clone)]
-pub(crate) struct Registry {
-    address: SocketAddr,
-    max_payload: usize,
-    instances: Arc<Mutex<HashMap<String, Slot>>>,
-    /// Who sees to it that they end with the host.
-    pub(crate) watch: Arc<Watch>,
+/// What a runtime posts about its invocation.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Response(Bytes),
+    Error(Bytes),
+    TooLarge,
 }
 
-impl Registry {
-    pub(crate) fn new(address: SocketAddr, max_payload: usize, watch: Watch) -> Registry {
-        Registry { address, max_payload, instances: Arc::default(), watch: Arc::new(watch) }
-    }
+/// What an invocation is known by to the function.
+#[derive(Debug, Clone)]
+pub(crate) struct InvocationContext {
+    pub(crate) request_id: String,
+    /// Header of the trace that it is part of.
+    pub(crate) trace: String,
+    /// The ARN that was invoked, with the qualifier that the caller gave.
+    pub(crate) arn: String,
+    /// What the caller tells of itself, as JSON.
+    pub(crate) client_context: Option<String>,
+}
 
-    /// A new address, for a process that is about to be started.
-    pub(crate) fn expect(&self) -> Expected {
-        let token = uuid::Uuid::new_v4().simple().to_string();
-        // With a scheme, the address of the Runtime API may have a path.
-        let url = format!("http://{}/{token}", self.address);
-        let (instance, receiver) = watch::channel(None);
-        lock(&self.instances).insert(token.clone(), receiver);
-        Expected { token, url, instance }
-    }
-
-    pub(crate) fn remove(&self, token: &str) {
-        lock(&self.instances).remove(token);
-    }
-
-    /// Who calls. A program that is quick may call before the host knows more than its address.
-    async fn get(&self, token: &str) -> Result<Arc<Instance>, Refusal> {
-        let unknown = Refusal(StatusCode::FORBIDDEN, "Forbidden", "unknown instance");
-        let Some(mut instance) = lock(&self.instances).get(token).cloned() else {
-            return Err(unknown);
+impl InvocationContext {
+    /// A new invocation, in this trace or in one of its own.
+    pub(crate) fn new(arn: String, trace: Option<&str>, client_context: Option<String>) -> Self {
+        let trace = match trace.filter(|header| header.starts_with("Root=")) {
+            Some(header) => header.to_owned(),
+            None => {
+                let id = uuid::Uuid::new_v4().simple().to_string();
+                let (head, tail) = id.split_at_checked(8).unwrap_or_default();
+                format!("Root=1-{head}-{tail};Sampled=0")
+            }
         };
-        let known = instance.wait_for(Option::is_some).await;
-        known.ok().and_then(|instance| instance.clone()).ok_or(unknown)
+        let request_id = uuid::Uuid::new_v4().to_string();
+        InvocationContext { request_id, trace, arn, client_context }
+    }
+
+    /// The version that serves it.
+    pub(crate) fn version(&self) -> &'static str {
+        LATEST
     }
 }
 
-/// An address whose process is being started.
-pub(crate) struct Expected {
-    /// The secret in the address.
-    pub(crate) token: String,
-    /// The address.
-    pub(crate) url: String,
-    instance: watch::Sender<Option<Arc<Instance>>>,
+/// An invocation on its way to the process.
+pub(crate) struct Work {
+    pub(crate) context: InvocationContext,
+    pub(crate) payload: Bytes,
+    pub(crate) deadline_ms: i64,
+    pub(crate) reply: oneshot::Sender<Reply>,
+    pub(crate) delivered: Arc<AtomicBool>,
 }
 
-impl Expected {
-    /// The process has been started.
-    pub(crate) fn is(self, instance: &Arc<Instance>) {
-        self.instance.send_replace(Some(Arc::clone(instance)));
+/// How far an instance has come.
+#[derive(Debug, Clone)]
+pub(crate) enum Phase {
+    Starting,
+    Ready,
+    InitFailed(Bytes),
+}
+
+/// The API of one instance, served until this is dropped.
+pub(crate) struct RuntimeApi {
+    address: SocketAddr,
+    work: mpsc::Sender<Work>,
+    exchange: Arc<Exchange>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for RuntimeApi {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// What passes between the host and the process.
+struct Exchange {
+    /// The host header of whoever asks for this address.
+    host: String,
+    max_payload: usize,
+    work: tokio::sync::Mutex<mpsc::Receiver<Work>>,
+    current: Mutex<Option<(String, oneshot::Sender<Reply>)>>,
+    phase: watch::Sender<Phase>,
+}
+
+impl RuntimeApi {
+    /// Listens; the process may be started now, and told the address.
+    pub(crate) fn open(max_payload: usize) -> io::Result<RuntimeApi> {
+        let listener = TcpListener::from_std(loopback::listen()?)?;
+        let address = listener.local_addr()?;
+        let (work, receiver) = mpsc::channel(1);
+        let exchange = Arc::new(Exchange {
+            host: address.to_string(),
+            max_payload,
+            work: tokio::sync::Mutex::new(receiver),
+            current: Mutex::new(None),
+            phase: watch::Sender::new(Phase::Starting),
+        });
+        let server = tokio::spawn(serve(listener, router(Arc::clone(&exchange))));
+        Ok(RuntimeApi { address, work, exchange, server })
+    }
+
+    /// What the process is told.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How far the process has come, now and later.
+    pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
+        self.exchange.phase.subscribe()
+    }
+
+    /// Hands an invocation over. False when the process has not taken the one before.
+    pub(crate) fn send(&self, work: Work) -> bool {
+        self.work.try_send(work).is_ok()
+    }
+
+    /// Nobody waits for the invocation any more.
+    pub(crate) fn forget(&self) {
+        lock(&self.exchange.current).take();
+    }
+}
+
+/// With the names of headers written as Lambda writes them: a script may look for just that.
+async fn serve(listener: TcpListener, router: Router) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+                Ok((stream, _)) => {
+                    let service = TowerToHyperService::new(router.clone());
+                    let mut http = http1::Builder::new();
+                    let connection =
+                        http.title_case_headers(true).serve_connection(TokioIo::new(stream), service);
+                    connections.spawn(async move {
+                        // The process may end in the middle of a request.
+                        if let Err(error) = connection.await {
+                            tracing::debug!(%error, "a connection to the Runtime API broke");
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the Runtime API cannot accept a connection");
+                    tokio::time::sleep(BACK_OFF).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
     }
 }
 
@@ -90,42 +194,56 @@ impl IntoResponse for Refusal {
     }
 }
 
-pub(crate) fn router(registry: Registry) -> Router {
-    const BASE: &str = "/{token}/2018-06-01/runtime";
+fn router(exchange: Arc<Exchange>) -> Router {
+    const BASE: &str = "/2018-06-01/runtime";
     Router::new()
         .route(&format!("{BASE}/invocation/next"), get(next))
         .route(&format!("{BASE}/invocation/{{request}}/response"), post(response))
         .route(&format!("{BASE}/invocation/{{request}}/error"), post(error))
         .route(&format!("{BASE}/init/error"), post(init_error))
-        .with_state(registry)
+        .layer(middleware::from_fn_with_state(Arc::clone(&exchange), only_the_process))
+        .with_state(exchange)
 }
 
-async fn next(
-    State(registry): State<Registry>,
-    Path(token): Path<String>,
+/// No page in a browser gets here, whatever it knows: it says that it is one, or which name it has
+/// given this address.
+async fn only_the_process(
+    State(exchange): State<Arc<Exchange>>,
+    request: Request,
+    next: Next,
 ) -> Result<Response, Refusal> {
-    let instance = registry.get(&token).await?;
-    instance.phase.send_if_modified(|phase| {
+    let headers = request.headers();
+    let page = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+    let renamed = headers.get(header::HOST).is_some_and(|host| host != exchange.host.as_str());
+    if page || renamed {
+        return Err(Refusal(StatusCode::FORBIDDEN, "Forbidden", "only the instance may ask here"));
+    }
+    Ok(next.run(request).await)
+}
+
+async fn next(State(exchange): State<Arc<Exchange>>) -> Result<Response, Refusal> {
+    exchange.phase.send_if_modified(|phase| {
         let starting = matches!(phase, Phase::Starting);
         if starting {
             *phase = Phase::Ready;
         }
         starting
     });
-    let work = instance.from_host.lock().await.recv().await;
+    let work = exchange.work.lock().await.recv().await;
     let work = work.ok_or(Refusal(StatusCode::GONE, "Gone", "the host ends"))?;
     work.delivered.store(true, Ordering::SeqCst);
-    *lock(&instance.current) = Some((work.ids.request_id.clone(), work.reply));
+    *lock(&exchange.current) = Some((work.context.request_id.clone(), work.reply));
     let headers = [
-        ("lambda-runtime-aws-request-id", work.ids.request_id),
-        ("lambda-runtime-deadline-ms", work.deadline_ms.to_string()),
-        ("lambda-runtime-invoked-function-arn", instance.spec.arn.clone()),
-        ("lambda-runtime-trace-id", work.ids.trace),
-        ("content-type", "application/json".to_owned()),
+        ("lambda-runtime-aws-request-id", Some(work.context.request_id)),
+        ("lambda-runtime-deadline-ms", Some(work.deadline_ms.to_string())),
+        ("lambda-runtime-invoked-function-arn", Some(work.context.arn)),
+        ("lambda-runtime-trace-id", Some(work.context.trace)),
+        ("lambda-runtime-client-context", work.context.client_context),
+        ("content-type", Some("application/json".to_owned())),
     ];
     let mut response = Response::new(Body::from(work.payload));
     for (name, value) in headers {
-        if let Ok(value) = value.parse() {
+        if let Some(value) = value.and_then(|value| value.parse().ok()) {
             response.headers_mut().insert(name, value);
         }
     }
@@ -134,56 +252,50 @@ async fn next(
 
 /// The body, or nothing when it is over the limit. It is read even then, up to a bound: who is cut
 /// off in the middle of sending would take that for a broken connection.
-async fn read(registry: &Registry, body: Body) -> Option<Bytes> {
-    let read = axum::body::to_bytes(body, registry.max_payload.saturating_mul(8)).await;
-    read.ok().filter(|body| body.len() <= registry.max_payload)
+async fn read(exchange: &Exchange, body: Body) -> Option<Bytes> {
+    let read = axum::body::to_bytes(body, exchange.max_payload.saturating_mul(8)).await;
+    read.ok().filter(|body| body.len() <= exchange.max_payload)
 }
 
 async fn response(
-    State(registry): State<Registry>,
-    Path((token, request)): Path<(String, String)>,
+    State(exchange): State<Arc<Exchange>>,
+    Path(request): Path<String>,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let instance = registry.get(&token).await?;
-    let body = read(&registry, body).await;
+    let body = read(&exchange, body).await;
     let large = body.is_none();
-    finish(&instance, &request, body.map_or(Reply::TooLarge, Reply::Response))?;
+    finish(&exchange, &request, body.map_or(Reply::TooLarge, Reply::Response))?;
     if large {
-        let (kind, message) = ("RequestEntityTooLarge", "Exceeded maximum allowed payload size");
-        return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, kind, message));
+        let message = "Exceeded maximum allowed payload size";
+        return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message));
     }
     Ok(accepted())
 }
 
 async fn error(
-    State(registry): State<Registry>,
-    Path((token, request)): Path<(String, String)>,
+    State(exchange): State<Arc<Exchange>>,
+    Path(request): Path<String>,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let instance = registry.get(&token).await?;
-    let body = read(&registry, body).await;
-    finish(&instance, &request, body.map_or(Reply::TooLarge, Reply::Error))?;
+    let body = read(&exchange, body).await;
+    finish(&exchange, &request, body.map_or(Reply::TooLarge, Reply::Error))?;
     Ok(accepted())
 }
 
-async fn init_error(
-    State(registry): State<Registry>,
-    Path(token): Path<String>,
-    body: Body,
-) -> Result<Response, Refusal> {
-    let instance = registry.get(&token).await?;
-    let body = read(&registry, body).await.unwrap_or_default();
-    instance.phase.send_replace(Phase::InitFailed(body));
-    Ok(accepted())
+async fn init_error(State(exchange): State<Arc<Exchange>>, body: Body) -> Response {
+    let body = read(&exchange, body).await.unwrap_or_default();
+    exchange.phase.send_replace(Phase::InitFailed(body));
+    accepted()
 }
 
-fn finish(instance: &Instance, request: &str, reply: Reply) -> Result<(), Refusal> {
-    let mut current = lock(&instance.current);
+fn finish(exchange: &Exchange, request: &str, reply: Reply) -> Result<(), Refusal> {
+    let mut current = lock(&exchange.current);
     match current.take_if(|(id, _)| id == request) {
         // Nobody listens when the time limit has just passed.
-        Some((_, to_caller)) => match to_caller.send(reply) {
-            Ok(()) | Err(_) => Ok(()),
-        },
+        Some((_, to_caller)) => {
+            to_caller.send(reply).ok();
+            Ok(())
+        }
         None => Err(Refusal(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")),
     }
 }
@@ -195,19 +307,40 @@ fn accepted() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+
+    #[test]
+    fn an_invocation_stays_in_its_trace_or_begins_one() {
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+        let of = |trace| InvocationContext::new(String::new(), trace, None).trace;
+        assert_eq!(of(Some(header)), header);
+        let (one, other) = (of(None), of(Some("whatever")));
+        assert!(one.starts_with("Root=1-") && other.starts_with("Root=1-"));
+        assert_ne!(one, other);
+    }
 
     #[tokio::test]
-    async fn who_calls_before_the_start_has_returned_waits_for_it() {
-        let address = ([127, 0, 0, 1], 9).into();
-        let registry = Registry::new(address, 1, Watch::start(None).unwrap());
-        assert!(registry.get("nobody").await.is_err());
-        let expected = registry.expect();
-        let token = expected.token.clone();
-        let mut call = std::pin::pin!(registry.get(&token));
-        assert!(tokio::time::timeout(Duration::ZERO, &mut call).await.is_err(), "it waits");
-        // The process could not be started.
-        drop(expected);
-        assert!(call.await.is_err());
+    async fn a_page_in_a_browser_takes_no_event() {
+        let api = RuntimeApi::open(1000).unwrap();
+        let address = api.address();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{address}/2018-06-01/runtime/invocation/next");
+        let reply = oneshot::channel().0;
+        let context = InvocationContext::new("arn".to_owned(), None, None);
+        let (payload, delivered) = (Bytes::from_static(b"{}"), Arc::new(AtomicBool::new(false)));
+        assert!(api.send(Work { context, payload, deadline_ms: 1, reply, delivered }));
+        for (name, value) in [
+            ("origin", format!("http://{address}")),
+            ("sec-fetch-site", "same-origin".to_owned()),
+            ("host", format!("evil.example:{}", address.port())),
+        ] {
+            let answer = client.get(&url).header(name, value).send().await.unwrap();
+            assert_eq!(answer.status(), 403, "{name}");
+        }
+        assert!(matches!(*api.phase().borrow(), Phase::Starting), "it counts as started");
+        let answer = client.get(&url).send().await.unwrap();
+        assert_eq!(answer.headers()["lambda-runtime-invoked-function-arn"], "arn");
+        assert!(matches!(*api.phase().borrow(), Phase::Ready));
+        drop(api);
+        assert!(client.get(&url).send().await.is_err(), "it is served on");
     }
 }

@@ -11,20 +11,63 @@ pub struct FunctionSpec {
     pub name: String,
     /// The function's ARN.
     pub arn: String,
-    /// The program of an instance.
+    /// What it is for.
+    pub description: String,
+    /// The ARN of its role.
+    pub role: Option<String>,
+    /// The program of an instance. It is started in its own folder, as on AWS.
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<String>,
-    /// The function's own environment variables.
+    /// The handler, which `_HANDLER` tells the program.
+    pub handler: String,
+    /// The environment variables of its configuration.
     pub env: BTreeMap<String, String>,
+    /// Further ones from whoever runs the host: where services are, and with which credentials.
+    /// They are no part of the configuration that is shown.
+    pub service_env: BTreeMap<String, String>,
     /// The time limit of an invocation.
     pub timeout: Duration,
-    /// The memory size, as told to the function; it is not enforced.
+    /// The memory size in MB, as told to the function; it is not enforced.
     pub memory_mb: u32,
+    /// The size of `/tmp` in MB, as it is shown; it is not enforced.
+    pub ephemeral_mb: u32,
     /// How many instances may run at once; [`Policy::unreserved`] when not given.
     pub max_concurrency: Option<u32>,
+    /// How often an asynchronous invocation is tried again after an error of the function.
+    pub retries: u32,
+    /// How long an asynchronous invocation is tried.
+    pub max_event_age: Duration,
     /// Where the output of its instances goes.
     pub log: Option<PathBuf>,
+}
+
+impl FunctionSpec {
+    /// A function with AWS's defaults.
+    pub fn new(
+        name: impl Into<String>,
+        arn: impl Into<String>,
+        program: impl Into<PathBuf>,
+    ) -> FunctionSpec {
+        FunctionSpec {
+            name: name.into(),
+            arn: arn.into(),
+            description: String::new(),
+            role: None,
+            program: program.into(),
+            args: Vec::new(),
+            handler: "bootstrap".to_owned(),
+            env: BTreeMap::new(),
+            service_env: BTreeMap::new(),
+            timeout: Duration::from_secs(3),
+            memory_mb: 128,
+            ephemeral_mb: 512,
+            max_concurrency: None,
+            retries: 2,
+            max_event_age: Duration::from_secs(6 * 3600),
+            log: None,
+        }
+    }
 }
 
 /// What all functions of a host share.
@@ -36,6 +79,8 @@ pub struct HostOptions {
     pub account: String,
     /// The largest payload, in and out, in bytes; AWS has 6 MiB.
     pub max_payload: usize,
+    /// Names of the variables that functions inherit from the host's own environment.
+    pub inherit: Vec<String>,
     /// Ends the functions when the host is killed; programs that call
     /// [`die_with_parent`](crate::die_with_parent) need none.
     pub watcher: Option<Watcher>,
@@ -47,6 +92,7 @@ impl Default for HostOptions {
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             max_payload: 6 * 1024 * 1024,
+            inherit: ["PATH", "LANG", "LC_ALL"].map(str::to_owned).to_vec(),
             watcher: None,
         }
     }
@@ -57,14 +103,19 @@ impl Default for HostOptions {
 pub struct Policy {
     /// The concurrency limit of a function that sets none.
     pub unreserved: u32,
-    /// How many invocations of a function may wait for an instance.
+    /// How many invocations of a function may wait for an instance. AWS lets none wait: what does
+    /// not fit is refused.
     pub queue: usize,
     /// After how long without work an instance ends.
     pub idle: Duration,
     /// How long an instance may take until it asks for its first event.
     pub init: Duration,
-    /// The pauses before an asynchronous invocation that failed is tried again.
+    /// The pauses before an asynchronous invocation that failed is tried again; the last one counts
+    /// for all that follow.
     pub retries: Vec<Duration>,
+    /// The pause before an asynchronous invocation that found no free instance asks again, and the
+    /// longest that it grows to, twofold each time.
+    pub throttled: (Duration, Duration),
     /// How many asynchronous invocations may be pending.
     pub events: usize,
 }
@@ -77,20 +128,75 @@ impl Default for Policy {
             idle: Duration::from_secs(300),
             init: Duration::from_secs(30),
             retries: vec![Duration::from_secs(60), Duration::from_secs(120)],
+            throttled: (Duration::from_secs(1), Duration::from_secs(300)),
             events: 1000,
         }
     }
 }
 
 /// Whether the caller waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum InvocationType {
     /// The caller gets the result.
+    #[default]
     RequestResponse,
     /// The event is taken, run in the background, and tried again when it fails.
     Event,
     /// Nothing runs; only whether it could.
     DryRun,
+}
+
+impl InvocationType {
+    /// The type as AWS names it.
+    pub fn parse(text: &str) -> Option<InvocationType> {
+        match text {
+            "RequestResponse" => Some(InvocationType::RequestResponse),
+            "Event" => Some(InvocationType::Event),
+            "DryRun" => Some(InvocationType::DryRun),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status of a request that was taken.
+    pub fn status(self) -> u16 {
+        match self {
+            InvocationType::RequestResponse => 200,
+            InvocationType::Event => 202,
+            InvocationType::DryRun => 204,
+        }
+    }
+}
+
+/// What is asked of a function.
+#[derive(Debug, Clone, Default)]
+pub struct InvokeRequest {
+    /// The function's name, or its ARN, partial or whole; with a qualifier or without.
+    pub function: String,
+    /// Version or alias, where the name does not say so.
+    pub qualifier: Option<String>,
+    /// Whether the caller waits.
+    pub kind: InvocationType,
+    /// The event; nothing is an empty object.
+    pub payload: Bytes,
+    /// Header of the trace that the invocation is part of; without one it begins a trace.
+    pub trace: Option<String>,
+    /// What the caller tells of itself, as JSON.
+    pub client_context: Option<String>,
+}
+
+impl InvokeRequest {
+    /// A caller that waits.
+    pub fn new(function: impl Into<String>, payload: impl Into<Bytes>) -> InvokeRequest {
+        let (function, payload) = (function.into(), payload.into());
+        InvokeRequest { function, payload, ..InvokeRequest::default() }
+    }
+
+    /// The same, with another type.
+    #[must_use]
+    pub fn kind(mut self, kind: InvocationType) -> InvokeRequest {
+        self.kind = kind;
+        self
+    }
 }
 
 /// The result of an invocation.
@@ -100,6 +206,8 @@ pub struct Invocation {
     pub payload: Bytes,
     /// `Unhandled` when the payload is an error.
     pub function_error: Option<String>,
+    /// The version that was run.
+    pub version: String,
     /// The id of the invocation.
     pub request_id: String,
     /// The last output of the instance during the invocation, at most 4 KB.

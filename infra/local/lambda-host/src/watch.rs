@@ -6,8 +6,8 @@
 //! input ends, the host has ended, and it ends whoever is left.
 
 use crate::{
-    lock,
     process::{Pids, kill_tree},
+    sync::lock,
 };
 use std::{
     collections::BTreeMap,

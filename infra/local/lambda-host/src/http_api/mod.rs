@@ -4,7 +4,7 @@ mod event;
 mod result;
 mod routes;
 
-use crate::{error::InvokeError, host::Host, invoke_api::TRACE, spec::InvocationType};
+use crate::{api::TRACE, error::RequestError, host::Host, spec::InvokeRequest};
 use axum::{
     Json, Router,
     body::Body,
@@ -81,9 +81,12 @@ async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
         let Some(body) = read(body, api.options.max_body).await else { return too_large() };
         let event = event::build(&parts, &body, &found, &api.options);
         let payload = Bytes::from(event.to_string());
-        let kind = InvocationType::RequestResponse;
         let trace = parts.headers.get(TRACE).and_then(|value| value.to_str().ok());
-        match api.host.invoke_in_trace(&found.route.function, payload, kind, trace).await {
+        let request = InvokeRequest {
+            trace: trace.map(str::to_owned),
+            ..InvokeRequest::new(&found.route.function, payload)
+        };
+        match api.host.invoke(request).await {
             Ok(done) if done.function_error.is_none() => result::response(&done.payload)
                 .unwrap_or_else(|reason| {
                     let function = &found.route.function;
@@ -91,8 +94,8 @@ async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
                     failed()
                 }),
             Ok(_) => failed(),
-            Err(InvokeError::TooLarge { .. }) => too_large(),
-            Err(InvokeError::TooManyRequests) => unavailable(),
+            Err(RequestError::TooLarge { .. }) => too_large(),
+            Err(RequestError::TooManyRequests(_)) => unavailable(),
             Err(_) => failed(),
         }
     };

@@ -1,66 +1,18 @@
-//! The host with real processes: `examples/fixture-function.rs` is the function.
-#![expect(clippy::unwrap_used, reason = "the helpers of these tests may panic too")]
+//! Instances: started, used again, killed, ended with their host.
 
+use super::{alive, body, call, example, host, spec, until};
 use local_lambda_host::{
-    FunctionSpec, Host, HostOptions, Invocation, InvocationType, InvokeError, Policy, http_api,
+    Host, HostOptions, InvocationType, InvokeRequest, Policy, RequestError, Throttle,
 };
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
-
-fn example(name: &str) -> PathBuf {
-    let exe = std::env::current_exe().unwrap();
-    let path = exe.parent().unwrap().parent().unwrap().join("examples").join(name);
-    assert!(path.exists(), "{} is missing: build the workspace with its examples", path.display());
-    path
-}
-
-fn spec(name: &str) -> FunctionSpec {
-    FunctionSpec {
-        name: name.to_owned(),
-        arn: format!("arn:aws:lambda:us-east-1:000000000000:function:{name}"),
-        program: example("fixture-function"),
-        args: Vec::new(),
-        env: BTreeMap::from([("OWN".to_owned(), "value".to_owned())]),
-        timeout: Duration::from_secs(20),
-        memory_mb: 256,
-        max_concurrency: None,
-        log: None,
-    }
-}
-
-async fn host(functions: Vec<FunctionSpec>) -> Host {
-    Host::start(HostOptions::default(), functions).await.unwrap()
-}
-
-async fn call(host: &Host, function: &str, payload: Value) -> Result<Invocation, InvokeError> {
-    host.invoke(function, payload.to_string().into(), InvocationType::RequestResponse).await
-}
-
-fn body(invocation: &Invocation) -> Value {
-    serde_json::from_slice(&invocation.payload).unwrap()
-}
-
-fn alive(pid: u64) -> bool {
-    // A zombie that nobody has waited for is dead.
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
-}
-
-async fn until(what: &str, mut test: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !test() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{what} did not happen");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn echo_reuse_and_environment() {
@@ -92,7 +44,7 @@ async fn echo_reuse_and_environment() {
     assert!(environment.get("CARGO_MANIFEST_DIR").is_none(), "the environment is not clean");
     host.shutdown().await;
     assert!(!alive(one["pid"].as_u64().unwrap()));
-    assert!(matches!(call(&host, "f", json!({})).await, Err(InvokeError::Service(_))));
+    assert!(matches!(call(&host, "f", json!({})).await, Err(RequestError::Service(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,15 +83,17 @@ async fn what_is_refused() {
     let mut off = spec("off");
     off.max_concurrency = Some(0);
     let host = host(vec![spec("f"), off]).await;
-    assert!(matches!(call(&host, "nope", json!({})).await, Err(InvokeError::NotFound(_))));
+    assert!(matches!(call(&host, "nope", json!({})).await, Err(RequestError::NotFound(_))));
     let other = "arn:aws:lambda:eu-west-1:000000000000:function:f";
-    assert!(matches!(call(&host, other, json!({})).await, Err(InvokeError::NotFound(_))));
-    assert_eq!(call(&host, "off", json!({})).await, Err(InvokeError::TooManyRequests));
+    assert!(matches!(call(&host, other, json!({})).await, Err(RequestError::NotFound(_))));
+    assert_eq!(
+        call(&host, "off", json!({})).await,
+        Err(RequestError::TooManyRequests(Throttle::Reserved))
+    );
     let large = json!("x".repeat(6 * 1024 * 1024 + 1));
-    assert!(matches!(call(&host, "f", large).await, Err(InvokeError::TooLarge { .. })));
-    let kind = InvocationType::RequestResponse;
-    let text = host.invoke("f", "not json".into(), kind).await;
-    assert!(matches!(text, Err(InvokeError::NotJson(_))));
+    assert!(matches!(call(&host, "f", large).await, Err(RequestError::TooLarge { .. })));
+    let text = host.invoke(InvokeRequest::new("f", "not json")).await;
+    assert!(matches!(text, Err(RequestError::NotJson(_))));
     assert!(host.instances().is_empty());
     let twice = Host::start(HostOptions::default(), vec![spec("f"), spec("f")]).await;
     assert!(twice.is_err());
@@ -215,7 +169,7 @@ async fn concurrency_is_limited_and_the_queue_is_bounded() {
             Ok(invocation) => {
                 served.insert(body(&invocation)["pid"].as_u64().unwrap());
             }
-            Err(InvokeError::TooManyRequests) => refused += 1,
+            Err(RequestError::TooManyRequests(Throttle::Reserved)) => refused += 1,
             Err(other) => panic!("{other}"),
         }
     }
@@ -309,7 +263,8 @@ async fn idle_instances_end_and_events_are_tried_again() {
     };
     let host = Host::start_with(HostOptions::default(), policy, vec![function]).await.unwrap();
     let payload = json!({"do": "fail"}).to_string();
-    let taken = host.invoke("f", payload.into(), InvocationType::Event).await.unwrap();
+    let event = InvokeRequest::new("f", payload).kind(InvocationType::Event);
+    let taken = host.invoke(event).await.unwrap();
     assert!(taken.payload.is_empty());
     let starts = |log: &Path| {
         let text = std::fs::read_to_string(log).unwrap_or_default();
@@ -318,7 +273,8 @@ async fn idle_instances_end_and_events_are_tried_again() {
     until("the third try", || starts(&log) == 3).await;
     until("the end of the idle instance", || host.instances().is_empty()).await;
     assert_eq!(starts(&log), 3);
-    let dry = host.invoke("f", "{}".into(), InvocationType::DryRun).await.unwrap();
+    let dry = InvokeRequest::new("f", "{}").kind(InvocationType::DryRun);
+    let dry = host.invoke(dry).await.unwrap();
     assert!(dry.payload.is_empty() && host.instances().is_empty());
 }
 
@@ -352,100 +308,4 @@ async fn ends_with_its_host(args: &[&str]) {
     child.kill().await.unwrap();
     until("the end of the function", || !alive(pid)).await;
     until("the end of what it started", || !alive(grandchild)).await;
-}
-
-async fn serve(router: axum::Router) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_invoke_api() {
-    let host = host(vec![spec("f")]).await;
-    let url = serve(host.router()).await;
-    let client = reqwest::Client::new();
-    let to = |name: &str| client.post(format!("{url}/2015-03-31/functions/{name}/invocations"));
-    let arn = "arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Af";
-    let ok = to(arn).header("X-Amz-Log-Type", "Tail").body(r#"{"a":1}"#).send().await.unwrap();
-    assert_eq!(ok.status(), 200);
-    assert_eq!(ok.headers()["x-amz-executed-version"], "$LATEST");
-    assert!(ok.headers().contains_key("x-amz-log-result"));
-    assert!(!ok.headers().contains_key("x-amz-function-error"));
-    assert_eq!(ok.json::<Value>().await.unwrap()["echo"], json!({"a": 1}));
-    let failed = to("f").body(r#"{"do":"fail"}"#).send().await.unwrap();
-    assert_eq!(
-        (failed.status().as_u16(), &failed.headers()["x-amz-function-error"]),
-        (200, &"Unhandled".parse().unwrap())
-    );
-    let event = to("f").header("X-Amz-Invocation-Type", "Event").body("{}").send().await.unwrap();
-    assert_eq!(event.status(), 202);
-    let dry = to("f").header("X-Amz-Invocation-Type", "DryRun").body("{}").send().await.unwrap();
-    assert_eq!(dry.status(), 204);
-    for (response, status, code) in [
-        (to("g").body("{}").send().await.unwrap(), 404, "ResourceNotFoundException"),
-        (to("f").body("{").send().await.unwrap(), 400, "InvalidRequestContentException"),
-        (to("f").body(vec![b' '; 7 << 20]).send().await.unwrap(), 413, "RequestTooLargeException"),
-    ] {
-        assert_eq!(response.status(), status);
-        assert_eq!(response.headers()["x-amzn-errortype"], code);
-        assert!(response.json::<Value>().await.unwrap()["Message"].is_string());
-    }
-    host.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn http_events() {
-    let mut slow = spec("slow");
-    slow.env.insert("FIXTURE_INIT".to_owned(), "hang".to_owned());
-    let mut crash = spec("crash");
-    crash.env.insert("FIXTURE_INIT".to_owned(), "exit".to_owned());
-    let host = host(vec![spec("f"), slow, crash]).await;
-    let route = |method: &str, path: &str, function: &str| http_api::HttpRoute {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        function: function.to_owned(),
-    };
-    let routes = vec![
-        route("POST", "/v1/runs/{id}", "f"),
-        route("GET", "/slow", "slow"),
-        route("GET", "/crash", "crash"),
-    ];
-    let options =
-        http_api::Options { timeout: Duration::from_secs(4), max_body: 1000, ..Default::default() };
-    let url = serve(http_api::router(host.clone(), routes, options)).await;
-    let client = reqwest::Client::new();
-    let ok = client
-        .post(format!("{url}/v1/runs/a%20b?x=1"))
-        .header("content-type", "application/json")
-        .header("X-Hub-Signature-256", "sha256=ab")
-        .body(r#"{"a":1}"#)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(
-        (ok.status().as_u16(), &ok.headers()["x-path"]),
-        (201, &"/v1/runs/a%20b".parse().unwrap())
-    );
-    let event: Value = ok.json().await.unwrap();
-    assert_eq!(event["pathParameters"]["id"], "a b");
-    assert_eq!(event["headers"]["x-hub-signature-256"], "sha256=ab");
-    assert_eq!(event["body"], r#"{"a":1}"#);
-    for (request, status, message) in [
-        (client.get(format!("{url}/nowhere")), 404, "Not Found"),
-        (client.get(format!("{url}/v1/runs/1")), 404, "Not Found"),
-        (
-            client.post(format!("{url}/v1/runs/1")).body("x".repeat(1001)),
-            413,
-            "Request Entity Too Large",
-        ),
-        (client.get(format!("{url}/slow")), 503, "Service Unavailable"),
-        (client.get(format!("{url}/crash")), 500, "Internal Server Error"),
-    ] {
-        let response = request.send().await.unwrap();
-        assert_eq!(response.status(), status);
-        assert_eq!(response.json::<Value>().await.unwrap(), json!({"message": message}));
-    }
-    host.shutdown().await;
 }

@@ -1,0 +1,44 @@
+//! The Lambda API over HTTP, as AWS SDKs call it: `Invoke`, `ListFunctions`, `GetFunction`,
+//! `GetFunctionConfiguration`, `GetFunctionConcurrency`.
+
+mod describe;
+mod fault;
+mod invoke;
+
+use crate::host::Host;
+use axum::{
+    Router,
+    http::Uri,
+    response::Response,
+    routing::{get, post},
+};
+use describe::Programs;
+use fault::Fault;
+use std::sync::Arc;
+
+/// Header of the trace that a request belongs to.
+pub(crate) const TRACE: &str = "x-amzn-trace-id";
+
+impl Host {
+    /// The operations on functions, at their own paths.
+    pub fn router(&self) -> Router {
+        let functions = Router::new()
+            .route("/2015-03-31/functions", get(describe::list))
+            .route("/2015-03-31/functions/", get(describe::list))
+            .route("/2015-03-31/functions/{name}", get(describe::function))
+            .route("/2015-03-31/functions/{name}/configuration", get(describe::configuration))
+            .route("/2019-09-30/functions/{name}/concurrency", get(describe::concurrency))
+            .with_state((self.clone(), Arc::new(Programs::default())));
+        Router::new()
+            .route("/2015-03-31/functions/{name}/invocations", post(invoke::invoke))
+            .with_state(self.clone())
+            .merge(functions)
+            .fallback(unknown)
+            .method_not_allowed_fallback(unknown)
+    }
+}
+
+async fn unknown(uri: Uri) -> Response {
+    let message = format!("this host has no operation of Lambda at {}", uri.path());
+    Fault::new(404, "UnknownOperationException", message).into()
+}
