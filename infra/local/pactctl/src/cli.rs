@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use pact_contract::{RepositoryName, RunId};
 
+use crate::stack::Options;
+
 const EXAMPLES: &str = "\
 Examples:
   pactctl run                        push HEAD of this repository through the pipeline
@@ -99,6 +101,21 @@ pub(crate) struct PackageArgs {
     pub packages: Option<PathBuf>,
 }
 
+/// How many invocations run and wait at once.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Instances of a function that may run at once, where the template reserves none for it
+    /// [default: 16].
+    #[arg(long, value_name = "N", env = "PACT_CONCURRENCY",
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub concurrency: Option<u32>,
+    /// Invocations of a function that may wait for an instance [default: 100]. What does not fit
+    /// is throttled as on AWS; with 0 nothing waits, which is what AWS does.
+    #[arg(long, value_name = "N", env = "PACT_QUEUE",
+        value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub queue: Option<u32>,
+}
+
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -129,6 +146,9 @@ pub(crate) struct RunArgs {
     /// Which programs the functions are.
     #[command(flatten)]
     pub packages: PackageArgs,
+    /// How many invocations run and wait at once.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,
@@ -149,15 +169,41 @@ pub(crate) struct UpArgs {
     /// Port of the gateway and the dashboard.
     #[arg(long, value_name = "PORT", default_value_t = 8787)]
     pub port: u16,
-    /// Port of the AWS endpoint (Step Functions, DynamoDB, Lambda).
+    /// Port of the AWS endpoint (Step Functions, DynamoDB, Lambda, Parameter Store).
     #[arg(long, value_name = "PORT", default_value_t = 4566)]
     pub aws_port: u16,
+    /// Another host that leads to these ports, such as that of a tunnel for webhooks. Requests for
+    /// any host but this machine's own names are refused without it.
+    #[arg(long, value_name = "HOST", env = "PACT_ALLOW_HOSTS", value_delimiter = ',')]
+    pub allow_host: Vec<String>,
     /// Which programs the functions are.
     #[command(flatten)]
     pub packages: PackageArgs,
+    /// How many invocations run and wait at once.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,
+}
+
+impl RunArgs {
+    /// How a stack is run for this.
+    pub(crate) fn stack(&self) -> Options {
+        options(&self.packages, &self.limits, Vec::new())
+    }
+}
+
+impl UpArgs {
+    /// How the stack is run.
+    pub(crate) fn stack(&self) -> Options {
+        options(&self.packages, &self.limits, self.allow_host.clone())
+    }
+}
+
+fn options(packages: &PackageArgs, limits: &LimitArgs, hosts: Vec<String>) -> Options {
+    let (concurrency, queue) = (limits.concurrency, limits.queue);
+    Options { packages: packages.packages.clone(), concurrency, queue, hosts }
 }
 
 /// Arguments of `approve`.

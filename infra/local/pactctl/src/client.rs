@@ -55,7 +55,7 @@ impl Client {
     /// Connects; nothing is sent yet.
     pub(crate) async fn new(endpoints: Endpoints, secrets: Secrets) -> Result<Self, Failure> {
         let sfn = aws_sdk_sfn::Client::new(&sdk_config(&endpoints.aws).await);
-        let store = store(&endpoints.dynamodb, &endpoints.table).await;
+        let store = store(&endpoints.aws, &endpoints.table).await;
         let http = http_client()?;
         Ok(Self { endpoints, store, secrets, http, sfn })
     }

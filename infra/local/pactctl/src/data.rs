@@ -29,10 +29,8 @@ pub(crate) struct Endpoints {
     pub pid: u32,
     /// Gateway and dashboard.
     pub api: String,
-    /// Step Functions, DynamoDB and Lambda for any AWS client.
+    /// Step Functions, DynamoDB, Lambda and the Parameter Store for any AWS client.
     pub aws: String,
-    /// DynamoDB alone.
-    pub dynamodb: String,
     /// Name of the run table.
     pub table: String,
     /// ARN of the pipeline's state machine.
@@ -41,6 +39,10 @@ pub(crate) struct Endpoints {
     /// own program.
     #[serde(default)]
     pub packages: Option<PathBuf>,
+    /// Instances of a function that may run at once, where the template reserves none.
+    pub concurrency: u32,
+    /// Invocations of a function that may wait for an instance.
+    pub queue: usize,
 }
 
 /// Secrets of the local stack: made once, readable by the owner only.

@@ -1,6 +1,10 @@
 //! How a command ends.
 
-use std::{fmt::Display, process::ExitCode};
+use std::{
+    error::Error,
+    fmt::{self, Display},
+    process::ExitCode,
+};
 
 use crate::term;
 
@@ -33,18 +37,21 @@ pub(crate) struct Failure {
     /// How the process ends.
     pub exit: Exit,
     message: String,
+    source: Option<Source>,
     remedy: Option<String>,
 }
+
+type Source = Box<dyn Error + Send + Sync>;
 
 impl Failure {
     /// The user can mend it.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into(), remedy: None }
+        Self { exit: Exit::Usage, message: message.into(), source: None, remedy: None }
     }
 
     /// The user cannot.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Internal, message: message.into(), remedy: None }
+        Self { exit: Exit::Internal, message: message.into(), source: None, remedy: None }
     }
 
     /// Says what to do about it.
@@ -55,21 +62,66 @@ impl Failure {
 
     /// Prints it to standard error.
     pub(crate) fn report(&self) {
-        term::error(&self.message);
+        term::error(&self.to_string());
         if let Some(remedy) = &self.remedy {
             term::hint(remedy);
         }
     }
 }
 
-/// An internal failure with context: `failed to <doing>: <error>`.
+impl Display for Failure {
+    /// The message, then each cause that says something new.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        let mut said = self.message.clone();
+        let mut cause = self.source.as_deref().map(|source| source as &dyn Error);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some errors tell their causes themselves.
+            if !said.ends_with(&text) {
+                write!(f, ": {text}")?;
+            }
+            said = text;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// An internal failure with context: `failed to <doing>: <error>`, and what caused it.
 pub(crate) trait Context<T> {
     /// Says what was being done.
     fn doing(self, what: &str) -> Result<T, Failure>;
 }
 
-impl<T, E: Display> Context<T> for Result<T, E> {
+impl<T, E: Into<Source>> Context<T> for Result<T, E> {
     fn doing(self, what: &str) -> Result<T, Failure> {
-        self.map_err(|error| Failure::internal(format!("failed to {what}: {error}")))
+        self.map_err(|error| Failure {
+            source: Some(error.into()),
+            ..Failure::internal(format!("failed to {what}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Wrapped(&'static str, #[source] Option<Box<Wrapped>>);
+
+    #[test]
+    fn every_cause_is_told_once() {
+        let inner = Wrapped("no space left", None);
+        let outer = Wrapped("cannot write: no space left", Some(Box::new(inner)));
+        let failure = Err::<(), _>(outer).doing("keep the run").expect_err("a failure");
+        assert_eq!(failure.to_string(), "failed to keep the run: cannot write: no space left");
+        let inner = Wrapped("no space left", None);
+        let outer = Wrapped("cannot write", Some(Box::new(inner)));
+        let failure = Err::<(), _>(outer).doing("keep the run").expect_err("a failure");
+        assert_eq!(failure.to_string(), "failed to keep the run: cannot write: no space left");
+        let failure = Err::<(), _>("it is full").doing("keep the run").expect_err("a failure");
+        assert_eq!(failure.to_string(), "failed to keep the run: it is full");
     }
 }

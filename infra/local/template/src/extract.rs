@@ -201,6 +201,20 @@ impl Resolver<'_> {
     }
 }
 
+/// A number in a mapping that is a property.
+fn nested_number(
+    resolver: &mut Resolver<'_>,
+    properties: &Node,
+    key: &str,
+    inner: &str,
+    range: RangeInclusive<u32>,
+) -> Result<Option<u32>, Failed> {
+    match resolver.property(properties, key)? {
+        Some(node) => resolver.number_property(&node, inner, range),
+        None => Ok(None),
+    }
+}
+
 fn function(resolver: &mut Resolver<'_>, resource: &Resource) -> Result<Function, Failed> {
     let properties = &resource.properties;
     let name = resolver.name_of(resource);
@@ -222,6 +236,12 @@ fn function(resolver: &mut Resolver<'_>, resource: &Resource) -> Result<Function
         None => Ok(BTreeMap::new()),
     };
     let role = resolver.text_property(properties, "Role");
+    let description = resolver.text_property(properties, "Description");
+    let ephemeral = nested_number(resolver, properties, "EphemeralStorage", "Size", 512..=10_240);
+    let on_event = "EventInvokeConfig";
+    let retries = nested_number(resolver, properties, on_event, "MaximumRetryAttempts", 0..=2);
+    let age =
+        nested_number(resolver, properties, on_event, "MaximumEventAgeInSeconds", 60..=21_600);
     let metadata = match &resource.metadata {
         Some(node) => resolver.resolve(node).map(|n| n.map_or(Value::Null, |n| n.json())),
         None => Ok(Value::Null),
@@ -232,10 +252,14 @@ fn function(resolver: &mut Resolver<'_>, resource: &Resource) -> Result<Function
         arn: resolver.arn("lambda", &format!("function:{name}")),
         name,
         code_uri: code?,
+        description: description?.unwrap_or_default(),
         handler: handler?.unwrap_or_else(|| "bootstrap".to_owned()),
         timeout_seconds: timeout?.unwrap_or(3),
         memory_mb: memory?.unwrap_or(128),
+        ephemeral_mb: ephemeral?.unwrap_or(512),
         reserved_concurrency: reserved?,
+        event_retries: retries?.unwrap_or(2),
+        event_age_seconds: age?.unwrap_or(21_600),
         environment: environment?,
         role: role?,
         metadata: metadata?,

@@ -73,14 +73,22 @@ pub struct Function {
     pub arn: String,
     /// `CodeUri` as written; empty when the code is not a local path.
     pub code_uri: String,
+    /// What it is for; empty when the template does not say.
+    pub description: String,
     /// The handler; `bootstrap` when there is none.
     pub handler: String,
     /// The time limit of an invocation.
     pub timeout_seconds: u32,
     /// The memory size.
     pub memory_mb: u32,
+    /// The size of `/tmp`.
+    pub ephemeral_mb: u32,
     /// The concurrency reserved for, and the limit of, this function.
     pub reserved_concurrency: Option<u32>,
+    /// How often an asynchronous invocation is tried again after an error.
+    pub event_retries: u32,
+    /// How long an asynchronous invocation is tried.
+    pub event_age_seconds: u32,
     /// The environment, every value as text.
     pub environment: BTreeMap<String, String>,
     /// The ARN of the function's role, where the template names one.

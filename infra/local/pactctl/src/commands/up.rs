@@ -21,7 +21,7 @@ async fn serve(args: &UpArgs) -> Result<Exit, Failure> {
     let Opened::Owned(folder) = open_data(&args.data.data)? else {
         return Err(already_up(args));
     };
-    let stack = Stack::start(folder, ports, args.packages.packages.as_deref()).await?;
+    let stack = Stack::start(folder, ports, &args.stack()).await?;
     let mut terminated = signal(SignalKind::terminate()).doing("listen for signals")?;
     println!("dashboard     {}", style(&stack.endpoints.api).cyan().bold());
     println!("webhooks      {}/webhooks/github", stack.endpoints.api);

@@ -57,7 +57,7 @@ fn is_remote(push: &Push) -> bool {
 }
 
 async fn drive(args: &RunArgs, push: &Push) -> Result<Exit, Failure> {
-    let mut session = Session::open(&args.data.data, args.port, packages(args)).await?;
+    let mut session = Session::open(&args.data.data, args.port, &args.stack()).await?;
     let interrupted = tokio::signal::ctrl_c();
     let outcome = tokio::select! {
         outcome = whole_run(args, push, &mut session) => outcome,
@@ -82,7 +82,7 @@ async fn whole_run(args: &RunArgs, push: &Push, session: &mut Session) -> Result
             Followed::Ended(report) => break report,
             Followed::Lost => {
                 tracing::info!("the stack went away; taking over");
-                session.reopen(&args.data.data, packages(args)).await?;
+                session.reopen(&args.data.data, &args.stack()).await?;
             }
         }
     };
@@ -90,10 +90,6 @@ async fn whole_run(args: &RunArgs, push: &Push, session: &mut Session) -> Result
     print(args, &report)?;
     session.wait_for_others(args.json).await;
     Ok(exit_code(report.status))
-}
-
-fn packages(args: &RunArgs) -> Option<&Path> {
-    args.packages.packages.as_deref()
 }
 
 /// Delivers the push. A push that was run before is run once more: whoever types the command

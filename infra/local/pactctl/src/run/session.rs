@@ -6,7 +6,7 @@ use crate::{
     client::Client,
     data::{Endpoints, Opened, Secrets},
     failure::Failure,
-    stack::{Ports, Stack, open_data},
+    stack::{Options, Ports, Stack, open_data},
     term,
 };
 
@@ -24,24 +24,20 @@ impl Session {
     /// Joins the stack that is up on the data folder, or starts one.
     ///
     /// # Errors
-    /// Among others, when packages are wanted and that stack runs other programs.
-    pub(crate) async fn open(
-        data: &Path,
-        port: u16,
-        packages: Option<&Path>,
-    ) -> Result<Self, Failure> {
+    /// Among others, when packages or limits are wanted and that stack has others.
+    pub(crate) async fn open(data: &Path, port: u16, options: &Options) -> Result<Self, Failure> {
         let until = tokio::time::Instant::now() + ATTACH_PATIENCE;
         loop {
             // Joining needs no port and leaves nothing behind.
             if let Ok(root) = data.canonicalize()
                 && let Some(client) = Client::attach(&root).await
             {
-                same_programs(&root, packages)?;
+                same_stack(&root, options)?;
                 return Ok(Self { client, own: None });
             }
             let ports = Ports::bind(port, 0).await?;
             if let Opened::Owned(folder) = open_data(data)? {
-                let stack = Stack::start(folder, ports, packages).await?;
+                let stack = Stack::start(folder, ports, options).await?;
                 return Self::host(stack).await;
             }
             if tokio::time::Instant::now() > until {
@@ -64,12 +60,8 @@ impl Session {
     }
 
     /// After the stack of another process went away: joins its successor or becomes it.
-    pub(crate) async fn reopen(
-        &mut self,
-        data: &Path,
-        packages: Option<&Path>,
-    ) -> Result<(), Failure> {
-        let next = Self::open(data, 0, packages).await?;
+    pub(crate) async fn reopen(&mut self, data: &Path, options: &Options) -> Result<(), Failure> {
+        let next = Self::open(data, 0, options).await?;
         let last = std::mem::replace(self, next);
         last.close().await;
         Ok(())
@@ -98,14 +90,25 @@ impl Session {
     }
 }
 
-/// A run that was to prove certain packages must not pass on other programs.
-fn same_programs(root: &Path, packages: Option<&Path>) -> Result<(), Failure> {
-    let Some(wanted) = packages else { return Ok(()) };
-    let theirs = Endpoints::read(root).and_then(|endpoints| endpoints.packages);
-    if theirs.is_some() && wanted.canonicalize().ok() == theirs {
-        return Ok(());
+/// A run that was to prove certain packages or limits must not pass on others.
+fn same_stack(root: &Path, wanted: &Options) -> Result<(), Failure> {
+    let Some(theirs) = Endpoints::read(root) else { return Ok(()) };
+    let refused = |what: String| {
+        Failure::usage(format!("a stack is up already, and {what}"))
+            .remedy("end it, or choose another folder with --data DIR")
+    };
+    if let Some(folder) = &wanted.packages
+        && (theirs.packages.is_none() || folder.canonicalize().ok() != theirs.packages)
+    {
+        let runs = theirs.packages.map_or("its own program".into(), |f| f.display().to_string());
+        return Err(refused(format!("it runs its functions from {runs}")));
     }
-    let runs = theirs.map_or("its own program".to_owned(), |folder| folder.display().to_string());
-    Err(Failure::usage(format!("a stack is up already, and it runs its functions from {runs}"))
-        .remedy("end it, or choose another folder with --data DIR"))
+    let Endpoints { concurrency, queue, .. } = theirs;
+    if wanted.concurrency.is_some_and(|wanted| wanted != concurrency) {
+        return Err(refused(format!("it runs {concurrency} instances of a function at once")));
+    }
+    if wanted.queue.is_some_and(|wanted| usize::try_from(wanted).ok() != Some(queue)) {
+        return Err(refused(format!("it lets {queue} invocations of a function wait")));
+    }
+    Ok(())
 }

@@ -1,6 +1,10 @@
 //! The system's description, built into the program: the very files that are deployed to AWS.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
 use local_lambda_host::FunctionSpec;
 
@@ -36,8 +40,52 @@ const SECRETS_FROM_ENVIRONMENT: &[(&str, &str)] = &[
     ("jira-token", "PACT_JIRA_TOKEN"),
 ];
 
+/// What a function finds in its environment of this machine: the tools that it runs, their caches,
+/// certificates, a proxy.
+const INHERITED: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "RUST_LOG",
+    "RUST_BACKTRACE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "CARGO_HOME",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+    "JAVA_HOME",
+    "MAVEN_HOME",
+    "GRADLE_USER_HOME",
+    "GOROOT",
+    "GOPATH",
+    "GOCACHE",
+    "GOMODCACHE",
+    "GOPROXY",
+    "GOFLAGS",
+    "NVM_DIR",
+    "PYENV_ROOT",
+    "VIRTUAL_ENV",
+    "XDG_CACHE_HOME",
+];
+
 /// Name of the local stack; its secrets are below it.
 const STACK: &str = "pact";
+
+/// Names of the variables that functions inherit from this process.
+pub(crate) fn inherited() -> Vec<String> {
+    INHERITED.iter().map(|name| (*name).to_owned()).collect()
+}
 
 /// What the local Parameter Store has, by whole name.
 pub(crate) fn parameters(secrets: &Secrets) -> BTreeMap<String, String> {
@@ -73,6 +121,11 @@ impl Definition {
                 parameters.insert((*parameter).to_owned(), value);
             }
         }
+        // A function is started in a folder of its own, where a relative path leads elsewhere.
+        if let Some(folder) = parameters.get_mut("Advisories") {
+            let absolute = std::path::absolute(&*folder).doing("find the folder of advisories")?;
+            *folder = absolute.to_string_lossy().into_owned();
+        }
         let stack = load(parameters).map_err(|errors| Failure::internal(errors.join("\n")))?;
         Ok(Self { stack })
     }
@@ -89,34 +142,34 @@ impl Definition {
         let logs = data.join("logs");
         std::fs::create_dir_all(&logs).doing("make the folder for logs")?;
         let functions = self.stack.functions.iter().map(|function| {
-            let mut env: BTreeMap<String, String> = function
-                .environment
-                .iter()
-                .map(|(key, value)| (key.clone(), local_bucket(value, data)))
-                .collect();
-            let endpoints = [
+            let package = packages.and_then(|p| p.program(&function.logical_id));
+            let (program, args) = match package {
+                Some(package) => (package.to_owned(), Vec::new()),
+                None => (program.clone(), vec!["function".to_owned(), function.logical_id.clone()]),
+            };
+            let env = function.environment.iter();
+            let service_env = [
                 ("AWS_ENDPOINT_URL", aws),
                 // Whose call it is, for who counts and records calls.
                 ("AWS_ACCESS_KEY_ID", &function.logical_id),
                 ("AWS_SECRET_ACCESS_KEY", "local"),
                 ("AWS_EC2_METADATA_DISABLED", "true"),
             ];
-            env.extend(endpoints.map(|(k, v)| (k.to_owned(), v.to_owned())));
-            let package = packages.and_then(|p| p.program(&function.logical_id));
-            let (program, args) = match package {
-                Some(package) => (package.to_owned(), Vec::new()),
-                None => (program.clone(), vec!["function".to_owned(), function.logical_id.clone()]),
-            };
             FunctionSpec {
-                name: function.name.clone(),
-                arn: function.arn.clone(),
-                program,
+                description: function.description.clone(),
+                role: function.role.clone(),
                 args,
-                env,
+                handler: function.handler.clone(),
+                env: env.map(|(name, value)| (name.clone(), local_bucket(value, data))).collect(),
+                service_env: service_env.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
                 timeout: Duration::from_secs(function.timeout_seconds.into()),
                 memory_mb: function.memory_mb,
+                ephemeral_mb: function.ephemeral_mb,
                 max_concurrency: function.reserved_concurrency,
+                retries: function.event_retries,
+                max_event_age: Duration::from_secs(function.event_age_seconds.into()),
                 log: Some(logs.join(format!("{}.log", function.logical_id))),
+                ..FunctionSpec::new(&function.name, &function.arn, program)
             }
         });
         Ok(functions.collect())
@@ -132,6 +185,11 @@ impl Definition {
                 Ok((machine.name.clone(), substituted(text, &machine.substitutions)))
             })
             .collect()
+    }
+
+    /// Logical ids of the functions.
+    pub(crate) fn function_ids(&self) -> BTreeSet<String> {
+        self.stack.functions.iter().map(|function| function.logical_id.clone()).collect()
     }
 
     /// Name of the run table.

@@ -1,12 +1,15 @@
 //! What the state machines' tasks do: Lambda functions and native DynamoDB calls.
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use local_lambda_host::{Host, InvocationType, InvokeError};
+use local_lambda_host::{Host, Invocation, InvocationType, InvokeRequest, RequestError};
 use local_step_functions::{TaskExecutor, TaskFailure, TaskRequest};
 use serde_json::{Value, json};
 
-use super::{meter::Meter, store, traces::Traces};
+use super::{
+    meter::Meter,
+    store::{self, Answer},
+    traces::Traces,
+};
 use crate::{client::http_client, failure::Failure};
 
 /// Carries out tasks.
@@ -29,26 +32,22 @@ impl Executor {
         Ok(Self { host, dynamodb: dynamodb.to_owned(), http: http_client()?, traces, meter })
     }
 
+    /// Invokes a function in the trace of the execution. An error of the function is the task's.
     async fn invoke(
         &self,
         task: &TaskRequest,
-        function: &str,
-        payload: &Value,
-    ) -> Result<Value, TaskFailure> {
+        request: InvokeRequest,
+    ) -> Result<Invocation, TaskFailure> {
         let trace = self.traces.of(&task.execution_arn);
-        let payload = Bytes::from(payload.to_string());
-        let answer = self
-            .host
-            .invoke_in_trace(function, payload, InvocationType::RequestResponse, trace.as_deref())
-            .await
-            .map_err(|error| refused(&error))?;
-        let text = String::from_utf8_lossy(&answer.payload).into_owned();
-        let value: Value = serde_json::from_str(&text).unwrap_or(Value::String(text.clone()));
+        let answer = self.host.invoke(InvokeRequest { trace, ..request }).await;
+        let answer = answer.map_err(|error| refused(&error))?;
         if answer.function_error.is_none() {
-            return Ok(value);
+            return Ok(answer);
         }
+        let value = payload(&answer);
         let error = value.get("errorType").and_then(Value::as_str).unwrap_or("Lambda.Unknown");
-        Err(TaskFailure { error: error.to_owned(), cause: Some(text) })
+        let cause = String::from_utf8_lossy(&answer.payload).into_owned();
+        Err(TaskFailure { error: error.to_owned(), cause: Some(cause) })
     }
 
     async fn dynamodb(
@@ -58,10 +57,6 @@ impl Executor {
         task: &TaskRequest,
     ) -> Result<Value, TaskFailure> {
         let name = pascal(operation);
-        let fault = |error: String| TaskFailure {
-            error: format!("{prefix}.SdkClientException"),
-            cause: Some(error),
-        };
         let mut request = task.arguments.clone();
         if let Some(object) = request.as_object_mut() {
             object.entry("ReturnConsumedCapacity").or_insert_with(|| "TOTAL".into());
@@ -69,11 +64,13 @@ impl Executor {
         let answer = store::call(&self.http, &self.dynamodb, &name, &request).await;
         // The execution has the name of its run.
         let run = task.execution_arn.rsplit(':').next().unwrap_or_default();
-        let nothing = Value::Null;
-        let said = answer.as_ref().ok().and_then(|said| said.as_ref().ok()).unwrap_or(&nothing);
+        let said = match &answer {
+            Ok(Answer::Done(said)) => said,
+            Ok(Answer::Refused(_)) | Err(_) => &Value::Null,
+        };
         self.meter.note_for(run, &task.state, &name, said);
         match answer {
-            Ok(Ok(mut answer)) => {
+            Ok(Answer::Done(mut answer)) => {
                 // A task sees what it asked for only.
                 if task.arguments.get("ReturnConsumedCapacity").is_none()
                     && let Some(object) = answer.as_object_mut()
@@ -82,7 +79,7 @@ impl Executor {
                 }
                 Ok(answer)
             }
-            Ok(Err(error)) => {
+            Ok(Answer::Refused(error)) => {
                 let kind = error.name();
                 let kind = if kind.ends_with("Exception") {
                     kind.to_owned()
@@ -97,7 +94,10 @@ impl Executor {
                     )),
                 })
             }
-            Err(_) => Err(fault(format!("DynamoDB did not answer {name}"))),
+            Err(failure) => Err(TaskFailure {
+                error: format!("{prefix}.SdkClientException"),
+                cause: Some(format!("DynamoDB did not answer {name}: {failure}")),
+            }),
         }
     }
 }
@@ -107,23 +107,25 @@ impl TaskExecutor for Executor {
     async fn execute(&self, task: TaskRequest) -> Result<Value, TaskFailure> {
         let resource = task.resource.as_str();
         if resource.starts_with("arn:aws:lambda:") {
-            return self.invoke(&task, resource, &task.arguments).await;
+            let request = InvokeRequest::new(resource, task.arguments.to_string());
+            return Ok(payload(&self.invoke(&task, request).await?));
         }
         if resource == "arn:aws:states:::lambda:invoke" {
-            let Some(function) = task.arguments.get("FunctionName").and_then(Value::as_str) else {
-                return Err(TaskFailure {
-                    error: "States.Runtime".to_owned(),
-                    cause: Some("lambda:invoke needs FunctionName".to_owned()),
-                });
-            };
-            let nothing = json!({});
-            let payload = task.arguments.get("Payload").unwrap_or(&nothing);
-            let payload = self.invoke(&task, function, payload).await?;
-            return Ok(json!({
-                "ExecutedVersion": "$LATEST",
-                "Payload": payload,
-                "StatusCode": 200,
-            }));
+            let request = lambda_request(&task.arguments)?;
+            let kind = request.kind;
+            let answer = self.invoke(&task, request).await?;
+            let mut output = json!({
+                "Payload": payload(&answer),
+                "SdkHttpMetadata": {"HttpStatusCode": kind.status()},
+                "SdkResponseMetadata": {"RequestId": answer.request_id},
+                "StatusCode": kind.status(),
+            });
+            if kind == InvocationType::RequestResponse
+                && let Some(output) = output.as_object_mut()
+            {
+                output.insert("ExecutedVersion".to_owned(), answer.version.into());
+            }
+            return Ok(output);
         }
         if let Some(operation) = resource.strip_prefix("arn:aws:states:::dynamodb:") {
             return self.dynamodb("DynamoDB", operation, &task).await;
@@ -138,7 +140,40 @@ impl TaskExecutor for Executor {
     }
 }
 
-fn refused(error: &InvokeError) -> TaskFailure {
+/// The request that the arguments of `lambda:invoke` make.
+fn lambda_request(arguments: &Value) -> Result<InvokeRequest, TaskFailure> {
+    let invalid = |message: String| TaskFailure {
+        error: "States.Runtime".to_owned(),
+        cause: Some(format!("lambda:invoke: {message}")),
+    };
+    let text = |key: &str| match arguments.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(other) => Err(invalid(format!("{key} must be a text, not {other}"))),
+    };
+    let function =
+        text("FunctionName")?.ok_or_else(|| invalid("FunctionName is missing".into()))?;
+    let kind = match text("InvocationType")? {
+        None => InvocationType::default(),
+        Some(kind) => InvocationType::parse(&kind)
+            .ok_or_else(|| invalid(format!("{kind:?} is no InvocationType")))?,
+    };
+    let payload = arguments.get("Payload").map_or_else(|| "{}".to_owned(), Value::to_string);
+    Ok(InvokeRequest {
+        qualifier: text("Qualifier")?,
+        kind,
+        client_context: text("ClientContext")?,
+        ..InvokeRequest::new(function, payload)
+    })
+}
+
+/// What a function answered: as JSON, or as text where it is none.
+fn payload(answer: &Invocation) -> Value {
+    serde_json::from_slice(&answer.payload)
+        .unwrap_or_else(|_| String::from_utf8_lossy(&answer.payload).into())
+}
+
+fn refused(error: &RequestError) -> TaskFailure {
     TaskFailure { error: format!("Lambda.{}", error.code()), cause: Some(error.to_string()) }
 }
 
@@ -150,9 +185,31 @@ fn pascal(operation: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn operations_have_the_names_of_the_api() {
-        assert_eq!(super::pascal("updateItem"), "UpdateItem");
-        assert_eq!(super::pascal(""), "");
+        assert_eq!(pascal("updateItem"), "UpdateItem");
+        assert_eq!(pascal(""), "");
+    }
+
+    #[test]
+    fn every_argument_of_an_invocation_counts() {
+        let request = lambda_request(&json!({
+            "FunctionName": "f", "Qualifier": "live", "InvocationType": "Event",
+            "Payload": {"a": 1},
+        }));
+        let request = request.expect("a request");
+        assert_eq!((request.function.as_str(), request.qualifier.as_deref()), ("f", Some("live")));
+        assert_eq!(request.kind, InvocationType::Event);
+        assert_eq!(request.payload, r#"{"a":1}"#);
+        for wrong in [
+            json!({}),
+            json!({"FunctionName": 1}),
+            json!({"FunctionName": "f", "Qualifier": 7}),
+            json!({"FunctionName": "f", "InvocationType": "Later"}),
+        ] {
+            assert_eq!(lambda_request(&wrong).expect_err("refused").error, "States.Runtime");
+        }
     }
 }

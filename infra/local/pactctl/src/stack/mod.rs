@@ -5,18 +5,24 @@
 
 mod definition;
 mod executor;
-mod gateway;
+mod guard;
 mod meter;
 mod packages;
 mod parameters;
 mod recorder;
+mod services;
 mod store;
 mod traces;
 mod triggers;
 
-use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use local_lambda_host::{Host, HostOptions, Watcher};
+use local_lambda_host::{Host, HostOptions, Policy, Watcher};
 use local_step_functions::{Engine, EngineOptions};
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -30,6 +36,30 @@ pub(crate) use definition::{Definition, machines, template_errors};
 pub(crate) use meter::{Usage, of_run as usage_of};
 use packages::Packages;
 pub(crate) use store::Store;
+
+/// How a stack is run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Folder of the packages that the functions run from, instead of this program.
+    pub packages: Option<PathBuf>,
+    /// Instances of a function that may run at once, where the template reserves none.
+    pub concurrency: Option<u32>,
+    /// Invocations of a function that may wait for an instance.
+    pub queue: Option<u32>,
+    /// Hosts that lead to this machine, besides its own names.
+    pub hosts: Vec<String>,
+}
+
+impl Options {
+    fn policy(&self) -> Policy {
+        let policy = Policy::default();
+        Policy {
+            unreserved: self.concurrency.unwrap_or(policy.unreserved),
+            queue: self.queue.map_or(policy.queue, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+            ..policy
+        }
+    }
+}
 
 /// Lambda's largest payload of a synchronous invocation.
 const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
@@ -80,9 +110,9 @@ impl Stack {
     pub(crate) async fn start(
         data: DataFolder,
         ports: Ports,
-        packages: Option<&Path>,
+        options: &Options,
     ) -> Result<Self, Failure> {
-        match Self::compose(&data, ports, packages).await {
+        match Self::compose(&data, ports, options).await {
             Ok((endpoints, engine, host, store, servers)) => {
                 data.announce(&endpoints)?;
                 Ok(Self { endpoints, data, engine, host, store, servers })
@@ -97,11 +127,11 @@ impl Stack {
     async fn compose(
         data: &DataFolder,
         ports: Ports,
-        packages: Option<&Path>,
+        options: &Options,
     ) -> Result<(Endpoints, Engine, Host, Store, JoinSet<()>), Failure> {
         let secrets = data.secrets()?;
         let definition = Definition::load(data)?;
-        let programs = match packages {
+        let programs = match &options.packages {
             Some(folder) => Some(Packages::find(folder, &definition.stack.functions, data)?),
             None => None,
         };
@@ -117,13 +147,17 @@ impl Stack {
             }),
             None => None,
         };
-        let host = Host::start(
+        let policy = options.policy();
+        let (concurrency, queue) = (policy.unreserved, policy.queue);
+        let host = Host::start_with(
             HostOptions {
                 region: REGION.to_owned(),
                 account: ACCOUNT.to_owned(),
                 max_payload: MAX_PAYLOAD,
+                inherit: definition::inherited(),
                 watcher,
             },
+            policy,
             functions,
         )
         .await
@@ -133,8 +167,8 @@ impl Stack {
         let tasks =
             executor::Executor::new(host.clone(), &store.endpoint, traces.clone(), meter.clone())?;
         let tasks = Arc::new(tasks);
-        let options = EngineOptions::new(data.join("step-functions"), REGION, ACCOUNT);
-        let engine = Engine::open(options, tasks).await.doing("start the Step Functions engine")?;
+        let engine = EngineOptions::new(data.join("step-functions"), REGION, ACCOUNT);
+        let engine = Engine::open(engine, tasks).await.doing("start the Step Functions engine")?;
 
         let mut servers = JoinSet::new();
         triggers::watch_executions(&mut servers, &engine, &host, &definition);
@@ -145,22 +179,24 @@ impl Stack {
                 .doing(&format!("define the state machine {name}"))?;
         }
         triggers::run_schedules(&mut servers, &engine, &host, &definition);
-        gateway::serve_api(&mut servers, ports.api, &host, &definition)?;
-        let doors = gateway::Doors {
+        services::serve_api(&mut servers, ports.api, &host, &definition, &options.hosts)?;
+        let services = services::Services {
             step_functions: engine.router(),
             lambda: host.router(),
             parameters: parameters::router(definition::parameters(&secrets)),
             dynamodb: store.endpoint.clone(),
             meter,
+            functions: Arc::new(definition.function_ids()),
             traces,
         };
-        gateway::serve_aws(&mut servers, ports.aws, doors, recorder)?;
+        services::serve_aws(&mut servers, ports.aws, services, recorder, &options.hosts)?;
         let endpoints = Endpoints {
             pid: std::process::id(),
-            packages: packages.and_then(|folder| folder.canonicalize().ok()),
+            packages: options.packages.as_ref().and_then(|folder| folder.canonicalize().ok()),
+            concurrency,
+            queue,
             api,
             aws,
-            dynamodb: store.endpoint.clone(),
             table: definition.run_table()?,
             pipeline_arn: definition.pipeline_arn()?,
         };

@@ -1,6 +1,10 @@
 //! DynamoDB of the local stack: `dynoxide` on one SQLite file.
+//!
+//! Its server answers whoever asks, pages in a browser too. So it listens where nobody looks, and
+//! is reached through the stack's AWS endpoint, which is guarded.
 
 use dynoxide::Database;
+use local_lambda_host::loopback;
 use local_template::Table;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -11,9 +15,9 @@ use crate::{
     failure::{Context, Failure},
 };
 
-/// DynamoDB, served on loopback.
+/// DynamoDB, served to this process.
 pub(crate) struct Store {
-    /// Its address.
+    /// Its address, which is not told.
     pub endpoint: String,
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
@@ -25,8 +29,9 @@ impl Store {
         let path = data.join("dynamodb.sqlite");
         let database =
             Database::new(&path.to_string_lossy()).doing(&format!("open {}", path.display()))?;
-        let listener = TcpListener::bind("127.0.0.1:0").await.doing("listen for DynamoDB")?;
-        let endpoint = super::address(&listener)?;
+        let listener =
+            loopback::listen().and_then(TcpListener::from_std).doing("listen for DynamoDB")?;
+        let endpoint = format!("http://{}", listener.local_addr().doing("read a port")?);
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
             let until = async move {
@@ -49,18 +54,19 @@ impl Store {
     async fn ensure(&self, table: &Table) -> Result<(), Failure> {
         let http = http_client()?;
         match call(&http, &self.endpoint, "CreateTable", &table.create).await? {
-            Ok(_) => {}
-            Err(error) if error.name() == "ResourceInUseException" => return Ok(()),
-            Err(error) => return Err(error.into_failure(&table.name)),
+            Answer::Done(_) => {}
+            Answer::Refused(error) if error.name() == "ResourceInUseException" => return Ok(()),
+            Answer::Refused(error) => return Err(error.into_failure(&table.name)),
         }
         if let Some(attribute) = &table.ttl_attribute {
             let request = json!({
                 "TableName": table.name,
                 "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
             });
-            call(&http, &self.endpoint, "UpdateTimeToLive", &request)
-                .await?
-                .map_err(|error| error.into_failure(&table.name))?;
+            let answer = call(&http, &self.endpoint, "UpdateTimeToLive", &request).await?;
+            if let Answer::Refused(error) = answer {
+                return Err(error.into_failure(&table.name));
+            }
         }
         Ok(())
     }
@@ -99,13 +105,25 @@ impl DynamoError {
     }
 }
 
+/// What DynamoDB said to a call.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// It did what it was asked.
+    Done(Value),
+    /// It did nothing, and says why.
+    Refused(DynamoError),
+}
+
 /// One call of the DynamoDB API, by its wire protocol.
+///
+/// # Errors
+/// When there is no answer.
 pub(crate) async fn call(
     http: &reqwest::Client,
     endpoint: &str,
     operation: &str,
     request: &Value,
-) -> Result<Result<Value, DynamoError>, Failure> {
+) -> Result<Answer, Failure> {
     let answer = http
         .post(endpoint)
         .header("content-type", "application/x-amz-json-1.0")
@@ -123,12 +141,12 @@ pub(crate) async fn call(
     let status = answer.status();
     let body: Value = answer.json().await.doing("read DynamoDB's answer")?;
     if status.is_success() {
-        return Ok(Ok(body));
+        return Ok(Answer::Done(body));
     }
     let text = |keys: &[&str]| {
         keys.iter().find_map(|k| body.get(k).and_then(Value::as_str)).unwrap_or_default().to_owned()
     };
-    Ok(Err(DynamoError {
+    Ok(Answer::Refused(DynamoError {
         status: status.as_u16(),
         kind: text(&["__type"]),
         message: text(&["message", "Message"]),

@@ -1,15 +1,14 @@
 //! What starts by itself: rules on the end of executions, and schedules.
 
-use bytes::Bytes;
 use jiff::Timestamp;
-use local_lambda_host::{Host, InvocationType};
+use local_lambda_host::{Host, InvocationType, InvokeRequest};
 use local_step_functions::{Engine, StatusChange};
 use local_template::{EventRule, Schedule};
 use serde_json::{Value, json};
 use tokio::{sync::broadcast::error::RecvError, task::JoinSet};
 use uuid::Uuid;
 
-use super::Definition;
+use super::definition::Definition;
 use crate::client::{ACCOUNT, REGION};
 
 /// Delivers "Step Functions Execution Status Change" events to the rules that match.
@@ -56,8 +55,7 @@ async fn deliver(host: &Host, functions: &Names, rule: &EventRule, event: &Value
         tracing::error!(rule = rule.name, target, "the rule has no function");
         return;
     };
-    let payload = Bytes::from(event.to_string());
-    let sent = host.invoke(function, payload, InvocationType::RequestResponse).await;
+    let sent = host.invoke(InvokeRequest::new(function, event.to_string())).await;
     match sent {
         Ok(answer) if answer.function_error.is_none() => {}
         Ok(_) => tracing::error!(rule = rule.name, "the rule's function failed"),
@@ -149,8 +147,8 @@ async fn fire(engine: &Engine, host: &Host, target: &Target, schedule: &Schedule
             engine.call("StartExecution", request).await.err().map(|e| e.to_string())
         }
         Target::Function(name) => {
-            let payload = Bytes::from(input.to_string());
-            host.invoke(name, payload, InvocationType::Event).await.err().map(|e| e.to_string())
+            let event = InvokeRequest::new(name, input.to_string()).kind(InvocationType::Event);
+            host.invoke(event).await.err().map(|e| e.to_string())
         }
     };
     if let Some(error) = failed {

@@ -1,6 +1,6 @@
-//! The stack's two doors: the HTTP API, and one endpoint for all AWS services.
+//! What the stack's two ports serve: the HTTP API, and one endpoint for all AWS services.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Router,
@@ -13,20 +13,30 @@ use local_lambda_host::{Host, http_api};
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::ServiceExt;
 
-use super::{Definition, meter, meter::Meter, recorder, recorder::Recorder, traces::Traces};
+use super::{
+    definition::Definition,
+    guard::Guard,
+    meter::{self, Meter},
+    recorder::{self, Recorder},
+    traces::Traces,
+};
 use crate::{client::http_client, failure::Failure};
 
 /// DynamoDB accepts bodies of up to 16 MB, the others less.
 const MAX_BODY: usize = 16 * 1024 * 1024;
+/// Below these paths of the HTTP API, the gateway takes what is signed and nothing else.
+const SIGNED: &[&str] = &["/webhooks/"];
 
-/// Gateway and dashboard, by the template's routes.
+/// Gateway and dashboard, by the template's routes. `names` are hosts that lead to this machine,
+/// besides its own.
 pub(crate) fn serve_api(
     servers: &mut JoinSet<()>,
     listener: TcpListener,
     host: &Host,
     definition: &Definition,
+    names: &[String],
 ) -> Result<(), Failure> {
-    let names = |logical: &str| {
+    let function = |logical: &str| {
         let function = definition.stack.functions.iter().find(|f| f.logical_id == logical);
         function.map(|f| f.name.clone()).ok_or_else(|| {
             Failure::internal(format!("a route leads to {logical}, which is no function"))
@@ -37,16 +47,17 @@ pub(crate) fn serve_api(
         routes.push(http_api::HttpRoute {
             method: route.method.clone(),
             path: route.path.clone(),
-            function: names(&route.function)?,
+            function: function(&route.function)?,
         });
     }
-    serve(servers, listener, http_api::router(host.clone(), routes, Default::default()));
+    let router = http_api::router(host.clone(), routes, http_api::Options::default());
+    serve(servers, listener, Guard::pages(names, SIGNED).before(router));
     Ok(())
 }
 
 /// What answers for each service.
 #[derive(Clone)]
-pub(crate) struct Doors {
+pub(crate) struct Services {
     /// Step Functions.
     pub step_functions: Router,
     /// Lambda.
@@ -57,19 +68,24 @@ pub(crate) struct Doors {
     pub dynamodb: String,
     /// What is consumed there.
     pub meter: Meter,
+    /// Logical ids of the functions: whose calls a run pays for.
+    pub functions: Arc<BTreeSet<String>>,
     /// Which execution belongs to which trace.
     pub traces: Traces,
 }
 
-/// All AWS services at one address, as `aws --endpoint-url` wants it.
+/// All AWS services at one address, as `aws --endpoint-url` wants it. `names` are hosts that lead to
+/// this machine, besides its own.
 pub(crate) fn serve_aws(
     servers: &mut JoinSet<()>,
     listener: TcpListener,
-    doors: Doors,
+    services: Services,
     recorder: Option<Recorder>,
+    names: &[String],
 ) -> Result<(), Failure> {
-    let state = Services { doors, http: http_client()?, recorder: recorder.map(Arc::new) };
-    serve(servers, listener, Router::new().fallback(dispatch).with_state(state));
+    let state = Endpoint { services, http: http_client()?, recorder: recorder.map(Arc::new) };
+    let router = Router::new().fallback(dispatch).with_state(state);
+    serve(servers, listener, Guard::programs(names).before(router));
     Ok(())
 }
 
@@ -82,15 +98,15 @@ fn serve(servers: &mut JoinSet<()>, listener: TcpListener, router: Router) {
 }
 
 #[derive(Clone)]
-struct Services {
-    doors: Doors,
+struct Endpoint {
+    services: Services,
     http: reqwest::Client,
     recorder: Option<Arc<Recorder>>,
 }
 
 /// By the protocol's own mark: the target header, or Lambda's path.
-async fn dispatch(State(services): State<Services>, request: Request) -> Response {
-    let request = match &services.recorder {
+async fn dispatch(State(endpoint): State<Endpoint>, request: Request) -> Response {
+    let request = match &endpoint.recorder {
         Some(recorder) => match recorded(recorder, request).await {
             Ok(request) => request,
             Err(refused) => return refused,
@@ -104,18 +120,19 @@ async fn dispatch(State(services): State<Services>, request: Request) -> Respons
         let Ok(body) = to_bytes(body, MAX_BODY).await else {
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         };
-        services.doors.traces.see(&target, &body);
+        endpoint.services.traces.see(&target, &body);
         let request = Request::from_parts(parts, Body::from(body));
-        return forward(services.doors.step_functions, request).await;
+        return forward(endpoint.services.step_functions, request).await;
     }
     if target.starts_with("AmazonSSM.") {
-        return forward(services.doors.parameters, request).await;
+        return forward(endpoint.services.parameters, request).await;
     }
     if target.starts_with("DynamoDB") {
-        return proxy(&services, request).await;
+        return proxy(&endpoint, request).await;
     }
-    if request.uri().path().starts_with("/2015-03-31/") {
-        return forward(services.doors.lambda, request).await;
+    // Lambda's paths begin with the date of its protocol.
+    if request.uri().path().starts_with("/20") {
+        return forward(endpoint.services.lambda, request).await;
     }
     let text = "this endpoint speaks Step Functions, DynamoDB, Lambda and the Parameter Store\n";
     (StatusCode::NOT_FOUND, text).into_response()
@@ -138,7 +155,7 @@ async fn forward(router: Router, request: Request) -> Response {
     }
 }
 
-async fn proxy(services: &Services, request: Request) -> Response {
+async fn proxy(endpoint: &Endpoint, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
@@ -153,9 +170,9 @@ async fn proxy(services: &Services, request: Request) -> Response {
             headers.append(name, value.clone());
         }
     }
-    let answer = services
+    let answer = endpoint
         .http
-        .post(&services.doors.dynamodb)
+        .post(&endpoint.services.dynamodb)
         .headers(headers)
         .body(body.clone())
         .send()
@@ -170,9 +187,11 @@ async fn proxy(services: &Services, request: Request) -> Response {
     let (status, headers) = (answer.status(), answer.headers().clone());
     match answer.bytes().await {
         Ok(bytes) => {
-            if let (Some(operation), Ok(request)) = (operation, std::str::from_utf8(&body)) {
+            if let (Some(operation), Ok(request)) = (operation, std::str::from_utf8(&body))
+                && endpoint.services.functions.contains(caller)
+            {
                 let said = serde_json::from_slice(&bytes).unwrap_or_default();
-                services.doors.meter.note(caller, operation, request, &said);
+                endpoint.services.meter.note(caller, operation, request, &said);
             }
             let mut response = Response::new(Body::from(bytes));
             *response.status_mut() = status;
