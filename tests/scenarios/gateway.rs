@@ -47,6 +47,11 @@ impl Up {
         self.deliver(delivery, &signature, body)
     }
 
+    /// What webhooks are signed with.
+    pub(crate) fn webhook_secret(&self) -> &str {
+        &self.webhook_secret
+    }
+
     pub(crate) fn deliver(
         &self,
         delivery: &str,

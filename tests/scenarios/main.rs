@@ -15,6 +15,7 @@ mod delivery;
 mod deploy;
 mod gateway;
 mod interruption;
+mod origins;
 mod secrets;
 mod telemetry;
 mod verdicts;

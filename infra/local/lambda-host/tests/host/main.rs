@@ -1,5 +1,6 @@
 //! The host with real processes: `examples/fixture-function.rs` is the function.
 #![expect(clippy::unwrap_used, reason = "the helpers of these tests may panic too")]
+#![expect(clippy::print_stderr, reason = "what was skipped is said")]
 
 mod api;
 mod bash;
