@@ -15,10 +15,7 @@ use pact_contract::{
     changes::ChangeSummary,
     envelope::{Response, ResponseMetadata, Sender},
     run::{NotificationRecord, Trigger},
-    settings::{
-        Approval, DirectoryTarget, Environment, GateSettings, Probe, Settings, Target, Template,
-        Watch,
-    },
+    settings::{Approval, Environment, GateSettings, Instance, Probe, Settings, Template, Watch},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -62,7 +59,7 @@ pub(crate) fn request(run_id: &str) -> RunRequest {
 pub(crate) fn environment(variant: &Variant) -> Environment {
     let asked = variant.approval.is_some();
     Environment {
-        target: Target::Directory(DirectoryTarget::default()),
+        target: Instance::new("directory"),
         health: if variant.probes { vec![Probe::default()] } else { Vec::new() },
         approval: asked.then_some(Approval { timeout_minutes: 60 }),
         watch: Watch::default(),

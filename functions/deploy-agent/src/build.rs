@@ -8,7 +8,7 @@ use nix::{
     unistd::Pid,
 };
 use pact_agent::AgentError;
-use pact_contract::{actions::ReleaseRecord, error::ErrorName, settings::DirectoryTarget};
+use pact_contract::{actions::ReleaseRecord, error::ErrorName};
 use tokio::{io::AsyncReadExt, net::unix::pipe, process::Command};
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     log::BuildLog,
     process,
     service::{DEFAULT_PATH, ending, program},
+    targets::directory::Settings,
 };
 
 /// Variable that tells which environment a build belongs to.
@@ -26,7 +27,7 @@ pub(crate) struct Build<'a> {
     pub(crate) folder: &'a Folder,
     pub(crate) environment: &'a str,
     pub(crate) record: &'a ReleaseRecord,
-    pub(crate) target: &'a DirectoryTarget,
+    pub(crate) target: &'a Settings,
     /// What builds keep between releases.
     pub(crate) cache: Option<PathBuf>,
 }

@@ -16,8 +16,10 @@ use std::{
     time::Duration,
 };
 
-use pact_contract::{EnvironmentKey, RunId, actions::ReleaseRecord, settings::DirectoryTarget};
+use pact_contract::{EnvironmentKey, RunId, actions::ReleaseRecord};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::targets::directory::Settings;
 
 /// Longest name of a release.
 const MAX_RELEASE: usize = 100;
@@ -97,7 +99,7 @@ impl Folder {
     pub(crate) fn locate(
         root: &Path,
         owner: &EnvironmentKey,
-        target: &DirectoryTarget,
+        target: &Settings,
     ) -> Result<Self, String> {
         let Some(path) = target.path.as_deref() else {
             return Ok(Self {
@@ -410,7 +412,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn locate(path: &str) -> Result<Folder, String> {
-        let target = DirectoryTarget { path: Some(path.to_owned()), ..DirectoryTarget::default() };
+        let target = Settings { path: Some(path.to_owned()), ..Settings::default() };
         Folder::locate(Path::new("/srv/pact"), &"acme/web#staging".parse().unwrap(), &target)
     }
 
@@ -442,7 +444,7 @@ mod tests {
 
     #[test]
     fn paths_are_below_the_root() {
-        let default = DirectoryTarget::default();
+        let default = Settings::default();
         let folder =
             Folder::locate(Path::new("/srv/pact"), &"acme/web#staging".parse().unwrap(), &default)
                 .expect("the default");

@@ -16,6 +16,7 @@ mod service;
 pub mod services;
 mod status;
 mod steps;
+pub mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -26,21 +27,21 @@ use pact_agent::{
     Agent, AgentError, Call, Outcome,
     ports::{Artifacts, Environments},
 };
+use pact_config::form::Seam;
 use pact_contract::{
     Capability, EnvironmentKey, EnvironmentName,
     error::ErrorName,
-    settings::{DirectoryTarget, ENVIRONMENTS, Environment, Target},
+    settings::{ENVIRONMENTS, Environment},
 };
 
 pub use config::Config;
 use folder::Folder;
 use steps::Steps;
+use targets::directory;
 
 /// What the agent can do.
 pub const CAPABILITIES: &[Capability] = pact_contract::agents::DEPLOY;
 
-/// Most commands of a build.
-const MAX_COMMANDS: usize = 50;
 /// How long to wait for another action that has the folder.
 const CLAIM: Duration = Duration::from_secs(30);
 
@@ -71,10 +72,14 @@ impl DeployAgent {
         let root = self.config.root.as_deref().ok_or(
             "this installation has no folder for releases: set PACT_DEPLOY_ROOT of the deploy agent",
         )?;
-        let Target::Directory(target) = &settings.target;
-        check_target(target)?;
-        let folder = Folder::locate(root, owner, target)?;
-        Ok(Place { root: root.to_owned(), folder, target: target.clone(), owner: owner.clone() })
+        if settings.target.kind != directory::KIND {
+            return Err(Seam::Target.unknown(&settings.target.kind, [directory::KIND]));
+        }
+        let target: directory::Settings =
+            settings.target.parse().map_err(|e| format!("the target's settings: {e}"))?;
+        directory::check(&target)?;
+        let folder = Folder::locate(root, owner, &target)?;
+        Ok(Place { root: root.to_owned(), folder, target, owner: owner.clone() })
     }
 
     /// Makes the place's folder and takes it for this action alone.
@@ -98,7 +103,7 @@ impl DeployAgent {
 struct Place {
     root: std::path::PathBuf,
     folder: Folder,
-    target: DirectoryTarget,
+    target: directory::Settings,
     owner: EnvironmentKey,
 }
 
@@ -107,25 +112,6 @@ impl Place {
     fn own(&self) -> std::io::Result<Result<(), String>> {
         self.folder.own(&self.root, &self.owner)
     }
-}
-
-fn check_target(target: &DirectoryTarget) -> Result<(), String> {
-    let empty = |command: &[String]| command.first().is_none_or(|name| name.trim().is_empty());
-    if target.build.len() > MAX_COMMANDS {
-        return Err(format!("the target has more than {MAX_COMMANDS} build commands"));
-    }
-    if target.build.iter().any(|command| empty(command)) {
-        return Err("a build command of the target names no program".to_owned());
-    }
-    if let Some(service) = &target.service {
-        if empty(&service.command) {
-            return Err("the target's service command names no program".to_owned());
-        }
-        if service.port == Some(0) {
-            return Err("the target's service has port 0; leave the port out".to_owned());
-        }
-    }
-    Ok(())
 }
 
 fn check_environment(name: &EnvironmentName) -> Result<(), AgentError> {

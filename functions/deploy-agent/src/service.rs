@@ -21,7 +21,7 @@ use std::{
 };
 
 use pact_agent::AgentError;
-use pact_contract::{actions::ReleaseRecord, error::ErrorName, settings::Service};
+use pact_contract::{actions::ReleaseRecord, error::ErrorName};
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpStream, process::Command, time::Instant};
 
@@ -30,6 +30,7 @@ use crate::{
     log,
     process::{self, Identity},
     steps::Steps,
+    targets::directory::Service,
 };
 
 /// Variable that tells which environment a service belongs to.

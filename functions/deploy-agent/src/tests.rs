@@ -17,7 +17,7 @@ use pact_contract::{
     actions::{Deploy, EnvironmentRecord, SourceRef},
     error::ErrorName,
     run::DeploymentStatus,
-    settings::{DirectoryTarget, Environment, Service},
+    settings::Environment,
 };
 use serde_json::Value;
 
@@ -30,6 +30,7 @@ use crate::{
     service::Running,
     services,
     steps::{INTERRUPTED, Steps},
+    targets::directory::{Service, Settings},
 };
 
 #[tokio::test]
@@ -432,10 +433,8 @@ async fn a_release_before_with_another_folder_comes_back_there() {
 #[tokio::test]
 async fn what_is_wrong_with_the_target_is_a_verdict_before_anything_is_done() {
     let world = World::new();
-    let outside = environment(DirectoryTarget {
-        path: Some("../outside".to_owned()),
-        ..DirectoryTarget::default()
-    });
+    let outside =
+        environment(Settings { path: Some("../outside".to_owned()), ..Settings::default() });
     let (answer, output) = world.deploy("r1", &outside).await.expect("no fault");
     assert_eq!(
         (answer.response.status, output.status),

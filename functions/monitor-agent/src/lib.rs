@@ -6,6 +6,7 @@ mod config;
 mod health;
 mod http;
 mod metrics;
+pub mod sources;
 mod stats;
 
 use async_trait::async_trait;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use pact_agent::{AgentError, Call, Outcome};
+use pact_config::form::Seam;
 use pact_contract::{
     StageStatus,
     actions::{Metrics, TrackMetrics},
@@ -17,6 +18,7 @@ use url::Url;
 
 use crate::{
     http::{Answer, Client},
+    sources::probe::{KIND, Settings},
     stats,
 };
 
@@ -50,7 +52,16 @@ pub(crate) async fn track(http: &Client, call: &Call) -> Result<Outcome, AgentEr
             Err(reason) => return skipped(reason),
         }
     }
-    let samples = measure(http, &probes, &parameters.watch, call).await?;
+    let settings = match &parameters.watch.source {
+        None => Settings::default(),
+        Some(source) if source.kind != KIND => {
+            return Err(AgentError::invalid(Seam::Source.unknown(&source.kind, [KIND])));
+        }
+        Some(source) => source
+            .parse()
+            .map_err(|e| AgentError::invalid(format!("the settings of the source: {e}")))?,
+    };
+    let samples = measure(http, &probes, &parameters.watch, &settings, call).await?;
     if samples.is_empty() {
         return skipped("no request was sent: there was no time for the watch".to_owned());
     }
@@ -66,9 +77,10 @@ async fn measure(
     http: &Client,
     probes: &[(&Probe, Url)],
     watch: &Watch,
+    settings: &Settings,
     call: &Call,
 ) -> Result<Vec<Sample>, AgentError> {
-    let interval = Duration::from_millis(watch.interval_ms).max(MIN_INTERVAL);
+    let interval = Duration::from_millis(settings.interval_ms).max(MIN_INTERVAL);
     let patience =
         interval.saturating_mul(10).clamp(Duration::from_secs(5), Duration::from_secs(30));
     let begun = Instant::now();

@@ -7,9 +7,7 @@ use pact_contract::{
     RunRequest, Severity, StageStatus, Verdict,
     actions::{DetectAnomaliesOutput, JudgeRelease, Metrics, Plan, PlanTarget, ReleaseVerdict},
     run::{CheckResult, Checks, RuleOutcome, Trigger},
-    settings::{
-        Approval, CheckMode, DirectoryTarget, Environment, Settings, Target, Template, Watch,
-    },
+    settings::{Approval, CheckMode, Environment, Instance, Settings, Template, Watch},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -56,7 +54,7 @@ fn run() -> RunRequest {
 
 fn environment() -> Environment {
     Environment {
-        target: Target::Directory(DirectoryTarget::default()),
+        target: Instance::new("directory"),
         health: Vec::new(),
         approval: None,
         watch: Watch::default(),

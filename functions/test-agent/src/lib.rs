@@ -15,6 +15,7 @@ mod places;
 mod process;
 mod reports;
 mod run;
+pub mod runners;
 mod summary;
 mod verdict;
 mod workspace;

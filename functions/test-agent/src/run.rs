@@ -8,10 +8,11 @@ use std::{
 };
 
 use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
+use pact_config::form::Seam;
 use pact_contract::{
     ErrorName, Finding, Severity,
     actions::{RunTests, RunTestsOutput},
-    settings::{DEFAULT_TEST_TIMEOUT, TestCommand},
+    settings::{DEFAULT_TEST_TIMEOUT, Suite},
 };
 use tokio::time::Instant;
 
@@ -22,6 +23,7 @@ use crate::{
     places::Root,
     process::{self, End, Spec},
     reports::{self, Place, Snapshot},
+    runners,
     verdict::{self, Evidence},
     workspace::Workspace,
 };
@@ -124,7 +126,7 @@ pub(crate) async fn run(
         environment.insert("PACT_URL".to_owned(), url.clone());
     }
     let job = match configured {
-        Some(command) => configured_job(command, &workspace, environment, kind),
+        Some(suite) => configured_job(suite, &workspace, environment, kind),
         None => detected_job(&workspace, environment).await?,
     };
     let job = match job {
@@ -143,12 +145,22 @@ fn skipped(reason: impl Into<String>) -> Result<Outcome, AgentError> {
 }
 
 fn configured_job(
-    command: &TestCommand,
+    suite: &Suite,
     workspace: &Workspace,
     mut environment: BTreeMap<String, String>,
     kind: Kind,
 ) -> JobOrReason {
-    let directory = command.directory.as_deref().unwrap_or(".");
+    let table = kind.table();
+    if suite.runner.kind != runners::process::KIND {
+        let known = [runners::process::KIND];
+        return Err(Reason::NotRun(format!(
+            "[{table}]: {}",
+            Seam::Runner.unknown(&suite.runner.kind, known)
+        )));
+    }
+    let settings: runners::process::Settings =
+        suite.runner.parse().map_err(|e| Reason::NotRun(format!("[{table}]: {e}")))?;
+    let directory = settings.directory.as_deref().unwrap_or(".");
     let inside = Path::new(directory)
         .components()
         .all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
@@ -159,21 +171,20 @@ fn configured_job(
         .ok()
         .filter(|d| inside && d.is_dir() && d.starts_with(workspace.source()))
         .ok_or_else(|| {
-            let table = kind.table();
             Reason::NotRun(format!(
                 "the directory {directory:?} of [{table}] is not in the repository"
             ))
         })?;
-    cargo_target(&command.command, workspace, &mut environment);
-    environment.extend(command.env.clone());
+    cargo_target(&settings.command, workspace, &mut environment);
+    environment.extend(settings.env);
     Ok(Job {
         runner: "configured".to_owned(),
         preparation: None,
-        command: command.command.clone(),
+        command: settings.command,
         directory,
         environment,
-        timeout: Duration::from_secs(command.timeout_seconds),
-        reports: command.reports.clone(),
+        timeout: Duration::from_secs(suite.timeout_seconds),
+        reports: suite.reports.clone(),
     })
 }
 

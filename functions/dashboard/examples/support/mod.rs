@@ -12,7 +12,7 @@ use pact_contract::{
     actions::{EnvironmentRecord, ReleaseRecord},
     log::{GENESIS, LogEntry, LogKind, NewEntry},
     run::{DeploymentStatus, NotificationRecord, Outcome, RuleOutcome, RuleResult, Trigger},
-    settings::{DirectoryTarget, Environment, Target, Watch},
+    settings::{Environment, Instance, Watch},
 };
 use serde_json::{Value, json};
 
@@ -633,7 +633,7 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
         run_id: run.parse().expect("a run id"),
         deployed_at: before(now, 8_900),
         settings: Environment {
-            target: Target::Directory(DirectoryTarget::default()),
+            target: Instance::new("directory"),
             health: Vec::new(),
             approval: None,
             watch: Watch::default(),

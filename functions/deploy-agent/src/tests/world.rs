@@ -20,7 +20,7 @@ use pact_contract::{
     actions::{CheckStatus, Deploy, EnvironmentRecord, Rollback, SourceRef},
     envelope::Context,
     run::DeploymentStatus,
-    settings::{DirectoryTarget, Environment, Service, Target, Watch},
+    settings::{Environment, Instance, Watch},
 };
 use serde_json::Value;
 
@@ -30,6 +30,7 @@ use crate::{
     service,
     services::{self, RunningService},
     steps::Steps,
+    targets::directory::{KIND, Service, Settings},
 };
 
 /// The environment that is deployed to.
@@ -93,7 +94,7 @@ impl World {
     }
 
     pub(super) fn folder(&self) -> Folder {
-        let target = DirectoryTarget::default();
+        let target = Settings::default();
         Folder::locate(self.root.path(), &key(), &target).expect("a folder")
     }
 
@@ -229,9 +230,9 @@ pub(super) fn repository() -> Repository {
     }
 }
 
-pub(super) fn environment(target: DirectoryTarget) -> Environment {
+pub(super) fn environment(target: Settings) -> Environment {
     Environment {
-        target: Target::Directory(target),
+        target: Instance::with(KIND, target).expect("an object"),
         health: Vec::new(),
         approval: None,
         watch: Watch::default(),
@@ -247,11 +248,11 @@ pub(super) fn service(command: &[&str], port: Option<u16>) -> Service {
 }
 
 /// A release that is built by a copy and serves itself.
-pub(super) fn site_with(change: impl FnOnce(&mut DirectoryTarget)) -> Environment {
-    let mut target = DirectoryTarget {
+pub(super) fn site_with(change: impl FnOnce(&mut Settings)) -> Environment {
+    let mut target = Settings {
         build: vec![words(&["cp", &server().to_string_lossy(), "server"])],
         service: Some(service(&["./server"], None)),
-        ..DirectoryTarget::default()
+        ..Settings::default()
     };
     change(&mut target);
     environment(target)
@@ -262,7 +263,7 @@ pub(super) fn site() -> Environment {
 }
 
 pub(super) fn files(keep: u32) -> Environment {
-    environment(DirectoryTarget { keep, ..DirectoryTarget::default() })
+    environment(Settings { keep, ..Settings::default() })
 }
 
 pub(super) fn get(url: &str, path: &str) -> String {

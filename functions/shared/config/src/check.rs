@@ -9,8 +9,9 @@ use toml::{
 
 use crate::{
     Faults,
+    form::{Field, Form, Forms, Seam, Shape},
     nearest::nearest,
-    shape::{Field, Fields, ROOT, Shape},
+    shape::root,
     values::Rule,
 };
 
@@ -19,18 +20,52 @@ const MAX_ENTRIES: usize = 200;
 /// Most tables of a list, and most commands.
 const MAX_TABLES: usize = 20;
 
+/// What was right in a file.
+pub(crate) struct Checked {
+    /// In the form of the settings: the keys of an instance are below the key that names it.
+    pub(crate) file: Map<String, Value>,
+    /// Every place at which an instance was chosen, in the order of the file.
+    pub(crate) choices: Vec<Choice>,
+}
+
+/// A table that chooses an instance of a seam.
+pub(crate) struct Choice {
+    pub(crate) seam: Seam,
+    pub(crate) kind: String,
+    /// Where the table is.
+    pub(crate) path: Vec<String>,
+    offset: usize,
+    /// The instance's own keys.
+    pub(crate) settings: Map<String, Value>,
+}
+
 /// Checks the whole file.
-pub(crate) fn table(
-    tree: &DeTable<'_>,
-    fields: &Fields,
+pub(crate) fn file(tree: &DeTable<'_>, forms: &Forms, faults: &mut Faults<'_>) -> Checked {
+    let mut check = Check { faults, forms, path: Vec::new(), choices: Vec::new() };
+    let fields: Vec<_> = root().iter().collect();
+    let file = check.table(tree, &fields, None);
+    let mut choices = check.choices;
+    choices.sort_by_key(|choice| choice.offset);
+    Checked { file, choices }
+}
+
+/// Checks one table, whose shape is `shape`.
+#[cfg(test)]
+pub(crate) fn value_of(
+    tree: DeTable<'_>,
+    shape: &Shape,
+    forms: &Forms,
     faults: &mut Faults<'_>,
-) -> Map<String, Value> {
-    Check { faults, path: Vec::new() }.table(tree, fields, None)
+) -> Option<Value> {
+    let node = Spanned::new(0..0, DeValue::Table(tree));
+    Check { faults, forms, path: Vec::new(), choices: Vec::new() }.value(&node, shape)
 }
 
 struct Check<'f, 't> {
     faults: &'f mut Faults<'t>,
+    forms: &'f Forms,
     path: Vec<String>,
+    choices: Vec<Choice>,
 }
 
 type Node<'i> = Spanned<DeValue<'i>>;
@@ -54,7 +89,7 @@ impl Check<'_, '_> {
     fn table(
         &mut self,
         tree: &DeTable<'_>,
-        fields: &Fields,
+        fields: &[&Field],
         place: Option<&Node<'_>>,
     ) -> Map<String, Value> {
         let mut out = Map::new();
@@ -62,7 +97,8 @@ impl Check<'_, '_> {
             let name = key.get_ref().as_ref();
             let Some(field) = fields.iter().find(|f| f.name == name) else {
                 let message = format!("unknown key {} in {}", quoted(name), self.section());
-                self.faults.at(Some(key.span()), message, Some(way_out(name, fields)));
+                let remedy = way_out(name, fields, self.forms);
+                self.faults.at(Some(key.span()), message, Some(remedy));
                 continue;
             };
             self.path.push(name.to_owned());
@@ -73,28 +109,106 @@ impl Check<'_, '_> {
         }
         for field in fields.iter().filter(|f| f.required) {
             if !tree.iter().any(|(key, _)| key.get_ref().as_ref() == field.name) {
-                let message = format!("{} has no {}", self.section(), quoted(field.name));
+                let message = format!("{} has no {}", self.section(), quoted(&field.name));
                 self.faults.at(place.map(Spanned::span), message, Some(example(field)));
             }
         }
         out
     }
 
+    /// A table that chooses an instance of `seam`, and has its keys beside those that all have.
+    fn tagged(&mut self, node: &Node<'_>, seam: Seam, common: &[Field]) -> Option<Value> {
+        let DeValue::Table(tree) = node.get_ref() else {
+            return self.wrong(node, "a table", node.get_ref());
+        };
+        let forms = self.forms;
+        let tag = tag(seam, forms);
+        let named = tree.iter().find(|(key, _)| key.get_ref().as_ref() == tag.name);
+        let form = match named {
+            Some((_, named)) => named.get_ref().as_str().and_then(|kind| forms.find(seam, kind)),
+            None => forms.default_of(seam),
+        };
+        // Where it is not known which one is meant, keys are those of the first that has them.
+        let own: Vec<&Form> = match form {
+            Some(form) => vec![form],
+            None => forms.of(seam).iter().collect(),
+        };
+        let optional: Vec<Field>;
+        let own: Vec<&Field> = match form {
+            Some(form) => form.fields.iter().collect(),
+            None => {
+                let all = own.iter().flat_map(|form| &form.fields).cloned();
+                optional = all.map(|field| Field { required: false, ..field }).collect();
+                optional.iter().collect()
+            }
+        };
+        let fields: Vec<&Field> = [&tag].into_iter().chain(common).chain(own).collect();
+        let mut out = self.table(tree, &fields, Some(node));
+        let mut settings = Map::new();
+        out.retain(|key, value| {
+            let is_common = common.iter().any(|field| field.name == *key);
+            if !is_common && *key != tag.name {
+                settings.insert(key.clone(), value.take());
+            }
+            is_common
+        });
+        if let Some(form) = form {
+            let mut instance = Map::new();
+            instance.insert("kind".to_owned(), form.kind.clone().into());
+            instance.extend(settings.clone());
+            out.insert(tag.name, Value::Object(instance));
+            self.choose(seam, form, node, settings);
+        }
+        Some(Value::Object(out))
+    }
+
+    /// A table with a table for each instance that is wanted.
+    fn kinds(&mut self, node: &Node<'_>, seam: Seam) -> Option<Value> {
+        let DeValue::Table(tree) = node.get_ref() else {
+            return self.wrong(node, "a table", node.get_ref());
+        };
+        let forms = self.forms;
+        let tables = tables(seam, forms);
+        let fields: Vec<&Field> = tables.iter().collect();
+        let out = self.table(tree, &fields, Some(node));
+        for (key, node) in tree {
+            let kind = key.get_ref().as_ref();
+            if let (Some(form), Some(Value::Object(settings))) =
+                (forms.find(seam, kind), out.get(kind))
+            {
+                self.path.push(kind.to_owned());
+                self.choose(seam, form, node, settings.clone());
+                self.path.pop();
+            }
+        }
+        Some(Value::Object(out))
+    }
+
+    fn choose(&mut self, seam: Seam, form: &Form, node: &Node<'_>, settings: Map<String, Value>) {
+        let (kind, path, offset) = (form.kind.clone(), self.path.clone(), node.span().start);
+        self.choices.push(Choice { seam, kind, path, offset, settings });
+    }
+
     fn value(&mut self, node: &Node<'_>, shape: &Shape) -> Option<Value> {
         match shape {
-            Shape::Word { now, later } => self.word(node, now, later),
-            Shape::Text(rule) => self.text(node, *rule).map(Value::String),
+            Shape::Word(words) => self.word(node, words),
+            Shape::Text(rule) => self.text(node, rule).map(Value::String),
             Shape::Integer { min, max } => self.integer(node, *min, *max),
             Shape::Number { min, max } => self.number(node, *min, *max),
-            Shape::List { of, min } => self.list(node, *of, *min),
+            Shape::List { of, min } => self.list(node, of, *min),
             Shape::Command => self.command(node),
             Shape::Commands => self.commands(node),
-            Shape::Map { keys, values } => self.map(node, *keys, *values),
+            Shape::Map { keys, values } => self.map(node, keys, values),
             Shape::Table(fields) => match node.get_ref() {
-                DeValue::Table(tree) => Some(Value::Object(self.table(tree, fields, Some(node)))),
+                DeValue::Table(tree) => {
+                    let fields: Vec<_> = fields.iter().collect();
+                    Some(Value::Object(self.table(tree, &fields, Some(node))))
+                }
                 other => self.wrong(node, "a table", other),
             },
             Shape::Tables(fields) => self.tables(node, fields),
+            Shape::Tagged { seam, fields } => self.tagged(node, *seam, fields),
+            Shape::Kinds(seam) => self.kinds(node, *seam),
         }
     }
 
@@ -103,27 +217,30 @@ impl Check<'_, '_> {
         None
     }
 
-    fn word(&mut self, node: &Node<'_>, now: &[&'static str], later: &[&str]) -> Option<Value> {
+    fn word(&mut self, node: &Node<'_>, words: &[String]) -> Option<Value> {
         let DeValue::String(text) = node.get_ref() else {
-            return self.wrong(node, &format!("one of {}", list(now)), node.get_ref());
+            return self.wrong(node, &format!("one of {}", list(words)), node.get_ref());
         };
         let text = text.as_ref();
-        if now.contains(&text) {
+        if words.iter().any(|word| word == text) {
             return Some(Value::String(text.to_owned()));
         }
-        let wanted = list(now);
-        if later.contains(&text) {
+        let wanted = list(words);
+        let planned = |seam: &Seam| {
+            self.path.last().is_some_and(|key| key == seam.tag()) && seam.planned().contains(&text)
+        };
+        if Seam::ALL.iter().any(planned) {
             let remedy = format!("use {wanted}");
             self.fault(node, &format!("{} is not available yet", quoted(text)), Some(remedy));
             return None;
         }
-        let remedy = nearest(text, now.iter().copied())
+        let remedy = nearest(text, words.iter().map(String::as_str))
             .map_or_else(|| format!("use one of {wanted}"), |n| format!("did you mean {n:?}?"));
         self.fault(node, &format!("has the unknown value {}", quoted(text)), Some(remedy));
         None
     }
 
-    fn text(&mut self, node: &Node<'_>, rule: Rule) -> Option<String> {
+    fn text(&mut self, node: &Node<'_>, rule: &Rule) -> Option<String> {
         let DeValue::String(text) = node.get_ref() else {
             return self.wrong(node, "a string", node.get_ref());
         };
@@ -209,7 +326,7 @@ impl Check<'_, '_> {
         out.into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
     }
 
-    fn list(&mut self, node: &Node<'_>, rule: Rule, min: usize) -> Option<Value> {
+    fn list(&mut self, node: &Node<'_>, rule: &Rule, min: usize) -> Option<Value> {
         let items = self.items(node, "a list of strings", min, MAX_ENTRIES)?;
         self.each(items, |check, item| check.text(item, rule).map(Value::String))
     }
@@ -218,7 +335,7 @@ impl Check<'_, '_> {
         const WANTED: &str = "a list of a program and its arguments, or a string for the shell";
         match node.get_ref() {
             DeValue::String(_) => {
-                let mut line = self.text(node, Rule::Any)?;
+                let mut line = self.text(node, &Rule::Any)?;
                 if line.trim().is_empty() {
                     self.fault(node, "must not be empty", None);
                     return None;
@@ -228,7 +345,8 @@ impl Check<'_, '_> {
             }
             DeValue::Array(_) => {
                 let items = self.items(node, WANTED, 1, MAX_ENTRIES)?;
-                let all = self.each(items, |c, item| c.text(item, Rule::Any).map(Value::String))?;
+                let all =
+                    self.each(items, |c, item| c.text(item, &Rule::Any).map(Value::String))?;
                 if all.get(0).and_then(Value::as_str).is_none_or(|p| p.trim().is_empty()) {
                     self.fault(node, "begins with an empty program", None);
                     return None;
@@ -256,7 +374,7 @@ impl Check<'_, '_> {
         self.each(items, Self::command)
     }
 
-    fn map(&mut self, node: &Node<'_>, keys: Rule, values: Rule) -> Option<Value> {
+    fn map(&mut self, node: &Node<'_>, keys: &Rule, values: &Rule) -> Option<Value> {
         let DeValue::Table(tree) = node.get_ref() else {
             return self.wrong(node, "a table of strings", node.get_ref());
         };
@@ -282,39 +400,81 @@ impl Check<'_, '_> {
         Some(Value::Object(out))
     }
 
-    fn tables(&mut self, node: &Node<'_>, fields: &Fields) -> Option<Value> {
+    fn tables(&mut self, node: &Node<'_>, fields: &[Field]) -> Option<Value> {
         let items = self.items(node, "a list of tables", 0, MAX_TABLES)?;
+        let fields: Vec<_> = fields.iter().collect();
         self.each(items, |check, item| match item.get_ref() {
-            DeValue::Table(tree) => Some(Value::Object(check.table(tree, fields, Some(item)))),
+            DeValue::Table(tree) => Some(Value::Object(check.table(tree, &fields, Some(item)))),
             other => check.wrong(item, "a table", other),
         })
     }
 }
 
+/// The key that names the instance of a seam.
+pub(crate) fn tag(seam: Seam, forms: &Forms) -> Field {
+    Field {
+        name: seam.tag().to_owned(),
+        about: seam.about().to_owned(),
+        required: forms.default_of(seam).is_none(),
+        shape: Shape::Word(forms.of(seam).iter().map(|form| form.kind.clone()).collect()),
+    }
+}
+
+/// The tables of a seam of which every instance has one.
+pub(crate) fn tables(seam: Seam, forms: &Forms) -> Vec<Field> {
+    let table = |form: &Form| Field {
+        name: form.kind.clone(),
+        about: form.about.clone(),
+        required: false,
+        shape: Shape::Table(form.fields.clone()),
+    };
+    forms.of(seam).iter().map(table).collect()
+}
+
 /// What to do about an unknown key.
-fn way_out(name: &str, fields: &Fields) -> String {
-    if let Some(near) = nearest(name, fields.iter().map(|f| f.name)) {
+fn way_out(name: &str, fields: &[&Field], forms: &Forms) -> String {
+    if let Some(near) = nearest(name, fields.iter().map(|f| f.name.as_str())) {
         return format!("did you mean {near:?}?");
     }
-    if let Some(section) = owner(name, &ROOT, "") {
-        return format!("it belongs to [{section}]");
+    if let Some(owner) = owner(name, root(), "", forms) {
+        return format!("it belongs to {owner}");
     }
-    let known: Vec<_> = fields.iter().map(|f| f.name).collect();
+    let known: Vec<_> = fields.iter().map(|f| f.name.as_str()).collect();
     format!("known keys are {}", known.join(", "))
 }
 
 /// The first table that knows the key.
-fn owner(name: &str, fields: &Fields, path: &str) -> Option<String> {
+fn owner(name: &str, fields: &[Field], path: &str, forms: &Forms) -> Option<String> {
+    let has = |fields: &[Field]| fields.iter().any(|f| f.name == name);
     for field in fields {
-        if let Shape::Table(inner) | Shape::Tables(inner) = &field.shape {
-            let path = match path {
-                "" => field.name.to_owned(),
-                path => format!("{path}.{}", field.name),
-            };
-            if inner.iter().any(|f| f.name == name) {
-                return Some(path);
+        let path = match path {
+            "" => field.name.clone(),
+            path => format!("{path}.{}", field.name),
+        };
+        let known;
+        let (inner, instances): (&[Field], &[Form]) = match &field.shape {
+            Shape::Table(inner) | Shape::Tables(inner) => (inner, &[]),
+            Shape::Tagged { seam, fields } => (fields, forms.of(*seam)),
+            Shape::Kinds(seam) => {
+                known = tables(*seam, forms);
+                (&known, &[])
             }
-            if let Some(found) = owner(name, inner, &path) {
+            _ => continue,
+        };
+        if has(inner) {
+            return Some(format!("[{path}]"));
+        }
+        if let Shape::Tagged { seam, .. } = &field.shape
+            && let Some(form) = instances.iter().find(|form| has(&form.fields))
+        {
+            return Some(match instances.len() {
+                1 => format!("[{path}]"),
+                _ => format!("{} = {:?}", seam.tag(), form.kind),
+            });
+        }
+        let inner = [inner].into_iter().chain(instances.iter().map(|form| form.fields.as_slice()));
+        for inner in inner {
+            if let Some(found) = owner(name, inner, &path, forms) {
                 return Some(found);
             }
         }
@@ -325,7 +485,7 @@ fn owner(name: &str, fields: &Fields, path: &str) -> Option<String> {
 /// How a missing key would be written.
 fn example(field: &Field) -> String {
     let value = match &field.shape {
-        Shape::Word { now, .. } => format!("{:?}", now.first().copied().unwrap_or_default()),
+        Shape::Word(words) => format!("{:?}", words.first().map_or("", String::as_str)),
         Shape::Command => "[\"program\", \"argument\"]".to_owned(),
         Shape::List { of: Rule::Address, .. } => "[\"team@example.org\"]".to_owned(),
         Shape::Text(Rule::Project) => "\"SHOP\"".to_owned(),
@@ -334,7 +494,7 @@ fn example(field: &Field) -> String {
     format!("add {} = {value}", field.name)
 }
 
-fn list(words: &[&str]) -> String {
+fn list(words: &[String]) -> String {
     words.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(", ")
 }
 

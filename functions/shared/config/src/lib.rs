@@ -2,11 +2,14 @@
 //!
 //! The text comes from a repository that is not trusted: its size and the number of its entries
 //! are bounded. Every fault of a file is reported at once, each with its place and, where there is
-//! one, the way out. What the file may hold is one table (`shape`): the check, the conversion
-//! and the published JSON schema are made from it.
+//! one, the way out. What the file may hold is one table (`shape`), with the forms of the targets,
+//! runners, sources and channels that the agents have ([`form`]): the check, the conversion and
+//! the published JSON schema are made from them.
 
 mod check;
 mod convert;
+pub mod form;
+mod laws;
 mod nearest;
 mod schema;
 mod shape;
@@ -17,7 +20,8 @@ use std::fmt;
 use pact_contract::settings::Settings;
 use toml::de::DeTable;
 
-pub use schema::schema;
+pub use form::Forms;
+pub use values::Rule;
 
 /// Names that the file may have at the root of a repository; one of them, not both.
 pub const FILE_NAMES: &[&str] = &["pact.toml", ".pact.toml"];
@@ -93,42 +97,59 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigErrors {}
 impl std::error::Error for ConfigError {}
 
-/// Reads the text of a file; `path` is only named in errors. An empty text gives the defaults.
+/// Reads the text of a file with the instances that the agents of this version have; `path` is
+/// only named in errors. An empty text gives the defaults.
 ///
 /// # Errors
 /// Every fault of the file. A text that is not TOML is reported as that alone.
 pub fn parse(text: &str, path: &str) -> Result<Settings, ConfigErrors> {
-    let mut faults = Faults::new(text);
-    let settings = read(text, &mut faults);
-    match (settings, faults.errors.is_empty()) {
-        (Some(settings), true) => Ok(settings),
-        _ => Err(ConfigErrors { path: path.to_owned(), errors: faults.finish() }),
-    }
+    Forms::published()
+        .map_err(|reason| {
+            let mut faults = Faults::new(text);
+            faults.anywhere(reason.to_owned());
+            ConfigErrors { path: path.to_owned(), errors: faults.finish() }
+        })
+        .and_then(|forms| forms.parse(text, path))
 }
 
-fn read(text: &str, faults: &mut Faults<'_>) -> Option<Settings> {
-    if text.len() > MAX_BYTES {
-        faults.anywhere(format!("the file has {} bytes; at most {MAX_BYTES}", text.len()));
-        return None;
+impl Forms {
+    /// Reads the text of a file that may choose these instances: see [`parse`].
+    ///
+    /// # Errors
+    /// Every fault of the file.
+    pub fn parse(&self, text: &str, path: &str) -> Result<Settings, ConfigErrors> {
+        let mut faults = Faults::new(text);
+        let settings = self.read(text, &mut faults);
+        match (settings, faults.errors.is_empty()) {
+            (Some(settings), true) => Ok(settings),
+            _ => Err(ConfigErrors { path: path.to_owned(), errors: faults.finish() }),
+        }
     }
-    let (tree, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        faults.at(error.span(), format!("not valid TOML: {}", error.message()), None);
-    }
-    if !errors.is_empty() {
-        return None;
-    }
-    let tree = tree.get_ref();
-    let checked = check::table(tree, &shape::ROOT, faults);
-    convert::cross_check(tree, &checked, faults);
-    if !faults.errors.is_empty() {
-        return None;
-    }
-    match convert::settings(checked) {
-        Ok(settings) => Some(settings),
-        Err(error) => {
-            faults.anywhere(format!("the settings cannot be used: {error}"));
-            None
+
+    fn read(&self, text: &str, faults: &mut Faults<'_>) -> Option<Settings> {
+        if text.len() > MAX_BYTES {
+            faults.anywhere(format!("the file has {} bytes; at most {MAX_BYTES}", text.len()));
+            return None;
+        }
+        let (tree, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            faults.at(error.span(), format!("not valid TOML: {}", error.message()), None);
+        }
+        if !errors.is_empty() {
+            return None;
+        }
+        let tree = tree.get_ref();
+        let checked = check::file(tree, self, faults);
+        laws::check(tree, self, &checked, faults);
+        if !faults.errors.is_empty() {
+            return None;
+        }
+        match convert::settings(checked.file) {
+            Ok(settings) => Some(settings),
+            Err(error) => {
+                faults.anywhere(format!("the settings cannot be used: {error}"));
+                None
+            }
         }
     }
 }

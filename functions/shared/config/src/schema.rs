@@ -3,69 +3,106 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    shape::{Fields, ROOT, Shape},
+    check::{tables, tag},
+    form::{Field, Forms, Seam, Shape},
+    shape::root,
     values::Rule,
 };
 
-/// JSON schema of the file.
-#[must_use]
-pub fn schema() -> Value {
-    let mut schema = object(&ROOT);
-    if let Value::Object(map) = &mut schema {
-        let head = json!({
+impl Forms {
+    /// JSON schema of a file with these instances.
+    #[must_use]
+    pub fn schema(&self) -> Value {
+        let mut schema = json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": "pact.toml",
             "description": "The PACT pipeline of a repository.",
         });
-        if let Value::Object(mut head) = head {
-            head.append(map);
-            *map = head;
-        }
+        let fields: Vec<_> = root().iter().collect();
+        merge(&mut schema, self.object(&fields));
+        schema
     }
-    schema
-}
 
-fn object(fields: &Fields) -> Value {
-    let mut properties = Map::new();
-    for field in fields {
-        let mut inner = shape(&field.shape);
-        if let Value::Object(map) = &mut inner {
-            map.insert("description".to_owned(), field.about.into());
-        }
-        properties.insert(field.name.to_owned(), inner);
-    }
-    let required: Vec<_> = fields.iter().filter(|f| f.required).map(|f| f.name).collect();
-    let mut out = json!({
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": false,
-    });
-    if let Value::Object(map) = &mut out
-        && !required.is_empty()
-    {
-        map.insert("required".to_owned(), json!(required));
-    }
-    out
-}
-
-fn shape(shape: &Shape) -> Value {
-    match shape {
-        Shape::Word { now, .. } => json!({ "enum": now }),
-        Shape::Text(rule) => text(*rule),
-        Shape::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-        Shape::Number { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
-        Shape::List { of, min } => json!({ "type": "array", "items": text(*of), "minItems": min }),
-        Shape::Command => command(),
-        Shape::Commands => json!({
-            "anyOf": [{ "type": "array", "items": command() }, { "type": "string", "minLength": 1 }],
-        }),
-        Shape::Map { keys, values } => json!({
+    fn object(&self, fields: &[&Field]) -> Value {
+        let properties: Map<_, _> = fields
+            .iter()
+            .map(|field| {
+                let mut inner = self.shape(&field.shape);
+                merge(&mut inner, json!({ "description": field.about }));
+                (field.name.clone(), inner)
+            })
+            .collect();
+        let required: Vec<_> = fields.iter().filter(|f| f.required).map(|f| &f.name).collect();
+        let mut out = json!({
             "type": "object",
-            "propertyNames": { "maxLength": keys.max() },
-            "additionalProperties": text(*values),
-        }),
-        Shape::Table(fields) => object(fields),
-        Shape::Tables(fields) => json!({ "type": "array", "items": object(fields) }),
+            "properties": properties,
+            "additionalProperties": false,
+        });
+        if !required.is_empty() {
+            merge(&mut out, json!({ "required": required }));
+        }
+        out
+    }
+
+    fn shape(&self, shape: &Shape) -> Value {
+        match shape {
+            Shape::Word(words) => json!({ "enum": words }),
+            Shape::Text(rule) => text(rule),
+            Shape::Integer { min, max } => {
+                json!({ "type": "integer", "minimum": min, "maximum": max })
+            }
+            Shape::Number { min, max } => {
+                json!({ "type": "number", "minimum": min, "maximum": max })
+            }
+            Shape::List { of, min } => {
+                json!({ "type": "array", "items": text(of), "minItems": min })
+            }
+            Shape::Command => command(),
+            Shape::Commands => json!({
+                "anyOf": [{ "type": "array", "items": command() }, { "type": "string", "minLength": 1 }],
+            }),
+            Shape::Map { keys, values } => json!({
+                "type": "object",
+                "propertyNames": { "maxLength": keys.max() },
+                "additionalProperties": text(values),
+            }),
+            Shape::Table(fields) => self.object(&fields.iter().collect::<Vec<_>>()),
+            Shape::Tables(fields) => {
+                let items = self.object(&fields.iter().collect::<Vec<_>>());
+                json!({ "type": "array", "items": items })
+            }
+            Shape::Tagged { seam, fields } => self.tagged(*seam, fields),
+            Shape::Kinds(seam) => self.object(&tables(*seam, self).iter().collect::<Vec<_>>()),
+        }
+    }
+
+    /// One object where there is one instance, otherwise one for each of them.
+    fn tagged(&self, seam: Seam, common: &[Field]) -> Value {
+        let several = self.of(seam).len() > 1;
+        let mut all = self.of(seam).iter().map(|form| {
+            let mut tag = tag(seam, self);
+            tag.shape = Shape::Word(vec![form.kind.clone()]);
+            tag.required |= !form.default;
+            let fields: Vec<_> = [&tag].into_iter().chain(common).chain(&form.fields).collect();
+            let mut object = self.object(&fields);
+            if several {
+                merge(&mut object, json!({ "title": form.kind, "description": form.about }));
+            }
+            object
+        });
+        match (several, all.next()) {
+            (false, Some(only)) => only,
+            // No instance at all: no value is right.
+            (_, None) => json!({ "not": {} }),
+            (true, first) => json!({ "oneOf": first.into_iter().chain(all).collect::<Vec<_>>() }),
+        }
+    }
+}
+
+/// Adds the entries of one object to another.
+fn merge(into: &mut Value, more: Value) {
+    if let (Value::Object(into), Value::Object(more)) = (into, more) {
+        into.extend(more);
     }
 }
 
@@ -78,7 +115,11 @@ fn command() -> Value {
     })
 }
 
-fn text(rule: Rule) -> Value {
+fn text(rule: &Rule) -> Value {
     let min = usize::from(!rule.may_be_empty());
-    json!({ "type": "string", "minLength": min, "maxLength": rule.max() })
+    let mut out = json!({ "type": "string", "minLength": min, "maxLength": rule.max() });
+    if let Rule::Pattern { pattern, .. } = rule {
+        merge(&mut out, json!({ "pattern": pattern }));
+    }
+    out
 }

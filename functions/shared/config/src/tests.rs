@@ -1,10 +1,12 @@
 use super::*;
 use pact_contract::{
     Severity,
-    settings::{CHECKS, CheckMode, ENVIRONMENTS, Target, Template},
+    settings::{CHECKS, CheckMode, ENVIRONMENTS, Template},
 };
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+mod instances;
 
 /// A file that uses every key.
 const WHOLE: &str = r##"
@@ -38,6 +40,7 @@ ignore = ["vendor/**"]
 coverage = ["target/lcov.info"]
 
 [tests.unit]
+runner = "process"
 command = ["cargo", "test"]
 directory = "services/web"
 timeout_seconds = 120
@@ -76,6 +79,7 @@ interval_ms = 100
 deadline_seconds = 20
 
 [environments.staging.watch]
+source = "probe"
 seconds = 10
 interval_ms = 50
 max_error_rate = 1.5
@@ -117,13 +121,16 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(settings.gate.max_severity, Some(Severity::Medium));
     assert_eq!(settings.gate.min_changed_coverage, Some(92.5));
     let unit = settings.tests.unit.as_ref().expect("unit tests");
-    assert_eq!((unit.command.len(), unit.timeout_seconds), (2, 120));
+    assert_eq!((unit.runner.kind.as_str(), unit.timeout_seconds), ("process", 120));
+    assert_eq!(unit.runner.settings["directory"], "services/web");
     let integration = settings.tests.integration.as_ref().expect("integration tests");
-    assert_eq!(integration.command, ["sh", "-c", "make integration"]);
+    assert_eq!(integration.runner.settings["command"], json!(["sh", "-c", "make integration"]));
     assert_eq!(integration.timeout_seconds, 600);
-    let Target::Directory(staging) = &settings.environments["staging"].target;
-    assert_eq!(staging.build[1], ["sh", "-c", "npm run build"]);
-    assert_eq!(staging.service.as_ref().and_then(|s| s.port), Some(8081));
+    let staging = &settings.environments["staging"];
+    assert_eq!(staging.target.kind, "directory");
+    assert_eq!(staging.target.settings["build"][1], json!(["sh", "-c", "npm run build"]));
+    assert_eq!(staging.target.settings["service"]["port"], 8081);
+    assert_eq!(staging.watch.source.as_ref().map(|s| s.kind.as_str()), Some("probe"));
     let production = &settings.environments["production"];
     assert_eq!(production.approval.as_ref().map(|a| a.timeout_minutes), Some(30));
     insta::assert_json_snapshot!(settings);
@@ -140,11 +147,11 @@ fn production_without_staging_and_an_approval_without_a_time_are_fine() {
 
 #[test]
 fn the_shapes_know_what_the_contract_knows() {
-    let names: Vec<_> = shape::CHECKS.iter().map(|f| f.name).collect();
+    let names: Vec<_> = shape::CHECKS.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, CHECKS);
     let templates: Vec<_> = Template::ALL.iter().map(|(_, name)| *name).collect();
     assert_eq!(shape::TEMPLATES, templates);
-    let schema = schema();
+    let schema = Forms::published().expect("is readable").schema();
     let environments = &schema["properties"]["environments"]["properties"];
     let names: Vec<_> = environments.as_object().expect("a table").keys().collect();
     assert_eq!(names, ENVIRONMENTS.iter().map(|name| name.as_str()).collect::<Vec<_>>());

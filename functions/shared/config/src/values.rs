@@ -1,11 +1,14 @@
 //! Rules for texts.
 
 use globset::GlobBuilder;
+use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 /// What a text has to satisfy. Whatever the rule, a text has no NUL and at most
 /// [`Rule::max`] characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rule {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
     /// Any text, also an empty one.
     Any,
     /// A text with something in it, on one line.
@@ -26,11 +29,21 @@ pub(crate) enum Rule {
     Project,
     /// What a health probe requests.
     Probe,
+    /// A text that a regular expression matches: how an instance brings a rule of its own.
+    Pattern {
+        /// The expression, in the syntax that Rust and ECMAScript have in common, and anchored.
+        pattern: String,
+        /// What it stands for, after "must be".
+        wanted: String,
+        /// Most characters.
+        max: usize,
+    },
 }
 
 impl Rule {
     /// Most characters of such a text.
-    pub(crate) const fn max(self) -> usize {
+    #[must_use]
+    pub const fn max(&self) -> usize {
         match self {
             Self::Any => 8_192,
             Self::Reason | Self::Glob | Self::Inside => 1_024,
@@ -38,11 +51,13 @@ impl Rule {
             Self::Variable | Self::Address => 254,
             Self::Advisory | Self::Channel => 80,
             Self::Project => 32,
+            Self::Pattern { max, .. } => *max,
         }
     }
 
     /// Whether an empty text is one.
-    pub(crate) const fn may_be_empty(self) -> bool {
+    #[must_use]
+    pub const fn may_be_empty(&self) -> bool {
         matches!(self, Self::Any)
     }
 
@@ -50,7 +65,7 @@ impl Rule {
     ///
     /// # Errors
     /// What is wrong with it: a fragment that follows the name of the key.
-    pub(crate) fn check(self, text: &str) -> Result<(), String> {
+    pub fn check(&self, text: &str) -> Result<(), String> {
         if text.contains('\0') {
             return Err("must not contain a NUL character".to_owned());
         }
@@ -83,6 +98,11 @@ impl Rule {
                 c.is_ascii_uppercase() || (i > 0 && (c.is_ascii_digit() || c == '_'))
             }),
             Self::Probe => probe(text),
+            Self::Pattern { pattern, wanted, .. } => match Regex::new(pattern) {
+                Ok(regex) if regex.is_match(text) => Ok(()),
+                Ok(_) => Err(format!("must be {wanted}")),
+                Err(error) => Err(format!("cannot be checked: {error}")),
+            },
         }
     }
 }

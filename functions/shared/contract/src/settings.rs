@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 use crate::{finding::Severity, ids::EnvironmentName};
 
@@ -138,39 +139,92 @@ impl Default for CodeSettings {
     }
 }
 
+/// An instance of something of which there may be several, with its own settings: a deploy target,
+/// a test runner, a metric source. What they mean is the instance's affair: it parses them into
+/// its own type. On the wire one object, with `kind` beside the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
+pub struct Instance {
+    /// The word that chooses it.
+    pub kind: String,
+    /// Its own settings, in the form of the file; what the file leaves out is not there.
+    pub settings: Map<String, Value>,
+}
+
+impl Instance {
+    /// An instance whose settings all have their defaults.
+    #[must_use]
+    pub fn new(kind: &str) -> Self {
+        Self { kind: kind.to_owned(), settings: Map::new() }
+    }
+
+    /// An instance with these settings.
+    ///
+    /// # Errors
+    /// They cannot be written as a JSON object.
+    pub fn with(kind: &str, settings: impl Serialize) -> Result<Self, serde_json::Error> {
+        match serde_json::to_value(settings)? {
+            Value::Object(settings) => Ok(Self { kind: kind.to_owned(), settings }),
+            _ => Err(serde::ser::Error::custom("the settings of an instance are an object")),
+        }
+    }
+
+    /// The settings as the instance's own type.
+    ///
+    /// # Errors
+    /// They are none.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        T::deserialize(Value::Object(self.settings.clone()))
+    }
+}
+
+impl TryFrom<Map<String, Value>> for Instance {
+    type Error = &'static str;
+
+    fn try_from(mut settings: Map<String, Value>) -> Result<Self, Self::Error> {
+        match settings.remove("kind") {
+            Some(Value::String(kind)) => Ok(Self { kind, settings }),
+            _ => Err("an instance without its kind"),
+        }
+    }
+}
+
+impl From<Instance> for Map<String, Value> {
+    fn from(instance: Instance) -> Self {
+        let mut out = Self::new();
+        out.insert("kind".to_owned(), instance.kind.into());
+        out.extend(instance.settings);
+        out
+    }
+}
+
 /// How to run the tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TestSettings {
     /// Unit tests; none: detected from the repository.
-    pub unit: Option<TestCommand>,
+    pub unit: Option<Suite>,
     /// Integration tests; none: there are none.
-    pub integration: Option<TestCommand>,
+    pub integration: Option<Suite>,
     /// End-to-end tests against staging, whose address is in `PACT_URL`; none: there are none.
-    pub e2e: Option<TestCommand>,
+    pub e2e: Option<Suite>,
     /// Coverage reports (globs, LCOV) that the tests write.
     pub coverage: Vec<String>,
 }
 
-/// One command that runs tests.
+/// One suite of tests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TestCommand {
-    /// Program and arguments; not a shell line.
-    pub command: Vec<String>,
-    /// Directory to run in, relative to the root of the repository.
-    #[serde(default)]
-    pub directory: Option<String>,
+pub struct Suite {
+    /// What runs it.
+    pub runner: Instance,
     /// Time-out in seconds.
     pub timeout_seconds: u64,
-    /// Further environment variables.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    /// JUnit reports (globs) that the command writes.
+    /// JUnit reports (globs) that the tests write.
     #[serde(default)]
     pub reports: Vec<String>,
 }
 
-/// Time-out of a test command without one, in seconds.
+/// Time-out of a suite without one, in seconds.
 pub const DEFAULT_TEST_TIMEOUT: u64 = 600;
 
 /// What the security agent looks at.
@@ -187,7 +241,7 @@ pub struct SecuritySettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
     /// What is deployed to.
-    pub target: Target,
+    pub target: Instance,
     /// What must answer after a deployment.
     #[serde(default)]
     pub health: Vec<Probe>,
@@ -197,49 +251,6 @@ pub struct Environment {
     /// How long a new release is watched.
     #[serde(default)]
     pub watch: Watch,
-}
-
-/// What is deployed to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Target {
-    /// Releases side by side in a directory, one of them current.
-    Directory(DirectoryTarget),
-}
-
-/// Releases side by side in a directory, one of them current.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DirectoryTarget {
-    /// Directory below the deploy agent's root; none: `<repository>-<hash>/<environment>`.
-    pub path: Option<String>,
-    /// Commands that are run in the new release before the switch, each a program with arguments.
-    pub build: Vec<Vec<String>>,
-    /// Time-out of each build command in seconds.
-    pub build_timeout_seconds: u64,
-    /// The program that serves the release; none: files only.
-    pub service: Option<Service>,
-    /// How many releases are kept, the current one included; at least 2.
-    pub keep: u32,
-}
-
-impl Default for DirectoryTarget {
-    fn default() -> Self {
-        Self { path: None, build: Vec::new(), build_timeout_seconds: 600, service: None, keep: 5 }
-    }
-}
-
-/// A program that serves a release.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Service {
-    /// Program and arguments, run in the release's directory with `PORT` set.
-    pub command: Vec<String>,
-    /// Port; none: a free one, kept for the environment.
-    #[serde(default)]
-    pub port: Option<u16>,
-    /// Further environment variables.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
 }
 
 /// One HTTP health probe.
@@ -283,23 +294,59 @@ pub struct Approval {
     pub timeout_minutes: u32,
 }
 
-/// How long a new release is watched, and how closely.
+/// How long a new release is watched, and what it must keep to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(from = "StoredWatch")]
 pub struct Watch {
     /// Length of the watch in seconds.
     pub seconds: u64,
-    /// Time between two requests in milliseconds.
-    pub interval_ms: u64,
     /// Highest share of failed requests, in percent.
     pub max_error_rate: f64,
     /// Highest 95th percentile of the latency in milliseconds.
     pub max_p95_ms: u64,
+    /// What the release is measured by; none: what the monitor agent measures by itself.
+    pub source: Option<Instance>,
 }
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { seconds: 5, interval_ms: 100, max_error_rate: 5.0, max_p95_ms: 500 }
+        Self { seconds: 5, max_error_rate: 5.0, max_p95_ms: 500, source: None }
+    }
+}
+
+/// A watch as it may be stored.
+#[derive(Deserialize)]
+#[serde(default)]
+struct StoredWatch {
+    seconds: u64,
+    max_error_rate: f64,
+    max_p95_ms: u64,
+    source: Option<Instance>,
+    /// Before there were sources every release was probed, at this interval.
+    interval_ms: Option<u64>,
+}
+
+impl Default for StoredWatch {
+    fn default() -> Self {
+        let Watch { seconds, max_error_rate, max_p95_ms, source } = Watch::default();
+        Self { seconds, max_error_rate, max_p95_ms, source, interval_ms: None }
+    }
+}
+
+impl From<StoredWatch> for Watch {
+    fn from(stored: StoredWatch) -> Self {
+        let StoredWatch { seconds, max_error_rate, max_p95_ms, source, interval_ms } = stored;
+        let probed = |interval: u64| {
+            let mut source = Instance::new("probe");
+            source.settings.insert("interval_ms".to_owned(), interval.into());
+            source
+        };
+        Self {
+            seconds,
+            max_error_rate,
+            max_p95_ms,
+            source: source.or_else(|| interval_ms.map(probed)),
+        }
     }
 }
 
@@ -340,4 +387,32 @@ pub struct JiraSettings {
     pub project: String,
     /// Name of the transition after a production release; none: comment only.
     pub transition: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_instance_is_one_object_on_the_wire() {
+        let wire = json!({ "kind": "x", "a": 1 });
+        let instance: Instance = serde_json::from_value(wire.clone()).expect("an instance");
+        assert_eq!((instance.kind.as_str(), instance.settings.len()), ("x", 1));
+        assert_eq!(serde_json::to_value(instance).expect("json"), wire);
+        for wrong in [json!({ "a": 1 }), json!({ "kind": 1 }), json!([])] {
+            assert!(serde_json::from_value::<Instance>(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_watch_from_before_there_were_sources_keeps_its_interval() {
+        let stored = json!({ "seconds": 9, "interval_ms": 50 });
+        let watch: Watch = serde_json::from_value(stored).expect("a watch");
+        let source = watch.source.clone().expect("a source");
+        assert_eq!((watch.seconds, source.settings.get("interval_ms")), (9, Some(&json!(50))));
+        let again = serde_json::to_value(&watch).expect("json");
+        assert_eq!(serde_json::from_value::<Watch>(again).expect("a watch"), watch);
+        assert_eq!(serde_json::from_value::<Watch>(json!({})).expect("a watch"), Watch::default());
+    }
 }

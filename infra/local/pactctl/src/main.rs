@@ -10,6 +10,8 @@ mod commands;
 mod cost;
 mod data;
 mod failure;
+#[cfg(test)]
+mod forms;
 mod function;
 mod repository;
 mod run;

@@ -10,7 +10,7 @@ use pact_agent::{
 use pact_contract::{
     EnvironmentKey, ErrorName, RunStatus,
     actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord},
-    settings::{DirectoryTarget, Environment, Target, Watch},
+    settings::{Environment, Instance, Watch},
 };
 
 use super::*;
@@ -34,7 +34,7 @@ async fn lock(world: &World, environment: &str, run_id: &str) -> Lock {
 /// Begins a deployment of the run.
 async fn deploy(world: &World, environment: &str, run_id: &str) {
     let settings = Environment {
-        target: Target::Directory(DirectoryTarget::default()),
+        target: Instance::new("directory"),
         health: Vec::new(),
         approval: None,
         watch: Watch::default(),

@@ -12,7 +12,8 @@ use crate::{
 /// Checks; every fault is printed.
 pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Failure> {
     if schema {
-        let schema = pact_config::schema();
+        let forms = pact_config::Forms::published().doing("read the forms of the settings")?;
+        let schema = forms.schema();
         println!("{}", serde_json::to_string_pretty(&schema).doing("write the schema")?);
         return Ok(Exit::Success);
     }

@@ -13,7 +13,7 @@ use pact_contract::{
     actions::{EnvironmentRecord, ReleaseRecord},
     log::{self, LogKind, NewEntry},
     run::{NotificationRecord, Outcome},
-    settings::{DirectoryTarget, Environment, Target, Watch},
+    settings::{Environment, Instance, Watch},
 };
 use serde_json::{Value, json};
 
@@ -241,7 +241,7 @@ async fn the_state_machine_unlocks_by_removing_two_attributes() {
 async fn every_environment_is_listed_with_its_record() {
     let store = store().await;
     let settings = Environment {
-        target: Target::Directory(DirectoryTarget::default()),
+        target: Instance::new("directory"),
         health: Vec::new(),
         approval: None,
         watch: Watch::default(),

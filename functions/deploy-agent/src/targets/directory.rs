@@ -1,0 +1,115 @@
+//! Releases side by side in a directory, one of them current.
+
+use std::collections::BTreeMap;
+
+use pact_config::{
+    Rule,
+    form::{Form, Law, Shape, field, required},
+};
+use serde::{Deserialize, Serialize};
+
+/// The word that chooses this target.
+pub(crate) const KIND: &str = "directory";
+
+/// Most commands of a build.
+const MAX_COMMANDS: usize = 50;
+
+/// How the target is set up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Settings {
+    /// Directory below the deploy agent's root; none: `<repository>-<hash>/<environment>`.
+    pub(crate) path: Option<String>,
+    /// Commands that are run in the new release before the switch, each a program with arguments.
+    pub(crate) build: Vec<Vec<String>>,
+    /// Time-out of each build command in seconds.
+    pub(crate) build_timeout_seconds: u64,
+    /// The program that serves the release; none: files only.
+    pub(crate) service: Option<Service>,
+    /// How many releases are kept, the current one included; at least 2.
+    pub(crate) keep: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { path: None, build: Vec::new(), build_timeout_seconds: 600, service: None, keep: 5 }
+    }
+}
+
+/// A program that serves a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Service {
+    /// Program and arguments, run in the release's directory with `PORT` set.
+    pub(crate) command: Vec<String>,
+    /// Port; none: a free one, kept for the environment.
+    #[serde(default)]
+    pub(crate) port: Option<u16>,
+    /// Further environment variables.
+    #[serde(default)]
+    pub(crate) env: BTreeMap<String, String>,
+}
+
+/// The settings in `pact.toml`.
+pub(crate) fn form() -> Form {
+    let service = vec![
+        required("command", "Program with arguments, or one line for the shell.", Shape::Command),
+        field("port", "Port; a free one without it.", Shape::Integer { min: 1, max: 65_535 }),
+        field("env", "Further environment variables.", Shape::variables()),
+    ];
+    Form {
+        kind: KIND.to_owned(),
+        about: "Releases side by side in a directory, one of them current.".to_owned(),
+        default: false,
+        fields: vec![
+            field("path", "Directory below the deploy agent's root.", Shape::Text(Rule::Inside)),
+            field(
+                "build",
+                "Commands that are run in the new release before the switch.",
+                Shape::Commands,
+            ),
+            field(
+                "build_timeout_seconds",
+                "Time-out of each build command in seconds.",
+                Shape::Integer { min: 1, max: 840 },
+            ),
+            field("keep", "How many releases are kept.", Shape::Integer { min: 2, max: 50 }),
+            field("service", "The program that serves the release.", Shape::Table(service)),
+        ],
+        laws: vec![
+            Law::AddressNeeds { key: "service".to_owned() },
+            Law::Reserved {
+                key: "service.env".to_owned(),
+                name: "PORT".to_owned(),
+                remedy: Some("use service.port".to_owned()),
+            },
+            Law::Distinct {
+                key: "service.port".to_owned(),
+                remedy: Some("leave it out for a free one".to_owned()),
+            },
+            Law::Distinct { key: "path".to_owned(), remedy: None },
+        ],
+    }
+}
+
+/// Checks what the form of a file cannot say, or what did not come from a file.
+///
+/// # Errors
+/// Why the settings are refused.
+pub(crate) fn check(settings: &Settings) -> Result<(), String> {
+    let empty = |command: &[String]| command.first().is_none_or(|name| name.trim().is_empty());
+    if settings.build.len() > MAX_COMMANDS {
+        return Err(format!("the target has more than {MAX_COMMANDS} build commands"));
+    }
+    if settings.build.iter().any(|command| empty(command)) {
+        return Err("a build command of the target names no program".to_owned());
+    }
+    if let Some(service) = &settings.service {
+        if empty(&service.command) {
+            return Err("the target's service command names no program".to_owned());
+        }
+        if service.port == Some(0) {
+            return Err("the target's service has port 0; leave the port out".to_owned());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! What several keys have to agree on: the laws of the instances, and those of the probes.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use pact_contract::settings::Probe;
+use serde_json::{Map, Value};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::{
+    Faults,
+    check::{Checked, Choice},
+    form::{Field, Form, Forms, Law, Seam, Shape},
+    values::Rule,
+};
+
+/// Reports the faults that no key has by itself.
+pub(crate) fn check(tree: &DeTable<'_>, forms: &Forms, checked: &Checked, faults: &mut Faults<'_>) {
+    let mut places = Laws { tree, faults, seen: BTreeMap::new() };
+    let environments = checked.file.get("environments").and_then(Value::as_object);
+    for (name, environment) in environments.into_iter().flatten() {
+        places.probes_can_succeed(name, environment);
+    }
+    for choice in &checked.choices {
+        let Some(form) = forms.find(choice.seam, &choice.kind) else { continue };
+        for law in &form.laws {
+            match law {
+                Law::Distinct { key, remedy } => {
+                    places.distinct(choice, form, key, remedy.as_deref())
+                }
+                Law::Reserved { key, name, remedy } => {
+                    places.reserved(choice, key, name, remedy.as_deref());
+                }
+                Law::AddressNeeds { key } => places.address(choice, &checked.file, key),
+            }
+        }
+    }
+}
+
+struct Laws<'c, 'f, 't, 'i> {
+    tree: &'c DeTable<'i>,
+    faults: &'f mut Faults<'t>,
+    /// Values that must be different, with the first table that has each.
+    seen: BTreeMap<(Seam, &'c str, &'c str, String), &'c Choice>,
+}
+
+impl<'c> Laws<'c, '_, '_, '_> {
+    fn distinct(&mut self, choice: &'c Choice, form: &'c Form, key: &'c str, remedy: Option<&str>) {
+        let Some(value) = value(&choice.settings, key) else { return };
+        let value = match (value, rule(&form.fields, key)) {
+            (Value::String(path), Some(Rule::Inside)) => normal(path),
+            (value, _) => value.to_string(),
+        };
+        let id = (choice.seam, choice.kind.as_str(), key, value);
+        let Some(first) = self.seen.get(&id) else {
+            self.seen.insert(id, choice);
+            return;
+        };
+        let name = |choice: &Choice| choice.path.last().cloned().unwrap_or_default();
+        let what = key.rsplit('.').next().unwrap_or(key);
+        let message = format!("{} and {} must not have the same {what}", name(first), name(choice));
+        self.faults.at(self.place(choice, key), message, remedy.map(str::to_owned));
+    }
+
+    fn reserved(&mut self, choice: &Choice, key: &str, name: &str, remedy: Option<&str>) {
+        let Some(Value::Object(map)) = value(&choice.settings, key) else { return };
+        if map.contains_key(name) {
+            let message = format!("{}.{key} must not set {name}", choice.path.join("."));
+            let place = self.place(choice, &format!("{key}.{name}"));
+            self.faults.at(place, message, remedy.map(str::to_owned));
+        }
+    }
+
+    /// A probe with a path alone asks what the target deploys.
+    fn address(&mut self, choice: &Choice, file: &Map<String, Value>, key: &str) {
+        let table: Vec<&str> = choice.path.iter().map(String::as_str).collect();
+        let mut here = table.clone();
+        here.extend(key.split('.'));
+        if node(self.tree, &here).is_some() {
+            return;
+        }
+        let mut environment = file.get(*table.first().unwrap_or(&""));
+        for name in table.iter().skip(1) {
+            environment = environment.and_then(|value| value.get(*name));
+        }
+        let probes = environment.and_then(|e| e.get("health")).and_then(Value::as_array);
+        for (index, probe) in probes.into_iter().flatten().enumerate() {
+            let path = probe.get("path").and_then(Value::as_str).unwrap_or("/");
+            if path.starts_with('/') {
+                let environment = choice.path.join(".");
+                let message =
+                    format!("{environment}.health[{index}] has nothing to ask: there is no {key}");
+                let remedy = format!("add [{environment}.{key}] or a whole http address");
+                self.faults.at(self.probe(&table, index), message, Some(remedy));
+            }
+        }
+    }
+
+    /// Whether an environment's probes can succeed at all.
+    fn probes_can_succeed(&mut self, name: &str, environment: &Value) {
+        let probes = environment.get("health").and_then(Value::as_array);
+        for (index, value) in probes.into_iter().flatten().enumerate() {
+            // What one probe says wrong was reported where it stands.
+            let Ok(probe) = serde_json::from_value::<Probe>(value.clone()) else { continue };
+            let needed = u64::from(probe.successes.saturating_sub(1)) * probe.interval_ms;
+            if needed > probe.deadline_seconds.saturating_mul(1_000) {
+                let message = format!(
+                    "environments.{name}.health[{index}] cannot succeed: {} successes {} ms apart \
+                     do not fit into {} seconds",
+                    probe.successes, probe.interval_ms, probe.deadline_seconds
+                );
+                self.faults.at(self.probe(&["environments", name], index), message, None);
+            }
+        }
+    }
+
+    fn probe(&self, environment: &[&str], index: usize) -> Option<Range<usize>> {
+        let health = [environment, &["health"]].concat();
+        Some(node(self.tree, &health)?.get_ref().as_array()?.get(index)?.span())
+    }
+
+    fn place(&self, choice: &Choice, key: &str) -> Option<Range<usize>> {
+        let path: Vec<&str> =
+            choice.path.iter().map(String::as_str).chain(key.split('.')).collect();
+        node(self.tree, &path).map(Spanned::span)
+    }
+}
+
+/// The value of a key such as `service.port`.
+fn value<'v>(settings: &'v Map<String, Value>, key: &str) -> Option<&'v Value> {
+    let mut parts = key.split('.');
+    let first = settings.get(parts.next()?)?;
+    parts.try_fold(first, |value, part| value.get(part))
+}
+
+/// The rule of a text such as `service.name`.
+fn rule<'f>(fields: &'f [Field], key: &str) -> Option<&'f Rule> {
+    match shape(fields, key)? {
+        Shape::Text(rule) => Some(rule),
+        _ => None,
+    }
+}
+
+/// What a key such as `service.port` holds.
+pub(crate) fn shape<'f>(fields: &'f [Field], key: &str) -> Option<&'f Shape> {
+    let (first, rest) = key.split_once('.').map_or((key, None), |(f, r)| (f, Some(r)));
+    let field = fields.iter().find(|field| field.name == first)?;
+    match (&field.shape, rest) {
+        (shape, None) => Some(shape),
+        (Shape::Table(inner), Some(rest)) => self::shape(inner, rest),
+        _ => None,
+    }
+}
+
+/// A relative path without `.` and doubled separators.
+fn normal(path: &str) -> String {
+    path.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/")
+}
+
+fn node<'t, 'i>(tree: &'t DeTable<'i>, path: &[&str]) -> Option<&'t Spanned<DeValue<'i>>> {
+    let (first, rest) = path.split_first()?;
+    let (_, node) = tree.iter().find(|(key, _)| key.get_ref().as_ref() == *first)?;
+    if rest.is_empty() {
+        return Some(node);
+    }
+    self::node(node.get_ref().as_table()?, rest)
+}
