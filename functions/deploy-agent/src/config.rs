@@ -5,8 +5,8 @@ use std::path::PathBuf;
 /// Where the agent works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Folder below which every environment has its own; none: this installation has no
-    /// `directory` target, and a deployment says so.
+    /// Folder below which an environment may have its own; none: this installation has no target
+    /// that keeps releases on a disk, and a deployment to one says so.
     pub root: Option<PathBuf>,
     /// Folder for what builds keep between releases.
     pub cache: Option<PathBuf>,

@@ -1,91 +1,50 @@
 //! The way back: one release out of effect, the one before into effect again.
 
 use pact_agent::AgentError;
-use pact_contract::{actions::ReleaseRecord, error::ErrorName};
+use pact_contract::{EnvironmentKey, Finding, Severity, actions::ReleaseRecord};
 
 use crate::{
-    DeployAgent, Place,
-    service::{self, NotStarted, Start},
+    agent::DeployAgent,
+    targets::{Activated, Activation, Target},
 };
 
-/// Why the release before could not be restored.
-pub(crate) type NotRestored = NotStarted;
+/// How the way back ended.
+pub(crate) enum Restored {
+    /// The release before is in effect again, or none where there was none.
+    Done { url: Option<String> },
+    /// It cannot be put into effect.
+    Failed(Finding),
+}
 
 impl DeployAgent {
-    /// Takes whatever is in effect at `place` out of effect and puts `back_to` into effect, with
-    /// the settings that it was deployed with; with none, nothing is in effect after it. A
-    /// service of `back_to` that still takes connections is not touched. Returns its address.
+    /// Takes whatever is in effect at `target` out of effect and puts `back_to` into effect, with
+    /// the settings that it was deployed with; with none, nothing is in effect after it.
     ///
     /// # Errors
-    /// The outer result: a fault. The inner one: `back_to` cannot be put into effect.
+    /// Those of the targets.
     pub(crate) async fn restore(
         &self,
-        place: &Place,
+        key: &EnvironmentKey,
+        target: &dyn Target,
         back_to: Option<&ReleaseRecord>,
-    ) -> Result<Result<Option<String>, NotRestored>, AgentError> {
+    ) -> Result<Restored, AgentError> {
         let Some(old) = back_to else {
-            service::stop(&place.folder, None).await?;
-            self.steps.reached("services stopped")?;
-            place.folder.switch_off().map_err(|e| disk("remove the link", e))?;
-            self.steps.reached("switched off")?;
-            return Ok(Ok(None));
+            target.vacate().await?;
+            return Ok(Restored::Done { url: None });
         };
-        let home = match self.place(&place.owner, &old.settings) {
+        let home = match self.target(key, &old.settings) {
             Ok(home) => home,
-            Err(reason) => return Ok(Err(not_restored(reason))),
+            Err(reason) => return Ok(Restored::Failed(not_restored(reason))),
         };
-        let same = home.folder == place.folder;
-        let alive = match &home.target.service {
-            Some(_) => service::answering(&home.folder, &old.release).await,
-            None => None,
-        };
-        service::stop(&place.folder, alive.as_ref().filter(|_| same)).await?;
-        if !same {
-            service::stop(&home.folder, alive.as_ref()).await?;
-        }
-        self.steps.reached("services stopped")?;
-        if !home.folder.release(&old.release).is_dir() {
-            return Ok(Err(not_restored(format!(
-                "the files of release {} are no longer there",
-                old.release
-            ))));
-        }
-        if !same {
-            place.folder.switch_off().map_err(|e| disk("remove the link", e))?;
-        }
-        home.folder.switch(&old.release).map_err(|e| disk("switch back", e))?;
-        self.steps.reached("switched back")?;
-        let url = match (&home.target.service, alive) {
-            (None, _) => None,
-            (Some(_), Some(service)) => Some(service.url),
-            (Some(service), None) => {
-                let start = Start {
-                    folder: &home.folder,
-                    environment: home.owner.environment.as_str(),
-                    record: old,
-                    service,
-                    steps: &self.steps,
-                };
-                match service::start(&start).await? {
-                    Ok(service) => Some(service.url),
-                    Err(reason) => return Ok(Err(reason)),
-                }
-            }
-        };
-        self.steps.reached("service restored")?;
-        Ok(Ok(url))
+        let elsewhere = (home.location() != target.location()).then_some(target);
+        Ok(match home.activate(old, Activation::Return, elsewhere).await? {
+            Activated::InEffect { url } => Restored::Done { url },
+            Activated::Refused(reason) | Activated::Failed(reason) => Restored::Failed(reason),
+        })
     }
 }
 
-fn not_restored(message: String) -> NotRestored {
-    NotStarted {
-        code: "release-not-restored",
-        message,
-        remedy: "deploy a release that is known to be good",
-        log: None,
-    }
-}
-
-fn disk(what: &str, error: std::io::Error) -> AgentError {
-    AgentError::new(ErrorName::DeployFailed, format!("cannot {what}: {error}")).caused_by(error)
+fn not_restored(message: String) -> Finding {
+    Finding::new("release-not-restored", Severity::High, message)
+        .remedy("deploy a release that is known to be good")
 }

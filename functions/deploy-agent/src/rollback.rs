@@ -15,9 +15,11 @@ use pact_contract::{
 };
 
 use crate::{
-    DeployAgent, Place,
-    folder::{TakenBack, check_release},
-    held::Held,
+    agent::{self, DeployAgent},
+    lease::Lease,
+    names::check_release,
+    restore::Restored,
+    targets::{Claimed, TakenBack, Target},
 };
 
 /// How long to wait for an environment that another run has.
@@ -26,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) async fn rollback(agent: &DeployAgent, call: &Call) -> Result<Outcome, AgentError> {
     let wanted: Rollback = call.parameters()?;
     check_release(&wanted.release).map_err(AgentError::invalid)?;
-    crate::check_environment(&wanted.environment)?;
+    agent::check_environment(&wanted.environment)?;
     match work(agent, call, &wanted).await {
         // Another time may do.
         Err(error) if matches!(error.name, ErrorName::StoreUnavailable) => Err(error),
@@ -45,17 +47,17 @@ pub(crate) async fn rollback(agent: &DeployAgent, call: &Call) -> Result<Outcome
 
 async fn work(agent: &DeployAgent, call: &Call, wanted: &Rollback) -> Result<Outcome, AgentError> {
     let Rollback { repository, environment, release, settings } = wanted;
-    let owner = EnvironmentKey::new(&repository.name, environment);
+    let key = EnvironmentKey::new(&repository.name, environment);
     let store = &*agent.environments;
-    let record = store.load(&owner).await?;
+    let record = store.load(&key).await?;
     if !is_in_effect(&record, release) && !is_pending(&record, release) {
-        let place = agent.place(&owner, settings).ok();
-        return nothing_to_do(call, wanted, &record, place.as_ref());
+        let target = agent.target(&key, settings).ok();
+        return nothing_to_do(call, wanted, &record, target.as_deref()).await;
     }
 
     let until = tokio::time::Instant::now() + PATIENCE.min(call.time_left());
-    let mut held = loop {
-        match Held::take(store, call, owner.clone()).await {
+    let mut lease = loop {
+        match Lease::take(store, call, key.clone()).await {
             Err(error)
                 if error.name == ErrorName::EnvironmentBusy
                     && tokio::time::Instant::now() < until =>
@@ -65,8 +67,8 @@ async fn work(agent: &DeployAgent, call: &Call, wanted: &Rollback) -> Result<Out
             other => break other?,
         }
     };
-    let result = take_back(agent, call, wanted, &owner, &mut held).await;
-    held.end().await;
+    let result = take_back(agent, call, wanted, &key, &mut lease).await;
+    lease.end().await;
     result
 }
 
@@ -74,57 +76,58 @@ async fn take_back(
     agent: &DeployAgent,
     call: &Call,
     wanted: &Rollback,
-    owner: &EnvironmentKey,
-    held: &mut Held<'_>,
+    key: &EnvironmentKey,
+    lease: &mut Lease<'_>,
 ) -> Result<Outcome, AgentError> {
     let release = &wanted.release;
     // The settings that it was deployed with, rather than those of now.
-    let record = &held.record;
+    let record = &lease.record;
     let settings = match (&record.pending, &record.current) {
         (Some(p), _) if p.release.release == *release => p.release.settings.clone(),
         (_, Some(current)) if current.release == *release => current.settings.clone(),
         _ => wanted.settings.clone(),
     };
-    let place = agent
-        .place(owner, &settings)
-        .map_err(|reason| AgentError::new(ErrorName::RollbackFailed, reason))?;
-    let _claim = agent.claim(&place, call).await?;
+    let refused = |reason| AgentError::new(ErrorName::RollbackFailed, reason);
+    let target = agent.target(key, &settings).map_err(refused)?;
+    let _claim = match target.claim(agent::PATIENCE.min(call.time_left())).await? {
+        Claimed::Ours(claim) => claim,
+        Claimed::Foreign(reason) => return Err(refused(reason)),
+    };
     // Another action of this run may have been at work until now.
-    held.reload().await?;
-    if !is_in_effect(&held.record, release) && !is_pending(&held.record, release) {
-        return nothing_to_do(call, wanted, &held.record, Some(&place));
+    lease.reload().await?;
+    if !is_in_effect(&lease.record, release) && !is_pending(&lease.record, release) {
+        return nothing_to_do(call, wanted, &lease.record, Some(&*target)).await;
     }
 
-    let fence = held.fence();
-    if is_in_effect(&held.record, release) {
-        let back_to = match &held.record.pending {
+    let fence = lease.fence();
+    if is_in_effect(&lease.record, release) {
+        let back_to = match &lease.record.pending {
             Some(p) if p.release.release == *release => p.replaces.clone(),
-            _ => held.record.previous.clone(),
+            _ => lease.record.previous.clone(),
         };
         let older = match &back_to {
-            Some(old) => {
-                place.folder.before(&old.release).map_err(|e| disk("read the notes", e))?
-            }
+            Some(old) => target.before(&old.release).await?,
             None => None,
         };
-        let Some(taken) = held.record.current.take() else {
+        let Some(taken) = lease.record.current.take() else {
             return Err(AgentError::internal("the release in effect is gone from the record"));
         };
-        held.record.pending =
+        lease.record.pending =
             Some(PendingDeployment { release: taken, replaces: back_to.clone(), fence });
-        held.record.previous = older.filter(|o| o.release != *release);
-        held.record.current = back_to;
-    } else if let Some(pending) = &mut held.record.pending {
+        lease.record.previous = older.filter(|o| o.release != *release);
+        lease.record.current = back_to;
+    } else if let Some(pending) = &mut lease.record.pending {
         pending.fence = fence;
     }
-    held.write().await?;
+    lease.write().await?;
     agent.steps.reached("rollback recorded")?;
 
-    let back_to = held.record.pending.as_ref().and_then(|p| p.replaces.clone());
-    let url = match agent.restore(&place, back_to.as_ref()).await? {
-        Ok(url) => url,
-        Err(reason) => {
-            let log = reason.log.map(|l| format!("; its log ends with: {l}")).unwrap_or_default();
+    let back_to = lease.record.pending.as_ref().and_then(|p| p.replaces.clone());
+    let url = match agent.restore(key, &*target, back_to.as_ref()).await? {
+        Restored::Done { url } => url,
+        Restored::Failed(reason) => {
+            let log =
+                reason.evidence.map(|l| format!("; its log ends with: {l}")).unwrap_or_default();
             return Err(AgentError::new(
                 ErrorName::RollbackFailed,
                 format!("{}{log}", reason.message),
@@ -132,14 +135,15 @@ async fn take_back(
         }
     };
     let restored = back_to.as_ref().map(|r| r.release.clone());
-    mark_taken_back(call, &place, release, restored.clone())?;
+    let how = TakenBack { restored: restored.clone(), run_id: call.scope() };
+    target.mark_taken_back(release, how).await?;
     agent.steps.reached("rollback noted")?;
 
-    held.record.pending = None;
-    held.record.url = url;
-    held.write().await?;
+    lease.record.pending = None;
+    lease.record.url = url;
+    lease.write().await?;
     agent.steps.reached("rollback completed")?;
-    taken_back(wanted, restored, held.record.url.clone())
+    taken_back(wanted, restored, lease.record.url.clone())
 }
 
 fn is_in_effect(record: &EnvironmentRecord, release: &str) -> bool {
@@ -150,33 +154,17 @@ fn is_pending(record: &EnvironmentRecord, release: &str) -> bool {
     record.pending.as_ref().is_some_and(|p| p.release.release == release)
 }
 
-/// Notes that the release was taken back, and by which run.
-fn mark_taken_back(
-    call: &Call,
-    place: &Place,
-    release: &str,
-    restored: Option<String>,
-) -> Result<(), AgentError> {
-    let note = place.folder.note(release).map_err(|e| disk("read the release's note", e))?;
-    // Without a note its files were never complete.
-    let Some(mut note) = note else { return Ok(()) };
-    note.taken_back = Some(TakenBack { restored, run_id: call.scope() });
-    place.folder.write_note(&note).map_err(|e| disk("write the release's note", e))
-}
-
 /// The release is neither in effect nor on its way: it was taken back before, or never begun, or
 /// another has replaced it since.
-fn nothing_to_do(
+async fn nothing_to_do(
     call: &Call,
     wanted: &Rollback,
     record: &EnvironmentRecord,
-    place: Option<&Place>,
+    target: Option<&dyn Target>,
 ) -> Result<Outcome, AgentError> {
     let Rollback { environment, release, .. } = wanted;
-    if let Some(place) = place
-        && let Some(note) =
-            place.folder.note(release).map_err(|e| disk("read the release's note", e))?
-        && let Some(before) = note.taken_back
+    if let Some(target) = target
+        && let Some(before) = target.taken_back(release).await?
         && before.run_id == call.scope()
     {
         return taken_back(wanted, before.restored, record.url.clone());
@@ -221,8 +209,4 @@ fn taken_back(
     done.url = url;
     let outcome = Outcome::new(StageStatus::Passed, summary, &done)?;
     Ok(outcome.with_findings(finding.into_iter().collect()))
-}
-
-fn disk(what: &str, error: std::io::Error) -> AgentError {
-    AgentError::new(ErrorName::RollbackFailed, format!("cannot {what}: {error}")).caused_by(error)
 }

@@ -6,14 +6,14 @@ use pact_contract::{
     run::DeploymentStatus,
 };
 
-use crate::{DeployAgent, service};
+use crate::agent::{self, DeployAgent};
 
 pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, AgentError> {
     let wanted: CheckStatus = call.parameters()?;
-    crate::check_environment(&wanted.environment)?;
+    agent::check_environment(&wanted.environment)?;
     let environment = &wanted.environment;
-    let owner = EnvironmentKey::new(&wanted.repository.name, environment);
-    let record = agent.environments.load(&owner).await?;
+    let key = EnvironmentKey::new(&wanted.repository.name, environment);
+    let record = agent.environments.load(&key).await?;
     let name = wanted.release.as_deref();
     let is = |status, release: &str| {
         let mut deployment = Deployment::new(environment, release, status);
@@ -59,28 +59,11 @@ pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, A
     };
 
     let release = &current.release;
-    let mut problems = Vec::new();
     // With the settings that it was deployed with: those of now may belong to another commit.
-    match agent.place(&owner, &current.settings) {
-        Err(reason) => problems.push(problem("target-refused", reason)),
-        Ok(place) => {
-            let linked = place.folder.current();
-            if linked.as_ref() != Some(release) {
-                let message = match linked {
-                    Some(other) => format!("the link leads to {other}, not to {release}"),
-                    None => format!("no link leads to {release}"),
-                };
-                problems.push(problem("link-not-current", message));
-            }
-            let alive = service::running(&place.folder).iter().any(|s| s.release == *release);
-            if place.target.service.is_some() && !alive {
-                problems.push(problem(
-                    "service-not-running",
-                    format!("the service of {release} does not run"),
-                ));
-            }
-        }
-    }
+    let problems = match agent.target(&key, &current.settings) {
+        Err(reason) => vec![problem("target-refused", reason)],
+        Ok(target) => target.status(release).await?.problems,
+    };
     let at = record.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
     let (status, summary, stands) = if problems.is_empty() {
         let summary = format!("release {release} is in effect in {environment}{at}");

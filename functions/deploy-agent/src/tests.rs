@@ -1,5 +1,6 @@
 //! The agent with real processes, real files and real requests.
 
+mod seam;
 mod world;
 
 use std::{
@@ -25,12 +26,16 @@ use self::world::{
     World, environment, files, get, key, repository, service, site, site_with, words,
 };
 use crate::{
-    Config, DeployAgent, folder,
-    process::{Identity, marked},
-    service::Running,
-    services,
+    Config, DeployAgent,
     steps::{INTERRUPTED, Steps},
-    targets::directory::{Service, Settings},
+    targets::{
+        directory::{
+            Service, Settings, layout,
+            processes::{Identity, marked},
+            service::Running,
+        },
+        services,
+    },
 };
 
 #[tokio::test]
@@ -407,9 +412,9 @@ async fn a_stranger_with_the_same_process_id_is_not_touched() {
     services::stop_all(world.root.path()).expect("stops");
     let mut stranger = std::process::Command::new("sleep").arg("300").spawn().expect("starts");
     let file = world.folder().notes("r1").join("service.json");
-    let mut note: Running = folder::read_json(&file).expect("reads").expect("is there");
+    let mut note: Running = layout::read_json(&file).expect("reads").expect("is there");
     note.process.pid = stranger.id();
-    folder::write_json(&file, &note).expect("writes");
+    layout::write_json(&file, &note).expect("writes");
     world.deploy_well("r2", &site).await;
     assert!(Identity::of(stranger.id()).is_some(), "the stranger lives");
     stranger.kill().expect("is killed");

@@ -1,11 +1,39 @@
-//! What can be deployed to.
+//! What can be deployed to: one file or folder for each kind, and the registry of the kinds.
 
 pub(crate) mod directory;
+#[cfg(test)]
+mod marker;
+mod target;
 
-use pact_config::form::Form;
+use pact_config::form::{Form, Seam};
+use pact_contract::settings::Instance;
+
+pub use directory::services;
+pub(crate) use target::{
+    Activated, Activation, Claimed, NewRelease, Prepared, Surroundings, TakenBack, Target,
+};
+
+/// The kinds of targets.
+const KINDS: &[target::Kind] = &[
+    directory::KIND,
+    #[cfg(test)]
+    marker::KIND,
+];
 
 /// The forms of the targets' settings.
 #[must_use]
 pub fn forms() -> Vec<Form> {
-    vec![directory::form()]
+    KINDS.iter().map(|kind| Form { kind: kind.name.to_owned(), ..(kind.form)() }).collect()
+}
+
+/// The target that the settings of an environment choose.
+///
+/// # Errors
+/// Why the settings are refused.
+pub(crate) fn open(settings: &Instance, surroundings: &Surroundings) -> target::Opened {
+    let kind = KINDS
+        .iter()
+        .find(|kind| kind.name == settings.kind)
+        .ok_or_else(|| Seam::Target.unknown(&settings.kind, KINDS.iter().map(|kind| kind.name)))?;
+    (kind.open)(settings, surroundings)
 }

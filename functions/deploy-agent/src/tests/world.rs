@@ -26,11 +26,12 @@ use serde_json::Value;
 
 use crate::{
     Config, DeployAgent,
-    folder::{self, Folder},
-    service,
-    services::{self, RunningService},
+    names::hash,
     steps::Steps,
-    targets::directory::{KIND, Service, Settings},
+    targets::{
+        directory::{self, Service, Settings, layout::Layout, service},
+        services::{self, RunningService},
+    },
 };
 
 /// The environment that is deployed to.
@@ -46,7 +47,7 @@ pub(super) fn server() -> &'static Path {
             .join("../../tests/fixtures/release-site/src/main.rs");
         let text = std::fs::read_to_string(&source).expect("the fixture is there");
         let folder = std::env::current_exe().expect("a test").parent().expect("deps").to_owned();
-        let built = folder.join(format!("release-site-{:016x}", folder::hash(&text)));
+        let built = folder.join(format!("release-site-{:016x}", hash(&text)));
         if !built.exists() {
             let next = folder.join(format!("release-site-{}", std::process::id()));
             let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
@@ -93,9 +94,8 @@ impl World {
         agent
     }
 
-    pub(super) fn folder(&self) -> Folder {
-        let target = Settings::default();
-        Folder::locate(self.root.path(), &key(), &target).expect("a folder")
+    pub(super) fn folder(&self) -> Layout {
+        Layout::locate(self.root.path(), &key(), None).expect("a folder")
     }
 
     pub(super) async fn act(
@@ -230,9 +230,13 @@ pub(super) fn repository() -> Repository {
     }
 }
 
-pub(super) fn environment(target: Settings) -> Environment {
+pub(super) fn environment(settings: Settings) -> Environment {
+    environment_of(directory::KIND.name, settings)
+}
+
+pub(super) fn environment_of(kind: &str, settings: impl serde::Serialize) -> Environment {
     Environment {
-        target: Instance::with(KIND, target).expect("an object"),
+        target: Instance::with(kind, settings).expect("an object"),
         health: Vec::new(),
         approval: None,
         watch: Watch::default(),

@@ -1,6 +1,6 @@
 //! `pactctl down`: stops what releases are served by.
 
-use pact_deploy_agent::services;
+use pact_deploy_agent::targets::services;
 
 use crate::{
     cli::DataArgs,

@@ -1,4 +1,4 @@
-//! An environment while this run has it for itself.
+//! The lease on an environment: this run has it for itself, with its record.
 //!
 //! The run keeps it to its end, so that no other run replaces a release that is still being
 //! judged: the state machine gives the lock back. Without a run, by hand, the action does.
@@ -12,10 +12,10 @@ use pact_agent::{
 use pact_contract::{EnvironmentKey, RunId, actions::EnvironmentRecord, error::ErrorName};
 
 /// How long the environment is the run's when nothing more is heard of it.
-const LEASE: Duration = Duration::from_secs(30 * 60);
+const DURATION: Duration = Duration::from_secs(30 * 60);
 
 /// An environment with its record, locked.
-pub(crate) struct Held<'a> {
+pub(crate) struct Lease<'a> {
     store: &'a dyn Environments,
     key: EnvironmentKey,
     run_id: RunId,
@@ -25,7 +25,7 @@ pub(crate) struct Held<'a> {
     pub(crate) record: EnvironmentRecord,
 }
 
-impl<'a> Held<'a> {
+impl<'a> Lease<'a> {
     /// Locks the environment and reads its record.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl<'a> Held<'a> {
         key: EnvironmentKey,
     ) -> Result<Self, AgentError> {
         let run_id = call.scope();
-        match store.lock(&key, &run_id, LEASE).await? {
+        match store.lock(&key, &run_id, DURATION).await? {
             Lock::Busy { run_id } => Err(AgentError::new(
                 ErrorName::EnvironmentBusy,
                 format!("{} of {} is held by run {run_id}", key.environment, key.repository),
@@ -71,7 +71,7 @@ impl<'a> Held<'a> {
     /// # Errors
     /// `ERR_DEPLOY_FAILED` when another run has, or had it in the meantime.
     pub(crate) async fn renew(&self) -> Result<(), AgentError> {
-        match self.store.lock(&self.key, &self.run_id, LEASE).await? {
+        match self.store.lock(&self.key, &self.run_id, DURATION).await? {
             Lock::Held { fence } if fence == self.fence => Ok(()),
             Lock::Held { .. } => Err(self.lost("another run had it")),
             Lock::Busy { run_id } => Err(self.lost(&format!("run {run_id} has it"))),

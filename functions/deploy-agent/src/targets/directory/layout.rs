@@ -16,20 +16,29 @@ use std::{
     time::Duration,
 };
 
-use pact_contract::{EnvironmentKey, RunId, actions::ReleaseRecord};
+use pact_contract::{EnvironmentKey, actions::ReleaseRecord};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::targets::directory::Settings;
+use crate::{
+    names::{check_release, slug},
+    targets::target::TakenBack,
+};
 
-/// Longest name of a release.
-const MAX_RELEASE: usize = 100;
 /// Most bytes of a note.
 const MAX_NOTE: u64 = 256 * 1024;
 
 /// The folder of one environment of one repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Folder {
+pub(crate) struct Layout {
     path: PathBuf,
+}
+
+/// Whose a folder is.
+pub(crate) enum Ownership {
+    /// It is the environment's that asked.
+    Ours,
+    /// It is another's; the sentence says whose.
+    Foreign(String),
 }
 
 /// What is known of a release whose files are complete.
@@ -45,66 +54,19 @@ pub(crate) struct Note {
     pub(crate) taken_back: Option<TakenBack>,
 }
 
-/// How a release was taken back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct TakenBack {
-    /// The release that came into effect again, where there was one.
-    pub(crate) restored: Option<String>,
-    /// The run that took it back.
-    pub(crate) run_id: RunId,
-}
-
-/// Checks the name of a release: it becomes the name of a folder.
-///
-/// # Errors
-/// The reason.
-pub(crate) fn check_release(name: &str) -> Result<(), String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
-    if name.is_empty() || name.len() > MAX_RELEASE {
-        return Err(format!("the name of a release has 1 to {MAX_RELEASE} characters"));
-    }
-    if name.starts_with('.') || !name.chars().all(plain) {
-        return Err(format!(
-            "the name of a release has letters, digits, '-', '_', '+' and '.', which it does not \
-             begin with; not {name:?}"
-        ));
-    }
-    Ok(())
-}
-
-/// A repository's name as the name of a folder: readable, and different for different names.
-pub(crate) fn slug(repository: &str) -> String {
-    let name: String = repository
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-        .take(60)
-        .collect();
-    let name = name.trim_matches('-');
-    let name = if name.is_empty() { "repository" } else { name };
-    format!("{name}-{:08x}", hash(repository) & 0xffff_ffff)
-}
-
-/// FNV-1a: spreads names; nothing relies on it being hard to reverse.
-pub(crate) fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
-impl Folder {
-    /// The folder that `target` names, always below `root`.
+impl Layout {
+    /// The folder of an environment, always below `root`.
     ///
     /// # Errors
     /// Why the configured path is refused.
     pub(crate) fn locate(
         root: &Path,
-        owner: &EnvironmentKey,
-        target: &Settings,
+        key: &EnvironmentKey,
+        path: Option<&str>,
     ) -> Result<Self, String> {
-        let Some(path) = target.path.as_deref() else {
-            return Ok(Self {
-                path: root.join(slug(owner.repository.as_str())).join(owner.environment.as_str()),
-            });
+        let Some(path) = path else {
+            let repository = slug(key.repository.as_str());
+            return Ok(Self { path: root.join(repository).join(key.environment.as_str()) });
         };
         let inside = match Path::new(path).strip_prefix(root) {
             Ok(inside) => inside,
@@ -174,31 +136,23 @@ impl Folder {
         fs::create_dir_all(self.run())
     }
 
-    /// Makes the folder this owner's, unless another has it already, or has one around it.
+    /// Makes the folder this environment's, unless another has it already, or has one around it.
     ///
     /// # Errors
-    /// The outer result: it cannot be read or written. The inner one: whose it is.
-    pub(crate) fn own(
-        &self,
-        root: &Path,
-        owner: &EnvironmentKey,
-    ) -> io::Result<Result<(), String>> {
+    /// It cannot be read or written.
+    pub(crate) fn own(&self, root: &Path, key: &EnvironmentKey) -> io::Result<Ownership> {
+        let of = |other: EnvironmentKey| format!("{} of {}", other.environment, other.repository);
         for outer in self.path.ancestors().skip(1).take_while(|p| p.starts_with(root)) {
-            if let Some(other) = read_json::<EnvironmentKey>(&outer.join("run/.owner.json"))? {
-                return Ok(Err(format!(
-                    "the folder is inside that of {} of {}",
-                    other.environment, other.repository
-                )));
+            if let Some(other) = read_json(&outer.join("run/.owner.json"))? {
+                let whose = format!("the folder is inside that of {}", of(other));
+                return Ok(Ownership::Foreign(whose));
             }
         }
         let file = self.run().join(".owner.json");
         match read_json::<EnvironmentKey>(&file)? {
-            Some(other) if other == *owner => Ok(Ok(())),
-            Some(other) => Ok(Err(format!(
-                "the folder belongs to {} of {}",
-                other.environment, other.repository
-            ))),
-            None => write_json(&file, owner).map(Ok),
+            Some(other) if other == *key => Ok(Ownership::Ours),
+            Some(other) => Ok(Ownership::Foreign(format!("the folder belongs to {}", of(other)))),
+            None => write_json(&file, key).map(|()| Ownership::Ours),
         }
     }
 
@@ -411,9 +365,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn locate(path: &str) -> Result<Folder, String> {
-        let target = Settings { path: Some(path.to_owned()), ..Settings::default() };
-        Folder::locate(Path::new("/srv/pact"), &"acme/web#staging".parse().unwrap(), &target)
+    fn key(environment: &str) -> EnvironmentKey {
+        format!("acme/web#{environment}").parse().expect("a key")
+    }
+
+    fn locate(path: &str) -> Result<Layout, String> {
+        Layout::locate(Path::new("/srv/pact"), &key("staging"), Some(path))
     }
 
     proptest! {
@@ -425,29 +382,12 @@ mod tests {
                 prop_assert!(folder.path().components().all(|c| c != Component::ParentDir));
             }
         }
-
-        #[test]
-        fn a_slug_is_the_name_of_one_folder(name in ".{0,80}") {
-            let slug = slug(&name);
-            prop_assert!(check_release(&slug).is_ok(), "{}", slug);
-        }
-
-        #[test]
-        fn the_name_of_a_release_is_the_name_of_one_folder(name in ".{0,120}") {
-            if check_release(&name).is_ok() {
-                let path = Path::new(&name);
-                prop_assert_eq!(path.components().collect::<Vec<_>>(),
-                                vec![Component::Normal(std::ffi::OsStr::new(&name))]);
-            }
-        }
     }
 
     #[test]
     fn paths_are_below_the_root() {
-        let default = Settings::default();
-        let folder =
-            Folder::locate(Path::new("/srv/pact"), &"acme/web#staging".parse().unwrap(), &default)
-                .expect("the default");
+        let folder = Layout::locate(Path::new("/srv/pact"), &key("staging"), None);
+        let folder = folder.expect("the default");
         let parent = folder.path().parent().and_then(Path::file_name).expect("a name");
         assert!(parent.to_string_lossy().starts_with("acme-web-"), "{}", folder.path().display());
         assert_eq!(locate("shop/blue").expect("valid").path(), Path::new("/srv/pact/shop/blue"));
@@ -455,30 +395,33 @@ mod tests {
         for wrong in ["", ".", "..", "a/../../b", "/srv/other", "/", "/srv/pact", ".cache/x"] {
             assert!(locate(wrong).is_err(), "{wrong:?}");
         }
-        assert_ne!(slug("a/b-c"), slug("a-b/c"));
     }
 
     #[test]
     fn a_folder_has_one_owner_and_no_other_inside() {
         let root = tempfile::tempdir().expect("a folder");
-        let owner =
-            |environment: &str| -> EnvironmentKey { format!("a/b#{environment}").parse().unwrap() };
-        let folder = Folder::existing(root.path().join("a"));
+        let whose = |folder: &Layout, environment| match folder.own(root.path(), &key(environment))
+        {
+            Ok(Ownership::Ours) => "ours".to_owned(),
+            Ok(Ownership::Foreign(whose)) => whose,
+            Err(error) => panic!("{error}"),
+        };
+        let folder = Layout::existing(root.path().join("a"));
         folder.create().expect("creates");
         for _ in 0..2 {
-            folder.own(root.path(), &owner("staging")).expect("writes").expect("is its own");
+            assert_eq!(whose(&folder, "staging"), "ours");
         }
-        let reason = folder.own(root.path(), &owner("production")).expect("reads");
-        assert_eq!(reason, Err("the folder belongs to staging of a/b".to_owned()));
-        let inner = Folder::existing(root.path().join("a/releases"));
+        assert_eq!(whose(&folder, "production"), "the folder belongs to staging of acme/web");
+        let inner = Layout::existing(root.path().join("a/releases"));
         inner.create().expect("creates");
-        assert!(inner.own(root.path(), &owner("production")).expect("reads").is_err());
+        let reason = whose(&inner, "production");
+        assert_eq!(reason, "the folder is inside that of staging of acme/web");
     }
 
     #[test]
     fn the_switch_is_repeatable_and_can_be_taken_back() {
         let root = tempfile::tempdir().expect("a folder");
-        let folder = Folder::existing(root.path().join("env"));
+        let folder = Layout::existing(root.path().join("env"));
         folder.switch_off().expect("nothing is there yet");
         folder.create().expect("creates");
         assert_eq!(folder.current(), None);
@@ -495,7 +438,7 @@ mod tests {
     #[test]
     fn one_action_at_a_time() {
         let root = tempfile::tempdir().expect("a folder");
-        let folder = Folder::existing(root.path().to_owned());
+        let folder = Layout::existing(root.path().to_owned());
         folder.create().expect("creates");
         let claim = folder.try_claim().expect("opens").expect("is free");
         assert!(folder.try_claim().expect("opens").is_none());

@@ -1,4 +1,4 @@
-//! Releases side by side in a directory, one of them current.
+//! What can be set up, and what is checked of it.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,8 @@ use pact_config::{
     Rule,
     form::{Form, Law, Shape, field, required},
 };
+use pact_contract::settings::Instance;
 use serde::{Deserialize, Serialize};
-
-/// The word that chooses this target.
-pub(crate) const KIND: &str = "directory";
 
 /// Most commands of a build.
 const MAX_COMMANDS: usize = 50;
@@ -36,6 +34,19 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The settings of an instance.
+    ///
+    /// # Errors
+    /// Why they are refused.
+    pub(crate) fn read(instance: &Instance) -> Result<Self, String> {
+        let settings =
+            instance.parse::<Self>().map_err(|e| format!("the target's settings: {e}"))?;
+        check(&settings)?;
+        Ok(settings)
+    }
+}
+
 /// A program that serves a release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Service {
@@ -57,9 +68,7 @@ pub(crate) fn form() -> Form {
         field("env", "Further environment variables.", Shape::variables()),
     ];
     Form {
-        kind: KIND.to_owned(),
         about: "Releases side by side in a directory, one of them current.".to_owned(),
-        default: false,
         fields: vec![
             field("path", "Directory below the deploy agent's root.", Shape::Text(Rule::Inside)),
             field(
@@ -88,14 +97,12 @@ pub(crate) fn form() -> Form {
             },
             Law::Distinct { key: "path".to_owned(), remedy: None },
         ],
+        ..Form::default()
     }
 }
 
-/// Checks what the form of a file cannot say, or what did not come from a file.
-///
-/// # Errors
-/// Why the settings are refused.
-pub(crate) fn check(settings: &Settings) -> Result<(), String> {
+/// Checks what may not have come from a file.
+fn check(settings: &Settings) -> Result<(), String> {
     let empty = |command: &[String]| command.first().is_none_or(|name| name.trim().is_empty());
     if settings.build.len() > MAX_COMMANDS {
         return Err(format!("the target has more than {MAX_COMMANDS} build commands"));

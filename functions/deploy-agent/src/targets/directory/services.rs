@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{folder::Folder, service};
+use super::{layout::Layout, service};
 
 /// How deep below the root an environment's folder may be.
 const MAX_DEPTH: usize = 8;
@@ -64,7 +64,7 @@ pub fn stop_all(root: &Path) -> Result<usize, String> {
 }
 
 /// Folders of environments below `root`: those with an owner.
-fn environments(root: &Path) -> Vec<Folder> {
+fn environments(root: &Path) -> Vec<Layout> {
     // A relative root would not be found in the environment of a service.
     let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     let mut found = Vec::new();
@@ -76,7 +76,7 @@ fn environments(root: &Path) -> Vec<Folder> {
             tracing::warn!("more folders than are looked at");
             break;
         }
-        let folder = Folder::existing(path);
+        let folder = Layout::existing(path);
         if folder.run().join(".owner.json").is_file() {
             found.push(folder);
             continue;

@@ -1,22 +1,22 @@
 //! Build commands of a release: each in a process group of its own, with a time-out, without
 //! the installation's secrets.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
 use pact_agent::AgentError;
-use pact_contract::{actions::ReleaseRecord, error::ErrorName};
+use pact_contract::{Finding, Severity, actions::ReleaseRecord, error::ErrorName};
 use tokio::{io::AsyncReadExt, net::unix::pipe, process::Command};
 
-use crate::{
-    folder::Folder,
+use super::{
+    layout::Layout,
     log::BuildLog,
-    process,
+    processes,
     service::{DEFAULT_PATH, ending, program},
-    targets::directory::Settings,
+    settings::Settings,
 };
 
 /// Variable that tells which environment a build belongs to.
@@ -24,25 +24,32 @@ const FOLDER: &str = "PACT_BUILD_FOLDER";
 
 /// What is built.
 pub(crate) struct Build<'a> {
-    pub(crate) folder: &'a Folder,
+    pub(crate) layout: &'a Layout,
     pub(crate) environment: &'a str,
     pub(crate) record: &'a ReleaseRecord,
-    pub(crate) target: &'a Settings,
+    pub(crate) settings: &'a Settings,
     /// What builds keep between releases.
-    pub(crate) cache: Option<PathBuf>,
+    pub(crate) cache: Option<&'a Path>,
 }
 
-/// A build command that did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BuildFailed {
-    pub(crate) message: String,
-    pub(crate) log: Option<String>,
+/// How a build ended.
+pub(crate) enum Built {
+    Succeeded,
+    /// A command did not succeed.
+    Failed(Finding),
+}
+
+/// How a command ended.
+enum CommandEnd {
+    Succeeded,
+    /// What follows the command in a sentence.
+    Failed(String),
 }
 
 /// Ends builds of the folder that an agent left behind which was killed.
-pub(crate) async fn stop_left_behind(folder: &Folder) -> Result<(), AgentError> {
-    let marker = folder.marker();
-    tokio::task::spawn_blocking(move || process::stop(|| process::marked(FOLDER, &marker)))
+pub(crate) async fn stop_left_behind(layout: &Layout) -> Result<(), AgentError> {
+    let marker = layout.marker();
+    tokio::task::spawn_blocking(move || processes::stop(|| processes::marked(FOLDER, &marker)))
         .await
         .map_err(|e| AgentError::internal(format!("stopping a build was cut off: {e}")))?
         .map_err(|pids| {
@@ -53,46 +60,49 @@ pub(crate) async fn stop_left_behind(folder: &Folder) -> Result<(), AgentError> 
 /// Runs every build command of the target, one after the other, in the release's folder.
 ///
 /// # Errors
-/// The outer result: a fault. The inner one: a command that did not succeed.
-pub(crate) async fn run(build: &Build<'_>) -> Result<Result<(), BuildFailed>, AgentError> {
-    if build.target.build.is_empty() {
-        return Ok(Ok(()));
+/// The agent could not do its part.
+pub(crate) async fn run(build: &Build<'_>) -> Result<Built, AgentError> {
+    if build.settings.build.is_empty() {
+        return Ok(Built::Succeeded);
     }
-    let notes = build.folder.notes(&build.record.release);
-    if let Some(cache) = &build.cache {
+    let notes = build.layout.notes(&build.record.release);
+    if let Some(cache) = build.cache {
         tokio::fs::create_dir_all(cache).await.map_err(cannot_log)?;
     }
     tokio::fs::create_dir_all(&notes).await.map_err(cannot_log)?;
     let mut log = BuildLog::create(&notes.join("build.log")).map_err(cannot_log)?;
-    for words in &build.target.build {
+    for words in &build.settings.build {
         let begun = std::time::Instant::now();
-        let result = command(build, words, &mut log).await?;
+        let end = command(build, words, &mut log).await?;
         tracing::info!(
             command = words.join(" "),
             duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-            succeeded = result.is_ok(),
+            succeeded = matches!(end, CommandEnd::Succeeded),
             "build command"
         );
-        if let Err(reason) = result {
-            stop_left_behind(build.folder).await?;
+        if let CommandEnd::Failed(reason) = end {
+            stop_left_behind(build.layout).await?;
             let message = format!("build command `{}` {reason}", words.join(" "));
-            return Ok(Err(BuildFailed { message, log: log.last_lines() }));
+            let mut finding = Finding::new("build-failed", Severity::High, message)
+                .remedy("run the target's build commands in a checkout of the commit");
+            finding.evidence = log.last_lines();
+            return Ok(Built::Failed(finding));
         }
     }
     // A build has no services: what still runs was forgotten.
-    stop_left_behind(build.folder).await?;
-    Ok(Ok(()))
+    stop_left_behind(build.layout).await?;
+    Ok(Built::Succeeded)
 }
 
 async fn command(
     build: &Build<'_>,
     words: &[String],
     log: &mut BuildLog,
-) -> Result<Result<(), String>, AgentError> {
+) -> Result<CommandEnd, AgentError> {
     let Some((name, arguments)) = words.split_first() else {
-        return Ok(Err("is empty".to_owned()));
+        return Ok(CommandEnd::Failed("is empty".to_owned()));
     };
-    let release = build.folder.release(&build.record.release);
+    let release = build.layout.release(&build.record.release);
     let (reader, writer) = std::io::pipe().map_err(cannot_log)?;
     log.write(format!("$ {}\n", words.join(" ")).as_bytes()).map_err(cannot_log)?;
     let mut command = Command::new(program(name, &release));
@@ -101,23 +111,23 @@ async fn command(
         .current_dir(&release)
         .env_clear()
         .env("PATH", DEFAULT_PATH)
-        .envs(process::inherited())
+        .envs(processes::inherited())
         .env("PACT_RELEASE", &build.record.release)
         .env("PACT_COMMIT", &build.record.commit)
         .env("PACT_ENVIRONMENT", build.environment)
-        .env("PACT_SHARED", build.folder.shared())
-        .env(FOLDER, build.folder.marker())
+        .env("PACT_SHARED", build.layout.shared())
+        .env(FOLDER, build.layout.marker())
         .stdin(Stdio::null())
         .stdout(writer.try_clone().map_err(cannot_log)?)
         .stderr(writer)
         .process_group(0)
         .kill_on_drop(true);
-    if let Some(cache) = &build.cache {
+    if let Some(cache) = build.cache {
         command.env("PACT_CACHE", cache);
     }
     let mut child = match command.spawn() {
         Ok(child) => child,
-        Err(error) => return Ok(Err(format!("cannot be run: {error}"))),
+        Err(error) => return Ok(CommandEnd::Failed(format!("cannot be run: {error}"))),
     };
     // Dropped before the child: while it has not been waited for, its id is its own.
     let mut group = Group(child.id());
@@ -125,8 +135,9 @@ async fn command(
     drop(command);
     let mut reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(cannot_log)?;
 
-    let limit = Duration::from_secs(build.target.build_timeout_seconds.clamp(1, 3_600));
+    let limit = Duration::from_secs(build.settings.build_timeout_seconds.clamp(1, 3_600));
     let until = tokio::time::Instant::now() + limit;
+    let late = || CommandEnd::Failed(format!("did not end within {} s", limit.as_secs()));
     let mut part = vec![0_u8; 16 * 1024];
     let mut open = true;
     let status = loop {
@@ -138,12 +149,12 @@ async fn command(
             },
             status = child.wait() => break status.map_err(cannot_wait)?,
             () = tokio::time::sleep_until(until) => {
-                return Ok(Err(format!("did not end within {} s", limit.as_secs())));
+                return Ok(late());
             }
         }
         // Endless output must not outlast the time-out.
         if tokio::time::Instant::now() > until {
-            return Ok(Err(format!("did not end within {} s", limit.as_secs())));
+            return Ok(late());
         }
     };
     group.0 = None;
@@ -157,7 +168,11 @@ async fn command(
             _ => open = false,
         }
     }
-    if status.success() { Ok(Ok(())) } else { Ok(Err(format!("ended with {}", ending(status)))) }
+    Ok(if status.success() {
+        CommandEnd::Succeeded
+    } else {
+        CommandEnd::Failed(format!("ended with {}", ending(status)))
+    })
 }
 
 /// A process group that is killed when this is dropped.

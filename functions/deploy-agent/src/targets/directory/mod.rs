@@ -1,0 +1,306 @@
+//! Releases side by side in a directory, one of them current, served by a program where there is
+//! one.
+
+mod build;
+pub(crate) mod layout;
+mod log;
+mod ports;
+pub(crate) mod processes;
+pub(crate) mod service;
+pub mod services;
+mod settings;
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use pact_agent::{AgentError, bundle, ports::Artifacts};
+use pact_contract::{
+    EnvironmentKey, ErrorName, Finding, SCHEMA_VERSION, Severity,
+    actions::{ReleaseRecord, SourceRef},
+    settings::Instance,
+};
+
+use self::{
+    build::{Build, Built},
+    layout::{Layout, Note, Ownership, remove_dir},
+    ports::{is_free, pick_port, port},
+    service::{Start, Started},
+};
+use super::target::{
+    Activated, Activation, Claimed, History, Kind, NewRelease, Opened, Prepared, Status,
+    Surroundings, TakenBack, Target,
+};
+use crate::{names::slug, steps::Steps};
+
+pub(crate) use settings::{Service, Settings};
+
+/// This kind of target.
+pub(crate) const KIND: Kind = Kind { name: "directory", form: settings::form, open };
+
+/// The directory of one environment.
+struct Directory {
+    key: EnvironmentKey,
+    root: PathBuf,
+    layout: Layout,
+    settings: Settings,
+    cache: Option<PathBuf>,
+    artifacts: Arc<dyn Artifacts>,
+    steps: Steps,
+}
+
+fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
+    let Surroundings { key, root, cache, artifacts, steps } = surroundings;
+    let root = root.as_deref().ok_or(
+        "this installation has no folder for releases: set PACT_DEPLOY_ROOT of the deploy agent",
+    )?;
+    let settings = Settings::read(instance)?;
+    let layout = Layout::locate(root, key, settings.path.as_deref())?;
+    Ok(Box::new(Directory {
+        key: key.clone(),
+        root: root.to_owned(),
+        layout,
+        settings,
+        cache: cache.as_ref().map(|c| c.join(slug(key.repository.as_str())).join("deploy")),
+        artifacts: Arc::clone(artifacts),
+        steps: steps.clone(),
+    }))
+}
+
+#[async_trait]
+impl Target for Directory {
+    fn location(&self) -> String {
+        format!("{} {}", KIND.name, self.layout.path().display())
+    }
+
+    async fn claim(&self, patience: Duration) -> Result<Claimed, AgentError> {
+        let failed = |error| disk(&format!("use {}", self.layout.path().display()), error);
+        self.layout.create().map_err(failed)?;
+        let claim = self.layout.claim(patience).await.map_err(failed)?.ok_or_else(|| {
+            AgentError::new(
+                ErrorName::EnvironmentBusy,
+                format!("another action is at work in {}", self.key.environment),
+            )
+        })?;
+        match self.layout.own(&self.root, &self.key).map_err(|e| disk("mark the folder", e))? {
+            Ownership::Ours => Ok(Claimed::Ours(Box::new(claim))),
+            Ownership::Foreign(whose) => Ok(Claimed::Foreign(whose)),
+        }
+    }
+
+    async fn status(&self, release: &str) -> Result<Status, AgentError> {
+        let mut problems = Vec::new();
+        let linked = self.layout.current();
+        if linked.as_deref() != Some(release) {
+            let message = match linked {
+                Some(other) => format!("the link leads to {other}, not to {release}"),
+                None => format!("no link leads to {release}"),
+            };
+            problems.push(problem("link-not-current", message));
+        }
+        let mut ready = true;
+        if self.settings.service.is_some() {
+            ready = service::answering(&self.layout, release).await.is_some();
+            if !service::running(&self.layout).iter().any(|s| s.release == release) {
+                problems.push(problem(
+                    "service-not-running",
+                    format!("the service of {release} does not run"),
+                ));
+            }
+        }
+        Ok(Status { problems, ready })
+    }
+
+    async fn prepare(&self, release: &NewRelease<'_>) -> Result<Prepared, AgentError> {
+        build::stop_left_behind(&self.layout).await?;
+        if !self.is_complete(release.record)? {
+            self.unpack(&release.record.release, release.source).await?;
+            let build = Build {
+                layout: &self.layout,
+                environment: self.key.environment.as_str(),
+                record: release.record,
+                settings: &self.settings,
+                cache: self.cache.as_deref(),
+            };
+            if let Built::Failed(reason) = build::run(&build).await? {
+                return Ok(Prepared::Refused(reason));
+            }
+            self.steps.reached("built")?;
+        }
+        let note = Note {
+            schema: SCHEMA_VERSION,
+            record: release.record.clone(),
+            replaces: release.replaces.map(str::to_owned),
+            taken_back: None,
+        };
+        self.layout.write_note(&note).map_err(|e| disk("write the release's note", e))?;
+        self.steps.reached("noted")?;
+        Ok(Prepared::Ready)
+    }
+
+    async fn activate(
+        &self,
+        release: &ReleaseRecord,
+        mode: Activation,
+        elsewhere: Option<&dyn Target>,
+    ) -> Result<Activated, AgentError> {
+        let layout = &self.layout;
+        let name = &release.release;
+        if mode == Activation::New
+            && let Some(service) = &self.settings.service
+            && let Some(reason) = self.cannot_start(service, name, elsewhere.is_some())?
+        {
+            return Ok(Activated::Refused(reason));
+        }
+        let mut running = match (mode, &self.settings.service) {
+            (Activation::Return, Some(_)) => service::answering(layout, name).await,
+            _ => None,
+        };
+        service::trim_logs(layout);
+        service::stop(layout, running.as_ref()).await?;
+        if let Some(elsewhere) = elsewhere {
+            elsewhere.stop().await?;
+        }
+        self.steps.reached("services stopped")?;
+        if !layout.release(name).is_dir() {
+            return Ok(Activated::Failed(
+                Finding::new(
+                    "release-not-restored",
+                    Severity::High,
+                    format!("the files of release {name} are no longer there"),
+                )
+                .remedy("deploy a release that is known to be good"),
+            ));
+        }
+        if let (Some(service), None) = (&self.settings.service, &running) {
+            let start = Start {
+                layout,
+                environment: self.key.environment.as_str(),
+                record: release,
+                service,
+                steps: &self.steps,
+            };
+            match service::start(&start).await? {
+                Started::Running(started) => running = Some(started),
+                Started::Failed(reason) => return Ok(Activated::Failed(reason)),
+            }
+            self.steps.reached("service started")?;
+        }
+        layout.switch(name).map_err(|e| disk("switch", e))?;
+        self.steps.reached("switched")?;
+        if let Some(elsewhere) = elsewhere {
+            elsewhere.vacate().await?;
+        }
+        Ok(Activated::InEffect { url: running.map(|service| service.url) })
+    }
+
+    async fn stop(&self) -> Result<(), AgentError> {
+        service::stop(&self.layout, None).await
+    }
+
+    async fn vacate(&self) -> Result<(), AgentError> {
+        self.stop().await?;
+        self.steps.reached("services stopped")?;
+        self.layout.switch_off().map_err(|e| disk("remove the link", e))?;
+        self.steps.reached("switched off")
+    }
+
+    async fn tidy(&self, protected: &[&str]) {
+        let keep = usize::try_from(self.settings.keep.clamp(2, 100)).unwrap_or(2);
+        match self.layout.prune(keep, protected) {
+            Ok(removed) if removed.is_empty() => {}
+            Ok(removed) => tracing::info!(?removed, "old releases removed"),
+            Err(error) => tracing::warn!(%error, "cannot remove old releases"),
+        }
+    }
+}
+
+#[async_trait]
+impl History for Directory {
+    async fn before(&self, release: &str) -> Result<Option<ReleaseRecord>, AgentError> {
+        self.layout.before(release).map_err(|e| disk("read the notes", e))
+    }
+
+    async fn taken_back(&self, release: &str) -> Result<Option<TakenBack>, AgentError> {
+        Ok(self.note(release)?.and_then(|note| note.taken_back))
+    }
+
+    async fn mark_taken_back(&self, release: &str, how: TakenBack) -> Result<(), AgentError> {
+        // Without a note its files were never complete.
+        let Some(note) = self.note(release)? else { return Ok(()) };
+        let note = Note { taken_back: Some(how), ..note };
+        self.layout.write_note(&note).map_err(|e| disk("write the release's note", e))
+    }
+
+    async fn discard(&self, release: &str) -> Result<(), AgentError> {
+        self.layout.forget(release).map_err(|e| disk("remove the note", e))
+    }
+}
+
+impl Directory {
+    fn note(&self, release: &str) -> Result<Option<Note>, AgentError> {
+        self.layout.note(release).map_err(|e| disk("read the release's note", e))
+    }
+
+    /// Whether the release's files are there, built as they would be now.
+    fn is_complete(&self, new: &ReleaseRecord) -> Result<bool, AgentError> {
+        Ok(self.note(&new.release)?.is_some_and(|note| {
+            let before = Settings::read(&note.record.settings.target);
+            note.record.commit == new.commit
+                && before.is_ok_and(|before| before.build == self.settings.build)
+        }))
+    }
+
+    async fn unpack(&self, release: &str, source: &SourceRef) -> Result<(), AgentError> {
+        let layout = self.layout.clone();
+        let name = release.to_owned();
+        let bytes = bundle::fetch(&*self.artifacts, source).await?;
+        let steps = self.steps.clone();
+        tokio::task::spawn_blocking(move || {
+            let temporary = layout.unpacking(&name);
+            remove_dir(&temporary)
+                .and_then(|()| std::fs::create_dir_all(&temporary))
+                .map_err(|e| disk("make the release's folder", e))?;
+            bundle::unpack(&bytes, &temporary)?;
+            steps.reached("unpacked")?;
+            layout
+                .remove(&name)
+                .and_then(|()| std::fs::rename(&temporary, layout.release(&name)))
+                .map_err(|e| disk("move the release into place", e))?;
+            steps.reached("in place")
+        })
+        .await
+        .map_err(|e| AgentError::internal("unpacking was cut off").caused_by(e))?
+    }
+
+    /// Why the service of a release cannot be started, as far as that is known before anything is
+    /// stopped for it. `moves`: the one before is elsewhere, and may have the same port.
+    fn cannot_start(
+        &self,
+        service: &Service,
+        release: &str,
+        moves: bool,
+    ) -> Result<Option<Finding>, AgentError> {
+        let layout = &self.layout;
+        let missing = service::missing_program(&service.command, &layout.release(release));
+        if missing.is_some() {
+            return Ok(missing);
+        }
+        let picked = |error| disk("pick a port", error);
+        let port = port(layout, service).map_err(picked)?;
+        if !moves && service::processes(layout).is_empty() && !is_free(port) {
+            if service.port.is_some() {
+                return Ok(Some(service::port_in_use(port)));
+            }
+            pick_port(layout).map_err(picked)?;
+        }
+        Ok(None)
+    }
+}
+
+fn problem(code: &str, message: String) -> Finding {
+    Finding::new(code, Severity::High, message).remedy("deploy the release again, or take it back")
+}
+
+fn disk(what: &str, error: io::Error) -> AgentError {
+    AgentError::new(ErrorName::DeployFailed, format!("cannot {what}: {error}")).caused_by(error)
+}

@@ -1,0 +1,168 @@
+//! What a target has to be able to do.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use pact_agent::{AgentError, ports::Artifacts};
+use pact_config::form::Form;
+use pact_contract::{
+    EnvironmentKey, Finding, RunId,
+    actions::{ReleaseRecord, SourceRef},
+    settings::Instance,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::steps::Steps;
+
+/// A kind of target: its settings, and how one is reached.
+pub(crate) struct Kind {
+    /// The word that chooses it.
+    pub(crate) name: &'static str,
+    /// Its settings in `pact.toml`.
+    pub(crate) form: fn() -> Form,
+    /// Reads and checks the settings. Changes nothing in the world.
+    ///
+    /// # Errors
+    /// Why the settings are refused.
+    pub(crate) open: fn(&Instance, &Surroundings) -> Opened,
+}
+
+/// A target, or why its settings are refused.
+pub(crate) type Opened = Result<Box<dyn Target>, String>;
+
+/// What a target may use of this installation.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    /// The environment that it is to be.
+    pub(crate) key: EnvironmentKey,
+    /// Folder below which an environment may have its own.
+    pub(crate) root: Option<PathBuf>,
+    /// Folder for what is kept between releases.
+    pub(crate) cache: Option<PathBuf>,
+    pub(crate) artifacts: Arc<dyn Artifacts>,
+    /// Told whenever a step is done.
+    pub(crate) steps: Steps,
+}
+
+/// Where the releases of one environment are put into effect.
+///
+/// Every method can be repeated: an action that was killed is called again, and finds whatever the
+/// one before left. None relies on the record of what is deployed; what it says, it sees.
+#[async_trait]
+pub(crate) trait Target: History {
+    /// Whether it is the same piece of the world for every target with this name.
+    fn location(&self) -> String;
+
+    /// Takes the target for one action, and makes it this environment's for good.
+    ///
+    /// # Errors
+    /// `ERR_ENVIRONMENT_BUSY` when another action is at work there for longer than `patience`.
+    async fn claim(&self, patience: Duration) -> Result<Claimed, AgentError>;
+
+    /// Where a release stands. Changes nothing.
+    async fn status(&self, release: &str) -> Result<Status, AgentError>;
+
+    /// Brings a release to where it can be activated, beside the one in effect, which is not
+    /// touched.
+    async fn prepare(&self, release: &NewRelease<'_>) -> Result<Prepared, AgentError>;
+
+    /// Puts a prepared release into effect instead of whatever is, here or `elsewhere`, where the
+    /// settings were others before.
+    async fn activate(
+        &self,
+        release: &ReleaseRecord,
+        mode: Activation,
+        elsewhere: Option<&dyn Target>,
+    ) -> Result<Activated, AgentError>;
+
+    /// Ends what serves requests, so that what it holds is free. Which release is in effect stays
+    /// as it is.
+    async fn stop(&self) -> Result<(), AgentError>;
+
+    /// Puts no release into effect.
+    async fn vacate(&self) -> Result<(), AgentError>;
+
+    /// Removes what is no longer needed, never a `protected` release. What cannot be removed is
+    /// removed another time.
+    async fn tidy(&self, protected: &[&str]);
+}
+
+/// What a target remembers of its releases.
+#[async_trait]
+pub(crate) trait History: Send + Sync {
+    /// The release to return to after `release`: the one that it replaced, or one before that,
+    /// which is still there and was not taken back itself.
+    async fn before(&self, release: &str) -> Result<Option<ReleaseRecord>, AgentError>;
+
+    /// How the release was taken back, if it was and has not been deployed again.
+    async fn taken_back(&self, release: &str) -> Result<Option<TakenBack>, AgentError>;
+
+    /// Remembers that the release was taken back.
+    async fn mark_taken_back(&self, release: &str, how: TakenBack) -> Result<(), AgentError>;
+
+    /// Forgets that the release was ever prepared: it is made anew next time.
+    async fn discard(&self, release: &str) -> Result<(), AgentError>;
+}
+
+/// How a release was taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TakenBack {
+    /// The release that came into effect again, where there was one.
+    pub(crate) restored: Option<String>,
+    /// The run that took it back.
+    pub(crate) run_id: RunId,
+}
+
+/// A release that is not there yet.
+pub(crate) struct NewRelease<'a> {
+    pub(crate) record: &'a ReleaseRecord,
+    /// Its source bundle.
+    pub(crate) source: &'a SourceRef,
+    /// The release that it is to replace.
+    pub(crate) replaces: Option<&'a str>,
+}
+
+/// Whether the target can be used.
+pub(crate) enum Claimed {
+    /// It is this action's until the claim is dropped, which also a kill does.
+    Ours(Claim),
+    /// It is another environment's; the sentence says whose.
+    Foreign(String),
+}
+
+/// Ends the claim when it is dropped.
+pub(crate) type Claim = Box<dyn Send + Sync>;
+
+/// Where a release stands.
+pub(crate) struct Status {
+    /// Why the release is not in effect; none: it is.
+    pub(crate) problems: Vec<Finding>,
+    /// Whether it also takes requests now, where it is to.
+    pub(crate) ready: bool,
+}
+
+/// How a release is put into effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activation {
+    /// It is new: nothing that runs is it.
+    New,
+    /// It was in effect before: what still serves it is not touched.
+    Return,
+}
+
+/// How the preparation of a release ended.
+pub(crate) enum Prepared {
+    Ready,
+    /// The release is at fault.
+    Refused(Finding),
+}
+
+/// How the activation of a release ended.
+pub(crate) enum Activated {
+    /// It is in effect, at this address where it has one.
+    InEffect { url: Option<String> },
+    /// It cannot be; nothing was changed.
+    Refused(Finding),
+    /// It could not be, and the one before has been stopped for it.
+    Failed(Finding),
+}
