@@ -37,6 +37,8 @@ pub(crate) struct Caller<'a> {
     pub(crate) origin: String,
     /// Header of the trace that the call belongs to.
     pub(crate) trace: Option<&'a str>,
+    /// The git host that called; none for a person or a program.
+    pub(crate) host: Option<&'static str>,
 }
 
 /// The run of a push.
@@ -95,17 +97,17 @@ async fn start(ports: &Ports, push: &Push, caller: &Caller<'_>, number: u32) -> 
         // Another delivery may have been faster: what it wrote is what counts.
         run = ports.runs.run(&run_id).await?;
     }
-    let run = run.ok_or_else(unavailable)?;
+    let run = run.ok_or_else(ApiError::unavailable)?;
 
     let mut execution_arn = run.execution_arn.clone();
     if !run.status.is_final() {
         let input = serde_json::to_value(&run.request).map_err(|error| {
             tracing::error!(%error, "a request cannot be written");
-            unavailable()
+            ApiError::unavailable()
         })?;
         execution_arn = ports.executions.start(run_id.as_str(), &input, caller.trace).await?;
     }
-    record(ports, push, &run_id, duplicate).await?;
+    record(ports, push, caller, &run_id, duplicate).await?;
     tracing::info!(
         repository = push.repository.name.as_str(),
         branch = push.branch,
@@ -117,8 +119,16 @@ async fn start(ports: &Ports, push: &Push, caller: &Caller<'_>, number: u32) -> 
 }
 
 /// Writes into the run's log that it was asked for, once for each delivery.
-async fn record(ports: &Ports, push: &Push, run_id: &RunId, duplicate: bool) -> Answer<()> {
-    let delivery = push.trigger.delivery.as_ref().map(|id| format!("github/{id}"));
+async fn record(
+    ports: &Ports,
+    push: &Push,
+    caller: &Caller<'_>,
+    run_id: &RunId,
+    duplicate: bool,
+) -> Answer<()> {
+    // With the run, as one delivery may tell of several pushes.
+    let delivery = caller.host.zip(push.trigger.delivery.as_deref());
+    let delivery = delivery.map(|(host, id)| format!("{host}/{id}/{run_id}"));
     let first = match &delivery {
         Some(key) => ports.runs.claim(key, run_id, KEEP).await? == Claim::New,
         None => !duplicate,
@@ -150,12 +160,4 @@ async fn record(ports: &Ports, push: &Push, run_id: &RunId, duplicate: bool) -> 
         return Err(error.into());
     }
     Ok(())
-}
-
-fn unavailable() -> ApiError {
-    ApiError::new(
-        axum::http::StatusCode::SERVICE_UNAVAILABLE,
-        "unavailable",
-        "the request could not be completed now; send it again",
-    )
 }

@@ -4,22 +4,22 @@ use url::Url;
 
 /// The gateway's configuration. Its secrets are read when a request needs one.
 #[derive(Clone, Debug, Default)]
-pub struct Config {
+pub(crate) struct Config {
     /// Where repositories may be fetched from: `PACT_ALLOWED_SOURCES`.
-    pub sources: Sources,
+    pub(crate) sources: Sources,
 }
 
 /// Everything that is wrong with the environment.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the environment is not valid: {}", .0.join("; "))]
-pub struct ConfigError(pub Vec<String>);
+pub(crate) struct ConfigError(pub(crate) Vec<String>);
 
 impl Config {
     /// Reads and checks the environment of the process.
     ///
     /// # Errors
     /// Names every variable that is wrong.
-    pub fn from_env() -> Result<Self, ConfigError> {
+    pub(crate) fn from_env() -> Result<Self, ConfigError> {
         Self::read(|name| std::env::var(name).ok())
     }
 
@@ -27,7 +27,7 @@ impl Config {
     ///
     /// # Errors
     /// Names every variable that is wrong.
-    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    pub(crate) fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let sources = match lookup("PACT_ALLOWED_SOURCES").filter(|text| !text.trim().is_empty()) {
             Some(text) => Sources::parse(&text)
                 .map_err(|fault| ConfigError(vec![format!("PACT_ALLOWED_SOURCES {fault}")]))?,
@@ -39,7 +39,7 @@ impl Config {
 
 /// Beginnings of addresses that repositories may be fetched from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sources(Vec<String>);
+pub(crate) struct Sources(Vec<String>);
 
 impl Default for Sources {
     fn default() -> Self {
@@ -52,7 +52,7 @@ impl Sources {
     ///
     /// # Errors
     /// When an entry has no known scheme.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let prefixes: Vec<String> =
             text.split(',').map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect();
         let schemes = ["https://", "http://", "file://"];
@@ -68,7 +68,7 @@ impl Sources {
     /// Whether a repository may be fetched from `url`. An entry that ends in the middle of a host
     /// or of a name allows no longer host and no longer name.
     #[must_use]
-    pub fn allow(&self, url: &Url) -> bool {
+    pub(crate) fn allow(&self, url: &Url) -> bool {
         self.0.iter().any(|prefix| {
             url.as_str().strip_prefix(prefix.as_str()).is_some_and(|rest| {
                 prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/')

@@ -9,7 +9,8 @@ use pact_agent::ports::StoreError;
 use serde_json::json;
 
 /// Why a request was not carried out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     /// Stable, for programs.
@@ -18,6 +19,8 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// The part of the request that is at fault.
     pub(crate) field: Option<String>,
+    /// The fault behind it, for the log only.
+    source: Option<StoreError>,
 }
 
 /// Result of a request.
@@ -25,7 +28,7 @@ pub(crate) type Answer<T> = Result<T, ApiError>;
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), field: None }
+        Self { status, code, message: message.into(), field: None, source: None }
     }
 
     /// A wrong value in the request.
@@ -40,6 +43,15 @@ impl ApiError {
 
     pub(crate) fn not_configured(what: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_configured", what)
+    }
+
+    /// The caller can only try again.
+    pub(crate) fn unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "the request could not be completed now; send it again",
+        )
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
@@ -57,18 +69,27 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        // The reason is for the operator; the caller can only try again.
-        tracing::error!(%error, "a port did not answer");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
-            "the request could not be completed now; send it again",
-        )
+        Self { source: Some(error), ..Self::unavailable() }
     }
+}
+
+/// The error's text and those of its causes.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if let Some(error) = &self.source {
+            tracing::error!(cause = chain(error), "a port did not answer");
+        }
         let mut error = json!({ "code": self.code, "message": self.message });
         if let (Some(field), Some(error)) = (self.field, error.as_object_mut()) {
             error.insert("field".to_owned(), field.into());

@@ -16,7 +16,7 @@ mod cancel;
 mod config;
 mod error;
 mod fields;
-mod github;
+mod hosts;
 mod metrics;
 mod ports;
 mod push;
@@ -28,15 +28,21 @@ mod testing;
 mod validate;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use pact_agent::telemetry;
+use pact_agent::{secrets::Parameter, telemetry};
 use pact_aws::Services;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-pub use config::Config;
-pub use ports::Ports;
-pub use reconciler::reconcile;
-pub use routes::{Gateway, router};
+use config::Config;
+pub use hosts::{Composed, News, compose, documentation, webhook_paths};
+use ports::Ports;
+use reconciler::reconcile;
+use routes::{Gateway, router};
+
+/// The secrets that an installation may have for the gateway.
+pub fn parameters() -> impl Iterator<Item = &'static Parameter> {
+    hosts::parameters().chain([&auth::API_TOKEN])
+}
 
 /// Runs the gateway as a Lambda function until the environment ends it.
 ///

@@ -11,23 +11,23 @@ use pact_aws::Services;
 
 /// Everything outside that the gateway reaches.
 #[derive(Clone)]
-pub struct Ports {
+pub(crate) struct Ports {
     /// Runs and claims.
-    pub runs: Arc<dyn Runs>,
+    pub(crate) runs: Arc<dyn Runs>,
     /// The transaction log.
-    pub recorder: Arc<dyn Recorder>,
+    pub(crate) recorder: Arc<dyn Recorder>,
     /// The same, to read it.
-    pub log: Arc<dyn TransactionLog>,
+    pub(crate) log: Arc<dyn TransactionLog>,
     /// Environments and their locks.
-    pub environments: Arc<dyn Environments>,
+    pub(crate) environments: Arc<dyn Environments>,
     /// Open approvals.
-    pub callbacks: Arc<dyn Callbacks>,
+    pub(crate) callbacks: Arc<dyn Callbacks>,
     /// The pipeline's executions.
-    pub executions: Arc<dyn Executions>,
+    pub(crate) executions: Arc<dyn Executions>,
     /// What is counted and timed.
-    pub metrics: Arc<dyn Metrics>,
+    pub(crate) metrics: Arc<dyn Metrics>,
     /// Who may call.
-    pub secrets: Arc<dyn Secrets>,
+    pub(crate) secrets: Arc<dyn Secrets>,
 }
 
 impl From<&Services> for Ports {

@@ -40,7 +40,7 @@ struct Changed {
 /// # Errors
 /// `ERR_INVALID_INTENT` for any other event, `ERR_STORE_UNAVAILABLE` when a store does not
 /// answer; the same event may then be sent again.
-pub async fn reconcile(ports: &Ports, mut event: Value) -> Result<Value, AgentError> {
+pub(crate) async fn reconcile(ports: &Ports, mut event: Value) -> Result<Value, AgentError> {
     if let Some(approval) = event.get_mut("approval") {
         return approvals::open(ports, read(approval.take())?).await;
     }

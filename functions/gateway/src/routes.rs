@@ -9,14 +9,11 @@ use axum::{
     http::{HeaderMap, StatusCode, header::HOST},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use bytes::Bytes;
 use lambda_http::RequestExt as _;
-use pact_agent::{
-    secrets,
-    telemetry::{self, SpanFields},
-};
+use pact_agent::telemetry::{self, SpanFields};
 use pact_contract::{RunId, RunRecord, agents, capability::advertisement};
 use serde_json::{Value, json};
 use tracing::{Instrument as _, Span};
@@ -26,27 +23,30 @@ use crate::{
     approvals, auth, cancel,
     config::Config,
     error::{Answer, ApiError},
-    github::{self, Event},
+    hosts::{self, Delivery, Event, Incoming, WebhookHost},
     ports::Ports,
-    requests,
+    requests, validate,
 };
-
-/// Largest body of a request.
-const MAX_BODY: usize = 5 * 1024 * 1024;
 
 /// The gateway: its ports and its configuration.
 #[derive(Clone)]
-pub struct Gateway {
+pub(crate) struct Gateway {
     /// What it works with.
-    pub ports: Ports,
+    pub(crate) ports: Ports,
     /// What the environment says.
-    pub config: Config,
+    pub(crate) config: Config,
 }
 
 /// The gateway's routes.
-pub fn router(gateway: Gateway) -> Router {
-    Router::new()
-        .route("/webhooks/github", post(webhook_github))
+pub(crate) fn router(gateway: Gateway) -> Router {
+    let mut router = Router::new().route("/webhooks/{host}", any(unknown_host));
+    for host in hosts::ALL.iter().copied() {
+        let deliver = move |State(gateway): Shared, request: Request| async move {
+            webhook(host, &gateway, request).await
+        };
+        router = router.route(&hosts::path(host), post(deliver));
+    }
+    router
         .route("/v1/pipelines", post(start_pipeline))
         .route("/v1/runs/{id}", get(show_run))
         .route("/v1/runs/{id}/cancel", post(cancel_run))
@@ -71,53 +71,62 @@ async fn observe(request: Request, next: Next) -> Response {
 
 type Shared = State<Arc<Gateway>>;
 
-/// The body as it was sent, of at most [`MAX_BODY`] bytes.
+/// The body as it was sent, of at most [`validate::MAX_BODY`] bytes.
 struct Raw(Bytes);
 
 impl<S: Sync> FromRequest<S> for Raw {
     type Rejection = ApiError;
 
     async fn from_request(request: Request<Body>, _: &S) -> Answer<Self> {
-        match axum::body::to_bytes(request.into_body(), MAX_BODY).await {
-            Ok(bytes) => Ok(Self(bytes)),
-            // Either it is too large, or the connection broke, and nobody reads the answer.
-            Err(_) => Err(ApiError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
-                format!("the body has more than {MAX_BODY} bytes"),
-            )),
-        }
+        read(request.into_body(), validate::MAX_BODY).await.map(Self)
     }
 }
 
-async fn webhook_github(
-    State(gateway): Shared,
-    headers: HeaderMap,
-    Raw(body): Raw,
-) -> Answer<Response> {
-    let secret = auth::secret(&*gateway.ports.secrets, secrets::WEBHOOK).await?;
-    // Nothing is read before this line says that the git host wrote it.
-    auth::signature(&secret, &headers, &body)?;
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let kind = header("x-github-event")
-        .filter(|kind| kind.len() <= 64)
-        .ok_or_else(|| ApiError::invalid("X-GitHub-Event", "the header is missing or not valid"))?;
-    let delivery = github::delivery(header("x-github-delivery"))?;
-    if header("content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")) {
-        return Err(ApiError::invalid("Content-Type", "set it to application/json at the host"));
-    }
-    Ok(match github::event(kind, &delivery, &body, &gateway.config.sources)? {
-        Event::Ping => Json(json!({ "status": "pong" })).into_response(),
-        Event::Ignored(reason) => {
-            tracing::info!(delivery, reason, "ignored");
-            (StatusCode::ACCEPTED, Json(json!({ "status": "ignored", "reason": reason })))
-                .into_response()
-        }
-        Event::Push(push) => {
-            let accepted = accept::accept(&gateway.ports, &push, &caller(&headers)).await?;
-            (StatusCode::ACCEPTED, Json(accepted)).into_response()
-        }
+/// A body of at most `limit` bytes, as it was sent.
+async fn read(body: Body, limit: usize) -> Answer<Bytes> {
+    // Either it is too large, or the connection broke, and nobody reads the answer.
+    axum::body::to_bytes(body, limit).await.map_err(|_| {
+        ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("the body has more than {limit} bytes"),
+        )
     })
+}
+
+/// A delivery of a git host.
+async fn webhook(host: &dyn WebhookHost, gateway: &Gateway, request: Request) -> Answer<Response> {
+    let (parts, body) = request.into_parts();
+    let body = read(body, host.max_body()).await?;
+    let incoming = Incoming { headers: &parts.headers, body: &body };
+    let parameter = host.parameter(&parts.headers);
+    let secret = auth::secret(&*gateway.ports.secrets, parameter).await?;
+    // Nothing is read before this line says that the git host wrote it.
+    host.verify(&secret, &incoming)?;
+    let Delivery { id, event } = host.read(&incoming, &gateway.config.sources)?;
+    let accepted = |body: Value| (StatusCode::ACCEPTED, Json(body)).into_response();
+    let pushes = match event {
+        Event::Ping => return Ok(Json(json!({ "status": "pong" })).into_response()),
+        Event::Ignored(reason) => {
+            tracing::info!(host = host.name(), delivery = id, reason, "ignored");
+            return Ok(accepted(json!({ "status": "ignored", "reason": reason })));
+        }
+        Event::Pushes(pushes) => pushes,
+    };
+    let caller = Caller { host: Some(host.name()), ..caller(&parts.headers) };
+    let mut runs = Vec::with_capacity(pushes.len());
+    for push in &pushes {
+        runs.push(accept::accept(&gateway.ports, push, &caller).await?);
+    }
+    Ok(match &runs[..] {
+        [run] => accepted(json!(run)),
+        runs => accepted(json!({ "runs": runs })),
+    })
+}
+
+/// A webhook of a host that is not known.
+async fn unknown_host(Path(name): Path<String>) -> ApiError {
+    hosts::unknown(&name)
 }
 
 async fn start_pipeline(
@@ -205,7 +214,7 @@ async fn no_method() -> ApiError {
 }
 
 async fn authorized(gateway: &Gateway, headers: &HeaderMap) -> Answer<()> {
-    let token = auth::secret(&*gateway.ports.secrets, secrets::API_TOKEN).await?;
+    let token = auth::secret(&*gateway.ports.secrets, &auth::API_TOKEN).await?;
     auth::bearer(&token, headers)
 }
 
@@ -221,7 +230,8 @@ fn run_id(text: &str) -> Answer<RunId> {
 /// caller sent.
 fn caller(headers: &HeaderMap) -> Caller<'_> {
     let trace = headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
-    Caller { origin: origin(headers), trace: trace.filter(|header| header.starts_with("Root=")) }
+    let trace = trace.filter(|header| header.starts_with("Root="));
+    Caller { origin: origin(headers), trace, host: None }
 }
 
 /// The gateway's own address, as the caller reached it: where the pages of the runs are.

@@ -17,18 +17,17 @@ use pact_agent::{
         ApprovalAnswer, ApprovalRecord, Callbacks, Claim, Environments, Executions, Lock, Recorder,
         Runs, StoreError, TransactionLog,
     },
-    secrets,
     testing::Memory,
 };
 use pact_contract::{
-    EnvironmentKey, RunId, RunRecord, RunStatus, StageRecord,
+    EnvironmentKey, Repository, RunId, RunRecord, RunStatus, StageRecord,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
-    run::{Outcome, RunRequest},
+    run::{Outcome, RunRequest, Trigger},
 };
 use serde_json::{Value, json};
 
-use crate::{config::Config, ports::Ports, routes::Gateway};
+use crate::{auth, config::Config, ports::Ports, push::Push, routes::Gateway};
 
 pub(crate) const SECRET: &str = "secret-of-the-webhooks";
 pub(crate) const TOKEN: &str = "token-of-the-api-0123";
@@ -103,8 +102,8 @@ impl World {
 
     /// A gateway that is configured.
     pub(crate) fn gateway(self: &Arc<Self>) -> Gateway {
-        self.memory.set_secret(secrets::WEBHOOK, SECRET);
-        self.memory.set_secret(secrets::API_TOKEN, TOKEN);
+        self.memory.set_secret("webhook-secret", SECRET);
+        self.memory.set_secret(auth::API_TOKEN.name, TOKEN);
         self.unconfigured()
     }
 
@@ -334,4 +333,23 @@ pub(crate) fn push_event(digit: char) -> Value {
         },
         "head_commit": { "id": commit, "message": "A change" },
     })
+}
+
+/// The push of that event.
+pub(crate) fn push(digit: char) -> Push {
+    Push {
+        repository: Repository {
+            name: "acme/web".parse().unwrap(),
+            url: "https://git.example.com/acme/web.git".to_owned(),
+            default_branch: "main".to_owned(),
+        },
+        branch: "main".to_owned(),
+        commit: digit.to_string().repeat(40),
+        base: None,
+        message: Some("A change".to_owned()),
+        author: None,
+        template: None,
+        environment: None,
+        trigger: Trigger { kind: "push".to_owned(), actor: None, delivery: Some("d-1".to_owned()) },
+    }
 }

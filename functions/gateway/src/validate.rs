@@ -4,10 +4,14 @@ use url::Url;
 
 use crate::config::Sources;
 
+/// Largest body of a request, in bytes.
+pub(crate) const MAX_BODY: usize = 5 * 1024 * 1024;
 /// Longest name of a branch.
 pub(crate) const MAX_BRANCH: usize = 244;
 /// Longest address of a repository.
 pub(crate) const MAX_URL: usize = 2_048;
+/// Longest name of a ref.
+pub(crate) const MAX_REF: usize = 512;
 /// Longest id of a commit.
 pub(crate) const MAX_COMMIT: usize = 64;
 
@@ -22,6 +26,25 @@ pub(crate) fn commit(text: &str) -> Result<String, String> {
 /// Whether a commit id stands for "none".
 pub(crate) fn is_zero(commit: &str) -> bool {
     commit.bytes().all(|b| b == b'0')
+}
+
+/// What a ref is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reference<'a> {
+    /// A branch, by its short name.
+    Branch(&'a str),
+    /// Something else: what it is, with its article.
+    Other(&'static str),
+}
+
+/// Reads the full name of a ref.
+pub(crate) fn reference(text: &str) -> Result<Reference<'_>, String> {
+    match text.strip_prefix("refs/heads/") {
+        Some(name) => branch(name).map(|()| Reference::Branch(name)),
+        None if text.starts_with("refs/tags/") => Ok(Reference::Other("a tag")),
+        None if text.starts_with("refs/") => Ok(Reference::Other("anything but a branch")),
+        None => Err("not the full name of a ref".to_owned()),
+    }
 }
 
 /// A branch name as git accepts it.

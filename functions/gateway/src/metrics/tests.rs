@@ -67,13 +67,7 @@ fn two_deployments() -> Vec<LogEntry> {
 }
 
 fn run(status: RunStatus, deployments: Vec<Deployment>) -> RunRecord {
-    let push = crate::github::event(
-        "push",
-        "d-1",
-        crate::testing::push_event('2').to_string().as_bytes(),
-        &crate::config::Sources::default(),
-    );
-    let Ok(crate::github::Event::Push(push)) = push else { panic!("is a push") };
+    let push = crate::testing::push('2');
     let mut request = push.request(push.run_id(0), "https://pact.example");
     request.started_at = at(0);
     RunRecord {

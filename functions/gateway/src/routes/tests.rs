@@ -1,5 +1,6 @@
 //! The whole gateway, driven through its router.
 
+mod hosts;
 mod people;
 mod pushes;
 mod refusals;

@@ -12,10 +12,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::ports::StoreError;
 
-/// Shared with the git host, to sign webhooks.
-pub const WEBHOOK: &str = "webhook-secret";
-/// Bearer token of the gateway's API.
-pub const API_TOKEN: &str = "api-token";
 /// Token to fetch private repositories with.
 pub const SOURCE_TOKEN: &str = "source-token";
 /// Address of Slack's incoming webhook.
@@ -24,6 +20,18 @@ pub const SLACK: &str = "slack-webhook-url";
 pub const SMTP: &str = "smtp-url";
 /// Token of the Jira account.
 pub const JIRA: &str = "jira-token";
+
+/// A secret that an installation may have, kept as a parameter below its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Name below the path, for example `api-token`.
+    pub name: &'static str,
+    /// What it is: a fragment for people.
+    pub about: &'static str,
+    /// Environment variable that sets it for a stack on one machine; none for what that stack
+    /// makes itself.
+    pub variable: Option<&'static str>,
+}
 
 /// Text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -245,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_what_makes_it() {
-        let text = cached(&Arc::default()).missing(API_TOKEN);
+        let text = cached(&Arc::default()).missing("api-token");
         assert_eq!(
             text,
             "the parameter /pact/api-token does not exist; make it with `aws ssm put-parameter \

@@ -5,12 +5,11 @@ use std::{path::Path, time::Duration};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sfn::{config::Credentials, types::ExecutionStatus};
-use hmac::{Hmac, KeyInit, Mac};
+use pact_agent::secrets::Secret;
 use pact_aws::DynamoStore;
 use pact_contract::RunId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::{
@@ -73,22 +72,25 @@ impl Client {
         request.is_ok_and(|r| r.status().is_success())
     }
 
-    /// Delivers the push as GitHub would: a signed webhook.
+    /// Delivers the push as a git host would: a signed webhook.
     pub(crate) async fn push(&self, push: &Push) -> Result<Accepted, Failure> {
-        let body = webhook(push).to_string();
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.secrets.webhook.as_bytes())
-            .doing("sign the webhook")?;
-        mac.update(body.as_bytes());
-        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-        let request = self
-            .http
-            .post(format!("{}/webhooks/github", self.endpoints.api))
-            .header("content-type", "application/json")
-            .header("x-github-event", "push")
-            .header("x-github-delivery", Uuid::new_v4().to_string())
-            .header("x-hub-signature-256", signature)
-            .body(body);
-        accepted(request).await
+        let news = pact_gateway::News {
+            repository: &push.repository,
+            reference: &push.reference,
+            commit: &push.commit,
+            base: push.base.as_deref(),
+            message: push.message.as_deref(),
+            author: push.author.as_deref(),
+        };
+        let delivery = Uuid::new_v4().to_string();
+        let secret = Secret::new(&self.secrets.webhook);
+        let composed = pact_gateway::compose(&news, &delivery, &secret)
+            .ok_or_else(|| Failure::internal("cannot sign the webhook"))?;
+        let mut request = self.http.post(format!("{}{}", self.endpoints.api, composed.path));
+        for (name, value) in composed.headers {
+            request = request.header(name, value);
+        }
+        accepted(request.body(composed.body)).await
     }
 
     /// Starts a run through the API: with a template or an environment, or once more.
@@ -230,29 +232,4 @@ fn message(body: &str) -> String {
         .ok()
         .and_then(|v| v.pointer("/error/message").and_then(Value::as_str).map(str::to_owned))
         .unwrap_or_else(|| body.to_owned())
-}
-
-/// The payload of GitHub's push event, as far as the gateway reads it.
-fn webhook(push: &Push) -> Value {
-    let zero = "0".repeat(40);
-    json!({
-        "ref": push.reference,
-        "before": push.base.as_deref().unwrap_or(&zero),
-        "after": push.commit,
-        "created": push.base.is_none(),
-        "deleted": false,
-        "forced": false,
-        "repository": {
-            "full_name": push.repository.name,
-            "clone_url": push.repository.url,
-            "default_branch": push.repository.default_branch,
-        },
-        "pusher": { "name": push.author.as_deref().unwrap_or("pactctl") },
-        "head_commit": {
-            "id": push.commit,
-            "message": push.message.as_deref().unwrap_or_default(),
-            "author": { "name": push.author.as_deref().unwrap_or("unknown") },
-        },
-        "commits": [],
-    })
 }

@@ -164,10 +164,10 @@ async fn a_malformed_body_is_refused_with_the_field() {
 
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused_whoever_signed_it() {
-    let large = vec![b' '; super::super::MAX_BODY + 1];
+    let large = vec![b' '; crate::validate::MAX_BODY + 1];
     let (status, body) = refused(webhook("push", "d-1", large)).await;
     assert_eq!((status, error_code(&body)), (413, "too_large"));
-    let large = " ".repeat(super::super::MAX_BODY + 1);
+    let large = " ".repeat(crate::validate::MAX_BODY + 1);
     assert_eq!(refused(api("POST", "/v1/pipelines", &large)).await.0, 413);
 
     let mut event = push_event('2');

@@ -24,7 +24,9 @@ async fn serve(args: &UpArgs) -> Result<Exit, Failure> {
     let stack = Stack::start(folder, ports, &args.stack()).await?;
     let mut terminated = signal(SignalKind::terminate()).doing("listen for signals")?;
     println!("dashboard     {}", style(&stack.endpoints.api).cyan().bold());
-    println!("webhooks      {}/webhooks/github", stack.endpoints.api);
+    for path in pact_gateway::webhook_paths() {
+        println!("webhooks      {}{path}", stack.endpoints.api);
+    }
     println!("AWS endpoint  {}", stack.endpoints.aws);
     println!("data          {}", stack.root().display());
     println!("secrets       {}", stack.root().join("secrets.json").display());

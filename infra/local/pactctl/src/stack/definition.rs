@@ -91,9 +91,12 @@ pub(crate) fn inherited() -> Vec<String> {
 pub(crate) fn parameters(secrets: &Secrets) -> BTreeMap<String, String> {
     let own = [("webhook-secret", &secrets.webhook), ("api-token", &secrets.api_token)]
         .map(|(name, value)| (name, value.clone()));
+    let hosts = pact_gateway::parameters().filter_map(|p| Some((p.name, p.variable?)));
     let given = SECRETS_FROM_ENVIRONMENT
         .iter()
-        .filter_map(|(name, variable)| Some((*name, std::env::var(variable).ok()?)));
+        .copied()
+        .chain(hosts)
+        .filter_map(|(name, variable)| Some((name, std::env::var(variable).ok()?)));
     own.into_iter()
         .chain(given)
         .filter(|(_, value)| !value.is_empty())
@@ -265,6 +268,8 @@ fn local_bucket(value: &str, data: &DataFolder) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -278,6 +283,31 @@ mod tests {
                 !text.contains("${"),
                 "{name} has a substitution that the template does not make"
             );
+        }
+    }
+
+    /// Secrets that the statements of a role let it read.
+    fn readable(role: &local_template::Role) -> BTreeSet<&str> {
+        let read = |s: &&serde_json::Value| s["Action"] == "ssm:GetParameters";
+        let resources = role.statements.iter().filter(read).map(|s| &s["Resource"]);
+        let texts = resources.flat_map(|resource| match resource.as_array() {
+            Some(several) => several.iter().collect(),
+            None => vec![resource],
+        });
+        texts.filter_map(|text| text.as_str()?.rsplit_once('/').map(|(_, name)| name)).collect()
+    }
+
+    #[test]
+    fn a_function_may_read_the_secrets_that_it_knows_and_no_others() {
+        let stack = load(BTreeMap::new()).expect("the template");
+        for (role, known) in [("GatewayRole", pact_gateway::parameters().collect::<Vec<_>>())] {
+            let found = stack.roles.iter().find(|r| r.logical_id == role).expect("a role");
+            let names: BTreeSet<_> = known.iter().map(|parameter| parameter.name).collect();
+            assert_eq!(readable(found), names, "{role}");
+            for parameter in known {
+                let line = format!("#   {:<17}  {}", parameter.name, parameter.about);
+                assert!(TEMPLATE.contains(&line), "the template's head lacks {line:?}");
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+use axum::http::HeaderName;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -30,8 +31,69 @@ fn payload() -> Value {
     })
 }
 
+/// What a signed delivery of this event says.
+fn event(kind: &str, body: &[u8]) -> Answer<Event> {
+    let headers = with(&[(EVENT, kind), (DELIVERY, "d-1")]);
+    let incoming = Incoming { headers: &headers, body };
+    GitHub.read(&incoming, &Sources::default()).map(|delivery| delivery.event)
+}
+
 fn read(payload: &Value) -> Answer<Event> {
-    event("push", "d-1", payload.to_string().as_bytes(), &Sources::default())
+    event("push", payload.to_string().as_bytes())
+}
+
+/// The push of an event that has one.
+fn pushed(payload: &Value) -> Push {
+    match read(payload).unwrap() {
+        Event::Pushes(pushes) => <[Push; 1]>::try_from(pushes).unwrap().into_iter().next().unwrap(),
+        other => panic!("not a push: {other:?}"),
+    }
+}
+
+fn with(values: &[(&str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in values {
+        headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+    }
+    headers
+}
+
+/// The example of GitHub's documentation.
+const RIGHT: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+
+#[test]
+fn only_the_right_signature_over_the_very_body_is_accepted() {
+    const BODY: &[u8] = b"Hello, World!";
+    const SECRET: &str = "It's a Secret to Everybody";
+    let check = |name: &str, values: &[&str], body: &[u8]| {
+        let values: Vec<_> = values.iter().map(|value| (name, *value)).collect();
+        let headers = with(&values);
+        GitHub.verify(&Secret::new(SECRET), &Incoming { headers: &headers, body })
+    };
+    check(SIGNATURE, &[RIGHT], BODY).unwrap();
+    let upper = RIGHT.to_uppercase().replace("SHA256", "sha256");
+    check(SIGNATURE, &[&upper], BODY).unwrap();
+    let hex = RIGHT.trim_start_matches("sha256=");
+    for (values, body) in [
+        (&[][..], BODY),
+        (&[""], BODY),
+        (&[hex], BODY),
+        (&["sha256="], BODY),
+        (&["sha256=zz"], BODY),
+        (&[&RIGHT[..RIGHT.len() - 2]], BODY),
+        (&[&format!("{RIGHT}00")], BODY),
+        (&[&RIGHT.replace("sha256", "sha1")], BODY),
+        (&[&RIGHT.replace('7', "8")], BODY),
+        (&[RIGHT, RIGHT], BODY),
+        (&[RIGHT], b"Hello, World! "),
+        (&[RIGHT], b""),
+    ] {
+        let error = check(SIGNATURE, values, body).unwrap_err();
+        assert_eq!(error.status, 401, "{values:?}");
+        assert!(!error.message.contains(SECRET));
+    }
+    // A right one under the name of the old, weak header is none.
+    assert!(check("X-Hub-Signature", &[RIGHT], BODY).is_err());
 }
 
 fn changed(pointer: &str, value: Value) -> Value {
@@ -48,7 +110,7 @@ fn changed(pointer: &str, value: Value) -> Value {
 
 #[test]
 fn a_push_says_what_to_build() {
-    let Event::Push(push) = read(&payload()).unwrap() else { panic!("not a push") };
+    let push = pushed(&payload());
     assert_eq!(push.reference(), "refs/heads/feature/x");
     assert_eq!((push.commit.as_str(), push.base.as_deref()), (AFTER, Some(BEFORE)));
     assert_eq!(push.message.as_deref(), Some("Add a thing"));
@@ -61,14 +123,9 @@ fn a_push_says_what_to_build() {
 #[test]
 fn a_new_branch_has_no_base_and_persons_may_be_missing() {
     for missing in ["/pusher", "/head_commit/author", "/head_commit/message", "/before"] {
-        let Event::Push(_) = read(&changed(missing, json!("<absent>"))).unwrap() else {
-            panic!("{missing}")
-        };
+        pushed(&changed(missing, json!("<absent>")));
     }
-    let Event::Push(push) = read(&changed("/before", json!(ZERO))).unwrap() else {
-        panic!("not a push")
-    };
-    assert_eq!(push.base, None);
+    assert_eq!(pushed(&changed("/before", json!(ZERO))).base, None);
 }
 
 #[test]
@@ -86,9 +143,9 @@ fn what_is_no_new_commit_on_a_branch_is_ignored_with_the_reason() {
             other => panic!("{pointer}: {other:?}"),
         }
     }
-    let other = event("issues", "d", b"not even JSON", &Sources::default()).unwrap();
+    let other = event("issues", b"not even JSON").unwrap();
     assert!(matches!(other, Event::Ignored(text) if text.contains("issues")));
-    assert_eq!(event("ping", "d", b"", &Sources::default()), Ok(Event::Ping));
+    assert_eq!(event("ping", b"").unwrap(), Event::Ping);
 }
 
 #[test]
@@ -118,19 +175,24 @@ fn a_malformed_push_is_refused_with_the_field() {
         assert_eq!(error.field.as_deref(), Some(field), "{pointer} = {value}");
     }
     for body in ["", "{", "[]", "null", "7", "\"x\""] {
-        let error = event("push", "d", body.as_bytes(), &Sources::default()).unwrap_err();
+        let error = event("push", body.as_bytes()).unwrap_err();
         assert_eq!((error.status.as_u16(), error.field.as_deref()), (400, Some("body")), "{body}");
     }
     let deep = "[".repeat(100_000);
-    assert!(event("push", "d", deep.as_bytes(), &Sources::default()).is_err());
+    assert!(event("push", deep.as_bytes()).is_err());
 }
 
 #[test]
 fn a_delivery_has_a_plain_id() {
-    assert_eq!(delivery(Some("72d3162e-cc78-11e3")).unwrap(), "72d3162e-cc78-11e3");
-    for bad in [None, Some(""), Some("a b"), Some("a/b"), Some(&*"x".repeat(129))] {
-        assert_eq!(delivery(bad).unwrap_err().field.as_deref(), Some("X-GitHub-Delivery"));
+    let id = |values: &[(&str, &str)]| {
+        Incoming { headers: &with(values), body: b"" }.delivery_id(DELIVERY)
+    };
+    assert_eq!(id(&[(DELIVERY, "72d3162e-cc78-11e3")]).unwrap(), "72d3162e-cc78-11e3");
+    let long = "x".repeat(129);
+    for bad in ["", "a b", "a/b", &long] {
+        assert_eq!(id(&[(DELIVERY, bad)]).unwrap_err().field.as_deref(), Some(DELIVERY));
     }
+    assert!(id(&[]).is_err());
 }
 
 /// Any JSON, not too deep.
@@ -172,13 +234,13 @@ const PLACES: &[&str] = &[
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..512)) {
-        let result = event("push", "d", &body, &Sources::default());
-        prop_assert!(!matches!(result, Ok(Event::Push(_))));
+        prop_assert!(!matches!(event("push", &body), Ok(Event::Pushes(_))));
     }
 
     #[test]
     fn no_value_anywhere_makes_it_panic(place in prop::sample::select(PLACES), value in any_json()) {
-        if let Ok(Event::Push(push)) = read(&changed(place, value)) {
+        if let Ok(Event::Pushes(pushes)) = read(&changed(place, value)) {
+            let push = &pushes[0];
             prop_assert!(validate::branch(&push.branch).is_ok());
             prop_assert!(validate::commit(&push.commit).is_ok());
             prop_assert!(push.repository.url.starts_with("https://"));

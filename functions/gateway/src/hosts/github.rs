@@ -1,0 +1,215 @@
+//! GitHub.
+
+use axum::http::HeaderMap;
+use pact_agent::secrets::{Parameter, Secret};
+use pact_contract::{Repository, RepositoryName, run::Trigger};
+use serde_json::{Value, json};
+
+use super::{About, Composed, Delivery, Event, Incoming, News, WebhookHost, path};
+use crate::{
+    auth,
+    config::Sources,
+    error::{Answer, ApiError},
+    fields::{Fields, line, parse},
+    push::Push,
+    validate::{self, Reference},
+};
+
+/// Longest line about a commit that is kept.
+const MAX_MESSAGE: usize = 500;
+/// Longest name of a person that is kept.
+const MAX_PERSON: usize = 200;
+/// Longest text that is read before it is cut: GitHub itself cuts messages below this.
+const MAX_TEXT: usize = 1024 * 1024;
+
+const EVENT: &str = "X-GitHub-Event";
+const DELIVERY: &str = "X-GitHub-Delivery";
+/// `X-Hub-Signature`, without the number, is SHA-1: not accepted.
+const SIGNATURE: &str = "X-Hub-Signature-256";
+
+static SECRET: Parameter = Parameter {
+    name: "webhook-secret",
+    about: "shared with GitHub, to sign webhooks",
+    variable: None,
+};
+
+/// GitHub, its enterprise server too.
+pub(super) struct GitHub;
+
+impl WebhookHost for GitHub {
+    fn name(&self) -> &'static str {
+        "github"
+    }
+
+    fn about(&self) -> &'static About {
+        &About {
+            title: "GitHub",
+            signed: "with `X-Hub-Signature-256`",
+            setup: "content type `application/json`, the push event",
+        }
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        std::slice::from_ref(&SECRET)
+    }
+
+    fn parameter(&self, _: &HeaderMap) -> &'static Parameter {
+        &SECRET
+    }
+
+    fn verify(&self, secret: &Secret, incoming: &Incoming<'_>) -> Answer<()> {
+        let Some(value) = incoming.only(SIGNATURE) else {
+            return Err(ApiError::unauthorized(&format!("the request needs one {SIGNATURE}")));
+        };
+        let claimed = value.strip_prefix(b"sha256=").and_then(|hex| hex::decode(hex).ok());
+        auth::hmac_sha256(secret, &[incoming.body], claimed.as_deref())
+    }
+
+    fn read(&self, incoming: &Incoming<'_>, allowed: &Sources) -> Answer<Delivery> {
+        let kind = incoming
+            .header(EVENT)
+            .filter(|kind| kind.len() <= 64)
+            .ok_or_else(|| ApiError::invalid(EVENT, "the header is missing or not valid"))?;
+        let id = incoming.delivery_id(DELIVERY)?;
+        if incoming
+            .header("content-type")
+            .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
+        {
+            return Err(ApiError::invalid(
+                "Content-Type",
+                "set it to application/json at the host",
+            ));
+        }
+        let event = match kind {
+            "ping" => Event::Ping,
+            "push" => push(&id, incoming.body, allowed)?,
+            other => Event::Ignored(format!("the event {other:?} starts nothing")),
+        };
+        Ok(Delivery { id, event })
+    }
+
+    fn compose(&self, news: &News<'_>, delivery: &str, secret: &Secret) -> Option<Composed> {
+        let body = payload(news).to_string().into_bytes();
+        let signature = hex::encode(auth::sign_sha256(secret, &[&body])?);
+        Some(Composed {
+            path: path(self),
+            headers: vec![
+                ("Content-Type", "application/json".to_owned()),
+                (EVENT, "push".to_owned()),
+                (DELIVERY, delivery.to_owned()),
+                (SIGNATURE, format!("sha256={signature}")),
+            ],
+            body,
+        })
+    }
+}
+
+fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
+    let value = parse(body)?;
+    let fields = Fields::of(&value)?;
+
+    let reference = fields.text("ref", validate::MAX_REF)?;
+    let branch = match validate::reference(reference).map_err(|r| fields.wrong("ref", r))? {
+        Reference::Branch(branch) => branch,
+        Reference::Other(what) => {
+            return Ok(Event::Ignored(format!("a push of {what} starts nothing")));
+        }
+    };
+    let commit = commit(&fields, "after")?;
+    let before = commit_or_none(&fields, "before")?;
+    if fields.optional_flag("deleted")?.unwrap_or(false) || validate::is_zero(&commit) {
+        return Ok(Event::Ignored("the branch was deleted".to_owned()));
+    }
+    if before.as_deref() == Some(&*commit) {
+        return Ok(Event::Ignored("the push changes nothing".to_owned()));
+    }
+    let head = fields.optional_object("head_commit")?;
+    if head.is_none() && fields.has("head_commit") {
+        return Ok(Event::Ignored("the push has no commit".to_owned()));
+    }
+
+    let repository = fields.object("repository")?;
+    let name = repository.identifier::<RepositoryName>("full_name")?;
+    let url = repository.text("clone_url", validate::MAX_URL)?;
+    let url =
+        validate::source(url, allowed).map_err(|reason| repository.wrong("clone_url", reason))?;
+    let default_branch = repository.text("default_branch", validate::MAX_BRANCH)?;
+    validate::branch(default_branch)
+        .map_err(|reason| repository.wrong("default_branch", reason))?;
+
+    let (message, author) = match head {
+        Some(head) => (
+            head.optional_text("message", MAX_TEXT)?.and_then(|text| line(text, MAX_MESSAGE)),
+            author(&value),
+        ),
+        None => (None, None),
+    };
+    let pusher = match fields.optional_object("pusher")? {
+        Some(pusher) => {
+            pusher.optional_text("name", MAX_TEXT)?.and_then(|text| line(text, MAX_PERSON))
+        }
+        None => None,
+    };
+    Ok(Event::Pushes(vec![Push {
+        repository: Repository { name, url, default_branch: default_branch.to_owned() },
+        branch: branch.to_owned(),
+        commit,
+        base: before,
+        message,
+        author,
+        template: None,
+        environment: None,
+        trigger: Trigger {
+            kind: "push".to_owned(),
+            actor: pusher,
+            delivery: Some(delivery.to_owned()),
+        },
+    }]))
+}
+
+fn commit(fields: &Fields<'_>, field: &str) -> Answer<String> {
+    let text = fields.text(field, validate::MAX_COMMIT)?;
+    validate::commit(text).map_err(|reason| fields.wrong(field, reason))
+}
+
+/// A commit that may be absent, or all zeros for "none".
+fn commit_or_none(fields: &Fields<'_>, field: &str) -> Answer<Option<String>> {
+    if fields.optional_text(field, validate::MAX_COMMIT)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(commit(fields, field)?).filter(|commit| !validate::is_zero(commit)))
+}
+
+/// The author's name is for people only: whatever it is, it refuses no push.
+fn author(body: &serde_json::Value) -> Option<String> {
+    let name = body.pointer("/head_commit/author/name")?.as_str()?;
+    line(name, MAX_PERSON)
+}
+
+/// The payload of a push event, as far as it is read here.
+fn payload(news: &News<'_>) -> Value {
+    let zero = "0".repeat(news.commit.len());
+    json!({
+        "ref": news.reference,
+        "before": news.base.unwrap_or(&zero),
+        "after": news.commit,
+        "created": news.base.is_none(),
+        "deleted": false,
+        "forced": false,
+        "repository": {
+            "full_name": news.repository.name,
+            "clone_url": news.repository.url,
+            "default_branch": news.repository.default_branch,
+        },
+        "pusher": { "name": news.author.unwrap_or("unknown") },
+        "head_commit": {
+            "id": news.commit,
+            "message": news.message.unwrap_or_default(),
+            "author": { "name": news.author.unwrap_or("unknown") },
+        },
+        "commits": [],
+    })
+}
+
+#[cfg(test)]
+mod tests;
