@@ -119,7 +119,7 @@ pub(crate) fn decide(asked: &EvaluateGate, variant: &Variant) -> Decision {
     let needed = |status: &[StageStatus]| {
         asked.plan.required.iter().find_map(|name| {
             let check = asked.checks.get(name)?;
-            status.contains(&check.status).then(|| format!("{name}: {}", check.summary))
+            status.contains(&check.status).then(|| format!("{name}: {}", check.reason()))
         })
     };
     let (verdict, summary) = if let Some(why) = needed(&[StageStatus::Failed]) {

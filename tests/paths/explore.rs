@@ -208,7 +208,7 @@ impl Bench {
 
     async fn end(&self, ended: oneshot::Receiver<StatusChange>) -> Option<Report> {
         let change = tokio::select! {
-            change = tokio::time::timeout(Duration::from_secs(90), ended) => {
+            change = tokio::time::timeout(Duration::from_secs(600), ended) => {
                 change.expect("an execution ends").expect("the engine says so")
             }
             () = self.hands.stopped.notified() => return None,

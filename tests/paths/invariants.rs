@@ -180,7 +180,7 @@ impl Look<'_> {
             let by_person = match answer {
                 Some(Answer::No) => reason.contains("not approved by ada: AwaitApproval says no"),
                 Some(Answer::Nothing) => reason.contains("nobody approved"),
-                Some(Answer::Nameless) => reason.contains("AwaitApproval"),
+                Some(Answer::Nameless) => reason.contains("an error without a name"),
                 _ => false,
             };
             self.must(named || by_person, format!("the reason names no cause: {reason}"));
@@ -307,7 +307,7 @@ impl Look<'_> {
 
     fn locks(&mut self) {
         let cannot = self.faults().any(|f| {
-            f.state == "ReleaseLock"
+            f.state.starts_with("Free")
                 && f.times.is_none()
                 && matches!(&f.turn, Turn::Error { when: When::Before, .. })
         });
@@ -332,11 +332,15 @@ impl Look<'_> {
                 continue;
             };
             let always = self.faults().find(|f| f.state == *state && f.times.is_none()).cloned();
-            let expected = match always.map(|f| f.turn) {
-                Some(Turn::Error { .. } | Turn::Malformed) => StageStatus::Error,
-                Some(Turn::Verdict(status)) => status,
+            let (expected, said) = match always.map(|f| f.turn) {
+                Some(Turn::Error { error, .. }) => (StageStatus::Error, error),
+                Some(Turn::Malformed) => (StageStatus::Error, "States.Query".to_owned()),
+                Some(Turn::Verdict(status)) => (status, String::new()),
                 _ => continue,
             };
+            let reason = check.reason();
+            let says = check.status == StageStatus::Skipped || reason.contains(&said);
+            self.must(says, format!("the gate was told {reason:?} of {name}, not {said}"));
             // Skipped, because what comes before it was not well.
             let allowed = check.status == expected
                 || (check.status == StageStatus::Skipped && check.summary.contains("not"));

@@ -70,7 +70,7 @@ impl<'a> Rules<'a> {
                     Evidence::Not(reason.to_owned())
                 }
             }
-            StageStatus::Error | StageStatus::Running => Evidence::Not(result.summary.clone()),
+            StageStatus::Error | StageStatus::Running => Evidence::Not(result.reason()),
         }
     }
 

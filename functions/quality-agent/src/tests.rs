@@ -206,6 +206,7 @@ fn check(status: StageStatus, summary: &str, output: Value) -> CheckResult {
         output,
         findings: Vec::new(),
         not_applicable: false,
+        fault: None,
     }
 }
 

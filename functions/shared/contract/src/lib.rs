@@ -15,6 +15,7 @@ pub mod ids;
 pub mod log;
 pub mod run;
 pub mod settings;
+pub mod states;
 
 pub use capability::Capability;
 pub use changes::{ChangeKind, ChangeSet, FileChange, LineRange};

@@ -208,10 +208,43 @@ pub struct Fault {
     /// State that failed.
     pub state: String,
     /// Error name.
+    #[serde(default = "nameless", deserialize_with = "or_nameless")]
     pub error: String,
     /// Cause, as text.
     #[serde(default)]
     pub cause: Option<String>,
+}
+
+fn nameless() -> String {
+    "an error without a name".to_owned()
+}
+
+/// A task that somebody fails by its token need not say why.
+fn or_nameless<'de, D: serde::Deserializer<'de>>(name: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(name)?.unwrap_or_else(nameless))
+}
+
+impl Fault {
+    /// What was raised, in a sentence for people.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let cause = self.cause.as_deref().map_or("no cause was given".to_owned(), message);
+        format!("{}: {cause}", self.error)
+    }
+}
+
+/// The message of a cause. Lambda's is a JSON document, here perhaps cut off; anything else is
+/// its own message.
+fn message(cause: &str) -> String {
+    let document: Option<Value> = serde_json::from_str(cause).ok();
+    if let Some(message) = document.as_ref().and_then(|d| d.get("errorMessage")?.as_str()) {
+        return message.replace(['\n', '\r', '\t'], " ");
+    }
+    let cut = cause.split_once("\"errorMessage\":").map(|(_, rest)| rest.trim_start());
+    match cut.and_then(|rest| rest.strip_prefix('"')).filter(|_| document.is_none()) {
+        Some(rest) => rest.replace("\\n", " ").replace("\\\"", "\""),
+        None => cause.to_owned(),
+    }
 }
 
 /// State of one stage.
@@ -431,7 +464,8 @@ pub type Checks = BTreeMap<String, CheckResult>;
 pub struct CheckResult {
     /// The verdict.
     pub status: StageStatus,
-    /// One sentence for people.
+    /// One sentence for people; empty where a fault says it.
+    #[serde(default)]
     pub summary: String,
     /// The action's output: the numbers that rules compare.
     #[serde(default)]
@@ -442,6 +476,17 @@ pub struct CheckResult {
     /// Skipped because there is nothing that could be checked.
     #[serde(default)]
     pub not_applicable: bool,
+    /// What was raised, where the check could not be carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+}
+
+impl CheckResult {
+    /// Why the check ended as it did, in a sentence for people.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        self.fault.as_ref().map_or_else(|| self.summary.clone(), Fault::sentence)
+    }
 }
 
 #[cfg(test)]
@@ -494,6 +539,24 @@ mod tests {
         ] {
             assert_eq!(url(elsewhere), None, "{elsewhere}");
         }
+    }
+
+    #[test]
+    fn a_fault_says_what_was_raised() {
+        let say = |error: Value, cause: Option<&str>| {
+            let fault = serde_json::json!({ "state": "A", "error": error, "cause": cause });
+            serde_json::from_value::<Fault>(fault).expect("a fault").sentence()
+        };
+        let lambda = r#"{"errorType":"ERR_X","errorMessage":"said \"no\"\nand left \u00e9"}"#;
+        assert_eq!(say("ERR_X".into(), Some(lambda)), "ERR_X: said \"no\" and left é");
+        let cut = r#"{"errorType":"ERR_X","errorMessage":"said \"no\"\nand le"#;
+        assert_eq!(say("ERR_X".into(), Some(cut)), "ERR_X: said \"no\" and le");
+        let other = r#"{"errorType":"\"errorMessage\""}"#;
+        assert_eq!(say("ERR_X".into(), Some(other)), format!("ERR_X: {other}"));
+        assert_eq!(say("ERR_X".into(), Some("plain")), "ERR_X: plain");
+        assert_eq!(say(Value::Null, None), "an error without a name: no cause was given");
+        let bare: Fault = serde_json::from_str(r#"{"state":"A"}"#).expect("a fault");
+        assert_eq!(bare.error, "an error without a name");
     }
 
     #[test]

@@ -1,0 +1,68 @@
+//! Names of the states of both machines. The machines are written with them, stages are recorded
+//! under them, and what shows or measures a run knows its stages by them.
+
+macro_rules! states {
+    ($(#[$doc:meta])* $machine:ident { $($state:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "each has a comment in the definition")]
+        pub enum $machine { $($state),+ }
+
+        impl $machine {
+            /// Every state, those of branches and iterations included.
+            pub const ALL: &'static [Self] = &[$(Self::$state),+];
+
+            /// The name in the definition.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$state => stringify!($state)),+ }
+            }
+        }
+
+        impl AsRef<str> for $machine {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl std::fmt::Display for $machine {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+states! {
+    /// A state of the pipeline.
+    Pipeline {
+        PrepareRun, AnalyzeChanges, SettingsValid, PlanPipeline,
+        Verify, ValidateSyntax, CheckQuality, CodeChecked, RunUnitTests, RunIntegrationTests,
+        CheckCoverage, TestsRun, ScanVulnerabilities, CheckDependencies, ValidateSecrets,
+        SecurityChecked, EvaluateGate, GateDecision,
+        DeployStaging, StagingDeployed, CheckStagingStatus, StagingStatus, WaitStaging,
+        CheckStagingHealth, StagingHealth, RunEndToEnd, EndToEnd, ReleaseStaging,
+        MayGoOn, ApprovalNeeded, AwaitApproval, Approved, InspectProduction, TrackBaseline,
+        DeployProduction, ProductionDeployed, CheckProductionStatus, ProductionStatus,
+        WaitProduction, CheckProductionHealth, ProductionHealth,
+        TrackMetrics, DetectAnomalies, JudgeRelease, Judgement,
+        RollbackStaging, StagingTakenBack, CheckRestoredStaging, StagingRestored,
+        StagingRollbackFailed,
+        RollbackProduction, ProductionTakenBack, CheckRestoredProduction, ProductionRestored,
+        ProductionRollbackFailed,
+        Succeed, RejectRelease, HoldRelease, RolledBack, FailDeployment, FailRun,
+        DescribeOutcome, RecordOutcome, FreeStaging, FreeProduction,
+        Notify, NotifySlack, SlackNotTold, NotifyEmail, EmailNotTold, NotifyJira, JiraNotTold,
+        Conclude, Succeeded, Held, Rejected, ReleaseRolledBack, RollbackFailed, Failed,
+    }
+}
+
+states! {
+    /// A state of the scheduled watch.
+    Monitor {
+        ListEnvironments, AnyEnvironment, WatchEnvironments,
+        ReadEnvironment, SomethingToWatch, CheckHealth, Answers, TrackMetrics, JudgeRelease,
+        DescribeFault, RecordHealth, Well, ReadRun, Alert, NotWatched, Watched,
+        NothingDeployed,
+    }
+}

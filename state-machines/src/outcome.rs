@@ -1,0 +1,158 @@
+//! How a run ends, and why: described, recorded, told. A Catch passes on what was raised as it was;
+//! one state of a machine reads it.
+
+use std::fmt::Display;
+
+use pact_contract::states::Pipeline::{self, *};
+
+use crate::asl::{ANY, BELOW, State, choice, fail, parallel, pass, succeed};
+use crate::environment::release_lock;
+use crate::pipeline::agent;
+use crate::task::table;
+
+/// What was raised and where. Lambda's cause is JSON of up to 32 KiB that begins with the message.
+pub(crate) const RAISED: &str = "{'state': $states.context.State.Name, \
+    'error': $states.errorOutput.Error, \
+    'cause': $substring($string($states.errorOutput.Cause), 0, 2000)}";
+
+/// Makes `$read`, which has the message of what was raised in the place of its cause. An error may
+/// lack its name and its cause; a cause may be cut off, or no JSON. A backslash is `\x5c`, as each
+/// level of quoting would double it.
+pub(crate) const READ: &str = r#"
+    $read := function($raised) {(
+        $message := $match($raised.cause, /"errorMessage":\s*"((?:[^"\x5c]|\x5c.)*)/, 1).groups[0];
+        $cause := $exists($message)
+            ? $replace($replace($message, /\x5c[nrt]/, ' '), /\x5c(.)/, '$1')
+            : $exists($raised.cause) ? $raised.cause : 'no cause was given';
+        $error := $type($raised.error) = 'string' ? $raised.error : 'an error without a name';
+        $merge([$raised, {'error': $error, 'cause': $substring($cause, 0, 1000)}])
+    )};"#;
+
+impl State {
+    /// Says in a sentence why the run ends, should it end after this state.
+    pub(crate) fn because(self, sentence: &str) -> Self {
+        self.assign(&format!("reasons: [{sentence}]"))
+    }
+
+    /// Ends the run by way of `next` after a fault: `what` happened.
+    pub(crate) fn on_fault(self, what: &str, next: impl Display) -> Self {
+        let reasons = format!("reasons: [{{'what': '{what}', 'fault': {RAISED}}}]");
+        self.catch(ANY, &reasons, next)
+    }
+
+    /// A fault in a run that ends already, for other reasons.
+    pub(crate) fn on_another_fault(self, what: &str, next: impl Display) -> Self {
+        let reasons = format!("reasons: [$reasons, {{'what': '{what}', 'fault': {RAISED}}}]");
+        self.catch(ANY, &reasons, next)
+    }
+}
+
+/// From the verdicts to the terminal states.
+pub(crate) fn end() -> Vec<State> {
+    let reached = "$type($production) = 'object' ? $release & ' is live in production' \
+        : $type($staging) = 'object' ? $release & ' is live in staging: ' & $plan.target_reason \
+        : $decision.summary";
+    vec![
+        verdict(Succeed, "succeeded", "All that was planned is done").because(reached),
+        verdict(RejectRelease, "rejected", "Not to be released"),
+        verdict(HoldRelease, "held", "A person has to decide"),
+        verdict(RolledBack, "rolled_back", "Taken back, and the release before answers again"),
+        verdict(FailDeployment, "failed", "Could not be deployed; nothing was replaced"),
+        verdict(FailRun, "failed", "A fault before anything was deployed"),
+        describe(),
+        record(),
+        release_lock(FreeStaging, "No run keeps an environment after its end", "'staging'"),
+        release_lock(FreeProduction, "Only if this run holds it", "'production'"),
+        notify(),
+        choice(Conclude, "End as the run ended")
+            .when("$outcome.status = 'succeeded'", Succeeded)
+            .when("$outcome.status = 'held'", Held)
+            .when("$outcome.status = 'rejected'", Rejected)
+            .when("$outcome.status = 'rolled_back'", ReleaseRolledBack)
+            .when("$outcome.status = 'rollback_failed'", RollbackFailed)
+            .otherwise(Failed),
+        well(Succeeded, "All is well"),
+        well(Held, "Not an error: a person decides"),
+        ill(Rejected, "Pact.Rejected", "The gate, or a person, said no"),
+        ill(ReleaseRolledBack, "Pact.RolledBack", "The release before is back"),
+        ill(RollbackFailed, "Pact.RollbackFailed", "A person is needed"),
+        ill(Failed, "Pact.Failed", "A fault, or a deployment that replaced nothing"),
+    ]
+}
+
+fn verdict(state: Pipeline, status: &str, comment: &str) -> State {
+    pass(state, comment).assign(&format!("status: '{status}'")).next(DescribeOutcome)
+}
+
+fn well(state: Pipeline, comment: &str) -> State {
+    let result = "run_id: $run.run_id, status: $outcome.status, reason: $outcome.reason";
+    succeed(state, comment).put_in("Output", result)
+}
+
+fn ill(state: Pipeline, error: &str, comment: &str) -> State {
+    fail(state, comment).put(&format!("Error: '{error}', Cause: $outcome.reason"))
+}
+
+/// The only place where faults are read. A reason is a sentence, or what was raised.
+fn describe() -> State {
+    let outcome = format!(
+        "outcome: ({READ}
+        $told := [$map($reasons, function($why) {{(
+            $fault := $read($why.fault);
+            $said := $why.what & ': ' & $fault.error & ': ' & $fault.cause;
+            $type($why) = 'string' ? {{'said': $why}} : {{'said': $said, 'fault': $fault}}
+        )}})];
+        {{
+            'status': $status,
+            'reason': $join([$told.said], '; '),
+            'template': $type($plan) = 'object' ? $plan.template : null,
+            'decision': $decision,
+            'deployments': [$filter([$staging, $production],
+                function($d) {{ $type($d) = 'object' }})],
+            'fault': ($told.fault)[-1]
+        }})"
+    );
+    pass(DescribeOutcome, "What became of the run, and why").assign(&outcome)
+}
+
+/// Where the table cannot be written to, people are told so.
+fn record() -> State {
+    let unrecorded = format!(
+        "outcome: ($fault := {RAISED}; $merge([{{'fault': $fault}}, $outcome, {{
+            'status': 'failed',
+            'reason': 'the outcome could not be recorded: '
+                & $join([$fault.error, $substring($fault.cause, 0, 1000)], ': ')
+                & '; the run was ' & $outcome.status & ': ' & $outcome.reason
+        }}]))"
+    );
+    let update = "'SET #status = :status, outcome = :outcome, finished_at = :now'";
+    let comment = "The final status, written without any function's help";
+    table("dynamodb:updateItem", RecordOutcome, comment)
+        .strings("Key", "pk: 'RUN#' & $run.run_id, sk: 'RUN'")
+        .put(&format!("Arguments/UpdateExpression: {update}"))
+        .put("Arguments/ConditionExpression: '#status = :running'")
+        .put("Arguments/ExpressionAttributeNames/#status: 'status'")
+        .strings("ExpressionAttributeValues", ":status: $outcome.status, :running: 'running'")
+        .strings("ExpressionAttributeValues", ":now: $now(), :outcome: $string($outcome)")
+        .catch("DynamoDB.ConditionalCheckFailedException", "", BELOW)
+        .catch(ANY, &unrecorded, BELOW)
+}
+
+fn notify() -> State {
+    parallel(Notify, "Tell people, on every path; a message that fails changes nothing")
+        .branch("Slack", tell(NotifySlack, "notify.slack_team", SlackNotTold))
+        .branch("E-mail", tell(NotifyEmail, "notify.email_stakeholders", EmailNotTold))
+        .branch("Jira", tell(NotifyJira, "notify.update_jira", JiraNotTold))
+        .catch(ANY, "", BELOW)
+}
+
+fn tell(state: Pipeline, action: &str, not_told: Pipeline) -> Vec<State> {
+    vec![
+        agent(state, "How the run ended, and why")
+            .asks(action, "run, outcome, settings: $settings.notify")
+            .put("TimeoutSeconds: 120")
+            .catch(ANY, "", BELOW)
+            .end(),
+        succeed(not_told, "The run ends as it ended"),
+    ]
+}

@@ -1,0 +1,107 @@
+//! Tasks: what an agent is asked, by the protocol; the run table, without any function's help; and
+//! what is tried again, by what the contract says of each error's name.
+
+use std::fmt::Display;
+
+use pact_contract::{Capability, ErrorName, PROTOCOL_VERSION, agents, error::Retry};
+use serde_json::{Value, json};
+
+use crate::asl::{ANY, State, pairs, task};
+
+const INTENT: &str = "Arguments/Payload/intent";
+
+/// A state that will ask an agent, and outputs its answer.
+/// `sender` is the machine; `entry` is what tells apart, besides the time, calls of one state.
+pub(crate) fn agent(sender: &str, entry: &str, name: impl Display, comment: &str) -> State {
+    let retry = "$exists($states.context.State.RetryCount) ? $states.context.State.RetryCount : 0";
+    let key = format!(
+        "$states.context.Execution.Name & '/' & $states.context.State.Name & '/' & \
+         {entry}$states.context.State.EnteredTime"
+    );
+    task(name, comment)
+        // A little longer than a function may take.
+        .put("Resource: 'arn:aws:states:::lambda:invoke', TimeoutSeconds: 910, Output: $response")
+        .put("Arguments/FunctionName: null")
+        .put(&format!("Arguments/Payload/version: '{PROTOCOL_VERSION}'"))
+        .put_in(INTENT, "action: null, parameters: null")
+        .context("state: $states.context.State.Name, execution: $states.context.Execution.Id")
+        .context(&format!("retry: {retry}"))
+        .put_in("Arguments/Payload/metadata", &format!("sender/agent_id: '{sender}'"))
+        .put_in("Arguments/Payload/metadata", "sender/timestamp: $now(), priority: 'normal'")
+        .put_in("Arguments/Payload/metadata", &format!("idempotency_key: {key}"))
+        .retry([outage(), retrier(1, CRASHES)])
+}
+
+/// An operation on the run table; its values are [`State::strings`].
+pub(crate) fn table(operation: &str, name: impl Display, comment: &str) -> State {
+    task(name, comment)
+        .put(&format!("Resource: 'arn:aws:states:::{operation}', Output: {{}}"))
+        .put("Arguments/TableName: '${TableName}'")
+        // A condition that does not hold will not hold later.
+        .retry([retrier(0, ["DynamoDB.ConditionalCheckFailedException"]), retrier(5, [ANY])])
+}
+
+impl State {
+    /// What the agent is asked: an action of the contract, with parameters.
+    pub(crate) fn asks(self, action: &str, parameters: &str) -> Self {
+        let offers = |all: &[Capability]| all.iter().any(|capability| capability.action == action);
+        let agent = agents::ALL.iter().find(|(_, all)| offers(all)).map_or("unknown", |(id, _)| id);
+        // As the template names its function: `TestAgent`.
+        let agent = agent.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
+        let function = format!("${{{}FunctionArn}}", agent.collect::<String>());
+        self.put(&format!("Arguments/FunctionName: '{function}', {INTENT}/action: '{action}'"))
+            .with(parameters)
+    }
+
+    /// Further parameters.
+    pub(crate) fn with(self, parameters: &str) -> Self {
+        self.put_in(&format!("{INTENT}/parameters"), parameters)
+    }
+
+    /// Where the intent comes from, and why the agent is to record that it did nothing (`skip`).
+    pub(crate) fn context(self, context: &str) -> Self {
+        self.put_in(&format!("{INTENT}/context"), context)
+    }
+
+    /// An argument with strings as the table has them.
+    pub(crate) fn strings(self, argument: &str, values: &str) -> Self {
+        pairs(values).fold(self, |state, (name, value)| {
+            state.put_json(&format!("Arguments/{argument}/{name}/S"), value)
+        })
+    }
+
+    /// What is tried again; the first retrier that names an error counts.
+    pub(crate) fn retry<const N: usize>(self, retriers: [Value; N]) -> Self {
+        self.put_json("Retry", retriers.into_iter().collect())
+    }
+}
+
+/// Lambda's errors after which the function may have done its work, as its process ended.
+pub(crate) const CRASHES: [&str; 2] = ["Lambda.Unknown", "Runtime.ExitError"];
+
+/// Something does not answer. Of Lambda's own errors those that pass: the function did not run.
+pub(crate) fn outage() -> Value {
+    let lambda = [
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.TooManyRequestsException",
+    ];
+    retrier(3, named(Retry::Outage).chain(lambda))
+}
+
+/// The contract's errors of a kind.
+pub(crate) fn named(retry: Retry) -> impl Iterator<Item = &'static str> {
+    ErrorName::ALL.iter().filter(move |name| name.retry() == retry).map(|name| name.as_str())
+}
+
+pub(crate) fn retrier(attempts: u32, errors: impl IntoIterator<Item = &'static str>) -> Value {
+    json!({
+        "ErrorEquals": errors.into_iter().collect::<Vec<_>>(),
+        "IntervalSeconds": 1,
+        "BackoffRate": 2,
+        "MaxAttempts": attempts,
+        "MaxDelaySeconds": 20,
+        "JitterStrategy": "FULL",
+    })
+}
