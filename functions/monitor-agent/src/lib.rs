@@ -8,6 +8,10 @@ mod http;
 mod metrics;
 pub mod sources;
 mod stats;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use pact_agent::{Agent, AgentError, Call, Outcome};
@@ -20,14 +24,14 @@ pub const CAPABILITIES: &[Capability] = pact_contract::agents::MONITOR;
 
 /// The agent.
 pub struct MonitorAgent {
-    http: http::Client,
+    http: Arc<http::Client>,
 }
 
 impl MonitorAgent {
     /// An agent with this configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { http: http::Client::new(config) }
+        Self { http: Arc::new(http::Client::new(config)) }
     }
 }
 

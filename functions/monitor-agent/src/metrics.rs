@@ -1,191 +1,44 @@
-//! `monitor.track_metrics`: requests the probes for a while and sums up.
-//!
-//! Requests are sent on schedule whether or not earlier ones were answered, so that a slow service
-//! is not asked less often than a fast one, and its slowness not hidden.
+//! `monitor.track_metrics`: measures a release for a while.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt, stream::FuturesUnordered};
 use pact_agent::{AgentError, Call, Outcome};
-use pact_config::form::Seam;
 use pact_contract::{
     StageStatus,
     actions::{Metrics, TrackMetrics},
-    settings::{Probe, Watch},
 };
 use tokio::time::Instant;
-use url::Url;
 
 use crate::{
-    http::{Answer, Client},
-    sources::probe::{KIND, Settings},
-    stats,
+    http::Client,
+    sources::{self, Measured, Surroundings, Window},
 };
 
-/// Probes that are requested in turn.
-const MAX_PROBES: usize = 5;
 /// Longest watch.
 const MAX_WATCH: Duration = Duration::from_secs(600);
-/// Shortest time between two requests.
-const MIN_INTERVAL: Duration = Duration::from_millis(10);
-/// Requests that are open at once; while there are so many, none is added.
-const MAX_OPEN: usize = 256;
-/// Latencies that are handed on.
-const MAX_LATENCIES: usize = 500;
 
-/// One request: a latency in milliseconds, or none when it failed.
-type Sample = Option<f64>;
-
-pub(crate) async fn track(http: &Client, call: &Call) -> Result<Outcome, AgentError> {
+pub(crate) async fn track(http: &Arc<Client>, call: &Call) -> Result<Outcome, AgentError> {
     let parameters: TrackMetrics = call.parameters()?;
     let skipped = |reason: String| Outcome::new(StageStatus::Skipped, reason, &Metrics::default());
-    if parameters.probes.is_empty() {
-        return skipped(format!(
-            "nothing to measure: add [[environments.{}.health]] to pact.toml",
-            parameters.environment
-        ));
-    }
-    let mut probes = Vec::new();
-    for probe in parameters.probes.iter().take(MAX_PROBES) {
-        match http.address(parameters.url.as_deref(), probe) {
-            Ok(url) => probes.push((probe, url)),
-            Err(reason) => return skipped(reason),
-        }
-    }
-    let settings = match &parameters.watch.source {
-        None => Settings::default(),
-        Some(source) if source.kind != KIND => {
-            return Err(AgentError::invalid(Seam::Source.unknown(&source.kind, [KIND])));
-        }
-        Some(source) => source
-            .parse()
-            .map_err(|e| AgentError::invalid(format!("the settings of the source: {e}")))?,
+    let surroundings = Surroundings { http: Arc::clone(http) };
+    let source = sources::open(parameters.watch.source.as_ref(), &surroundings)
+        .map_err(AgentError::invalid)?;
+    let begun = Instant::now();
+    let window = Window {
+        environment: &parameters.environment,
+        url: parameters.url.as_deref(),
+        probes: &parameters.probes,
+        begun,
+        length: Duration::from_secs(parameters.watch.seconds).min(MAX_WATCH),
+        last: begun + call.time_left(),
     };
-    let samples = measure(http, &probes, &parameters.watch, &settings, call).await?;
-    if samples.is_empty() {
-        return skipped("no request was sent: there was no time for the watch".to_owned());
-    }
-    let metrics = sum_up(&samples);
+    let metrics = match source.measure(&window).await? {
+        Measured::Metrics(metrics) => metrics,
+        Measured::Nothing(reason) => return skipped(reason),
+    };
     let summary = format!(
         "{} requests, {:.1} % errors, median {:.1} ms, 95th percentile {:.1} ms",
         metrics.requests, metrics.error_rate, metrics.p50_ms, metrics.p95_ms
     );
     Outcome::new(StageStatus::Passed, summary, &metrics)
-}
-
-async fn measure(
-    http: &Client,
-    probes: &[(&Probe, Url)],
-    watch: &Watch,
-    settings: &Settings,
-    call: &Call,
-) -> Result<Vec<Sample>, AgentError> {
-    let interval = Duration::from_millis(settings.interval_ms).max(MIN_INTERVAL);
-    let patience =
-        interval.saturating_mul(10).clamp(Duration::from_secs(5), Duration::from_secs(30));
-    let begun = Instant::now();
-    let last = begun + call.time_left();
-    // The answers to the last requests are waited for as well.
-    let window = last.checked_sub(patience).unwrap_or(begun);
-    let until = (begun + Duration::from_secs(watch.seconds).min(MAX_WATCH)).min(window);
-
-    let mut open = FuturesUnordered::new();
-    let mut samples: Vec<(u64, Sample)> = Vec::new();
-    let mut turn = probes.iter().cycle();
-    let mut number = 0u64;
-    let mut tick = tokio::time::interval(interval);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            now = tick.tick(), if open.len() < MAX_OPEN => {
-                if now >= until {
-                    break;
-                }
-                let Some((probe, url)) = turn.next() else { break };
-                let this = number;
-                number += 1;
-                open.push(async move {
-                    http.get(url, probe.contains.as_deref(), patience)
-                        .await
-                        .map(|answer| (this, sample(probe, &answer)))
-                });
-            }
-            Some(sample) = open.next() => samples.push(sample?),
-            () = tokio::time::sleep_until(until) => break,
-        }
-    }
-    while let Some(sample) = open.next().await {
-        samples.push(sample?);
-    }
-    samples.sort_by_key(|(number, _)| *number);
-    Ok(samples.into_iter().map(|(_, sample)| sample).collect())
-}
-
-/// A failed request has no latency: a quick refusal would make a broken service look fast.
-fn sample(probe: &Probe, answer: &Answer) -> Sample {
-    match answer {
-        Answer::Response { status, contains: true, latency } if *status == probe.status => {
-            Some(latency.as_secs_f64() * 1_000.0)
-        }
-        _ => None,
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "at most 60,000 requests")]
-fn sum_up(samples: &[Sample]) -> Metrics {
-    let latencies: Vec<f64> = samples.iter().flatten().copied().collect();
-    let errors = samples.len() - latencies.len();
-    let mut sorted = latencies.clone();
-    sorted.sort_by(f64::total_cmp);
-    let at = |percent| round(stats::percentile(&sorted, percent).unwrap_or(0.0));
-    Metrics {
-        requests: samples.len() as u64,
-        errors: errors as u64,
-        error_rate: if samples.is_empty() {
-            0.0
-        } else {
-            round(errors as f64 * 100.0 / samples.len() as f64)
-        },
-        p50_ms: at(50),
-        p95_ms: at(95),
-        p99_ms: at(99),
-        latencies_ms: stats::thinned(&latencies, MAX_LATENCIES).into_iter().map(round).collect(),
-    }
-}
-
-/// To three decimals: more is noise.
-fn round(value: f64) -> f64 {
-    (value * 1_000.0).round() / 1_000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn failures_count_as_errors_and_not_as_fast_answers() {
-        let mut samples: Vec<Sample> = (1..=98).map(|n| Some(f64::from(n))).collect();
-        samples.push(None);
-        samples.push(None);
-        let metrics = sum_up(&samples);
-        assert_eq!((metrics.requests, metrics.errors), (100, 2));
-        assert!((metrics.error_rate - 2.0).abs() < 1e-9);
-        assert!((metrics.p50_ms - 49.0).abs() < 1e-9);
-        assert!((metrics.p95_ms - 94.0).abs() < 1e-9);
-        assert_eq!(metrics.latencies_ms.len(), 98);
-    }
-
-    #[test]
-    fn an_answer_is_a_success_only_as_the_probe_wants_it() {
-        let probe = Probe::default();
-        let answer = |status, contains| Answer::Response {
-            status,
-            contains,
-            latency: Duration::from_millis(5),
-        };
-        assert_eq!(sample(&probe, &answer(200, true)), Some(5.0));
-        assert_eq!(sample(&probe, &answer(500, true)), None);
-        assert_eq!(sample(&probe, &answer(200, false)), None);
-        assert_eq!(sample(&probe, &Answer::None("refused".to_owned())), None);
-    }
 }

@@ -231,6 +231,11 @@ async fn no_time_left_is_a_fault_and_no_verdict() {
     assert!(error.message.contains("refused"), "{}", error.message);
 }
 
+/// A watch of one second with a request every so many milliseconds.
+fn watch(interval: u32) -> Value {
+    json!({ "seconds": 1, "source": { "kind": "probe", "interval_ms": interval } })
+}
+
 async fn track(url: &str, probes: Value, watch: Value) -> (ResponseEnvelope, Metrics) {
     let parameters =
         json!({ "environment": "staging", "url": url, "probes": probes, "watch": watch });
@@ -243,8 +248,7 @@ async fn track(url: &str, probes: Value, watch: Value) -> (ResponseEnvelope, Met
 async fn errors_and_latencies_are_measured_over_all_probes() {
     let server = server(200, "").await;
     let probes = json!([{ "path": "/health" }, { "path": "/missing" }]);
-    let (answer, metrics) =
-        track(&server.uri(), probes, json!({ "seconds": 1, "interval_ms": 20 })).await;
+    let (answer, metrics) = track(&server.uri(), probes, watch(20)).await;
     assert_eq!(answer.response.status, StageStatus::Passed, "{}", answer.response.summary);
     assert!(metrics.requests >= 20, "{metrics:?}");
     assert!((45.0..=55.0).contains(&metrics.error_rate), "{metrics:?}");
@@ -262,12 +266,7 @@ async fn slow_answers_do_not_stretch_the_watch() {
     let answer = ResponseTemplate::new(200).set_delay(Duration::from_millis(400));
     Mock::given(path("/health")).respond_with(answer).mount(&server).await;
     let begun = Instant::now();
-    let (_, metrics) = track(
-        &server.uri(),
-        json!([{ "path": "/health" }]),
-        json!({ "seconds": 1, "interval_ms": 50 }),
-    )
-    .await;
+    let (_, metrics) = track(&server.uri(), json!([{ "path": "/health" }]), watch(50)).await;
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     assert!(metrics.requests >= 12, "{metrics:?}");
     assert!(metrics.p50_ms >= 400.0, "{metrics:?}");
@@ -275,12 +274,7 @@ async fn slow_answers_do_not_stretch_the_watch() {
 
 #[tokio::test]
 async fn a_service_that_is_gone_is_all_errors() {
-    let (answer, metrics) = track(
-        "http://127.0.0.1:1",
-        json!([{ "path": "/" }]),
-        json!({ "seconds": 1, "interval_ms": 50 }),
-    )
-    .await;
+    let (answer, metrics) = track("http://127.0.0.1:1", json!([{ "path": "/" }]), watch(50)).await;
     assert_eq!(answer.response.status, StageStatus::Passed, "the verdict is the judge's");
     assert_eq!(metrics.errors, metrics.requests);
     assert!((metrics.error_rate - 100.0).abs() < 1e-9);
@@ -296,8 +290,7 @@ async fn a_release_that_became_slow_is_found_by_measuring_twice() {
             .set_delay(Duration::from_millis(now.load(Ordering::Relaxed) as u64))
     };
     Mock::given(path("/health")).respond_with(answer).mount(&server).await;
-    let (probes, watch) =
-        (json!([{ "path": "/health" }]), json!({ "seconds": 1, "interval_ms": 20 }));
+    let (probes, watch) = (json!([{ "path": "/health" }]), watch(20));
     let (_, before) = track(&server.uri(), probes.clone(), watch.clone()).await;
     delay.store(150, Ordering::Relaxed);
     let (_, after) = track(&server.uri(), probes, watch).await;

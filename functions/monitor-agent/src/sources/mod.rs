@@ -1,11 +1,45 @@
-//! What a release can be measured by.
+//! What a release can be measured by: one file for each kind of source, and their registry.
 
-pub(crate) mod probe;
+#[cfg(test)]
+mod counter;
+mod probe;
+mod source;
 
-use pact_config::form::Form;
+use pact_config::form::{Form, Seam};
+use pact_contract::settings::Instance;
+
+pub(crate) use source::{Measured, Surroundings, Window};
+
+/// The kinds of sources. The first is meant where the settings name none.
+const KINDS: &[source::Kind] = &[
+    probe::KIND,
+    #[cfg(test)]
+    counter::KIND,
+];
 
 /// The forms of the sources' settings.
 #[must_use]
 pub fn forms() -> Vec<Form> {
-    vec![probe::form()]
+    let form = |(index, kind): (usize, &source::Kind)| Form {
+        kind: kind.name.to_owned(),
+        default: index == 0,
+        ..(kind.form)()
+    };
+    KINDS.iter().enumerate().map(form).collect()
+}
+
+/// The source that the settings choose.
+///
+/// # Errors
+/// Why they are refused.
+pub(crate) fn open(settings: Option<&Instance>, surroundings: &Surroundings) -> source::Opened {
+    let Some(settings) = settings else {
+        let kind = KINDS.first().ok_or("there is no source")?;
+        return (kind.open)(&Instance::new(kind.name), surroundings);
+    };
+    let kind = KINDS
+        .iter()
+        .find(|kind| kind.name == settings.kind)
+        .ok_or_else(|| Seam::Source.unknown(&settings.kind, KINDS.iter().map(|kind| kind.name)))?;
+    (kind.open)(settings, surroundings)
 }

@@ -1,17 +1,48 @@
 //! Requests of the agent itself to what the health probes ask.
+//!
+//! Requests are sent on schedule whether or not earlier ones were answered, so that a slow service
+//! is not asked less often than a fast one, and its slowness not hidden.
 
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream::FuturesUnordered};
+use pact_agent::AgentError;
 use pact_config::form::{Form, Shape, field};
-use serde::{Deserialize, Serialize};
+use pact_contract::{
+    actions::Metrics,
+    settings::{Instance, Probe},
+};
+use serde::Deserialize;
+use url::Url;
 
-/// The word that chooses this source.
-pub(crate) const KIND: &str = "probe";
+use super::source::{Kind, Measured, MetricSource, Opened, Surroundings, Window};
+use crate::{
+    http::{Answer, Client},
+    stats,
+};
+
+/// This kind of source.
+pub(crate) const KIND: Kind = Kind { name: "probe", form, open };
+
+/// Probes that are requested in turn.
+const MAX_PROBES: usize = 5;
+/// Shortest time between two requests.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
+/// Requests that are open at once; while there are so many, none is added.
+const MAX_OPEN: usize = 256;
+/// Latencies that are handed on.
+const MAX_LATENCIES: usize = 500;
+
+/// One request: a latency in milliseconds, or none when it failed.
+type Sample = Option<f64>;
 
 /// How requests are sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(default)]
-pub(crate) struct Settings {
+struct Settings {
     /// Time between two requests in milliseconds.
-    pub(crate) interval_ms: u64,
+    interval_ms: u64,
 }
 
 impl Default for Settings {
@@ -20,17 +51,164 @@ impl Default for Settings {
     }
 }
 
-/// The settings in `pact.toml`.
-pub(crate) fn form() -> Form {
+fn form() -> Form {
     Form {
-        kind: KIND.to_owned(),
         about: "Requests of the monitor agent to the environment's health probes.".to_owned(),
-        default: true,
         fields: vec![field(
             "interval_ms",
             "Time between two requests.",
             Shape::Integer { min: 10, max: 60_000 },
         )],
-        laws: Vec::new(),
+        ..Form::default()
+    }
+}
+
+struct Probes {
+    http: Arc<Client>,
+    interval: Duration,
+}
+
+fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
+    let settings: Settings =
+        instance.parse().map_err(|e| format!("the settings of the source: {e}"))?;
+    let interval = Duration::from_millis(settings.interval_ms).max(MIN_INTERVAL);
+    Ok(Box::new(Probes { http: Arc::clone(&surroundings.http), interval }))
+}
+
+#[async_trait]
+impl MetricSource for Probes {
+    async fn measure(&self, window: &Window<'_>) -> Result<Measured, AgentError> {
+        if window.probes.is_empty() {
+            return Ok(Measured::Nothing(format!(
+                "nothing to measure: add [[environments.{}.health]] to pact.toml",
+                window.environment
+            )));
+        }
+        let mut probes = Vec::new();
+        for probe in window.probes.iter().take(MAX_PROBES) {
+            match self.http.address(window.url, probe) {
+                Ok(url) => probes.push((probe, url)),
+                Err(reason) => return Ok(Measured::Nothing(reason)),
+            }
+        }
+        let samples = requests(&self.http, &probes, self.interval, window).await?;
+        if samples.is_empty() {
+            let reason = "no request was sent: there was no time for the watch";
+            return Ok(Measured::Nothing(reason.to_owned()));
+        }
+        Ok(Measured::Metrics(sum_up(&samples)))
+    }
+}
+
+async fn requests(
+    http: &Client,
+    probes: &[(&Probe, Url)],
+    interval: Duration,
+    window: &Window<'_>,
+) -> Result<Vec<Sample>, AgentError> {
+    let patience =
+        interval.saturating_mul(10).clamp(Duration::from_secs(5), Duration::from_secs(30));
+    // The answers to the last requests are waited for as well.
+    let last = window.last.checked_sub(patience).unwrap_or(window.begun);
+    let until = (window.begun + window.length).min(last);
+
+    let mut open = FuturesUnordered::new();
+    let mut samples: Vec<(u64, Sample)> = Vec::new();
+    let mut turn = probes.iter().cycle();
+    let mut number = 0u64;
+    let mut tick = tokio::time::interval(interval);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            now = tick.tick(), if open.len() < MAX_OPEN => {
+                if now >= until {
+                    break;
+                }
+                let Some((probe, url)) = turn.next() else { break };
+                let this = number;
+                number += 1;
+                open.push(async move {
+                    http.get(url, probe.contains.as_deref(), patience)
+                        .await
+                        .map(|answer| (this, sample(probe, &answer)))
+                });
+            }
+            Some(sample) = open.next() => samples.push(sample?),
+            () = tokio::time::sleep_until(until) => break,
+        }
+    }
+    while let Some(sample) = open.next().await {
+        samples.push(sample?);
+    }
+    samples.sort_by_key(|(number, _)| *number);
+    Ok(samples.into_iter().map(|(_, sample)| sample).collect())
+}
+
+/// A failed request has no latency: a quick refusal would make a broken service look fast.
+fn sample(probe: &Probe, answer: &Answer) -> Sample {
+    match answer {
+        Answer::Response { status, contains: true, latency } if *status == probe.status => {
+            Some(latency.as_secs_f64() * 1_000.0)
+        }
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 60,000 requests")]
+fn sum_up(samples: &[Sample]) -> Metrics {
+    let latencies: Vec<f64> = samples.iter().flatten().copied().collect();
+    let errors = samples.len() - latencies.len();
+    let mut sorted = latencies.clone();
+    sorted.sort_by(f64::total_cmp);
+    let at = |percent| round(stats::percentile(&sorted, percent).unwrap_or(0.0));
+    Metrics {
+        requests: samples.len() as u64,
+        errors: errors as u64,
+        error_rate: if samples.is_empty() {
+            0.0
+        } else {
+            round(errors as f64 * 100.0 / samples.len() as f64)
+        },
+        p50_ms: at(50),
+        p95_ms: at(95),
+        p99_ms: at(99),
+        latencies_ms: stats::thinned(&latencies, MAX_LATENCIES).into_iter().map(round).collect(),
+    }
+}
+
+/// To three decimals: more is noise.
+fn round(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_count_as_errors_and_not_as_fast_answers() {
+        let mut samples: Vec<Sample> = (1..=98).map(|n| Some(f64::from(n))).collect();
+        samples.push(None);
+        samples.push(None);
+        let metrics = sum_up(&samples);
+        assert_eq!((metrics.requests, metrics.errors), (100, 2));
+        assert!((metrics.error_rate - 2.0).abs() < 1e-9);
+        assert!((metrics.p50_ms - 49.0).abs() < 1e-9);
+        assert!((metrics.p95_ms - 94.0).abs() < 1e-9);
+        assert_eq!(metrics.latencies_ms.len(), 98);
+    }
+
+    #[test]
+    fn an_answer_is_a_success_only_as_the_probe_wants_it() {
+        let probe = Probe::default();
+        let answer = |status, contains| Answer::Response {
+            status,
+            contains,
+            latency: Duration::from_millis(5),
+        };
+        assert_eq!(sample(&probe, &answer(200, true)), Some(5.0));
+        assert_eq!(sample(&probe, &answer(500, true)), None);
+        assert_eq!(sample(&probe, &answer(200, false)), None);
+        assert_eq!(sample(&probe, &Answer::None("refused".to_owned())), None);
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Choice {
 pub(crate) fn file(tree: &DeTable<'_>, forms: &Forms, faults: &mut Faults<'_>) -> Checked {
     let mut check = Check { faults, forms, path: Vec::new(), choices: Vec::new() };
     let fields: Vec<_> = root().iter().collect();
-    let file = check.table(tree, &fields, None);
+    let file = check.table(tree, &fields, None, None);
     let mut choices = check.choices;
     choices.sort_by_key(|choice| choice.offset);
     Checked { file, choices }
@@ -90,6 +90,7 @@ impl Check<'_, '_> {
         &mut self,
         tree: &DeTable<'_>,
         fields: &[&Field],
+        seam: Option<Seam>,
         place: Option<&Node<'_>>,
     ) -> Map<String, Value> {
         let mut out = Map::new();
@@ -97,7 +98,7 @@ impl Check<'_, '_> {
             let name = key.get_ref().as_ref();
             let Some(field) = fields.iter().find(|f| f.name == name) else {
                 let message = format!("unknown key {} in {}", quoted(name), self.section());
-                let remedy = way_out(name, fields, self.forms);
+                let remedy = way_out(name, fields, seam, self.forms);
                 self.faults.at(Some(key.span()), message, Some(remedy));
                 continue;
             };
@@ -143,7 +144,7 @@ impl Check<'_, '_> {
             }
         };
         let fields: Vec<&Field> = [&tag].into_iter().chain(common).chain(own).collect();
-        let mut out = self.table(tree, &fields, Some(node));
+        let mut out = self.table(tree, &fields, Some(seam), Some(node));
         let mut settings = Map::new();
         out.retain(|key, value| {
             let is_common = common.iter().any(|field| field.name == *key);
@@ -170,7 +171,7 @@ impl Check<'_, '_> {
         let forms = self.forms;
         let tables = tables(seam, forms);
         let fields: Vec<&Field> = tables.iter().collect();
-        let out = self.table(tree, &fields, Some(node));
+        let out = self.table(tree, &fields, None, Some(node));
         for (key, node) in tree {
             let kind = key.get_ref().as_ref();
             if let (Some(form), Some(Value::Object(settings))) =
@@ -202,7 +203,7 @@ impl Check<'_, '_> {
             Shape::Table(fields) => match node.get_ref() {
                 DeValue::Table(tree) => {
                     let fields: Vec<_> = fields.iter().collect();
-                    Some(Value::Object(self.table(tree, &fields, Some(node))))
+                    Some(Value::Object(self.table(tree, &fields, None, Some(node))))
                 }
                 other => self.wrong(node, "a table", other),
             },
@@ -404,7 +405,9 @@ impl Check<'_, '_> {
         let items = self.items(node, "a list of tables", 0, MAX_TABLES)?;
         let fields: Vec<_> = fields.iter().collect();
         self.each(items, |check, item| match item.get_ref() {
-            DeValue::Table(tree) => Some(Value::Object(check.table(tree, &fields, Some(item)))),
+            DeValue::Table(tree) => {
+                Some(Value::Object(check.table(tree, &fields, None, Some(item))))
+            }
             other => check.wrong(item, "a table", other),
         })
     }
@@ -431,16 +434,23 @@ pub(crate) fn tables(seam: Seam, forms: &Forms) -> Vec<Field> {
     forms.of(seam).iter().map(table).collect()
 }
 
-/// What to do about an unknown key.
-fn way_out(name: &str, fields: &[&Field], forms: &Forms) -> String {
+/// What to do about a key that none of `fields` is, in a table that chooses an instance of `seam`.
+fn way_out(name: &str, fields: &[&Field], seam: Option<Seam>, forms: &Forms) -> String {
     if let Some(near) = nearest(name, fields.iter().map(|f| f.name.as_str())) {
         return format!("did you mean {near:?}?");
     }
-    if let Some(owner) = owner(name, root(), "", forms) {
+    let other = seam.and_then(|seam| instance_with(name, seam, forms));
+    if let Some(owner) = other.or_else(|| owner(name, root(), "", forms)) {
         return format!("it belongs to {owner}");
     }
     let known: Vec<_> = fields.iter().map(|f| f.name.as_str()).collect();
     format!("known keys are {}", known.join(", "))
+}
+
+/// The instance that knows the key, as it is chosen.
+fn instance_with(name: &str, seam: Seam, forms: &Forms) -> Option<String> {
+    let knows = |form: &&Form| form.fields.iter().any(|field| field.name == name);
+    forms.of(seam).iter().find(knows).map(|form| format!("{} = {:?}", seam.tag(), form.kind))
 }
 
 /// The first table that knows the key.
@@ -465,12 +475,9 @@ fn owner(name: &str, fields: &[Field], path: &str, forms: &Forms) -> Option<Stri
             return Some(format!("[{path}]"));
         }
         if let Shape::Tagged { seam, .. } = &field.shape
-            && let Some(form) = instances.iter().find(|form| has(&form.fields))
+            && let Some(instance) = instance_with(name, *seam, forms)
         {
-            return Some(match instances.len() {
-                1 => format!("[{path}]"),
-                _ => format!("{} = {:?}", seam.tag(), form.kind),
-            });
+            return Some(if instances.len() == 1 { format!("[{path}]") } else { instance });
         }
         let inner = [inner].into_iter().chain(instances.iter().map(|form| form.fields.as_slice()));
         for inner in inner {

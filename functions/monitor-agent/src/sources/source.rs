@@ -1,0 +1,67 @@
+//! What a source has to be able to do.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use pact_agent::AgentError;
+use pact_config::form::Form;
+use pact_contract::{
+    EnvironmentName,
+    actions::Metrics,
+    settings::{Instance, Probe},
+};
+use tokio::time::Instant;
+
+use crate::http::Client;
+
+/// A kind of source: its settings, and how one is reached.
+pub(crate) struct Kind {
+    /// The word that chooses it.
+    pub(crate) name: &'static str,
+    /// Its settings in `pact.toml`.
+    pub(crate) form: fn() -> Form,
+    /// Reads and checks the settings. Asks nobody.
+    ///
+    /// # Errors
+    /// Why the settings are refused.
+    pub(crate) open: fn(&Instance, &Surroundings) -> Opened,
+}
+
+/// A source, or why its settings are refused.
+pub(crate) type Opened = Result<Box<dyn MetricSource>, String>;
+
+/// What a source may use of the agent.
+pub(crate) struct Surroundings {
+    /// Sends requests to the service that is watched.
+    pub(crate) http: Arc<Client>,
+}
+
+/// Where the numbers come from by which a release is judged.
+#[async_trait]
+pub(crate) trait MetricSource: Send + Sync {
+    /// Measures for as long as the window says.
+    ///
+    /// # Errors
+    /// The source could not be asked: a fault, and no word about the release.
+    async fn measure(&self, window: &Window<'_>) -> Result<Measured, AgentError>;
+}
+
+/// What is measured, and when.
+pub(crate) struct Window<'a> {
+    pub(crate) environment: &'a EnvironmentName,
+    /// Address of the environment, where it has one.
+    pub(crate) url: Option<&'a str>,
+    /// The environment's health probes.
+    pub(crate) probes: &'a [Probe],
+    pub(crate) begun: Instant,
+    pub(crate) length: Duration,
+    /// When the call ends, whatever is still to be waited for.
+    pub(crate) last: Instant,
+}
+
+/// What came of it.
+pub(crate) enum Measured {
+    Metrics(Metrics),
+    /// There was nothing to measure, for this reason.
+    Nothing(String),
+}
