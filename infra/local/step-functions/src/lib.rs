@@ -29,6 +29,7 @@ mod sync;
 mod task;
 
 pub use definition::{Definition, Diagnostic, Severity, validate};
-pub use engine::{Clock, Engine, EngineOptions, StatusChange};
+pub use engine::{Clock, Engine, EngineOptions, Health, Losses, StatusChange};
 pub use error::{ApiError, OpenError};
+pub use journal::Damage;
 pub use task::{TaskExecutor, TaskFailure, TaskRequest};

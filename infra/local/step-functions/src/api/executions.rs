@@ -7,9 +7,11 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::input::{Input, LONGEST_CAUSE, LONGEST_ERROR, next_token};
-use crate::engine::{Command, Inner, Machine, Run, Stage, StatusChange, check_name, execution_arn};
+use crate::engine::{
+    Command, Inner, Machine, Run, Stage, StatusChange, Wanted, check_name, execution_arn,
+};
 use crate::error::ApiError;
-use crate::execution::{LARGEST_DATA, instant_seconds, render};
+use crate::execution::{LARGEST_DATA, instant_seconds};
 use crate::sync::read;
 
 /// The machine, the name and the input that a start asks for.
@@ -96,8 +98,11 @@ fn facts(run: &Run, state: &StatusChange) -> Map<String, Value> {
     put("status", json!(state.status));
     put("startDate", instant_seconds(run.started));
     put("stopDate", state.stop_date.map_or(Value::Null, instant_seconds));
-    put("input", json!(state.input));
-    put("inputDetails", json!({ "included": true }));
+    // It is not there when the execution's start was lost.
+    if !state.input.is_empty() {
+        put("input", json!(state.input));
+        put("inputDetails", json!({ "included": true }));
+    }
     put("output", json!(state.output));
     put("error", json!(state.error));
     put("cause", json!(state.cause));
@@ -143,12 +148,13 @@ pub(super) fn list(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let redriven = input
         .choice("redriveFilter", &["REDRIVEN", "NOT_REDRIVEN"])?
         .map(|filter| filter == "REDRIVEN");
+    let now = inner.now();
     let runs = read(&inner.runs);
     let mut page = Vec::new();
     let mut last = None;
     let mut more = false;
     for run in runs.by_machine.get(&machine.arn).into_iter().flatten().rev() {
-        if run.order >= before {
+        if run.order >= before || run.is_forgotten(now) {
             continue;
         }
         let state = run.standing();
@@ -195,7 +201,7 @@ pub(super) async fn stop(inner: &Inner, input: Value) -> Result<Value, ApiError>
         cause: input.bounded("cause", LONGEST_CAUSE)?.map(str::to_owned),
         reply,
     };
-    let stopped = if run.send(command).await { done.await.is_ok() } else { false };
+    let stopped = run.send(command).await && answered(done).await?.is_some();
     match run.standing().stopped {
         Some(at) => Ok(json!({ "stopDate": instant_seconds(at) })),
         None if stopped => Err(ApiError::internal("the execution did not stop")),
@@ -203,25 +209,30 @@ pub(super) async fn stop(inner: &Inner, input: Value) -> Result<Value, ApiError>
     }
 }
 
-pub(super) fn history(inner: &Inner, input: Value) -> Result<Value, ApiError> {
-    const KIND: &str = "history";
+/// The answer to a command; none when its execution ended before it was obeyed.
+async fn answered<T>(
+    answer: oneshot::Receiver<Result<T, ApiError>>,
+) -> Result<Option<T>, ApiError> {
+    answer.await.ok().transpose()
+}
+
+pub(super) async fn history(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
     let run = inner.run(input.arn("executionArn", "execution")?)?;
-    let size = input.page_size(1_000)?;
-    let skip = usize::try_from(input.after(KIND)?.unwrap_or(0)).unwrap_or(usize::MAX);
-    let data = input.flag("includeExecutionData").unwrap_or(true);
-    let mut events = render(&inner.events(&run)?, &inner.options.region, data);
-    let total = events.len();
-    if input.flag("reverseOrder").unwrap_or(false) {
-        events.reverse();
-    }
-    let page: Vec<Value> = events.into_iter().skip(skip).take(size).collect();
-    let seen = skip.saturating_add(page.len());
-    let mut answer = json!({ "events": page });
-    if seen < total
-        && let Some(object) = answer.as_object_mut()
-    {
-        object.insert("nextToken".to_owned(), next_token(KIND, seen as u64));
+    let reverse = input.flag("reverseOrder").unwrap_or(false);
+    // A page of one order cannot be followed by one of the other.
+    let kind = if reverse { "reverse history" } else { "history" };
+    let short = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let wanted = Wanted {
+        after: input.after(kind)?.map(short),
+        reverse,
+        count: short(input.page_size(1_000)? as u64),
+        data: input.flag("includeExecutionData").unwrap_or(true),
+    };
+    let page = inner.page(&run, wanted).await?;
+    let mut answer = json!({ "events": page.events });
+    if let (Some(id), Some(object)) = (page.more, answer.as_object_mut()) {
+        object.insert("nextToken".to_owned(), next_token(kind, u64::from(id)));
     }
     Ok(answer)
 }

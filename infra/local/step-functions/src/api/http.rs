@@ -6,7 +6,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::engine::Engine;
@@ -29,17 +29,17 @@ impl Engine {
 
 async fn serve(State(engine): State<Engine>, headers: HeaderMap, body: Bytes) -> Response {
     match answer(&engine, &headers, &body).await {
-        Ok(value) => respond(StatusCode::OK, &value),
+        Ok(text) => respond(StatusCode::OK, text),
         Err(error) => {
             let status =
                 StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let body = json!({ "__type": error.code, "message": error.message });
-            respond(status, &body)
+            respond(status, body.to_string())
         }
     }
 }
 
-async fn answer(engine: &Engine, headers: &HeaderMap, body: &[u8]) -> Result<Value, ApiError> {
+async fn answer(engine: &Engine, headers: &HeaderMap, body: &[u8]) -> Result<String, ApiError> {
     let operation = headers
         .get("x-amz-target")
         .and_then(|target| target.to_str().ok())
@@ -57,11 +57,18 @@ async fn answer(engine: &Engine, headers: &HeaderMap, body: &[u8]) -> Result<Val
             ApiError::new("SerializationException", format!("cannot read the body: {error}"))
         })?
     };
-    engine.call(operation, input).await
+    let value = engine.call(operation, input).await?;
+    if operation != "GetExecutionHistory" {
+        return Ok(value.to_string());
+    }
+    // A page may be megabytes: writing it down, and dropping it, holds up nobody.
+    tokio::task::spawn_blocking(move || value.to_string())
+        .await
+        .map_err(|error| ApiError::internal(format!("cannot write the answer: {error}")))
 }
 
-fn respond(status: StatusCode, body: &Value) -> Response {
-    let mut response = (status, body.to_string()).into_response();
+fn respond(status: StatusCode, body: String) -> Response {
+    let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, TYPE);
     if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {

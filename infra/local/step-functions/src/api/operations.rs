@@ -29,7 +29,7 @@ impl Engine {
             "StopExecution" => executions::stop(inner, input).await,
             "RedriveExecution" => executions::redrive(inner, input).await,
             "TestState" => test_state::test_state(inner, input).await,
-            "GetExecutionHistory" => executions::history(inner, input),
+            "GetExecutionHistory" => executions::history(inner, input).await,
             "SendTaskSuccess" => tasks::success(inner, input).await,
             "SendTaskFailure" => tasks::failure(inner, input).await,
             "SendTaskHeartbeat" => tasks::heartbeat(inner, input).await,

@@ -35,9 +35,12 @@ async fn complete(inner: &Inner, token: &str, completion: Completion) -> Result<
 async fn settle(
     run: &Run,
     command: Command,
-    known: oneshot::Receiver<bool>,
+    known: oneshot::Receiver<Result<bool, ApiError>>,
 ) -> Result<Value, ApiError> {
-    if run.send(command).await && known.await.unwrap_or(false) {
+    if run.send(command).await
+        && let Ok(known) = known.await
+        && known?
+    {
         return Ok(json!({}));
     }
     Err(gone())

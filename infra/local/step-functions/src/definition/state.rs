@@ -17,6 +17,12 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// What stands for a definition that cannot be read any longer: it has no states.
+    pub(crate) fn lost() -> Self {
+        let graph = Graph { start_at: String::new(), states: HashMap::new() };
+        Self { timeout_seconds: None, graph: Arc::new(graph) }
+    }
+
     /// The names of all states, those of branches and iterations included, sorted.
     #[must_use]
     pub fn state_names(&self) -> Vec<String> {

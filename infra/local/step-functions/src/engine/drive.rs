@@ -7,33 +7,36 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 use super::inner::{Inner, identity};
-use super::machine::Machine;
 use super::nested::{self, Child, Mode};
 use super::record::Record;
-use super::run::{Birth, Command, Run, Stage};
+use super::run::{Command, Reply, Run, Stage};
 use crate::error::ApiError;
 use crate::execution::{Attempt, Effect, Execution, ScopeId};
-use crate::sync::{lock, write};
+use crate::sync::lock;
 use crate::task::{TaskFailure, TaskRequest};
 
 /// How many commands may wait for one execution.
 const COMMANDS: usize = 64;
 
-/// From when on a step counts as slow, so that further ones leave the runtime's threads.
-const SLOW: Duration = Duration::from_millis(100);
-
 /// What comes from a task.
+#[derive(Clone)]
 enum Word {
     /// What it started is under way; the task waits for its end.
     Submitted(serde_json::Value),
     Done(Result<serde_json::Value, TaskFailure>),
 }
 
-type Answer = (ScopeId, Attempt, Word);
+/// What a task says.
+#[derive(Clone)]
+struct Answer {
+    scope: ScopeId,
+    attempt: Attempt,
+    word: Word,
+}
 
 /// A task under way.
 struct Under {
@@ -42,65 +45,29 @@ struct Under {
 }
 
 /// An answer that is held back until its reason is on disk.
-enum Reply {
-    Done(oneshot::Sender<()>),
-    Known(oneshot::Sender<bool>, bool),
+enum Held {
+    Done(Reply<()>),
+    Known(Reply<bool>, bool),
+}
+
+impl Held {
+    fn give(self) {
+        // The one who asked may have gone.
+        match self {
+            Self::Done(reply) => drop(reply.send(Ok(()))),
+            Self::Known(reply, known) => drop(reply.send(Ok(known))),
+        }
+    }
+
+    fn refuse(self, error: &ApiError) {
+        match self {
+            Self::Done(reply) => drop(reply.send(Err(error.clone()))),
+            Self::Known(reply, _) => drop(reply.send(Err(error.clone()))),
+        }
+    }
 }
 
 impl Inner {
-    /// Starts an execution, unless there is one with this ARN. Answers the execution and whether
-    /// this call started it.
-    pub(crate) async fn start(
-        self: &Arc<Self>,
-        machine: &Machine,
-        name: String,
-        arn: String,
-        input: String,
-        by: Option<String>,
-    ) -> Result<(Arc<Run>, bool), ApiError> {
-        let at = self.now();
-        let birth = Birth {
-            arn,
-            name,
-            machine_arn: machine.arn.clone(),
-            revision: Arc::clone(&machine.revision),
-            express: machine.express,
-            started: at,
-            by,
-            order: self.order.fetch_add(1, Ordering::Relaxed) + 1,
-        };
-        let run = Arc::new(Run::new(birth, Some(&input), Stage::Starting));
-        {
-            let mut runs = write(&self.runs);
-            if let Some(known) = runs.by_arn.get(&run.arn) {
-                return Ok((Arc::clone(known), false));
-            }
-            runs.add(&run);
-        }
-        let mut execution = Execution::new(identity(&run), machine.revision.definition.clone());
-        execution.start(input, at);
-        let events = execution.take_events();
-        let written = match events.first() {
-            Some(event) => self.write(&Record::execution(&run, event)).await,
-            None => Err(ApiError::internal("an execution has no start")),
-        };
-        match written {
-            Ok(position) => {
-                run.record(position, &[]);
-            }
-            Err(error) => {
-                write(&self.runs).remove(&run);
-                run.set_stage(Stage::Lost);
-                return Err(error);
-            }
-        }
-        self.running.fetch_add(1, Ordering::Relaxed);
-        run.set_stage(Stage::Running);
-        self.announce(&run);
-        self.spawn_driver(Arc::clone(&run), execution);
-        Ok((run, true))
-    }
-
     /// Notes who waits for a token.
     pub(super) fn listen(&self, run: &Arc<Run>, scope: ScopeId, token: String) {
         lock(&self.tokens).insert(token, (Arc::clone(run), scope));
@@ -121,9 +88,11 @@ impl Inner {
             answers,
             answered,
             tasks: HashMap::new(),
-            replies: Vec::new(),
+            held: Vec::new(),
+            unsaved: Vec::new(),
+            panicked: None,
         };
-        tokio::spawn(async move {
+        self.drivers.spawn(async move {
             driver.drive().await;
             drop(alive);
         });
@@ -138,7 +107,11 @@ struct Driver {
     answers: mpsc::UnboundedSender<Answer>,
     answered: mpsc::UnboundedReceiver<Answer>,
     tasks: HashMap<Attempt, Under>,
-    replies: Vec<Reply>,
+    held: Vec<Held>,
+    /// What tasks said since the last write.
+    unsaved: Vec<Answer>,
+    /// What the interpreter panicked with.
+    panicked: Option<String>,
 }
 
 impl Driver {
@@ -149,16 +122,17 @@ impl Driver {
     async fn drive(mut self) {
         let mut stop = self.inner.stop.clone();
         loop {
-            let now = self.now();
-            self.compute(|execution| execution.run(now));
+            self.compute(Execution::run);
+            if let Some(reason) = self.panicked.take() {
+                self.give_up(&reason);
+            }
             if let Err(error) = self.settle().await {
-                tracing::error!(execution = self.run.arn, %error, "an execution cannot go on until the engine is opened again");
-                break;
+                if !self.outlast(&error, &mut stop).await {
+                    break;
+                }
+                continue;
             }
-            if self.execution.has_ended() {
-                break;
-            }
-            if *stop.borrow() {
+            if self.execution.has_ended() || *stop.borrow() {
                 break;
             }
             if !self.execution.is_ready() {
@@ -166,27 +140,22 @@ impl Driver {
                 tokio::select! {
                     _ = stop.changed() => break,
                     Some(command) = self.inbox.recv() => self.obey(command),
-                    Some((scope, attempt, result)) = self.answered.recv() => {
-                        self.take(scope, attempt, result);
-                    }
-                    () = until(due, now) => {
-                        let now = self.now();
-                        self.compute(|execution| execution.fire(now));
-                    }
+                    Some(answer) = self.answered.recv() => self.take(answer),
+                    () = until(due, now) => self.compute(Execution::fire),
                 }
             }
             // Whatever else has come goes into the same write.
             while let Ok(command) = self.inbox.try_recv() {
                 self.obey(command);
             }
-            while let Ok((scope, attempt, result)) = self.answered.try_recv() {
-                self.take(scope, attempt, result);
+            while let Ok(answer) = self.answered.try_recv() {
+                self.take(answer);
             }
             if self.execution.is_ready() {
                 // A long burst does not keep the others waiting.
                 let now = self.now();
                 if self.execution.next_due().is_some_and(|due| due <= now) {
-                    self.compute(|execution| execution.fire(now));
+                    self.compute(Execution::fire);
                 }
                 tokio::task::yield_now().await;
             }
@@ -197,20 +166,30 @@ impl Driver {
         }
     }
 
-    /// Lets the execution evaluate. Expressions that take long do not hold up other executions.
-    fn compute<T>(&mut self, work: impl FnOnce(&mut Execution) -> T) -> T {
-        use tokio::runtime::{Handle, RuntimeFlavor};
-        let slow = &self.run.revision.slow;
-        let began = std::time::Instant::now();
-        let execution = &mut self.execution;
-        let apart = slow.load(Ordering::Relaxed)
-            && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let result =
-            if apart { tokio::task::block_in_place(|| work(execution)) } else { work(execution) };
-        if began.elapsed() > SLOW {
-            slow.store(true, Ordering::Relaxed);
+    /// Lets the execution go on. Should that panic, the execution fails and nothing else does.
+    fn compute<T: Default>(&mut self, work: impl FnOnce(&mut Execution, i64) -> T) -> T {
+        let (now, execution) = (self.now(), &mut self.execution);
+        match std::panic::catch_unwind(AssertUnwindSafe(|| work(execution, now))) {
+            Ok(result) => result,
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                self.panicked = Some(text.unwrap_or("no reason was given").to_owned());
+                T::default()
+            }
         }
-        result
+    }
+
+    /// Ends the execution because the engine failed.
+    fn give_up(&mut self, reason: &str) {
+        tracing::error!(execution = self.run.arn, reason, "the interpreter panicked");
+        match self.stored() {
+            Ok(execution) => self.execution = execution,
+            Err(error) => tracing::error!(%error, "cannot read an execution again"),
+        }
+        let cause = format!("The engine failed at the execution's last state: {reason}");
+        let now = self.now();
+        self.execution.break_off(now, &cause);
     }
 
     /// Puts the events on disk, then lets their effects happen.
@@ -221,13 +200,8 @@ impl Driver {
             let position = self.inner.write(&record).await?;
             self.run.record(position, &events);
         }
-        for reply in self.replies.drain(..) {
-            // The one who asked may have gone.
-            match reply {
-                Reply::Done(reply) => drop(reply.send(())),
-                Reply::Known(reply, known) => drop(reply.send(known)),
-            }
-        }
+        self.unsaved.clear();
+        self.held.drain(..).for_each(Held::give);
         for effect in self.execution.take_effects() {
             self.perform(effect);
         }
@@ -237,6 +211,61 @@ impl Driver {
             self.inner.announce(&self.run);
         }
         Ok(())
+    }
+
+    /// Waits until the journal takes records again, then goes on from what is on disk: what was
+    /// asked for meanwhile is refused, what tasks said is not lost. Answers whether to go on.
+    async fn outlast(&mut self, error: &ApiError, stop: &mut watch::Receiver<bool>) -> bool {
+        self.held.drain(..).for_each(|held| held.refuse(error));
+        let mut said = std::mem::take(&mut self.unsaved);
+        let Ok(journal) = self.inner.journal() else {
+            return false;
+        };
+        tracing::warn!(execution = self.run.arn, %error, "an execution waits");
+        let mut asked = None;
+        while asked.is_none() {
+            tokio::select! {
+                biased;
+                _ = stop.changed() => return false,
+                () = journal.recovered() => break,
+                Some(command) = self.inbox.recv() => {
+                    if journal.health().is_well() {
+                        asked = Some(command);
+                    } else {
+                        command.refuse(error);
+                    }
+                }
+                Some(answer) = self.answered.recv() => said.push(answer),
+            }
+        }
+        match self.stored() {
+            Ok(execution) => self.execution = execution,
+            Err(error) => {
+                tracing::error!(execution = self.run.arn, %error, "an execution cannot go on until the engine is opened again");
+                return false;
+            }
+        }
+        let now = self.now();
+        self.execution.resume(now);
+        // What is under way, or has said its last word, is not performed again.
+        let known = |attempt: &Attempt| {
+            self.tasks.contains_key(attempt) || said.iter().any(|answer| answer.attempt == *attempt)
+        };
+        self.execution.drop_invocations(known);
+        for answer in said {
+            self.take(answer);
+        }
+        if let Some(command) = asked {
+            self.obey(command);
+        }
+        true
+    }
+
+    /// The execution as it is on disk.
+    fn stored(&self) -> Result<Execution, ApiError> {
+        let events = tokio::task::block_in_place(|| self.inner.events(&self.run))?;
+        let definition = self.run.revision.definition.clone();
+        Ok(Execution::replay(identity(&self.run), definition, &events))
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -265,38 +294,12 @@ impl Driver {
                     state,
                     timeout: timeout_seconds.map(Duration::from_secs),
                 };
-                let inner = Arc::clone(&self.inner);
-                let answers = self.answers.clone();
-                let child = Child::default();
-                let started = Arc::clone(&child);
-                let task = tokio::spawn(async move {
-                    let work = async {
-                        let Some(mode) = Mode::of(&request.resource) else {
-                            return inner.tasks.execute(request).await;
-                        };
-                        let by = format!("{}#{attempt}", request.execution_arn);
-                        nested::perform(&inner, mode, by, &request, &started, |answer| {
-                            // The execution may have ended.
-                            drop(answers.send((scope, attempt, Word::Submitted(answer))));
-                        })
-                        .await
-                    };
-                    let result = AssertUnwindSafe(work).catch_unwind().await;
-                    let result = result.unwrap_or_else(|_| {
-                        Err(TaskFailure {
-                            error: "States.TaskFailed".to_owned(),
-                            cause: Some("The task executor panicked.".to_owned()),
-                        })
-                    });
-                    // The execution may have ended.
-                    drop(answers.send((scope, attempt, Word::Done(result))));
-                });
-                self.tasks.insert(attempt, Under { handle: task.abort_handle(), child });
+                self.invoke(scope, attempt, request);
             }
             Effect::Cancel { attempt } => {
                 if let Some(task) = self.tasks.remove(&attempt) {
                     task.handle.abort();
-                    nested::stop(&task.child);
+                    nested::stop(&self.inner, &task.child);
                 }
             }
             Effect::Release { attempt } => {
@@ -308,7 +311,37 @@ impl Driver {
         }
     }
 
-    fn take(&mut self, scope: ScopeId, attempt: Attempt, word: Word) {
+    fn invoke(&mut self, scope: ScopeId, attempt: Attempt, request: TaskRequest) {
+        let inner = Arc::clone(&self.inner);
+        let answers = self.answers.clone();
+        let child = Child::default();
+        let started = Arc::clone(&child);
+        let task = self.inner.performers.spawn(async move {
+            // The execution may have ended.
+            let say = |word| drop(answers.send(Answer { scope, attempt, word }));
+            let work = async {
+                let Some(mode) = Mode::of(&request.resource) else {
+                    return inner.tasks.execute(request).await;
+                };
+                let by = format!("{}#{attempt}", request.execution_arn);
+                let submitted = |answer| say(Word::Submitted(answer));
+                nested::perform(&inner, mode, by, &request, &started, submitted).await
+            };
+            let result = AssertUnwindSafe(work).catch_unwind().await;
+            let result = result.unwrap_or_else(|_| {
+                Err(TaskFailure {
+                    error: "States.TaskFailed".to_owned(),
+                    cause: Some("The task executor panicked.".to_owned()),
+                })
+            });
+            say(Word::Done(result));
+        });
+        self.tasks.insert(attempt, Under { handle: task.abort_handle(), child });
+    }
+
+    fn take(&mut self, answer: Answer) {
+        self.unsaved.push(answer.clone());
+        let Answer { scope, attempt, word } = answer;
         match word {
             Word::Submitted(output) => {
                 let now = self.now();
@@ -316,8 +349,7 @@ impl Driver {
             }
             Word::Done(result) => {
                 self.tasks.remove(&attempt);
-                let now = self.now();
-                self.compute(|execution| {
+                self.compute(|execution, now| {
                     execution.invoked(now, scope, attempt, result.into());
                 });
             }
@@ -329,18 +361,18 @@ impl Driver {
             Command::Stop { error, cause, reply } => {
                 let now = self.now();
                 self.execution.stop(now, error, cause);
-                self.replies.push(Reply::Done(reply));
+                self.held.push(Held::Done(reply));
             }
             Command::Complete { scope, token, completion, reply } => {
-                let now = self.now();
-                let known = self
-                    .compute(|execution| execution.complete_token(now, scope, &token, completion));
-                self.replies.push(Reply::Known(reply, known));
+                let known = self.compute(|execution, now| {
+                    execution.complete_token(now, scope, &token, completion)
+                });
+                self.held.push(Held::Known(reply, known));
             }
             Command::Heartbeat { scope, token, reply } => {
                 let now = self.now();
                 let known = self.execution.heartbeat(now, scope, &token);
-                self.replies.push(Reply::Known(reply, known));
+                self.held.push(Held::Known(reply, known));
             }
         }
     }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, watch};
 
 use super::inner::Inner;
 use super::machine::{Configuration, Draft, Machine};
+use super::names;
+use super::open::{self, Running};
 use super::options::EngineOptions;
 use super::status::StatusChange;
-use super::{names, open};
 use crate::error::{ApiError, OpenError};
 use crate::sync::{lock, write};
 use crate::task::TaskExecutor;
@@ -20,15 +22,21 @@ use crate::task::TaskExecutor;
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) inner: Arc<Inner>,
-    _guard: Arc<Guard>,
+    guard: Arc<Guard>,
 }
 
-/// Tells the drivers to stop when the last handle is dropped.
-struct Guard(watch::Sender<bool>);
+/// Ends the drivers when the last handle is dropped.
+struct Guard {
+    stop: watch::Sender<bool>,
+    drivers: Option<Runtime>,
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.send_replace(true);
+        self.stop.send_replace(true);
+        if let Some(drivers) = self.drivers.take() {
+            drivers.shutdown_background();
+        }
     }
 }
 
@@ -42,8 +50,8 @@ impl Engine {
         options: EngineOptions,
         tasks: Arc<dyn TaskExecutor>,
     ) -> Result<Self, OpenError> {
-        let (inner, stop) = open::open(options, tasks).await?;
-        Ok(Self { inner, _guard: Arc::new(Guard(stop)) })
+        let Running { inner, stop, drivers } = open::open(options, tasks).await?;
+        Ok(Self { inner, guard: Arc::new(Guard { stop, drivers: Some(drivers) }) })
     }
 
     /// Creates a standard state machine, or updates the one of that name. Answers its ARN.
@@ -94,7 +102,7 @@ impl Engine {
     /// Stops cleanly: running tasks are dropped, and everything is on disk when this returns.
     /// Running executions go on when the folder is opened again.
     pub async fn shutdown(&self) {
-        self._guard.0.send_replace(true);
+        self.guard.stop.send_replace(true);
         drop(lock(&self.inner.alive).take());
         let drivers = lock(&self.inner.all_gone).take();
         if let Some(mut drivers) = drivers {

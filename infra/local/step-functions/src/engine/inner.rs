@@ -1,14 +1,18 @@
 //! What all handles on an engine and all its drivers share.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, Weak};
 
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 
-use super::machine::Machine;
+use super::health::Losses;
+use super::machine::{Machine, Revision};
 use super::options::EngineOptions;
+use super::pages::SharedPlaces;
 use super::record::Record;
 use super::run::{End, Run};
 use super::status::{StatusChange, StatusName};
@@ -37,6 +41,17 @@ pub(crate) struct Inner {
     pub(super) all_gone: Mutex<Option<mpsc::Receiver<()>>>,
     pub(super) running: AtomicUsize,
     pub(super) order: AtomicU64,
+    /// All revisions that somebody uses.
+    pub(super) revisions: Mutex<Vec<Weak<Revision>>>,
+    /// What opening could not read.
+    pub(super) losses: Losses,
+    /// Held while a history is read, so that the machine has threads left for others.
+    pub(super) reading: Semaphore,
+    pub(super) places: SharedPlaces,
+    /// Where the drivers run: what they compute holds up nobody else.
+    pub(super) drivers: Handle,
+    /// Where tasks are performed: the runtime that the engine was opened on.
+    pub(super) performers: Handle,
 }
 
 #[derive(Default)]
@@ -50,6 +65,19 @@ impl Runs {
     pub(crate) fn add(&mut self, run: &Arc<Run>) {
         self.by_arn.insert(run.arn.clone(), Arc::clone(run));
         self.by_machine.entry(run.machine_arn.clone()).or_default().push(Arc::clone(run));
+    }
+
+    /// Forgets the executions that ended long ago. Answers how many.
+    pub(crate) fn forget(&mut self, now: i64) -> usize {
+        let before = self.by_arn.len();
+        self.by_arn.retain(|_, run| !run.is_forgotten(now));
+        if self.by_arn.len() < before {
+            for runs in self.by_machine.values_mut() {
+                runs.retain(|run| !run.is_forgotten(now));
+            }
+            self.by_machine.retain(|_, runs| !runs.is_empty());
+        }
+        before - self.by_arn.len()
     }
 
     pub(crate) fn remove(&mut self, run: &Run) {
@@ -76,7 +104,9 @@ impl Inner {
     }
 
     pub(crate) fn run(&self, arn: &str) -> Result<Arc<Run>, ApiError> {
-        sync::read(&self.runs).by_arn.get(arn).cloned().ok_or_else(|| ApiError::no_execution(arn))
+        let known = sync::read(&self.runs).by_arn.get(arn).cloned();
+        let now = self.now();
+        known.filter(|run| !run.is_forgotten(now)).ok_or_else(|| ApiError::no_execution(arn))
     }
 
     pub(crate) fn journal(&self) -> Result<Journal, ApiError> {
@@ -91,15 +121,28 @@ impl Inner {
     pub(crate) async fn write(&self, record: &Record<'_>) -> Result<Position, ApiError> {
         let bytes = serde_json::to_vec(record)
             .map_err(|error| ApiError::internal(format!("cannot encode a record: {error}")))?;
-        self.journal()?
-            .append(bytes)
-            .await
-            .map_err(|error| ApiError::internal(format!("cannot write the journal: {error}")))
+        self.journal()?.append(bytes).await.map_err(|error| self.unwritable(&error))
+    }
+
+    /// Why nothing can be kept.
+    pub(super) fn unwritable(&self, error: &std::io::Error) -> ApiError {
+        let folder = self.options.data_dir.display();
+        let remedy = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                "; it goes on by itself as soon as there is room"
+            }
+            _ => "",
+        };
+        ApiError {
+            status: 503,
+            code: "ServiceUnavailable".to_owned(),
+            message: format!("cannot write the journal in {folder}: {error}{remedy}"),
+        }
     }
 
     /// The events of an execution, from the journal.
     pub(crate) fn events(&self, run: &Run) -> Result<Vec<Event>, ApiError> {
-        events_at(&self.options.data_dir, &run.positions()).map_err(unreadable)
+        events_at(&self.options.data_dir, &run.positions()).map_err(|error| unreadable(&error))
     }
 
     /// The input that an execution was started with.
@@ -108,10 +151,12 @@ impl Inner {
             return Ok(input.to_string());
         }
         let first = run.bounds().map(|(first, _)| first);
-        let events = events_at(&self.options.data_dir, first.as_slice()).map_err(unreadable)?;
+        let events = events_at(&self.options.data_dir, first.as_slice())
+            .map_err(|error| unreadable(&error))?;
         match events.into_iter().next().map(|event| event.body) {
             Some(Body::ExecutionStarted { input, .. }) => Ok(input),
-            _ => Err(ApiError::internal("an execution has no start")),
+            // Its start was lost by damage to the journal.
+            _ => Ok(String::new()),
         }
     }
 
@@ -134,8 +179,8 @@ impl Inner {
             None if standing.status == StatusName::Running => End { output: None, cause: None },
             None => {
                 let last = run.bounds().map(|(_, last)| last);
-                let events =
-                    events_at(&self.options.data_dir, last.as_slice()).map_err(unreadable)?;
+                let events = events_at(&self.options.data_dir, last.as_slice())
+                    .map_err(|error| unreadable(&error))?;
                 events.last().map_or(End { output: None, cause: None }, End::of)
             }
         };
@@ -166,7 +211,7 @@ impl Inner {
     }
 }
 
-fn unreadable(error: std::io::Error) -> ApiError {
+pub(super) fn unreadable(error: &std::io::Error) -> ApiError {
     ApiError::internal(format!("cannot read the journal: {error}"))
 }
 
@@ -182,12 +227,17 @@ pub(super) fn identity(run: &Run) -> Identity {
 
 /// The events in the records at `positions`.
 pub(super) fn events_at(folder: &Path, positions: &[Position]) -> std::io::Result<Vec<Event>> {
+    events_in(&crate::journal::read(folder, positions)?)
+}
+
+/// The events in records.
+pub(super) fn events_in(records: &[Vec<u8>]) -> std::io::Result<Vec<Event>> {
     let mut events = Vec::new();
-    for bytes in crate::journal::read(folder, positions)? {
-        match serde_json::from_slice(&bytes)? {
+    for bytes in records {
+        match serde_json::from_slice(bytes)? {
             Record::Execution { event, .. } => events.push(event.into_owned()),
             Record::Events { events: more, .. } => events.extend(more.into_owned()),
-            Record::Machine { .. } | Record::MachineDeleted { .. } | Record::Tags { .. } => {}
+            _ => {}
         }
     }
     Ok(events)

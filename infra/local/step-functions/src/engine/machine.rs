@@ -1,7 +1,7 @@
 //! State machines and the versions of their definitions.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,6 +16,8 @@ pub(crate) struct Machine {
     pub(crate) created: i64,
     pub(crate) tags: Vec<Tag>,
     pub(crate) revision: Arc<Revision>,
+    /// The first journal file that holds something of what the machine is now.
+    pub(super) segment: u32,
 }
 
 impl Machine {
@@ -24,12 +26,13 @@ impl Machine {
         self.with(tags, Arc::clone(&self.revision))
     }
 
-    /// The machine with another revision.
-    pub(super) fn revised(&self, revision: Revision) -> Self {
-        self.with(self.tags.clone(), Arc::new(revision))
+    /// The machine as a record in `segment` says it.
+    pub(super) fn stored(self, segment: u32) -> Self {
+        self.revision.set_segment(segment);
+        Self { segment, ..self }
     }
 
-    fn with(&self, tags: Vec<Tag>, revision: Arc<Revision>) -> Self {
+    pub(super) fn with(&self, tags: Vec<Tag>, revision: Arc<Revision>) -> Self {
         Self {
             arn: self.arn.clone(),
             name: self.name.clone(),
@@ -37,6 +40,7 @@ impl Machine {
             created: self.created,
             tags,
             revision,
+            segment: self.segment,
         }
     }
 }
@@ -49,8 +53,32 @@ pub(crate) struct Revision {
     pub(crate) role: String,
     pub(crate) configuration: Configuration,
     pub(crate) updated: i64,
-    /// Whether its expressions were seen to take long.
-    pub(crate) slow: AtomicBool,
+    /// The journal file that holds it.
+    pub(super) segment: AtomicU32,
+}
+
+impl Revision {
+    /// The journal file that holds it.
+    pub(super) fn segment(&self) -> u32 {
+        self.segment.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_segment(&self, segment: u32) {
+        self.segment.store(segment, Ordering::Relaxed);
+    }
+
+    /// What stands for a definition that was lost by damage to the journal.
+    pub(super) fn lost(id: String) -> Self {
+        Self {
+            id,
+            text: String::new(),
+            definition: Definition::lost(),
+            role: String::new(),
+            configuration: Configuration::default(),
+            updated: 0,
+            segment: AtomicU32::new(u32::MAX),
+        }
+    }
 }
 
 /// What a machine is configured with besides its definition. The engine keeps it and answers it;

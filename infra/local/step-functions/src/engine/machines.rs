@@ -1,7 +1,7 @@
 //! Creating, changing and deleting state machines: one change at a time.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
 
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use super::machine::{Draft, Machine, Revision, Tag};
 use super::record::Record;
 use crate::definition::{Definition, Diagnostic, validate_as};
 use crate::error::ApiError;
-use crate::sync::write;
+use crate::sync::{lock, write};
 
 impl Inner {
     /// Creates a machine, or answers the one that was created just so before. Another role and
@@ -44,7 +44,8 @@ impl Inner {
             express,
             created: revision.updated,
             tags,
-            revision: Arc::new(revision),
+            revision: self.known(revision),
+            segment: 0,
         };
         self.store(machine).await
     }
@@ -58,7 +59,7 @@ impl Inner {
         let _changing = self.changing.lock().await;
         let known = self.machine(arn)?;
         let revision = self.revision(draft(&known), known.express).await?;
-        self.store(known.revised(revision)).await
+        self.store(known.with(known.tags.clone(), self.known(revision))).await
     }
 
     /// Gives a machine other tags.
@@ -98,13 +99,21 @@ impl Inner {
             role: draft.role,
             configuration: draft.configuration,
             updated: self.now(),
-            slow: AtomicBool::new(false),
+            segment: AtomicU32::new(0),
         })
     }
 
-    async fn store(&self, machine: Machine) -> Result<Arc<Machine>, ApiError> {
-        self.write(&Record::machine(&machine)).await?;
-        let machine = Arc::new(machine);
+    /// A revision that is kept as long as somebody uses it.
+    fn known(&self, revision: Revision) -> Arc<Revision> {
+        let revision = Arc::new(revision);
+        lock(&self.revisions).push(Arc::downgrade(&revision));
+        revision
+    }
+
+    /// Writes a machine down. Whoever calls it holds `changing`.
+    pub(super) async fn store(&self, machine: Machine) -> Result<Arc<Machine>, ApiError> {
+        let position = self.write(&Record::machine(&machine)).await?;
+        let machine = Arc::new(machine.stored(position.segment));
         write(&self.machines).insert(machine.arn.clone(), Arc::clone(&machine));
         Ok(machine)
     }

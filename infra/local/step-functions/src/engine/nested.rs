@@ -151,9 +151,9 @@ fn explain(error: &ApiError) -> TaskFailure {
 }
 
 /// Stops the execution that a task given up was waiting for.
-pub(super) fn stop(child: &Child) {
+pub(super) fn stop(inner: &Inner, child: &Child) {
     if let Some(run) = child.get().map(Arc::clone) {
-        tokio::spawn(async move {
+        inner.drivers.spawn(async move {
             let (reply, _done) = tokio::sync::oneshot::channel();
             let command = Command::Stop { error: None, cause: None, reply };
             // It may have ended by itself.

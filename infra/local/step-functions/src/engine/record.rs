@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::machine::{Configuration, Machine, Tag};
+use super::machine::{Configuration, Machine, Revision, Tag};
 use super::run::Run;
 use crate::execution::Event;
 
@@ -44,8 +44,23 @@ pub(crate) enum Record<'a> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Cow<'a, str>>,
     },
+    /// A definition that executions still use, although the machine has another one by now.
+    Revision {
+        revision: Cow<'a, str>,
+        role: Cow<'a, str>,
+        definition: Cow<'a, str>,
+        updated: i64,
+        #[serde(default, skip_serializing_if = "is_default")]
+        configuration: Cow<'a, Configuration>,
+    },
     /// An execution went on.
-    Events { execution: Cow<'a, str>, events: Cow<'a, [Event]> },
+    Events {
+        execution: Cow<'a, str>,
+        events: Cow<'a, [Event]>,
+        /// How many records the execution had before.
+        #[serde(default, rename = "n", skip_serializing_if = "Option::is_none")]
+        number: Option<u32>,
+    },
 }
 
 fn is_default(configuration: &Configuration) -> bool {
@@ -89,6 +104,20 @@ impl<'a> Record<'a> {
     }
 
     pub(crate) fn events(run: &'a Run, events: &'a [Event]) -> Self {
-        Self::Events { execution: Cow::Borrowed(&run.arn), events: Cow::Borrowed(events) }
+        Self::Events {
+            execution: Cow::Borrowed(&run.arn),
+            events: Cow::Borrowed(events),
+            number: Some(run.records()),
+        }
+    }
+
+    pub(crate) fn revision(revision: &'a Revision) -> Self {
+        Self::Revision {
+            revision: Cow::Borrowed(&revision.id),
+            role: Cow::Borrowed(&revision.role),
+            definition: Cow::Borrowed(&revision.text),
+            updated: revision.updated,
+            configuration: Cow::Borrowed(&revision.configuration),
+        }
     }
 }

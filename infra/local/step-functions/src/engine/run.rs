@@ -6,18 +6,39 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::machine::Revision;
 use super::status::{Change, StatusName};
+use super::trail::{Kept, Trail};
+use crate::error::ApiError;
 use crate::execution::{Body, Completion, Event, ScopeId};
 use crate::journal::Position;
 use crate::sync::lock;
+
+/// For how long an execution that has ended is kept: 90 days.
+pub(crate) const RETENTION_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
 /// Texts up to this length are kept in memory; longer ones are read from the journal.
 const SHORT: usize = 256;
 
 /// A request to a running execution; the answer comes when its effect is on disk.
 pub(crate) enum Command {
-    Stop { error: Option<String>, cause: Option<String>, reply: oneshot::Sender<()> },
-    Complete { scope: ScopeId, token: String, completion: Completion, reply: oneshot::Sender<bool> },
-    Heartbeat { scope: ScopeId, token: String, reply: oneshot::Sender<bool> },
+    Stop { error: Option<String>, cause: Option<String>, reply: Reply<()> },
+    Complete { scope: ScopeId, token: String, completion: Completion, reply: Reply<bool> },
+    Heartbeat { scope: ScopeId, token: String, reply: Reply<bool> },
+}
+
+/// Where the answer to a command goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, ApiError>>;
+
+impl Command {
+    /// Answers that the command is not carried out.
+    pub(super) fn refuse(self, error: &ApiError) {
+        // The one who asked may have gone.
+        match self {
+            Self::Stop { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Complete { reply, .. } | Self::Heartbeat { reply, .. } => {
+                drop(reply.send(Err(error.clone())));
+            }
+        }
+    }
 }
 
 /// One execution.
@@ -53,7 +74,7 @@ pub(crate) enum Stage {
 struct Progress {
     change: Option<Change>,
     end: Option<End>,
-    positions: Vec<Position>,
+    trail: Trail,
     commands: Option<mpsc::Sender<Command>>,
     /// Whether somebody is about to redrive it.
     redriving: bool,
@@ -80,7 +101,7 @@ impl End {
         }
     }
 
-    fn is_short(&self) -> bool {
+    pub(super) fn is_short(&self) -> bool {
         [&self.output, &self.cause].into_iter().flatten().all(|text| text.len() <= SHORT)
     }
 }
@@ -122,7 +143,7 @@ impl Run {
             progress: Mutex::new(Progress {
                 change: None,
                 end: None,
-                positions: Vec::new(),
+                trail: Trail::default(),
                 commands: None,
                 redriving: false,
             }),
@@ -160,13 +181,39 @@ impl Run {
     }
 
     pub(crate) fn positions(&self) -> Vec<Position> {
-        lock(&self.progress).positions.clone()
+        lock(&self.progress).trail.positions()
+    }
+
+    /// How many records there are.
+    pub(crate) fn records(&self) -> u32 {
+        lock(&self.progress).trail.next()
     }
 
     /// Where the first and the last record are.
     pub(crate) fn bounds(&self) -> Option<(Position, Position)> {
         let progress = lock(&self.progress);
-        Some((*progress.positions.first()?, *progress.positions.last()?))
+        let kept = progress.trail.kept();
+        Some((kept.first()?.position, kept.last()?.position))
+    }
+
+    /// The journal file with the first record.
+    pub(crate) fn first_segment(&self) -> Option<u32> {
+        self.bounds().map(|(first, _)| first.segment)
+    }
+
+    /// Where all records are.
+    pub(super) fn kept(&self) -> Vec<Kept> {
+        lock(&self.progress).trail.kept().to_vec()
+    }
+
+    /// When the execution, which has ended, is forgotten.
+    pub(crate) fn forgotten_at(&self) -> Option<i64> {
+        Some(self.standing().stopped?.saturating_add(RETENTION_MS))
+    }
+
+    /// Whether the execution ended so long ago that it is forgotten.
+    pub(crate) fn is_forgotten(&self, now: i64) -> bool {
+        self.forgotten_at().is_some_and(|at| at <= now)
     }
 
     pub(crate) fn set_stage(&self, stage: Stage) {
@@ -209,21 +256,20 @@ impl Run {
         lock(&self.progress).redriving = false;
     }
 
-    /// Notes what the summary of a journal file says.
-    pub(crate) fn restore(&self, positions: &[Position], change: Option<&Change>) {
+    /// Notes what the journal says.
+    pub(crate) fn restore(&self, trail: Trail, change: Option<Change>, end: Option<End>) {
         let mut progress = lock(&self.progress);
-        progress.positions.extend_from_slice(positions);
-        if let Some(change) = change {
-            progress.change = Some(change.clone());
-            progress.end = None;
-        }
-        progress.positions.shrink_to_fit();
+        progress.trail = trail;
+        progress.trail.shrink();
+        progress.change = change;
+        progress.end = end;
     }
 
     /// Notes events that are on disk at `position`.
     pub(crate) fn record(&self, position: Position, events: &[Event]) {
         let mut progress = lock(&self.progress);
-        progress.positions.push(position);
+        let number = progress.trail.next();
+        progress.trail.push(position, Some(number), events);
         let Some(change) = Change::of(events, progress.change.as_ref()) else {
             return;
         };
@@ -231,7 +277,7 @@ impl Run {
         if change.status != StatusName::Running {
             progress.end = events.last().map(End::of).filter(End::is_short);
             progress.commands = None;
-            progress.positions.shrink_to_fit();
+            progress.trail.shrink();
         }
         progress.change = Some(change);
     }

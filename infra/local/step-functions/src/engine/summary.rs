@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::record::Record;
 use super::status::Change;
-use crate::journal::{Position, Reader, Stored, reread};
+use super::trail::Trail;
+use crate::journal::{Damage, Position, Reader, Stored, reread};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What happened to executions and machines in one journal file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub(super) struct Summary {
     pub(super) machines: Vec<Position>,
     /// The executions that have records in the file, in the order of their first ones.
     pub(super) executions: Vec<Touched>,
+    /// What of the file could not be read.
+    pub(super) damage: Vec<Damage>,
     #[serde(skip)]
     known: HashMap<String, usize>,
 }
@@ -34,13 +37,13 @@ pub(super) struct Summary {
 pub(super) struct Touched {
     pub(super) arn: String,
     pub(super) birth: Option<Started>,
-    pub(super) positions: Vec<Position>,
+    pub(super) trail: Trail,
     /// How the execution stands after the file; none when the file does not change that.
     pub(super) change: Option<Change>,
 }
 
 /// How an execution began.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Started {
     pub(super) name: String,
     pub(super) machine: String,
@@ -56,6 +59,7 @@ impl Default for Summary {
             version: VERSION,
             machines: Vec::new(),
             executions: Vec::new(),
+            damage: Vec::new(),
             known: HashMap::new(),
         }
     }
@@ -64,12 +68,14 @@ impl Default for Summary {
 impl Summary {
     pub(super) fn add(&mut self, position: Position, record: &Record<'_>) {
         match record {
-            Record::Machine { .. } | Record::MachineDeleted { .. } | Record::Tags { .. } => {
-                self.machines.push(position);
-            }
+            Record::Machine { .. }
+            | Record::MachineDeleted { .. }
+            | Record::Tags { .. }
+            | Record::Revision { .. } => self.machines.push(position),
             Record::Execution { arn, name, machine, revision, express, event, by } => {
-                let touched = self.of(arn);
-                touched.birth = Some(Started {
+                let mut trail = Trail::default();
+                trail.push(position, Some(0), std::slice::from_ref(&**event));
+                let birth = Some(Started {
                     name: name.to_string(),
                     machine: machine.to_string(),
                     revision: revision.to_string(),
@@ -77,11 +83,13 @@ impl Summary {
                     at: event.at,
                     by: by.as_ref().map(ToString::to_string),
                 });
-                touched.positions.push(position);
+                // One of the same name before it was forgotten by then.
+                let touched = self.of(arn);
+                *touched = Touched { arn: arn.to_string(), birth, trail, change: None };
             }
-            Record::Events { execution, events } => {
+            Record::Events { execution, events, number } => {
                 let touched = self.of(execution);
-                touched.positions.push(position);
+                touched.trail.push(position, *number, events);
                 if let Some(change) = Change::of(events, touched.change.as_ref()) {
                     touched.change = Some(change);
                 }
@@ -94,7 +102,8 @@ impl Summary {
         let index = *self.known.entry(arn.to_owned()).or_insert(next);
         if index == next {
             let arn = arn.to_owned();
-            self.executions.push(Touched { arn, birth: None, positions: Vec::new(), change: None });
+            let trail = Trail::default();
+            self.executions.push(Touched { arn, birth: None, trail, change: None });
         }
         #[expect(clippy::indexing_slicing, reason = "known holds places in executions")]
         &mut self.executions[index]
@@ -133,7 +142,7 @@ impl Summary {
     }
 
     /// Makes the summary of a sealed file and keeps it.
-    pub(super) fn make(folder: &Path, segment: u32) {
+    pub(super) fn make(folder: &Path, segment: u32, now: i64) {
         struct Maker<'a>(&'a Path, Summary);
         impl Reader for Maker<'_> {
             fn summarised(&mut self, _: u32) -> bool {
@@ -145,11 +154,12 @@ impl Summary {
                 self.1.add(stored.position, &record);
                 Ok(())
             }
-            fn finished(&mut self, segment: u32, _: bool) {
+            fn finished(&mut self, segment: u32, _: bool, damage: &[Damage]) {
+                self.1.damage = damage.to_vec();
                 self.1.save(self.0, segment);
             }
         }
-        if let Err(error) = reread(folder, segment, &mut Maker(folder, Self::default())) {
+        if let Err(error) = reread(folder, segment, now, &mut Maker(folder, Self::default())) {
             tracing::warn!(%error, "cannot sum up a journal file");
         }
     }

@@ -7,8 +7,14 @@ use serde_json::{Map, Value, json};
 use super::event::{Body, Event, ScopeId};
 use crate::definition::Resource;
 
+/// What later events need from earlier ones, up to some event: renders those that follow it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Renderer {
+    lines: HashMap<ScopeId, Line>,
+}
+
 /// What later events of a scope need from earlier ones.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 struct Line {
     state: String,
     resource: Option<Resource>,
@@ -21,21 +27,25 @@ pub(crate) fn instant_seconds(at: i64) -> Value {
     json!(seconds)
 }
 
-/// Renders the events of one execution, from the first on. Without `data`, inputs and outputs are
-/// left out.
-pub(crate) fn render(events: &[Event], region: &str, data: bool) -> Vec<Value> {
-    let mut lines: HashMap<ScopeId, Line> = HashMap::new();
-    let mut shown = Vec::with_capacity(events.len());
-    for event in events {
-        let line = lines.entry(event.scope).or_default();
+impl Renderer {
+    /// Takes note of the next event.
+    pub(crate) fn pass(&mut self, event: &Event) {
+        let line = self.lines.entry(event.scope).or_default();
         match &event.body {
             Body::StateEntered { state, .. } => line.state.clone_from(state),
             Body::TaskScheduled { resource, .. } => line.resource = Resource::parse(resource),
+            Body::IterationSucceeded { child, .. } | Body::BranchEnded { child } => {
+                self.lines.remove(child);
+            }
             _ => {}
         }
-        if event.id == 0 {
-            continue;
-        }
+    }
+
+    /// The event that was passed last, as the API shows it. Without `data`, inputs and outputs are
+    /// left out.
+    pub(crate) fn show(&self, event: &Event, region: &str, data: bool) -> Value {
+        let none = Line::default();
+        let line = self.lines.get(&event.scope).unwrap_or(&none);
         let (kind, details) = describe(event, line, region, data);
         let mut object = Map::new();
         object.insert("timestamp".to_owned(), instant_seconds(event.at));
@@ -46,9 +56,8 @@ pub(crate) fn render(events: &[Event], region: &str, data: bool) -> Vec<Value> {
             object.insert(format!("{name}EventDetails"), Value::Object(details));
         }
         object.insert("type".to_owned(), Value::String(kind));
-        shown.push(Value::Object(object));
+        Value::Object(object)
     }
-    shown
 }
 
 type Details = Option<(&'static str, Map<String, Value>)>;

@@ -323,6 +323,23 @@ impl Execution {
         id
     }
 
+    /// Ends the execution with an error that is not its own.
+    pub(crate) fn break_off(&mut self, now: i64, cause: &str) {
+        self.cancel_all();
+        let previous = self.next_id.saturating_sub(1);
+        let error = Some("States.Runtime".to_owned());
+        let body = Body::ExecutionFailed { error, cause: Some(cause.to_owned()) };
+        self.emit(now, ROOT, previous, body);
+    }
+
+    /// Drops the effects that perform tasks which are `known` to be performed.
+    pub(crate) fn drop_invocations(&mut self, known: impl Fn(&Attempt) -> bool) {
+        self.effects.retain(|effect| match effect {
+            Effect::Invoke { attempt, .. } => !known(attempt),
+            _ => true,
+        });
+    }
+
     fn give_up(&mut self, now: i64) -> u64 {
         let previous = self.next_id.saturating_sub(1);
         let cause =

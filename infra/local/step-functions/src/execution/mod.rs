@@ -17,7 +17,7 @@ mod state;
 mod task;
 
 pub(crate) use event::{Body, Event, ROOT, ScopeId};
-pub(crate) use history::{instant_seconds, render};
+pub(crate) use history::{Renderer, instant_seconds};
 pub(crate) use interpreter::{
     Attempt, Completion, Effect, Execution, Identity, LARGEST_DATA, MOST_EVENTS,
 };
