@@ -66,10 +66,13 @@ impl Client {
         client.is_up().await.then_some(client)
     }
 
-    /// Whether the gateway answers.
+    /// Whether the gateway answers, be it that nothing can be kept at present.
     pub(crate) async fn is_up(&self) -> bool {
         let request = self.http.get(format!("{}/health", self.endpoints.api)).send().await;
-        request.is_ok_and(|r| r.status().is_success())
+        request.is_ok_and(|answer| {
+            answer.status().is_success()
+                || answer.status() == reqwest::StatusCode::SERVICE_UNAVAILABLE
+        })
     }
 
     /// Delivers the push as a git host would: a signed webhook.

@@ -6,6 +6,7 @@
 mod definition;
 mod executor;
 mod guard;
+mod health;
 mod meter;
 mod packages;
 mod parameters;
@@ -169,6 +170,7 @@ impl Stack {
         let tasks = Arc::new(tasks);
         let engine = EngineOptions::new(data.join("step-functions"), REGION, ACCOUNT);
         let engine = Engine::open(engine, tasks).await.doing("start the Step Functions engine")?;
+        health::tell(&engine.health().losses);
 
         let mut servers = JoinSet::new();
         triggers::watch_executions(&mut servers, &engine, &host, &definition);
@@ -179,7 +181,8 @@ impl Stack {
                 .doing(&format!("define the state machine {name}"))?;
         }
         triggers::run_schedules(&mut servers, &engine, &host, &definition);
-        services::serve_api(&mut servers, ports.api, &host, &definition, &options.hosts)?;
+        let names = &options.hosts;
+        services::serve_api(&mut servers, ports.api, &host, &engine, &definition, names)?;
         let services = services::Services {
             step_functions: engine.router(),
             lambda: host.router(),

@@ -10,12 +10,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use local_lambda_host::{Host, http_api};
+use local_step_functions::Engine;
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::ServiceExt;
 
 use super::{
     definition::Definition,
     guard::Guard,
+    health,
     meter::{self, Meter},
     recorder::{self, Recorder},
     traces::Traces,
@@ -33,6 +35,7 @@ pub(crate) fn serve_api(
     servers: &mut JoinSet<()>,
     listener: TcpListener,
     host: &Host,
+    engine: &Engine,
     definition: &Definition,
     names: &[String],
 ) -> Result<(), Failure> {
@@ -51,6 +54,7 @@ pub(crate) fn serve_api(
         });
     }
     let router = http_api::router(host.clone(), routes, http_api::Options::default());
+    let router = health::over(router, engine.clone());
     serve(servers, listener, Guard::pages(names, SIGNED).before(router));
     Ok(())
 }
