@@ -3,6 +3,7 @@
 use pact_contract::{
     StageStatus, Verdict,
     run::{DeploymentStatus, Outcome, RunStatus},
+    states::Pipeline,
 };
 
 use crate::answers::RELEASE;
@@ -23,29 +24,29 @@ pub(crate) const CRASHES: &[&str] = &[
     "Unlisted",
 ];
 
-const CHANNELS: &[&str] = &["NotifySlack", "NotifyEmail", "NotifyJira"];
+const CHANNELS: &[Pipeline] = &[Pipeline::NotifySlack, Pipeline::NotifyEmail, Pipeline::NotifyJira];
 
 /// The checks with their states.
-const CHECKS: &[(&str, &str)] = &[
-    ("ValidateSyntax", "syntax"),
-    ("CheckQuality", "quality"),
-    ("RunUnitTests", "unit"),
-    ("RunIntegrationTests", "integration"),
-    ("CheckCoverage", "coverage"),
-    ("ScanVulnerabilities", "vulnerabilities"),
-    ("CheckDependencies", "dependencies"),
-    ("ValidateSecrets", "secrets"),
+const CHECKS: &[(Pipeline, &str)] = &[
+    (Pipeline::ValidateSyntax, "syntax"),
+    (Pipeline::CheckQuality, "quality"),
+    (Pipeline::RunUnitTests, "unit"),
+    (Pipeline::RunIntegrationTests, "integration"),
+    (Pipeline::CheckCoverage, "coverage"),
+    (Pipeline::ScanVulnerabilities, "vulnerabilities"),
+    (Pipeline::CheckDependencies, "dependencies"),
+    (Pipeline::ValidateSecrets, "secrets"),
 ];
 
 /// The state in which a run ends that ended like this.
-fn terminal(status: RunStatus) -> &'static str {
+fn terminal(status: RunStatus) -> Pipeline {
     match status {
-        RunStatus::Succeeded => "Succeeded",
-        RunStatus::Held => "Held",
-        RunStatus::Rejected => "Rejected",
-        RunStatus::RolledBack => "ReleaseRolledBack",
-        RunStatus::RollbackFailed => "RollbackFailed",
-        _ => "Failed",
+        RunStatus::Succeeded => Pipeline::Succeeded,
+        RunStatus::Held => Pipeline::Held,
+        RunStatus::Rejected => Pipeline::Rejected,
+        RunStatus::RolledBack => Pipeline::ReleaseRolledBack,
+        RunStatus::RollbackFailed => Pipeline::RollbackFailed,
+        _ => Pipeline::Failed,
     }
 }
 
@@ -80,8 +81,8 @@ impl Look<'_> {
         }
     }
 
-    fn called(&self, state: &str) -> u64 {
-        self.report.world.calls.get(state).copied().unwrap_or(0)
+    fn called(&self, state: impl AsRef<str>) -> u64 {
+        self.report.world.calls.get(state.as_ref()).copied().unwrap_or(0)
     }
 
     fn faults(&self) -> impl Iterator<Item = &Fault> {
@@ -98,7 +99,7 @@ impl Look<'_> {
             let told = self.called(channel) > 0;
             self.must(told, format!("{channel} was not tried"));
         }
-        self.must(self.called("RecordOutcome") > 0, "no final status was written");
+        self.must(self.called(Pipeline::RecordOutcome) > 0, "no final status was written");
         let world = &self.report.world;
         let told = world.effects.iter().find_map(|effect| match effect {
             Effect::Notified(_, outcome) => Some((**outcome).clone()),
@@ -113,7 +114,8 @@ impl Look<'_> {
                 }
             };
         }
-        let store_was_down = self.faults().any(|f| f.state == "RecordOutcome" && f.times.is_none());
+        let store_was_down =
+            self.faults().any(|f| f.state == Pipeline::RecordOutcome.as_str() && f.times.is_none());
         self.must(store_was_down, "the run has no final status");
         if let Some(told) = &told {
             self.must(
@@ -136,7 +138,7 @@ impl Look<'_> {
         }
         let last = self.report.entered.last().map_or("", String::as_str);
         let wanted = terminal(outcome.status);
-        self.must(last == wanted, format!("{:?} ended in {last}", outcome.status));
+        self.must(last == wanted.as_str(), format!("{:?} ended in {last}", outcome.status));
         for effect in &world.effects {
             if let Effect::Notified(channel, told) = effect {
                 self.must(
@@ -167,7 +169,8 @@ impl Look<'_> {
             let named = self.faults().any(|fault| match &fault.turn {
                 // That is how it reads when a person does not answer.
                 Turn::Error { error, .. }
-                    if fault.state == "AwaitApproval" && error == "States.Timeout" =>
+                    if fault.state == Pipeline::AwaitApproval.as_str()
+                        && error == "States.Timeout" =>
                 {
                     reason.contains("nobody approved")
                 }
@@ -193,7 +196,8 @@ impl Look<'_> {
                         Turn::Error { error, .. } => *error == fault.error,
                         _ => fault.error == "States.QueryEvaluationError",
                     }
-            }) || (answer == Some(Answer::Nameless) && fault.state == "AwaitApproval");
+            }) || (answer == Some(Answer::Nameless)
+                && fault.state == Pipeline::AwaitApproval.as_str());
             self.must(known, format!("a fault that did not happen: {fault:?}"));
             self.must(
                 !matches!(status, RunStatus::Rejected | RunStatus::Held | RunStatus::Succeeded),
@@ -217,7 +221,7 @@ impl Look<'_> {
         let status = outcome.status;
         let recorded = self.report.world.outcome.is_some();
         for (name, state) in [("staging", "Staging"), ("production", "Production")] {
-            let began = self.called(&format!("Deploy{state}")) > 0;
+            let began = self.called(format!("Deploy{state}")) > 0;
             let entry = outcome.deployments.iter().find(|d| d.environment == name).cloned();
             if !began {
                 self.must(entry.is_none(), format!("{name} was not touched, but has {entry:?}"));
@@ -227,8 +231,8 @@ impl Look<'_> {
             }
             let restored = self.report.world.restored(name);
             let stays = match name {
-                "staging" => self.called("ReleaseStaging") > 0,
-                _ => self.called("RollbackProduction") == 0,
+                "staging" => self.called(Pipeline::ReleaseStaging) > 0,
+                _ => self.called(Pipeline::RollbackProduction) == 0,
             };
             if stays {
                 let place = &self.report.world.places[name];
@@ -245,7 +249,7 @@ impl Look<'_> {
                 }
                 continue;
             }
-            let tried = self.called(&format!("Rollback{state}")) > 0;
+            let tried = self.called(format!("Rollback{state}")) > 0;
             self.must(tried, format!("{name} was begun, is not done, and was not rolled back"));
             self.must(status != RunStatus::Succeeded, format!("succeeded without {name}"));
             let failed =
@@ -331,7 +335,8 @@ impl Look<'_> {
                 self.broken.push(format!("the gate was told nothing of {name}"));
                 continue;
             };
-            let always = self.faults().find(|f| f.state == *state && f.times.is_none()).cloned();
+            let always =
+                self.faults().find(|f| f.state == state.as_str() && f.times.is_none()).cloned();
             let (expected, said) = match always.map(|f| f.turn) {
                 Some(Turn::Error { error, .. }) => (StageStatus::Error, error),
                 Some(Turn::Malformed) => (StageStatus::Error, "States.Query".to_owned()),

@@ -1,7 +1,6 @@
 //! A state machine as the engine gets it: substitutions made, waits as short as they may be.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -17,18 +16,20 @@ pub(crate) struct Machine {
 /// Attempts of a retrier for a busy environment, which really waits for half an hour.
 pub(crate) const BUSY_ATTEMPTS: u64 = 3;
 
-/// Reads `state-machines/<name>.asl.json`.
+/// The machine of this name, as it is described.
 pub(crate) fn load(name: &'static str) -> Machine {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../state-machines")
-        .join(format!("{name}.asl.json"));
-    let text = std::fs::read_to_string(&path).expect("the definition is there");
-    let mut definition: Value = serde_json::from_str(&text).expect("the definition is JSON");
+    let described = pact_state_machines::machines().into_iter().find(|(named, _)| *named == name);
+    let (_, mut definition) = described.expect("such a machine");
     substitute(&mut definition);
     shorten(&mut definition);
+    Machine { name, text: definition.to_string(), states: states(&definition) }
+}
+
+/// Every state of a definition, those of branches and iterations included.
+pub(crate) fn states(definition: &Value) -> BTreeMap<String, Value> {
     let mut states = BTreeMap::new();
-    collect(&definition, &mut states);
-    Machine { name, text: definition.to_string(), states }
+    collect(definition, &mut states);
+    states
 }
 
 /// `${Name}` becomes `Name`.
@@ -81,11 +82,6 @@ fn collect(graph: &Value, states: &mut BTreeMap<String, Value>) {
 }
 
 impl Machine {
-    /// The names of the Task states.
-    pub(crate) fn tasks(&self) -> impl Iterator<Item = &str> {
-        self.states.iter().filter(|(_, s)| s["Type"] == "Task").map(|(name, _)| name.as_str())
-    }
-
     /// Every error that a retrier or a catcher of a state names.
     pub(crate) fn names(&self, state: &str) -> BTreeSet<String> {
         self.states

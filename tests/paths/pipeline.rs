@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use pact_contract::{ErrorName, StageStatus};
+use pact_contract::{ErrorName, StageStatus, states::Pipeline};
 
 use crate::explore::{Report, explore};
 use crate::invariants::{CRASHES, violations};
@@ -26,6 +26,11 @@ fn route(name: &'static str, status: &'static str, variant: Variant, faults: Vec
 
 pub(crate) fn routes() -> Vec<Route> {
     use StageStatus::{Failed, Skipped};
+    use pact_contract::states::Pipeline::{
+        AnalyzeChanges, CheckProductionHealth, CheckProductionStatus, CheckStagingHealth,
+        CheckStagingStatus, DeployProduction, DeployStaging, JudgeRelease, RunEndToEnd,
+        RunUnitTests, TrackMetrics, ValidateSecrets, ValidateSyntax,
+    };
     let promote = Variant::PROMOTE;
     let asked = |answer| Variant { approval: Some(answer), ..promote.clone() };
     let first = Variant { before: false, ..promote.clone() };
@@ -34,8 +39,8 @@ pub(crate) fn routes() -> Vec<Route> {
     let bare = Variant { probes: false, ..promote.clone() };
     let none = Variant { staging: false, production: false, ..promote.clone() };
     let e2e = Variant { needs_e2e: true, ..promote.clone() };
-    let verdict = |state, status| vec![Fault::verdict(state, status)];
-    let crash = |state, when| vec![Fault::error(state, "Lambda.Unknown", when)];
+    let verdict = |state: Pipeline, status| vec![Fault::verdict(state, status)];
+    let crash = |state: Pipeline, when| vec![Fault::error(state, "Lambda.Unknown", when)];
     let mut routes = vec![
         route("verify only", "succeeded", none, vec![]),
         route("stage only", "succeeded", stage.clone(), vec![]),
@@ -47,55 +52,50 @@ pub(crate) fn routes() -> Vec<Route> {
         route("hotfix", "succeeded", hotfix.clone(), vec![]),
         route("first release", "succeeded", first.clone(), vec![]),
         route("no probes", "succeeded", bare.clone(), vec![]),
-        route("settings", "rejected", promote.clone(), verdict("AnalyzeChanges", Failed)),
-        route("gate rejects", "rejected", promote.clone(), verdict("RunUnitTests", Failed)),
-        route("syntax", "rejected", promote.clone(), verdict("ValidateSyntax", Failed)),
-        route("gate holds", "held", promote.clone(), verdict("ValidateSecrets", Skipped)),
-        route("no e2e", "rolled_back", e2e, verdict("RunEndToEnd", Skipped)),
-        route("staging refused", "failed", promote.clone(), verdict("DeployStaging", Failed)),
+        route("settings", "rejected", promote.clone(), verdict(AnalyzeChanges, Failed)),
+        route("gate rejects", "rejected", promote.clone(), verdict(RunUnitTests, Failed)),
+        route("syntax", "rejected", promote.clone(), verdict(ValidateSyntax, Failed)),
+        route("gate holds", "held", promote.clone(), verdict(ValidateSecrets, Skipped)),
+        route("no e2e", "rolled_back", e2e, verdict(RunEndToEnd, Skipped)),
+        route("staging refused", "failed", promote.clone(), verdict(DeployStaging, Failed)),
         route(
             "staging crashed before",
             "failed",
             promote.clone(),
-            crash("DeployStaging", When::Before),
+            crash(DeployStaging, When::Before),
         ),
-        route(
-            "staging crashed",
-            "rolled_back",
-            promote.clone(),
-            crash("DeployStaging", When::Half),
-        ),
-        route("staging lost", "rolled_back", stage, verdict("CheckStagingStatus", Failed)),
-        route("staging ill", "rolled_back", promote.clone(), verdict("CheckStagingHealth", Failed)),
-        route("staging ill, first", "rolled_back", first.clone(), verdict("RunEndToEnd", Failed)),
-        route("production refused", "failed", hotfix.clone(), verdict("DeployProduction", Failed)),
+        route("staging crashed", "rolled_back", promote.clone(), crash(DeployStaging, When::Half)),
+        route("staging lost", "rolled_back", stage, verdict(CheckStagingStatus, Failed)),
+        route("staging ill", "rolled_back", promote.clone(), verdict(CheckStagingHealth, Failed)),
+        route("staging ill, first", "rolled_back", first.clone(), verdict(RunEndToEnd, Failed)),
+        route("production refused", "failed", hotfix.clone(), verdict(DeployProduction, Failed)),
         route(
             "production crashed",
             "rolled_back",
             hotfix.clone(),
-            crash("DeployProduction", When::After),
+            crash(DeployProduction, When::After),
         ),
         route(
             "production lost",
             "rolled_back",
             hotfix.clone(),
-            verdict("CheckProductionStatus", Failed),
+            verdict(CheckProductionStatus, Failed),
         ),
         route(
             "production ill",
             "rolled_back",
             hotfix.clone(),
-            verdict("CheckProductionHealth", Failed),
+            verdict(CheckProductionHealth, Failed),
         ),
-        route("judged", "rolled_back", hotfix.clone(), verdict("JudgeRelease", Failed)),
-        route("judged, staged", "rolled_back", promote, verdict("JudgeRelease", Failed)),
-        route("judged, first", "rolled_back", first, verdict("JudgeRelease", Failed)),
-        route("bare and lost", "rolled_back", bare, verdict("CheckProductionStatus", Failed)),
+        route("judged", "rolled_back", hotfix.clone(), verdict(JudgeRelease, Failed)),
+        route("judged, staged", "rolled_back", promote, verdict(JudgeRelease, Failed)),
+        route("judged, first", "rolled_back", first, verdict(JudgeRelease, Failed)),
+        route("bare and lost", "rolled_back", bare, verdict(CheckProductionStatus, Failed)),
         route(
             "unwatched",
             "rolled_back",
             hotfix,
-            vec![Fault::error("TrackMetrics", "Unlisted", When::Before)],
+            vec![Fault::error(TrackMetrics, "Unlisted", When::Before)],
         ),
     ];
     for route in &mut routes {
@@ -287,20 +287,21 @@ pub(crate) fn say(text: &str) {
 
 #[test]
 fn retries_are_bounded() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../state-machines/pipeline.asl.json");
-    let text = std::fs::read_to_string(path).expect("it is there");
-    assert!(!text.contains("\"MaxAttempts\": 99999"));
-    for name in ["pipeline", "monitor"] {
+    for (name, definition) in pact_state_machines::machines() {
         let machine = machine::load(name);
-        for state in machine.tasks() {
-            let retriers = machine.states[state]["Retry"].as_array();
-            for retrier in retriers.into_iter().flatten() {
-                let most = retrier["MaxAttempts"].as_u64();
-                assert!(most.is_some_and(|most| most <= 10), "{state}: {retrier}");
+        for (state, definition) in machine::states(&definition) {
+            for retrier in definition["Retry"].as_array().into_iter().flatten() {
+                let number = |field: &str| retrier[field].as_u64();
+                let longest = number("MaxAttempts").zip(number("MaxDelaySeconds"));
+                let longest = longest.map(|(attempts, delay)| attempts * delay);
+                assert!(
+                    longest.is_some_and(|s| s <= 3_600),
+                    "{state} is tried too long: {retrier}"
+                );
             }
             if state.starts_with("Deploy") {
                 for crash in CRASHES {
-                    assert_eq!(machine.tries(state, crash), 1, "{state} after {crash}");
+                    assert_eq!(machine.tries(&state, crash), 1, "{state} after {crash}");
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! What goes differently in one exploration.
 
+use std::fmt::Display;
+
 use pact_contract::StageStatus;
 
 /// How a run is set up.
@@ -77,8 +79,8 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    pub(crate) fn new(state: &str, turn: Turn) -> Self {
-        Self { state: state.to_owned(), turn, times: None }
+    pub(crate) fn new(state: impl Display, turn: Turn) -> Self {
+        Self { state: state.to_string(), turn, times: None }
     }
 
     pub(crate) fn once(mut self) -> Self {
@@ -86,12 +88,12 @@ impl Fault {
         self
     }
 
-    pub(crate) fn error(state: &str, error: &str, when: When) -> Self {
+    pub(crate) fn error(state: impl Display, error: &str, when: When) -> Self {
         let cause = format!(r#"{{"errorMessage":"boom in {state}","errorType":"{error}"}}"#);
         Self::new(state, Turn::Error { error: error.to_owned(), cause: Some(cause), when })
     }
 
-    pub(crate) fn verdict(state: &str, status: StageStatus) -> Self {
+    pub(crate) fn verdict(state: impl Display, status: StageStatus) -> Self {
         Self::new(state, Turn::Verdict(status))
     }
 
@@ -107,7 +109,7 @@ pub(crate) struct Case {
     pub(crate) faults: Vec<Fault>,
 }
 
-impl std::fmt::Display for Case {
+impl Display for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{:?}", self.variant)?;
         for fault in &self.faults {

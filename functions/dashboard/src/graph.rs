@@ -56,7 +56,7 @@ struct Drawn {
 
 impl From<&Node> for Drawn {
     fn from(node: &Node) -> Self {
-        Self { state: node.state.to_owned(), label: node.label.to_owned() }
+        Self { state: node.state.to_string(), label: node.label.to_owned() }
     }
 }
 
@@ -258,7 +258,9 @@ fn standing(view: &RunView, state: &str) -> (Mark, String, Option<String>) {
     if let Some(stage) = view.stages.iter().find(|s| s.state == state) {
         return (stage.status.mark(), stage.status.word(), Some(anchor(state)));
     }
-    if let Some(approval) = view.approvals.iter().rfind(|a| a.state == state || state == APPROVAL) {
+    if let Some(approval) =
+        view.approvals.iter().rfind(|a| a.state == state || state == APPROVAL.as_str())
+    {
         let (mark, word) = view.approval(approval);
         return (mark, word.to_owned(), Some("approvals".to_owned()));
     }

@@ -1,10 +1,12 @@
 //! The states of the pipeline as people see them: phases with lanes. States that are not here
 //! are shown all the same, in a phase of their own.
 
+use pact_contract::states::Pipeline::{self, *};
+
 /// One state.
 pub(crate) struct Node {
     /// Name in the state machine.
-    pub(crate) state: &'static str,
+    pub(crate) state: Pipeline,
     /// Name in the drawing.
     pub(crate) label: &'static str,
 }
@@ -20,34 +22,34 @@ pub(crate) struct Phase {
     pub(crate) ordered: bool,
 }
 
-const fn node(state: &'static str, label: &'static str) -> Node {
+const fn node(state: Pipeline, label: &'static str) -> Node {
     Node { state, label }
 }
 
 /// The state that waits for a person. It has no record of an agent.
-pub(crate) const APPROVAL: &str = "AwaitApproval";
+pub(crate) const APPROVAL: Pipeline = AwaitApproval;
 
 /// All phases in their order.
 pub(crate) const PHASES: &[Phase] = &[
     Phase {
         title: "Plan",
-        lanes: &[&[node("AnalyzeChanges", "Changes"), node("PlanPipeline", "Plan")]],
+        lanes: &[&[node(AnalyzeChanges, "Changes"), node(PlanPipeline, "Plan")]],
         rollback: &[],
         ordered: true,
     },
     Phase {
         title: "Verify",
         lanes: &[
-            &[node("ValidateSyntax", "Syntax"), node("CheckQuality", "Quality")],
+            &[node(ValidateSyntax, "Syntax"), node(CheckQuality, "Quality")],
             &[
-                node("RunUnitTests", "Unit tests"),
-                node("RunIntegrationTests", "Integration"),
-                node("CheckCoverage", "Coverage"),
+                node(RunUnitTests, "Unit tests"),
+                node(RunIntegrationTests, "Integration"),
+                node(CheckCoverage, "Coverage"),
             ],
             &[
-                node("ScanVulnerabilities", "Static scan"),
-                node("CheckDependencies", "Dependencies"),
-                node("ValidateSecrets", "Secrets"),
+                node(ScanVulnerabilities, "Static scan"),
+                node(CheckDependencies, "Dependencies"),
+                node(ValidateSecrets, "Secrets"),
             ],
         ],
         rollback: &[],
@@ -55,43 +57,43 @@ pub(crate) const PHASES: &[Phase] = &[
     },
     Phase {
         title: "Decide",
-        lanes: &[&[node("EvaluateGate", "Gate")]],
+        lanes: &[&[node(EvaluateGate, "Gate")]],
         rollback: &[],
         ordered: true,
     },
     Phase {
         title: "Staging",
         lanes: &[&[
-            node("DeployStaging", "Deploy"),
-            node("CheckStagingStatus", "Status"),
-            node("CheckStagingHealth", "Health"),
-            node("RunEndToEnd", "End to end"),
+            node(DeployStaging, "Deploy"),
+            node(CheckStagingStatus, "Status"),
+            node(CheckStagingHealth, "Health"),
+            node(RunEndToEnd, "End to end"),
         ]],
-        rollback: &[node("RollbackStaging", "Rollback"), node("CheckRestoredStaging", "Restored")],
+        rollback: &[node(RollbackStaging, "Rollback"), node(CheckRestoredStaging, "Restored")],
         ordered: true,
     },
     Phase {
         title: "Production",
         lanes: &[&[
             node(APPROVAL, "Approval"),
-            node("InspectProduction", "Inspect"),
-            node("TrackBaseline", "Baseline"),
-            node("DeployProduction", "Deploy"),
-            node("CheckProductionStatus", "Status"),
-            node("CheckProductionHealth", "Health"),
+            node(InspectProduction, "Inspect"),
+            node(TrackBaseline, "Baseline"),
+            node(DeployProduction, "Deploy"),
+            node(CheckProductionStatus, "Status"),
+            node(CheckProductionHealth, "Health"),
         ]],
         rollback: &[
-            node("RollbackProduction", "Rollback"),
-            node("CheckRestoredProduction", "Restored"),
+            node(RollbackProduction, "Rollback"),
+            node(CheckRestoredProduction, "Restored"),
         ],
         ordered: true,
     },
     Phase {
         title: "Watch",
         lanes: &[&[
-            node("TrackMetrics", "Metrics"),
-            node("DetectAnomalies", "Anomalies"),
-            node("JudgeRelease", "Judgement"),
+            node(TrackMetrics, "Metrics"),
+            node(DetectAnomalies, "Anomalies"),
+            node(JudgeRelease, "Judgement"),
         ]],
         rollback: &[],
         ordered: true,
@@ -99,9 +101,9 @@ pub(crate) const PHASES: &[Phase] = &[
     Phase {
         title: "Notify",
         lanes: &[&[
-            node("NotifySlack", "Slack"),
-            node("NotifyEmail", "E-mail"),
-            node("NotifyJira", "Jira"),
+            node(NotifySlack, "Slack"),
+            node(NotifyEmail, "E-mail"),
+            node(NotifyJira, "Jira"),
         ]],
         rollback: &[],
         ordered: false,
@@ -110,8 +112,39 @@ pub(crate) const PHASES: &[Phase] = &[
 
 /// Whether the drawing has a place for the state.
 pub(crate) fn knows(state: &str) -> bool {
-    PHASES.iter().any(|phase| {
-        phase.lanes.iter().any(|lane| lane.iter().any(|n| n.state == state))
-            || phase.rollback.iter().any(|n| n.state == state)
-    })
+    nodes().any(|node| node.state.as_str() == state)
+}
+
+fn nodes() -> impl Iterator<Item = &'static Node> {
+    PHASES.iter().flat_map(|phase| phase.lanes.iter().copied().chain([phase.rollback])).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The states in which an agent or a person does something.
+    fn acting(value: &Value, names: &mut BTreeSet<String>) {
+        for (name, value) in value.as_object().into_iter().flatten() {
+            if value["Resource"].as_str().is_some_and(|resource| resource.contains("lambda")) {
+                names.insert(name.clone());
+            }
+            acting(value, names);
+        }
+        value.as_array().into_iter().flatten().for_each(|value| acting(value, names));
+    }
+
+    #[test]
+    fn the_picture_has_every_state_in_which_somebody_acts_once() {
+        let mut names = BTreeSet::new();
+        let [(_, pipeline), _] = pact_state_machines::machines();
+        acting(&pipeline, &mut names);
+        let mut drawn: Vec<_> = nodes().map(|node| node.state.to_string()).collect();
+        drawn.sort();
+        assert_eq!(drawn, names.into_iter().collect::<Vec<_>>());
+    }
 }
