@@ -70,16 +70,16 @@ impl Config {
     /// `ERR_STORE_UNAVAILABLE` when it cannot be read, `ERR_INVALID_INTENT` for one that cannot be
     /// part of a header.
     pub(crate) async fn with_token(&self, secrets: &dyn Secrets) -> Result<Self, AgentError> {
-        let token = secrets.secret(SOURCE_TOKEN).await?;
+        let token = secrets.secret(SOURCE_TOKEN.name).await?;
         let token =
             token.map(|t| Secret::new(t.reveal().trim())).filter(|t| !t.reveal().is_empty());
         if token.as_ref().is_some_and(|t| t.reveal().chars().any(char::is_control)) {
-            let place = secrets.place(SOURCE_TOKEN);
+            let place = secrets.place(SOURCE_TOKEN.name);
             return Err(AgentError::invalid(format!(
                 "the parameter {place} contains a control character"
             )));
         }
-        let no_token = token.is_none().then(|| secrets.missing(SOURCE_TOKEN));
+        let no_token = token.is_none().then(|| secrets.missing(SOURCE_TOKEN.name));
         Ok(Self { allowed: self.allowed.clone(), token, no_token })
     }
 }
@@ -200,10 +200,10 @@ mod tests {
     #[tokio::test]
     async fn a_token_that_cannot_be_sent_is_refused_and_not_shown() {
         let memory = pact_agent::testing::Memory::new();
-        memory.set_secret(SOURCE_TOKEN, "a\nb");
+        memory.set_secret(SOURCE_TOKEN.name, "a\nb");
         let error = Config::default().with_token(&*memory).await.expect_err("is refused");
-        assert!(error.message.contains(SOURCE_TOKEN) && !error.message.contains("a\nb"));
-        memory.set_secret(SOURCE_TOKEN, " s3cret\n");
+        assert!(error.message.contains(SOURCE_TOKEN.name) && !error.message.contains("a\nb"));
+        memory.set_secret(SOURCE_TOKEN.name, " s3cret\n");
         let config = Config::default().with_token(&*memory).await.expect("is taken");
         assert_eq!(config.token, Some(Secret::new("s3cret")));
     }

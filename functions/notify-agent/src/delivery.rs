@@ -7,10 +7,56 @@ use pact_agent::{
 };
 use pact_contract::{Finding, Severity, StageStatus, actions::Notify, run::NotificationRecord};
 
-use crate::{NotifyAgent, message::Message};
+use crate::message::Message;
 
 /// What the outbox says while a message is being sent.
 const CLAIMED: &str = "is being sent";
+
+/// What came of a message: a verdict.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// It was delivered.
+    Sent {
+        /// To whom, for people.
+        detail: String,
+        /// By what the channel finds it again.
+        reference: Option<String>,
+        findings: Vec<Finding>,
+    },
+    /// It is not sent, for want of a channel, for this reason; it stays in the outbox.
+    Skipped(String),
+    /// The channel refuses it for good, for this reason.
+    Refused(String),
+}
+
+/// The message was not delivered, and may be later.
+#[derive(Debug)]
+pub(crate) struct Interrupted {
+    fault: AgentError,
+    /// How far it came, where that has changed.
+    reference: Option<String>,
+}
+
+impl Interrupted {
+    /// Interrupted when it had come so far.
+    pub(crate) fn at(fault: AgentError, reference: String) -> Self {
+        Self { fault, reference: Some(reference) }
+    }
+}
+
+impl From<AgentError> for Interrupted {
+    fn from(fault: AgentError) -> Self {
+        Self { fault, reference: None }
+    }
+}
+
+/// Whether there is something left to do.
+pub(crate) enum Begun<'a> {
+    /// The message was sent before: the answer.
+    Before(Box<Outcome>),
+    /// It is to be sent now.
+    Now(Box<Delivery<'a>>),
+}
 
 /// One message of a run on one channel.
 pub(crate) struct Delivery<'a> {
@@ -18,29 +64,31 @@ pub(crate) struct Delivery<'a> {
     channel: &'static str,
     before: Option<OutboxEntry>,
     body: String,
+    pub(crate) call: &'a Call,
     pub(crate) notify: Notify,
     pub(crate) message: Message,
 }
 
 impl<'a> Delivery<'a> {
-    /// Reads the request and the outbox. The inner error is the answer, when the message was
-    /// sent before.
+    /// Reads the request and the outbox.
     pub(crate) async fn begin(
-        agent: &'a NotifyAgent,
-        call: &Call,
+        outbox: &'a dyn Outbox,
+        call: &'a Call,
         channel: &'static str,
-    ) -> Result<Result<Self, Outcome>, AgentError> {
+    ) -> Result<Begun<'a>, AgentError> {
         let notify: Notify = call.parameters()?;
-        let before = agent.outbox.notification(&notify.run.run_id, channel).await?;
+        let before = outbox.notification(&notify.run.run_id, channel).await?;
         if let Some(before) = &before
             && before.record.sent
         {
             let summary = format!("{channel}: {} before", before.record.detail);
-            return Outcome::new(StageStatus::Passed, summary, &before.record).map(Err);
+            let answer = Outcome::new(StageStatus::Passed, summary, &before.record)?;
+            return Ok(Begun::Before(Box::new(answer)));
         }
         let message = Message::new(&notify, Timestamp::now());
         let body = message.text();
-        Ok(Ok(Self { outbox: &*agent.outbox, channel, before, body, notify, message }))
+        let delivery = Self { outbox, channel, before, body, call, notify, message };
+        Ok(Begun::Now(Box::new(delivery)))
     }
 
     async fn put(
@@ -78,52 +126,43 @@ impl<'a> Delivery<'a> {
         self.put(false, CLAIMED.to_owned(), Some(reference.to_owned())).await.map(drop)
     }
 
-    /// The message is not sent, for want of a channel; it stays in the outbox.
-    pub(crate) async fn skip(&self, reason: &str) -> Result<Outcome, AgentError> {
-        let detail = format!("not sent: {reason}");
-        let record = self.put(false, detail.clone(), None).await?;
-        Outcome::new(StageStatus::Skipped, detail, &record)
-    }
-
-    /// The channel refuses the message for good.
-    pub(crate) async fn refused(&self, reason: &str) -> Result<Outcome, AgentError> {
-        let detail = format!("not sent: {reason}");
-        let record = self.put(false, detail.clone(), self.reference().map(str::to_owned)).await?;
-        let finding = Finding::new("notification-refused", Severity::Medium, detail.clone())
-            .remedy("correct the channel's address or account in the installation");
-        Ok(Outcome::new(StageStatus::Failed, detail, &record)?.with_findings(vec![finding]))
-    }
-
-    /// The message was not delivered, and may be later. Returns the fault to raise.
-    pub(crate) async fn interrupted(&self, fault: AgentError) -> AgentError {
-        self.interrupted_at(fault, self.reference().map(str::to_owned)).await
-    }
-
-    /// As [`Self::interrupted`], with how far it came.
-    pub(crate) async fn interrupted_at(
-        &self,
-        fault: AgentError,
-        reference: Option<String>,
-    ) -> AgentError {
-        let detail = format!("not sent: {}", fault.message);
-        match self.put(false, detail, reference).await {
-            Ok(_) => fault,
-            Err(second) => {
-                tracing::error!(error = %second, "cannot record the notification");
-                fault
+    /// Records what came of the message, and gives the answer.
+    ///
+    /// # Errors
+    /// The fault by which it was interrupted, or that of the outbox.
+    pub(crate) async fn end(&self, end: Result<Told, Interrupted>) -> Result<Outcome, AgentError> {
+        match end {
+            Ok(Told::Sent { detail, reference, findings }) => {
+                let summary = format!("{}: {detail}", self.channel);
+                let record = self.put(true, detail, reference).await?;
+                Ok(Outcome::new(StageStatus::Passed, summary, &record)?.with_findings(findings))
+            }
+            Ok(Told::Skipped(reason)) => {
+                let detail = not_sent(&reason);
+                let record = self.put(false, detail.clone(), None).await?;
+                Outcome::new(StageStatus::Skipped, detail, &record)
+            }
+            Ok(Told::Refused(reason)) => {
+                let detail = not_sent(&reason);
+                let reference = self.reference().map(str::to_owned);
+                let record = self.put(false, detail.clone(), reference).await?;
+                let finding =
+                    Finding::new("notification-refused", Severity::Medium, detail.clone())
+                        .remedy("correct the channel's address or account in the installation");
+                let answer = Outcome::new(StageStatus::Failed, detail, &record)?;
+                Ok(answer.with_findings(vec![finding]))
+            }
+            Err(Interrupted { fault, reference }) => {
+                let reference = reference.or_else(|| self.reference().map(str::to_owned));
+                if let Err(second) = self.put(false, not_sent(&fault.message), reference).await {
+                    tracing::error!(error = %second, "cannot record the notification");
+                }
+                Err(fault)
             }
         }
     }
+}
 
-    /// The message was delivered.
-    pub(crate) async fn sent(
-        &self,
-        detail: String,
-        reference: Option<String>,
-        findings: Vec<Finding>,
-    ) -> Result<Outcome, AgentError> {
-        let summary = format!("{}: {detail}", self.channel);
-        let record = self.put(true, detail, reference).await?;
-        Ok(Outcome::new(StageStatus::Passed, summary, &record)?.with_findings(findings))
-    }
+fn not_sent(reason: &str) -> String {
+    format!("not sent: {reason}")
 }

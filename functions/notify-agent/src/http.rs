@@ -1,7 +1,8 @@
 //! Requests to channels. Addresses are secrets: no error names one.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
+use crate::message::line;
 use pact_agent::{AgentError, Call};
 use pact_contract::error::ErrorName;
 use reqwest::{Client, RequestBuilder, StatusCode, header::RETRY_AFTER, redirect::Policy};
@@ -24,18 +25,32 @@ pub(crate) struct Answer {
 impl Answer {
     /// The beginning of the body, in one line.
     pub(crate) fn excerpt(&self) -> String {
-        crate::message::line(&String::from_utf8_lossy(&self.body), 200)
+        line(&String::from_utf8_lossy(&self.body), 200)
     }
 }
 
-/// A client that follows no redirect: what it sends is meant for one address.
-pub(crate) fn client() -> Result<Client, reqwest::Error> {
-    Client::builder()
-        .connect_timeout(CONNECT)
-        .timeout(ANSWER)
-        .redirect(Policy::none())
-        .user_agent(concat!("pact-notify-agent/", env!("CARGO_PKG_VERSION")))
-        .build()
+/// The client of all channels. It reads the machine's root certificates, so it is made when the
+/// first message is sent.
+#[derive(Default)]
+pub(crate) struct LazyClient(OnceLock<Client>);
+
+impl LazyClient {
+    /// The client. It follows no redirect: what it sends is meant for one address.
+    pub(crate) fn get(&self) -> Result<&Client, AgentError> {
+        if let Some(client) = self.0.get() {
+            return Ok(client);
+        }
+        let client = Client::builder()
+            .connect_timeout(CONNECT)
+            .timeout(ANSWER)
+            .redirect(Policy::none())
+            .user_agent(concat!("pact-notify-agent/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| {
+                AgentError::internal("cannot make an HTTP client").caused_by(error.without_url())
+            })?;
+        Ok(self.0.get_or_init(|| client))
+    }
 }
 
 /// Sends a request. One that is refused because of too many is sent once more, after the time

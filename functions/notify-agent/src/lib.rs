@@ -1,37 +1,32 @@
-//! The notify agent: tells people how a run ended, by Slack, e-mail and Jira.
+//! The notify agent: tells people how a run ended, by every channel that the repository chose.
 //!
 //! What has no channel goes to the run's outbox and is reported as not sent. A message that was
 //! sent is not sent again; what remains possible after a kill is said where each channel is.
 
+pub mod channels;
 mod config;
 mod delivery;
-mod email;
 mod http;
-mod jira;
 mod message;
-mod slack;
-#[cfg(test)]
-mod tests;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use pact_agent::{Agent, AgentError, Call, Outcome, ports::Outbox, secrets::Secrets};
 use pact_contract::{Capability, error::ErrorName};
 
-pub use config::{Config, Jira, Smtp, Tls, Unconfigured};
+pub use config::Variable;
 
-/// What the agent can do.
-pub const CAPABILITIES: &[Capability] = pact_contract::agents::NOTIFY;
-
-type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+use channels::{Channel, Work};
+use config::Installation;
+use delivery::{Begun, Delivery, Told};
+use http::LazyClient;
 
 /// The notify agent.
 pub struct NotifyAgent {
-    variables: Variables,
-    secrets: Arc<dyn Secrets>,
+    installation: Installation,
     outbox: Arc<dyn Outbox>,
-    client: OnceLock<reqwest::Client>,
+    client: LazyClient,
 }
 
 impl NotifyAgent {
@@ -42,29 +37,30 @@ impl NotifyAgent {
         secrets: Arc<dyn Secrets>,
         outbox: Arc<dyn Outbox>,
     ) -> Self {
-        Self { variables: Box::new(variables), secrets, outbox, client: OnceLock::new() }
+        let installation = Installation::new(variables, secrets);
+        Self { installation, outbox, client: LazyClient::default() }
     }
 
-    /// The channels as they are now set up, as far as this one secret says.
-    async fn config(&self, secret: &str) -> Result<Config, AgentError> {
-        let value = self.secrets.secret(secret).await?;
-        Ok(Config::read(|name| match &value {
-            _ if name != secret => (self.variables)(name).ok_or_else(|| config::unset(name)),
-            Some(secret) => Ok(secret.reveal().to_owned()),
-            None => Err(self.secrets.missing(name)),
-        }))
-    }
-
-    /// The client of all channels. It reads the machine's root certificates, so it is made when
-    /// the first message is sent.
-    fn client(&self) -> Result<&reqwest::Client, AgentError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let client = http::client().map_err(|error| {
-            AgentError::internal("cannot make an HTTP client").caused_by(error.without_url())
-        })?;
-        Ok(self.client.get_or_init(|| client))
+    /// Tells how the run ended on one channel.
+    async fn tell(&self, channel: &dyn Channel, call: &Call) -> Result<Outcome, AgentError> {
+        let kind = channel.kind();
+        let delivery = match Delivery::begin(&*self.outbox, call, kind).await? {
+            Begun::Before(answer) => return Ok(*answer),
+            Begun::Now(delivery) => delivery,
+        };
+        let Some(settings) = delivery.notify.settings.get(kind) else {
+            let mut reason = format!("the repository's settings have no [notify.{kind}]");
+            for other in delivery.notify.settings.channels.keys() {
+                if !channels::is_known(other) {
+                    reason = format!("{reason}; {}", channels::unknown(other));
+                }
+            }
+            return delivery.end(Ok(Told::Skipped(reason))).await;
+        };
+        let installed = self.installation.read(channel.parameters(), channel.variables()).await?;
+        let work =
+            Work { delivery: &delivery, settings, installed: &installed, client: &self.client };
+        delivery.end(channel.send(&work).await).await
     }
 }
 
@@ -75,17 +71,16 @@ impl Agent for NotifyAgent {
     }
 
     fn capabilities(&self) -> &'static [Capability] {
-        CAPABILITIES
+        static ALL: LazyLock<Vec<Capability>> = LazyLock::new(channels::capabilities);
+        &ALL
     }
 
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
-        match call.action.as_str() {
-            "notify.slack_team" => slack::notify(self, call).await,
-            "notify.email_stakeholders" => email::notify(self, call).await,
-            "notify.update_jira" => jira::notify(self, call).await,
-            other => Err(AgentError::new(
+        match channels::by_action(&call.action) {
+            Some(channel) => self.tell(channel, call).await,
+            None => Err(AgentError::new(
                 ErrorName::UnknownAction,
-                format!("the notify agent does not offer {other:?}"),
+                format!("the notify agent does not offer {:?}", call.action),
             )),
         }
     }

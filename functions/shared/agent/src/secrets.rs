@@ -12,15 +12,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::ports::StoreError;
 
-/// Token to fetch private repositories with.
-pub const SOURCE_TOKEN: &str = "source-token";
-/// Address of Slack's incoming webhook.
-pub const SLACK: &str = "slack-webhook-url";
-/// Address of the mail server, with user and password.
-pub const SMTP: &str = "smtp-url";
-/// Token of the Jira account.
-pub const JIRA: &str = "jira-token";
-
 /// A secret that an installation may have, kept as a parameter below its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter {
@@ -32,6 +23,13 @@ pub struct Parameter {
     /// makes itself.
     pub variable: Option<&'static str>,
 }
+
+/// Token to fetch private repositories with.
+pub static SOURCE_TOKEN: Parameter = Parameter {
+    name: "source-token",
+    about: "to fetch private repositories with",
+    variable: Some("PACT_SOURCE_TOKEN"),
+};
 
 /// Text that is never shown.
 #[derive(Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use crate::{
-    form::{Field, Seam, Shape, field, required},
+    form::{Field, Seam, Shape, field},
     values::Rule,
 };
 
@@ -47,7 +47,7 @@ pub(crate) fn root() -> &'static [Field] {
                 "Where releases go; without any, nothing is deployed.",
                 Shape::Table(environments()),
             ),
-            field("notify", "Whom to tell.", Shape::Table(notify())),
+            field("notify", "Whom to tell.", Shape::Kinds(Seam::Channel)),
         ]
     });
     &ROOT
@@ -181,38 +181,6 @@ fn watch() -> Vec<Field> {
             "max_p95_ms",
             "Highest 95th percentile of the latency.",
             Shape::Integer { min: 1, max: 60_000 },
-        ),
-    ]
-}
-
-fn notify() -> Vec<Field> {
-    let channel = Shape::Text(Rule::Channel);
-    vec![
-        field(
-            "slack",
-            "Slack.",
-            Shape::Table(vec![field("channel", "Channel for display.", channel)]),
-        ),
-        field(
-            "email",
-            "E-mail.",
-            Shape::Table(vec![required(
-                "to",
-                "Addresses.",
-                Shape::List { of: Rule::Address, min: 1 },
-            )]),
-        ),
-        field(
-            "jira",
-            "Jira.",
-            Shape::Table(vec![
-                required("project", "Project key.", Shape::Text(Rule::Project)),
-                field(
-                    "transition",
-                    "Transition after a production release.",
-                    Shape::Text(Rule::Reason),
-                ),
-            ]),
         ),
     ]
 }

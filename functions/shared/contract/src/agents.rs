@@ -147,27 +147,32 @@ pub const MONITOR: &[Capability] = &[
     },
 ];
 
-/// Actions of the notify agent.
-pub const NOTIFY: &[Capability] = &[
-    Capability {
-        action: "notify.slack_team",
-        description: "tells the team in Slack how the run ended",
-        required: &["run", "outcome"],
-        optional: &["settings"],
-    },
-    Capability {
-        action: "notify.email_stakeholders",
-        description: "tells people by e-mail how the run ended",
-        required: &["run", "outcome"],
-        optional: &["settings"],
-    },
-    Capability {
-        action: "notify.update_jira",
-        description: "comments on the issues that the commit names, and moves them on",
-        required: &["run", "outcome"],
-        optional: &["settings"],
-    },
-];
+/// Tells the team in Slack.
+pub const NOTIFY_SLACK: Capability = Capability {
+    action: "notify.slack_team",
+    description: "tells the team in Slack how the run ended",
+    required: &["run", "outcome"],
+    optional: &["settings"],
+};
+
+/// Tells people by e-mail.
+pub const NOTIFY_EMAIL: Capability = Capability {
+    action: "notify.email_stakeholders",
+    description: "tells people by e-mail how the run ended",
+    required: &["run", "outcome"],
+    optional: &["settings"],
+};
+
+/// Keeps Jira's issues up to date.
+pub const NOTIFY_JIRA: Capability = Capability {
+    action: "notify.update_jira",
+    description: "comments on the issues that the commit names, and moves them on",
+    required: &["run", "outcome"],
+    optional: &["settings"],
+};
+
+/// Actions of the notify agent: one for each channel of its registry.
+pub const NOTIFY: &[Capability] = &[NOTIFY_SLACK, NOTIFY_EMAIL, NOTIFY_JIRA];
 
 /// Every agent with its actions, in the order of the pipeline.
 pub const ALL: &[(&str, &[Capability])] = &[

@@ -353,40 +353,29 @@ impl From<StoredWatch> for Watch {
 /// Whom to tell. Secrets are never in the repository: a channel names the parameter that holds
 /// its address or token, and the installation supplies it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(transparent)]
 pub struct NotifySettings {
-    /// Slack, through the installation's incoming webhook.
-    pub slack: Option<SlackSettings>,
-    /// E-mail, through the installation's SMTP server.
-    pub email: Option<EmailSettings>,
-    /// Jira, through the installation's account.
-    pub jira: Option<JiraSettings>,
+    /// The settings of each channel that is wanted, by its kind, in the form of the file. What
+    /// they mean is the channel's affair.
+    #[serde(deserialize_with = "wanted")]
+    pub channels: BTreeMap<String, Map<String, Value>>,
 }
 
-/// Slack channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SlackSettings {
-    /// Channel name for display.
-    pub channel: Option<String>,
+impl NotifySettings {
+    /// The settings of a channel, where it is wanted.
+    #[must_use]
+    pub fn get(&self, channel: &str) -> Option<&Map<String, Value>> {
+        self.channels.get(channel)
+    }
 }
 
-/// E-mail recipients.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct EmailSettings {
-    /// Addresses.
-    pub to: Vec<String>,
-}
-
-/// Jira issues: the issue keys are read from the commit message and the branch name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct JiraSettings {
-    /// Project key, for example `SHOP`.
-    pub project: String,
-    /// Name of the transition after a production release; none: comment only.
-    pub transition: Option<String>,
+/// A channel that is null is not wanted: so it was written before there were kinds.
+fn wanted<'de, D>(deserializer: D) -> Result<BTreeMap<String, Map<String, Value>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let channels = BTreeMap::<String, Option<Map<String, Value>>>::deserialize(deserializer)?;
+    Ok(channels.into_iter().filter_map(|(kind, settings)| Some((kind, settings?))).collect())
 }
 
 #[cfg(test)]
@@ -414,5 +403,15 @@ mod tests {
         let again = serde_json::to_value(&watch).expect("json");
         assert_eq!(serde_json::from_value::<Watch>(again).expect("a watch"), watch);
         assert_eq!(serde_json::from_value::<Watch>(json!({})).expect("a watch"), Watch::default());
+    }
+
+    #[test]
+    fn channels_from_before_there_were_kinds_are_read() {
+        let stored = json!({ "slack": { "channel": null }, "email": null });
+        let settings: NotifySettings = serde_json::from_value(stored).expect("settings");
+        assert_eq!(settings.channels.len(), 1);
+        assert!(settings.get("slack").is_some() && settings.get("email").is_none());
+        let wire = serde_json::to_value(settings).expect("json");
+        assert_eq!(wire, json!({ "slack": { "channel": null } }));
     }
 }

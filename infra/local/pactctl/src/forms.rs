@@ -9,6 +9,7 @@ fn composed() -> Forms {
         .with(Seam::Target, pact_deploy_agent::targets::forms())
         .with(Seam::Runner, pact_test_agent::runners::forms())
         .with(Seam::Source, pact_monitor_agent::sources::forms())
+        .with(Seam::Channel, pact_notify_agent::channels::forms())
 }
 
 /// `PACT_RENEW=1 cargo test --package pactctl forms` writes the file.

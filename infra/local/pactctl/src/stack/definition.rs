@@ -7,6 +7,7 @@ use std::{
 };
 
 use local_lambda_host::FunctionSpec;
+use pact_agent::secrets::SOURCE_TOKEN;
 
 use crate::{
     client::{ACCOUNT, REGION},
@@ -30,14 +31,6 @@ const FROM_ENVIRONMENT: &[(&str, &str)] = &[
     ("JiraUrl", "PACT_JIRA_URL"),
     ("JiraUser", "PACT_JIRA_USER"),
     ("WatchSchedule", "PACT_WATCH_SCHEDULE"),
-];
-
-/// Secrets that the user's environment may set.
-const SECRETS_FROM_ENVIRONMENT: &[(&str, &str)] = &[
-    ("source-token", "PACT_SOURCE_TOKEN"),
-    ("slack-webhook-url", "PACT_SLACK_WEBHOOK_URL"),
-    ("smtp-url", "PACT_SMTP_URL"),
-    ("jira-token", "PACT_JIRA_TOKEN"),
 ];
 
 /// What a function finds in its environment of this machine: the tools that it runs, their caches,
@@ -91,12 +84,10 @@ pub(crate) fn inherited() -> Vec<String> {
 pub(crate) fn parameters(secrets: &Secrets) -> BTreeMap<String, String> {
     let own = [("webhook-secret", &secrets.webhook), ("api-token", &secrets.api_token)]
         .map(|(name, value)| (name, value.clone()));
-    let hosts = pact_gateway::parameters().filter_map(|p| Some((p.name, p.variable?)));
-    let given = SECRETS_FROM_ENVIRONMENT
-        .iter()
-        .copied()
-        .chain(hosts)
-        .filter_map(|(name, variable)| Some((name, std::env::var(variable).ok()?)));
+    let known = pact_gateway::parameters()
+        .chain(pact_notify_agent::channels::parameters())
+        .chain([&SOURCE_TOKEN]);
+    let given = known.filter_map(|p| Some((p.name, std::env::var(p.variable?).ok()?)));
     own.into_iter()
         .chain(given)
         .filter(|(_, value)| !value.is_empty())
@@ -300,7 +291,12 @@ mod tests {
     #[test]
     fn a_function_may_read_the_secrets_that_it_knows_and_no_others() {
         let stack = load(BTreeMap::new()).expect("the template");
-        for (role, known) in [("GatewayRole", pact_gateway::parameters().collect::<Vec<_>>())] {
+        let known = [
+            ("GatewayRole", pact_gateway::parameters().collect::<Vec<_>>()),
+            ("NotifyAgentRole", pact_notify_agent::channels::parameters().collect()),
+            ("CodeAgentRole", vec![&SOURCE_TOKEN]),
+        ];
+        for (role, known) in known {
             let found = stack.roles.iter().find(|r| r.logical_id == role).expect("a role");
             let names: BTreeSet<_> = known.iter().map(|parameter| parameter.name).collect();
             assert_eq!(readable(found), names, "{role}");
@@ -308,6 +304,11 @@ mod tests {
                 let line = format!("#   {:<17}  {}", parameter.name, parameter.about);
                 assert!(TEMPLATE.contains(&line), "the template's head lacks {line:?}");
             }
+        }
+        let function = |name: &str| stack.functions.iter().find(|f| f.logical_id == name);
+        let notify = function("NotifyAgentFunction").expect("the notify agent");
+        for variable in pact_notify_agent::channels::variables() {
+            assert!(notify.environment.contains_key(variable.name), "{}", variable.name);
         }
     }
 }

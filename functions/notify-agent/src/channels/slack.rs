@@ -5,10 +5,22 @@
 //! whether the message arrived, and the next attempt sends it again: two messages are better
 //! than none. The record then says so.
 
-use pact_agent::{AgentError, Call, Outcome, secrets::SLACK};
+use async_trait::async_trait;
+use pact_agent::secrets::Parameter;
+use pact_config::{
+    Rule,
+    form::{Form, Shape, field},
+};
+use pact_contract::{Capability, agents};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{NotifyAgent, delivery::Delivery, http, message::Message};
+use super::{Channel, Work};
+use crate::{
+    delivery::{Interrupted, Told},
+    http,
+    message::{Message, line},
+};
 
 /// Most characters of a header.
 const MAX_HEADER: usize = 150;
@@ -20,42 +32,82 @@ const MAX_VALUE: usize = 400;
 /// Most fields of a section.
 const MAX_FIELDS: usize = 10;
 
-pub(crate) async fn notify(agent: &NotifyAgent, call: &Call) -> Result<Outcome, AgentError> {
-    let delivery = match Delivery::begin(agent, call, "slack").await? {
-        Ok(delivery) => delivery,
-        Err(before) => return Ok(before),
-    };
-    let Some(settings) = &delivery.notify.settings.slack else {
-        return delivery.skip("the repository's settings have no [notify.slack]").await;
-    };
-    let url = match agent.config(SLACK).await?.slack {
-        Ok(url) => url,
-        Err(reason) => return delivery.skip(&reason).await,
-    };
-    let client = agent.client()?;
-    let unsure = delivery.claim().await?;
-    let request = client.post(url).json(&render(&delivery.message));
-    let answer = match http::send(call, "Slack", request).await {
-        Ok(answer) => answer,
-        Err(fault) => return Err(delivery.interrupted(fault).await),
-    };
-    if !answer.status.is_success() {
-        let reason =
-            format!("Slack refuses the message: {} {}", answer.status.as_u16(), answer.excerpt());
-        return delivery.refused(&reason).await;
+/// Address of the incoming webhook.
+static ADDRESS: Parameter = Parameter {
+    name: "slack-webhook-url",
+    about: "address of Slack's incoming webhook",
+    variable: Some("PACT_SLACK_WEBHOOK_URL"),
+};
+
+/// What a repository sets.
+#[derive(Deserialize)]
+struct Settings {
+    /// The channel's name, for display: the webhook has its own.
+    channel: Option<String>,
+}
+
+/// Slack, by an incoming webhook.
+pub(super) struct Slack;
+
+#[async_trait]
+impl Channel for Slack {
+    fn kind(&self) -> &'static str {
+        "slack"
     }
-    let mut detail = match settings.channel.as_deref() {
-        Some(channel) => format!("sent to {}", crate::message::line(channel, 80)),
-        None => "sent to the team's channel".to_owned(),
-    };
-    if unsure {
-        detail.push_str("; perhaps twice, as an attempt before was interrupted");
+
+    fn title(&self) -> &'static str {
+        "Slack"
     }
-    delivery.sent(detail, None, Vec::new()).await
+
+    fn capability(&self) -> &'static Capability {
+        &agents::NOTIFY_SLACK
+    }
+
+    fn form(&self) -> Form {
+        let channel = Shape::Text(Rule::Channel);
+        Form {
+            kind: self.kind().to_owned(),
+            about: "Slack.".to_owned(),
+            fields: vec![field("channel", "Channel for display.", channel)],
+            ..Form::default()
+        }
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        std::slice::from_ref(&ADDRESS)
+    }
+
+    async fn send(&self, work: &Work<'_>) -> Result<Told, Interrupted> {
+        let delivery = work.delivery;
+        let settings: Settings = work.settings()?;
+        let address = match work.installed.address(ADDRESS.name) {
+            Ok(address) => address,
+            Err(reason) => return Ok(Told::Skipped(reason)),
+        };
+        let client = work.client.get()?;
+        let unsure = delivery.claim().await?;
+        let request = client.post(address).json(&render(&delivery.message));
+        let answer = http::send(delivery.call, self.title(), request).await?;
+        if !answer.status.is_success() {
+            return Ok(Told::Refused(format!(
+                "Slack refuses the message: {} {}",
+                answer.status.as_u16(),
+                answer.excerpt()
+            )));
+        }
+        let mut detail = match settings.channel.as_deref() {
+            Some(channel) => format!("sent to {}", line(channel, 80)),
+            None => "sent to the team's channel".to_owned(),
+        };
+        if unsure {
+            detail.push_str("; perhaps twice, as an attempt before was interrupted");
+        }
+        Ok(Told::Sent { detail, reference: None, findings: Vec::new() })
+    }
 }
 
 /// The message as blocks, within Slack's limits.
-pub(crate) fn render(message: &Message) -> Value {
+pub(super) fn render(message: &Message) -> Value {
     let mut blocks = vec![
         json!({
             "type": "header",

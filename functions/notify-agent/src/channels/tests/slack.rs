@@ -1,0 +1,71 @@
+//! Slack.
+
+use super::*;
+
+async fn slack(template: ResponseTemplate) -> (MockServer, World) {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path("/services/T/B/secret"))
+        .respond_with(template)
+        .mount(&server)
+        .await;
+    let url = format!("{}/services/T/B/secret", server.uri());
+    let world = World::new(&[("slack-webhook-url", url.as_str())]);
+    (server, world)
+}
+
+#[tokio::test]
+async fn slack_gets_one_message_however_often_it_is_asked_for() {
+    let (server, world) = slack(ResponseTemplate::new(200).set_body_string("ok")).await;
+    for _ in 0..3 {
+        let (answer, record) =
+            world.act("notify.slack_team", &succeeded()).await.expect("no fault");
+        assert_eq!(answer.response.status, StageStatus::Passed);
+        assert!(record.sent);
+        assert_eq!(record.detail, "sent to #releases");
+    }
+    let sent = requests(&server).await;
+    assert_eq!(sent.len(), 1);
+    let body: Value = sent[0].body_json().expect("JSON");
+    assert_eq!(body["blocks"][0]["text"]["text"], "Succeeded: acme/web 0123456789");
+
+    // Killed between sending and recording: sent again, and said so.
+    world.killed_while_sending("slack").await;
+    let (_, record) = world.act("notify.slack_team", &succeeded()).await.expect("no fault");
+    assert!(record.sent && record.detail.contains("perhaps twice"), "{}", record.detail);
+    assert_eq!(requests(&server).await.len(), 2);
+}
+
+#[tokio::test]
+async fn slack_that_is_ill_is_a_fault_and_slack_that_says_no_a_verdict() {
+    for status in [429, 500, 503] {
+        let (_server, world) = slack(ResponseTemplate::new(status)).await;
+        let error = world.act("notify.slack_team", &succeeded()).await.expect_err("is a fault");
+        assert_eq!(error.name, ErrorName::ChannelUnavailable);
+        assert!(error.chain().contains(&status.to_string()) && !error.chain().contains("secret"));
+        let entry = world.entry("slack").await;
+        assert!(!entry.record.sent && entry.record.detail.contains(&status.to_string()));
+    }
+    let (server, world) = slack(ResponseTemplate::new(404).set_body_string("no_service")).await;
+    let (answer, record) = world.act("notify.slack_team", &succeeded()).await.expect("no fault");
+    assert_eq!(answer.response.status, StageStatus::Failed);
+    assert_eq!(record.detail, "not sent: Slack refuses the message: 404 no_service");
+    assert_eq!(requests(&server).await.len(), 1);
+    // Slack is mended: the same call sends the message now.
+    server.reset().await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+    let (_, record) = world.act("notify.slack_team", &succeeded()).await.expect("no fault");
+    assert_eq!(record.detail, "sent to #releases");
+}
+
+#[tokio::test]
+async fn slack_is_given_the_time_that_it_asks_for() {
+    let server = MockServer::start().await;
+    let busy = ResponseTemplate::new(429).insert_header("Retry-After", "0");
+    Mock::given(method("POST")).respond_with(busy).up_to_n_times(1).mount(&server).await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+    let world = World::new(&[("slack-webhook-url", server.uri().as_str())]);
+    let (_, record) = world.act("notify.slack_team", &succeeded()).await.expect("no fault");
+    assert!(record.sent);
+    assert_eq!(requests(&server).await.len(), 2);
+}
