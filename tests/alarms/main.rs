@@ -18,8 +18,8 @@ use jiff::Timestamp;
 use local_template::{Context, Stack, Target, Watching};
 use pact_agent::metrics::MetricEvent;
 use pact_contract::{
-    IntentEnvelope, RepositoryName, RunId, RunStatus, StageStatus, actions::Notify,
-    run::DeploymentStatus, settings::ENVIRONMENTS,
+    EnvironmentName, IntentEnvelope, RepositoryName, RunId, RunStatus, StageStatus,
+    actions::Notify, run::DeploymentStatus, settings::ENVIRONMENTS,
 };
 use serde_json::{Value, json};
 
@@ -73,10 +73,16 @@ struct Metric {
     dimensions: BTreeMap<String, Option<String>>,
 }
 
-/// Everything that the code may emit, with its unit, in the namespace of this stack.
-fn emitted(stack: &Stack) -> BTreeMap<Metric, String> {
-    let reconciler = stack.functions.iter().find(|f| f.logical_id == "ReconcilerFunction");
-    let namespace = &reconciler.expect("the reconciler").environment["PACT_METRICS_NAMESPACE"];
+/// What the code may tell, in the namespace of this stack.
+struct Emitted {
+    /// Every metric, with its unit.
+    metrics: BTreeMap<Metric, String>,
+    /// Every field of a line, for a search in the log.
+    fields: BTreeSet<String>,
+}
+
+/// Each kind of event, with each status, fault and environment that it may have.
+fn events() -> Vec<MetricEvent> {
     let (run_id, repository) = (
         "shop-1".parse::<RunId>().expect("an id"),
         "acme/shop".parse::<RepositoryName>().expect("a name"),
@@ -84,39 +90,60 @@ fn emitted(stack: &Stack) -> BTreeMap<Metric, String> {
     let duration = Duration::from_secs(1);
     let mut events =
         vec![MetricEvent::RunStarted { run_id: run_id.clone(), repository: repository.clone() }];
-    for status in [RunStatus::Succeeded, RunStatus::Failed] {
+    for status in [
+        RunStatus::Succeeded,
+        RunStatus::Failed,
+        RunStatus::Rejected,
+        RunStatus::Held,
+        RunStatus::Cancelled,
+        RunStatus::RolledBack,
+    ] {
         let (run_id, repository) = (run_id.clone(), repository.clone());
         events.push(MetricEvent::RunEnded { run_id, repository, status, duration });
     }
-    for environment in ENVIRONMENTS {
-        for status in [DeploymentStatus::Live, DeploymentStatus::RolledBack] {
+    let further = "canary".parse::<EnvironmentName>().expect("a name");
+    for environment in ENVIRONMENTS.iter().chain([&further]) {
+        for status in [
+            None,
+            Some(DeploymentStatus::Live),
+            Some(DeploymentStatus::Failed),
+            Some(DeploymentStatus::RolledBack),
+        ] {
             events.push(MetricEvent::Deployment {
                 run_id: run_id.clone(),
                 repository: repository.clone(),
                 environment: environment.clone(),
-                status: Some(status),
+                status,
                 duration: Some(duration),
-                rollback: (status == DeploymentStatus::RolledBack).then_some(duration),
-                lead_time: (status == DeploymentStatus::Live).then_some(duration),
+                rollback: (status == Some(DeploymentStatus::RolledBack)).then_some(duration),
+                lead_time: (status == Some(DeploymentStatus::Live)).then_some(duration),
             });
         }
     }
-    for (status, error) in
-        [(StageStatus::Passed, None), (StageStatus::Error, Some("ERR_TOOL_FAILED"))]
+    for (agent, action) in [("test-agent", "tests.run_unit"), ("code-agent", "code.check_quality")]
     {
-        events.push(MetricEvent::Action {
-            agent: "test-agent",
-            action: Some("tests.run_unit"),
-            status,
-            error,
-            duration,
-            run_id: None,
-        });
+        for (status, error) in [
+            (StageStatus::Passed, None),
+            (StageStatus::Failed, None),
+            (StageStatus::Error, Some("ERR_TOOL_FAILED")),
+            (StageStatus::Error, Some("ERR_INVALID_INTENT")),
+        ] {
+            let (action, run_id) = (Some(action), None);
+            events.push(MetricEvent::Action { agent, action, status, error, duration, run_id });
+        }
     }
-    let mut metrics = BTreeMap::new();
-    for event in events {
+    events
+}
+
+fn emitted(stack: &Stack) -> Emitted {
+    let reconciler = stack.functions.iter().find(|f| f.logical_id == "ReconcilerFunction");
+    let namespace = &reconciler.expect("the reconciler").environment["PACT_METRICS_NAMESPACE"];
+    let (mut metrics, mut fields) = (BTreeMap::new(), BTreeSet::new());
+    for event in events() {
         let document = event.document(namespace, Timestamp::now());
-        for directive in items(&document["_aws"]["CloudWatchMetrics"]) {
+        fields.extend(document.as_object().expect("a document").keys().cloned());
+        let directives = document.pointer("/_aws/CloudWatchMetrics").unwrap_or(&Value::Null);
+        for directive in items(directives) {
             for names in items(&directive["Dimensions"]) {
                 let dimension = |name: &Value| {
                     let name = text(name);
@@ -135,7 +162,18 @@ fn emitted(stack: &Stack) -> BTreeMap<Metric, String> {
             }
         }
     }
-    metrics
+    Emitted { metrics, fields }
+}
+
+/// Each of them costs, used or not; whoever adds one adds it to the table of costs.
+#[test]
+fn custom_metrics_are_as_few_as_the_table_of_costs_says() {
+    let metrics = emitted(&stack()).metrics;
+    let names: BTreeSet<&str> = metrics.keys().map(|metric| metric.name.as_str()).collect();
+    assert_eq!(names.len(), metrics.len(), "more series than names: {metrics:#?}");
+    let said = format!("{} custom metrics × 0.30", metrics.len());
+    let readme = include_str!("../../infra/README.md");
+    assert!(readme.contains(&said), "infra/README.md does not say {said:?}: {names:?}");
 }
 
 fn items(value: &Value) -> &[Value] {
@@ -147,9 +185,9 @@ fn text(value: &Value) -> &str {
 }
 
 /// The unit of a metric; panics when nobody emits it.
-fn unit(stack: &Stack, emitted: &BTreeMap<Metric, String>, metric: &Metric, who: &str) -> String {
+fn unit(stack: &Stack, emitted: &Emitted, metric: &Metric, who: &str) -> String {
     if !metric.namespace.starts_with("AWS/") {
-        let found = emitted.iter().find(|(own, _)| {
+        let found = emitted.metrics.iter().find(|(own, _)| {
             own.namespace == metric.namespace
                 && own.name == metric.name
                 && own.dimensions.keys().eq(metric.dimensions.keys())
@@ -282,15 +320,10 @@ fn every_alarm_reaches_the_notify_agent_with_an_intent_that_it_understands() {
     assert!(told.contains("shop-pipeline-long-deployment-alarm"), "{told}");
 }
 
-/// Metrics of a widget: rows of namespace, name, then dimensions with their values; or a search.
+/// Metric of a widget's row: namespace, name, then dimensions with their values.
 fn widget_metric(row: &Value) -> Option<Metric> {
-    if let Some(expression) = row[0].get("expression").map(text) {
-        let (_, rest) = expression.split_once("SEARCH('{")?;
-        let (schema, rest) = rest.split_once('}').expect("a schema");
-        let mut names = schema.split(',').map(|name| name.trim_matches('"').to_owned());
-        let namespace = names.next().expect("a namespace");
-        let name = rest.split('"').nth(1).expect("a metric").to_owned();
-        return Some(Metric { namespace, name, dimensions: names.map(|n| (n, None)).collect() });
+    if row[0].get("expression").is_some() {
+        return None;
     }
     let texts: Vec<&str> = items(row).iter().filter_map(Value::as_str).collect();
     let [namespace, name, dimensions @ ..] = &texts[..] else { panic!("not a metric: {row}") };
@@ -299,6 +332,22 @@ fn widget_metric(row: &Value) -> Option<Metric> {
     assert!(pairs.remainder().is_empty(), "a dimension without a value: {row}");
     let dimensions = pairs.map(|p| (p[0].to_owned(), Some(p[1].to_owned()))).collect();
     Some(Metric { namespace, name, dimensions })
+}
+
+/// The log groups and the fields that a widget's query names.
+fn query(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut groups, mut fields) = (BTreeSet::new(), BTreeSet::new());
+    for command in text.split('|').map(str::trim) {
+        if let Some(group) = command.strip_prefix("SOURCE ") {
+            groups.insert(group.trim_matches('\'').to_owned());
+            continue;
+        }
+        let words = command.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        // Fields of events begin with a capital; names that the query gives do not.
+        let own = words.filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()));
+        fields.extend(own.map(str::to_owned));
+    }
+    (groups, fields)
 }
 
 #[test]
@@ -312,7 +361,21 @@ fn the_dashboard_shows_what_is_emitted_and_every_alarm() {
     for widget in items(&body["widgets"]) {
         let properties = &widget["properties"];
         let who = text(&properties["title"]);
-        for row in items(&properties["metrics"]) {
+        if widget["type"] == "log" {
+            let (groups, fields) = query(text(&properties["query"]));
+            assert!(!groups.is_empty() && !fields.is_empty(), "{who} asks nothing");
+            for group in &groups {
+                let known = stack.functions.iter().any(|function| {
+                    let binary = text(&function.metadata["BuildProperties"]["Binary"]);
+                    *group == format!("/aws/lambda/shop-pipeline/{binary}")
+                });
+                assert!(known, "{who}: no function writes to {group}");
+            }
+            let unknown: Vec<_> = fields.difference(&emitted.fields).collect();
+            assert!(unknown.is_empty(), "{who}: no line has {unknown:?}");
+            shown.extend(fields);
+        }
+        for row in items(properties.get("metrics").unwrap_or(&Value::Null)) {
             let Some(metric) = widget_metric(row) else { continue };
             unit(&stack, &emitted, &metric, who);
             shown.insert(metric.name);
@@ -323,6 +386,6 @@ fn the_dashboard_shows_what_is_emitted_and_every_alarm() {
             assert_eq!(arns, all);
         }
     }
-    let unseen: Vec<_> = emitted.keys().filter(|m| !shown.contains(&m.name)).collect();
+    let unseen: Vec<_> = emitted.metrics.keys().filter(|m| !shown.contains(&m.name)).collect();
     assert!(unseen.is_empty(), "emitted, and nowhere to be seen: {unseen:#?}");
 }

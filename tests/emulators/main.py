@@ -26,6 +26,10 @@ from checks import Checks, Scenario
 from shop import FILES, Shop
 from stack import Stack, client
 
+# The releases are in a folder of this machine, where AWS mounts a file system by its access point.
+ACCESS_POINT = (
+    "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-00000000000000000"
+)
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = sys.executable
 
@@ -168,6 +172,7 @@ def checked(folder, zips, check):
     settings = {
         "AllowedSources": f"{git}/",
         "DeployRoot": str(folder / "releases"),
+        "ReleasesAccessPoint": ACCESS_POINT,
         "CacheDir": str(folder / "cache"),
     }
     print(f"ministack on {aws}, moto on {sfn}, git on {git}", flush=True)

@@ -58,8 +58,13 @@ const SERVICE: [&str; 2] = ["logs:", "xray:"];
 type Call = (String, String);
 
 fn stack() -> Stack {
+    stack_with(&[])
+}
+
+fn stack_with(parameters: &[(&str, &str)]) -> Stack {
+    let parameters = parameters.iter().map(|(name, value)| ((*name).into(), (*value).into()));
     let context = Context {
-        parameters: BTreeMap::new(),
+        parameters: parameters.collect(),
         region: "us-east-1".to_owned(),
         account: "000000000000".to_owned(),
         stack_name: "pact".to_owned(),
@@ -313,6 +318,36 @@ fn each_function_and_machine_has_a_role_of_its_own() {
     }
     owners.retain(|_, ids| ids.len() > 1);
     assert!(owners.is_empty(), "roles that are shared: {owners:#?}");
+}
+
+/// Without a file system there is no place for releases, and none is claimed. With one, the role
+/// has what AWS's own AWSLambdaVPCAccessExecutionRole allows on networks: with less, the function
+/// waits for its network interfaces for ever.
+#[test]
+fn the_deploy_agent_has_a_file_system_and_its_network_or_neither() {
+    let network = |stack: &Stack| -> BTreeSet<String> {
+        let role = stack.roles.iter().find(|r| r.logical_id == "DeployAgentRole").expect("a role");
+        let actions = role.statements.iter().flat_map(|s| texts(s.get("Action")));
+        actions.filter(|action| action.starts_with("ec2:")).collect()
+    };
+    let root = |stack: &Stack| -> Option<String> {
+        let agent = stack.functions.iter().find(|f| f.logical_id == "DeployAgentFunction");
+        agent.expect("the agent").environment.get("PACT_DEPLOY_ROOT").cloned()
+    };
+    let without = stack();
+    assert_eq!((root(&without), network(&without)), (None, BTreeSet::new()));
+    let point = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-1";
+    let with = stack_with(&[("ReleasesAccessPoint", point)]);
+    assert_eq!(root(&with).as_deref(), Some("/mnt/releases"));
+    let managed = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+    ];
+    assert_eq!(network(&with), managed.map(str::to_owned).into());
 }
 
 #[test]

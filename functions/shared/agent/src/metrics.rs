@@ -1,8 +1,10 @@
 //! What is counted and timed, as CloudWatch's embedded metric format: one JSON object on a line of
 //! the log, from which CloudWatch makes the metrics. Nothing is sent, so nothing can fail or wait.
 //!
-//! Dimensions are few and bounded: an action, an agent, a status, an error's name, an environment.
-//! Which run and which repository it was are fields of the line, for a search in the log.
+//! CloudWatch charges for each time series, by name and dimensions, so every metric here is one: it
+//! has no dimensions, and only what an alarm or a trend over years needs is one. Everything else on
+//! the line (agent, action, status, error, environment, run, repository, and further counts and
+//! times) is for a search in the log, which costs when it is asked.
 
 use std::{io::Write, time::Duration};
 
@@ -84,27 +86,26 @@ impl MetricEvent {
                 document.field("Agent", agent);
                 document.field("Action", action.unwrap_or("unknown"));
                 document.field("Status", status.as_str());
-                document.metrics(&["Action", "Status"], [ms("ActionDuration", *duration)]);
-                document.metrics(&["Agent", "Status"], [count("Actions", 1)]);
+                document.logged(ms("ActionDuration", *duration));
                 if let Some(error) = error {
                     document.field("Error", error);
-                    document.metrics(&["Agent", "Error"], [count("Faults", 1)]);
+                    document.metric(count("Faults", 1));
                 }
                 if let Some(run_id) = run_id {
                     document.field("run_id", run_id.as_str());
                 }
             }
             Self::RunStarted { run_id, repository } => {
-                document.metrics(&[], [count("RunsStarted", 1)]);
+                document.logged(count("RunsStarted", 1));
                 document.run(run_id, repository);
             }
             Self::RunEnded { run_id, repository, status, duration } => {
                 document.field("Status", status.as_str());
-                document
-                    .metrics(&["Status"], [count("RunsEnded", 1), ms("RunDuration", *duration)]);
+                document.logged(count("RunsEnded", 1));
+                document.metric(ms("RunDuration", *duration));
                 // One sample for each run that was decided: the average is the failure rate, and
                 // it needs no second metric that may have no samples.
-                document.metrics(&[], unsuccessful(*status).map(|n| count("RunFailures", n)));
+                document.metric(unsuccessful(*status).map(|n| count("RunFailures", n)));
                 document.run(run_id, repository);
             }
             Self::Deployment {
@@ -118,19 +119,21 @@ impl MetricEvent {
             } => {
                 document.field("Environment", environment.as_str());
                 document.field("Status", status.map_or("unfinished", name));
-                document.metrics(&["Environment", "Status"], [count("Deployments", 1)]);
-                let times = [("RollbackDuration", rollback), ("LeadTime", lead_time)];
-                let mut values: Vec<_> =
-                    times.into_iter().filter_map(|(name, time)| Some(ms(name, (*time)?))).collect();
+                document.logged(count("Deployments", 1));
+                document.metric(duration.map(|time| ms("DeploymentDuration", time)));
+                document.metric(rollback.map(|time| ms("RollbackDuration", time)));
+                let lead_time = lead_time.map(|time| ms("LeadTime", time));
                 // A share that is right by construction: one sample for each release that was in
                 // effect, so that the average is the change failure rate.
-                if let Some(taken_back) = taken_back(*status) {
-                    values.push(count("Rollbacks", taken_back));
+                let taken_back = taken_back(*status).map(|n| count("Rollbacks", n));
+                // Both are told of what reaches users; what was tried before has a line in the log.
+                for measured in [lead_time, taken_back] {
+                    if *environment == EnvironmentName::PRODUCTION {
+                        document.metric(measured);
+                    } else {
+                        document.logged(measured);
+                    }
                 }
-                document.metrics(&["Environment"], values);
-                // By environment, and of all: what an alarm watches is one series.
-                let duration = duration.map(|time| ms("DeploymentDuration", time));
-                document.metrics_by(&[&["Environment"], &[]], duration);
                 document.run(run_id, repository);
             }
         }
@@ -172,32 +175,32 @@ const fn taken_back(status: Option<DeploymentStatus>) -> Option<u64> {
     }
 }
 
-struct Metric {
+struct Measured {
     name: &'static str,
     unit: &'static str,
     value: u64,
 }
 
-const fn count(name: &'static str, value: u64) -> Metric {
-    Metric { name, unit: "Count", value }
+const fn count(name: &'static str, value: u64) -> Measured {
+    Measured { name, unit: "Count", value }
 }
 
-fn ms(name: &'static str, duration: Duration) -> Metric {
+fn ms(name: &'static str, duration: Duration) -> Measured {
     let value = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    Metric { name, unit: "Milliseconds", value }
+    Measured { name, unit: "Milliseconds", value }
 }
 
 /// A line while it is made.
 struct Document<'a> {
     namespace: &'a str,
     at: Timestamp,
-    directives: Vec<Value>,
+    metrics: Vec<Value>,
     fields: Map<String, Value>,
 }
 
 impl<'a> Document<'a> {
     fn new(namespace: &'a str, at: Timestamp) -> Self {
-        Self { namespace, at, directives: Vec::new(), fields: Map::new() }
+        Self { namespace, at, metrics: Vec::new(), fields: Map::new() }
     }
 
     fn field(&mut self, name: &str, value: &str) {
@@ -209,34 +212,35 @@ impl<'a> Document<'a> {
         self.field("repository", repository.as_str());
     }
 
-    /// Metrics by the fields that are their dimensions.
-    fn metrics(&mut self, dimensions: &[&str], metrics: impl IntoIterator<Item = Metric>) {
-        self.metrics_by(&[dimensions], metrics);
+    /// A number that CloudWatch makes a metric of.
+    fn metric(&mut self, measured: impl Into<Option<Measured>>) {
+        let Some(measured) = measured.into() else { return };
+        self.metrics.push(json!({ "Name": measured.name, "Unit": measured.unit }));
+        self.logged(measured);
     }
 
-    /// The same by each of several sets.
-    fn metrics_by(&mut self, sets: &[&[&str]], metrics: impl IntoIterator<Item = Metric>) {
-        let mut declared = Vec::new();
-        for metric in metrics {
-            declared.push(json!({ "Name": metric.name, "Unit": metric.unit }));
-            self.fields.insert(metric.name.to_owned(), metric.value.into());
-        }
-        if !declared.is_empty() {
-            self.directives.push(json!({
-                "Namespace": self.namespace,
-                "Dimensions": sets,
-                "Metrics": declared,
-            }));
+    /// A number for a search in the log.
+    fn logged(&mut self, measured: impl Into<Option<Measured>>) {
+        if let Some(measured) = measured.into() {
+            self.fields.insert(measured.name.to_owned(), measured.value.into());
         }
     }
 
     fn finish(self) -> Value {
         let mut document = Map::new();
-        let head = json!({
-            "Timestamp": self.at.as_millisecond(),
-            "CloudWatchMetrics": self.directives,
-        });
-        document.insert("_aws".to_owned(), head);
+        // A directive without a metric is refused by CloudWatch.
+        if !self.metrics.is_empty() {
+            let directive = json!({
+                "Namespace": self.namespace,
+                "Dimensions": [[]],
+                "Metrics": self.metrics,
+            });
+            let head = json!({
+                "Timestamp": self.at.as_millisecond(),
+                "CloudWatchMetrics": [directive],
+            });
+            document.insert("_aws".to_owned(), head);
+        }
         document.extend(self.fields);
         Value::Object(document)
     }
@@ -302,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn an_action_is_timed_by_action_and_counted_by_agent() {
+    fn an_action_is_a_line_for_a_search_and_no_metric() {
         let event = MetricEvent::Action {
             agent: "test-agent",
             action: Some("tests.run_unit"),
@@ -311,12 +315,12 @@ mod tests {
             duration: Duration::from_micros(1_234_567),
             run_id: Some(id("shop-1")),
         };
-        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Action","Status"]],"Metrics":[{"Name":"ActionDuration","Unit":"Milliseconds"}]},{"Namespace":"PACT/shop","Dimensions":[["Agent","Status"]],"Metrics":[{"Name":"Actions","Unit":"Count"}]}]},"Agent":"test-agent","Action":"tests.run_unit","Status":"failed","ActionDuration":1234,"Actions":1,"run_id":"shop-1"}"#;
+        let expected = r#"{"Agent":"test-agent","Action":"tests.run_unit","Status":"failed","ActionDuration":1234,"run_id":"shop-1"}"#;
         assert_eq!(document(&event).to_string(), expected);
     }
 
     #[test]
-    fn a_fault_is_counted_by_its_name_besides() {
+    fn a_fault_is_counted_and_its_name_is_no_dimension() {
         let event = MetricEvent::Action {
             agent: "code-agent",
             action: None,
@@ -325,31 +329,21 @@ mod tests {
             duration: Duration::ZERO,
             run_id: None,
         };
-        let document = document(&event);
-        let faults = json!({
-            "Namespace": "PACT/shop",
-            "Dimensions": [["Agent", "Error"]],
-            "Metrics": [{ "Name": "Faults", "Unit": "Count" }],
-        });
-        assert_eq!(document["_aws"]["CloudWatchMetrics"][2], faults);
-        assert_eq!(
-            [&document["Action"], &document["Status"], &document["Error"], &document["Faults"]],
-            [&json!("unknown"), &json!("error"), &json!("ERR_INVALID_INTENT"), &json!(1)]
-        );
-        assert_eq!(document.get("run_id"), None);
+        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[[]],"Metrics":[{"Name":"Faults","Unit":"Count"}]}]},"Agent":"code-agent","Action":"unknown","Status":"error","ActionDuration":0,"Error":"ERR_INVALID_INTENT","Faults":1}"#;
+        assert_eq!(document(&event).to_string(), expected);
     }
 
     #[test]
-    fn a_run_is_counted_at_both_ends_and_its_name_is_no_dimension() {
+    fn a_run_is_told_at_both_ends_and_its_name_and_status_are_no_dimensions() {
         let (run_id, repository) = (id("shop-1"), name("acme/shop"));
         let started =
             MetricEvent::RunStarted { run_id: run_id.clone(), repository: repository.clone() };
-        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[[]],"Metrics":[{"Name":"RunsStarted","Unit":"Count"}]}]},"RunsStarted":1,"run_id":"shop-1","repository":"acme/shop"}"#;
+        let expected = r#"{"RunsStarted":1,"run_id":"shop-1","repository":"acme/shop"}"#;
         assert_eq!(document(&started).to_string(), expected);
         let status = RunStatus::RolledBack;
         let ended =
             MetricEvent::RunEnded { run_id, repository, status, duration: Duration::from_secs(61) };
-        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Status"]],"Metrics":[{"Name":"RunsEnded","Unit":"Count"},{"Name":"RunDuration","Unit":"Milliseconds"}]},{"Namespace":"PACT/shop","Dimensions":[[]],"Metrics":[{"Name":"RunFailures","Unit":"Count"}]}]},"Status":"rolled_back","RunsEnded":1,"RunDuration":61000,"RunFailures":1,"run_id":"shop-1","repository":"acme/shop"}"#;
+        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[[]],"Metrics":[{"Name":"RunDuration","Unit":"Milliseconds"},{"Name":"RunFailures","Unit":"Count"}]}]},"Status":"rolled_back","RunsEnded":1,"RunDuration":61000,"RunFailures":1,"run_id":"shop-1","repository":"acme/shop"}"#;
         assert_eq!(document(&ended).to_string(), expected);
     }
 
@@ -372,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_deployment_tells_its_times_and_whether_it_was_taken_back() {
-        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[["Environment","Status"]],"Metrics":[{"Name":"Deployments","Unit":"Count"}]},{"Namespace":"PACT/shop","Dimensions":[["Environment"]],"Metrics":[{"Name":"LeadTime","Unit":"Milliseconds"},{"Name":"Rollbacks","Unit":"Count"}]},{"Namespace":"PACT/shop","Dimensions":[["Environment"],[]],"Metrics":[{"Name":"DeploymentDuration","Unit":"Milliseconds"}]}]},"Environment":"production","Status":"live","Deployments":1,"LeadTime":90000,"Rollbacks":0,"DeploymentDuration":90000,"run_id":"shop-1","repository":"acme/shop"}"#;
+        let expected = r#"{"_aws":{"Timestamp":1700000000123,"CloudWatchMetrics":[{"Namespace":"PACT/shop","Dimensions":[[]],"Metrics":[{"Name":"DeploymentDuration","Unit":"Milliseconds"},{"Name":"LeadTime","Unit":"Milliseconds"},{"Name":"Rollbacks","Unit":"Count"}]}]},"Environment":"production","Status":"live","Deployments":1,"DeploymentDuration":90000,"LeadTime":90000,"Rollbacks":0,"run_id":"shop-1","repository":"acme/shop"}"#;
         assert_eq!(deployment(Some(DeploymentStatus::Live)).to_string(), expected);
         let back = deployment(Some(DeploymentStatus::RolledBack));
         assert_eq!([&back["Rollbacks"], &back["RollbackDuration"]], [1, 90_000]);
@@ -385,8 +379,20 @@ mod tests {
             let document = deployment(status);
             assert_eq!((&document["Status"], document.get("Rollbacks")), (&json!(name), None));
         }
-        // A directive without a metric is refused by CloudWatch.
-        let unfinished = deployment(None);
-        assert_eq!(unfinished["_aws"]["CloudWatchMetrics"].as_array().map(Vec::len), Some(1));
+        assert_eq!(deployment(None).get("_aws"), None, "CloudWatch refuses a head without metrics");
+    }
+
+    #[test]
+    fn what_was_tried_before_production_is_no_sample_of_its_rates() {
+        let staged = document(&MetricEvent::Deployment {
+            run_id: id("shop-1"),
+            repository: name("acme/shop"),
+            environment: EnvironmentName::STAGING,
+            status: Some(DeploymentStatus::Live),
+            duration: None,
+            rollback: None,
+            lead_time: Some(Duration::from_secs(9)),
+        });
+        assert_eq!((staged.get("_aws"), &staged["LeadTime"]), (None, &json!(9_000)));
     }
 }

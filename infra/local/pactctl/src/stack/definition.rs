@@ -105,9 +105,14 @@ impl Definition {
     /// Reads the template with the parameters of a local stack.
     pub(crate) fn load(data: &DataFolder) -> Result<Self, Failure> {
         let folder = |name: &str| data.join(name).to_string_lossy().into_owned();
+        let releases = format!(
+            "arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-00000000000000000"
+        );
         let mut parameters = BTreeMap::from([
             ("AllowedSources".to_owned(), "https://,http://,file://".to_owned()),
             ("DeployRoot".to_owned(), folder("deployments")),
+            // The folder is what the access point of a file system is on AWS.
+            ("ReleasesAccessPoint".to_owned(), releases),
             ("CacheDir".to_owned(), folder("cache")),
         ]);
         for (parameter, variable) in FROM_ENVIRONMENT {
