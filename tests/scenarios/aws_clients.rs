@@ -1,4 +1,6 @@
-//! Any AWS client works on the stack: here, the AWS SDK.
+//! Any AWS client works on the stack: here, the AWS SDK and boto3.
+
+use std::process::{Command, Stdio};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sfn::{
@@ -7,6 +9,7 @@ use aws_sdk_sfn::{
     types::{HistoryEventType, StateMachineListItem},
 };
 use pact_e2e::{Repo, Stack};
+use serde_json::{Value, json};
 
 use crate::text;
 
@@ -114,4 +117,56 @@ fn the_history_of_a_run_is_readable_and_its_outcome_is_in_the_table() {
 
 fn av(text: &str) -> aws_sdk_dynamodb::types::AttributeValue {
     aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned())
+}
+
+/// A Python that has boto3; says so where there is none.
+fn python() -> Option<String> {
+    let named = std::env::var("SFN_SECOND_OPINION").ok();
+    let found = named.into_iter().chain(["python3".to_owned()]).find(|python| {
+        let run = Command::new(python).args(["-c", "import boto3"]).stderr(Stdio::null()).status();
+        run.is_ok_and(|status| status.success())
+    });
+    if found.is_none() {
+        eprintln!("skipped: no python3 with boto3 is there");
+    }
+    found
+}
+
+#[test]
+fn boto3_understands_the_lambda_api_and_what_does_not_fit_is_throttled() {
+    let Some(python) = python() else { return };
+    let stack = Stack::new().with("PACT_CONCURRENCY", "1").with("PACT_QUEUE", "0");
+    let (running, endpoints) = stack.up();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/lambda_client.py");
+    let told = Command::new(python).args([script, text(&endpoints, "/aws")]).output();
+    let told = told.expect("python runs");
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let functions = told["functions"].as_array().expect("functions");
+    assert!(functions.len() > 3, "one page has three: {functions:?}");
+    assert!(functions.contains(&json!("pact-SecurityAgentFunction")), "{functions:?}");
+    assert_eq!(told["configuration"]["State"], "Active");
+    for field in ["FunctionArn", "Role", "CodeSha256", "CodeSize", "Environment"] {
+        assert_eq!(told["configuration"][field], told["function"][field], "{field}");
+        assert!(!told["function"][field].is_null(), "{field}");
+    }
+    // What whoever runs the host adds is no part of the configuration.
+    assert!(!told["function"]["Environment"].to_string().contains("AWS_"), "{told:#}");
+    assert_eq!(told["invoked"], json!([200, "Unhandled", "$LATEST"]));
+    assert_eq!((&told["event"], &told["dry"]), (&json!(202), &json!(204)));
+    assert_eq!(told["alias"], json!(["ResourceNotFoundException", null, null]));
+    let crowd = told["crowd"].as_array().expect("answers");
+    let throttled = json!(["TooManyRequestsException", "ConcurrentInvocationLimitExceeded", "1"]);
+    assert!(crowd.iter().any(|answer| *answer == throttled), "nobody was refused: {crowd:?}");
+    assert!(crowd.iter().all(|answer| answer.is_null() || *answer == throttled), "{crowd:?}");
+
+    // Who asks for other limits is not joined to these.
+    let repo = Repo::new();
+    repo.write("a.json", "{}");
+    repo.commit("First");
+    let path = repo.path().to_string_lossy().into_owned();
+    let refused = stack.pactctl(&["run", &path, "--queue", "5"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("lets 0 invocations of a function wait"), "{refused:?}");
+    drop(running);
 }

@@ -2,25 +2,25 @@
 //! must end with it.
 #![expect(clippy::print_stdout, reason = "its output is what a test looks at")]
 
-use local_lambda_host::{FunctionSpec, Host, HostOptions, InvokeRequest, Watcher};
+use local_lambda_host::{FunctionSpec, Host, HostOptions, InvokeRequest, Reaper};
 use std::{collections::BTreeMap, time::Duration};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let program = args.next().ok_or("which program?")?;
-    if program == "watch" {
-        return Ok(local_lambda_host::watch()?);
+    if program == "reap" {
+        return Ok(local_lambda_host::reap_orphans()?);
     }
     let payload = args.next().ok_or("which payload?")?;
-    // A function that does not end by itself, with a watcher: this program again.
+    // A function that does not end by itself, with a reaper: this program again.
     let watched = args.next().is_some();
     let mut env = BTreeMap::new();
     let mut options = HostOptions::default();
     if watched {
         env.insert("FIXTURE_INIT".to_owned(), "stay".to_owned());
         let program = std::env::current_exe()?;
-        options.watcher = Some(Watcher { program, args: vec!["watch".to_owned()] });
+        options.reaper = Some(Reaper { program, args: vec!["reap".to_owned()] });
     }
     let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
     let timeout = Duration::from_secs(60);

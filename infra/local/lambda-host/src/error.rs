@@ -8,8 +8,8 @@ use std::io;
 #[non_exhaustive]
 pub enum HostError {
     /// The process that ends the functions when the host is killed.
-    #[error("failed to start the process that watches over the functions")]
-    Watcher(#[source] io::Error),
+    #[error("failed to start the process that ends orphaned functions")]
+    Reaper(#[source] io::Error),
     /// Two functions share a name.
     #[error("two functions are named {0}")]
     Duplicate(String),

@@ -6,11 +6,11 @@ use crate::{
     function::{Admission, Function, Grant},
     instance::{Instance, Outcome},
     name::{FunctionId, LATEST, qualified},
+    reaper::ReaperLink,
     runtime_api::{InvocationContext, Reply},
     spec::{
         FunctionSpec, HostOptions, InstanceInfo, Invocation, InvocationType, InvokeRequest, Policy,
     },
-    watch::Watch,
 };
 use bytes::Bytes;
 use serde::de::IgnoredAny;
@@ -41,7 +41,7 @@ struct Inner {
     policy: Policy,
     functions: BTreeMap<String, Arc<Function>>,
     /// Who sees to it that the instances end with the host.
-    watch: Arc<Watch>,
+    reaper: Arc<ReaperLink>,
     closing: watch::Sender<bool>,
     events: Arc<Semaphore>,
 }
@@ -84,13 +84,13 @@ impl Host {
                 return Err(HostError::Duplicate(name));
             }
         }
-        let watch = Watch::start(options.watcher.as_ref()).map_err(HostError::Watcher)?;
+        let reaper = ReaperLink::start(options.reaper.as_ref()).map_err(HostError::Reaper)?;
         let events = Arc::new(Semaphore::new(policy.events));
         let inner = Arc::new(Inner {
             options,
             policy,
             functions: known,
-            watch: Arc::new(watch),
+            reaper: Arc::new(reaper),
             closing: watch::Sender::new(false),
             events,
         });
@@ -339,7 +339,7 @@ impl Host {
     fn start_instance(&self, function: &Arc<Function>, id: u64) -> std::io::Result<Arc<Instance>> {
         let inner = &self.inner;
         let (spec, sink) = (&function.spec, function.sink());
-        let instance = Instance::start(id, spec, &inner.options, &inner.watch, sink)?;
+        let instance = Instance::start(id, spec, &inner.options, &inner.reaper, sink)?;
         function.started(&instance);
         let weak = Arc::downgrade(function);
         let watched = Arc::clone(&instance);

@@ -4,10 +4,10 @@ use crate::{
     log::Sink,
     pool::InstanceId,
     process::{self, Pids},
+    reaper::ReaperLink,
     runtime_api::{InvocationContext, Phase, Reply, RuntimeApi, Work},
     spec::{FunctionSpec, HostOptions},
     sync::lock,
-    watch::Watch,
 };
 use bytes::Bytes;
 use std::{
@@ -52,12 +52,12 @@ pub(crate) struct Instance {
     api: RuntimeApi,
     /// See [`process::kill_tree`].
     mark: String,
-    watch: Arc<Watch>,
+    reaper: Arc<ReaperLink>,
     exited: watch::Sender<Option<String>>,
     /// See [`process::die_with_parent`].
     lifeline: Mutex<Option<ChildStdin>>,
-    /// The children that earlier invocations have left behind.
-    left: Mutex<Pids>,
+    /// The children that earlier invocations have left behind on purpose.
+    detached: Mutex<Pids>,
     /// From here on the process id may belong to another process.
     reaped: AtomicBool,
 }
@@ -68,7 +68,7 @@ impl Instance {
         id: InstanceId,
         spec: &Arc<FunctionSpec>,
         options: &HostOptions,
-        watch: &Arc<Watch>,
+        reaper: &Arc<ReaperLink>,
         sink: Sink,
     ) -> io::Result<Arc<Instance>> {
         let api = RuntimeApi::open(options.max_payload)?;
@@ -82,13 +82,13 @@ impl Instance {
             sink: Arc::new(sink),
             api,
             mark,
-            watch: Arc::clone(watch),
+            reaper: Arc::clone(reaper),
             exited: watch::Sender::new(None),
             lifeline: Mutex::new(child.stdin.take()),
-            left: Mutex::default(),
+            detached: Mutex::default(),
             reaped: AtomicBool::new(false),
         });
-        instance.watch.begun(pid, &instance.mark);
+        instance.reaper.begun(pid, &instance.mark);
         tokio::spawn(supervise(Arc::clone(&instance), child));
         Ok(instance)
     }
@@ -154,9 +154,9 @@ impl Instance {
         let took = start.elapsed();
         self.api.forget();
         if matches!(outcome, Outcome::Reply(_)) {
-            let left = process::children(self.pid);
-            self.watch.left(self.pid, &left);
-            *lock(&self.left) = left;
+            let detached = process::children(self.pid);
+            self.reaper.detached(self.pid, &detached);
+            *lock(&self.detached) = detached;
             self.write_lifeline(process::END).await;
         }
         let report = format!(
@@ -184,7 +184,7 @@ impl Instance {
     /// Kills the process with everything it started.
     pub(crate) fn kill(&self) {
         if self.is_alive() {
-            process::kill_tree(self.pid, &self.mark, &lock(&self.left));
+            process::kill_tree(self.pid, &self.mark, &lock(&self.detached));
         }
     }
 
@@ -218,9 +218,9 @@ async fn supervise(instance: Arc<Instance>, mut child: Child) {
         Err(error) => format!("Runtime exited with error: {error}"),
     };
     // The group lives on while one of its members does, and its id with it.
-    process::kill_tree(instance.pid, &instance.mark, &lock(&instance.left));
+    process::kill_tree(instance.pid, &instance.mark, &lock(&instance.detached));
     instance.reaped.store(true, Ordering::SeqCst);
-    instance.watch.ended(instance.pid);
+    instance.reaper.ended(instance.pid);
     for mut copy in copies.into_iter().flatten() {
         if tokio::time::timeout(DRAIN, &mut copy).await.is_err() {
             copy.abort();

@@ -11,7 +11,7 @@
 //!   client.
 //! - [`http_api`] turns HTTP requests into API Gateway events.
 //! - [`die_with_parent`] is called by a function's program, so that it ends with its host; for any
-//!   other program there is a [`Watcher`].
+//!   other program there is a [`Reaper`].
 
 mod api;
 mod error;
@@ -25,15 +25,16 @@ pub mod loopback;
 mod name;
 mod pool;
 mod process;
+mod reaper;
 mod runtime_api;
 mod spec;
 mod sync;
-mod watch;
 
 pub use error::{HostError, RequestError, Throttle};
 pub use host::Host;
 pub use process::die_with_parent;
+pub use reaper::reap_orphans;
 pub use spec::{
     FunctionSpec, HostOptions, InstanceInfo, Invocation, InvocationType, InvokeRequest, Policy,
+    Reaper,
 };
-pub use watch::{Watcher, watch};

@@ -86,20 +86,20 @@ pub(crate) fn spawn(
 /// as everything that it starts has by default; and its descendants, also in groups of their own and
 /// without its environment.
 ///
-/// Excepted are children that an earlier invocation has `left` behind on purpose, in a group of
+/// Excepted are children that an earlier invocation has `detached` on purpose, in a group of
 /// their own and with a clean environment: services that somebody else looks after.
-pub(crate) fn kill_tree(pid: u32, mark: &str, left: &Pids) {
+pub(crate) fn kill_tree(pid: u32, mark: &str, detached: &Pids) {
     let Some(leader) = raw(pid) else { return };
     // Stopped first, so that nothing new is started while the others are looked for.
     signal_group(leader, Signal::SIGSTOP);
-    kill_relatives(pid, mark, left);
+    kill_relatives(pid, mark, detached);
     signal_group(leader, Signal::SIGKILL);
     // What was being started at that moment.
-    kill_relatives(pid, mark, left);
+    kill_relatives(pid, mark, detached);
 }
 
-fn kill_relatives(pid: u32, mark: &str, left: &Pids) {
-    for relative in relatives(pid, mark, left) {
+fn kill_relatives(pid: u32, mark: &str, detached: &Pids) {
+    for relative in relatives(pid, mark, detached) {
         if let Some(relative) = raw(relative).filter(|r| *r != getpid()) {
             report(kill(relative, Signal::SIGKILL));
         }
@@ -141,7 +141,7 @@ fn report(result: nix::Result<()>) {
 
 /// See [`kill_tree`].
 #[cfg(target_os = "linux")]
-fn relatives(pid: u32, mark: &str, left: &Pids) -> Pids {
+fn relatives(pid: u32, mark: &str, detached: &Pids) -> Pids {
     let Ok(folder) = std::fs::read_dir("/proc") else { return Pids::from([pid]) };
     let mut parents = Vec::new();
     let mut known = Pids::from([pid]);
@@ -155,7 +155,7 @@ fn relatives(pid: u32, mark: &str, left: &Pids) -> Pids {
         let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(1);
         let parent = fields.next().and_then(|field| field.parse::<u32>().ok());
         let group = fields.next().and_then(|field| field.parse::<u32>().ok());
-        parents.extend(parent.filter(|_| !left.contains(&other)).map(|parent| (other, parent)));
+        parents.extend(parent.filter(|_| !detached.contains(&other)).map(|parent| (other, parent)));
         let marked = !mark.is_empty()
             && std::fs::read(path.join("environ")).is_ok_and(|environment| {
                 environment.windows(mark.len()).any(|part| part == mark.as_bytes())
@@ -224,18 +224,18 @@ pub fn die_with_parent() {
     }
     std::thread::spawn(|| {
         let own = getpid().as_raw().unsigned_abs();
-        let mut left = Pids::new();
+        let mut detached = Pids::new();
         let mut byte = [0u8];
         // The end of the pipe is the end of the host.
         loop {
             match std::io::stdin().read(&mut byte) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => break,
-                Ok(_) => left = children(own),
+                Ok(_) => detached = children(own),
             }
         }
         let mark = std::env::var(MARK).unwrap_or_default();
-        kill_relatives(own, &mark, &left);
+        kill_relatives(own, &mark, &detached);
         if getpgrp() == getpid() {
             signal_group(getpid(), Signal::SIGKILL);
         }

@@ -1,6 +1,5 @@
 //! What a host is told, and what it tells.
 
-use crate::watch::Watcher;
 use bytes::Bytes;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -83,7 +82,7 @@ pub struct HostOptions {
     pub inherit: Vec<String>,
     /// Ends the functions when the host is killed; programs that call
     /// [`die_with_parent`](crate::die_with_parent) need none.
-    pub watcher: Option<Watcher>,
+    pub reaper: Option<Reaper>,
 }
 
 impl Default for HostOptions {
@@ -93,9 +92,19 @@ impl Default for HostOptions {
             account: "000000000000".to_owned(),
             max_payload: 6 * 1024 * 1024,
             inherit: ["PATH", "LANG", "LC_ALL"].map(str::to_owned).to_vec(),
-            watcher: None,
+            reaper: None,
         }
     }
+}
+
+/// The program of a process that ends the functions of a host that was killed. It has to call
+/// [`reap_orphans`](crate::reap_orphans).
+#[derive(Debug, Clone)]
+pub struct Reaper {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
 }
 
 /// How instances are started, kept and ended.
@@ -133,6 +142,9 @@ impl Default for Policy {
         }
     }
 }
+
+/// Header of the trace that a request over HTTP belongs to.
+pub(crate) const TRACE: &str = "x-amzn-trace-id";
 
 /// Whether the caller waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

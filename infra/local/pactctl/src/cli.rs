@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use pact_contract::{RepositoryName, RunId};
 
-use crate::stack::Options;
+use crate::stack::options::Options;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -81,7 +81,7 @@ pub(crate) enum Command {
     },
     /// End the functions of a local Lambda host that was killed.
     #[command(hide = true)]
-    Watch,
+    Reap,
 }
 
 /// Where the stack's data is.

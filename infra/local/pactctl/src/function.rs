@@ -25,8 +25,8 @@ pub(crate) fn main(name: &str) -> ExitCode {
 }
 
 /// Ends the functions of the host that started this process, when that host has ended.
-pub(crate) fn watch() -> ExitCode {
-    match local_lambda_host::watch() {
+pub(crate) fn reap() -> ExitCode {
+    match local_lambda_host::reap_orphans() {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

@@ -15,6 +15,7 @@ mod forms;
 mod function;
 mod repository;
 mod run;
+mod runtime;
 mod stack;
 
 use std::process::ExitCode;
@@ -27,8 +28,8 @@ fn main() -> ExitCode {
     if let cli::Command::Function { name } = &cli.command {
         return function::main(name);
     }
-    if let cli::Command::Watch = &cli.command {
-        return function::watch();
+    if let cli::Command::Reap = &cli.command {
+        return function::reap();
     }
     term::init(cli.verbose);
     match commands::dispatch(cli) {

@@ -1,8 +1,10 @@
 //! The events of functions and state machines, and the resources that are schedules and rules.
 
 use crate::{
-    EventRule, Expression, Route, Schedule, Stack, Target, pattern,
+    pattern,
     resolve::{Failed, Resolver},
+    schedule::Expression,
+    stack::{EventRule, Route, Schedule, Stack, Target},
     template::Resource,
     yaml::{Entry, Node},
 };

@@ -1,8 +1,9 @@
 //! From resolved resources to what a local stack runs.
 
 use crate::{
-    Function, Role, Stack, StateMachine, Table, Target, Watching, events,
+    events,
     resolve::{Failed, Resolver},
+    stack::{Function, Role, Stack, StateMachine, Table, Target, Watching},
     template::Resource,
     yaml::{Entry, Node},
 };

@@ -1,8 +1,8 @@
 //! Parameters, conditions, mappings and the intrinsic functions.
 
 use crate::{
-    Context,
     error::TemplateError,
+    stack::Context,
     template::Template,
     yaml::{Entry, Kind, Node},
 };

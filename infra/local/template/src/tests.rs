@@ -1,6 +1,7 @@
 use crate::*;
 use proptest::prelude::*;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 const TEMPLATE: &str = r#"
 AWSTemplateFormatVersion: '2010-09-09'

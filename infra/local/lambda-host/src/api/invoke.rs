@@ -1,10 +1,10 @@
 //! The `Invoke` operation.
 
-use super::{TRACE, fault::Fault};
+use super::fault::Fault;
 use crate::{
     error::RequestError,
     host::Host,
-    spec::{Invocation, InvocationType, InvokeRequest},
+    spec::{Invocation, InvocationType, InvokeRequest, TRACE},
 };
 use axum::{
     body::Body,

@@ -16,9 +16,6 @@ use describe::Programs;
 use fault::Fault;
 use std::sync::Arc;
 
-/// Header of the trace that a request belongs to.
-pub(crate) const TRACE: &str = "x-amzn-trace-id";
-
 impl Host {
     /// The operations on functions, at their own paths.
     pub fn router(&self) -> Router {

@@ -1,6 +1,6 @@
 //! A request as an API Gateway event, payload format 2.0.
 
-use super::{Options, routes::Found};
+use super::{routes::Found, settings::Options};
 use axum::{
     extract::ConnectInfo,
     http::{HeaderMap, Version, header, request::Parts},
@@ -137,7 +137,7 @@ fn is_text(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http_api::{HttpRoute, routes::Table};
+    use crate::http_api::{routes::Table, settings::HttpRoute};
     use axum::{body::Body, http::Request};
 
     fn event(request: axum::http::request::Builder, body: &[u8]) -> Value {

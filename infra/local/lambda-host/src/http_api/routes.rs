@@ -1,7 +1,7 @@
 //! Which route serves a request: a full match before a greedy one before `$default`; fixed text
 //! before a variable; the method's own route before `ANY`.
 
-use super::HttpRoute;
+use super::settings::HttpRoute;
 use std::collections::BTreeMap;
 
 #[derive(Debug)]

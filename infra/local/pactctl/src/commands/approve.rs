@@ -11,7 +11,7 @@ use pact_contract::{RunId, RunStatus};
 
 /// Answers the open question of a run.
 pub(crate) fn approve(args: &ApproveArgs) -> Result<Exit, Failure> {
-    super::runtime()?.block_on(answer(args))
+    crate::runtime::start()?.block_on(answer(args))
 }
 
 async fn answer(args: &ApproveArgs) -> Result<Exit, Failure> {

@@ -14,7 +14,7 @@ pub(super) async fn cost(data: &Path, run: &Report, json: bool) -> Result<Exit, 
     let run_id = run.run_id.as_str();
     let root = data.canonicalize().doing("read the data folder")?;
     // The history is Step Functions': it is asked of the stack that is up, or of one for this.
-    let session = Session::open(data, 0, &stack::Options::default()).await?;
+    let session = Session::open(data, 0, &stack::options::Options::default()).await?;
     let events = session.client.history(&run.execution_arn).await;
     session.close().await;
     let measured = Measured {

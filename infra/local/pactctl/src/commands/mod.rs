@@ -9,11 +9,10 @@ mod up;
 mod validate;
 
 use clap::CommandFactory;
-use tokio::runtime::Runtime;
 
 use crate::{
     cli::{Cli, Command},
-    failure::{Context, Exit, Failure},
+    failure::{Exit, Failure},
     run,
 };
 
@@ -32,11 +31,6 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             clap_complete::generate(shell, &mut command, "pactctl", &mut std::io::stdout());
             Ok(Exit::Success)
         }
-        Command::Function { .. } | Command::Watch => Ok(Exit::Usage),
+        Command::Function { .. } | Command::Reap => Ok(Exit::Usage),
     }
-}
-
-/// The runtime of a command.
-pub(crate) fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().doing("start the runtime")
 }

@@ -65,7 +65,7 @@ impl Reader {
 
 /// Carries out the command.
 pub(crate) fn runs(command: RunsCommand) -> Result<Exit, Failure> {
-    super::runtime()?.block_on(async {
+    crate::runtime::start()?.block_on(async {
         match command {
             RunsCommand::List { repository, branch, status, limit, json, data } => {
                 let status = status.map(|s| parse_status(&s)).transpose()?;

@@ -13,7 +13,7 @@ use crate::{
 
 /// Keeps the stack up.
 pub(crate) fn up(args: &UpArgs) -> Result<Exit, Failure> {
-    super::runtime()?.block_on(serve(args))
+    crate::runtime::start()?.block_on(serve(args))
 }
 
 async fn serve(args: &UpArgs) -> Result<Exit, Failure> {

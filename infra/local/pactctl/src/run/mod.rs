@@ -25,7 +25,7 @@ use session::Session;
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let push = repository::inspect(args)?;
     check_settings(&push, args.environment.as_deref())?;
-    let runtime = crate::commands::runtime()?;
+    let runtime = crate::runtime::start()?;
     runtime.block_on(drive(args, &push))
 }
 

@@ -6,7 +6,7 @@ use crate::{
     client::Client,
     data::{Endpoints, Opened, Secrets},
     failure::Failure,
-    stack::{Options, Ports, Stack, open_data},
+    stack::{Ports, Stack, open_data, options::Options},
     term,
 };
 

@@ -8,6 +8,7 @@ mod executor;
 mod guard;
 mod health;
 mod meter;
+pub(crate) mod options;
 mod packages;
 mod parameters;
 mod recorder;
@@ -16,14 +17,9 @@ mod store;
 mod traces;
 mod triggers;
 
-use std::{
-    net::Ipv4Addr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
-use local_lambda_host::{Host, HostOptions, Policy, Watcher};
+use local_lambda_host::{Host, HostOptions, Reaper};
 use local_step_functions::{Engine, EngineOptions};
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -35,32 +31,9 @@ use crate::{
 
 pub(crate) use definition::{Definition, machines, template_errors};
 pub(crate) use meter::{Usage, of_run as usage_of};
+use options::Options;
 use packages::Packages;
 pub(crate) use store::Store;
-
-/// How a stack is run.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Options {
-    /// Folder of the packages that the functions run from, instead of this program.
-    pub packages: Option<PathBuf>,
-    /// Instances of a function that may run at once, where the template reserves none.
-    pub concurrency: Option<u32>,
-    /// Invocations of a function that may wait for an instance.
-    pub queue: Option<u32>,
-    /// Hosts that lead to this machine, besides its own names.
-    pub hosts: Vec<String>,
-}
-
-impl Options {
-    fn policy(&self) -> Policy {
-        let policy = Policy::default();
-        Policy {
-            unreserved: self.concurrency.unwrap_or(policy.unreserved),
-            queue: self.queue.map_or(policy.queue, |n| usize::try_from(n).unwrap_or(usize::MAX)),
-            ..policy
-        }
-    }
-}
 
 /// Lambda's largest payload of a synchronous invocation.
 const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
@@ -141,10 +114,10 @@ impl Stack {
         let recorder = recorder::Recorder::from_env(&definition.stack)?;
         let functions = definition.functions(data, &aws, programs.as_ref())?;
         // Programs from packages know nothing of this host: somebody has to end them with it.
-        let watcher = match programs {
-            Some(_) => Some(Watcher {
+        let reaper = match programs {
+            Some(_) => Some(Reaper {
                 program: std::env::current_exe().doing("find this program")?,
-                args: vec!["watch".to_owned()],
+                args: vec!["reap".to_owned()],
             }),
             None => None,
         };
@@ -156,7 +129,7 @@ impl Stack {
                 account: ACCOUNT.to_owned(),
                 max_payload: MAX_PAYLOAD,
                 inherit: definition::inherited(),
-                watcher,
+                reaper,
             },
             policy,
             functions,

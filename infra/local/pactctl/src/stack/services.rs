@@ -124,7 +124,7 @@ async fn dispatch(State(endpoint): State<Endpoint>, request: Request) -> Respons
         let Ok(body) = to_bytes(body, MAX_BODY).await else {
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         };
-        endpoint.services.traces.see(&target, &body);
+        endpoint.services.traces.observe(&target, &body);
         let request = Request::from_parts(parts, Body::from(body));
         return forward(endpoint.services.step_functions, request).await;
     }

@@ -17,8 +17,8 @@ const MOST: usize = 1_000;
 pub(crate) struct Traces(Arc<Mutex<VecDeque<(String, String)>>>);
 
 impl Traces {
-    /// Looks at a request to Step Functions.
-    pub(crate) fn see(&self, target: &str, body: &[u8]) {
+    /// Keeps the trace that a request to Step Functions starts an execution in.
+    pub(crate) fn observe(&self, target: &str, body: &[u8]) {
         if target != "AWSStepFunctions.StartExecution" {
             return;
         }
@@ -59,11 +59,11 @@ mod tests {
             let start = serde_json::json!({
                 "stateMachineArn": arn("stateMachine"), "name": "shop-1", "traceHeader": trace,
             });
-            traces.see("AWSStepFunctions.StartExecution", start.to_string().as_bytes());
+            traces.observe("AWSStepFunctions.StartExecution", start.to_string().as_bytes());
         }
         let execution = format!("{}:shop-1", arn("execution"));
         assert_eq!(traces.of(&execution).as_deref(), Some("Root=1-a-b"));
-        traces.see("AWSStepFunctions.StartExecution", b"{");
+        traces.observe("AWSStepFunctions.StartExecution", b"{");
         assert_eq!(traces.of("another"), None);
     }
 }

@@ -7,108 +7,99 @@
 
 use crate::{
     process::{Pids, kill_tree},
+    spec::Reaper,
     sync::lock,
 };
 use std::{
     collections::BTreeMap,
     io::{BufRead, Write},
     os::unix::process::CommandExt,
-    path::PathBuf,
     process::{ChildStdin, Command, Stdio},
     sync::Mutex,
 };
 
-/// The program of such a process. It has to call [`watch`].
-#[derive(Debug, Clone)]
-pub struct Watcher {
-    /// The program.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub args: Vec<String>,
-}
+/// The host's line to it. Without one, nobody is told.
+pub(crate) struct ReaperLink(Option<Mutex<ChildStdin>>);
 
-/// What the host tells it. Without one, nobody is told.
-pub(crate) struct Watch(Option<Mutex<ChildStdin>>);
-
-impl Watch {
+impl ReaperLink {
     /// Starts the process, in a group of its own: what ends the host by its group spares it.
-    pub(crate) fn start(watcher: Option<&Watcher>) -> std::io::Result<Watch> {
-        let Some(watcher) = watcher else { return Ok(Watch(None)) };
-        let mut child = Command::new(&watcher.program)
-            .args(&watcher.args)
+    pub(crate) fn start(reaper: Option<&Reaper>) -> std::io::Result<ReaperLink> {
+        let Some(reaper) = reaper else { return Ok(ReaperLink(None)) };
+        let mut child = Command::new(&reaper.program)
+            .args(&reaper.args)
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()?;
-        Ok(Watch(child.stdin.take().map(Mutex::new)))
+        Ok(ReaperLink(child.stdin.take().map(Mutex::new)))
     }
 
     /// An instance has begun.
     pub(crate) fn begun(&self, pid: u32, mark: &str) {
-        self.tell(&format!("begun {pid} {mark}\n"));
+        self.send(&format!("begun {pid} {mark}\n"));
     }
 
     /// Children that an invocation has left behind on purpose; they are spared.
-    pub(crate) fn left(&self, pid: u32, left: &Pids) {
-        let left: Vec<_> = left.iter().map(u32::to_string).collect();
-        self.tell(&format!("left {pid} {}\n", left.join(" ")));
+    pub(crate) fn detached(&self, pid: u32, detached: &Pids) {
+        let detached: Vec<_> = detached.iter().map(u32::to_string).collect();
+        self.send(&format!("detached {pid} {}\n", detached.join(" ")));
     }
 
     /// An instance has ended; from here on its id may belong to another process.
     pub(crate) fn ended(&self, pid: u32) {
-        self.tell(&format!("ended {pid}\n"));
+        self.send(&format!("ended {pid}\n"));
     }
 
-    fn tell(&self, line: &str) {
+    fn send(&self, line: &str) {
         let Some(pipe) = &self.0 else { return };
         // A line is far shorter than what a pipe takes at once.
         if let Err(error) = lock(pipe).write_all(line.as_bytes()) {
-            tracing::warn!(%error, "nobody watches over the functions any more");
+            tracing::warn!(%error, "the reaper has ended: functions outlive a host that is killed");
         }
     }
 }
 
-/// What the program of a [`Watcher`] does: it follows what its host says on standard input, and
+/// What the program of a [`Reaper`] does: it follows what its host says on standard input, and
 /// when the host has ended, ends the functions that are left, with everything they started
 /// except services that an earlier invocation left behind.
 ///
 /// # Errors
 /// When standard input cannot be read. The functions are ended then too.
-pub fn watch() -> std::io::Result<()> {
-    let mut there = BTreeMap::<u32, (String, Pids)>::new();
+pub fn reap_orphans() -> std::io::Result<()> {
+    let mut instances = BTreeMap::<u32, (String, Pids)>::new();
     let mut read = Ok(());
     for line in std::io::stdin().lock().lines() {
         match line {
-            Ok(line) => follow(&mut there, &line),
+            Ok(line) => follow(&mut instances, &line),
             Err(error) => {
                 read = Err(error);
                 break;
             }
         }
     }
-    for (pid, (mark, left)) in &there {
-        kill_tree(*pid, mark, left);
+    for (pid, (mark, detached)) in &instances {
+        kill_tree(*pid, mark, detached);
     }
     read
 }
 
-fn follow(there: &mut BTreeMap<u32, (String, Pids)>, line: &str) {
+fn follow(instances: &mut BTreeMap<u32, (String, Pids)>, line: &str) {
     let mut words = line.split_whitespace();
     let (what, pid) = (words.next(), words.next().and_then(|word| word.parse().ok()));
     match (what, pid) {
         (Some("begun"), Some(pid)) => {
             let mark = words.next().unwrap_or_default().to_owned();
-            there.insert(pid, (mark, Pids::new()));
+            instances.insert(pid, (mark, Pids::new()));
         }
-        (Some("left"), Some(pid)) => {
-            if let Some((_, left)) = there.get_mut(&pid) {
-                *left = words.filter_map(|word| word.parse().ok()).collect();
+        (Some("detached"), Some(pid)) => {
+            if let Some((_, detached)) = instances.get_mut(&pid) {
+                *detached = words.filter_map(|word| word.parse().ok()).collect();
             }
         }
         (Some("ended"), Some(pid)) => {
-            there.remove(&pid);
+            instances.remove(&pid);
         }
         _ => {}
     }
@@ -119,12 +110,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_ended_is_not_killed_and_what_was_left_is_spared() {
-        let mut there = BTreeMap::new();
-        for line in ["begun 7 http://a/x", "left 7 8 9", "begun 70 http://a/y", "ended 70", "", "?"]
+    fn who_has_ended_is_not_killed_and_what_was_detached_is_spared() {
+        let mut instances = BTreeMap::new();
+        for line in
+            ["begun 7 http://a/x", "detached 7 8 9", "begun 70 http://a/y", "ended 70", "", "?"]
         {
-            follow(&mut there, line);
+            follow(&mut instances, line);
         }
-        assert_eq!(there, BTreeMap::from([(7, ("http://a/x".to_owned(), Pids::from([8, 9])))]));
+        assert_eq!(instances, BTreeMap::from([(7, ("http://a/x".to_owned(), Pids::from([8, 9])))]));
     }
 }
