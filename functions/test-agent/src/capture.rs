@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::summary::{Scanner, Summary};
+use crate::tool_output::{Scanner, Summary};
 
 /// Bytes kept of the beginning.
 const HEAD: usize = 64 * 1024;

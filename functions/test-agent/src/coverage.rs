@@ -7,9 +7,9 @@ use pact_contract::{
 };
 
 use crate::{
+    collector::LCOV_BYTES,
     lcov_report::{self, Coverage, Paths},
     lines,
-    run::LCOV_BYTES,
 };
 
 /// Reports that are read.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::Value;
 
-use crate::reports;
+use crate::files;
 
 /// Folders deep that tests are looked for.
 const DEPTH: usize = 6;
@@ -109,7 +109,7 @@ struct Files(Vec<String>);
 impl Files {
     fn list(root: &Path) -> Self {
         let mut files = Vec::new();
-        reports::walk(root, DEPTH, |path, _, _| files.push(path.to_owned()));
+        files::walk(root, DEPTH, |path, _, _| files.push(path.to_owned()));
         Self(files)
     }
 
@@ -125,7 +125,7 @@ impl Files {
 }
 
 fn text(root: &Path, path: &str) -> Option<String> {
-    reports::read(&root.join(path), MAX_FILE).ok().map(|b| String::from_utf8_lossy(&b).into_owned())
+    files::read(&root.join(path), MAX_FILE).ok().map(|b| String::from_utf8_lossy(&b).into_owned())
 }
 
 fn cargo(files: &Files) -> Option<Detected> {

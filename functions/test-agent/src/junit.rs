@@ -1,13 +1,18 @@
-//! JUnit reports. There is no single schema: what cannot be read as a number is blanked before the
-//! reader sees it, and documents that are nested too deeply are refused.
+//! JUnit reports. There is no single schema: what is not a number where one should be counts as
+//! missing, elements that are not known are passed over, and depth is bounded.
 
-use junit_parser::{TestStatus, TestSuite, TestSuites};
 use pact_agent::adapter::truncated;
+use quick_xml::{
+    Reader, XmlVersion,
+    events::{BytesRef, BytesStart, Event},
+};
 
-use crate::summary::{Failure, MAX_FAILURES};
+use crate::tool_output::{Failure, MAX_FAILURES};
 
 /// Elements inside each other that are accepted.
 const MAX_DEPTH: usize = 64;
+/// Bytes that are kept of what is written about one failure.
+const MAX_TEXT: usize = 64 * 1024;
 
 /// Counts over reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,224 +27,208 @@ pub(crate) struct Counts {
     pub(crate) failures: Vec<Failure>,
 }
 
+/// An element that has begun and not ended.
+enum Element {
+    Suite(Suite),
+    Case(Case),
+    /// What went wrong in a test: message and text.
+    Fault(String, String),
+    Skipped,
+    Other,
+}
+
+#[derive(Default)]
+struct Suite {
+    tests: u64,
+    failed: u64,
+    skipped: u64,
+    file: Option<String>,
+    /// Whether it has suites or tests inside, which count instead of its totals.
+    has_inner: bool,
+}
+
+struct Case {
+    failure: Failure,
+    skipped: bool,
+    failed: bool,
+}
+
 impl Counts {
-    /// Adds the tests of one report.
+    /// Counts the tests of one report.
     ///
     /// # Errors
-    /// Says why the report cannot be read; nothing was added.
-    pub(crate) fn add(&mut self, report: &[u8]) -> Result<(), String> {
-        let suites = parse(report)?;
-        if suites.suites.is_empty() {
-            let failed = suites.failures.saturating_add(suites.errors);
-            self.add_totals(suites.tests, failed, suites.skipped);
-        }
-        for suite in &suites.suites {
-            self.add_suite(suite);
-        }
-        Ok(())
+    /// Says why the report cannot be read.
+    pub(crate) fn read(report: &[u8]) -> Result<Self, String> {
+        let mut counts = Self::default();
+        counts.parse(&String::from_utf8_lossy(report))?;
+        Ok(counts)
     }
 
-    fn add_totals(&mut self, tests: u64, failed: u64, skipped: u64) {
-        self.total = self.total.saturating_add(tests.saturating_sub(skipped));
+    /// Adds those of another report.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.add_totals(more.total, more.failed, more.skipped);
+        let room = MAX_FAILURES.saturating_sub(self.failures.len());
+        self.failures.extend(more.failures.into_iter().take(room));
+    }
+
+    fn add_totals(&mut self, total: u64, failed: u64, skipped: u64) {
+        self.total = self.total.saturating_add(total);
         self.failed = self.failed.saturating_add(failed);
         self.skipped = self.skipped.saturating_add(skipped);
     }
 
-    fn add_suite(&mut self, suite: &TestSuite) {
-        if suite.cases.is_empty() && suite.suites.is_empty() {
-            // A report with totals only.
-            let failed = suite.failures.saturating_add(suite.errors);
-            self.add_totals(suite.tests, failed, suite.skipped);
+    fn parse(&mut self, report: &str) -> Result<(), String> {
+        let mut reader = Reader::from_str(report.trim_start_matches('\u{feff}').trim_start());
+        reader.config_mut().allow_dangling_amp = true;
+        let mut open: Vec<Element> = Vec::new();
+        let mut begun = false;
+        loop {
+            match reader.read_event().map_err(|e| e.to_string())? {
+                Event::Start(tag) => {
+                    begun = true;
+                    if open.len() >= MAX_DEPTH {
+                        return Err(format!("more than {MAX_DEPTH} elements inside each other"));
+                    }
+                    let element = begin(&tag, &mut open)?;
+                    open.push(element);
+                }
+                Event::Empty(tag) => {
+                    begun = true;
+                    let element = begin(&tag, &mut open)?;
+                    self.end(element, &mut open);
+                }
+                Event::End(_) => {
+                    if let Some(element) = open.pop() {
+                        self.end(element, &mut open);
+                    }
+                }
+                Event::Text(text) => write(&mut open, &text.xml10_content()),
+                Event::CData(text) => write(&mut open, &text.xml10_content()),
+                Event::GeneralRef(reference) => write(&mut open, &meaning(&reference)),
+                Event::DocType(_) if !open.is_empty() => {
+                    return Err("a document type inside an element".to_owned());
+                }
+                Event::Eof if !begun => return Err("there is no element".to_owned()),
+                Event::Eof if !open.is_empty() => {
+                    return Err("it ends in the middle of an element".to_owned());
+                }
+                Event::Eof => return Ok(()),
+                Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+            }
         }
-        for case in &suite.cases {
-            let (message, text) = match &case.status {
-                TestStatus::Success => {
-                    self.total += 1;
-                    continue;
+    }
+
+    fn end(&mut self, element: Element, open: &mut [Element]) {
+        match (element, open.last_mut()) {
+            (Element::Suite(suite), _) if !suite.has_inner => {
+                // A report with totals only.
+                let ran = suite.tests.saturating_sub(suite.skipped);
+                self.add_totals(ran, suite.failed, suite.skipped);
+            }
+            (Element::Case(case), _) if case.failed => {
+                self.add_totals(1, 1, 0);
+                if self.failures.len() < MAX_FAILURES {
+                    self.failures.push(case.failure);
                 }
-                TestStatus::Skipped(_) => {
-                    self.skipped += 1;
-                    continue;
-                }
-                TestStatus::Error(e) => (&e.message, &e.text),
-                TestStatus::Failure(f) => (&f.message, &f.text),
-            };
-            self.total += 1;
-            self.failed += 1;
-            if self.failures.len() < MAX_FAILURES {
+            }
+            (Element::Case(case), _) if case.skipped => self.add_totals(0, 0, 1),
+            (Element::Case(_), _) => self.add_totals(1, 0, 0),
+            (Element::Skipped, Some(Element::Case(case))) => case.skipped = true,
+            (Element::Fault(message, text), Some(Element::Case(case))) if !case.failed => {
+                case.failed = true;
                 let detail = match (message.trim(), text.trim()) {
                     (message, text) if text.starts_with(message) => text.to_owned(),
                     (message, text) => format!("{message}\n{text}"),
                 };
-                self.failures.push(Failure {
-                    name: truncated(case.name.trim_start_matches(':'), 300),
-                    detail: truncated(detail.trim(), 4_000),
-                    file: case.file.clone().or_else(|| suite.file.clone()),
-                    line: case.line.and_then(|l| u32::try_from(l).ok()).filter(|l| *l > 0),
-                });
+                case.failure.detail = truncated(detail.trim(), 4_000);
             }
-        }
-        for inner in &suite.suites {
-            self.add_suite(inner);
-        }
-    }
-}
-
-fn parse(report: &[u8]) -> Result<TestSuites, String> {
-    let text = String::from_utf8_lossy(report);
-    let text = normalise(text.trim_start_matches('\u{feff}').trim_start())?;
-    junit_parser::from_reader(text.as_bytes()).map_err(|error| {
-        let mut message = error.to_string();
-        let mut next = std::error::Error::source(&error);
-        while let Some(cause) = next {
-            message.push_str(": ");
-            message.push_str(&cause.to_string());
-            next = cause.source();
-        }
-        message
-    })
-}
-
-/// The document with numeric attributes that are not numbers (`time="1,234.01"`) left blank.
-fn normalise(text: &str) -> Result<String, String> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    let mut depth = 0usize;
-    while let Some(start) = rest.find('<') {
-        let (before, markup) = rest.split_at(start);
-        push_text(before, &mut out);
-        let end = if markup.starts_with("<!--") {
-            after(markup, "-->")
-        } else if markup.starts_with("<![CDATA[") {
-            after(markup, "]]>")
-        } else if markup.starts_with("<?") {
-            after(markup, "?>")
-        } else {
-            tag_end(markup)
-        };
-        let (tag, after) = markup.split_at(end.unwrap_or(markup.len()));
-        if tag.starts_with("</") {
-            depth = depth.saturating_sub(1);
-            out.push_str(tag);
-        } else if tag.starts_with("<!DOCTYPE") && depth > 0 {
-            return Err("a document type inside an element".to_owned());
-        } else if tag.starts_with("<!") || tag.starts_with("<?") {
-            out.push_str(tag);
-        } else {
-            if !tag.ends_with("/>") {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return Err(format!("more than {MAX_DEPTH} elements inside each other"));
-                }
-            }
-            blank_numbers(tag, &mut out);
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    Ok(out)
-}
-
-fn after(text: &str, mark: &str) -> Option<usize> {
-    text.find(mark).map(|i| i + mark.len())
-}
-
-/// The reader loses references in text (`&lt;`): text that has any becomes a CDATA section.
-fn push_text(text: &str, out: &mut String) {
-    if !text.contains('&') {
-        out.push_str(text);
-        return;
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find('&') {
-        let (before, reference) = rest.split_at(start);
-        plain.push_str(before);
-        let end = reference.bytes().take(12).position(|b| b == b';');
-        let name = end.and_then(|end| reference.get(1..end)).unwrap_or_default();
-        match (named(name), end) {
-            (Some(c), Some(end)) => {
-                plain.push(c);
-                rest = reference.get(end + 1..).unwrap_or_default();
-            }
-            _ => {
-                plain.push('&');
-                rest = reference.get(1..).unwrap_or_default();
-            }
-        }
-    }
-    plain.push_str(rest);
-    out.push_str("<![CDATA[");
-    out.push_str(&plain.replace("]]>", "]]]]><![CDATA[>"));
-    out.push_str("]]>");
-}
-
-/// The character that a reference stands for.
-fn named(name: &str) -> Option<char> {
-    match name {
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "amp" => Some('&'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix(['x', 'X']) {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => number.parse().ok()?,
-            };
-            char::from_u32(code)
-        }
-    }
-}
-
-/// Where the tag ends that `text` begins with; `>` may occur in quotes.
-fn tag_end(text: &str) -> Option<usize> {
-    let mut quote = None;
-    for (index, byte) in text.bytes().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => return Some(index + 1),
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (Some(open), b) if open == b => quote = None,
             _ => {}
         }
     }
-    None
 }
 
-fn blank_numbers(tag: &str, out: &mut String) {
-    let is_ours = ["<testsuites", "<testsuite", "<testcase", "<testrun"]
-        .iter()
-        .any(|n| tag.strip_prefix(n).is_some_and(|r| r.starts_with([' ', '\t', '\n', '\r'])));
-    if !is_ours {
-        out.push_str(tag);
-        return;
-    }
-    let mut rest = tag;
-    while let Some(open) = rest.find(['"', '\'']) {
-        let (before, quoted) = rest.split_at(open);
-        let quote = if quoted.starts_with('"') { '"' } else { '\'' };
-        let body = quoted.get(1..).unwrap_or_default();
-        let Some(close) = body.find(quote) else { break };
-        let (value, after) = body.split_at(close);
-        let name = before.trim_end_matches(|c: char| c == '=' || c.is_whitespace());
-        let name = name.rsplit(char::is_whitespace).next().unwrap_or_default();
-        let is_number = match name {
-            "time" => value.parse::<f64>().is_ok(),
-            "tests" | "errors" | "failures" | "skipped" | "assertions" | "line" => {
-                value.parse::<u64>().is_ok()
-            }
-            _ => true,
-        };
-        out.push_str(before);
-        out.push(quote);
-        if is_number {
-            out.push_str(value);
+/// The element that a tag begins, inside those that are open.
+fn begin(tag: &BytesStart<'_>, open: &mut [Element]) -> Result<Element, String> {
+    let name = tag.local_name();
+    let known = match name.as_ref() {
+        "testsuites" | "testsuite" | "testrun" => {
+            let count = |name| attribute(tag, name).and_then(|v| v.parse::<u64>().ok());
+            let count = |name| count(name).unwrap_or(0);
+            Element::Suite(Suite {
+                tests: count("tests"),
+                failed: count("failures").saturating_add(count("errors")),
+                skipped: count("skipped"),
+                file: attribute(tag, "file").or_else(|| file_of(open)),
+                has_inner: false,
+            })
         }
-        out.push(quote);
-        rest = after.get(1..).unwrap_or_default();
+        "testcase" => {
+            let name = attribute(tag, "name").unwrap_or_default();
+            let name = match attribute(tag, "classname") {
+                Some(class) if !class.is_empty() => format!("{class}::{name}"),
+                _ => name,
+            };
+            let line = attribute(tag, "line").and_then(|v| v.parse().ok()).filter(|l| *l > 0);
+            let failure = Failure {
+                name: truncated(&name, 300),
+                detail: String::new(),
+                file: attribute(tag, "file").or_else(|| file_of(open)),
+                line,
+            };
+            Element::Case(Case { failure, skipped: false, failed: false })
+        }
+        "failure" | "error" => {
+            Element::Fault(attribute(tag, "message").unwrap_or_default(), String::new())
+        }
+        "skipped" => Element::Skipped,
+        _ => Element::Other,
+    };
+    match (open.last_mut(), &known) {
+        (None, Element::Suite(_)) => {}
+        (None, _) => return Err(format!("<{}> begins no JUnit report", name.as_ref())),
+        (Some(Element::Suite(outer)), Element::Suite(_) | Element::Case(_)) => {
+            outer.has_inner = true;
+        }
+        (Some(_), _) => {}
     }
-    out.push_str(rest);
+    Ok(known)
+}
+
+/// The file of the innermost suite.
+fn file_of(open: &[Element]) -> Option<String> {
+    match open.last()? {
+        Element::Suite(suite) => suite.file.clone(),
+        _ => None,
+    }
+}
+
+/// Adds text to what is written about a failure.
+fn write(open: &mut [Element], more: &str) {
+    if let Some(Element::Fault(_, text)) = open.last_mut()
+        && text.len() < MAX_TEXT
+    {
+        text.push_str(more);
+    }
+}
+
+fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
+    let mut attributes = tag.attributes();
+    attributes.with_checks(false);
+    let found = attributes.flatten().find(|a| a.key.local_name().as_ref() == name)?;
+    let value = found.normalized_value(XmlVersion::Implicit1_0);
+    Some(value.map_or_else(|_| found.value.clone().into_owned(), |v| v.into_owned()))
+}
+
+/// What a reference such as `&lt;` stands for; one that is not known stands for itself.
+fn meaning(reference: &BytesRef<'_>) -> String {
+    if let Ok(Some(c)) = reference.resolve_char_ref() {
+        return c.to_string();
+    }
+    let name = reference.xml10_content();
+    match quick_xml::escape::resolve_predefined_entity(&name) {
+        Some(text) => text.to_owned(),
+        None => format!("&{name};"),
+    }
 }
 
 #[cfg(test)]
@@ -248,8 +237,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(report: &str) -> Result<Counts, String> {
-        let mut counts = Counts::default();
-        counts.add(report.as_bytes()).map(|()| counts)
+        Counts::read(report.as_bytes())
     }
 
     #[test]

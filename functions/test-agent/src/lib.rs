@@ -5,20 +5,21 @@
 //! done, or is stopped, nothing of it is left running.
 
 mod capture;
+mod collector;
 mod config;
 mod coverage;
 mod detect;
+mod files;
 mod junit;
 mod lcov_report;
 mod lines;
-mod places;
-mod process;
-mod reports;
+mod locations;
 mod run;
 pub mod runners;
-mod summary;
+#[cfg(test)]
+mod tests;
+mod tool_output;
 mod verdict;
-mod workspace;
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! From what a command did to a verdict: pure judgement, no processes and no files but to see
-//! whether a place that a message names exists.
+//! From what a command did to a verdict: pure judgement, no processes and no files.
 
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use crate::{
     capture::{Captured, last_lines},
     junit,
     lines::count,
-    places::Root,
-    process::End,
-    summary::{Failure, MAX_FAILURES},
+    locations::Checkout,
+    runners::End,
+    tool_output::{Failure, MAX_FAILURES},
 };
 
 /// Exit code of pytest, and of newer versions of unittest, when there was nothing to run.
@@ -23,7 +22,7 @@ const PYTEST_USAGE: i32 = 4;
 /// What is known about a run.
 pub(crate) struct Evidence<'a> {
     /// `configured`, or the name of the detected tool.
-    pub(crate) runner: &'a str,
+    pub(crate) tool: &'a str,
     /// The command as text.
     pub(crate) command: &'a str,
     pub(crate) end: End,
@@ -32,7 +31,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) captured: &'a Captured,
     /// From JUnit reports, where there were any.
     pub(crate) junit: Option<junit::Counts>,
-    pub(crate) root: &'a Root,
+    pub(crate) checkout: &'a Checkout,
 }
 
 /// The verdict with its reasons; keys of artifacts are still missing in the output.
@@ -72,7 +71,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
         End::TimedOut => None,
     };
     let output = RunTestsOutput {
-        runner: evidence.runner.to_owned(),
+        runner: evidence.tool.to_owned(),
         command: truncated(evidence.command, 500),
         evidence: numbers.as_ref().map_or("exit_code", |n| n.evidence).to_owned(),
         total: numbers.as_ref().map(|n| n.total),
@@ -87,7 +86,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
         Some(counts) if !counts.failures.is_empty() => counts.failures.as_slice(),
         _ => seen.failures.as_slice(),
     };
-    let in_time = format!("in {} ({})", seconds(evidence.took), evidence.runner);
+    let in_time = format!("in {} ({})", seconds(evidence.took), evidence.tool);
     let counted = numbers.as_ref().map(Numbers::text);
     let tail = last_lines(&evidence.captured.text, 20, 2_000);
 
@@ -103,11 +102,11 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
                 .remedy("find what hangs, or raise timeout_seconds of the command")
                 .evidence(tail),
             ];
-            findings.extend(failed_tests(failures, evidence.root));
+            findings.extend(failed_tests(failures, evidence.checkout));
             (StageStatus::Failed, format!("the tests did not end within {limit}"), findings)
         }
         (End::Exited(Some(PYTHON_NO_TESTS)), numbers)
-            if matches!(evidence.runner, "pytest" | "unittest")
+            if matches!(evidence.tool, "pytest" | "unittest")
                 && numbers.as_ref().is_none_or(|n| n.total == 0) =>
         {
             (StageStatus::Skipped, no_test(evidence), Vec::new())
@@ -127,7 +126,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
             .evidence(truncated(&tail, 2_000));
             let summary = format!(
                 "the tests were not run: {} cannot fetch what they need ({line})",
-                evidence.runner
+                evidence.tool
             );
             (StageStatus::Skipped, summary, vec![finding])
         }
@@ -146,7 +145,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
         (End::Exited(Some(_)), Some(n))
             if let Some(module) = missing_module(evidence, n, failures) =>
         {
-            let mut findings = failed_tests(failures, evidence.root);
+            let mut findings = failed_tests(failures, evidence.checkout);
             for finding in &mut findings {
                 finding.severity = Severity::Medium;
             }
@@ -164,7 +163,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
             (StageStatus::Passed, format!("{} {in_time}", n.text()), Vec::new())
         }
         (End::Exited(Some(0)), Some(n)) => {
-            let mut findings = failed_tests(failures, evidence.root);
+            let mut findings = failed_tests(failures, evidence.checkout);
             if findings.is_empty() {
                 let message =
                     format!("{} failed, though the command succeeded", count(n.failed, "test"));
@@ -178,10 +177,10 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
                 || "was ended by a signal".to_owned(),
                 |code| format!("ended with exit code {code}"),
             );
-            let mut findings = failed_tests(failures, evidence.root);
+            let mut findings = failed_tests(failures, evidence.checkout);
             if findings.is_empty() {
                 let message = format!("`{}` {ended}", evidence.command);
-                let place = evidence.root.find(&tail);
+                let place = evidence.checkout.find(&tail);
                 let mut finding = Finding::new("tests-failed", Severity::High, message)
                     .remedy("make the command end with exit code 0")
                     .evidence(tail);
@@ -209,7 +208,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
 /// The shell's words, when a script of a detected tool needs a program that is not there.
 fn missing_command(evidence: &Evidence<'_>) -> Option<String> {
     let End::Exited(Some(code)) = evidence.end else { return None };
-    let by_shell = match evidence.runner {
+    let by_shell = match evidence.tool {
         "npm" | "pnpm" => code == 127,
         "make" => code == 2 && evidence.captured.text.contains("] Error 127"),
         _ => false,
@@ -226,7 +225,7 @@ fn missing_module(
     numbers: &Numbers,
     failures: &[Failure],
 ) -> Option<String> {
-    let detected = matches!(evidence.runner, "pytest" | "unittest");
+    let detected = matches!(evidence.tool, "pytest" | "unittest");
     if !detected || failures.is_empty() || numbers.failed < numbers.total {
         return None;
     }
@@ -238,7 +237,7 @@ fn missing_module(
 /// The same, when pytest stopped at a `conftest.py` and so before any test.
 fn missing_in_conftest(evidence: &Evidence<'_>) -> Option<String> {
     let text = &evidence.captured.text;
-    (evidence.runner == "pytest" && text.contains("ImportError while loading conftest"))
+    (evidence.tool == "pytest" && text.contains("ImportError while loading conftest"))
         .then(|| foreign_module(evidence, text))?
 }
 
@@ -246,7 +245,7 @@ fn missing_in_conftest(evidence: &Evidence<'_>) -> Option<String> {
 fn foreign_module(evidence: &Evidence<'_>, text: &str) -> Option<String> {
     let (_, rest) = text.rsplit_once("No module named '")?;
     let module = rest.split(['.', '\'']).next().filter(|m| !m.is_empty())?;
-    (!evidence.root.has_module(module)).then(|| module.to_owned())
+    (!evidence.checkout.has_module(module)).then(|| module.to_owned())
 }
 
 fn lacks_module(module: &str) -> String {
@@ -259,7 +258,7 @@ fn lacks_module(module: &str) -> String {
 /// The line in which a detected tool says that a server did not answer which it needs before any
 /// test: the commit is not to blame. What the server does not have is another matter.
 fn unreachable(evidence: &Evidence<'_>) -> Option<String> {
-    let signs: &[&str] = match evidence.runner {
+    let signs: &[&str] = match evidence.tool {
         "maven" => &["Could not transfer artifact"],
         "gradle" => &["UnknownHostException", "ConnectException", "SocketTimeoutException"],
         "cargo" => {
@@ -298,7 +297,7 @@ impl Numbers {
     }
 }
 
-fn failed_tests(failures: &[Failure], root: &Root) -> Vec<Finding> {
+fn failed_tests(failures: &[Failure], checkout: &Checkout) -> Vec<Finding> {
     failures
         .iter()
         .take(MAX_FAILURES)
@@ -313,9 +312,9 @@ fn failed_tests(failures: &[Failure], root: &Root) -> Vec<Finding> {
             if !failure.detail.is_empty() {
                 finding = finding.evidence(evidence_of(&failure.detail, said.as_deref()));
             }
-            let named = failure.file.as_deref().and_then(|f| root.relative(f));
-            let in_name = failure.name.split("::").next().and_then(|f| root.relative(f));
-            let in_text = root.find(&failure.detail);
+            let named = failure.file.as_deref().and_then(|f| checkout.relative(f));
+            let in_name = failure.name.split("::").next().and_then(|f| checkout.relative(f));
+            let in_text = checkout.find(&failure.detail);
             match (named.or(in_name), in_text) {
                 // The text knows the line that failed, the report the line of the test.
                 (Some(file), Some((path, line))) if file == path => finding.at(path, line, None),
@@ -375,13 +374,12 @@ fn seconds(time: Duration) -> String {
 mod tests {
     use super::*;
     use crate::capture::Capture;
-    use std::path::Path;
 
-    fn judged(end: End, output: &str, junit: Option<(u64, u64, u64)>, runner: &str) -> Judgement {
+    fn judged(end: End, output: &str, junit: Option<(u64, u64, u64)>, tool: &str) -> Judgement {
         let mut capture = Capture::default();
         capture.push(output.as_bytes());
         judge(&Evidence {
-            runner,
+            tool,
             command: "run the tests",
             end,
             took: Duration::from_millis(3_400),
@@ -393,7 +391,7 @@ mod tests {
                 skipped,
                 failures: Vec::new(),
             }),
-            root: &Root::new(Path::new("/nowhere"), Path::new("/nowhere")),
+            checkout: &Checkout::default(),
         })
     }
 

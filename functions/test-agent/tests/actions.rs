@@ -126,8 +126,14 @@ fn python_has(module: &str) -> bool {
     found
 }
 
+/// Settings with one suite, which is run as `runner` says.
+fn suite(mut runner: Value, seconds: u64, reports: &[&str]) -> Value {
+    runner.as_object_mut().expect("an object").insert("kind".to_owned(), "process".into());
+    json!({ "unit": { "runner": runner, "timeout_seconds": seconds, "reports": reports } })
+}
+
 fn command(words: &[&str]) -> Value {
-    json!({ "unit": { "command": words, "timeout_seconds": 60 } })
+    suite(json!({ "command": words }), 60, &[])
 }
 
 const CARGO: &str = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
@@ -328,10 +334,7 @@ async fn what_is_not_there_is_skipped_with_the_reason() {
         assert!(answer.response.summary.contains(text), "{}", answer.response.summary);
     }
     let answer = bench
-        .unit(
-            &[("a", "")],
-            json!({ "unit": { "command": ["true"], "timeout_seconds": 5, "directory": "../.." } }),
-        )
+        .unit(&[("a", "")], suite(json!({ "command": ["true"], "directory": "../.." }), 5, &[]))
         .await;
     assert_eq!(answer.response.status, StageStatus::Skipped);
     assert!(
@@ -351,7 +354,10 @@ async fn a_test_command_sees_no_secret_and_its_own_settings() {
     bench.pack(&[("a", "")]).await;
     let parameters = json!({
         "url": "http://127.0.0.1:1234",
-        "settings": { "e2e": { "command": ["env"], "timeout_seconds": 10, "env": { "MINE": "yes", "TERM": "mine" } } },
+        "settings": { "e2e": {
+            "runner": { "kind": "process", "command": ["env"], "env": { "MINE": "yes", "TERM": "mine" } },
+            "timeout_seconds": 10,
+        } },
     });
     let answer = bench.call("tests.run_e2e", parameters).await.expect("a verdict");
     assert_eq!(answer.response.status, StageStatus::Passed);
@@ -372,7 +378,8 @@ async fn a_test_command_sees_no_secret_and_its_own_settings() {
 #[tokio::test]
 async fn a_time_out_is_a_verdict_and_nothing_is_left_running() {
     let bench = Bench::new(&[]);
-    let settings = json!({ "unit": { "command": ["sh", "-c", "sleep 400 & echo child $!; wait"], "timeout_seconds": 1 } });
+    let settings =
+        suite(json!({ "command": ["sh", "-c", "sleep 400 & echo child $!; wait"] }), 1, &[]);
     let begun = Instant::now();
     let answer = bench.unit(&[("a", "")], settings).await;
     assert!(begun.elapsed() < Duration::from_secs(30));
@@ -407,7 +414,8 @@ async fn reports_decide_over_the_exit_code_when_they_are_worse() {
                   <testcase name=\"bad\" file=\"a.py\" line=\"3\"><failure message=\"no\"/></testcase></testsuite>' > out/r.xml";
     let files =
         [("web/a.py", "x\n"), ("out/r.xml", "<testsuite><testcase name='old'/></testsuite>")];
-    let settings = json!({ "unit": { "command": ["sh", "-c", script], "timeout_seconds": 10, "directory": "web", "reports": ["out/*.xml"] } });
+    let settings =
+        suite(json!({ "command": ["sh", "-c", script], "directory": "web" }), 10, &["out/*.xml"]);
     let answer = bench.unit(&files, settings).await;
     assert_eq!(answer.response.status, StageStatus::Failed);
     assert!(
@@ -417,8 +425,7 @@ async fn reports_decide_over_the_exit_code_when_they_are_worse() {
     );
     assert_eq!(answer.response.findings[0].place().as_deref(), Some("web/a.py:3"));
 
-    let settings =
-        json!({ "unit": { "command": ["true"], "timeout_seconds": 10, "reports": ["out/*.xml"] } });
+    let settings = suite(json!({ "command": ["true"] }), 10, &["out/*.xml"]);
     let answer = bench.unit(&files, settings).await;
     assert_eq!(
         answer.response.output["evidence"], "exit_code",
@@ -430,8 +437,7 @@ async fn reports_decide_over_the_exit_code_when_they_are_worse() {
 #[tokio::test]
 async fn endless_output_is_bounded_in_the_log() {
     let bench = Bench::new(&[]);
-    let settings =
-        json!({ "unit": { "command": ["sh", "-c", "echo start; yes"], "timeout_seconds": 1 } });
+    let settings = suite(json!({ "command": ["sh", "-c", "echo start; yes"] }), 1, &[]);
     let answer = bench.unit(&[("a", "")], settings).await;
     assert_eq!(answer.response.status, StageStatus::Failed);
     let log = bench.log().await;

@@ -26,7 +26,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::capture::Capture;
+use crate::{capture::Capture, runners::runner::End};
 
 /// Name of the marker.
 const MARKER: &str = "PACT_TEST_RUN";
@@ -47,15 +47,6 @@ pub(crate) struct Spec<'a> {
     pub(crate) environment: &'a BTreeMap<String, String>,
     /// Until when.
     pub(crate) until: Instant,
-}
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// By itself, with its exit code; none when a signal ended it.
-    Exited(Option<i32>),
-    /// It was stopped when its time was over.
-    TimedOut,
 }
 
 /// The file that would be run for `program`, when it is there and can be run.

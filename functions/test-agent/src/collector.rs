@@ -1,0 +1,121 @@
+//! What a suite brings back: its log, its JUnit reports and its coverage, taken in one by one as
+//! hostile input, so that only one of them is in memory.
+
+use pact_agent::{AgentError, Call, ports::Artifacts};
+
+use crate::junit::Counts;
+
+/// Most JUnit reports that are read, and most bytes of one.
+const JUNIT_FILES: usize = 2_000;
+pub(crate) const JUNIT_BYTES: u64 = 16 * 1024 * 1024;
+/// Most LCOV reports that are kept, and most bytes of one.
+const LCOV_FILES: usize = 16;
+pub(crate) const LCOV_BYTES: u64 = 32 * 1024 * 1024;
+/// Most notes.
+const NOTES: usize = 20;
+
+/// Takes in what a suite brings back.
+pub(crate) struct Collector<'a> {
+    artifacts: &'a dyn Artifacts,
+    call: &'a Call,
+    /// Counts over the JUnit reports; none when there was no readable one.
+    pub(crate) junit: Option<Counts>,
+    reports: usize,
+    /// What is wrong with reports, for people.
+    pub(crate) notes: Vec<String>,
+    /// Keys of the coverage reports.
+    pub(crate) coverage_keys: Vec<String>,
+    /// Key of the log.
+    pub(crate) log_key: Option<String>,
+}
+
+impl<'a> Collector<'a> {
+    /// A collector for one call.
+    pub(crate) fn new(artifacts: &'a dyn Artifacts, call: &'a Call) -> Self {
+        Self {
+            artifacts,
+            call,
+            junit: None,
+            reports: 0,
+            notes: Vec::new(),
+            coverage_keys: Vec::new(),
+            log_key: None,
+        }
+    }
+
+    /// Keeps the log.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn log(&mut self, log: String) -> Result<(), AgentError> {
+        let (run, state) = (self.call.scope(), &self.call.state);
+        let key = format!("runs/{run}/logs/{}.txt", safe(state));
+        self.artifacts.put(&key, log.into()).await?;
+        self.log_key = Some(key);
+        Ok(())
+    }
+
+    /// Notes what a person should know about the reports.
+    pub(crate) fn note(&mut self, note: String) {
+        if self.notes.len() < NOTES {
+            self.notes.push(note);
+        }
+    }
+
+    /// Whether further JUnit reports are read. Says so once when they are not.
+    pub(crate) fn wants_junit(&mut self) -> bool {
+        if self.reports == JUNIT_FILES {
+            self.note(format!("more than {JUNIT_FILES} reports; only those were read"));
+        }
+        self.reports += 1;
+        self.reports <= JUNIT_FILES
+    }
+
+    /// Takes in a JUnit report that was read, or not.
+    pub(crate) fn junit(&mut self, name: &str, content: Result<Vec<u8>, String>) {
+        match content.and_then(|content| Counts::read(&content)) {
+            Ok(counts) => self.junit.get_or_insert_default().add(counts),
+            Err(reason) => self.note(format!("cannot read the report {name}: {reason}")),
+        }
+    }
+
+    /// Whether further coverage reports are kept.
+    pub(crate) fn wants_coverage(&self) -> bool {
+        self.coverage_keys.len() < LCOV_FILES
+    }
+
+    /// Keeps a coverage report.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn coverage(&mut self, content: Vec<u8>) -> Result<(), AgentError> {
+        if content.is_empty() {
+            return Ok(());
+        }
+        let number = self.coverage_keys.len() + 1;
+        let (run, state) = (self.call.scope(), safe(&self.call.state));
+        let key = format!("runs/{run}/coverage/{state}-{number}.info");
+        self.artifacts.put(&key, content.into()).await?;
+        self.coverage_keys.push(key);
+        Ok(())
+    }
+}
+
+/// A name that is one level of a key.
+fn safe(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let name: String = name.chars().take(100).map(|c| if allowed(c) { c } else { '-' }).collect();
+    if name.trim_matches('.').is_empty() { "unnamed".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_no_levels_of_their_own() {
+        assert_eq!(safe("RunUnitTests"), "RunUnitTests");
+        assert_eq!(safe("../x"), "..-x");
+        assert_eq!(safe(".."), "unnamed");
+    }
+}

@@ -1,0 +1,82 @@
+//! A second runner is one file and a line of the registry: it is chosen, checked, documented and
+//! named like the first.
+
+use std::time::Duration;
+
+use pact_agent::{Agent, Call, Outcome, testing::Memory};
+use pact_config::{Forms, form::Seam};
+use pact_contract::{StageStatus, settings::Settings};
+use serde_json::{Value, json};
+
+use crate::{Config, TestAgent, runners::forms};
+
+fn all() -> Forms {
+    Forms::published().expect("is readable").clone().with(Seam::Runner, forms())
+}
+
+fn parse(suite: &str) -> Result<Settings, String> {
+    let text = format!("[tests.unit]\n{suite}");
+    all().parse(&text, "pact.toml").map_err(|errors| errors.to_string())
+}
+
+async fn run(settings: Value) -> Outcome {
+    let parameters = json!({
+        "source": { "key": "source", "commit": "c" },
+        "repository": { "name": "acme/web", "url": "https://git.example", "default_branch": "main" },
+        "settings": settings,
+    });
+    let Value::Object(parameters) = parameters else { panic!("parameters are an object") };
+    let call = Call {
+        action: "tests.run_unit".to_owned(),
+        parameters,
+        run_id: None,
+        state: "State".to_owned(),
+        key: "key".to_owned(),
+        deadline: tokio::time::Instant::now() + Duration::from_secs(60),
+    };
+    let agent = TestAgent::new(Memory::new(), Config::default());
+    agent.act(&call).await.expect("no fault")
+}
+
+#[tokio::test]
+async fn the_settings_choose_the_runner() {
+    let settings =
+        parse("runner = 'recorder'\nsays = 'test result: ok. 7 passed; 0 failed; 0 ignored'")
+            .expect("is accepted");
+    let outcome = run(serde_json::to_value(&settings.tests).expect("json")).await;
+    assert_eq!(outcome.status, StageStatus::Passed);
+    assert_eq!(outcome.summary, "7 passed in 1.0 s (recorder)");
+    assert!(outcome.output["log_key"].is_string());
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_with_the_known_runners() {
+    let suite = |runner: Value| json!({ "unit": { "runner": runner, "timeout_seconds": 60 } });
+    let outcome = run(suite(json!({ "kind": "walker" }))).await;
+    assert_eq!(outcome.status, StageStatus::Skipped, "nothing was checked");
+    assert_eq!(
+        outcome.summary,
+        "the tests were not run: [tests.unit]: the runner \"walker\" is not known; \
+         known are \"process\", \"recorder\""
+    );
+    let outcome = run(suite(json!({ "kind": "recorder" }))).await;
+    assert!(outcome.summary.contains("missing field `says`"), "{}", outcome.summary);
+    assert_eq!(
+        parse("runner = 'recordr'\nsays = 'a'").expect_err("is refused"),
+        "pact.toml:2:10: tests.unit.runner has the unknown value \"recordr\"; \
+         did you mean \"recorder\"?"
+    );
+    assert_eq!(
+        parse("runner = 'recorder'\nsays = \"a\\nb\"\ncommand = 'x'").expect_err("is refused"),
+        "pact.toml:3:8: tests.unit.says must be on one line\n\
+         pact.toml:4:1: unknown key \"command\" in [tests.unit]; it belongs to runner = \"process\""
+    );
+}
+
+#[test]
+fn the_schema_documents_the_runner() {
+    let schema = all().schema();
+    let unit = &schema["properties"]["tests"]["properties"]["unit"]["oneOf"][1];
+    assert_eq!(unit["properties"]["says"]["description"], "Output of the tests.");
+    assert_eq!(unit["required"], json!(["runner", "says"]));
+}
