@@ -54,8 +54,7 @@ impl State {
 
     /// Puts values into a field's own fields.
     pub(crate) fn put_in(self, path: &str, values: &str) -> Self {
-        let each = pairs(values);
-        each.fold(self, |state, (name, value)| state.put_json(&format!("{path}/{name}"), value))
+        pairs(values).fold(self, |s, (name, value)| s.put_json(&format!("{path}/{name}"), value))
     }
 
     /// Keeps values in variables.
@@ -125,11 +124,9 @@ impl State {
 
     /// The fields in their order; `below` is the name of the next state.
     fn json(self, below: Option<&String>) -> Value {
-        let mut state = match below {
-            Some(below) => self.renamed(BELOW, below),
-            None if self.fields["Next"] == BELOW => self.end(),
-            None => self,
-        };
+        let below = below.map_or("", String::as_str);
+        let last = below.is_empty() && self.fields["Next"] == BELOW;
+        let mut state = if last { self.end() } else { self.renamed(BELOW, below) };
         let fields = ORDER.split(' ').map(|field| (field, state.fields[field].take()));
         fields.filter(|(_, value)| !value.is_null()).collect()
     }

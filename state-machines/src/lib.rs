@@ -25,8 +25,11 @@
 //!    contract's names and the agents' parameters; `cargo test -p pact-e2e --test paths` runs every
 //!    path through them; the dashboard's tests say whether its picture lacks the state.
 //!
-//! A check of a commit is a `check` in one of the lanes of `Verify`, and nothing else: what it
-//! finds, or what was raised, is kept under its name for the gate.
+//! A check of a commit is a `check` in one of the lanes of `Verify`: what it finds, or what was
+//! raised, is kept under its name, which the lane's last state hands to the gate. The states of an
+//! environment are written once, for staging; those of production are the same under its name.
+//! What waits for an event instead of an answer has `.waitForTaskToken` at the end of its resource,
+//! and hands `$states.context.Task.Token` on, as `AwaitApproval` does.
 //!
 //! # Faults
 //!

@@ -48,7 +48,7 @@ fn watch() -> Vec<State> {
     let update = "'SET watch_health = :health, watch_summary = :summary, watched_at = :now'";
     let once_an_hour = "run: $merge([$run, {'run_id': \
         'watch-' & $release.release & '-' & $name & '-' & $substring($now(), 0, 13)}])";
-    let outcome = "outcome: {'status': 'failed', 'deployments': [], \
+    let outcome = "settings: {'slack': {}}, outcome: {'status': 'failed', 'deployments': [], \
         'reason': $repository & ' in ' & $name & ' is ' & $health & ': ' & $summary}";
     vec![
         pass(ReadEnvironment, "What is deployed here, and how is it watched?")
@@ -94,8 +94,6 @@ fn watch() -> Vec<State> {
         agent(Alert, "At most one message an hour for each environment")
             .asks("notify.slack_team", once_an_hour)
             .with(outcome)
-            .with("settings: {'slack': {}}")
-            .put("TimeoutSeconds: 120")
             .catch(ANY, "", Watched)
             .next(Watched),
         succeed(NotWatched, "Nothing to look at")

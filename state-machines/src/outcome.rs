@@ -36,8 +36,7 @@ impl State {
 
     /// Ends the run by way of `next` after a fault: `what` happened.
     pub(crate) fn on_fault(self, what: &str, next: impl Display) -> Self {
-        let reasons = format!("reasons: [{{'what': '{what}', 'fault': {RAISED}}}]");
-        self.catch(ANY, &reasons, next)
+        self.catch(ANY, &format!("reasons: [{{'what': '{what}', 'fault': {RAISED}}}]"), next)
     }
 
     /// A fault in a run that ends already, for other reasons.
@@ -102,15 +101,10 @@ fn describe() -> State {
             $said := $why.what & ': ' & $fault.error & ': ' & $fault.cause;
             $type($why) = 'string' ? {{'said': $why}} : {{'said': $said, 'fault': $fault}}
         )}})];
-        {{
-            'status': $status,
-            'reason': $join([$told.said], '; '),
-            'template': $type($plan) = 'object' ? $plan.template : null,
-            'decision': $decision,
-            'deployments': [$filter([$staging, $production],
-                function($d) {{ $type($d) = 'object' }})],
-            'fault': ($told.fault)[-1]
-        }})"
+        $begun := [$filter([$staging, $production], function($d) {{ $type($d) = 'object' }})];
+        {{'status': $status, 'reason': $join([$told.said], '; '),
+          'template': $type($plan) = 'object' ? $plan.template : null,
+          'decision': $decision, 'deployments': $begun, 'fault': ($told.fault)[-1]}})"
     );
     pass(DescribeOutcome, "What became of the run, and why").assign(&outcome)
 }
@@ -150,7 +144,6 @@ fn tell(state: Pipeline, action: &str, not_told: Pipeline) -> Vec<State> {
     vec![
         agent(state, "How the run ended, and why")
             .asks(action, "run, outcome, settings: $settings.notify")
-            .put("TimeoutSeconds: 120")
             .catch(ANY, "", BELOW)
             .end(),
         succeed(not_told, "The run ends as it ended"),

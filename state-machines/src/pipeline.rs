@@ -102,8 +102,7 @@ fn verify() -> State {
         pass(SecurityChecked, "What this lane found")
             .put_in("Output", "vulnerabilities, dependencies, secrets"),
     ];
-    let comment = "Code, tests and security side by side; \
-        a check that cannot be carried out does not stop the others";
+    let comment = "Code, tests and security side by side; what cannot be checked stops nothing";
     parallel(Verify, comment)
         .branch("Syntax, then quality", code)
         .branch("Unit tests, integration tests, coverage", tests)
