@@ -100,7 +100,7 @@ pub(crate) fn plan(variant: &Variant) -> Plan {
             (false, false) => PlanTarget::Nothing,
         },
         target_reason: "as far as it goes".into(),
-        release: RELEASE.into(),
+        release: RELEASE.parse().expect("a release"),
         staging: variant.staging.then(|| environment(variant)),
         production: variant.production.then(|| environment(variant)),
         approval: variant.approval.is_some(),
@@ -174,7 +174,11 @@ pub(crate) fn notified(action: &str) -> NotificationRecord {
 
 pub(crate) fn deployment(of: Deployment, previous: Option<&str>) -> Value {
     let url = Some("http://127.0.0.1:4000".to_owned());
-    value(&Deployment { previous: previous.map(str::to_owned), url, ..of })
+    value(&Deployment {
+        previous: previous.map(|name| name.parse().expect("a release")),
+        url,
+        ..of
+    })
 }
 
 pub(crate) fn value<T: Serialize>(value: &T) -> Value {

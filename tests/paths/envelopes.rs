@@ -1,7 +1,7 @@
 //! Whether what a machine sends is what the agents understand.
 
 use pact_contract::{
-    IntentEnvelope, PROTOCOL_VERSION,
+    IntentEnvelope, PROTOCOL_VERSION, StateName,
     actions::{
         AnalyzeChanges, CheckCoverage, CheckHealth, CheckQuality, CheckStatus, Deploy,
         DetectAnomalies, EvaluateGate, JudgeRelease, Notify, PlanPipeline, Rollback, RunTests,
@@ -37,7 +37,7 @@ pub(crate) fn read(arguments: &Value, state: &str) -> Result<IntentEnvelope, Str
     if function(action) != arguments["FunctionName"].as_str() {
         return wrong("another agent's function");
     }
-    if intent.intent.context.state.as_deref() != Some(state) {
+    if intent.intent.context.state.as_ref().map(StateName::as_str) != Some(state) {
         return wrong("the context names another state");
     }
     if intent.intent.context.run_id.is_none() && intent.intent.context.execution.is_none() {

@@ -191,7 +191,7 @@ impl Look<'_> {
         let errors = self.faults().filter(|f| f.is_error()).cloned().collect::<Vec<_>>();
         if let Some(fault) = &outcome.fault {
             let known = errors.iter().any(|f| {
-                f.state == fault.state
+                fault.state == *f.state
                     && match &f.turn {
                         Turn::Error { error, .. } => *error == fault.error,
                         _ => fault.error == "States.QueryEvaluationError",

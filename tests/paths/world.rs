@@ -262,14 +262,19 @@ impl World {
                     DeploymentStatus::Failed
                 };
                 let asked = parameters.get("release").and_then(Value::as_str);
-                let current = place.current.clone().unwrap_or_default();
                 if asked.is_none() && place.current.is_none() && verdict.is_none() {
-                    let none = Deployment::new(&named(&environment), "", DeploymentStatus::Failed);
+                    let none =
+                        Deployment::without_release(&named(&environment), DeploymentStatus::Failed);
                     let none = answers::deployment(none, None);
                     let text = "nothing is deployed".to_owned();
                     return Ok(answers::respond(intent, StageStatus::Skipped, text, none));
                 }
-                let of = Deployment::new(&named(&environment), asked.unwrap_or(&current), live);
+                let of = Deployment {
+                    release: asked
+                        .or(place.current.as_deref())
+                        .map(|name| name.parse().expect("a release")),
+                    ..Deployment::without_release(&named(&environment), live)
+                };
                 answers::deployment(of, place.previous.as_deref())
             }
             "notify.slack_team" | "notify.email_stakeholders" | "notify.update_jira" => {
@@ -303,14 +308,17 @@ impl World {
         };
         let previous = self.places[environment].previous.clone();
         answers::deployment(
-            Deployment::new(&named(environment), RELEASE, status),
+            Deployment::new(&named(environment), &RELEASE.parse().expect("a release"), status),
             previous.as_deref(),
         )
     }
 
     fn take_back(&mut self, environment: &str, status: StageStatus, turn: Option<&Turn>) -> Value {
         let answer = |status, previous: Option<&str>| {
-            answers::deployment(Deployment::new(&named(environment), RELEASE, status), previous)
+            answers::deployment(
+                Deployment::new(&named(environment), &RELEASE.parse().expect("a release"), status),
+                previous,
+            )
         };
         if status == StageStatus::Failed || status == StageStatus::Error {
             return answer(DeploymentStatus::RollbackFailed, None);

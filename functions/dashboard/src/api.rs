@@ -44,7 +44,7 @@ struct Approval<'a> {
 impl<'a> From<&'a ApprovalRecord> for Approval<'a> {
     fn from(record: &'a ApprovalRecord) -> Self {
         let ApprovalRecord { state, question, expires_at, answer, .. } = record;
-        Self { state, question, expires_at: *expires_at, answer: answer.as_ref() }
+        Self { state: state.as_str(), question, expires_at: *expires_at, answer: answer.as_ref() }
     }
 }
 

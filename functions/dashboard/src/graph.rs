@@ -1,7 +1,7 @@
 //! The state graph as SVG: once for wide screens, once for narrow ones.
 
 use maud::{Markup, html};
-use pact_contract::run::title;
+use pact_contract::ids::title;
 
 use crate::{
     format::{anchor, short},
@@ -100,9 +100,9 @@ fn parts(view: &RunView) -> Vec<Part> {
     let others: Vec<Drawn> = view
         .stages
         .iter()
-        .filter(|s| !knows(&s.state))
+        .filter(|s| !knows(s.state.as_str()))
         .take(12)
-        .map(|s| Drawn { state: s.state.clone(), label: short(&title(&s.state), 14) })
+        .map(|s| Drawn { state: s.state.to_string(), label: short(&s.title(), 14) })
         .collect();
     if !others.is_empty() {
         let title = "Other".to_owned();

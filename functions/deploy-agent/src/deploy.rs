@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
-    Deployment, EnvironmentKey, EnvironmentName, Finding, Severity, StageStatus,
+    Deployment, EnvironmentKey, EnvironmentName, Finding, ReleaseId, Severity, StageStatus,
     actions::{Deploy, PendingDeployment, ReleaseRecord},
     error::ErrorName,
     run::DeploymentStatus,
@@ -16,7 +16,6 @@ use pact_contract::{
 use crate::{
     agent::{DeployAgent, PATIENCE},
     lease::Lease,
-    names::check_release,
     restore::Restored,
     targets::{Activated, Activation, Claimed, NewRelease, Prepared, Target},
 };
@@ -41,7 +40,6 @@ pub(crate) async fn deploy(
     environment: &EnvironmentName,
 ) -> Result<Outcome, AgentError> {
     let wanted: Deploy = call.parameters()?;
-    check_release(&wanted.release).map_err(AgentError::invalid)?;
     let key = EnvironmentKey::new(&wanted.repository.name, environment);
     let target = match agent.target(&key, &wanted.settings) {
         Ok(target) => target,
@@ -104,7 +102,7 @@ impl Work<'_> {
         let new = NewRelease {
             record: &self.new,
             source: &self.wanted.source,
-            replaces: self.replaces.as_ref().map(|r| r.release.as_str()),
+            replaces: self.replaces.as_ref().map(|r| &r.release),
         };
         if let Prepared::Refused(reason) = self.target.prepare(&new).await? {
             return self.give_up(reason, false).await;
@@ -243,11 +241,8 @@ impl Work<'_> {
     /// Removes old releases.
     async fn tidy(&self) {
         let record = &self.lease.record;
-        let protected: Vec<&str> = [&record.current, &record.previous]
-            .into_iter()
-            .flatten()
-            .map(|r| r.release.as_str())
-            .collect();
+        let protected: Vec<_> =
+            [&record.current, &record.previous].into_iter().flatten().map(|r| &r.release).collect();
         self.target.tidy(&protected).await;
     }
 
@@ -276,7 +271,9 @@ fn refusal(code: &str, message: String, remedy: &str) -> Finding {
 fn not_deployed(reason: Finding, none: Deployment) -> Result<Outcome, AgentError> {
     let summary = format!(
         "release {} was not deployed to {}, nothing was replaced: {}",
-        none.release, none.environment, reason.message
+        none.release.as_ref().map_or("", ReleaseId::as_str),
+        none.environment,
+        reason.message
     );
     Ok(Outcome::new(StageStatus::Failed, summary, &none)?.with_findings(vec![reason]))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
-    Deployment, EnvironmentKey, Finding, Severity, StageStatus,
+    Deployment, EnvironmentKey, Finding, ReleaseId, Severity, StageStatus,
     actions::{EnvironmentRecord, PendingDeployment, Rollback},
     error::ErrorName,
     run::DeploymentStatus,
@@ -17,7 +17,6 @@ use pact_contract::{
 use crate::{
     agent::{self, DeployAgent},
     lease::Lease,
-    names::check_release,
     restore::Restored,
     targets::{Claimed, TakenBack, Target},
 };
@@ -27,7 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn rollback(agent: &DeployAgent, call: &Call) -> Result<Outcome, AgentError> {
     let wanted: Rollback = call.parameters()?;
-    check_release(&wanted.release).map_err(AgentError::invalid)?;
     agent::check_environment(&wanted.environment)?;
     match work(agent, call, &wanted).await {
         // Another time may do.
@@ -146,12 +144,12 @@ async fn take_back(
     taken_back(wanted, restored, lease.record.url.clone())
 }
 
-fn is_in_effect(record: &EnvironmentRecord, release: &str) -> bool {
-    record.current.as_ref().is_some_and(|c| c.release == release)
+fn is_in_effect(record: &EnvironmentRecord, release: &ReleaseId) -> bool {
+    record.current.as_ref().is_some_and(|c| c.release == *release)
 }
 
-fn is_pending(record: &EnvironmentRecord, release: &str) -> bool {
-    record.pending.as_ref().is_some_and(|p| p.release.release == release)
+fn is_pending(record: &EnvironmentRecord, release: &ReleaseId) -> bool {
+    record.pending.as_ref().is_some_and(|p| p.release.release == *release)
 }
 
 /// The release is neither in effect nor on its way: it was taken back before, or never begun, or
@@ -183,7 +181,7 @@ async fn nothing_to_do(
 
 fn taken_back(
     wanted: &Rollback,
-    restored: Option<String>,
+    restored: Option<ReleaseId>,
     url: Option<String>,
 ) -> Result<Outcome, AgentError> {
     let Rollback { environment, release, .. } = wanted;

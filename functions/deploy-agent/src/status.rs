@@ -2,7 +2,7 @@
 
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
-    Deployment, EnvironmentKey, Finding, Severity, StageStatus, actions::CheckStatus,
+    Deployment, EnvironmentKey, Finding, ReleaseId, Severity, StageStatus, actions::CheckStatus,
     run::DeploymentStatus,
 };
 
@@ -14,16 +14,17 @@ pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, A
     let environment = &wanted.environment;
     let key = EnvironmentKey::new(&wanted.repository.name, environment);
     let record = agent.environments.load(&key).await?;
-    let name = wanted.release.as_deref();
-    let is = |status, release: &str| {
-        let mut deployment = Deployment::new(environment, release, status);
+    let name = wanted.release.as_ref();
+    let is = |status, release: Option<&ReleaseId>| {
+        let mut deployment = Deployment::without_release(environment, status);
+        deployment.release = release.cloned();
         deployment.previous = record.previous.as_ref().map(|r| r.release.clone());
         deployment.url.clone_from(&record.url);
         deployment
     };
 
     if let Some(pending) = &record.pending
-        && name.is_none_or(|n| n == pending.release.release)
+        && name.is_none_or(|n| *n == pending.release.release)
     {
         let release = &pending.release.release;
         let summary = format!("release {release} is on its way to {environment}");
@@ -32,7 +33,7 @@ pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, A
         return Ok(Outcome::new(
             StageStatus::Failed,
             summary,
-            &is(DeploymentStatus::Pending, release),
+            &is(DeploymentStatus::Pending, Some(release)),
         )?
         .with_findings(vec![finding]));
     }
@@ -40,10 +41,10 @@ pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, A
         Finding::new(code, Severity::High, message)
             .remedy("deploy the release again, or take it back")
     };
-    let current = record.current.as_ref().filter(|c| name.is_none_or(|n| n == c.release));
+    let current = record.current.as_ref().filter(|c| name.is_none_or(|n| *n == c.release));
     let Some(current) = current else {
         if record.current.is_none() && name.is_none() {
-            let status = is(DeploymentStatus::Failed, "");
+            let status = is(DeploymentStatus::Failed, None);
             let text = format!("nothing is deployed in {environment} yet");
             return Outcome::new(StageStatus::Skipped, text, &status);
         }
@@ -53,7 +54,7 @@ pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, A
             }
             _ => format!("no release is in effect in {environment}"),
         };
-        let status = is(DeploymentStatus::Failed, name.unwrap_or_default());
+        let status = is(DeploymentStatus::Failed, name);
         return Ok(Outcome::new(StageStatus::Failed, message.clone(), &status)?
             .with_findings(vec![problem("release-not-current", message)]));
     };
@@ -74,5 +75,5 @@ pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, A
             format!("release {release} is not in effect in {environment}: {}", why.join("; "));
         (StageStatus::Failed, summary, DeploymentStatus::Failed)
     };
-    Ok(Outcome::new(status, summary, &is(stands, release))?.with_findings(problems))
+    Ok(Outcome::new(status, summary, &is(stands, Some(release)))?.with_findings(problems))
 }

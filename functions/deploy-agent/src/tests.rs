@@ -14,7 +14,7 @@ use pact_agent::{
     ports::{Artifacts, Environments, Lock},
 };
 use pact_contract::{
-    StageStatus,
+    ReleaseId, StageStatus,
     actions::{Deploy, EnvironmentRecord, SourceRef},
     error::ErrorName,
     run::DeploymentStatus,
@@ -54,7 +54,7 @@ async fn releases_follow_each_other_and_the_one_before_comes_back() {
     assert_eq!(world.running(), before);
 
     let second = world.deploy_well("r2", &site).await;
-    assert_eq!(second.previous.as_deref(), Some("r1"));
+    assert_eq!(second.previous.as_ref().map(ReleaseId::as_str), Some("r1"));
     assert_eq!(second.url, first.url, "the address is stable");
     world.assert_in_effect("r2", Some("r1")).await;
     assert!(get(&second.url.expect("an address"), "/readme").ends_with("r2"));
@@ -71,7 +71,8 @@ async fn releases_follow_each_other_and_the_one_before_comes_back() {
         let (answer, back) = world.roll_back("r2", &site).await.expect("no fault");
         assert_eq!(answer.response.status, StageStatus::Passed);
         assert_eq!(back.status, DeploymentStatus::RolledBack);
-        assert_eq!((&*back.release, back.previous.as_deref()), ("r2", Some("r1")));
+        let back_to = back.previous.as_ref().map(ReleaseId::as_str);
+        assert_eq!((back.release, back_to), ("r2".parse().ok(), Some("r1")));
         assert_eq!(back.url, first.url);
         world.assert_in_effect("r1", None).await;
     }
@@ -114,7 +115,7 @@ async fn a_deployment_that_was_interrupted_anywhere_is_completed_by_the_same_cal
         }
         world.end("run-r2").await;
         world.deploy_well("r3", site).await;
-        assert!(!world.folder().unpacking("r2").exists());
+        assert!(!world.folder().unpacking(&"r2".parse().unwrap()).exists());
     })
     .await;
 }
@@ -129,7 +130,7 @@ async fn a_deployment_that_was_interrupted_anywhere_is_taken_back() {
                 back.status == DeploymentStatus::RolledBack
                     || back.status == DeploymentStatus::Failed
             );
-            assert_eq!(back.previous.as_deref(), Some("r1"));
+            assert_eq!(back.previous.as_ref().map(ReleaseId::as_str), Some("r1"));
             world.assert_in_effect("r1", None).await;
         }
     })
@@ -172,7 +173,7 @@ async fn a_rollback_that_was_interrupted_anywhere_is_completed_by_the_same_call(
         for _ in 0..2 {
             let (_, back) = world.roll_back("r2", &site).await.expect("no fault");
             assert_eq!(back.status, DeploymentStatus::RolledBack);
-            assert_eq!(back.previous.as_deref(), Some("r1"));
+            assert_eq!(back.previous.as_ref().map(ReleaseId::as_str), Some("r1"));
             world.assert_in_effect("r1", None).await;
         }
     }
@@ -288,10 +289,10 @@ async fn old_releases_are_removed_but_never_the_one_before() {
         world.deploy_well(release, &files(2)).await;
     }
     assert_eq!(world.folder().names().expect("names"), ["r3", "r4"]);
-    assert_eq!(world.folder().current().as_deref(), Some("r4"));
+    assert_eq!(world.folder().current().as_ref().map(ReleaseId::as_str), Some("r4"));
     let (_, back) = world.roll_back("r4", &files(2)).await.expect("no fault");
-    assert_eq!((back.previous.as_deref(), back.url), (Some("r3"), None));
-    assert_eq!(world.folder().current().as_deref(), Some("r3"));
+    assert_eq!((back.previous.as_ref().map(ReleaseId::as_str), back.url), (Some("r3"), None));
+    assert_eq!(world.folder().current().as_ref().map(ReleaseId::as_str), Some("r3"));
     let text = std::fs::read_to_string(world.folder().path().join("current/README.md"));
     assert_eq!(text.expect("is there"), "r3");
     world.end("run-r4").await;
@@ -334,7 +335,7 @@ async fn builds_and_services_get_no_secrets_and_a_cache() {
         });
     });
     world.deploy_well("r1", &target).await;
-    let notes = world.folder().notes("r1");
+    let notes = world.folder().notes(&"r1".parse().unwrap());
     for (file, own) in [("build.log", "PACT_CACHE="), ("service.log", "GREETING=hello")] {
         let text = std::fs::read_to_string(notes.join(file)).expect("a log");
         assert!(text.lines().any(|l| l.starts_with(own)), "{text}");
@@ -411,7 +412,7 @@ async fn a_stranger_with_the_same_process_id_is_not_touched() {
     world.deploy_well("r1", &site).await;
     services::stop_all(world.root.path()).expect("stops");
     let mut stranger = std::process::Command::new("sleep").arg("300").spawn().expect("starts");
-    let file = world.folder().notes("r1").join("service.json");
+    let file = world.folder().notes(&"r1".parse().unwrap()).join("service.json");
     let mut note: Running = layout::read_json(&file).expect("reads").expect("is there");
     note.process.pid = stranger.id();
     layout::write_json(&file, &note).expect("writes");
@@ -431,7 +432,7 @@ async fn a_release_before_with_another_folder_comes_back_there() {
     assert_eq!(world.running().len(), 1);
     assert_eq!(world.folder().current(), None);
     let (_, back) = world.roll_back("r2", &moved).await.expect("no fault");
-    assert_eq!(back.previous.as_deref(), Some("r1"));
+    assert_eq!(back.previous.as_ref().map(ReleaseId::as_str), Some("r1"));
     world.assert_in_effect("r1", None).await;
 }
 
@@ -457,7 +458,7 @@ async fn what_is_wrong_with_the_target_is_a_verdict_before_anything_is_done() {
     // A damaged source is a fault, and what was begun can be taken back.
     let wanted = Deploy {
         repository: repository(),
-        release: "r2".to_owned(),
+        release: "r2".parse().unwrap(),
         source: SourceRef { key: "damaged".to_owned(), commit: "c".to_owned() },
         settings: files(2),
     };
@@ -490,7 +491,7 @@ async fn an_agent_that_deploys_and_waits_to_be_killed() {
         action: "deploy.to_staging".to_owned(),
         parameters,
         run_id: Some("run-r1".parse().unwrap()),
-        state: "State".to_owned(),
+        state: "State".parse().unwrap(),
         key: "key".to_owned(),
         deadline: tokio::time::Instant::now() + Duration::from_secs(60),
     };
@@ -523,7 +524,8 @@ async fn a_service_goes_on_when_its_agent_is_killed_and_is_known_to_the_next_one
     assert!(get(&url, "/health").contains("\"release\":\"r1\""));
 
     // The notes are lost too: the process is known by its environment.
-    std::fs::remove_file(world.folder().notes("r1").join("service.json")).expect("is there");
+    std::fs::remove_file(world.folder().notes(&"r1".parse().unwrap()).join("service.json"))
+        .expect("is there");
     assert!(world.running().is_empty());
     world.deploy_well("r2", &site()).await;
     world.assert_in_effect("r2", None).await;

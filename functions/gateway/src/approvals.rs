@@ -8,7 +8,7 @@ use pact_agent::{
     telemetry::{self, SpanFields},
 };
 use pact_contract::{
-    RunId, SCHEMA_VERSION,
+    RunId, SCHEMA_VERSION, StateName,
     log::{LogKind, NewEntry},
 };
 use serde::Deserialize;
@@ -29,7 +29,7 @@ const MAX_WAIT: u64 = 365 * 24 * 3_600;
 #[derive(Deserialize)]
 pub(crate) struct Question {
     run_id: RunId,
-    state: String,
+    state: StateName,
     question: String,
     expires_seconds: u64,
     task_token: String,
@@ -76,7 +76,7 @@ pub(crate) async fn open(ports: &Ports, question: Question) -> Result<Value, Age
         };
         ports.recorder.append_log(&opened.run_id, entry).await?;
     }
-    tracing::info!(state = opened.state, "waiting for a person");
+    tracing::info!(state = opened.state.as_str(), "waiting for a person");
     Ok(json!({ "callback": opened.callback }))
 }
 

@@ -7,7 +7,7 @@ use pact_agent::{
     telemetry::{self, SpanFields},
 };
 use pact_contract::{
-    EnvironmentKey, RunId, RunRecord, RunStatus,
+    EnvironmentKey, RunId, RunRecord, RunStatus, StateName,
     log::{LogKind, NewEntry},
     run::{Fault, Outcome},
     settings::ENVIRONMENTS,
@@ -125,7 +125,7 @@ async fn end(
         decision: None,
         deployments: Vec::new(),
         fault: Some(Fault {
-            state: "the execution".to_owned(),
+            state: StateName::EXECUTION,
             error: changed.error.unwrap_or(changed.status),
             cause,
         }),

@@ -29,7 +29,7 @@ async fn track(watch: Value) -> Result<Outcome, AgentError> {
         action: "monitor.track_metrics".to_owned(),
         parameters,
         run_id: None,
-        state: "State".to_owned(),
+        state: "State".parse().expect("a name"),
         key: "key".to_owned(),
         deadline: tokio::time::Instant::now() + Duration::from_secs(60),
     };

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use pact_contract::{
-    RunStatus,
+    ReleaseId, RunStatus,
     actions::Notify,
     run::{DeploymentStatus, RuleOutcome},
 };
@@ -65,9 +65,11 @@ impl Message {
                 DeploymentStatus::RolledBack => "was taken back",
                 DeploymentStatus::RollbackFailed => "could not be taken back",
             };
-            let mut text = format!("{} {stands}", line(&deployment.release, 100));
+            let mut text = format!(
+                "{} {stands}",
+                deployment.release.as_ref().map_or("no release", ReleaseId::as_str)
+            );
             if let Some(previous) = &deployment.previous {
-                let previous = line(previous, 100);
                 text.push_str(&match deployment.status {
                     DeploymentStatus::Live => format!(", before it {previous}"),
                     DeploymentStatus::RolledBack => format!(", {previous} is in effect again"),
@@ -82,7 +84,7 @@ impl Message {
             let cause = fault.cause.as_deref().map(|c| format!(": {}", line(c, 200)));
             findings.push(format!(
                 "{} stopped with {}{}",
-                line(&fault.state, 80),
+                fault.state,
                 line(&fault.error, 80),
                 cause.unwrap_or_default()
             ));

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
 use pact_contract::{
-    ChangeSet, ErrorName, RunRequest, StageStatus,
+    ChangeSet, ErrorName, ReleaseId, RunRequest, StageStatus,
     actions::{Plan, PlanTarget, PlannedCheck, PlannedChecks},
+    ids::IdError,
     settings::{CHECKS, CheckMode, Settings, Template},
 };
 use serde::Deserialize;
@@ -89,7 +90,7 @@ pub fn plan(
         documentation_only,
         target,
         target_reason: reason,
-        release: release(run),
+        release: release(run)?,
         approval: approval.is_some(),
         approval_seconds: approval.map_or(0, |a| u64::from(a.timeout_minutes) * 60),
         staging,
@@ -176,9 +177,11 @@ fn check_mut<'p>(checks: &'p mut PlannedChecks, name: &str) -> Option<&'p mut Pl
 }
 
 /// Name of the release: sorts by time and names the commit.
-fn release(run: &RunRequest) -> String {
+fn release(run: &RunRequest) -> Result<ReleaseId, AgentError> {
     let commit: String = run.commit.chars().filter(char::is_ascii_alphanumeric).take(10).collect();
     format!("{}-{commit}", run.started_at.strftime("%Y%m%d-%H%M%S"))
+        .parse()
+        .map_err(|error: IdError| AgentError::invalid(error.to_string()))
 }
 
 fn summary(plan: &Plan, changes: Option<&ChangeSet>) -> String {

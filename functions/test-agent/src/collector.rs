@@ -49,7 +49,7 @@ impl<'a> Collector<'a> {
     /// Those of the store.
     pub(crate) async fn log(&mut self, log: String) -> Result<(), AgentError> {
         let (run, state) = (self.call.scope(), &self.call.state);
-        let key = format!("runs/{run}/logs/{}.txt", safe(state));
+        let key = format!("runs/{run}/logs/{}.txt", safe(state.as_str()));
         self.artifacts.put(&key, log.into()).await?;
         self.log_key = Some(key);
         Ok(())
@@ -93,7 +93,7 @@ impl<'a> Collector<'a> {
             return Ok(());
         }
         let number = self.coverage_keys.len() + 1;
-        let (run, state) = (self.call.scope(), safe(&self.call.state));
+        let (run, state) = (self.call.scope(), safe(self.call.state.as_str()));
         let key = format!("runs/{run}/coverage/{state}-{number}.info");
         self.artifacts.put(&key, content.into()).await?;
         self.coverage_keys.push(key);

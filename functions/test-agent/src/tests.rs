@@ -30,7 +30,7 @@ async fn run(settings: Value) -> Outcome {
         action: "tests.run_unit".to_owned(),
         parameters,
         run_id: None,
-        state: "State".to_owned(),
+        state: "State".parse().expect("a name"),
         key: "key".to_owned(),
         deadline: tokio::time::Instant::now() + Duration::from_secs(60),
     };

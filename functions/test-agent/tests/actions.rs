@@ -70,7 +70,7 @@ impl Bench {
         }
         let context = Context {
             run_id: Some("run-1".parse().expect("an id")),
-            state: Some("RunTests".to_owned()),
+            state: Some("RunTests".parse().expect("a name")),
             ..Context::default()
         };
         let parameters = parameters.as_object().expect("an object").clone();

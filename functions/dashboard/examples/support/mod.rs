@@ -177,7 +177,7 @@ impl Sample {
         self.stages.push(StageRecord {
             schema: 1,
             run_id: self.run.request.run_id.clone(),
-            state: state.to_owned(),
+            state: state.parse().expect("a name"),
             agent: agent.to_owned(),
             action: action.to_owned(),
             status,
@@ -324,9 +324,13 @@ impl Sample {
 /// A deployment.
 pub(crate) fn deployment(environment: &str, release: &str, status: DeploymentStatus) -> Deployment {
     Deployment {
-        previous: Some("20261122-161500-77aa01c2d3".to_owned()),
+        previous: "20261122-161500-77aa01c2d3".parse().ok(),
         url: Some("http://127.0.0.1:8081".to_owned()),
-        ..Deployment::new(&environment.parse().expect("a name"), release, status)
+        ..Deployment::new(
+            &environment.parse().expect("a name"),
+            &release.parse().expect("a name"),
+            status,
+        )
     }
 }
 
@@ -469,7 +473,7 @@ pub(crate) fn succeeded(now: Timestamp) -> Sample {
         schema: 1,
         callback: "sample-callback-id".to_owned(),
         run_id: sample.run.request.run_id.clone(),
-        state: "AwaitApproval".to_owned(),
+        state: "AwaitApproval".parse().expect("a name"),
         question: "Deploy 20261123-102030-3f9c2ab17d of acme/web-shop to production?".to_owned(),
         expires_at: before(now, -600),
         answer: Some(ApprovalAnswer {
@@ -583,7 +587,7 @@ pub(crate) fn waiting(now: Timestamp) -> Sample {
         schema: 1,
         callback: "sample-callback-id".to_owned(),
         run_id: sample.run.request.run_id.clone(),
-        state: "AwaitApproval".to_owned(),
+        state: "AwaitApproval".parse().expect("a name"),
         question: "Deploy 20261123-102030-3f9c2ab17d of acme/web-shop to production?".to_owned(),
         expires_at: before(now, -1_800),
         answer: None,
@@ -599,7 +603,15 @@ pub(crate) fn hostile(now: Timestamp) -> Sample {
         .findings(vec![
             Finding::new(BAD, Severity::High, BAD).at(BAD, Some(1), None).remedy(BAD).evidence(BAD),
         ])
-        .stage(BAD, BAD, BAD, StageStatus::Failed, 10, &"long ".repeat(2_000), Value::Null);
+        .stage(
+            "Unheard.Of",
+            BAD,
+            BAD,
+            StageStatus::Failed,
+            10,
+            &"long ".repeat(2_000),
+            Value::Null,
+        );
     sample.run.request.branch = BAD.to_owned();
     sample.run.request.author = Some(BAD.to_owned());
     sample.run.request.trigger.actor = Some(BAD.to_owned());
@@ -609,7 +621,7 @@ pub(crate) fn hostile(now: Timestamp) -> Sample {
     bad.reasons[0].value = json!(BAD);
     let deployment = Deployment {
         url: Some("javascript:alert(3)".to_owned()),
-        ..deployment("production", BAD, DeploymentStatus::Failed)
+        ..deployment("production", "r1", DeploymentStatus::Failed)
     };
     sample = sample.ended(BAD, Some(bad), vec![deployment]);
     sample.notifications = vec![told(BAD, false, BAD, now)];
@@ -628,7 +640,7 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
         Vec::new(),
     );
     let record = |release: &str, run: &str| ReleaseRecord {
-        release: release.to_owned(),
+        release: release.parse().expect("a name"),
         commit: "3f9c2ab17d5e4f60819a2b3c4d5e6f7081920a1b".to_owned(),
         run_id: run.parse().expect("a run id"),
         deployed_at: before(now, 8_900),

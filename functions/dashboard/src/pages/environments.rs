@@ -100,6 +100,6 @@ fn watched(seen: &WatchResult, now: Timestamp) -> Markup {
 fn release(record: &ReleaseRecord) -> Markup {
     html! {
         a class="mono wrap" href={ "/runs/" (crate::format::encoded(record.run_id.as_str())) }
-            title={ "commit " (commit(&record.commit)) } { (short(&record.release, 60)) }
+            title={ "commit " (commit(&record.commit)) } { (short(record.release.as_str(), 60)) }
     }
 }

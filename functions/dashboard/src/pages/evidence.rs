@@ -29,7 +29,7 @@ pub(crate) fn stages(stages: &[StageRecord], now: jiff::Timestamp) -> Markup {
 }
 
 fn stage(record: &StageRecord, now: jiff::Timestamp) -> Markup {
-    let id = anchor(&record.state);
+    let id = anchor(record.state.as_str());
     let bad = matches!(record.status, StageStatus::Failed | StageStatus::Error);
     let spent = if record.status == StageStatus::Running {
         crate::format::between(record.started_at, now)

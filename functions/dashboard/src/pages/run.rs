@@ -1,7 +1,10 @@
 //! `/runs/{id}`: everything about one run.
 
 use maud::{Markup, html};
-use pact_contract::log::{self, LogKind};
+use pact_contract::{
+    ReleaseId,
+    log::{self, LogKind},
+};
 
 use super::{evidence, layout};
 use crate::{
@@ -60,7 +63,7 @@ fn head(view: &RunView, heading: &str) -> Markup {
             p class="reason" { (short(&view.reason(), 800)) }
             @if let Some(fault) = view.run.outcome.as_ref().and_then(|o| o.fault.as_ref()) {
                 p class="wrap" {
-                    "Fault in " strong { (short(&fault.state, 80)) } ": " code { (short(&fault.error, 80)) }
+                    "Fault in " strong { (short(fault.state.as_str(), 80)) } ": " code { (short(&fault.error, 80)) }
                     @if let Some(cause) = &fault.cause { " " (short(cause, 600)) }
                 }
             }
@@ -136,8 +139,8 @@ fn effects(view: &RunView) -> Markup {
                             td role="cell" { strong { (short(d.environment.as_str(), 40)) }
                                 @if let Some(url) = &d.url { br; span class="wrap" { (address(url)) } } }
                             td role="cell" data-label="State" { div { (d.status.chip()) } }
-                            td role="cell" data-label="Release" class="mono wrap" { (short(&d.release, 60)) }
-                            td role="cell" data-label="Replaced" class="mono wrap" { (short(d.previous.as_deref().unwrap_or("–"), 60)) }
+                            td role="cell" data-label="Release" class="mono wrap" { (short(d.release.as_ref().map_or("–", ReleaseId::as_str), 60)) }
+                            td role="cell" data-label="Replaced" class="mono wrap" { (short(d.previous.as_ref().map_or("–", ReleaseId::as_str), 60)) }
                         } } }
                     } }
                 }

@@ -14,7 +14,7 @@ use pact_config::{
     Rule,
     form::{Form, Law, Shape, field, required},
 };
-use pact_contract::{Finding, Severity, actions::ReleaseRecord, settings::Instance};
+use pact_contract::{Finding, ReleaseId, Severity, actions::ReleaseRecord, settings::Instance};
 use serde::Deserialize;
 
 use super::target::{
@@ -30,7 +30,7 @@ const BAR: &str = "-";
 struct Settings {
     file: String,
     #[serde(default)]
-    refuses: Option<String>,
+    refuses: Option<ReleaseId>,
 }
 
 fn form() -> Form {
@@ -86,10 +86,10 @@ impl Target for Marker {
         Ok(Claimed::Ours(Box::new(())))
     }
 
-    async fn status(&self, release: &str) -> Result<Status, AgentError> {
+    async fn status(&self, release: &ReleaseId) -> Result<Status, AgentError> {
         let text = fs::read_to_string(&self.file).unwrap_or_default();
         let ready = !text.trim_end().ends_with(BAR)
-            && self.releases().last().is_some_and(|last| last.release == release);
+            && self.releases().last().is_some_and(|last| last.release == *release);
         let problem = Finding::new("release-not-current", Severity::High, "another is marked");
         let problems = if ready { Vec::new() } else { vec![problem] };
         Ok(Status { problems, ready })
@@ -134,26 +134,30 @@ impl Target for Marker {
         Ok(())
     }
 
-    async fn tidy(&self, _protected: &[&str]) {}
+    async fn tidy(&self, _protected: &[&ReleaseId]) {}
 }
 
 #[async_trait]
 impl History for Marker {
-    async fn before(&self, release: &str) -> Result<Option<ReleaseRecord>, AgentError> {
+    async fn before(&self, release: &ReleaseId) -> Result<Option<ReleaseRecord>, AgentError> {
         let releases = self.releases();
-        let at = releases.iter().position(|r| r.release == release);
+        let at = releases.iter().position(|r| r.release == *release);
         Ok(at.and_then(|at| at.checked_sub(1)).map(|before| releases[before].clone()))
     }
 
-    async fn taken_back(&self, _release: &str) -> Result<Option<TakenBack>, AgentError> {
+    async fn taken_back(&self, _release: &ReleaseId) -> Result<Option<TakenBack>, AgentError> {
         Ok(None)
     }
 
-    async fn mark_taken_back(&self, _release: &str, _how: TakenBack) -> Result<(), AgentError> {
+    async fn mark_taken_back(
+        &self,
+        _release: &ReleaseId,
+        _how: TakenBack,
+    ) -> Result<(), AgentError> {
         Ok(())
     }
 
-    async fn discard(&self, _release: &str) -> Result<(), AgentError> {
+    async fn discard(&self, _release: &ReleaseId) -> Result<(), AgentError> {
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use pact_agent::{AgentError, ports::Artifacts};
 use pact_config::form::Form;
 use pact_contract::{
-    EnvironmentKey, Finding, RunId,
+    EnvironmentKey, Finding, ReleaseId, RunId,
     actions::{ReleaseRecord, SourceRef},
     settings::Instance,
 };
@@ -60,7 +60,7 @@ pub(crate) trait Target: History {
     async fn claim(&self, patience: Duration) -> Result<Claimed, AgentError>;
 
     /// Where a release stands. Changes nothing.
-    async fn status(&self, release: &str) -> Result<Status, AgentError>;
+    async fn status(&self, release: &ReleaseId) -> Result<Status, AgentError>;
 
     /// Brings a release to where it can be activated, beside the one in effect, which is not
     /// touched.
@@ -84,7 +84,7 @@ pub(crate) trait Target: History {
 
     /// Removes what is no longer needed, never a `protected` release. What cannot be removed is
     /// removed another time.
-    async fn tidy(&self, protected: &[&str]);
+    async fn tidy(&self, protected: &[&ReleaseId]);
 }
 
 /// What a target remembers of its releases.
@@ -92,23 +92,23 @@ pub(crate) trait Target: History {
 pub(crate) trait History: Send + Sync {
     /// The release to return to after `release`: the one that it replaced, or one before that,
     /// which is still there and was not taken back itself.
-    async fn before(&self, release: &str) -> Result<Option<ReleaseRecord>, AgentError>;
+    async fn before(&self, release: &ReleaseId) -> Result<Option<ReleaseRecord>, AgentError>;
 
     /// How the release was taken back, if it was and has not been deployed again.
-    async fn taken_back(&self, release: &str) -> Result<Option<TakenBack>, AgentError>;
+    async fn taken_back(&self, release: &ReleaseId) -> Result<Option<TakenBack>, AgentError>;
 
     /// Remembers that the release was taken back.
-    async fn mark_taken_back(&self, release: &str, how: TakenBack) -> Result<(), AgentError>;
+    async fn mark_taken_back(&self, release: &ReleaseId, how: TakenBack) -> Result<(), AgentError>;
 
     /// Forgets that the release was ever prepared: it is made anew next time.
-    async fn discard(&self, release: &str) -> Result<(), AgentError>;
+    async fn discard(&self, release: &ReleaseId) -> Result<(), AgentError>;
 }
 
 /// How a release was taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TakenBack {
     /// The release that came into effect again, where there was one.
-    pub(crate) restored: Option<String>,
+    pub(crate) restored: Option<ReleaseId>,
     /// The run that took it back.
     pub(crate) run_id: RunId,
 }
@@ -119,7 +119,7 @@ pub(crate) struct NewRelease<'a> {
     /// Its source bundle.
     pub(crate) source: &'a SourceRef,
     /// The release that it is to replace.
-    pub(crate) replaces: Option<&'a str>,
+    pub(crate) replaces: Option<&'a ReleaseId>,
 }
 
 /// Whether the target can be used.

@@ -3,7 +3,7 @@
 
 use pact_config::{Forms, form::Seam};
 use pact_contract::{
-    StageStatus,
+    ReleaseId, StageStatus,
     run::DeploymentStatus,
     settings::{Environment, Settings},
 };
@@ -33,17 +33,20 @@ async fn the_settings_choose_the_target() {
     assert_eq!(text.lines().count(), 2);
     let (answer, status) = world.status(Some("r2"), &marker).await.expect("no fault");
     assert_eq!(answer.response.status, StageStatus::Passed, "{}", answer.response.summary);
-    assert_eq!(status.previous.as_deref(), Some("r1"));
+    assert_eq!(status.previous.as_ref().map(ReleaseId::as_str), Some("r1"));
     let (answer, _) = world.deploy("r9", &marker).await.expect("no fault");
     assert_eq!(answer.response.findings[0].message, "the settings say so");
     let (_, back) = world.roll_back("r2", &marker).await.expect("no fault");
-    assert_eq!((back.status, back.previous.as_deref()), (DeploymentStatus::RolledBack, Some("r1")));
+    assert_eq!(
+        (back.status, back.previous.as_ref().map(ReleaseId::as_str)),
+        (DeploymentStatus::RolledBack, Some("r1"))
+    );
     world.end("run-r2").await;
     // An environment can move from one kind of target to another, and back.
     world.deploy_well("r3", &site()).await;
     world.assert_in_effect("r3", Some("r1")).await;
     let (_, back) = world.roll_back("r3", &site()).await.expect("no fault");
-    assert_eq!(back.previous.as_deref(), Some("r1"));
+    assert_eq!(back.previous.as_ref().map(ReleaseId::as_str), Some("r1"));
     assert!(world.running().is_empty(), "nothing of the other target is left");
     let (answer, _) = world.status(Some("r1"), &marker).await.expect("no fault");
     assert_eq!(answer.response.status, StageStatus::Passed, "{}", answer.response.summary);

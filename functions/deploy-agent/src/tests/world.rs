@@ -16,7 +16,8 @@ use pact_agent::{
     testing::Memory,
 };
 use pact_contract::{
-    Deployment, EnvironmentKey, IntentEnvelope, Repository, ResponseEnvelope, StageStatus,
+    Deployment, EnvironmentKey, IntentEnvelope, ReleaseId, Repository, ResponseEnvelope,
+    StageStatus,
     actions::{CheckStatus, Deploy, EnvironmentRecord, Rollback, SourceRef},
     envelope::Context,
     run::DeploymentStatus,
@@ -108,7 +109,7 @@ impl World {
         let Value::Object(parameters) = parameters else { panic!("parameters are an object") };
         let context = Context {
             run_id: Some(run.parse().expect("an id")),
-            state: Some("State".to_owned()),
+            state: Some("State".parse().expect("a name")),
             ..Context::default()
         };
         let intent =
@@ -141,11 +142,14 @@ impl World {
         self.memory.put(&key, packer.finish().expect("packs")).await.expect("is kept");
         let wanted = Deploy {
             repository: repository(),
-            release: release.to_owned(),
+            release: "r0".parse().expect("a name"),
             source: SourceRef { key, commit: format!("c-{release}") },
             settings: settings.clone(),
         };
-        serde_json::to_value(wanted).expect("json")
+        let mut wanted = serde_json::to_value(wanted).expect("json");
+        // It need not be the name of a release.
+        wanted["release"] = release.into();
+        wanted
     }
 
     pub(super) async fn deploy(&self, release: &str, settings: &Environment) -> Answer {
@@ -172,7 +176,7 @@ impl World {
         let wanted = Rollback {
             repository: repository(),
             environment: key().environment,
-            release: release.to_owned(),
+            release: release.parse().expect("a name"),
             settings: settings.clone(),
         };
         self.act(steps, "deploy.rollback", run, serde_json::to_value(wanted).expect("json")).await
@@ -186,7 +190,7 @@ impl World {
         let wanted = CheckStatus {
             repository: repository(),
             environment: key().environment,
-            release: release.map(str::to_owned),
+            release: release.map(|name| name.parse().expect("a name")),
             settings: settings.clone(),
         };
         let parameters = serde_json::to_value(wanted).expect("json");
@@ -209,10 +213,13 @@ impl World {
     /// Asserts that `release` is in effect, everywhere that says so, and answers.
     pub(super) async fn assert_in_effect(&self, release: &str, previous: Option<&str>) {
         let record = self.record().await;
-        assert_eq!(record.current.map(|r| r.release).as_deref(), Some(release));
-        assert_eq!(record.previous.map(|r| r.release).as_deref(), previous);
+        assert_eq!(
+            record.current.map(|r| r.release).as_ref().map(ReleaseId::as_str),
+            Some(release)
+        );
+        assert_eq!(record.previous.map(|r| r.release).as_ref().map(ReleaseId::as_str), previous);
         assert_eq!(record.pending, None);
-        assert_eq!(self.folder().current().as_deref(), Some(release));
+        assert_eq!(self.folder().current().as_ref().map(ReleaseId::as_str), Some(release));
         let url = record.url.expect("an address");
         assert!(get(&url, "/health").contains(&format!("\"release\":\"{release}\"")), "{url}");
         let running = self.running();

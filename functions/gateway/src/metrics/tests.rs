@@ -105,12 +105,13 @@ fn deployments(events: &[MetricEvent]) -> Vec<Short<'_>> {
 
 #[test]
 fn retries_belong_to_a_deployment_and_the_watch_does_not() {
+    let release = "r".parse().unwrap();
     let (live, back) = (DeploymentStatus::Live, DeploymentStatus::RolledBack);
     let run = run(
         RunStatus::RolledBack,
         vec![
-            Deployment::new(&EnvironmentName::STAGING, "r", live),
-            Deployment::new(&EnvironmentName::PRODUCTION, "r", back),
+            Deployment::new(&EnvironmentName::STAGING, &release, live),
+            Deployment::new(&EnvironmentName::PRODUCTION, &release, back),
         ],
     );
     let events = end_events(&run, &two_deployments(), at(999));

@@ -79,8 +79,8 @@ fn succeeded() -> Notify {
             decision: None,
             deployments: vec![Deployment {
                 environment: "production".parse().expect("a name"),
-                release: "r2".to_owned(),
-                previous: Some("r1".to_owned()),
+                release: "r2".parse().ok(),
+                previous: "r1".parse().ok(),
                 status: DeploymentStatus::Live,
                 url: None,
             }],
@@ -106,7 +106,7 @@ fn rejected() -> Notify {
     notify.outcome.reason = "3 of 20 unit tests failed".to_owned();
     notify.outcome.deployments.clear();
     notify.outcome.fault = Some(Fault {
-        state: "RunEndToEnd".to_owned(),
+        state: "RunEndToEnd".parse().expect("a name"),
         error: "ERR_TIMEOUT".to_owned(),
         cause: Some("did not end\nin time".to_owned()),
     });

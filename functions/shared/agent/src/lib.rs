@@ -18,7 +18,7 @@ pub mod testing;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pact_contract::{Capability, Fallback, Finding, RunId, StageStatus};
+use pact_contract::{Capability, Fallback, Finding, RunId, StageStatus, StateName};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -53,7 +53,7 @@ pub struct Call {
     /// Run that the request belongs to; none for an intent sent by hand.
     pub run_id: Option<RunId>,
     /// State of the state machine that calls; the action's name without one.
-    pub state: String,
+    pub state: StateName,
     /// Identity of the request: the same key is the same request.
     pub key: String,
     /// When the agent is stopped.

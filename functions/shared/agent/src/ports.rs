@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use pact_contract::{
-    EnvironmentKey, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
+    EnvironmentKey, RepositoryName, RunId, RunRecord, RunStatus, StageRecord, StateName,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
     run::{NotificationRecord, Outcome, RunRequest},
@@ -227,7 +227,7 @@ pub struct ApprovalRecord {
     /// The run that waits.
     pub run_id: RunId,
     /// State that waits.
-    pub state: String,
+    pub state: StateName,
     /// What is asked.
     pub question: String,
     /// Until when an answer counts.

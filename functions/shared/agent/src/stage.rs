@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use pact_contract::{
     Finding, PROTOCOL_VERSION, ResponseEnvelope, RunId, SCHEMA_VERSION, StageRecord, StageStatus,
+    StateName,
     envelope::{Context, IntentEnvelope, Response, ResponseMetadata, Sender},
     log::{LogKind, NewEntry},
 };
@@ -36,11 +37,16 @@ impl Stage {
         intent: &IntentEnvelope,
     ) -> Result<Self, AgentError> {
         let context = intent.intent.context.clone();
+        let state = match &context.state {
+            Some(state) => state.clone(),
+            None => StateName::parse(&intent.intent.action)
+                .map_err(|error| AgentError::invalid(error.to_string()))?,
+        };
         let now = Timestamp::now();
         let record = StageRecord {
             schema: SCHEMA_VERSION,
             run_id: context.run_id.clone().unwrap_or(RunId::BY_HAND),
-            state: context.state.clone().unwrap_or_else(|| intent.intent.action.clone()),
+            state,
             agent: agent.id().to_owned(),
             action: intent.intent.action.clone(),
             status: StageStatus::Running,
@@ -168,7 +174,8 @@ impl Stage {
         if whole.len() <= CLAIM_CHECK_BYTES {
             return Ok(());
         }
-        let key = format!("runs/{run_id}/stages/{}.json", self.record.state);
+        let state = self.record.state.as_str().replace(' ', "-");
+        let key = format!("runs/{run_id}/stages/{state}.json");
         recording.artifacts.put(&key, whole.into()).await?;
         self.record.details_key = Some(key);
         self.record.findings =

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     changes::ChangeSummary,
     finding::Finding,
-    ids::{EnvironmentName, RunId},
+    ids::{EnvironmentName, ReleaseId, RunId},
     run::{
         Checks, Decision, Deployment, DeploymentStatus, NotificationRecord, Outcome, Repository,
         RunRequest,
@@ -257,7 +257,7 @@ pub struct Plan {
     /// Why not further.
     pub target_reason: String,
     /// Name of the release.
-    pub release: String,
+    pub release: ReleaseId,
     /// Staging, when the release may go there.
     pub staging: Option<Environment>,
     /// Production, when the release may go there.
@@ -358,7 +358,7 @@ pub struct Deploy {
     /// The repository.
     pub repository: Repository,
     /// Name of the release.
-    pub release: String,
+    pub release: ReleaseId,
     /// The source bundle.
     pub source: SourceRef,
     /// Where to.
@@ -373,7 +373,7 @@ pub struct Rollback {
     /// `staging` or `production`.
     pub environment: EnvironmentName,
     /// The release that is taken back.
-    pub release: String,
+    pub release: ReleaseId,
     /// How the environment is set up.
     pub settings: Environment,
 }
@@ -387,7 +387,7 @@ pub struct CheckStatus {
     pub environment: EnvironmentName,
     /// The release that ought to be current; none: whichever is.
     #[serde(default)]
-    pub release: Option<String>,
+    pub release: Option<ReleaseId>,
     /// How the environment is set up.
     pub settings: Environment,
 }
@@ -413,7 +413,7 @@ pub struct EnvironmentRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReleaseRecord {
     /// Name of the release.
-    pub release: String,
+    pub release: ReleaseId,
     /// The commit.
     pub commit: String,
     /// Run that deployed it.
@@ -531,13 +531,17 @@ pub type NotifyOutput = NotificationRecord;
 impl Deployment {
     /// A deployment in this state.
     #[must_use]
-    pub fn new(environment: &EnvironmentName, release: &str, status: DeploymentStatus) -> Self {
-        Self {
-            environment: environment.clone(),
-            release: release.to_owned(),
-            previous: None,
-            status,
-            url: None,
-        }
+    pub fn new(
+        environment: &EnvironmentName,
+        release: &ReleaseId,
+        status: DeploymentStatus,
+    ) -> Self {
+        Self { release: Some(release.clone()), ..Self::without_release(environment, status) }
+    }
+
+    /// What is said of an environment that no release is known of.
+    #[must_use]
+    pub fn without_release(environment: &EnvironmentName, status: DeploymentStatus) -> Self {
+        Self { environment: environment.clone(), release: None, previous: None, status, url: None }
     }
 }

@@ -4,7 +4,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{PROTOCOL_VERSION, finding::Finding, ids::RunId, run::StageStatus};
+use crate::{
+    PROTOCOL_VERSION,
+    finding::Finding,
+    ids::{RunId, StateName},
+    run::StageStatus,
+};
 
 /// A request to one agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +43,7 @@ pub struct Context {
     pub run_id: Option<RunId>,
     /// Name of the state that calls; the key under which the result is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
+    pub state: Option<StateName>,
     /// ARN of the execution that calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<String>,

@@ -22,7 +22,7 @@ pub use changes::{ChangeKind, ChangeSet, FileChange, LineRange};
 pub use envelope::{Fallback, FallbackLevel, IntentEnvelope, ResponseEnvelope};
 pub use error::ErrorName;
 pub use finding::{Finding, Severity};
-pub use ids::{EnvironmentKey, EnvironmentName, RepositoryName, RunId};
+pub use ids::{EnvironmentKey, EnvironmentName, ReleaseId, RepositoryName, RunId, StateName};
 pub use run::{
     Decision, Deployment, Repository, RunRecord, RunRequest, RunStatus, StageRecord, StageStatus,
     Verdict,

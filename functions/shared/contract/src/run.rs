@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     envelope::Fallback,
     finding::Finding,
-    ids::{EnvironmentName, RepositoryName, RunId},
+    ids::{EnvironmentName, ReleaseId, RepositoryName, RunId, StateName},
 };
 
 /// A repository as the git host names it.
@@ -206,7 +206,7 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// State that failed.
-    pub state: String,
+    pub state: StateName,
     /// Error name.
     #[serde(default = "nameless", deserialize_with = "or_nameless")]
     pub error: String,
@@ -285,7 +285,7 @@ pub struct StageRecord {
     /// The run.
     pub run_id: RunId,
     /// State of the state machine; the key within the run.
-    pub state: String,
+    pub state: StateName,
     /// The agent, for example `test-agent`.
     pub agent: String,
     /// The action.
@@ -320,23 +320,8 @@ impl StageRecord {
     /// Name for people: `Run unit tests` for the state `RunUnitTests`.
     #[must_use]
     pub fn title(&self) -> String {
-        title(&self.state)
+        self.state.title()
     }
-}
-
-/// A state's name as a sentence: `Run unit tests` for `RunUnitTests`.
-#[must_use]
-pub fn title(state: &str) -> String {
-    let mut out = String::with_capacity(state.len() + 8);
-    for (index, c) in state.chars().enumerate() {
-        if c.is_uppercase() && index > 0 {
-            out.push(' ');
-            out.extend(c.to_lowercase());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// What the gate lets through.
@@ -417,11 +402,12 @@ pub enum RuleOutcome {
 pub struct Deployment {
     /// `staging` or `production`.
     pub environment: EnvironmentName,
-    /// The release that was deployed.
-    pub release: String,
+    /// The release that was deployed; none when it is about an environment that has none.
+    #[serde(with = "crate::ids::or_empty")]
+    pub release: Option<ReleaseId>,
     /// The release that it replaced.
     #[serde(default)]
-    pub previous: Option<String>,
+    pub previous: Option<ReleaseId>,
     /// Where the deployment stands.
     pub status: DeploymentStatus,
     /// Address of the service, where it has one.
@@ -557,11 +543,5 @@ mod tests {
         assert_eq!(say(Value::Null, None), "an error without a name: no cause was given");
         let bare: Fault = serde_json::from_str(r#"{"state":"A"}"#).expect("a fault");
         assert_eq!(bare.error, "an error without a name");
-    }
-
-    #[test]
-    fn titles_read_like_sentences() {
-        assert_eq!(title("RunUnitTests"), "Run unit tests");
-        assert_eq!(title("Notify"), "Notify");
     }
 }

@@ -112,7 +112,7 @@ async fn command(
         .env_clear()
         .env("PATH", DEFAULT_PATH)
         .envs(processes::inherited())
-        .env("PACT_RELEASE", &build.record.release)
+        .env("PACT_RELEASE", build.record.release.as_str())
         .env("PACT_COMMIT", &build.record.commit)
         .env("PACT_ENVIRONMENT", build.environment)
         .env("PACT_SHARED", build.layout.shared())

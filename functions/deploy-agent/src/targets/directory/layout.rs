@@ -16,13 +16,10 @@ use std::{
     time::Duration,
 };
 
-use pact_contract::{EnvironmentKey, actions::ReleaseRecord};
+use pact_contract::{EnvironmentKey, ReleaseId, actions::ReleaseRecord};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{
-    names::{check_release, slug},
-    targets::target::TakenBack,
-};
+use crate::{names::slug, targets::target::TakenBack};
 
 /// Most bytes of a note.
 const MAX_NOTE: u64 = 256 * 1024;
@@ -49,7 +46,7 @@ pub(crate) struct Note {
     /// The release.
     pub(crate) record: ReleaseRecord,
     /// The release that it was to replace when it was deployed last.
-    pub(crate) replaces: Option<String>,
+    pub(crate) replaces: Option<ReleaseId>,
     /// Set when it was taken back, until it is deployed again.
     pub(crate) taken_back: Option<TakenBack>,
 }
@@ -107,12 +104,12 @@ impl Layout {
         self.path.join("releases")
     }
 
-    pub(crate) fn release(&self, name: &str) -> PathBuf {
+    pub(crate) fn release(&self, name: &ReleaseId) -> PathBuf {
         self.releases().join(name)
     }
 
     /// Where the files of a release are unpacked before they are complete.
-    pub(crate) fn unpacking(&self, name: &str) -> PathBuf {
+    pub(crate) fn unpacking(&self, name: &ReleaseId) -> PathBuf {
         self.releases().join(format!(".tmp-{name}"))
     }
 
@@ -125,7 +122,7 @@ impl Layout {
     }
 
     /// Where notes and logs of a release are.
-    pub(crate) fn notes(&self, release: &str) -> PathBuf {
+    pub(crate) fn notes(&self, release: &ReleaseId) -> PathBuf {
         self.run().join(release)
     }
 
@@ -182,20 +179,20 @@ impl Layout {
     }
 
     /// Name of the release that `current` leads to.
-    pub(crate) fn current(&self) -> Option<String> {
+    pub(crate) fn current(&self) -> Option<ReleaseId> {
         let to = fs::read_link(self.path.join("current")).ok()?;
         let name = to.strip_prefix("releases").ok()?.to_str()?;
-        check_release(name).is_ok().then(|| name.to_owned())
+        ReleaseId::parse(name).ok()
     }
 
     /// Makes `release` the current one, in one step that survives a loss of power.
-    pub(crate) fn switch(&self, release: &str) -> io::Result<()> {
-        if self.current().as_deref() == Some(release) {
+    pub(crate) fn switch(&self, release: &ReleaseId) -> io::Result<()> {
+        if self.current().as_ref() == Some(release) {
             return Ok(());
         }
         let next = self.path.join(".current-next");
         remove_file(&next)?;
-        symlink(Path::new("releases").join(release), &next)?;
+        symlink(Path::new("releases").join(release.as_str()), &next)?;
         fs::rename(&next, self.path.join("current"))?;
         File::open(&self.path)?.sync_all()
     }
@@ -213,7 +210,7 @@ impl Layout {
     }
 
     /// What is known of a release; none: its files are not complete.
-    pub(crate) fn note(&self, release: &str) -> io::Result<Option<Note>> {
+    pub(crate) fn note(&self, release: &ReleaseId) -> io::Result<Option<Note>> {
         if !self.release(release).is_dir() {
             return Ok(None);
         }
@@ -227,17 +224,17 @@ impl Layout {
     }
 
     /// Makes a release count as not complete.
-    pub(crate) fn forget(&self, release: &str) -> io::Result<()> {
+    pub(crate) fn forget(&self, release: &ReleaseId) -> io::Result<()> {
         remove_file(&self.notes(release).join("note.json"))
     }
 
     /// The release to return to after `release`: the one that it replaced, or one before that,
     /// which is still here and was not taken back itself.
-    pub(crate) fn before(&self, release: &str) -> io::Result<Option<ReleaseRecord>> {
-        let mut seen = vec![release.to_owned()];
+    pub(crate) fn before(&self, release: &ReleaseId) -> io::Result<Option<ReleaseRecord>> {
+        let mut seen = vec![release.clone()];
         let mut next = self.note(release)?.and_then(|n| n.replaces);
         while let Some(name) = next {
-            if seen.len() > 100 || seen.contains(&name) || check_release(&name).is_err() {
+            if seen.len() > 100 || seen.contains(&name) {
                 return Ok(None);
             }
             let Some(note) = self.note(&name)? else { return Ok(None) };
@@ -252,7 +249,7 @@ impl Layout {
 
     /// Removes the files of a release, and its notes, in an order that leaves no half release
     /// which looks complete.
-    pub(crate) fn remove(&self, release: &str) -> io::Result<()> {
+    pub(crate) fn remove(&self, release: &ReleaseId) -> io::Result<()> {
         self.forget(release)?;
         let out = self.releases().join(format!(".old-{release}"));
         remove_dir(&out)?;
@@ -265,14 +262,11 @@ impl Layout {
     }
 
     /// Names of the releases, complete or not.
-    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+    pub(crate) fn names(&self) -> io::Result<Vec<ReleaseId>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(self.releases())? {
-            if let Ok(name) = entry?.file_name().into_string()
-                && check_release(&name).is_ok()
-            {
-                names.push(name);
-            }
+            let name = entry?.file_name();
+            names.extend(name.to_str().and_then(|name| ReleaseId::parse(name).ok()));
         }
         names.sort();
         Ok(names)
@@ -280,7 +274,11 @@ impl Layout {
 
     /// Removes all but the latest `keep` releases and those in `protected`, and what an
     /// interrupted action left behind. Says what was removed.
-    pub(crate) fn prune(&self, keep: usize, protected: &[&str]) -> io::Result<Vec<String>> {
+    pub(crate) fn prune(
+        &self,
+        keep: usize,
+        protected: &[&ReleaseId],
+    ) -> io::Result<Vec<ReleaseId>> {
         for entry in fs::read_dir(self.releases())? {
             let entry = entry?;
             let name = entry.file_name();
@@ -300,7 +298,7 @@ impl Layout {
         let mut removed = Vec::new();
         let mut kept = protected.len();
         for (_, name) in releases {
-            if protected.contains(&name.as_str()) || current.as_deref() == Some(&*name) {
+            if protected.contains(&&name) || current.as_ref() == Some(&name) {
                 continue;
             }
             if kept < keep {
@@ -426,8 +424,9 @@ mod tests {
         folder.create().expect("creates");
         assert_eq!(folder.current(), None);
         for release in ["r1", "r1", "r2"] {
-            folder.switch(release).expect("switches");
-            assert_eq!(folder.current().as_deref(), Some(release));
+            let release: ReleaseId = release.parse().expect("a name");
+            folder.switch(&release).expect("switches");
+            assert_eq!(folder.current(), Some(release));
         }
         for _ in 0..2 {
             folder.switch_off().expect("switches off");

@@ -15,7 +15,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use pact_agent::{AgentError, bundle, ports::Artifacts};
 use pact_contract::{
-    EnvironmentKey, ErrorName, Finding, SCHEMA_VERSION, Severity,
+    EnvironmentKey, ErrorName, Finding, ReleaseId, SCHEMA_VERSION, Severity,
     actions::{ReleaseRecord, SourceRef},
     settings::Instance,
 };
@@ -87,10 +87,10 @@ impl Target for Directory {
         }
     }
 
-    async fn status(&self, release: &str) -> Result<Status, AgentError> {
+    async fn status(&self, release: &ReleaseId) -> Result<Status, AgentError> {
         let mut problems = Vec::new();
         let linked = self.layout.current();
-        if linked.as_deref() != Some(release) {
+        if linked.as_ref() != Some(release) {
             let message = match linked {
                 Some(other) => format!("the link leads to {other}, not to {release}"),
                 None => format!("no link leads to {release}"),
@@ -100,7 +100,7 @@ impl Target for Directory {
         let mut ready = true;
         if self.settings.service.is_some() {
             ready = service::answering(&self.layout, release).await.is_some();
-            if !service::running(&self.layout).iter().any(|s| s.release == release) {
+            if !service::running(&self.layout).iter().any(|s| s.release == *release) {
                 problems.push(problem(
                     "service-not-running",
                     format!("the service of {release} does not run"),
@@ -129,7 +129,7 @@ impl Target for Directory {
         let note = Note {
             schema: SCHEMA_VERSION,
             record: release.record.clone(),
-            replaces: release.replaces.map(str::to_owned),
+            replaces: release.replaces.cloned(),
             taken_back: None,
         };
         self.layout.write_note(&note).map_err(|e| disk("write the release's note", e))?;
@@ -204,7 +204,7 @@ impl Target for Directory {
         self.steps.reached("switched off")
     }
 
-    async fn tidy(&self, protected: &[&str]) {
+    async fn tidy(&self, protected: &[&ReleaseId]) {
         let keep = usize::try_from(self.settings.keep.clamp(2, 100)).unwrap_or(2);
         match self.layout.prune(keep, protected) {
             Ok(removed) if removed.is_empty() => {}
@@ -216,28 +216,28 @@ impl Target for Directory {
 
 #[async_trait]
 impl History for Directory {
-    async fn before(&self, release: &str) -> Result<Option<ReleaseRecord>, AgentError> {
+    async fn before(&self, release: &ReleaseId) -> Result<Option<ReleaseRecord>, AgentError> {
         self.layout.before(release).map_err(|e| disk("read the notes", e))
     }
 
-    async fn taken_back(&self, release: &str) -> Result<Option<TakenBack>, AgentError> {
+    async fn taken_back(&self, release: &ReleaseId) -> Result<Option<TakenBack>, AgentError> {
         Ok(self.note(release)?.and_then(|note| note.taken_back))
     }
 
-    async fn mark_taken_back(&self, release: &str, how: TakenBack) -> Result<(), AgentError> {
+    async fn mark_taken_back(&self, release: &ReleaseId, how: TakenBack) -> Result<(), AgentError> {
         // Without a note its files were never complete.
         let Some(note) = self.note(release)? else { return Ok(()) };
         let note = Note { taken_back: Some(how), ..note };
         self.layout.write_note(&note).map_err(|e| disk("write the release's note", e))
     }
 
-    async fn discard(&self, release: &str) -> Result<(), AgentError> {
+    async fn discard(&self, release: &ReleaseId) -> Result<(), AgentError> {
         self.layout.forget(release).map_err(|e| disk("remove the note", e))
     }
 }
 
 impl Directory {
-    fn note(&self, release: &str) -> Result<Option<Note>, AgentError> {
+    fn note(&self, release: &ReleaseId) -> Result<Option<Note>, AgentError> {
         self.layout.note(release).map_err(|e| disk("read the release's note", e))
     }
 
@@ -250,9 +250,9 @@ impl Directory {
         }))
     }
 
-    async fn unpack(&self, release: &str, source: &SourceRef) -> Result<(), AgentError> {
+    async fn unpack(&self, release: &ReleaseId, source: &SourceRef) -> Result<(), AgentError> {
         let layout = self.layout.clone();
-        let name = release.to_owned();
+        let name = release.clone();
         let bytes = bundle::fetch(&*self.artifacts, source).await?;
         let steps = self.steps.clone();
         tokio::task::spawn_blocking(move || {
@@ -277,7 +277,7 @@ impl Directory {
     fn cannot_start(
         &self,
         service: &Service,
-        release: &str,
+        release: &ReleaseId,
         moves: bool,
     ) -> Result<Option<Finding>, AgentError> {
         let layout = &self.layout;

@@ -20,7 +20,7 @@ use std::{
 };
 
 use pact_agent::AgentError;
-use pact_contract::{Finding, Severity, actions::ReleaseRecord, error::ErrorName};
+use pact_contract::{Finding, ReleaseId, Severity, actions::ReleaseRecord, error::ErrorName};
 use serde::{Deserialize, Serialize};
 use tokio::{process::Command, time::Instant};
 
@@ -47,7 +47,7 @@ const MAX_LOG: u64 = 16 * 1024 * 1024;
 /// A service as it was noted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Running {
-    pub(crate) release: String,
+    pub(crate) release: ReleaseId,
     pub(crate) port: u16,
     pub(crate) url: String,
     pub(crate) process: Identity,
@@ -92,8 +92,8 @@ pub(crate) fn processes(layout: &Layout) -> Vec<Identity> {
 }
 
 /// The noted service of `release`, if it is alive and takes connections.
-pub(crate) async fn answering(layout: &Layout, release: &str) -> Option<Running> {
-    let service = running(layout).into_iter().find(|s| s.release == release)?;
+pub(crate) async fn answering(layout: &Layout, release: &ReleaseId) -> Option<Running> {
+    let service = running(layout).into_iter().find(|s| s.release == *release)?;
     connect(service.port).await.map(|_| service)
 }
 
@@ -144,7 +144,7 @@ fn to_stop(layout: &Layout, keep: Option<&Running>) -> Vec<Identity> {
     let kept = |identity: &Identity| {
         keep.is_some_and(|k| {
             k.process == *identity
-                || processes::environment_has(identity.pid, "PACT_RELEASE", &k.release)
+                || processes::environment_has(identity.pid, "PACT_RELEASE", k.release.as_str())
         })
     };
     processes(layout).into_iter().filter(|p| !kept(p)).collect()
@@ -279,7 +279,7 @@ fn command(what: &Start<'_>, release: &Path, port: u16, log: File) -> io::Result
         .envs(processes::inherited())
         .envs(&what.service.env)
         .env("PORT", port.to_string())
-        .env("PACT_RELEASE", &what.record.release)
+        .env("PACT_RELEASE", what.record.release.as_str())
         .env("PACT_COMMIT", &what.record.commit)
         .env("PACT_ENVIRONMENT", what.environment)
         .env("PACT_SHARED", what.layout.shared())

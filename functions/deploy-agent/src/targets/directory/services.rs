@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use pact_contract::ReleaseId;
+
 use super::{layout::Layout, service};
 
 /// How deep below the root an environment's folder may be.
@@ -18,7 +20,7 @@ pub struct RunningService {
     /// Folder of the environment that it serves, below the root.
     pub folder: PathBuf,
     /// The release.
-    pub release: String,
+    pub release: ReleaseId,
     /// Its process.
     pub pid: u32,
     /// The port that it listens on.

@@ -40,7 +40,7 @@ async fn deploy(world: &World, environment: &str, run_id: &str) {
         watch: Watch::default(),
     };
     let release = ReleaseRecord {
-        release: "r1".to_owned(),
+        release: "r1".parse().unwrap(),
         commit: "2".repeat(40),
         run_id: run_id.parse().unwrap(),
         deployed_at: Timestamp::now(),

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{
     types::{Put, TransactWriteItem},
 };
 use pact_agent::ports::{ApprovalAnswer, ApprovalRecord, Callbacks, RunReader, StoreError};
-use pact_contract::RunId;
+use pact_contract::{RunId, StateName};
 
 use super::{
     DynamoStore,
@@ -22,7 +22,7 @@ fn key(callback: &str) -> String {
     format!("CALLBACK#{callback}")
 }
 
-fn pointer(state: &str) -> String {
+fn pointer(state: &StateName) -> String {
     format!("APPROVAL#{state}")
 }
 

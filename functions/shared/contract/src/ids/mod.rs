@@ -4,11 +4,16 @@
 //! refused with an [`IdError`], by `parse`, [`FromStr`](std::str::FromStr) and serde alike.
 
 mod environment;
+mod release;
 mod repository;
 mod run;
+mod state;
 mod text;
 
 pub use environment::{EnvironmentKey, EnvironmentName};
+pub(crate) use release::or_empty;
+pub use release::{MAX_RELEASE, ReleaseId};
 pub use repository::{MAX_REPOSITORY, RepositoryName};
 pub use run::{MAX_RUN_ID, RunId};
+pub use state::{MAX_STATE, StateName, title};
 pub use text::IdError;

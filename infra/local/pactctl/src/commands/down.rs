@@ -5,7 +5,6 @@ use pact_deploy_agent::targets::services;
 use crate::{
     cli::DataArgs,
     failure::{Context, Exit, Failure},
-    term,
 };
 
 /// Stops every service below the data folder.
@@ -18,7 +17,7 @@ pub(crate) fn down(args: &DataArgs) -> Result<Exit, Failure> {
     let known = services::running(&root);
     let stopped = services::stop_all(&root).doing("stop the services")?;
     for service in known {
-        println!("stopped {} (process {})", term::plain(&service.release), service.pid);
+        println!("stopped {} (process {})", service.release, service.pid);
     }
     if stopped == 0 {
         println!("nothing is running");

@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pact_agent::ports::{ApprovalRecord, RunReader};
-use pact_contract::{RunId, StageRecord, StageStatus};
+use pact_contract::{RunId, StageRecord, StageStatus, StateName};
 
 use super::report::Report;
 use crate::{client::Client, failure::Failure, term};
@@ -78,7 +78,7 @@ pub(crate) async fn follow(
 pub(crate) struct Progress {
     visible: bool,
     bar: ProgressBar,
-    shown: BTreeSet<(String, u32, String)>,
+    shown: BTreeSet<(StateName, u32, String)>,
 }
 
 impl Progress {

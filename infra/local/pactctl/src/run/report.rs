@@ -4,7 +4,7 @@ use pact_agent::ports::RunReader;
 use pact_aws::DynamoStore;
 use pact_contract::{
     Decision, Deployment, Finding, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
-    StageStatus,
+    StageStatus, StateName,
     run::{Fault, NotificationRecord},
 };
 use serde::Serialize;
@@ -55,7 +55,7 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 pub(crate) struct Stage {
     /// State of the state machine.
-    pub state: String,
+    pub state: StateName,
     /// The agent.
     pub agent: String,
     /// The action.

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use console::style;
 use pact_contract::{
-    Decision, Deployment, Finding, StageStatus,
-    run::{DeploymentStatus, NotificationRecord, RuleOutcome, title},
+    Decision, Deployment, Finding, ReleaseId, StageStatus,
+    run::{DeploymentStatus, NotificationRecord, RuleOutcome},
 };
 
 use super::report::{Report, Stage};
@@ -104,7 +104,7 @@ fn write_deployments(out: &mut String, deployments: &[Deployment]) -> std::fmt::
             out,
             "  {:<11} {} {status}{before} {}",
             deployment.environment,
-            deployment.release,
+            deployment.release.as_ref().map_or("nothing", ReleaseId::as_str),
             deployment.url.as_deref().unwrap_or_default(),
         )?;
     }
@@ -134,7 +134,7 @@ fn bad_stage(out: &mut String, stage: &Stage) -> std::fmt::Result {
         out,
         "{} {}: {}",
         colour.apply_to(mark),
-        style(title(&stage.state)).bold(),
+        style(stage.state.title()).bold(),
         term::plain(&stage.summary)
     )?;
     for finding in stage.findings.iter().take(FINDINGS) {
@@ -184,7 +184,7 @@ mod tests {
     fn the_gates_reason_stands_once_at_the_end() {
         let reason = "Rejected: 2 of 3 tests failed";
         let stage = Stage {
-            state: "EvaluateGate".to_owned(),
+            state: "EvaluateGate".parse().unwrap(),
             agent: "quality-agent".to_owned(),
             action: "quality.evaluate_gate".to_owned(),
             status: StageStatus::Failed,

@@ -248,7 +248,7 @@ async fn every_environment_is_listed_with_its_record() {
     };
     let record = EnvironmentRecord {
         current: Some(ReleaseRecord {
-            release: "r1".to_owned(),
+            release: "r1".parse().unwrap(),
             commit: "c".to_owned(),
             run_id: id("run"),
             deployed_at: Timestamp::now(),
@@ -277,7 +277,7 @@ fn approval(callback: &str, state: &str) -> ApprovalRecord {
         schema: SCHEMA_VERSION,
         callback: callback.to_owned(),
         run_id: id("run"),
-        state: state.to_owned(),
+        state: state.parse().unwrap(),
         question: "release r1?".to_owned(),
         expires_at: Timestamp::now() + SignedDuration::from_hours(1),
         answer: None,
@@ -364,7 +364,7 @@ fn stage(state: &str, second: i64, summary: &str) -> StageRecord {
     StageRecord {
         schema: SCHEMA_VERSION,
         run_id: id("run"),
-        state: state.to_owned(),
+        state: state.parse().unwrap(),
         agent: "test-agent".to_owned(),
         action: "tests.run_unit".to_owned(),
         status: StageStatus::Passed,
