@@ -5,6 +5,8 @@ use std::{path::Path, process::Stdio};
 use crate::{Function, PackageError, Workspace, archive, workspace::cargo};
 
 const ARM64: &str = "aarch64-unknown-linux-gnu";
+/// The versions that the gate builds with.
+const INSTALL: &str = "pip install cargo-lambda==1.9.2 ziglang==0.17.1";
 
 /// What the packages are to run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +54,7 @@ pub fn build(
         let probe = cargo().args(["lambda", "--version"]).stderr(Stdio::null()).output();
         if !probe.map_err(PackageError::io("run cargo"))?.status.success() {
             return Err(PackageError::Tool(format!(
-                "cargo-lambda is not installed: pip install cargo-lambda ziglang && rustup target add {ARM64}"
+                "cargo-lambda is not installed: {INSTALL} && rustup target add {ARM64}"
             )));
         }
         command.args(["lambda", "build", "--target", ARM64]);
