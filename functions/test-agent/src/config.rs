@@ -5,38 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Variables that a test command may see. Everything else, above all credentials, is withheld.
-const ALLOWED: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "LANG",
-    "TZ",
-    "TMPDIR",
-    "CARGO_HOME",
-    "RUSTUP_HOME",
-    "RUSTUP_TOOLCHAIN",
-    "GOPATH",
-    "GOCACHE",
-    "GOROOT",
-    "JAVA_HOME",
-    "MAVEN_OPTS",
-    "VIRTUAL_ENV",
-    "npm_config_cache",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NODE_EXTRA_CA_CERTS",
-    "REQUESTS_CA_BUNDLE",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-];
+use pact_agent::toolchain::{PROXY, is_inherited};
 
-/// Beginnings of names that a test command may see.
+/// Beginnings of names that a test command may see, besides those of tools and of a proxy. Everything
+/// else, above all credentials, is withheld.
 const ALLOWED_PREFIXES: &[&str] = &["LC_", "PIP_"];
 
 /// The agent's configuration, validated.
@@ -80,7 +52,8 @@ impl Config {
                     return Err(ConfigError(value));
                 }
                 config.cache = Some(PathBuf::from(value));
-            } else if ALLOWED.contains(&name.as_str())
+            } else if is_inherited(&name, &value)
+                || PROXY.contains(&name.as_str())
                 || ALLOWED_PREFIXES.iter().any(|p| name.starts_with(p))
             {
                 config.environment.insert(name, value);

@@ -14,6 +14,7 @@ mod stage;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod toolchain;
 
 use std::time::Duration;
 

@@ -167,10 +167,7 @@ impl Client {
             {
                 Ok(None)
             }
-            Err(error) => Err(Failure::internal(format!(
-                "failed to ask for the execution: {}",
-                aws_sdk_sfn::error::DisplayErrorContext(&error)
-            ))),
+            Err(error) => Err(error).doing("ask for the execution"),
         }
     }
 
@@ -181,12 +178,7 @@ impl Client {
         let mut pages = request.include_execution_data(false).into_paginator().items().send();
         let mut kinds = Vec::new();
         while let Some(event) = pages.next().await {
-            let event = event.map_err(|error| {
-                Failure::internal(format!(
-                    "failed to read the execution's history: {}",
-                    aws_sdk_sfn::error::DisplayErrorContext(&error)
-                ))
-            })?;
+            let event = event.doing("read the execution's history")?;
             kinds.push(event.r#type().as_str().to_owned());
         }
         Ok(kinds)

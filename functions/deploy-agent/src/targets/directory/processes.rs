@@ -15,6 +15,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::{Pid, getpgid},
 };
+use pact_agent::toolchain::{TOOLCHAIN, is_inherited};
 use serde::{Deserialize, Serialize};
 
 /// How long a process may take to end by itself.
@@ -171,39 +172,10 @@ pub(crate) fn stop(find: impl Fn() -> Vec<Identity>) -> Result<(), Vec<u32>> {
 /// The variables that a build or a service inherits from the agent: where tools are, and nothing
 /// that could be a secret of this installation.
 pub(crate) fn inherited() -> Vec<(&'static str, String)> {
-    const NAMES: &[&str] = &[
-        "PATH",
-        "HOME",
-        "USER",
-        "LOGNAME",
-        "SHELL",
-        "LANG",
-        "LC_ALL",
-        "TZ",
-        "TMPDIR",
-        "CARGO_HOME",
-        "RUSTUP_HOME",
-        "RUSTUP_TOOLCHAIN",
-        "GOPATH",
-        "GOROOT",
-        "GOCACHE",
-        "GOMODCACHE",
-        "GOFLAGS",
-        "GOPROXY",
-        "JAVA_HOME",
-        "MAVEN_HOME",
-        "GRADLE_USER_HOME",
-        "NVM_DIR",
-        "PYENV_ROOT",
-        "VIRTUAL_ENV",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-    ];
-    // An address may carry a user's name and password.
-    NAMES
+    TOOLCHAIN
         .iter()
         .filter_map(|name| Some((*name, std::env::var(name).ok()?)))
-        .filter(|(_, value)| !(value.is_empty() || value.contains("://") && value.contains('@')))
+        .filter(|(name, value)| is_inherited(name, value))
         .collect()
 }
 

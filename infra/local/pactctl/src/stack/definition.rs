@@ -8,6 +8,7 @@ use std::{
 
 use local_lambda_host::FunctionSpec;
 use pact_agent::secrets::SOURCE_TOKEN;
+use pact_agent::toolchain::{PROXY, TOOLCHAIN};
 
 use crate::{
     client::{ACCOUNT, REGION},
@@ -33,51 +34,15 @@ const FROM_ENVIRONMENT: &[(&str, &str)] = &[
     ("WatchSchedule", "PACT_WATCH_SCHEDULE"),
 ];
 
-/// What a function finds in its environment of this machine: the tools that it runs, their caches,
-/// certificates, a proxy.
-const INHERITED: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "RUST_LOG",
-    "RUST_BACKTRACE",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "CARGO_HOME",
-    "RUSTUP_HOME",
-    "RUSTUP_TOOLCHAIN",
-    "JAVA_HOME",
-    "MAVEN_HOME",
-    "GRADLE_USER_HOME",
-    "GOROOT",
-    "GOPATH",
-    "GOCACHE",
-    "GOMODCACHE",
-    "GOPROXY",
-    "GOFLAGS",
-    "NVM_DIR",
-    "PYENV_ROOT",
-    "VIRTUAL_ENV",
-    "XDG_CACHE_HOME",
-];
-
 /// Name of the local stack; its secrets are below it.
 const STACK: &str = "pact";
 
-/// Names of the variables that functions inherit from this process.
+/// Names of the variables that functions inherit from this process: what the programs that they run
+/// may need of this machine, a proxy, and what is said of a fault.
 pub(crate) fn inherited() -> Vec<String> {
-    INHERITED.iter().map(|name| (*name).to_owned()).collect()
+    let of_faults = ["RUST_LOG", "RUST_BACKTRACE"];
+    let names = TOOLCHAIN.iter().chain(PROXY).chain(&of_faults);
+    names.map(|name| (*name).to_owned()).collect()
 }
 
 /// What the local Parameter Store has, by whole name.
