@@ -66,6 +66,7 @@ pub(crate) fn routes(app: App) -> Router {
         )
         .route("/favicon.ico", get(|| async { assets::ICON.answer(None) }))
         .fallback(unknown)
+        .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn(headers))
         .layer(middleware::from_fn(observe))
         .with_state(app)
@@ -160,6 +161,8 @@ pub(crate) enum Fault {
     Unknown(String),
     /// The request is wrong.
     Request(String),
+    /// The address does not take the method.
+    Method(String),
     /// The run store did not answer; the reason is in the log only.
     Store(StoreError),
     /// A defect.
@@ -168,7 +171,10 @@ pub(crate) enum Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        match error {
+            StoreError::Invalid(what) => Self::Request(what),
+            error => Self::Store(error),
+        }
     }
 }
 
@@ -177,6 +183,7 @@ impl Fault {
         match self {
             Self::Unknown(what) => (StatusCode::NOT_FOUND, "not_found", what),
             Self::Request(what) => (StatusCode::BAD_REQUEST, "bad_request", what),
+            Self::Method(what) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", what),
             Self::Store(error) => {
                 tracing::error!(%error, source = ?std::error::Error::source(&error), "store");
                 let text = "the run store did not answer; try again".to_owned();
@@ -221,6 +228,11 @@ fn json_or_fault(result: Result<serde_json::Value, Fault>) -> Response {
 
 async fn unknown(request: Request<Body>) -> Response {
     let fault = Fault::Unknown("there is no such page".to_owned());
+    if request.uri().path().starts_with("/api/") { fault.json() } else { fault.page() }
+}
+
+async fn no_method(request: Request<Body>) -> Response {
+    let fault = Fault::Method("the address does not take this method".to_owned());
     if request.uri().path().starts_with("/api/") { fault.json() } else { fault.page() }
 }
 

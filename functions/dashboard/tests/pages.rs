@@ -189,6 +189,33 @@ async fn what_there_is_not_is_said_in_the_form_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_no_page_ended_with_is_the_callers_mistake() {
+    for path in ["/?cursor=W10", "/api/runs?cursor=W10", "/api/version?cursor=W10"] {
+        let (status, answer) = get(path).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(answer.contains("no such cursor"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn head_answers_like_get_and_other_methods_are_refused() {
+    let answer = async |method: &str, path: &str| {
+        let router = pact_dashboard::router_at(Arc::new(samples(now())), now);
+        let request = Request::builder().method(method).uri(path).body(Body::empty());
+        let answer = router.oneshot(request.expect("a request")).await.expect("an answer");
+        let status = answer.status();
+        (status, to_bytes(answer.into_body(), 10_000_000).await.expect("a body"))
+    };
+    for path in ["/", "/environments", "/api/runs", "/assets/app.css"] {
+        let (status, body) = answer("HEAD", path).await;
+        assert_eq!((status, body.len()), (StatusCode::OK, 0), "{path}");
+        let (status, body) = answer("POST", path).await;
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert!(String::from_utf8_lossy(&body).contains("does not take this method"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_does_not_answer_is_said_without_its_address() {
     for path in ["/", "/environments", "/runs/x", "/api/runs"] {
         let mut broken = samples(now());

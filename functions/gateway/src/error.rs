@@ -69,6 +69,9 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Invalid(what) = &error {
+            return Self::new(StatusCode::BAD_REQUEST, "invalid_request", what);
+        }
         Self { source: Some(error), ..Self::unavailable() }
     }
 }

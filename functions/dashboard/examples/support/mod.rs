@@ -74,7 +74,11 @@ impl Samples {
 impl RunReader for Samples {
     async fn latest_runs(&self, query: &RunQuery) -> Result<RunPage, StoreError> {
         self.answers()?;
-        let from = query.cursor.as_ref().and_then(|c| c.parse::<usize>().ok()).unwrap_or(0);
+        let from = match query.cursor.as_deref().map(str::parse::<usize>) {
+            None => 0,
+            Some(Ok(from)) => from,
+            Some(Err(_)) => return Err(StoreError::Invalid("no such cursor".to_owned())),
+        };
         let mut matching: Vec<_> = self
             .runs
             .iter()

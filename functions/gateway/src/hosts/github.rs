@@ -1,5 +1,7 @@
 //! GitHub.
 
+use std::borrow::Cow;
+
 use axum::http::HeaderMap;
 use pact_agent::secrets::{Parameter, Secret};
 use pact_contract::{Repository, RepositoryName, run::Trigger};
@@ -42,11 +44,7 @@ impl WebhookHost for GitHub {
     }
 
     fn about(&self) -> &'static About {
-        &About {
-            title: "GitHub",
-            signed: "with `X-Hub-Signature-256`",
-            setup: "content type `application/json`, the push event",
-        }
+        &About { title: "GitHub", signed: "with `X-Hub-Signature-256`", setup: "the push event" }
     }
 
     fn parameters(&self) -> &'static [Parameter] {
@@ -71,18 +69,9 @@ impl WebhookHost for GitHub {
             .filter(|kind| kind.len() <= 64)
             .ok_or_else(|| ApiError::invalid(EVENT, "the header is missing or not valid"))?;
         let id = incoming.delivery_id(DELIVERY)?;
-        if incoming
-            .header("content-type")
-            .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
-        {
-            return Err(ApiError::invalid(
-                "Content-Type",
-                "set it to application/json at the host",
-            ));
-        }
         let event = match kind {
             "ping" => Event::Ping,
-            "push" => push(&id, incoming.body, allowed)?,
+            "push" => push(&id, &payload_of(incoming)?, allowed)?,
             other => Event::Ignored(format!("the event {other:?} starts nothing")),
         };
         Ok(Delivery { id, event })
@@ -184,6 +173,21 @@ fn commit_or_none(fields: &Fields<'_>, field: &str) -> Answer<Option<String>> {
 fn author(body: &serde_json::Value) -> Option<String> {
     let name = body.pointer("/head_commit/author/name")?.as_str()?;
     line(name, MAX_PERSON)
+}
+
+/// The JSON of a delivery, which GitHub puts into a form where a webhook is set up so.
+fn payload_of<'a>(incoming: &Incoming<'a>) -> Answer<Cow<'a, [u8]>> {
+    let kind = incoming.header("content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Ok(Cow::Borrowed(incoming.body));
+    }
+    let mut values = url::form_urlencoded::parse(incoming.body)
+        .filter_map(|(name, value)| (name == "payload").then_some(value));
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(Cow::Owned(value.into_owned().into_bytes())),
+        _ => Err(ApiError::invalid("payload", "the form needs it once")),
+    }
 }
 
 /// The payload of a push event, as far as it is read here.

@@ -80,6 +80,24 @@ async fn health_and_agents_are_open() {
 }
 
 #[tokio::test]
+async fn head_answers_like_get_without_a_body() {
+    let world = World::new();
+    let gateway = world.gateway();
+    let id = started(&world).await;
+    for (path, status) in [
+        ("/health".to_owned(), 200),
+        ("/v1/agents".to_owned(), 200),
+        (format!("/v1/runs/{id}"), 200),
+        ("/v1/runs/none".to_owned(), 404),
+    ] {
+        let response = router(gateway.clone()).oneshot(api("HEAD", &path, "")).await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        let body = axum::body::to_bytes(response.into_body(), 1).await.unwrap();
+        assert!(body.is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn an_event_of_the_api_gateway_with_a_coded_body_is_understood() {
     use base64::Engine as _;
 

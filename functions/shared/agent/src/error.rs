@@ -83,6 +83,9 @@ pub enum StoreError {
     /// What was read is not what was once written.
     #[error("unreadable record: {0}")]
     Unreadable(String),
+    /// What was asked for cannot be: the caller's mistake, a cursor that no page ended with.
+    #[error("{0}")]
+    Invalid(String),
     /// The store did not answer, or refused.
     #[error("{0}")]
     Unavailable(String, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
@@ -103,6 +106,7 @@ impl From<StoreError> for AgentError {
     fn from(error: StoreError) -> Self {
         let name = match &error {
             StoreError::Unavailable(..) => ErrorName::StoreUnavailable,
+            StoreError::Invalid(_) => ErrorName::InvalidIntent,
             StoreError::Conflict(_) | StoreError::Unreadable(_) => ErrorName::Internal,
         };
         Self::new(name, error.to_string()).caused_by(error)

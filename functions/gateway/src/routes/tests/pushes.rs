@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use pact_contract::{RunStatus, log};
 
+use url::form_urlencoded;
+
 use super::*;
 
 #[tokio::test]
@@ -31,6 +33,23 @@ async fn a_push_starts_its_run_with_what_is_written() {
     assert_eq!(log::verify(&entries), Ok(()));
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0].body["trigger"]["delivery"], "d-1");
+}
+
+#[tokio::test]
+async fn a_push_in_a_form_is_the_same_push() {
+    let world = World::new();
+    let json = push_event('2').to_string();
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    let body = form.append_pair("payload", &json).finish().into_bytes();
+    for kind in ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; x=y"] {
+        let mut request = webhook("push", "d-1", body.clone());
+        request.headers_mut().insert("content-type", kind.parse().unwrap());
+        let (status, answer) = send(&world.gateway(), request).await;
+        assert_eq!(status, 202, "{answer}");
+    }
+    let (_, answer) = send(&world.gateway(), push("d-1", &push_event('2'))).await;
+    assert_eq!(answer["duplicate"], true);
+    assert_eq!(world.state().executions.len(), 1);
 }
 
 #[tokio::test]

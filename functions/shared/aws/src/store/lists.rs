@@ -63,7 +63,7 @@ impl List {
 }
 
 fn invalid_cursor() -> StoreError {
-    StoreError::Unreadable("the cursor is not one that a page ended with".to_owned())
+    StoreError::Invalid("the cursor is not one that a page ended with".to_owned())
 }
 
 /// A cursor is a position in hexadecimal, so that it can be put into an address.

@@ -81,6 +81,6 @@ async fn an_empty_list_has_no_further_page_and_a_wrong_cursor_is_refused() {
     for cursor in ["", "zz", "00", "2323", "ffff", &"61".repeat(4_000)] {
         let query = RunQuery { cursor: Some(cursor.to_owned()), ..<_>::default() };
         let page = store.latest_runs(&query).await;
-        assert!(matches!(page, Err(StoreError::Unreadable(_))), "{cursor:?}: {page:?}");
+        assert!(matches!(page, Err(StoreError::Invalid(_))), "{cursor:?}: {page:?}");
     }
 }
