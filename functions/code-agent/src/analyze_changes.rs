@@ -17,7 +17,7 @@ use crate::{
     attributes::Attributes,
     changes,
     config::Config,
-    pack, settings,
+    history, pack, settings,
     source::{self, Location, text, unavailable},
     work,
 };
@@ -50,11 +50,14 @@ pub(crate) async fn run(
         base,
         pack: !artifacts.exists(&key).await?,
     };
-    let analysis = work::blocking(move |stop| request.analyze(stop)).await?;
+    let mut analysis = work::blocking(move |stop| request.analyze(stop)).await?;
     if let Some(bundle) = analysis.bundle {
         artifacts.put(&key, bundle).await?;
     }
     let changes_key = format!("runs/{}/changes.json", call.scope());
+    let push_key = format!("runs/{}/push.tar.gz", call.scope());
+    artifacts.put(&push_key, analysis.push).await?;
+    analysis.changes.push_key = Some(push_key);
     let json = serde_json::to_vec(&analysis.changes)
         .map_err(|e| AgentError::internal(format!("cannot write the change set: {e}")))?;
     artifacts.put(&changes_key, json.into()).await?;
@@ -123,6 +126,7 @@ struct Request {
 struct Analysis {
     bundle: Option<Bytes>,
     changes: ChangeSet,
+    push: Bytes,
     settings: settings::Found,
     findings: Vec<Finding>,
     fallback: Option<String>,
@@ -145,12 +149,23 @@ impl Request {
         let packed = pack::pack(repository, &files, &mut attributes, self.pack, stop)?;
         let changed = changes::between(repository, base_tree, head, &mut attributes, stop)?;
         let settings = settings::read(&pack::settings_files(repository, &files)?);
+        let push = history::Push {
+            repository,
+            // Without the base that was asked for, the push has no beginning that is known.
+            base: base.filter(|_| fallback.is_none()),
+            head: self.commit,
+            base_tree,
+            files: &files,
+            changed: &changed,
+        };
         Ok(Analysis {
             bundle: packed.bundle,
+            push: push.pack(stop)?,
             changes: ChangeSet {
                 base: base.map(|id| id.to_string()),
                 head: self.commit.to_string(),
                 files: changed,
+                push_key: None,
             },
             settings,
             findings: packed.findings,
@@ -205,7 +220,7 @@ impl Request {
     }
 }
 
-fn tree_of(repository: &Repository, commit: ObjectId) -> Result<ObjectId, AgentError> {
+pub(crate) fn tree_of(repository: &Repository, commit: ObjectId) -> Result<ObjectId, AgentError> {
     repository
         .find_commit(commit)
         .and_then(|commit| commit.tree_id().map(gix::Id::detach))

@@ -9,6 +9,7 @@ mod attributes;
 mod changes;
 mod check_quality;
 pub mod config;
+mod history;
 mod ignore;
 mod languages;
 mod objects;

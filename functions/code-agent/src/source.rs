@@ -12,10 +12,12 @@ use pact_agent::{AgentError, secrets::Secret};
 use pact_contract::ErrorName;
 use url::Url;
 
-use crate::{config::Config, work::check};
+use crate::{config::Config, history, work::check};
 
 /// How far back a branch is fetched when the server does not hand out single commits.
 const DEPTH: u32 = 50;
+/// How far back a push is followed, step by step.
+const DEPTHS: &[u32] = &[16, 256, 4_096];
 /// Longest text of an error of the git library.
 const MAX_ERROR: usize = 600;
 
@@ -166,7 +168,35 @@ impl Remote<'_> {
                 Err(error) => return Err(self.explain(&error, &error)),
             }
         }
+        self.deepen(&repository, commit, base)?;
         Ok(repository)
+    }
+
+    /// Fetches further back until every commit between `base` and `commit` is there, or the
+    /// server hands out no more. What is still missing is said by who needs it.
+    fn deepen(
+        &self,
+        repository: &Repository,
+        commit: ObjectId,
+        base: Option<ObjectId>,
+    ) -> Result<(), AgentError> {
+        let base = base.filter(|base| repository.has_object(base));
+        for depth in if base.is_some() { DEPTHS } else { &[DEPTH] } {
+            if history::Range::between(repository, base, commit, self.stop)?.whole {
+                return Ok(());
+            }
+            for (id, name) in [(Some(commit), "head"), (base, "base")] {
+                let Some(id) = id else { continue };
+                let got =
+                    self.receive(repository, &format!("+{id}:refs/pact/{name}"), Some(*depth));
+                check(self.stop)?;
+                if let Err(error) = got {
+                    tracing::info!(error = text(&error), "no older commits can be had");
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     fn empty(&self, folder: &std::path::Path) -> Result<Repository, AgentError> {

@@ -16,3 +16,5 @@ mod files;
 mod harness;
 #[path = "actions/http.rs"]
 mod http;
+#[path = "actions/push.rs"]
+mod push;

@@ -196,6 +196,8 @@ impl<'a> Rules<'a> {
             Evidence::Nothing(reason) => return nothing(rule, threshold, reason),
             Evidence::Checked(result) => result,
         };
+        // What the agent fails is critical or high and new: it rejects, whoever needs the check.
+        let required = required || result.status == StageStatus::Failed;
         let output: Option<SecurityCheckOutput> = read(&result.output);
         let Some(output) = output else {
             if result.status == StageStatus::Failed {

@@ -26,7 +26,11 @@ pub(crate) fn changes(paths: &[&str]) -> ChangeSet {
         language: None,
         added_lines: Vec::new(),
     });
-    ChangeSet { base: None, head: "0123456789abcdef".to_owned(), files: files.collect() }
+    ChangeSet {
+        head: "0123456789abcdef".to_owned(),
+        files: files.collect(),
+        ..ChangeSet::default()
+    }
 }
 
 fn run() -> RunRequest {

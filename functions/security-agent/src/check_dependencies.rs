@@ -1,29 +1,28 @@
 //! `security.check_dependencies`: versions in lock files against known advisories.
 
-use std::{
-    cell::Cell,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
-use pact_contract::{Finding, Severity, actions::SecurityCheck};
+use pact_agent::{AgentError, Call, Outcome, ports::Artifacts};
+use pact_contract::{Finding, Severity};
 
 use crate::{
     deps::{
-        Advisories, Package,
+        Advisories, Ecosystem, Package,
         lock::{self, Parsed},
+        manifest,
         verdict::{self, Use, short},
     },
     report::{self, Seen},
-    source::{Ignore, blocking, check_deadline},
+    scope::{Ledger, text},
+    source::{Source, Version, blocking},
 };
 
 /// Largest lock file.
 const MAX_FILE: u64 = 32 * 1024 * 1024;
 /// Most lock files of a repository.
-const MAX_LOCK_FILES: usize = 200;
+const MAX_LOCK_FILES: usize = 2_000;
 /// Most different package versions of a repository.
-const MAX_PACKAGES: usize = 50_000;
+const MAX_PACKAGES: usize = 100_000;
 /// Most dependencies that are named as not checked.
 const MAX_UNCHECKED: usize = 200;
 
@@ -31,12 +30,16 @@ const MAX_UNCHECKED: usize = 200;
 #[derive(Default)]
 struct Inventory {
     uses: BTreeMap<Package, Vec<Use>>,
+    /// What the base uses.
+    before: BTreeMap<Package, Vec<Use>>,
     findings: Vec<Finding>,
     lock_files: usize,
-    /// Whether anything declares dependencies, locked or not.
-    manifest: bool,
+    /// Folders with a lock file, by ecosystem.
+    locked: BTreeSet<(Ecosystem, String)>,
+    /// Files that declare dependencies.
+    manifests: Vec<(Ecosystem, String)>,
     unchecked: usize,
-    incomplete: Vec<String>,
+    ledger: Ledger,
 }
 
 /// Carries out the action.
@@ -45,131 +48,190 @@ pub(crate) async fn act(
     advisories: &Advisories,
     call: &Call,
 ) -> Result<Outcome, AgentError> {
-    let check: SecurityCheck = call.parameters()?;
-    let ignore = Ignore::new(&check.settings.ignore)?;
-    let bundle = bundle::fetch(artifacts, &check.source).await?;
-    let deadline = call.deadline.into_std();
-    let inventory = blocking(move || {
-        let mut inventory = Inventory::default();
-        let manifest = Cell::new(false);
-        bundle::visit_files(
-            &bundle,
-            MAX_FILE,
-            |path| {
-                if ignore.matches(path) {
-                    return false;
-                }
-                manifest.set(manifest.get() || is_manifest(path));
-                lock::kind(path).is_some()
-            },
-            |path, content| {
-                check_deadline(deadline)?;
-                inventory.add(path, content);
-                Ok(())
-            },
-        )?;
-        inventory.manifest = manifest.get();
-        Ok(inventory)
+    let source = Source::load(artifacts, call).await?;
+    let (source, inventory) = blocking(move || {
+        let inventory = Inventory::of(&source)?;
+        Ok((source, inventory))
     })
     .await?;
-    judge(inventory, advisories, &check, tokio::time::Instant::now() + call.time_left()).await
-}
-
-/// Files that declare dependencies of the ecosystems in use today.
-const MANIFESTS: &[&str] = &[
-    "Cargo.toml",
-    "Gemfile",
-    "Package.swift",
-    "Pipfile",
-    "build.gradle",
-    "build.gradle.kts",
-    "composer.json",
-    "go.mod",
-    "mix.exs",
-    "package.json",
-    "pom.xml",
-    "pubspec.yaml",
-    "pyproject.toml",
-    "setup.cfg",
-    "setup.py",
-];
-
-fn is_manifest(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    MANIFESTS.contains(&name) || name.ends_with(".csproj")
+    judge(inventory, advisories, &source, tokio::time::Instant::now() + call.time_left()).await
 }
 
 async fn judge(
     inventory: Inventory,
     advisories: &Advisories,
-    check: &SecurityCheck,
+    source: &Source,
     deadline: tokio::time::Instant,
 ) -> Result<Outcome, AgentError> {
-    let Inventory { uses, mut findings, lock_files, manifest, unchecked, mut incomplete } =
-        inventory;
-    if lock_files == 0 && !manifest {
-        return Ok(Outcome::nothing_to_check("nothing in the repository declares dependencies"));
+    let Inventory {
+        uses, before, mut findings, lock_files, manifests, unchecked, mut ledger, ..
+    } = inventory;
+    if lock_files == 0 && manifests.is_empty() && ledger.incomplete().is_none() {
+        let outcome = Outcome::nothing_to_check("nothing in the repository declares dependencies");
+        return Ok(outcome.with_findings(ledger.findings()));
     }
-    if lock_files == 0 {
-        return Ok(Outcome::skipped(
-            "no lock file that is understood (Cargo.lock, package-lock.json, poetry.lock, requirements.txt)",
-        ));
-    }
-    if uses.is_empty() && (unchecked > 0 || !incomplete.is_empty()) {
-        let reason = incomplete.first().cloned().unwrap_or_else(|| {
-            format!("none of {unchecked} dependencies has a version that can be checked")
-        });
-        return Ok(
-            Outcome::skipped(format!("nothing could be checked: {reason}")).with_findings(findings)
+    if uses.is_empty() && unchecked > 0 && ledger.incomplete().is_none() {
+        ledger.not_read(
+            "the repository",
+            format!("none of {unchecked} dependencies has a version that can be checked"),
         );
     }
+    let mut incomplete = Vec::new();
+    let mut known = Vec::new();
     if !uses.is_empty() {
-        let packages: BTreeSet<Package> = uses.keys().cloned().collect();
-        let answer = match advisories.about(&packages, deadline).await {
-            Ok(answer) => answer,
+        let packages: BTreeSet<Package> = uses.keys().chain(before.keys()).cloned().collect();
+        match advisories.about(&packages, deadline).await {
             Err(reason) => {
-                return Ok(Outcome::skipped(format!(
-                    "{} packages were not checked: {reason}",
-                    packages.len()
-                ))
-                .with_findings(findings));
+                incomplete.push(format!("{} packages were not checked: {reason}", uses.len()));
             }
-        };
-        tracing::info!(
-            packages = packages.len(),
-            origin = answer.origin,
-            "compared with advisories"
-        );
-        incomplete.extend(answer.incomplete.iter().cloned());
-        findings.extend(verdict::findings(&answer, &uses, &check.settings.accept));
+            Ok(answer) => {
+                tracing::info!(
+                    packages = packages.len(),
+                    origin = answer.origin,
+                    "compared with advisories"
+                );
+                incomplete.extend(answer.incomplete.iter().cloned());
+                let old: BTreeSet<_> = verdict::verdicts(&answer, &before, &source.accept)
+                    .into_iter()
+                    .flat_map(|v| v.keys)
+                    .collect();
+                for verdict in verdict::verdicts(&answer, &uses, &source.accept) {
+                    // The same hole in another version of the same package is no new one.
+                    let list =
+                        if verdict.keys.is_disjoint(&old) { &mut findings } else { &mut known };
+                    let later = verdict.keys.iter().find(|(.., id)| {
+                        source.accept_later.iter().any(|accepted| accepted.eq_ignore_ascii_case(id))
+                    });
+                    list.extend(verdict.findings.into_iter().map(|mut finding| {
+                        if let Some((.., id)) = later {
+                            finding.message = format!(
+                                "{}; that this push accepts {id} counts from the next commit on",
+                                finding.message
+                            );
+                        }
+                        finding
+                    }));
+                }
+            }
+        }
     }
     report::conclude(Seen {
         checked: uses.len(),
         noun: ("package", "packages"),
         findings,
-        incomplete: (!incomplete.is_empty()).then(|| short(&incomplete.join("; "), 1_000)),
+        before: known,
+        ledger,
+        incomplete,
     })
 }
 
+/// The folder of a path.
+fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
 impl Inventory {
-    fn add(&mut self, path: &str, content: Option<&[u8]>) {
+    fn of(source: &Source) -> Result<Self, AgentError> {
+        let mut inventory = Self::default();
+        let changed: BTreeSet<&str> =
+            source.changes.files.iter().map(|change| change.path.as_str()).collect();
+        let has_base = source.changes.base.is_some() && source.index().is_some();
+        let mut ignored = Vec::new();
+        source.each_file(
+            MAX_FILE,
+            |path| {
+                let wanted = lock::kind(path).is_some()
+                    || manifest::ecosystem(path).is_some()
+                    || lock::not_read(path).is_some();
+                if let Some(rule) = wanted.then(|| source.ignore.rule(path)).flatten() {
+                    ignored.push((path.to_owned(), rule));
+                    return false;
+                }
+                wanted
+            },
+            |path, content| {
+                if lock::kind(path).is_some() {
+                    let old = has_base && !changed.contains(path);
+                    inventory.add(path, content, old);
+                } else if let Some(why) = lock::not_read(path) {
+                    inventory.ledger.not_read(path, why);
+                } else if let Some(ecosystem) = manifest::ecosystem(path)
+                    && content.is_none_or(|c| manifest::declares(path, &text::decode(c).text))
+                {
+                    inventory.manifests.push((ecosystem, path.to_owned()));
+                }
+                Ok(())
+            },
+        )?;
+        for (path, rule) in ignored {
+            inventory.ledger.ignored(&path, &rule);
+        }
+        if has_base {
+            source.each_version(
+                |version| matches!(version, Version::Before(path) if lock::kind(path).is_some()),
+                |version, content| {
+                    if let Version::Before(path) = version {
+                        inventory.add_before(path, content);
+                    }
+                    Ok(())
+                },
+            )?;
+        }
+        inventory.look_for_locks();
+        Ok(inventory)
+    }
+
+    /// A file that declares dependencies without a lock file beside or above it.
+    fn look_for_locks(&mut self) {
+        for (ecosystem, path) in &self.manifests {
+            let mut place = folder(path);
+            loop {
+                if self.locked.contains(&(*ecosystem, place.to_owned())) {
+                    break;
+                }
+                if place.is_empty() {
+                    self.ledger.not_read(
+                        path,
+                        format!("it declares dependencies, and no lock file of {} says which versions they have", ecosystem.as_str()),
+                    );
+                    break;
+                }
+                place = folder(place);
+            }
+        }
+    }
+
+    fn add_before(&mut self, path: &str, content: &[u8]) {
+        let Some(kind) = lock::kind(path) else { return };
+        // What cannot be read counts as nothing: then everything is new.
+        let Ok(parsed) = lock::parse(kind, &text::decode(content).text) else { return };
+        for (package, line) in parsed.packages.into_iter().take(MAX_PACKAGES) {
+            self.before.entry(package).or_default().push(Use { path: path.to_owned(), line });
+        }
+    }
+
+    fn add(&mut self, path: &str, content: Option<&[u8]>, old: bool) {
         self.lock_files += 1;
         let Some(kind) = lock::kind(path) else { return };
         if self.lock_files > MAX_LOCK_FILES {
             if self.lock_files == MAX_LOCK_FILES + 1 {
-                self.incomplete.push(format!("there are more than {MAX_LOCK_FILES} lock files"));
+                self.ledger
+                    .not_read(path, format!("there are more than {MAX_LOCK_FILES} lock files"));
             }
             return;
         }
         let parsed = match content {
             None => Err(format!("it is larger than {} MiB", MAX_FILE / 1024 / 1024)),
-            Some(content) => lock::parse(kind, &String::from_utf8_lossy(content)),
+            Some(content) => {
+                self.ledger.read(content.len() as u64);
+                lock::parse(kind, &text::decode(content).text)
+            }
         };
         let Parsed { packages, unchecked } = match parsed {
             Ok(parsed) => parsed,
             Err(reason) => {
                 let reason = short(&reason, 300);
-                self.incomplete.push(format!("{path} could not be read"));
+                self.ledger.not_read(path, format!("could not be read: {reason}"));
                 self.findings.push(
                     Finding::new(
                         "lock-file-unreadable",
@@ -182,15 +244,29 @@ impl Inventory {
                 return;
             }
         };
+        self.locked.insert((kind.ecosystem(), folder(path).to_owned()));
+        // The locks of Gradle's older form lie in a folder of their own.
+        if let Some((above, _)) = path.split_once("gradle/dependency-locks/") {
+            self.locked.insert((kind.ecosystem(), above.trim_end_matches('/').to_owned()));
+        }
         for (package, line) in packages {
             if self.uses.len() >= MAX_PACKAGES && !self.uses.contains_key(&package) {
-                self.incomplete.push(format!("there are more than {MAX_PACKAGES} packages"));
+                self.ledger.not_read(path, format!("there are more than {MAX_PACKAGES} packages"));
                 break;
+            }
+            let place = Use { path: path.to_owned(), line };
+            if old {
+                self.before.entry(package.clone()).or_default().push(place.clone());
             }
             let uses = self.uses.entry(package).or_default();
             if !uses.iter().any(|u| u.path == path) {
-                uses.push(Use { path: path.to_owned(), line });
+                uses.push(place);
             }
+        }
+        let loose = unchecked.iter().filter(|u| u.why == lock::NOT_PINNED).count();
+        if loose > 0 {
+            let word = if loose == 1 { "dependency is" } else { "dependencies are" };
+            self.ledger.not_read(path, format!("{loose} {word} not pinned to a version"));
         }
         for entry in unchecked {
             self.unchecked += 1;

@@ -10,6 +10,7 @@ mod deps;
 mod report;
 mod sast;
 mod scan_vulnerabilities;
+mod scope;
 mod secrets;
 mod source;
 mod validate_secrets;
@@ -21,6 +22,10 @@ use pact_agent::{Agent, AgentError, Call, Outcome, ports::Artifacts};
 use pact_contract::{Capability, ErrorName};
 
 pub use config::Config;
+pub use deps::compiled::{Made, compile as compile_advisories};
+pub use secrets::{
+    Corpus, Engine as SecretsEngine, Found, Label, Scan, Score, score as score_secrets,
+};
 
 use deps::Advisories;
 

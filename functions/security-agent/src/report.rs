@@ -3,37 +3,53 @@
 use pact_agent::{AgentError, Outcome};
 use pact_contract::{Finding, Severity, StageStatus, actions::SecurityCheckOutput};
 
+use crate::scope::Ledger;
+
 /// Most findings that are reported.
 pub(crate) const MAX_FINDINGS: usize = 1_000;
 /// Most findings that are collected before a check stops looking.
 pub(crate) const MAX_COLLECTED: usize = 10_000;
 
 /// What a check saw.
+#[derive(Default)]
 pub(crate) struct Seen {
     /// Files or packages that were looked at.
     pub(crate) checked: usize,
     /// Name of one of them and of several.
     pub(crate) noun: (&'static str, &'static str),
-    /// Everything that was found.
+    /// What the change added or made worse.
     pub(crate) findings: Vec<Finding>,
-    /// Why part of the check could not be carried out; then it has not passed.
-    pub(crate) incomplete: Option<String>,
+    /// What was there before: listed, and no reason to stop the change.
+    pub(crate) before: Vec<Finding>,
+    /// What was read and what was not.
+    pub(crate) ledger: Ledger,
+    /// Further reasons why part of the check could not be carried out; then it has not passed.
+    pub(crate) incomplete: Vec<String>,
 }
 
 /// Failed from severity high on; skipped when something could not be checked; passed otherwise.
 pub(crate) fn conclude(seen: Seen) -> Result<Outcome, AgentError> {
-    let Seen { checked, noun, mut findings, incomplete } = seen;
-    let output = SecurityCheckOutput::count(checked, &findings);
+    let Seen { checked, noun, mut findings, before, ledger, mut incomplete } = seen;
+    incomplete.extend(ledger.incomplete());
+    let mut output = SecurityCheckOutput::count(checked, &findings);
+    output.preexisting = before.len();
+    output.scope = ledger.scope();
     let failed = output.critical + output.high > 0;
-    let status = match (failed, &incomplete) {
+    let status = match (failed, incomplete.is_empty()) {
         (true, _) => StageStatus::Failed,
-        (false, Some(_)) => StageStatus::Skipped,
-        (false, None) => StageStatus::Passed,
+        (false, false) => StageStatus::Skipped,
+        (false, true) => StageStatus::Passed,
     };
     let mut summary = format!("{checked} {} checked: {}", plural(checked, noun), counts(&output));
-    if let Some(reason) = &incomplete {
-        summary = format!("not everything could be checked: {reason} ({summary})");
+    if !before.is_empty() {
+        summary = format!("{summary}; {} there before", before.len());
     }
+    if !incomplete.is_empty() {
+        let reasons = crate::deps::verdict::short(&incomplete.join("; "), 1_000);
+        summary = format!("not everything could be checked: {reasons} ({summary})");
+    }
+    findings.extend(before.into_iter().map(was_there));
+    findings.extend(ledger.findings());
     findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
     if findings.len() > MAX_FINDINGS {
         let more = findings.len() - MAX_FINDINGS;
@@ -45,6 +61,19 @@ pub(crate) fn conclude(seen: Seen) -> Result<Outcome, AgentError> {
         ));
     }
     Ok(Outcome::new(status, summary, &output)?.with_findings(findings))
+}
+
+/// A finding that the change did not bring: its severity is said, and counts for nothing.
+fn was_there(mut finding: Finding) -> Finding {
+    if finding.severity > Severity::Info {
+        finding.message = format!(
+            "there before this change ({}): {}",
+            finding.severity.as_str(),
+            finding.message
+        );
+        finding.severity = Severity::Info;
+    }
+    finding
 }
 
 fn plural(count: usize, noun: (&'static str, &'static str)) -> &'static str {
@@ -74,7 +103,8 @@ mod tests {
             checked: 2,
             noun: ("file", "files"),
             findings: severities.iter().map(|s| Finding::new("x", *s, "x")).collect(),
-            incomplete: incomplete.map(str::to_owned),
+            incomplete: incomplete.map(str::to_owned).into_iter().collect(),
+            ..Seen::default()
         }
     }
 
@@ -91,6 +121,23 @@ mod tests {
             let outcome = conclude(seen(severities, incomplete)).expect("an outcome");
             assert_eq!(outcome.status, status, "{severities:?}");
         }
+        let mut unread = seen(&[], None);
+        unread.ledger.not_read("a.7z", "not opened");
+        let outcome = conclude(unread).expect("an outcome");
+        assert_eq!(outcome.status, StageStatus::Skipped);
+        assert!(outcome.summary.contains("a.7z: not opened"), "{}", outcome.summary);
+        assert_eq!(outcome.output["scope"]["not_read"][0], "a.7z: not opened");
+    }
+
+    #[test]
+    fn what_was_there_before_is_listed_and_stops_nothing() {
+        let mut old = seen(&[], None);
+        old.before.push(Finding::new("x", Severity::Critical, "bad"));
+        let outcome = conclude(old).expect("an outcome");
+        assert_eq!(outcome.status, StageStatus::Passed);
+        assert_eq!(outcome.summary, "2 files checked: nothing found; 1 there before");
+        assert_eq!(outcome.findings[0].message, "there before this change (critical): bad");
+        assert_eq!(outcome.output["critical"], 0);
     }
 
     #[test]

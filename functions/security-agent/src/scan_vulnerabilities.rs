@@ -1,18 +1,19 @@
 //! `security.scan_vulnerabilities`: dangerous code in the lines that were added.
 
-use std::sync::OnceLock;
+use std::{io::Read, sync::OnceLock};
 
 use pact_agent::{AgentError, Call, Outcome, ports::Artifacts};
-use pact_contract::{Finding, Severity};
+use pact_contract::{ErrorName, Finding, Severity};
 
 use crate::{
     report::{self, MAX_COLLECTED, Seen},
-    sast::{self, Rules},
+    sast::{Language, Rules},
+    scope::{Ledger, text},
     source::{Source, blocking},
 };
 
-/// Largest file that is parsed.
-const MAX_FILE: u64 = 1024 * 1024;
+/// Largest file that is analysed.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// Carries out the action.
 pub(crate) async fn act(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcome, AgentError> {
@@ -32,28 +33,39 @@ fn rules() -> Result<&'static Rules, AgentError> {
 fn check(source: &Source) -> Result<Outcome, AgentError> {
     let rules = rules()?;
     let mut findings = Vec::new();
-    let (mut checked, mut unscanned) = (0, 0);
-    let mut incomplete = None;
-    source.visit(
-        MAX_FILE,
-        |path| sast::language(path).is_some(),
-        |change, content| {
+    let mut ledger = Ledger::default();
+    let mut checked = 0;
+    source.each_changed(
+        &mut ledger,
+        |change| !change.added_lines.is_empty() && Language::possible(&change.path),
+        |change, entry, ledger| {
             let path = change.path.as_str();
-            let (Some(language), Some(content)) = (sast::language(path), content) else {
-                unscanned += 1;
-                let message = format!("larger than {} KiB, not analysed", MAX_FILE / 1024);
-                findings.push(
-                    Finding::new("not-scanned", Severity::Info, message).at(path, None, None),
-                );
-                return;
-            };
-            if findings.len() >= MAX_COLLECTED {
-                incomplete = Some(format!("stopped after {MAX_COLLECTED} findings"));
-                return;
+            if entry.link {
+                return Ok(());
             }
+            if entry.size > MAX_FILE && Language::of(path, "").is_none() {
+                return Ok(());
+            }
+            if entry.size > MAX_FILE {
+                ledger.not_read(
+                    path,
+                    format!("larger than {} MiB, not analysed", MAX_FILE / 1024 / 1024),
+                );
+                return Ok(());
+            }
+            if findings.len() >= MAX_COLLECTED {
+                ledger.not_read(path, format!("stopped after {MAX_COLLECTED} findings"));
+                return Ok(());
+            }
+            let mut content = Vec::new();
+            entry.content.take(MAX_FILE).read_to_end(&mut content).map_err(|e| {
+                AgentError::new(ErrorName::SourceUnavailable, format!("the bundle is damaged: {e}"))
+            })?;
+            let decoded = text::decode(&content);
+            let Some(language) = Language::of(path, &decoded.text) else { return Ok(()) };
             checked += 1;
-            let text = String::from_utf8_lossy(content);
-            let scan = rules.scan(path, language, &text, |line| change.touches(line));
+            ledger.read(content.len() as u64);
+            let scan = rules.scan(path, language, &decoded.text, |line| change.touches(line));
             findings.extend(scan.findings);
             if scan.allowed > 0 {
                 let message = format!("{} findings are allowed by a comment", scan.allowed);
@@ -61,22 +73,22 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
                     Finding::new("finding-allowed", Severity::Info, message).at(path, None, None),
                 );
             }
+            Ok(())
         },
     )?;
-    if checked == 0 {
-        let outcome = if unscanned > 0 {
-            Outcome::skipped("the changed files are too large to be analysed")
-        } else {
-            Outcome::nothing_to_check(
-                "no changed file in a language with rules (Rust, Python, JavaScript, TypeScript, Go, Java)",
-            )
-        };
-        return Ok(outcome.with_findings(findings));
+    if checked == 0 && ledger.incomplete().is_none() {
+        let names: Vec<&str> = Language::ALL.iter().map(|(_, name)| *name).collect();
+        let outcome = Outcome::nothing_to_check(&format!(
+            "no changed file in a language with rules ({})",
+            names.join(", ")
+        ));
+        return Ok(outcome.with_findings(ledger.findings()));
     }
     report::conclude(Seen {
         checked,
         noun: ("changed file", "changed files"),
         findings,
-        incomplete,
+        ledger,
+        ..Seen::default()
     })
 }

@@ -1,21 +1,38 @@
-//! The changed files of a commit, without those the repository's settings leave out.
+//! What a push changed, as the checks read it: its end, what was there before, and what its
+//! commits brought in between.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use pact_agent::{AgentError, Call, bundle, ports::Artifacts};
-use pact_contract::{ChangeSet, ErrorName, FileChange, actions::SecurityCheck};
+use pact_contract::{
+    ChangeKind, ChangeSet, ErrorName, FileChange, PushIndex, actions::SecurityCheck,
+    settings::SecuritySettings,
+};
+
+use crate::scope::Ledger;
 
 /// Most ignore globs of a repository.
 const MAX_GLOBS: usize = 1_000;
+/// Largest index of a push.
+const MAX_INDEX: u64 = 256 * 1024 * 1024;
 
 /// Paths that are not looked at.
-pub(crate) struct Ignore(GlobSet);
+#[derive(Debug)]
+pub(crate) struct Ignore {
+    set: GlobSet,
+    /// The glob of each pattern of the set.
+    globs: Vec<String>,
+    whose: &'static str,
+}
 
 impl Ignore {
     /// The globs of the settings. A folder's name stands for everything below it.
-    pub(crate) fn new(globs: &[String]) -> Result<Self, AgentError> {
+    pub(crate) fn new(globs: &[String], whose: &'static str) -> Result<Self, AgentError> {
         if globs.len() > MAX_GLOBS {
             return Err(AgentError::invalid(format!(
                 "security.ignore has {} globs; at most {MAX_GLOBS}",
@@ -23,75 +40,217 @@ impl Ignore {
             )));
         }
         let mut set = GlobSetBuilder::new();
+        let mut names = Vec::new();
         let failed = |glob: &str, error: globset::Error| {
             AgentError::invalid(format!("security.ignore {glob:?} is not a glob: {}", error.kind()))
         };
         for glob in globs {
-            let glob = glob.trim_start_matches("./").trim_end_matches('/');
-            for pattern in [glob.to_owned(), format!("{glob}/**")] {
+            let trimmed = glob.trim_start_matches("./").trim_end_matches('/');
+            for pattern in [trimmed.to_owned(), format!("{trimmed}/**")] {
                 let pattern = GlobBuilder::new(&pattern).literal_separator(true).build();
-                set.add(pattern.map_err(|e| failed(glob, e))?);
+                set.add(pattern.map_err(|e| failed(trimmed, e))?);
+                names.push(glob.clone());
             }
         }
-        Ok(Self(set.build().map_err(|e| failed("…", e))?))
+        Ok(Self { set: set.build().map_err(|e| failed("…", e))?, globs: names, whose })
     }
 
-    /// Whether `path` is left out.
-    pub(crate) fn matches(&self, path: &str) -> bool {
-        self.0.is_match(path)
+    /// The rule that leaves `path` out.
+    pub(crate) fn rule(&self, path: &str) -> Option<String> {
+        let first = self.set.matches(path).into_iter().next()?;
+        let glob = self.globs.get(first)?;
+        Some(format!("security.ignore {glob:?} of {}", self.whose))
     }
 }
 
-/// One commit with its changes.
+/// One push.
 pub(crate) struct Source {
     bundle: Bytes,
-    changes: ChangeSet,
-    ignore: Ignore,
-    deadline: Instant,
+    pub(crate) changes: ChangeSet,
+    push: Option<(Bytes, PushIndex)>,
+    pub(crate) ignore: Ignore,
+    /// Advisories that count as accepted, with the reason.
+    pub(crate) accept: BTreeMap<String, String>,
+    /// Advisories that only this push accepts.
+    pub(crate) accept_later: BTreeSet<String>,
+    pub(crate) deadline: Instant,
+}
+
+/// A version of a file that is not at the end of the push.
+pub(crate) enum Version<'a> {
+    /// The base has it at this path.
+    Before(&'a str),
+    /// A commit on the way has it.
+    Passing { commit: &'a str, path: &'a str },
 }
 
 impl Source {
-    /// Fetches the bundle and the change set that `call` names.
+    /// Fetches the bundle, the change set and the push that `call` names.
     pub(crate) async fn load(artifacts: &dyn Artifacts, call: &Call) -> Result<Self, AgentError> {
         let check: SecurityCheck = call.parameters()?;
-        let ignore = Ignore::new(&check.settings.ignore)?;
+        // A glob that is none is said, whosever settings count.
+        Ignore::new(&check.settings.ignore, "this commit")?;
         let changes = bundle::change_set(artifacts, &check.changes_key).await?;
         let bundle = bundle::fetch(artifacts, &check.source).await?;
-        Ok(Self { bundle, changes, ignore, deadline: call.deadline.into_std() })
+        let push = match &changes.push_key {
+            Some(key) => Some(push(artifacts, key).await?),
+            None => None,
+        };
+        let base = push.as_ref().and_then(|(_, index)| index.settings.as_ref());
+        let (settings, whose) = effective(&check.settings, base);
+        let accept_later = check
+            .settings
+            .accept
+            .keys()
+            .filter(|id| !settings.accept.contains_key(*id))
+            .cloned()
+            .collect();
+        Ok(Self {
+            bundle,
+            changes,
+            push,
+            ignore: Ignore::new(&settings.ignore, whose)?,
+            accept: settings.accept,
+            accept_later,
+            deadline: call.deadline.into_std(),
+        })
     }
 
-    /// The changed text files that `wanted` accepts, one after the other; the content is none for
-    /// a file larger than `max_file` bytes. A file without added lines is left out.
-    pub(crate) fn visit(
+    /// What is known of the push itself.
+    pub(crate) fn index(&self) -> Option<&PushIndex> {
+        self.push.as_ref().map(|(_, index)| index)
+    }
+
+    /// Visits the changed files that `wanted` accepts at the end of the push. What is left out, is
+    /// elsewhere, or cannot be found goes into the ledger.
+    pub(crate) fn each_changed(
         &self,
-        max_file: u64,
-        wanted: impl Fn(&str) -> bool,
-        mut visit: impl FnMut(&FileChange, Option<&[u8]>),
+        ledger: &mut Ledger,
+        wanted: impl Fn(&FileChange) -> bool,
+        mut visit: impl FnMut(&FileChange, bundle::Entry<'_>, &mut Ledger) -> Result<(), AgentError>,
     ) -> Result<(), AgentError> {
-        let files: BTreeMap<&str, &FileChange> = self
-            .changes
-            .files
-            .iter()
-            .filter(|f| f.is_readable() && !f.added_lines.is_empty())
-            .filter(|f| !self.ignore.matches(&f.path) && wanted(&f.path))
-            .map(|f| (f.path.as_str(), f))
-            .collect();
-        if files.is_empty() {
+        let mut open: BTreeMap<&str, &FileChange> = BTreeMap::new();
+        for change in &self.changes.files {
+            if change.kind == ChangeKind::Deleted || !wanted(change) {
+                continue;
+            }
+            if let Some(rule) = self.ignore.rule(&change.path) {
+                ledger.ignored(&change.path, &rule);
+                continue;
+            }
+            let elsewhere = self.index().and_then(|i| i.elsewhere.get(&change.path));
+            if let Some(why) = elsewhere {
+                ledger.elsewhere(&change.path, why);
+                continue;
+            }
+            open.insert(&change.path, change);
+        }
+        if open.is_empty() {
             return Ok(());
         }
-        bundle::visit_files(
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        bundle::visit_entries(
             &self.bundle,
-            max_file,
-            |path| files.contains_key(path),
-            |path, content| {
+            |path| open.contains_key(path),
+            |entry| {
                 check_deadline(self.deadline)?;
-                if let Some(change) = files.get(path) {
-                    visit(change, content);
+                let Some(change) = open.get(entry.path) else { return Ok(()) };
+                seen.insert(entry.path.to_owned());
+                visit(change, entry, ledger)
+            },
+        )?;
+        for path in open.keys().filter(|path| !seen.contains(**path)) {
+            ledger.not_read(*path, "it is not in the source bundle");
+        }
+        Ok(())
+    }
+
+    /// Visits all files at the end of the push that `wanted` accepts; none for the content of one
+    /// of more than `max` bytes.
+    pub(crate) fn each_file(
+        &self,
+        max: u64,
+        wanted: impl FnMut(&str) -> bool,
+        mut visit: impl FnMut(&str, Option<&[u8]>) -> Result<(), AgentError>,
+    ) -> Result<(), AgentError> {
+        bundle::visit_files(&self.bundle, max, wanted, |path, content| {
+            check_deadline(self.deadline)?;
+            visit(path, content)
+        })
+    }
+
+    /// Visits the versions of files that are not at the end of the push.
+    pub(crate) fn each_version(
+        &self,
+        mut wanted: impl FnMut(&Version<'_>) -> bool,
+        mut visit: impl FnMut(Version<'_>, &[u8]) -> Result<(), AgentError>,
+    ) -> Result<(), AgentError> {
+        let Some((bundle, index)) = &self.push else { return Ok(()) };
+        let mut versions: BTreeMap<String, Vec<Version<'_>>> = BTreeMap::new();
+        for file in &index.before {
+            let version = Version::Before(&file.path);
+            if wanted(&version) {
+                versions.entry(PushIndex::blob(&file.blob)).or_default().push(version);
+            }
+        }
+        for file in &index.passing {
+            let version = Version::Passing { commit: &file.commit, path: &file.path };
+            if wanted(&version) {
+                versions.entry(PushIndex::blob(&file.blob)).or_default().push(version);
+            }
+        }
+        if versions.is_empty() {
+            return Ok(());
+        }
+        let mut content = Vec::new();
+        let keys: BTreeSet<String> = versions.keys().cloned().collect();
+        bundle::visit_entries(
+            bundle,
+            |path| keys.contains(path),
+            |entry| {
+                check_deadline(self.deadline)?;
+                content.clear();
+                entry.content.read_to_end(&mut content).map_err(|e| {
+                    AgentError::new(
+                        ErrorName::SourceUnavailable,
+                        format!("the push is damaged: {e}"),
+                    )
+                })?;
+                for version in versions.remove(entry.path).unwrap_or_default() {
+                    visit(version, &content)?;
                 }
                 Ok(())
             },
         )
     }
+}
+
+async fn push(artifacts: &dyn Artifacts, key: &str) -> Result<(Bytes, PushIndex), AgentError> {
+    let damaged = |why: String| AgentError::new(ErrorName::SourceUnavailable, why);
+    let bytes = artifacts.get(key).await?.ok_or_else(|| {
+        damaged(format!("there is no push {key}; run code.analyze_changes first"))
+    })?;
+    let bundle = bytes.clone();
+    let index = blocking(move || {
+        let files = bundle::read_files(&bundle, MAX_INDEX, |path| path == PushIndex::FILE)?;
+        let (_, json) = files.first().ok_or_else(|| damaged("the push has no index".to_owned()))?;
+        serde_json::from_slice(json).map_err(|e| damaged(format!("the index of the push: {e}")))
+    })
+    .await?;
+    Ok((bytes, index))
+}
+
+/// The settings that count: those of the base as far as the commit still has them. Without a base
+/// the commit is judged by its own.
+fn effective(
+    own: &SecuritySettings,
+    base: Option<&SecuritySettings>,
+) -> (SecuritySettings, &'static str) {
+    let Some(base) = base else { return (own.clone(), "this commit itself, which has no base") };
+    let mut settings = base.clone();
+    settings.ignore.retain(|glob| own.ignore.contains(glob));
+    settings.accept.retain(|id, _| own.accept.contains_key(id));
+    (settings, "the base's settings")
 }
 
 /// Ends work that nobody waits for any more.
@@ -111,16 +270,12 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .map_err(|e| AgentError::internal(format!("the check stopped: {e}")))?
 }
 
-/// Whether one of the two lines has `mark` (a comment of the repository) for `what`; an empty
-/// `what` is enough of itself.
+/// Whether one of the two lines has `mark` (a comment of the repository) for `what`.
 pub(crate) fn is_allowed(lines: &[&str], line: usize, mark: &str, what: &str) -> bool {
     [Some(line), line.checked_sub(1)].into_iter().flatten().any(|index| {
         lines.get(index).is_some_and(|text| {
             text.match_indices(mark).any(|(at, _)| {
                 let rest = text.get(at + mark.len()..).unwrap_or_default();
-                if what.is_empty() {
-                    return !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-');
-                }
                 rest.starts_with(char::is_whitespace)
                     && rest
                         .split(|c: char| c.is_whitespace() || c == ',' || c == ':')
@@ -136,13 +291,9 @@ mod tests {
 
     #[test]
     fn globs_match_paths_and_whole_folders() {
-        let ignore = Ignore::new(&[
-            "tests/fixtures".into(),
-            "*.pem".into(),
-            "**/*.snap".into(),
-            "./a/".into(),
-        ]);
-        let ignore = ignore.expect("valid");
+        let globs: Vec<String> =
+            ["tests/fixtures", "*.pem", "**/*.snap", "./a/"].map(str::to_owned).into();
+        let ignore = Ignore::new(&globs, "x").expect("valid");
         for (path, ignored) in [
             ("tests/fixtures/a/b.txt", true),
             ("tests/other.rs", false),
@@ -151,25 +302,32 @@ mod tests {
             ("x/y.snap", true),
             ("a/b", true),
         ] {
-            assert_eq!(ignore.matches(path), ignored, "{path}");
+            assert_eq!(ignore.rule(path).is_some(), ignored, "{path}");
         }
-        assert!(Ignore::new(&["[".into()]).is_err());
+        assert_eq!(ignore.rule("a/b").as_deref(), Some("security.ignore \"./a/\" of x"));
+        assert!(Ignore::new(&["[".into()], "x").is_err());
+    }
+
+    #[test]
+    fn settings_of_a_push_do_not_count_for_itself() {
+        let settings = |ignore: &[&str], accept: &[&str]| SecuritySettings {
+            ignore: ignore.iter().map(|g| (*g).to_owned()).collect(),
+            accept: accept.iter().map(|a| ((*a).to_owned(), "why".to_owned())).collect(),
+        };
+        let own = settings(&["a", "new"], &["CVE-1", "CVE-NEW"]);
+        let (effective_, _) =
+            effective(&own, Some(&settings(&["a", "gone"], &["CVE-1", "CVE-GONE"])));
+        assert_eq!(effective_, settings(&["a"], &["CVE-1"]));
+        assert_eq!(effective(&own, None).0, own);
     }
 
     #[test]
     fn a_comment_allows_its_own_and_the_next_line() {
-        let lines = [
-            "# pact:allow python-eval, python-exec",
-            "eval(x)",
-            "eval(y)",
-            "x # pact:allow-secret",
-        ];
+        let lines = ["# pact:allow python-eval, python-exec", "eval(x)", "eval(y)"];
         assert!(is_allowed(&lines, 1, "pact:allow", "python-eval"));
         assert!(is_allowed(&lines, 1, "pact:allow", "python-exec"));
         assert!(!is_allowed(&lines, 1, "pact:allow", "python"));
         assert!(!is_allowed(&lines, 2, "pact:allow", "python-eval"));
-        assert!(is_allowed(&lines, 3, "pact:allow-secret", ""));
-        assert!(!is_allowed(&lines, 1, "pact:allow-secret", ""));
-        assert!(!is_allowed(&lines, 9, "pact:allow-secret", ""));
+        assert!(!is_allowed(&lines, 9, "pact:allow", "python-eval"));
     }
 }

@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod findings;
+mod secret_cases;
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,13 +42,33 @@ impl Bench {
         for (path, content) in files {
             packer.add(path, EntryKind::File, content.as_bytes()).expect("packs");
         }
-        let set = ChangeSet { base: None, head: "c0ffee".to_owned(), files: changes };
+        let set = ChangeSet { head: "c0ffee".to_owned(), files: changes, ..ChangeSet::default() };
         let set = serde_json::to_vec(&set).expect("a change set serialises");
         memory.put("source", packer.finish().expect("completes")).await.expect("is kept");
         memory.put("changes", set.into()).await.expect("is kept");
         // Nothing here asks the real service.
         let config = Config { osv_url: "http://127.0.0.1:9".to_owned(), ..Config::default() };
         Self { memory, config, settings: json!({}) }
+    }
+
+    /// Files of any content, each of them new.
+    async fn of_bytes(files: &[(&str, Vec<u8>)]) -> Self {
+        let bench = Self::with_changes(&[], Vec::new()).await;
+        let mut packer = Packer::new();
+        let mut changes = Vec::new();
+        for (path, content) in files {
+            packer.add(path, EntryKind::File, content).expect("packs");
+            let lines = content.split(|b| *b == b'\n').count();
+            let end = u32::try_from(lines).expect("few lines");
+            let mut file = change(path, &[LineRange { start: 1, end }]);
+            file.kind = ChangeKind::Added;
+            changes.push(file);
+        }
+        let set = ChangeSet { head: "c0ffee".to_owned(), files: changes, ..ChangeSet::default() };
+        let set = serde_json::to_vec(&set).expect("a change set serialises");
+        bench.memory.put("source", packer.finish().expect("completes")).await.expect("is kept");
+        bench.memory.put("changes", set.into()).await.expect("is kept");
+        bench
     }
 
     async fn act(&self, action: &str) -> Result<ResponseEnvelope, AgentError> {

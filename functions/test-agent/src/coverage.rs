@@ -273,7 +273,7 @@ mod tests {
             ("b.rs".to_owned(), (1..=10).map(|l| (l, true)).collect()),
         ]);
         let files = vec![change("a.rs", 6, 9), change("c.rs", 1, 2)];
-        let changes = ChangeSet { base: None, head: "h".to_owned(), files };
+        let changes = ChangeSet { head: "h".to_owned(), files, ..ChangeSet::default() };
         judge(&coverage, &changes, min, min_changed).expect("a verdict")
     }
 

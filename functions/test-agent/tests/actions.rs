@@ -455,7 +455,7 @@ async fn changes(bench: &Bench, path: &str, start: u32, end: u32) {
         language: Some("Python".to_owned()),
         added_lines: vec![LineRange { start, end }],
     };
-    let set = ChangeSet { base: None, head: "c0ffee".to_owned(), files: vec![file] };
+    let set = ChangeSet { head: "c0ffee".to_owned(), files: vec![file], ..ChangeSet::default() };
     let bytes = serde_json::to_vec(&set).expect("it is written");
     bench.memory.put("changes", bytes.into()).await.expect("it is kept");
 }

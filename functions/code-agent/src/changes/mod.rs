@@ -26,9 +26,9 @@ use crate::{
 const MAX_BLOB: u64 = 64 * 1024 * 1024;
 
 /// One path that differs between the trees.
-struct Pair {
-    old: Option<Side>,
-    new: Option<Side>,
+pub(crate) struct Pair {
+    pub(crate) old: Option<Side>,
+    pub(crate) new: Option<Side>,
 }
 
 /// What changed from `base` (the empty tree without one) to `head`, sorted by path.
@@ -53,7 +53,8 @@ pub(crate) fn between(
     Ok(files)
 }
 
-fn differing(
+/// The paths that differ, each with both sides, without looking for renames.
+pub(crate) fn differing(
     repository: &Repository,
     base: Option<ObjectId>,
     head: ObjectId,
@@ -187,11 +188,13 @@ impl Reader<'_, '_> {
         let new = pair.new.as_ref().map_or_else(|| Ok(absent()), |side| self.read(side))?;
         let binary = old.binary || new.binary;
         let same = matches!((&pair.old, &pair.new), (Some(a), Some(b)) if a.id == b.id);
-        let found = if binary || same {
-            lines::Lines::default()
-        } else {
-            lines::compare(&old.bytes, &new.bytes)
-        };
+        let mut found =
+            if same { lines::Lines::default() } else { lines::compare(&old.bytes, &new.bytes) };
+        if binary {
+            // As git counts them; which lines are new is said all the same, since an attribute
+            // hides nothing from a check.
+            (found.added, found.deleted) = (0, 0);
+        }
         Ok(Some(FileChange {
             language: languages::of(&path).map(str::to_owned),
             path,

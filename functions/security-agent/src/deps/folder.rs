@@ -111,6 +111,23 @@ impl Index {
         }
     }
 
+    /// Every record of the folder, one after the other, and how many files are none.
+    pub(crate) fn each_record(
+        folder: &Path,
+        visit: &mut dyn FnMut(Record),
+    ) -> Result<usize, String> {
+        let index = Self::load(folder)?;
+        let files: BTreeSet<&PathBuf> = index.files.values().flatten().collect();
+        for path in files {
+            let record: Record =
+                read(path)
+                    .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+                    .ok_or_else(|| format!("advisory {} cannot be read", path.display()))?;
+            visit(record);
+        }
+        Ok(index.unreadable)
+    }
+
     /// The records that name the packages, whichever versions they affect.
     pub(crate) fn about(&self, packages: &BTreeSet<Package>) -> Result<Answer, String> {
         let mut answer = Answer {

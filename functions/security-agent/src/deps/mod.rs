@@ -1,11 +1,15 @@
 //! Packages out of lock files, advisories, and what the ones say about the others.
 
 pub(crate) mod api;
+pub(crate) mod compiled;
+pub(crate) mod cvss2;
 pub(crate) mod folder;
 pub(crate) mod lock;
+pub(crate) mod manifest;
 pub(crate) mod osv;
 pub(crate) mod verdict;
 pub(crate) mod version;
+mod versions;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +20,7 @@ use tokio::{sync::OnceCell, time::Instant};
 
 use crate::config::Config;
 use api::Client;
-use folder::Index;
+use compiled::Database;
 use osv::Record;
 
 /// Where packages of a kind come from.
@@ -25,27 +29,51 @@ pub(crate) enum Ecosystem {
     CratesIo,
     Npm,
     PyPi,
+    Go,
+    Maven,
+    RubyGems,
+    Packagist,
+    NuGet,
+    Pub,
+    Hex,
+    Swift,
 }
 
 impl Ecosystem {
+    /// Every ecosystem with its name in OSV records and in package addresses.
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::CratesIo, "crates.io", "cargo"),
+        (Self::Npm, "npm", "npm"),
+        (Self::PyPi, "PyPI", "pypi"),
+        (Self::Go, "Go", "golang"),
+        (Self::Maven, "Maven", "maven"),
+        (Self::RubyGems, "RubyGems", "gem"),
+        (Self::Packagist, "Packagist", "composer"),
+        (Self::NuGet, "NuGet", "nuget"),
+        (Self::Pub, "Pub", "pub"),
+        (Self::Hex, "Hex", "hex"),
+        (Self::Swift, "SwiftURL", "swift"),
+    ];
+
     /// The name in OSV records.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::CratesIo => "crates.io",
-            Self::Npm => "npm",
-            Self::PyPi => "PyPI",
-        }
+    pub(crate) fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(e, ..)| *e == self).map_or("?", |(_, name, _)| name)
     }
 
-    /// The ecosystem with this name in OSV records, where it is one that is understood.
+    fn purl_kind(self) -> &'static str {
+        Self::ALL.iter().find(|(e, ..)| *e == self).map_or("generic", |(.., kind)| kind)
+    }
+
+    /// The ecosystem with this name in OSV records, where it is one that is understood. What
+    /// follows a colon names a part of it.
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        [Self::CratesIo, Self::Npm, Self::PyPi].into_iter().find(|e| e.as_str() == name)
+        let name = name.split(':').next().unwrap_or(name);
+        Self::ALL.iter().find(|(_, n, _)| *n == name).map(|(e, ..)| *e)
     }
 
     /// The name under which packages are compared.
     pub(crate) fn normal_name(self, name: &str) -> String {
         match self {
-            Self::CratesIo | Self::Npm => name.to_owned(),
             Self::PyPi => {
                 let mut out = String::with_capacity(name.len());
                 for c in name.chars() {
@@ -59,12 +87,19 @@ impl Ecosystem {
                 }
                 out
             }
+            Self::NuGet | Self::Packagist | Self::Hex => name.to_lowercase(),
+            Self::Swift => {
+                let name = name.split("://").last().unwrap_or(name);
+                let name = name.rsplit('@').next().unwrap_or(name).replace(':', "/");
+                name.trim_end_matches('/').trim_end_matches(".git").to_lowercase()
+            }
+            _ => name.to_owned(),
         }
     }
 }
 
 /// One version of one package.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Package {
     pub(crate) ecosystem: Ecosystem,
     /// As [`Ecosystem::normal_name`] gives it.
@@ -75,12 +110,8 @@ pub(crate) struct Package {
 impl Package {
     /// The package URL.
     pub(crate) fn purl(&self) -> String {
-        let kind = match self.ecosystem {
-            Ecosystem::CratesIo => "cargo",
-            Ecosystem::Npm => "npm",
-            Ecosystem::PyPi => "pypi",
-        };
-        let name = self.name.replace('@', "%40");
+        let kind = self.ecosystem.purl_kind();
+        let name = self.name.replace('@', "%40").replace(':', "/");
         let version = self.version.replace('+', "%2B");
         format!("pkg:{kind}/{name}@{version}")
     }
@@ -104,7 +135,7 @@ pub(crate) struct Advisories {
     config: Config,
     /// Made for the first question: it reads the machine's root certificates.
     client: OnceLock<Client>,
-    index: OnceCell<Arc<Index>>,
+    index: OnceCell<Arc<Database>>,
 }
 
 impl Advisories {
@@ -133,7 +164,7 @@ impl Advisories {
                 .index
                 .get_or_try_init(|| async {
                     let folder = folder.clone();
-                    tokio::task::spawn_blocking(move || Index::load(&folder))
+                    tokio::task::spawn_blocking(move || Database::open(&folder))
                         .await
                         .map_err(|e| format!("reading the advisories stopped: {e}"))?
                         .map(Arc::new)
@@ -159,7 +190,7 @@ impl Advisories {
     }
 }
 
-async fn ask_folder(index: Arc<Index>, packages: BTreeSet<Package>) -> Result<Answer, String> {
+async fn ask_folder(index: Arc<Database>, packages: BTreeSet<Package>) -> Result<Answer, String> {
     tokio::task::spawn_blocking(move || index.about(&packages))
         .await
         .map_err(|e| format!("reading the advisories stopped: {e}"))?

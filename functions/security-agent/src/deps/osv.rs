@@ -6,13 +6,13 @@
 use std::cmp::Ordering;
 
 use pact_contract::Severity;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::{Ecosystem, Package, version::Version};
 
 /// One advisory.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Record {
     pub(crate) id: String,
     #[serde(default, deserialize_with = "lenient")]
@@ -32,14 +32,14 @@ pub(crate) struct Record {
 }
 
 /// A severity of some kind.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Score {
     #[serde(default)]
     pub(crate) score: String,
 }
 
 /// What a record says about one package.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Affected {
     #[serde(default)]
     pub(crate) package: Option<PackageName>,
@@ -54,7 +54,7 @@ pub(crate) struct Affected {
 }
 
 /// A package of an ecosystem, both as text.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct PackageName {
     #[serde(default)]
     pub(crate) ecosystem: String,
@@ -63,7 +63,7 @@ pub(crate) struct PackageName {
 }
 
 /// A list of events on the line of versions.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Range {
     #[serde(default, rename = "type")]
     pub(crate) kind: String,
@@ -72,7 +72,7 @@ pub(crate) struct Range {
 }
 
 /// One event; exactly one field is set.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Event {
     #[serde(default)]
     pub(crate) introduced: Option<String>,
@@ -154,15 +154,11 @@ impl Record {
     pub(crate) fn severity(&self, package: &Package) -> Severity {
         let affected: Vec<&Affected> = self.about(package).collect();
         let scores = self.severity.iter().chain(affected.iter().flat_map(|a| &a.severity));
-        let by_vector = scores.filter_map(|s| s.score.parse::<cvss::Cvss>().ok()).map(|vector| {
-            match vector.severity() {
-                cvss::Severity::None => Severity::Info,
-                cvss::Severity::Low => Severity::Low,
-                cvss::Severity::Medium => Severity::Medium,
-                cvss::Severity::High => Severity::High,
-                cvss::Severity::Critical => Severity::Critical,
-            }
-        });
+        // What was published to do harm is as grave as can be.
+        if self.ids().any(|id| id.starts_with("MAL-")) {
+            return Severity::Critical;
+        }
+        let by_vector = scores.filter_map(|s| of_vector(&s.score));
         if let Some(severity) = by_vector.max() {
             return severity;
         }
@@ -200,6 +196,20 @@ impl Record {
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.id.as_str()).chain(self.aliases.iter().map(String::as_str))
     }
+}
+
+/// The severity of a CVSS vector of version 2, 3 or 4.
+fn of_vector(vector: &str) -> Option<Severity> {
+    if let Ok(vector) = vector.parse::<cvss::Cvss>() {
+        return Some(match vector.severity() {
+            cvss::Severity::None => Severity::Info,
+            cvss::Severity::Low => Severity::Low,
+            cvss::Severity::Medium => Severity::Medium,
+            cvss::Severity::High => Severity::High,
+            cvss::Severity::Critical => Severity::Critical,
+        });
+    }
+    super::cvss2::severity(vector)
 }
 
 impl Affected {

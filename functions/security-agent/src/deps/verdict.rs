@@ -10,20 +10,30 @@ use super::{
 };
 
 /// Where a package is used.
+#[derive(Clone)]
 pub(crate) struct Use {
     pub(crate) path: String,
     pub(crate) line: Option<u32>,
 }
 
-/// Findings for every use of every affected package. Records that are about the same
-/// vulnerability (they name each other, or share an alias) make one finding.
-pub(crate) fn findings(
+/// What an advisory says about a package, wherever it is used.
+pub(crate) struct Verdict {
+    /// One finding for each place.
+    pub(crate) findings: Vec<Finding>,
+    /// The package by name, with each id of the advisory: what makes it the same in two versions.
+    pub(crate) keys: BTreeSet<(super::Ecosystem, String, String)>,
+}
+
+/// Verdicts on every affected package. Records that are about the same vulnerability (they name
+/// each other, or share an alias) make one.
+pub(crate) fn verdicts(
     answer: &Answer,
     uses: &BTreeMap<Package, Vec<Use>>,
     accepted: &BTreeMap<String, String>,
-) -> Vec<Finding> {
+) -> Vec<Verdict> {
     let mut out = Vec::new();
     for (package, records) in &answer.records {
+        let Some(places) = uses.get(package) else { continue };
         let affecting: Vec<(&Record, Affects)> = records
             .iter()
             .filter(|record| record.withdrawn.is_none())
@@ -33,12 +43,18 @@ pub(crate) fn findings(
             })
             .filter(|(_, affects)| *affects != Affects::No)
             .collect();
-        let places = uses.get(package).map(Vec::as_slice).unwrap_or_default();
         for group in groups(&affecting) {
             let finding = finding(package, &group, accepted);
-            out.extend(
-                places.iter().map(|place| finding.clone().at(&place.path, place.line, None)),
-            );
+            let ids = group.iter().flat_map(|(record, _)| record.ids());
+            out.push(Verdict {
+                keys: ids
+                    .map(|id| (package.ecosystem, package.name.clone(), id.to_owned()))
+                    .collect(),
+                findings: places
+                    .iter()
+                    .map(|place| finding.clone().at(&place.path, place.line, None))
+                    .collect(),
+            });
         }
     }
     out
@@ -112,7 +128,16 @@ fn finding(package: &Package, group: &Group<'_>, accepted: &BTreeMap<String, Str
             package.name
         ),
     };
-    Finding::new("vulnerable-dependency", severity, format!("{at} is affected by {what}"))
+    let (code, remedy) = if ids.iter().any(|id| id.starts_with("MAL-")) {
+        let remedy = format!(
+            "remove {}: it was published to do harm; treat every machine that installed it as taken over",
+            package.name
+        );
+        ("malicious-dependency", remedy)
+    } else {
+        ("vulnerable-dependency", remedy)
+    };
+    Finding::new(code, severity, format!("{at} is affected by {what}"))
         .remedy(remedy)
         .evidence(package.purl())
 }
@@ -169,7 +194,7 @@ mod tests {
         let place = |path: &str| Use { path: path.to_owned(), line: Some(7) };
         let uses = BTreeMap::from([(package, vec![place("Cargo.lock"), place("x/Cargo.lock")])]);
         let accepted = accepted.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        findings(&answer, &uses, &accepted)
+        verdicts(&answer, &uses, &accepted).into_iter().flat_map(|v| v.findings).collect()
     }
 
     const CRITICAL: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";

@@ -2,7 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::Ecosystem;
+use super::{
+    Ecosystem,
+    versions::{Composer, Maven, NuGet, Parts},
+};
 
 /// Longest version that is read.
 const MAX_LENGTH: usize = 200;
@@ -13,6 +16,10 @@ pub(crate) enum Version {
     Cargo(semver::Version),
     Node(node_semver::Version),
     Python(Box<pep440_rs::Version>),
+    Maven(Maven),
+    Gem(Parts),
+    NuGet(NuGet),
+    Composer(Composer),
 }
 
 impl Version {
@@ -24,7 +31,15 @@ impl Version {
             return None;
         }
         match ecosystem {
-            Ecosystem::CratesIo => {
+            Ecosystem::Maven => Maven::parse(text).map(Self::Maven),
+            Ecosystem::RubyGems => Parts::gem(text).map(Self::Gem),
+            Ecosystem::NuGet => NuGet::parse(text).map(Self::NuGet),
+            Ecosystem::Packagist => Composer::parse(text).map(Self::Composer),
+            Ecosystem::CratesIo
+            | Ecosystem::Go
+            | Ecosystem::Pub
+            | Ecosystem::Hex
+            | Ecosystem::Swift => {
                 let text = text.strip_prefix(['v', 'V', '=']).unwrap_or(text);
                 semver::Version::parse(text)
                     .or_else(|_| semver::Version::parse(&padded(text)))
@@ -51,6 +66,10 @@ impl Version {
             (Self::Cargo(a), Self::Cargo(b)) => Some(a.cmp_precedence(b)),
             (Self::Node(a), Self::Node(b)) => Some(a.cmp(b)),
             (Self::Python(a), Self::Python(b)) => Some(a.cmp(b)),
+            (Self::Maven(a), Self::Maven(b)) => Some(a.compare(b)),
+            (Self::Gem(a), Self::Gem(b)) => Some(a.compare_gem(b)),
+            (Self::NuGet(a), Self::NuGet(b)) => Some(a.compare(b)),
+            (Self::Composer(a), Self::Composer(b)) => Some(a.compare(b)),
             _ => None,
         }
     }
@@ -78,7 +97,7 @@ mod tests {
 
     #[test]
     fn each_ecosystem_has_its_own_order() {
-        use Ecosystem::{CratesIo, Npm, PyPi};
+        use Ecosystem::{CratesIo, Go, Hex, Maven, Npm, NuGet, Packagist, PyPi, RubyGems};
         use Ordering::{Equal, Less};
         for (ecosystem, a, b, expected) in [
             (CratesIo, "0.0.0-0", "0.0.1", Less),
@@ -97,6 +116,32 @@ mod tests {
             (PyPi, "1.0", "1.0.0", Equal),
             (PyPi, "2.1.0+cu118", "2.1", Equal),
             (PyPi, "2.0", "1!1.0", Less),
+            (Go, "v1.2.3", "1.2.4", Less),
+            (Go, "v0.0.0-20210101000000-abcdef123456", "v0.0.1", Less),
+            (Go, "v2.0.0+incompatible", "2.0.0", Equal),
+            (Maven, "1.0-alpha-1", "1.0", Less),
+            (Maven, "1.0-rc1", "1.0", Less),
+            (Maven, "1.0-SNAPSHOT", "1.0", Less),
+            (Maven, "1.0", "1.0-sp1", Less),
+            (Maven, "1.0", "1.0.0", Equal),
+            (Maven, "1.0.RELEASE", "1.0", Equal),
+            (Maven, "2.9.10", "2.9.10.1", Less),
+            (Maven, "9.4.9", "9.4.10.v20180503", Less),
+            (Maven, "1.0-beta-2", "1.0-rc-1", Less),
+            (Maven, "31.0-android", "31.1-jre", Less),
+            (RubyGems, "1.0.0.pre1", "1.0.0", Less),
+            (RubyGems, "1.0.0.beta2", "1.0.0.rc1", Less),
+            (RubyGems, "1.2", "1.2.0", Equal),
+            (RubyGems, "1.9", "1.10", Less),
+            (NuGet, "1.0.0", "1.0.0.1", Less),
+            (NuGet, "1.0.0-Beta", "1.0.0-beta.1", Less),
+            (NuGet, "1.0", "1.0.0", Equal),
+            (NuGet, "4.3.0-rc1", "4.3.0", Less),
+            (Packagist, "v1.0.0-beta1", "1.0.0", Less),
+            (Packagist, "1.0.0-RC1", "1.0.0-RC2", Less),
+            (Packagist, "1.0.0", "1.0.0-p1", Less),
+            (Packagist, "2.0", "2.0.0.0", Equal),
+            (Hex, "1.0.0-rc.0", "1.0.0", Less),
         ] {
             assert_eq!(order(ecosystem, a, b), Some(expected), "{a} {b}");
             assert_eq!(order(ecosystem, b, a), Some(expected.reverse()), "{b} {a}");

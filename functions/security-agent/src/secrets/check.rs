@@ -1,218 +1,112 @@
-//! Whether what an expression matched is a secret.
+//! Whether what was found is a secret, and how much it matters.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use pact_contract::Severity;
+use serde_json::Value;
 
 use super::{
-    rules::{Check, Rule},
+    Text, name,
+    name::Promise,
+    pairs::{Pair, Sign},
+    place::{Place, Style},
+    rules::{Check, Kind},
     value::{
-        base62, crc32, entropy, has_run, is_placeholder, is_template, is_well_known, looks_random,
+        Strength, base62, counts_up, crc32, entropy, has_run, is_mixed, is_published, is_sequence,
+        is_template, is_uuid, strength,
     },
 };
 
-/// What is known from a file's path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// Full of hashes by nature.
-    pub(crate) is_lock_file: bool,
-    /// Tests and examples, where made-up keys are at home.
-    pub(crate) is_test: bool,
-}
+/// How far around a key its neighbours are looked at.
+const AROUND: usize = 600;
 
-/// What an expression matched, with its surroundings.
-pub(crate) struct Candidate<'a> {
-    pub(crate) rule: &'a Rule,
-    pub(crate) secret: &'a str,
-    pub(crate) user: &'a str,
-    pub(crate) host: &'a str,
-    /// The line before the secret.
-    pub(crate) before: &'a str,
-    /// The line after the secret.
-    pub(crate) after: &'a str,
-    /// The lines below.
-    pub(crate) below: &'a [&'a str],
-    pub(crate) place: Place,
-}
-
-/// What a candidate is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// No secret.
-    Nothing,
-    /// A secret.
-    Secret {
-        severity: Severity,
-        /// Appended to the message.
-        note: &'static str,
-    },
-}
-
-const LOCK_FILES: &[&str] = &[
-    "bun.lock",
-    "cargo.lock",
-    "cargo.toml.orig",
-    "composer.lock",
-    "deno.lock",
-    "flake.lock",
-    "gemfile.lock",
-    "go.sum",
-    "go.work.sum",
-    "gradle.lockfile",
-    "mix.lock",
-    "npm-shrinkwrap.json",
-    "package-lock.json",
-    "package.resolved",
-    "packages.lock.json",
-    "pdm.lock",
-    "pipfile.lock",
-    "pnpm-lock.yaml",
-    "podfile.lock",
-    "poetry.lock",
-    "pubspec.lock",
-    "uv.lock",
-    "yarn.lock",
-];
-
-const TEST_FOLDERS: &[&str] = &[
-    "__fixtures__",
-    "__mocks__",
-    "__tests__",
-    "bench",
-    "benches",
-    "demo",
-    "demos",
-    "e2e",
-    "example",
-    "examples",
-    "fixture",
-    "fixtures",
-    "mock",
-    "mocks",
-    "sample",
-    "samples",
-    "spec",
-    "specs",
-    "test",
-    "test-data",
-    "test_data",
-    "testdata",
-    "testing",
-    "tests",
-];
-
-impl Place {
-    /// What `path` says.
-    pub(crate) fn of(path: &str) -> Self {
-        let set =
-            path.rsplit_once('/').is_some_and(|(folders, _)| folders.split('/').any(is_test_set));
-        let path = path.to_ascii_lowercase();
-        let (folders, name) = path.rsplit_once('/').unwrap_or(("", &path));
-        let stem = name.split('.').next().unwrap_or_default();
-        let is_test = set
-            || folders.split('/').any(|f| TEST_FOLDERS.contains(&f))
-            || name.contains(".test.")
-            || name.contains(".spec.")
-            || ["test", "tests", "conftest"].contains(&stem)
-            || stem.starts_with("test_")
-            || stem.ends_with("_test")
-            || stem.ends_with("_tests");
-        Self { is_lock_file: LOCK_FILES.contains(&name), is_test }
+/// A secret of a known form: its severity, and what is said about it.
+pub(super) fn known(
+    kind: &Kind,
+    secret: &str,
+    seen: &Text<'_>,
+    at: usize,
+) -> Option<(Severity, &'static str)> {
+    let prefix = kind.keys.iter().find(|k| secret.starts_with(k.as_str())).map_or(0, String::len);
+    let body = secret.get(prefix..).unwrap_or(secret);
+    if is_made_up(body, secret) {
+        return None;
     }
-}
-
-/// `integration-tests`, `load_test`, `Shop.Tests`, `dockerTest`: a name whose last word says so.
-fn is_test_set(folder: &str) -> bool {
-    let end = folder.strip_suffix('s').unwrap_or(folder);
-    end.strip_suffix("Test")
-        .is_some_and(|rest| rest.ends_with(|c: char| c.is_ascii_lowercase() || "-_.".contains(c)))
-        || end.strip_suffix("test").is_some_and(|rest| rest.ends_with(['-', '_', '.']))
-}
-
-/// Judges a candidate.
-pub(crate) fn judge(candidate: &Candidate<'_>) -> Verdict {
-    let rule = candidate.rule;
-    let secret = |severity, note| Verdict::Secret { severity, note };
-    if rule.check == Some(Check::PrivateKey) {
-        return match (key_material_follows(candidate), candidate.place.is_test) {
-            (false, _) => Verdict::Nothing,
-            (true, true) => secret(Severity::Medium, " in a test or an example"),
-            (true, false) => secret(rule.severity, ""),
-        };
-    }
-    if is_well_known(candidate.secret)
-        || entropy(candidate.secret) < rule.entropy
-        || !rule.general && rule.check != Some(Check::Url) && !stands_alone(candidate)
-    {
-        return Verdict::Nothing;
-    }
-    match rule.check {
-        None => secret(rule.severity, ""),
-        Some(Check::KeyId) if candidate.before.ends_with("Credential=") => {
-            secret(Severity::Medium, " in a signed request")
-        }
-        Some(Check::KeyId) => secret(rule.severity, ""),
-        Some(Check::Checksum) => match checksum_is_right(candidate.secret) {
-            Some(true) | None => secret(rule.severity, ""),
+    match kind.check {
+        None => Some((kind.severity, "")),
+        Some(Check::Crc32Base62) => match checksum_is_right(secret) {
+            Some(true) | None => Some((kind.severity, "")),
             // Not as issued, so it cannot be used; but perhaps cut or altered by hand.
-            Some(false) if candidate.place.is_test => {
-                secret(Severity::Low, " (its checksum is wrong: it looks made up)")
+            Some(false) if seen.place.is_test => {
+                Some((Severity::Low, " (its checksum is wrong: it looks made up)"))
             }
-            Some(false) => secret(Severity::High, " (its checksum is wrong: altered or made up)"),
+            Some(false) => Some((Severity::High, " (its checksum is wrong: altered or made up)")),
         },
-        Some(Check::Jwt) if is_token_header(candidate.secret) => {
-            let severity = if candidate.place.is_test { Severity::Low } else { rule.severity };
-            secret(severity, "")
-        }
-        Some(Check::Url) => match url_severity(candidate) {
-            Some(severity) => secret(severity, ""),
-            None => Verdict::Nothing,
-        },
-        Some(Check::Assignment) if looks_random(candidate.secret) => {
-            let severity = if candidate.place.is_test { Severity::Low } else { rule.severity };
-            secret(severity, "")
-        }
-        Some(Check::Jwt | Check::Assignment | Check::PrivateKey) => Verdict::Nothing,
-    }
-}
-
-/// Whether the secret is not a piece of a longer word.
-fn stands_alone(candidate: &Candidate<'_>) -> bool {
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if candidate.after.bytes().next().is_some_and(is_word) {
-        return false;
-    }
-    let mut before = candidate.before.bytes().rev();
-    match before.next() {
-        // `\n` and the like in a string.
-        Some(b'n' | b'r' | b't') if before.next() == Some(b'\\') => true,
-        Some(byte) => !is_word(byte),
-        None => true,
-    }
-}
-
-/// Whether a key follows its first line: an armour line alone is a constant of a parser.
-fn key_material_follows(candidate: &Candidate<'_>) -> bool {
-    let below = candidate.below.iter().take(8).copied();
-    let mut longest = "";
-    for line in std::iter::once(candidate.after).chain(below) {
-        let line = line.get(..line.len().min(16 * 1024)).unwrap_or_default();
-        // An escaped line break in a JSON or source string ends a run as a real one does.
-        for piece in line.split("\\n").flat_map(|l| l.split("\\r")) {
-            if piece.contains("-----END") {
-                return is_key(longest);
+        Some(Check::AwsKeyId) => {
+            if secret.ends_with("EXAMPLE") || secret.contains("EXAMPLE") && seen.place.is_test {
+                return None;
             }
-            for run in piece.split(|c: char| !(c.is_ascii_alphanumeric() || "+/=".contains(c))) {
-                if run.len() > longest.len() {
-                    longest = run;
-                }
+            let before = seen.text.get(at.saturating_sub(11)..at).unwrap_or_default();
+            let signed = before.ends_with("Credential=");
+            Some(if signed {
+                (Severity::Medium, " in a signed request")
+            } else {
+                (kind.severity, "")
+            })
+        }
+        Some(Check::GoogleKey) => {
+            let public = [
+                "authDomain",
+                "auth_domain",
+                "storageBucket",
+                "messagingSenderId",
+                "measurementId",
+                "firebaseapp.com",
+                "google-services",
+                "mobilesdk_app_id",
+            ];
+            let around = around(seen.text, at);
+            if public.iter().any(|word| around.contains(word)) {
+                return None;
             }
+            Some((kind.severity, ""))
+        }
+        Some(Check::Mixed) => {
+            (strength(body) == Strength::Random || is_mixed(body, 8)).then_some((kind.severity, ""))
         }
     }
-    is_key(longest)
 }
 
-fn is_key(run: &str) -> bool {
-    run.len() >= 40 && !has_run(run, 12) && entropy(run) > 3.5 && !is_well_known(run)
+fn around(text: &str, at: usize) -> &str {
+    let mut from = at.saturating_sub(AROUND);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let mut to = (at + AROUND).min(text.len());
+    while !text.is_char_boundary(to) {
+        to -= 1;
+    }
+    text.get(from..to).unwrap_or_default()
+}
+
+/// Whether a value of the right form says of itself that nobody issued it.
+fn is_made_up(body: &str, whole: &str) -> bool {
+    let lower = body.to_ascii_lowercase();
+    let longest = body
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .max_by_key(|part| part.len())
+        .unwrap_or(body);
+    is_published(whole)
+        || has_run(body, 6)
+        || longest.len() >= 12 && is_sequence(longest)
+        || counts_up(body, 8)
+        || body.split(|c: char| !c.is_ascii_alphanumeric()).any(|p| p.len() >= 12 && is_sequence(p))
+        || ["xxxx", "example", "placeholder", "redacted", "your", "dummy", "fake", "sample", "1234567890", "abcdefg", "deadbeef"]
+            .iter()
+            .any(|word| lower.contains(word))
+            // A random token holds any four letters sooner or later, but not with little else.
+            && strength(body) < Strength::Random
+        || lower.contains("xxxxx")
+        || body.len() >= 12 && entropy(body) < 2.6
 }
 
 /// Whether the last six characters are the CRC-32 of those after the prefix, in base 62; none
@@ -226,77 +120,197 @@ fn checksum_is_right(token: &str) -> Option<bool> {
     Some(base62(crc32(random.as_bytes())) == checksum)
 }
 
-/// Whether the first part is the header of a signed token.
-fn is_token_header(token: &str) -> bool {
-    let header = token.split('.').next().unwrap_or_default();
-    URL_SAFE_NO_PAD
-        .decode(header)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok())
-        .is_some_and(|header| header.get("alg").is_some_and(serde_json::Value::is_string))
-}
-
-/// How much a password in an address matters: nothing on this machine or as a placeholder.
-fn url_severity(candidate: &Candidate<'_>) -> Option<Severity> {
-    let (password, host) = (candidate.secret, candidate.host.to_ascii_lowercase());
-    if is_placeholder(password) || is_template(candidate.user) || is_template(&host) {
+/// A value of a form that says little, behind the name `name`.
+pub(super) fn near(kind: &Kind, name: &str, secret: &str, seen: &Text<'_>) -> Option<Severity> {
+    if is_made_up(secret, secret) || is_template(secret) {
         return None;
     }
-    let local = ["localhost", "127.", "0.0.0.0", "[", "10.", "192.168.", "172.17.", "host.docker"];
-    let reserved = [".example", ".test", ".invalid", ".localhost", ".local", ".internal"];
-    if local.iter().any(|l| host.starts_with(l))
-        || reserved.iter().any(|r| host.ends_with(r))
-        || [
-            "example.com",
-            "example.net",
-            "example.org",
-            "host.com",
-            "hostname.com",
-            "domain.com",
-            "foo.com",
-            "server.com",
-            "bar.com",
-        ]
-        .iter()
-        .any(|e| host == *e || host.ends_with(&format!(".{e}")))
-        || password.eq_ignore_ascii_case(candidate.user)
+    let lower = name.to_ascii_lowercase();
+    let about = [
+        "_id",
+        "url",
+        "uri",
+        "host",
+        "name",
+        "version",
+        "commit",
+        "sha",
+        "hash",
+        "checksum",
+        "digest",
+        "integrity",
+        "public",
+        "client_id",
+        "clientid",
+        "rev",
+        "md5",
+        "fingerprint",
+    ];
+    if about.iter().any(|a| lower.ends_with(a))
+        || lower.contains("sha256")
+        || lower.contains("public")
     {
         return None;
     }
-    if !host.contains('.') {
-        // A name within a network of containers.
-        return looks_random(password).then_some(Severity::Medium);
-    }
-    if candidate.rule.general && !looks_random(password) {
+    // The word of a provider alone does not make a secret of a number.
+    let promise = name::promise(name);
+    let looks = strength(secret);
+    let uuid = is_uuid(secret);
+    if !uuid && looks < Strength::Random {
         return None;
     }
-    let severity = candidate.rule.severity;
-    Some(if candidate.place.is_test { severity.min(Severity::Medium) } else { severity })
+    if promise == Promise::Nothing
+        && (uuid || seen.place.style == Style::Prose || !is_whole_name(kind, &lower))
+    {
+        return None;
+    }
+    Some(if seen.place.is_test { Severity::Low } else { kind.severity })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Whether a name is no more than one of the words that the kind stands near.
+fn is_whole_name(kind: &Kind, lower: &str) -> bool {
+    let name = lower.trim_matches(['-', '_', '.', '"', '\'']);
+    kind.near.iter().any(|n| name == n || name.ends_with(n.as_str()) && n.contains(['_', '-']))
+}
 
-    #[test]
-    fn places() {
-        assert!(Place::of("a/package-lock.json").is_lock_file);
-        assert!(Place::of("Cargo.lock").is_lock_file);
-        for path in ["tests/a.rs", "src/foo_test.go", "web/a.spec.ts", "x/testdata/key.pem"] {
-            assert!(Place::of(path).is_test, "{path}");
-        }
-        for path in [
-            "integration-test/app/src/main/resources/a.key",
-            "sni-integration-tests/a.key",
-            "src/dockerTest/resources/client.key",
-            "Shop.Tests/a.pfx",
-        ] {
-            assert!(Place::of(path).is_test, "{path}");
-        }
-        for path in
-            ["src/latest.rs", "contest/a.py", "config/production.env", "latests/a", "a/Attest/b"]
-        {
-            assert!(!Place::of(path).is_test, "{path}");
-        }
+/// A value with a telling name.
+pub(super) fn pair(
+    name: &str,
+    pair: &Pair<'_>,
+    seen: &Text<'_>,
+) -> Option<(Severity, &'static str)> {
+    let promise = name::promise(name);
+    if promise == Promise::Nothing || pair.value.len() < 6 {
+        return None;
     }
+    let value = pair.value;
+    // Keys that every visitor of a page sees are public by design.
+    let public = ["AIza", "pk_live_", "pk_test_", "pk.eyJ", "phc_", "sb_publishable_", "6L"];
+    if name.eq_ignore_ascii_case(value)
+        || is_reference(pair, seen)
+        || public.iter().any(|start| value.starts_with(start))
+    {
+        return None;
+    }
+    let looks = strength(value);
+    let place = seen.place;
+    let settings = place.style != Style::Prose && place.style != Style::Code;
+    let counts = match (promise, looks) {
+        (_, Strength::Nothing) | (Promise::Nothing, _) => false,
+        (Promise::Password | Promise::Secret, Strength::Random) => {
+            place.style != Style::Prose || value.len() >= 16 || pair.quoted
+        }
+        (Promise::Key, Strength::Random) => {
+            value.len() >= 24
+                && !(place.style == Style::Code
+                    && value.bytes().all(|b| b.is_ascii_hexdigit())
+                    && value.len() != 64)
+        }
+        (Promise::Password, Strength::Chosen) => {
+            !is_uuid(value)
+                && (settings || pair.quoted && place.style == Style::Code && is_chosen_well(value))
+        }
+        (Promise::Secret, Strength::Chosen) => {
+            settings && (is_uuid(value) || is_chosen_well(value))
+        }
+        (Promise::Key, Strength::Chosen) => false,
+    };
+    if !counts {
+        return None;
+    }
+    let severity = match (place.is_test, looks) {
+        (true, _) => Severity::Low,
+        (false, Strength::Random) => Severity::High,
+        (false, _) if promise == Promise::Password && settings => Severity::High,
+        (false, _) => Severity::Medium,
+    };
+    Some((severity, "hard-coded credential"))
+}
+
+/// Letters of both cases, digits, and a sign or much length: nobody names a thing so.
+fn is_chosen_well(value: &str) -> bool {
+    let has = |class: fn(&u8) -> bool| value.as_bytes().iter().any(class);
+    let signs = has(|b| !b.is_ascii_alphanumeric());
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
+        && digits >= 1
+        && (signs || digits >= 3 && value.len() >= 10)
+}
+
+/// Whether a value without quotes is a name of the program.
+fn is_reference(pair: &Pair<'_>, seen: &Text<'_>) -> bool {
+    let value = pair.value;
+    if pair.quoted {
+        // A selector, a message, the key of another setting.
+        return value.contains(' ')
+            || value.starts_with(['#', '.', '/', '[', '('])
+            || value.ends_with(['=', ':']) && value.len() < 20
+            || pair.sign == Sign::Argument && pair.name.starts_with("get");
+    }
+    value.starts_with(['[', '(', '{', '!', '*', '&', '|', '>'])
+        || value.contains(['(', ')', '{', '}', '[', ']', '<', '>', ';'])
+            && (value.contains("()")
+                || value.contains('(') && value.ends_with(')')
+                || !is_mixed(value, 12))
+        || seen.place.style != Style::Config && value.contains('.') && !is_mixed(value, 16)
+        || [
+            "true",
+            "false",
+            "null",
+            "none",
+            "nil",
+            "undefined",
+            "self.",
+            "this.",
+            "os.",
+            "process.",
+            "env.",
+            "config.",
+            "settings.",
+            "var.",
+            "local.",
+            "data.",
+            "module.",
+            "secrets.",
+        ]
+        .iter()
+        .any(|start| value.to_ascii_lowercase().starts_with(start))
+}
+
+/// Whether a token is a signed one with claims, and how much it matters.
+pub(super) fn jwt(token: &str, place: Place) -> Option<(Severity, &'static str)> {
+    let mut parts = token.split('.');
+    let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
+    let read = |part: &str| -> Option<Value> {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()?).ok()
+    };
+    let header = read(header)?;
+    header.get("alg").and_then(Value::as_str)?;
+    if signature.trim_end_matches('=').len() < 20
+        || is_published(token)
+        || has_run(signature, 8)
+        || is_sequence(signature)
+    {
+        return None;
+    }
+    let claims = if claims.starts_with("eyJ") { read(claims) } else { None };
+    let claim = |name: &str| claims.as_ref().and_then(|c| c.get(name));
+    // A key for browsers is public by design.
+    if claim("role").and_then(Value::as_str) == Some("anon") {
+        return None;
+    }
+    // The one of the introduction to the format.
+    if claim("name").and_then(Value::as_str) == Some("John Doe") {
+        return None;
+    }
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
+    let expired = claim("exp").and_then(Value::as_u64).is_some_and(|exp| exp < now);
+    Some(match (place.is_test || place.style == Style::Prose, expired) {
+        (true, _) => (Severity::Low, ""),
+        (false, true) => (Severity::Medium, " (expired)"),
+        (false, false) => (Severity::High, ""),
+    })
 }

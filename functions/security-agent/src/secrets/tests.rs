@@ -1,257 +1,135 @@
-//! The rules one by one. No secret stands in this file: each is put together when it is needed,
-//! so that the scan of this repository stays silent.
+//! The kinds one by one. No secret stands in this file: each is made from its description when it
+//! is needed, so that the scan of this repository stays silent.
 
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
 
 use super::{
-    value::{base62, crc32},
+    make::{ALNUM, Chance, HEX, example, name_for, pem, token},
     *,
 };
 
-/// Characters without a pattern, the same each time.
-fn noise(alphabet: &str, length: usize, seed: u64) -> String {
-    let alphabet: Vec<char> = alphabet.chars().collect();
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    (0..length)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            alphabet[usize::try_from(state % alphabet.len() as u64).expect("small")]
-        })
-        .collect()
-}
-
-const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-const HEX: &str = "0123456789abcdef";
-const ALNUM: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const DIGITS: &str = "0123456789";
-
-fn with_checksum(prefix: &str) -> String {
-    let random = noise(ALNUM, 30, 7);
-    format!("{prefix}{random}{}", base62(crc32(random.as_bytes())))
-}
-
-fn armour(what: &str) -> String {
-    format!("-----{what} RSA PRIVATE {}-----", "KEY")
-}
-
-/// The token header and claims of a published example, with another signature.
-fn jwt() -> String {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
-    let claims = B64.encode(r#"{"sub":"42","iat":1700000000}"#);
-    format!("{}.{claims}.{}", B64.encode(r#"{"alg":"HS256","typ":"JWT"}"#), noise(ALNUM, 43, 3))
-}
-
 fn engine() -> &'static Engine {
-    static ENGINE: std::sync::OnceLock<Engine> = std::sync::OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new().expect("the rules are valid"))
+    crate::validate_secrets::engine().expect("the kinds are valid")
 }
 
-fn found(path: &str, text: &str) -> Vec<(String, Severity)> {
-    let engine = engine();
-    let scan = engine.scan(path, text, |_| true, 1_000);
-    for finding in &scan.findings {
-        assert!(finding.remedy.is_some() && finding.line.is_some() && finding.column.is_some());
-    }
-    scan.findings.into_iter().map(|f| (f.code, f.severity)).collect()
+fn found(path: &str, text: &str) -> Vec<(String, Severity, u32)> {
+    let scan = engine().scan(path, text.as_bytes());
+    assert!(scan.not_read.is_empty(), "{:?}", scan.not_read);
+    scan.found.into_iter().map(|(_, f)| (f.code, f.severity, f.line)).collect()
 }
 
-fn one(rule: &str, severity: Severity) -> Vec<(String, Severity)> {
-    vec![(format!("secret-{rule}"), severity)]
-}
-
-/// One secret of each kind: rule, severity, line.
-fn samples() -> Vec<(&'static str, Severity, String)> {
-    use Severity::{Critical, High, Medium};
-    let alnum = |n| noise(ALNUM, n, 11);
-    let hex = |n| noise(HEX, n, 5);
-    let key64 = noise(ALNUM, 64, 9);
-    vec![
-        ("aws-access-key", Critical, format!("id = \"AKIA{}\"", noise(UPPER, 16, 1))),
-        ("aws-secret-key", Critical, format!("aws_secret_access_key = {}", alnum(40))),
-        ("aws-secret-key", Critical, format!("  \"SecretAccessKey\": \"{}\",", alnum(40))),
-        ("aws-access-key", Medium, format!("?X-Amz-Credential=ASIA{}/2024", noise(UPPER, 16, 1))),
-        ("github-token", Critical, format!("x = '{}'", with_checksum("ghp_"))),
-        ("github-token", High, format!("x = 'ghp_{}'", alnum(36))),
-        ("github-token", Critical, format!("https://{}@github.com/a/b", with_checksum("ghs_"))),
-        ("github-fine-grained-token", Critical, format!("github_pat_{}_{}", alnum(22), alnum(59))),
-        ("gitlab-token", Critical, format!("glpat-{}", alnum(20))),
-        (
-            "slack-token",
-            Critical,
-            format!("xoxb-{}-{}-{}", noise(DIGITS, 12, 2), noise(DIGITS, 12, 3), alnum(24)),
-        ),
-        (
-            "slack-webhook",
-            Critical,
-            format!(
-                "https://hooks.slack.com/services/T{}/B{}/{}",
-                noise(UPPER, 9, 4),
-                noise(UPPER, 9, 5),
-                alnum(24)
-            ),
-        ),
-        ("stripe-key", Critical, format!("sk_{}_{}", "live", alnum(24))),
-        ("stripe-test-key", Medium, format!("sk_{}_{}", "test", alnum(24))),
-        ("google-api-key", Critical, format!("key=AIza{}", alnum(35))),
-        ("google-oauth-secret", Critical, format!("GOCSPX-{}", alnum(28))),
-        ("npm-token", Critical, format!("NPM={}", with_checksum("npm_"))),
-        ("npmrc-auth", High, format!("//registry.acme.dev/:_authToken={}", alnum(36))),
-        ("pypi-token", Critical, format!("pypi-{}{}", "AgEIcHlwaS5vcmc", alnum(90))),
-        ("crates-io-token", Critical, format!("token = \"cio{}\"", alnum(32))),
-        ("azure-storage-key", Critical, format!("AccountName=a;AccountKey={}==;", alnum(86))),
-        ("azure-client-secret", Critical, format!("s: a1b8Q~{}", alnum(34))),
-        ("twilio-key", Critical, format!("TWILIO_AUTH_TOKEN={}", hex(32))),
-        ("sendgrid-key", Critical, format!("SG.{}.{}", alnum(22), noise(ALNUM, 43, 8))),
-        ("mailgun-key", Critical, format!("MAILGUN_API_KEY: key-{}", hex(32))),
-        ("openai-key", Critical, format!("sk-proj-{}T3Blbk{}{}", alnum(40), "FJ", alnum(40))),
-        ("anthropic-key", Critical, format!("sk-ant-api03-{}AA", alnum(93))),
-        ("hugging-face-token", Critical, format!("hf_{}", noise(LETTERS, 34, 2))),
-        ("digitalocean-token", Critical, format!("dop_v1_{}", hex(64))),
-        ("docker-token", Critical, format!("dckr_pat_{}", alnum(27))),
-        ("shopify-token", Critical, format!("shpat_{}", hex(32))),
-        ("vault-token", Critical, format!("hvs.{}", alnum(90))),
-        ("telegram-token", Critical, format!("{}:AA{}", noise(DIGITS, 10, 6), alnum(33))),
-        ("databricks-token", Critical, format!("dapi{}", hex(32))),
-        ("grafana-token", Critical, format!("glsa_{}_{}", alnum(32), hex(8))),
-        ("linear-key", Critical, format!("lin_api_{}", alnum(40))),
-        (
-            "age-key",
-            Critical,
-            format!("AGE-SECRET-KEY-1{}", noise("QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58, 6)),
-        ),
-        ("private-key", High, format!("{}\n{key64}\n{key64}\n{}", armour("BEGIN"), armour("END"))),
-        (
-            "private-key",
-            High,
-            format!("\"key\": \"{}\\n{key64}\\n{}\\n\"", armour("BEGIN"), armour("END")),
-        ),
-        ("database-url", High, format!("postgres://app:{}@db.acme.io:5432/shop", alnum(14))),
-        (
-            "database-url",
-            High,
-            format!("mongodb+srv://app:{}@cluster0.ab1cd.mongodb.net", alnum(14)),
-        ),
-        ("jwt", Medium, format!("Authorization: Bearer {}", jwt())),
-        ("url-password", Medium, format!("git clone https://bot:{}@git.acme.io/x.git", alnum(20))),
-        ("assignment", Medium, format!("{} = \"{}\"", "client_secret", alnum(24))),
-        ("assignment", Medium, format!("{}: '{}',", "dbPassword", "q7Zt4LmX9vR2pK")),
-        ("env-assignment", Medium, format!("export SESSION_{}={}", "SECRET", alnum(24))),
-    ]
+fn codes(path: &str, text: &str) -> Vec<String> {
+    found(path, text).into_iter().map(|f| f.0).collect()
 }
 
 #[test]
-fn every_rule_finds_its_secret_and_nothing_of_it_is_shown() {
+fn there_are_two_hundred_kinds_and_each_has_a_code_of_its_own() {
     let engine = engine();
-    let mut unseen: BTreeMap<String, ()> =
-        engine.rules.iter().map(|r| (r.id.clone(), ())).collect();
-    for (rule, severity, text) in samples() {
-        assert_eq!(found("src/settings.py", &text), one(rule, severity), "{text}");
-        unseen.remove(&format!("secret-{rule}"));
-        let shown = serde_json::to_string(&engine.scan("a", &text, |_| true, 9).findings);
-        let shown = shown.expect("findings serialise");
-        for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| w.len() >= 12) {
-            assert!(!shown.contains(word), "{shown} shows {word}");
+    let mut seen = BTreeSet::new();
+    for kind in &engine.kinds {
+        assert!(seen.insert(&kind.code), "{} stands twice", kind.code);
+        assert!(!kind.title.is_empty(), "{}", kind.code);
+        assert!(kind.near.is_empty() == !kind.keys.is_empty(), "{}", kind.code);
+    }
+    assert!(seen.len() >= 200, "{}", seen.len());
+}
+
+#[test]
+fn every_kind_is_found_by_its_own_description_and_its_mask_is_not() {
+    let engine = engine();
+    let mut wrong = Vec::new();
+    for (index, kind) in engine.kinds.iter().enumerate() {
+        for round in 0..4u64 {
+            let mut chance = Chance::new(1_000 * round + index as u64 + 1);
+            let secret = example(kind, &mut chance);
+            let name = name_for(kind);
+            let line = if name.starts_with('?') {
+                format!("address = \"https://x.acme.dev/{name}={secret}\"\n")
+            } else {
+                format!("{name} = \"{secret}\"\n")
+            };
+            let text = format!("first line\n{line}last line\n");
+            let hits = found("app/settings.conf", &text);
+            // A form that several providers share is found as one of them.
+            let ours = hits
+                .iter()
+                .any(|(code, _, at)| *at == 2 && (*code == kind.code || !kind.near.is_empty()));
+            let known = hits.iter().any(|(code, _, at)| *at == 2 && code != "secret-assignment");
+            if !(ours || known && kind.check.is_none() && hits.len() == 1) {
+                wrong.push(format!("{} not found: {text:?} {hits:?}", kind.code));
+            }
+            // The same in capitals X is a mask.
+            let keep = kind
+                .keys
+                .first()
+                .map_or(0, |k| if secret.starts_with(k.as_str()) { k.len() } else { 0 });
+            let mask: String = secret
+                .char_indices()
+                .map(|(i, c)| if i >= keep && c.is_ascii_alphanumeric() { 'X' } else { c })
+                .collect();
+            let masked = text.replace(&secret, &mask);
+            if !found("app/settings.conf", &masked).is_empty() {
+                wrong.push(format!("{} mask found: {masked:?}", kind.code));
+            }
+            // A piece of a longer word is none.
+            if kind.near.is_empty() && kind.is_prefix {
+                let glued = format!("x = \"q7{secret}\"\n");
+                if codes("a.md", &glued).contains(&kind.code) {
+                    wrong.push(format!("{} found within a word: {glued:?}", kind.code));
+                }
+            }
         }
     }
-    assert!(unseen.is_empty(), "rules without a sample: {unseen:?}");
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), engine.kinds.len(), wrong.join("\n"));
 }
 
 #[test]
-fn what_is_no_secret_is_not_found() {
-    let key64 = noise(ALNUM, 64, 9);
+fn a_token_is_found_in_every_coding_and_place() {
+    let mut chance = Chance::new(5);
+    let token = token(&mut chance);
+    let twice = STANDARD.encode(STANDARD.encode(format!("x={token}")));
     for text in [
-        format!("AKIAIOSFODNN7{}", "EXAMPLE"),
-        "AKIAXXXXXXXXXXXXXXXX".to_owned(),
-        format!("XAKIA{}", noise(UPPER, 16, 1)),
-        format!("AKIA{}", noise(UPPER, 17, 1)),
-        format!("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCY{}", "EXAMPLEKEY"),
-        format!("ghp_{}", "x".repeat(36)),
-        "ghp_<your token>".to_owned(),
-        "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX".to_owned(),
-        armour("BEGIN"),
-        format!("if line == \"{}\" {{", armour("BEGIN")),
-        format!("{}\nMIIEpAIBAAKCAQEA...\n{}", armour("BEGIN"), armour("END")),
-        format!("{}\n{}\n{key64}", armour("BEGIN"), armour("END")),
-        format!("-----BEGIN PUBLIC KEY-----\n{key64}\n-----END PUBLIC KEY-----"),
-        "postgres://user:password@localhost/db".to_owned(),
-        format!("postgres://app:{}@localhost:5432/db", noise(ALNUM, 14, 1)),
-        "postgres://app:${DB_PASSWORD}@db.acme.io/shop".to_owned(),
-        "postgres://{user}:{password}@{host}/shop".to_owned(),
-        "redis://redis:redis@redis:6379".to_owned(),
-        format!("mysql://app:{}@db.example.com/shop", noise(ALNUM, 14, 1)),
-        "https://user:pass@example.com".to_owned(),
-        "password = os.environ[\"DATABASE_PASSWORD_2\"]".to_owned(),
-        "password = \"correct-horse-battery\"".to_owned(),
-        "token: ${{ secrets.GITHUB_TOKEN }}".to_owned(),
-        "SECRET_KEY=changeme-in-production-1".to_owned(),
-        "const TOKEN_URL = \"https://auth.acme.io/oauth2/v1/token\"".to_owned(),
-        "let csrf_token_header = \"X-CSRF-Token-V2\"".to_owned(),
-        "token = \"550e8400-e29b-41d4-a716-446655440000\"".to_owned(),
-        "eyJhbGciOiJIUzI1NiJ9.eyJhbGci".to_owned(),
-        "keyword arguments, tokens, secrets and passwords".to_owned(),
+        format!("https://{token}@github.com/a/b.git"),
+        format!("https://x-access-token:{token}@github.com/a/b.git"),
+        format!("a\\n{token}\\n"),
+        format!("x%3D{token}%26"),
+        format!("k: {}", STANDARD.encode(&token)),
+        format!("k: {twice}"),
+        format!("k: {}", token.bytes().map(|b| format!("{b:02x}")).collect::<String>()),
+        format!("{{\"a\":\"{token}\"}}"),
+        format!("{}{token}", "x".repeat(100_000) + " "),
     ] {
-        assert_eq!(found("src/settings.py", &text), [], "{text}");
+        let codes = codes("a.txt", &text);
+        assert_eq!(codes, ["secret-github-token"], "{}", &text[..text.len().min(200)]);
     }
+    assert_eq!(codes("a.txt", &format!("abc{token}")), [""; 0]);
 }
 
 #[test]
-fn lock_files_are_full_of_hashes_but_a_token_in_one_is_still_a_token() {
-    let hash = format!("token = \"{}\"", noise(HEX, 64, 3));
-    assert_eq!(found("x.toml", &hash), one("assignment", Severity::Medium));
-    assert_eq!(found("Cargo.lock", &hash), []);
-    let token = format!("\"resolved\": \"https://{}@github.com/a/b\"", with_checksum("ghp_"));
-    assert_eq!(found("package-lock.json", &token), one("github-token", Severity::Critical));
+fn only_the_own_line_of_a_comment_is_allowed_and_only_with_a_reason() {
+    let mut chance = Chance::new(6);
+    let (a, b, c) = (token(&mut chance), token(&mut chance), token(&mut chance));
+    let text = format!("a = '{a}' # {ALLOW} fixture\nb = '{b}'\nc = '{c}' # {ALLOW}\n");
+    let scan = engine().scan("a.py", text.as_bytes());
+    assert_eq!(scan.found.iter().map(|(_, f)| f.line).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(scan.allowed, [("a.py".to_owned(), 1, "fixture".to_owned())]);
 }
 
 #[test]
-fn made_up_keys_of_tests_weigh_less_but_tokens_with_a_right_checksum_do_not() {
-    let key64 = noise(ALNUM, 64, 9);
-    let key = format!("{}\n{key64}\n{}", armour("BEGIN"), armour("END"));
-    assert_eq!(found("tests/tls.rs", &key), one("private-key", Severity::Medium));
-    let url = format!("postgres://app:{}@db.acme.io:5432/shop", noise(ALNUM, 14, 1));
-    assert_eq!(found("tests/db.rs", &url), one("database-url", Severity::Medium));
-    let token = with_checksum("ghp_");
-    assert_eq!(found("tests/a.py", &token), one("github-token", Severity::Critical));
-    let made_up = format!("ghp_{}", noise(ALNUM, 36, 1));
-    assert_eq!(found("tests/a.py", &made_up), one("github-token", Severity::Low));
-}
-
-#[test]
-fn only_added_lines_count_and_a_comment_allows() {
-    let engine = engine();
-    let token = with_checksum("ghp_");
-    let text = format!(
-        "a = '{token}'\nb = '{token}' # {ALLOW}\n# {ALLOW}: a fixture\nc = '{token}'\nd = '{token}'\r\n"
-    );
-    let scan = engine.scan("a.py", &text, |line| line != 1, 1_000);
-    let lines: Vec<_> = scan.findings.iter().map(|f| (f.line, f.column)).collect();
-    assert_eq!(lines, [(Some(5), Some(6))]);
-    assert_eq!(scan.allowed, 2);
-}
-
-#[test]
-fn long_lines_are_searched_for_known_forms_only() {
-    let engine = engine();
-    let padding = "x".repeat(LONG_LINE);
-    let (token, general) = (with_checksum("ghp_"), noise(ALNUM, 24, 2));
-    let text = format!("var a='{token}',{}='{general}';{padding}", "client_secret");
-    let scan = engine.scan("a.min.js", &text, |_| true, 1_000);
-    let codes: Vec<_> = scan.findings.iter().map(|f| f.code.as_str()).collect();
-    assert_eq!(codes, ["secret-github-token"]);
-    assert_eq!(scan.long_lines, 1);
-}
-
-#[test]
-fn findings_are_bounded_by_line_and_by_file() {
-    let engine = engine();
-    let line = format!("{} ", with_checksum("ghp_")).repeat(50);
-    let scan = engine.scan("a", &format!("{line}\n").repeat(10), |_| true, 60);
-    assert_eq!(scan.findings.len(), 3 * MAX_LINE_FINDINGS);
+fn made_up_values_weigh_less_in_tests_but_a_right_checksum_does_not() {
+    let mut chance = Chance::new(7);
+    let key = pem(&mut chance, "RSA ").join("\n");
+    let severity = |path: &str, text: &str| found(path, text).first().map(|f| f.1);
+    assert_eq!(severity("src/tls.rs", &key), Some(Severity::High));
+    assert_eq!(severity("tests/tls.rs", &key), Some(Severity::Low));
+    let right = token(&mut chance);
+    assert_eq!(severity("tests/a.py", &right), Some(Severity::Critical));
+    let made_up = format!("{}{}", &right[..34], chance.text(HEX, 6));
+    assert_eq!(severity("tests/a.py", &made_up), Some(Severity::Low));
+    assert_eq!(severity("src/a.py", &made_up), Some(Severity::High));
 }
 
 #[test]
@@ -259,6 +137,43 @@ fn evidence_shows_at_most_a_fifth() {
     assert_eq!(redacted("abcdefghij"), "ab… (10 characters)");
     assert_eq!(redacted(&"a".repeat(40)), "aaaa… (40 characters)");
     assert_eq!(redacted("abc"), "… (3 characters)");
+    let mut chance = Chance::new(8);
+    let key = pem(&mut chance, "");
+    let scan = engine().scan("a", key.join("\\n").as_bytes());
+    let evidence = &scan.found[0].1.evidence;
+    assert!(!evidence.contains(&key[1][..8]), "{evidence}");
+}
+
+#[test]
+fn hostile_texts_cost_no_more_than_their_size_allows() {
+    // Work is counted, not time: what would take longer is stopped and said.
+    let size = 100_000;
+    let repeat = |piece: &str| piece.repeat(size / piece.len());
+    for text in [
+        repeat("postgres://a:"),
+        repeat("eyJ"),
+        repeat("eyJ-"),
+        repeat(&format!("eyJ{} ", "a".repeat(1_990))),
+        repeat(&format!("{}\n", "password ".repeat(400))),
+        repeat(&format!("-----{} RSA PRIVATE {}-----\n", "BEGIN", "KEY")),
+        repeat("plain words of no meaning "),
+        repeat("\"kty\":{"),
+        repeat("PuTTY-User-Key-File-2: x\n"),
+        repeat("curl -u "),
+        repeat("%41"),
+        repeat("A"),
+        repeat("Q~"),
+        repeat("password=\""),
+        repeat("kind: Secret\ndata:\n  a: b\n---\n"),
+    ] {
+        let mut work = Work { left: text.len() as u64 * WORK_PER_BYTE, exhausted: false };
+        let granted = work.left;
+        let seen = Text { text: &text, place: Place::of("a"), depth: 0 };
+        let mut hits = Vec::new();
+        engine().look(&seen, &mut work, &mut hits);
+        assert!(work.exhausted || work.left < granted, "{}", &text[..40]);
+        assert!(hits.len() < 10, "{}: {}", &text[..40], hits.len());
+    }
 }
 
 proptest! {
@@ -266,8 +181,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_scanned_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
-        let engine = engine();
-        engine.scan("a", &String::from_utf8_lossy(&bytes), |_| true, 100);
+        engine().scan("a", &bytes);
     }
 
     #[test]
@@ -276,14 +190,308 @@ proptest! {
             prop_oneof![
                 Just("-----BEGIN RSA PRIVATE "), Just("KEY-----"), Just("postgres://"), Just(":"), Just("@"),
                 Just("token = \""), Just("\""), Just("\n"), Just("\\n"), Just("ghp_"), Just("eyJ"), Just("."),
-                Just("é€😀"), Just("AKIA"), Just("aZ09bY18cX27dW36eV45fU54gT63hS72iR81"),
+                Just("é€😀"), Just("AKIA"), Just("aZ09bY18cX27dW36eV45fU54gT63hS72iR81"), Just("kind: Secret\n"),
+                Just("data:\n"), Just("  a: "), Just("\"kty\""), Just("{"), Just("}"), Just("%41"), Just("Basic "),
+                Just("curl -u "), Just("twilio"), Just(": |\n"), Just("T3BlbkFJ"), Just("${password:-"),
             ],
             0..60,
-        )
+        ),
+        name in prop_oneof![Just("a.yml"), Just(".netrc"), Just(".pgpass"), Just(".htpasswd"), Just("a.py")],
     ) {
-        let engine = engine();
-        engine.scan("a", &parts.concat(), |_| true, 100);
+        engine().scan(name, parts.concat().as_bytes());
     }
+}
+
+/// A form in which a secret stands: its file, and its lines with the line that has it.
+type Form = fn(&mut Chance, &str) -> (&'static str, Vec<String>, usize);
+
+const FORMS: &[(&str, Form)] = &[
+    ("env", |c, s| {
+        (
+            ".env.production",
+            vec!["DEBUG=false".into(), format!("{}={s}", env(c)), "PORT=8080".into()],
+            1,
+        )
+    }),
+    ("yaml", |c, s| {
+        (
+            "config/app.yml",
+            vec!["server:".into(), "  port: 8080".into(), format!("  {}: {s}", snake(c))],
+            2,
+        )
+    }),
+    ("yaml-quoted", |c, s| {
+        ("deploy/values.yaml", vec!["auth:".into(), format!("  {}: \"{s}\"", camel(c))], 1)
+    }),
+    ("properties", |c, s| {
+        (
+            "src/main/resources/application.properties",
+            vec![format!("spring.datasource.{}={s}", snake(c))],
+            0,
+        )
+    }),
+    ("ini", |c, s| {
+        (
+            "etc/my.ini",
+            vec!["[client]".into(), "user = app".into(), format!("{} = {s}", snake(c))],
+            2,
+        )
+    }),
+    ("python", |c, s| {
+        ("app/settings.py", vec!["import os".into(), format!("{} = '{s}'", env(c))], 1)
+    }),
+    ("javascript", |c, s| {
+        (
+            "web/src/client.js",
+            vec![format!("const client = new Client({{ {}: '{s}' }});", camel(c))],
+            0,
+        )
+    }),
+    ("json", |c, s| {
+        (
+            "config/prod.json",
+            vec![
+                "{".into(),
+                format!("  \"{}\": \"{s}\",", camel(c)),
+                "  \"port\": 1".into(),
+                "}".into(),
+            ],
+            1,
+        )
+    }),
+    ("go", |c, s| {
+        ("cmd/main.go", vec!["package main".into(), format!("const {} = \"{s}\"", camel(c))], 1)
+    }),
+    ("java", |c, s| {
+        (
+            "src/main/java/App.java",
+            vec![format!("    private static final String {} = \"{s}\";", env(c))],
+            0,
+        )
+    }),
+    ("terraform", |c, s| ("infra/prod.tfvars", vec![format!("{} = \"{s}\"", snake(c))], 0)),
+    ("xml", |c, s| ("conf/server.xml", vec![format!("  <{0}>{s}</{0}>", snake(c))], 0)),
+    ("shell", |c, s| ("deploy.sh", vec!["#!/bin/sh".into(), format!("export {}={s}", env(c))], 1)),
+    ("compose", |c, s| {
+        (
+            "docker-compose.yml",
+            vec![
+                "services:".into(),
+                "  db:".into(),
+                "    environment:".into(),
+                format!("      - {}={s}", env(c)),
+            ],
+            3,
+        )
+    }),
+    ("kubernetes-env", |c, s| {
+        (
+            "k8s/deployment.yaml",
+            vec![
+                "        env:".into(),
+                format!("        - name: {}", env(c)),
+                format!("          value: {s}"),
+            ],
+            2,
+        )
+    }),
+    ("notebook", |c, s| {
+        (
+            "train.ipynb",
+            vec![format!(
+                "{{\"cells\":[{{\"source\":[\"import x\\n\",\"{} = \\\"{s}\\\"\\n\"]}}]}}",
+                snake(c)
+            )],
+            0,
+        )
+    }),
+    ("dockerfile", |c, s| {
+        ("Dockerfile", vec!["FROM alpine".into(), format!("ENV {}={s}", env(c))], 1)
+    }),
+    ("ruby", |c, s| {
+        ("config/initializers/a.rb", vec![format!("  config.{} = '{s}'", snake(c))], 0)
+    }),
+    ("php", |c, s| {
+        ("src/config.php", vec!["<?php".into(), format!("  '{}' => '{s}',", snake(c))], 1)
+    }),
+    ("rust", |c, s| ("src/main.rs", vec![format!("const {}: &str = \"{s}\";", env(c))], 0)),
+];
+
+fn env(c: &mut Chance) -> &'static str {
+    c.pick(&[
+        "DB_PASSWORD",
+        "API_TOKEN",
+        "CLIENT_SECRET",
+        "SMTP_PASSWORD",
+        "JWT_SECRET",
+        "ADMIN_PASSWORD",
+        "AUTH_TOKEN",
+        "API_KEY",
+    ])
+}
+
+fn snake(c: &mut Chance) -> &'static str {
+    c.pick(&[
+        "password",
+        "db_password",
+        "api_token",
+        "client_secret",
+        "access_token",
+        "secret_key",
+        "api_key",
+        "smtp_password",
+    ])
+}
+
+fn camel(c: &mut Chance) -> &'static str {
+    c.pick(&[
+        "password",
+        "dbPassword",
+        "apiToken",
+        "clientSecret",
+        "accessToken",
+        "secretKey",
+        "apiKey",
+    ])
+}
+
+/// What looks like a secret and is none.
+fn decoys(c: &mut Chance) -> String {
+    let hex = |c: &mut Chance, n| c.text(HEX, n);
+    match c.below(16) {
+        0 => format!("  \"integrity\": \"sha512-{}==\",", c.text(super::make::B64, 86)),
+        1 => format!("checksum = \"{}\"", hex(c, 64)),
+        2 => format!("password_sha256: {}", hex(c, 64)),
+        3 => "DB_PASSWORD=${DB_PASSWORD}".to_owned(),
+        4 => "password = os.environ[\"DB_PASSWORD\"]".to_owned(),
+        5 => "api_key: YOUR_API_KEY_HERE".to_owned(),
+        6 => format!("commit: {}", hex(c, 40)),
+        7 => "url = \"postgres://user:password@localhost:5432/db\"".to_owned(),
+        8 => format!("client_id = \"{}\"", c.password(24)),
+        9 => "token = getToken(request, \"x-auth-token\");".to_owned(),
+        10 => format!("image: registry.acme.dev/app@sha256:{}", hex(c, 64)),
+        11 => "secret_name = \"prod/database/password-v2\"".to_owned(),
+        12 => "const passwordField = document.querySelector('#password-input-1');".to_owned(),
+        13 => format!(
+            "trace_id: {}-{}-{}-{}-{}",
+            hex(c, 8),
+            hex(c, 4),
+            hex(c, 4),
+            hex(c, 4),
+            hex(c, 12)
+        ),
+        14 => "stripe_key = 'sk_live_XXXXXXXXXXXXXXXXXXXXXXXX'".to_owned(),
+        _ => "auth_token: \"abcdefghijklmnopqrstuvwxyz0123456789\"".to_owned(),
+    }
+}
+
+/// Lines of this repository's own files.
+fn surroundings() -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")];
+    while let Some(folder) = folders.pop() {
+        let mut entries: Vec<_> = std::fs::read_dir(&folder).expect("a folder").flatten().collect();
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let kind = entry.file_type().expect("a kind");
+            if kind.is_dir() && !name.starts_with('.') && name != "target" && name != "secrets" {
+                folders.push(entry.path());
+            } else if kind.is_file()
+                && [".rs", ".md", ".yml", ".yaml", ".toml", ".json"]
+                    .iter()
+                    .any(|e| name.ends_with(e))
+            {
+                let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+                if text.len() < 400_000 {
+                    lines.extend(text.lines().map(str::to_owned));
+                }
+            }
+        }
+        if lines.len() > 60_000 {
+            break;
+        }
+    }
+    lines
+}
+
+/// The corpus that the aim is measured on: 2,000 secrets of all kinds in real surroundings with
+/// decoys, and at least as many files without any.
+#[test]
+fn two_thousand_secrets_are_told_from_their_surroundings() {
+    let seed = std::env::var("PACT_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(42);
+    let mut chance = Chance::new(seed);
+    let folder = tempfile::tempdir().expect("a folder");
+    let lines = surroundings();
+    let engine = engine();
+    let mut labels = String::new();
+    for number in 0..2_000usize {
+        // Half are of a provider's kind, half only have a telling name.
+        let (secret, kind, named) = if number % 2 == 0 {
+            let kind = &engine.kinds[(number / 2) % engine.kinds.len()];
+            (
+                example(kind, &mut chance),
+                kind.code.clone(),
+                (!kind.near.is_empty()).then(|| name_for(kind)),
+            )
+        } else {
+            let length = 16 + chance.below(30);
+            let alphabet = chance.pick(&[
+                ALNUM,
+                HEX,
+                "0123456789abcdefghijklmnopqrstuvwxyz",
+                super::make::B64,
+            ]);
+            (
+                chance.text(alphabet, if alphabet == HEX { 32 } else { length }),
+                "secret-assignment".to_owned(),
+                None,
+            )
+        };
+        let (_, form) = FORMS[chance.below(FORMS.len())];
+        let (path, mut block, at) = form(&mut chance, &secret);
+        if let Some(name) = named {
+            block[at] = if name.starts_with('?') {
+                format!("u = \"https://x.acme.dev/{name}={secret}\"")
+            } else {
+                format!("{name} = \"{secret}\"")
+            };
+        }
+        let start = chance.below(lines.len() - 60);
+        let mut text: Vec<String> = lines[start..start + 20].to_vec();
+        text.push(decoys(&mut chance));
+        let before = text.len();
+        text.extend(block);
+        text.push(decoys(&mut chance));
+        text.extend_from_slice(&lines[start + 20..start + 50]);
+        let path = format!("p{number}/{path}");
+        let full = folder.path().join(&path);
+        std::fs::create_dir_all(full.parent().expect("a parent")).expect("folders");
+        std::fs::write(full, text.join("\n")).expect("a file");
+        let label = serde_json::json!({ "path": path, "line": before + at + 1, "kind": kind.trim_start_matches("secret-") });
+        labels.push_str(&format!("{label}\n"));
+        let clean = folder.path().join(format!("p{number}/clean.rs"));
+        let mut text = lines[start..start + 60].to_vec();
+        text.push(decoys(&mut chance));
+        std::fs::write(clean, text.join("\n")).expect("a file");
+    }
+    std::fs::write(folder.path().join("labels.jsonl"), labels).expect("labels");
+    let corpus = Corpus::open(folder.path()).expect("a corpus");
+    let mut faults = Vec::new();
+    let (_, all) = score(engine, &corpus, &mut |missed, path, line, what| {
+        let what_is = if missed { "missed" } else { "wrong" };
+        let text = std::fs::read_to_string(folder.path().join(path)).unwrap_or_default();
+        let text = text.lines().nth(line as usize - 1).unwrap_or_default().to_owned();
+        faults.push(format!("{what_is} {what} {path}:{line} {text}"));
+    })
+    .expect("a score");
+    assert!(
+        all.precision() >= 0.97 && all.recall() >= 0.97,
+        "precision {:.3}, recall {:.3}, seed {seed}\n{}",
+        all.precision(),
+        all.recall(),
+        faults.join("\n")
+    );
 }
 
 /// Measures how much is found in a folder in which nobody left a secret:
@@ -308,22 +516,26 @@ fn corpus_findings_by_rule() {
                 continue;
             }
             let Ok(content) = std::fs::read(entry.path()) else { continue };
-            if !kind.is_file() || content.iter().take(8_000).any(|b| *b == 0) {
+            if !kind.is_file() {
                 continue;
             }
             files += 1;
             bytes += content.len() as u64;
-            let path = entry.path().display().to_string();
-            for f in
-                engine.scan(&path, &String::from_utf8_lossy(&content), |_| true, 1_000).findings
-            {
-                println!(
-                    "{:?} {} {} {:?}",
-                    f.severity,
-                    f.code,
-                    f.place().unwrap_or_default(),
-                    f.evidence
-                );
+            let scan = engine.scan(&entry.path().display().to_string(), &content);
+            for (path, why) in &scan.not_read {
+                println!("NOT READ {path}: {why}");
+            }
+            for (path, f) in scan.found {
+                let text = String::from_utf8_lossy(&content);
+                let line: String = text
+                    .lines()
+                    .nth(f.line as usize - 1)
+                    .unwrap_or_default()
+                    .trim()
+                    .chars()
+                    .take(160)
+                    .collect();
+                println!("{:?} {} {path}:{} {:?} {line}", f.severity, f.code, f.line, f.evidence);
                 *counts.entry((f.severity, f.code)).or_default() += 1;
             }
         }

@@ -99,7 +99,7 @@ async fn all_kinds_of_lock_files_are_compared_in_one_check() {
     assert_eq!(status(&response), StageStatus::Failed, "{}", response.response.summary);
     assert_eq!(response.response.output["checked"], 5);
     let places: Vec<_> =
-        response.response.findings.iter().map(|f| f.place().unwrap_or_default()).collect();
+        response.response.findings.iter().filter_map(|f| f.line.and_then(|_| f.place())).collect();
     assert_eq!(
         places,
         [
@@ -120,14 +120,19 @@ async fn what_was_not_checked_has_not_passed() {
         "{\"lockfileVersion\": 3, \"packages\": {\"node_modules/a\": {\"version\": \"1.0.0\"}}}";
     for (files, expected) in [
         (&[("readme.md", "x")][..], "nothing in the repository declares dependencies"),
-        (&[("pom.xml", "<project/>")], "no lock file that is understood"),
-        (&[("Cargo.lock", "nonsense =")], "Cargo.lock could not be read"),
+        (&[("pom.xml", "<dependency>x</dependency>")], "no lock file of Maven says"),
+        (&[("Cargo.lock", "nonsense =")], "Cargo.lock: could not be read"),
         (
             &[("Cargo.lock", LOCK), ("a/package-lock.json", "{")],
-            "a/package-lock.json could not be read",
+            "a/package-lock.json: could not be read",
+        ),
+        (&[("Cargo.lock", LOCK), ("a/bun.lockb", "x")], "a/bun.lockb: the binary form"),
+        (
+            &[("Cargo.lock", LOCK), ("web/package.json", "{\"dependencies\":{\"a\":\"1\"}}")],
+            "web/package.json: it declares dependencies, and no lock file of npm",
         ),
         (&[("Cargo.lock", LOCK), ("a/package-lock.json", npm)], "has no advisory for npm"),
-        (&[("requirements.txt", "flask>=2\nnumpy\n")], "none of 2 dependencies has a version"),
+        (&[("requirements.txt", "flask>=2\nnumpy\n")], "2 dependencies are not pinned"),
     ] {
         let mut bench = Bench::new(files).await;
         bench.config.advisories = Some(folder.path().to_owned());
@@ -154,6 +159,201 @@ async fn a_project_without_dependencies_passes_without_being_asked_about() {
     let lock = "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\n";
     let response = Bench::new(&[("Cargo.lock", lock)]).await.run(ACTION).await;
     assert_eq!(status(&response), StageStatus::Passed, "{}", response.response.summary);
+}
+
+/// A push against a base, with what the base has.
+async fn push(bench: &Bench, changed: &[&str], before: &[(&str, &str)], settings: Value) {
+    let mut packer = Packer::new();
+    let mut index = pact_contract::PushIndex {
+        settings: Some(serde_json::from_value(settings).expect("settings")),
+        ..pact_contract::PushIndex::default()
+    };
+    for (number, (path, content)) in before.iter().enumerate() {
+        let blob = format!("b{number}");
+        let name = pact_contract::PushIndex::blob(&blob);
+        packer.add(&name, EntryKind::File, content.as_bytes()).expect("packs");
+        index.before.push(pact_contract::changes::BeforeFile { path: (*path).to_owned(), blob });
+    }
+    let json = serde_json::to_vec(&index).expect("serialises");
+    packer.add(pact_contract::PushIndex::FILE, EntryKind::File, &json).expect("packs");
+    bench.memory.put("push", packer.finish().expect("completes")).await.expect("is kept");
+    let set = ChangeSet {
+        base: Some("ba5e".to_owned()),
+        head: "c0ffee".to_owned(),
+        files: changed.iter().map(|path| change(path, &[])).collect(),
+        push_key: Some("push".to_owned()),
+    };
+    let set = serde_json::to_vec(&set).expect("serialises");
+    bench.memory.put("changes", set.into()).await.expect("is kept");
+}
+
+#[tokio::test]
+async fn what_was_there_before_is_shown_and_what_the_change_adds_blocks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &record("R-1", "crates.io", "smallvec", "1.6.1", Some(CRITICAL)));
+    write(folder.path(), &record("R-2", "crates.io", "other", "9.0.0", Some(CRITICAL)));
+    let mut bench = Bench::new(&[("Cargo.lock", LOCK), ("a.rs", "// a comment\n")]).await;
+    bench.config.advisories = Some(folder.path().to_owned());
+    push(&bench, &["a.rs"], &[], json!({})).await;
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Passed, "{}", response.response.summary);
+    assert_eq!(response.response.output["preexisting"], 1);
+    assert!(
+        response.response.findings[0].message.starts_with("there before this change (critical)")
+    );
+
+    // The same hole in another version is no new one; a hole of another package is.
+    let older = LOCK.replace("1.6.0", "1.5.0");
+    push(&bench, &["Cargo.lock"], &[("Cargo.lock", &older)], json!({})).await;
+    assert_eq!(status(&bench.run(ACTION).await), StageStatus::Passed);
+    let more = format!(
+        "{LOCK}\n[[package]]\nname = \"other\"\nversion = \"1.0.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n"
+    );
+    let mut bench = Bench::new(&[("Cargo.lock", &more)]).await;
+    bench.config.advisories = Some(folder.path().to_owned());
+    push(&bench, &["Cargo.lock"], &[("Cargo.lock", LOCK)], json!({})).await;
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Failed);
+    assert_eq!(response.response.summary, "2 packages checked: 1 critical; 1 there before");
+}
+
+#[tokio::test]
+async fn a_push_does_not_accept_for_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &record("R-1", "crates.io", "smallvec", "1.6.1", Some(CRITICAL)));
+    let mut bench = Bench::new(&[("Cargo.lock", LOCK)]).await;
+    bench.config.advisories = Some(folder.path().to_owned());
+    bench.settings = json!({ "accept": { "R-1": "we like it" } });
+    push(&bench, &["Cargo.lock"], &[], json!({})).await;
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Failed);
+    assert!(
+        response.response.findings[0]
+            .message
+            .ends_with("that this push accepts R-1 counts from the next commit on")
+    );
+    push(&bench, &["Cargo.lock"], &[], json!({ "accept": { "R-1": "we like it" } })).await;
+    assert_eq!(status(&bench.run(ACTION).await), StageStatus::Passed);
+}
+
+#[tokio::test]
+async fn every_version_of_cvss_counts_and_malicious_packages_are_critical() {
+    for (id, kind, vector, critical, high) in [
+        (
+            "R-1",
+            "CVSS_V4",
+            Some("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N"),
+            1,
+            0,
+        ),
+        ("R-1", "CVSS_V3", Some("CVSS:3.0/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"), 0, 1),
+        ("R-1", "CVSS_V2", Some("AV:N/AC:L/Au:N/C:C/I:C/A:C"), 0, 1),
+        ("MAL-2026-1", "CVSS_V3", None, 1, 0),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut advisory = record(id, "crates.io", "smallvec", "1.6.1", vector);
+        if vector.is_some() {
+            advisory["severity"][0]["type"] = json!(kind);
+        }
+        write(folder.path(), &advisory);
+        let mut bench = Bench::new(&[("Cargo.lock", LOCK)]).await;
+        bench.config.advisories = Some(folder.path().to_owned());
+        let response = bench.run(ACTION).await;
+        assert_eq!(status(&response), StageStatus::Failed, "{id} {kind}");
+        assert_eq!(response.response.output["critical"], critical, "{id} {kind}");
+        assert_eq!(response.response.output["high"], high, "{id} {kind}");
+        let code = if critical == 1 && vector.is_none() {
+            "malicious-dependency"
+        } else {
+            "vulnerable-dependency"
+        };
+        assert_eq!(response.response.findings[0].code, code);
+    }
+}
+
+#[tokio::test]
+async fn requirements_in_utf_16_are_read_and_loose_ones_are_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &record("P-1", "PyPI", "debugpy", "1.8.1", Some(CRITICAL)));
+    let mut wide = vec![0xff, 0xfe];
+    wide.extend("debugpy==1.8.0\r\n".encode_utf16().flat_map(u16::to_le_bytes));
+    let mut bench = Bench::of_bytes(&[("requirements.txt", wide)]).await;
+    bench.config.advisories = Some(folder.path().to_owned());
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Failed, "{}", response.response.summary);
+    assert_eq!(response.response.findings[0].place().as_deref(), Some("requirements.txt:1"));
+
+    let mut bench =
+        Bench::new(&[("requirements.txt", "debugpy==1.8.1\nloguru>=0.6.0,<1\nname\n")]).await;
+    bench.config.advisories = Some(folder.path().to_owned());
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Skipped);
+    assert!(
+        response
+            .response
+            .summary
+            .contains("requirements.txt: 2 dependencies are not pinned to a version")
+    );
+}
+
+#[tokio::test]
+async fn every_lock_file_of_the_tree_is_read_from_a_compiled_index_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files: &[(&str, &str, &str, &str)] = &[
+        (
+            "uv.lock",
+            "PyPI",
+            "a-uv",
+            "[[package]]\nname = \"a-uv\"\nversion = \"1.0\"\nsource = { registry = \"x\" }\n",
+        ),
+        (
+            "b/Pipfile.lock",
+            "PyPI",
+            "a-pipenv",
+            "{\"_meta\": {}, \"default\": {\"a-pipenv\": {\"version\": \"==1.0\"}}}",
+        ),
+        ("c/pdm.lock", "PyPI", "a-pdm", "[[package]]\nname = \"a-pdm\"\nversion = \"1.0\"\n"),
+        (
+            "d/pnpm-lock.yaml",
+            "npm",
+            "a-pnpm",
+            "lockfileVersion: '9.0'\npackages:\n  a-pnpm@1.0.0:\n    x: 1\n",
+        ),
+        ("e/go.mod", "Go", "example.org/a", "module x\nrequire example.org/a v1.0.0\n"),
+        ("f/yarn.lock", "npm", "a-yarn", "# yarn lockfile v1\na-yarn@^1:\n  version \"1.0.0\"\n"),
+        ("g/gradle.lockfile", "Maven", "g:a", "g:a:1.0=x\n"),
+    ];
+    for (number, (_, ecosystem, name, _)) in files.iter().enumerate() {
+        write(
+            folder.path(),
+            &record(&format!("R-{number}"), ecosystem, name, "2.0.0", Some(CRITICAL)),
+        );
+    }
+    let contents: Vec<(&str, &str)> =
+        files.iter().map(|(path, _, _, text)| (*path, *text)).collect();
+    let index = folder.path().join("a.idx");
+    crate::compile_advisories(folder.path(), &index).expect("compiles");
+    for advisories in [folder.path().to_owned(), index] {
+        let mut bench = Bench::new(&contents).await;
+        bench.config.advisories = Some(advisories);
+        let response = bench.run(ACTION).await;
+        assert_eq!(status(&response), StageStatus::Failed);
+        let mut found: Vec<_> =
+            response.response.findings.iter().filter_map(|f| f.path.clone()).collect();
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                "b/Pipfile.lock",
+                "c/pdm.lock",
+                "d/pnpm-lock.yaml",
+                "e/go.mod",
+                "f/yarn.lock",
+                "g/gradle.lockfile",
+                "uv.lock"
+            ]
+        );
+    }
 }
 
 async fn service(lock: &str) -> (MockServer, Bench) {

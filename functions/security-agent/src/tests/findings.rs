@@ -8,7 +8,7 @@ const CODE: &str = "security.scan_vulnerabilities";
 
 /// Has the form of an access key; put together here, so that it is in no file.
 fn key() -> String {
-    ["AKIA", "Q7ZT4LMX", "9VR2PKWE"].concat()
+    ["AKIA", "Q7ZT4LMX", "3VR2PKWE"].concat()
 }
 
 #[tokio::test]
@@ -28,18 +28,19 @@ async fn a_secret_in_an_added_line_fails_and_is_nowhere_in_the_records() {
 }
 
 #[tokio::test]
-async fn old_lines_deleted_and_binary_files_do_not_count() {
-    let content = format!("id = '{}'\nnew = 1\n", key());
-    let mut binary = change("b.bin", &[LineRange { start: 1, end: 9 }]);
+async fn deleted_and_unchanged_files_do_not_count_and_attributes_hide_nothing() {
+    let content = format!("id = '{}'\n", key());
+    let mut binary = change("b.bin", &[]);
     binary.binary = true;
     let mut deleted = change("d.py", &[]);
     deleted.kind = ChangeKind::Deleted;
-    let changes = vec![change("a.py", &[LineRange { start: 2, end: 2 }]), binary, deleted];
-    let files = [("a.py", content.as_str()), ("b.bin", &content), ("unchanged.py", &content)];
-    let response = Bench::with_changes(&files, changes).await.run(SECRETS).await;
+    let files = [("b.bin", content.as_str()), ("unchanged.py", &content)];
+    let response = Bench::with_changes(&files, vec![deleted.clone()]).await.run(SECRETS).await;
     assert_eq!(status(&response), StageStatus::Passed);
+    assert_eq!(response.response.summary, "0 changed files checked: nothing found");
+    let response = Bench::with_changes(&files, vec![binary, deleted]).await.run(SECRETS).await;
+    assert_eq!(status(&response), StageStatus::Failed);
     assert_eq!(response.response.output["checked"], 1);
-    assert_eq!(response.response.summary, "1 changed file checked: nothing found");
 }
 
 #[tokio::test]
@@ -50,30 +51,31 @@ async fn ignored_paths_and_allowed_lines_pass_but_the_latter_leave_a_trace() {
     bench.settings = json!({ "ignore": ["tests/fixtures"] });
     assert_eq!(status(&bench.run(SECRETS).await), StageStatus::Passed);
 
-    let content = format!("# pact:allow-secret, revoked in May\n{content}");
+    let content = format!("id = '{}'  # pact:allow-secret revoked in May\n", key());
     let response = Bench::new(&[("a.py", &content)]).await.run(SECRETS).await;
     assert_eq!(status(&response), StageStatus::Passed);
-    assert_eq!(response.response.findings[0].code, "secret-allowed");
+    let allowed = response.response.findings.iter().find(|f| f.code == "secret-allowed");
+    assert!(allowed.expect("a trace").message.ends_with("revoked in May"));
 }
 
 #[tokio::test]
-async fn general_findings_alone_do_not_fail() {
+async fn general_findings_fail_outside_tests_only() {
     let content = format!("{} = \"{}\"\n", "client_secret", "q7Zt4LmX9vR2pKwE8sYh");
     let response = Bench::new(&[("a.py", &content)]).await.run(SECRETS).await;
+    assert_eq!(status(&response), StageStatus::Failed);
+    let response = Bench::new(&[("tests/a.py", &content)]).await.run(SECRETS).await;
     assert_eq!(status(&response), StageStatus::Passed);
-    assert_eq!(response.response.output["medium"], 1);
+    assert_eq!(response.response.output["low"], 1);
 }
 
 #[tokio::test]
-async fn findings_and_files_are_bounded() {
+async fn findings_are_bounded() {
     let line = format!("{} ", key()).repeat(10);
     let content = format!("{line}\n").repeat(300);
-    let big = "x\n".repeat(3 * 1024 * 1024);
-    let bench = Bench::new(&[("a.txt", &content), ("big.txt", &big)]).await;
+    let bench = Bench::new(&[("a.txt", &content)]).await;
     let response = bench.run(SECRETS).await;
     assert_eq!(status(&response), StageStatus::Failed);
     assert_eq!(response.response.output["critical"], 3_000);
-    assert_eq!(response.response.output["info"], 1);
     assert_eq!(response.response.findings_total, MAX_FINDINGS + 1);
 }
 

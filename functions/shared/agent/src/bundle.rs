@@ -267,6 +267,56 @@ pub fn read_files(
     Ok(out)
 }
 
+/// One entry of a bundle while it is visited.
+pub struct Entry<'a> {
+    /// Path, with `/` as separator.
+    pub path: &'a str,
+    /// Whether it is a link, whose content is its target.
+    pub link: bool,
+    /// Bytes of the content.
+    pub size: u64,
+    /// The content.
+    pub content: &'a mut dyn Read,
+}
+
+/// Visits files and links of a bundle one after the other, without keeping any in memory: those
+/// for which `wanted` says yes. An error of `visit` ends the visit.
+///
+/// # Errors
+/// As [`unpack`], and those of `visit`.
+pub fn visit_entries(
+    bundle: &[u8],
+    mut wanted: impl FnMut(&str) -> bool,
+    mut visit: impl FnMut(Entry<'_>) -> Result<(), AgentError>,
+) -> Result<(), AgentError> {
+    let mut archive = tar::Archive::new(GzDecoder::new(bundle));
+    let (mut files, mut bytes) = (0u64, 0u64);
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        files += 1;
+        let size = entry.size();
+        bytes = bytes.saturating_add(size);
+        check_limits(files, bytes)?;
+        let path: PathBuf = entry.path().map_err(damaged)?.into_owned();
+        let Some(path) = path.to_str() else { continue };
+        if !is_inside(Path::new(path)) || !wanted(path) {
+            continue;
+        }
+        match entry.header().entry_type() {
+            tar::EntryType::Regular => {
+                visit(Entry { path, link: false, size, content: &mut entry })?;
+            }
+            tar::EntryType::Symlink => {
+                let target = entry.link_name_bytes().unwrap_or_default().into_owned();
+                let size = target.len() as u64;
+                visit(Entry { path, link: true, size, content: &mut target.as_slice() })?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Reads files of a bundle one after the other, so that only one of them is in memory: those for
 /// which `wanted` says yes. The content is none for a file larger than `max_file` bytes. Paths
 /// have `/` as separator. An error of `visit` ends the visit.

@@ -3,6 +3,8 @@
 //!
 //! An output is small: it travels through the state machine, whose state is limited to 256 KiB.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -204,6 +206,28 @@ pub struct SecurityCheckOutput {
     pub low: usize,
     /// See [`Self::critical`].
     pub info: usize,
+    /// What was there before the change, whatever its severity; it is in none of the other counts.
+    #[serde(default)]
+    pub preexisting: usize,
+    /// What was read, and what was not.
+    #[serde(default)]
+    pub scope: Scope,
+}
+
+/// What a check looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scope {
+    /// Files that were read.
+    pub read: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What should have been read and was not, each with the reason; the first of them.
+    pub not_read: Vec<String>,
+    /// How many there are of these.
+    pub not_read_total: usize,
+    /// Files that were left out, by the rule that says so.
+    pub ignored: BTreeMap<String, usize>,
 }
 
 impl SecurityCheckOutput {

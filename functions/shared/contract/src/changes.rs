@@ -13,6 +13,61 @@ pub struct ChangeSet {
     pub head: String,
     /// Changed files, sorted by path.
     pub files: Vec<FileChange>,
+    /// Key of the push's contents beyond the final tree: a bundle with a [`PushIndex`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push_key: Option<String>,
+}
+
+/// What a push brought commit by commit, and what was there before. It is the file
+/// [`PushIndex::FILE`] of a bundle that has each blob as `blobs/<id>`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PushIndex {
+    /// Versions of files that a commit of the push brought and that its end no longer has.
+    pub passing: Vec<PassingFile>,
+    /// Versions that the base has of the files that changed on the way.
+    pub before: Vec<BeforeFile>,
+    /// Commits of the push that were looked at.
+    pub commits: u64,
+    /// Why not every commit of the push could be looked at.
+    pub incomplete: Vec<String>,
+    /// What else is worth knowing: a first push has no beginning, and old history is left out.
+    pub notes: Vec<String>,
+    /// Changed paths whose content is not in the repository itself, with the reason: submodules.
+    pub elsewhere: BTreeMap<String, String>,
+    /// The security settings of the base, where it has any that can be read.
+    pub settings: Option<crate::settings::SecuritySettings>,
+}
+
+impl PushIndex {
+    /// Name of the index in the bundle.
+    pub const FILE: &'static str = "index.json";
+
+    /// Name of a blob in the bundle.
+    #[must_use]
+    pub fn blob(id: &str) -> String {
+        format!("blobs/{id}")
+    }
+}
+
+/// A version of a file that only a commit on the way has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassingFile {
+    /// The commit.
+    pub commit: String,
+    /// Path in that commit.
+    pub path: String,
+    /// Id of the blob.
+    pub blob: String,
+}
+
+/// A version of a file in the base.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeforeFile {
+    /// Path in the base.
+    pub path: String,
+    /// Id of the blob.
+    pub blob: String,
 }
 
 /// One changed file.
@@ -34,7 +89,8 @@ pub struct FileChange {
     /// Programming or markup language by name, for example `Rust`; none when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
-    /// Lines of the new file that were added or changed.
+    /// Lines of the new file that were added or changed, whatever the attributes of the
+    /// repository say of it. Empty where the content is too large to be compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added_lines: Vec<LineRange>,
 }

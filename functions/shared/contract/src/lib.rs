@@ -18,7 +18,7 @@ pub mod settings;
 pub mod states;
 
 pub use capability::Capability;
-pub use changes::{ChangeKind, ChangeSet, FileChange, LineRange};
+pub use changes::{ChangeKind, ChangeSet, FileChange, LineRange, PushIndex};
 pub use envelope::{Fallback, FallbackLevel, IntentEnvelope, ResponseEnvelope};
 pub use error::ErrorName;
 pub use finding::{Finding, Severity};

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{NOT_FROM_REGISTRY, Parsed, Unchecked, number, toml_lines};
+use super::{NOT_FROM_REGISTRY, NOT_PINNED, Parsed, Unchecked, number, toml_lines};
 use crate::deps::{Ecosystem, Package};
 
 #[derive(Deserialize)]
@@ -23,6 +23,77 @@ struct PoetryPackage {
 struct PoetrySource {
     #[serde(default, rename = "type")]
     kind: String,
+}
+
+#[derive(Deserialize)]
+struct Uv {
+    #[serde(default)]
+    package: Vec<UvPackage>,
+}
+
+#[derive(Deserialize)]
+struct UvPackage {
+    name: String,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    source: Option<toml::Table>,
+}
+
+/// `uv.lock`.
+pub(super) fn uv(text: &str) -> Result<Parsed, String> {
+    let file: Uv = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+    let lines = toml_lines(text);
+    let mut out = Parsed::default();
+    for UvPackage { name, version, source } in file.package {
+        let from = |kind: &str| source.as_ref().is_some_and(|s| s.contains_key(kind));
+        if from("virtual") || from("editable") || from("directory") {
+            // Part of the repository.
+            continue;
+        }
+        let line = version.as_deref().and_then(|v| lines.get(&(name.as_str(), v)).copied());
+        match version {
+            Some(version) if source.is_none() || from("registry") => {
+                out.packages.push((python(&name, &version), line));
+            }
+            _ => out.unchecked.push(Unchecked { name, line, why: NOT_FROM_REGISTRY }),
+        }
+    }
+    Ok(out)
+}
+
+#[derive(Deserialize)]
+struct Pdm {
+    #[serde(default)]
+    package: Vec<PdmPackage>,
+}
+
+#[derive(Deserialize)]
+struct PdmPackage {
+    name: String,
+    version: String,
+    #[serde(default)]
+    git: Option<String>,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    path: Option<String>,
+}
+
+/// `pdm.lock`.
+pub(super) fn pdm(text: &str) -> Result<Parsed, String> {
+    let file: Pdm = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+    let lines = toml_lines(text);
+    let mut out = Parsed::default();
+    for package in file.package {
+        let line = lines.get(&(package.name.as_str(), package.version.as_str())).copied();
+        if package.git.is_some() || package.url.is_some() || package.path.is_some() {
+            out.unchecked.push(Unchecked { name: package.name, line, why: NOT_FROM_REGISTRY });
+        } else {
+            out.packages.push((python(&package.name, &package.version), line));
+        }
+    }
+    Ok(out)
 }
 
 pub(super) fn poetry(text: &str) -> Result<Parsed, String> {
@@ -107,7 +178,7 @@ fn requirement(out: &mut Parsed, line: &str, number: Option<u32>) {
     match pinned {
         Some(version) if !address => out.packages.push((python(name, version), number)),
         _ if address => out.unchecked.push(unchecked(line, number, NOT_FROM_REGISTRY)),
-        _ => out.unchecked.push(unchecked(name, number, "not pinned, not checked")),
+        _ => out.unchecked.push(unchecked(name, number, NOT_PINNED)),
     }
 }
 

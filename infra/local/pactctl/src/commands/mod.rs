@@ -1,10 +1,12 @@
 //! One function for each command.
 
+mod advisories;
 mod agents;
 mod approve;
 mod cost;
 mod down;
 mod runs;
+mod secrets;
 mod up;
 mod validate;
 
@@ -26,6 +28,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Runs(command) => runs::runs(command),
         Command::Agents { json } => agents::agents(json),
         Command::Validate { path, json, schema } => validate::validate(&path, json, schema),
+        Command::Secrets(command) => secrets::secrets(command),
+        Command::Advisories(command) => advisories::advisories(command),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "pactctl", &mut std::io::stdout());
