@@ -24,7 +24,7 @@ use pact_contract::{
 
 use crate::{
     analyze_changes::tree_of,
-    changes,
+    changes, objects,
     pack::{self, TreeFile},
     settings,
     work::check,
@@ -309,7 +309,7 @@ impl Shelf<'_> {
         if size > MAX_BLOB || self.bytes.saturating_add(size) > MAX_BYTES {
             return Ok(Err(format!("is too large ({} MiB)", size / 1024 / 1024)));
         }
-        let content = pack::blob(self.repository, path, id)?;
+        let content = objects::blob(self.repository, path, id)?;
         self.packer.add(&PushIndex::blob(&id.to_string()), EntryKind::File, &content)?;
         self.bytes += size;
         self.kept.insert(id);

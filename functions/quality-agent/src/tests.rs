@@ -316,7 +316,8 @@ fn failing_tests_reject_and_say_what_would_pass() {
 fn some_failures_reject_although_nothing_needs_the_check() {
     let mut plan = production_plan();
     plan.required.clear();
-    for name in ["syntax", "secrets", "unit", "integration"] {
+    // What security checks fail is critical or high and new: no template lets it through.
+    for name in ["syntax", "secrets", "unit", "integration", "vulnerabilities", "dependencies"] {
         let mut checks = well();
         checks.insert(name.to_owned(), check(StageStatus::Failed, "is broken", Value::Null));
         let decision = decide(&plan, &checks);
@@ -325,7 +326,7 @@ fn some_failures_reject_although_nothing_needs_the_check() {
             (Verdict::Reject, "Rejected: is broken")
         );
     }
-    for name in ["vulnerabilities", "dependencies", "quality", "coverage"] {
+    for name in ["quality", "coverage"] {
         let mut checks = well();
         checks.insert(name.to_owned(), check(StageStatus::Failed, "is bad", Value::Null));
         let decision = decide(&plan, &checks);

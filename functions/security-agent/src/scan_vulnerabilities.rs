@@ -78,7 +78,7 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
     )?;
     if checked == 0 && ledger.incomplete().is_none() {
         let names: Vec<&str> = Language::ALL.iter().map(|(_, name)| *name).collect();
-        let outcome = Outcome::nothing_to_check(&format!(
+        let outcome = Outcome::nothing_to_check(format!(
             "no changed file in a language with rules ({})",
             names.join(", ")
         ));

@@ -170,9 +170,10 @@ impl<'t> Flow<'t> {
         let mut texts = 0;
         let mut moving = 0;
         let mut built = false;
-        let mut tainted = self.source.is_match(self.raw(&(range.start..end)));
+        let mut tainted = false;
         let mut index = range.start;
         if !whole {
+            tainted = self.source.is_match(self.raw(&(range.start..end)));
             return Value { tainted, ..Value::default() };
         }
         // Brackets around the whole.
@@ -314,10 +315,6 @@ impl<'t> Flow<'t> {
                 | "is"
                 | "mut"
                 | "const"
-                | "b"
-                | "r"
-                | "u"
-                | "f"
                 | "as"
                 | "move"
         ) && next == index + 1
@@ -409,7 +406,8 @@ impl<'t> Flow<'t> {
         }
         if self.is_sign(next, b'[') && next < end {
             let after = self.past(next);
-            let tainted = self.name(plain).is_some_and(|v| v.tainted);
+            let tainted = self.name(plain).is_some_and(|v| v.tainted)
+                || self.source.is_match(self.raw(&(index..after)));
             return (after, Some(Value { text: None, form: Form::Unknown, tainted }));
         }
         if path == plain {
@@ -426,7 +424,7 @@ impl<'t> Flow<'t> {
                 );
             }
         }
-        let tainted = self.name(plain).is_some_and(|v| v.tainted);
+        let tainted = self.name(plain).is_some_and(|v| v.tainted) || self.source.is_match(&path);
         (next, Some(Value { text: None, form: Form::Unknown, tainted }))
     }
 

@@ -108,15 +108,17 @@ pub(crate) fn lex(text: &str, syntax: &Syntax) -> Tokens {
             at = end;
             continue;
         }
-        if syntax.regex && byte == b'/' && regex_may_begin(&out, text) {
-            if let Some(length) = regex_length(rest) {
-                push(
-                    &mut out,
-                    Token { kind: Kind::Text { filled: false }, start: at, end: at + length },
-                );
-                at += length;
-                continue;
-            }
+        if syntax.regex
+            && byte == b'/'
+            && regex_may_begin(&out, text)
+            && let Some(length) = regex_length(rest)
+        {
+            push(
+                &mut out,
+                Token { kind: Kind::Text { filled: false }, start: at, end: at + length },
+            );
+            at += length;
+            continue;
         }
         if is_word(byte) || byte == b'@' && rest.get(1).is_some_and(|b| is_word(*b)) {
             let length = 1 + rest.iter().skip(1).take_while(|b| is_word(**b)).count();

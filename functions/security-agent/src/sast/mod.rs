@@ -239,13 +239,16 @@ impl<'t> Walk<'_, 't> {
                     if matches!(word, "import" | "from" | "require") {
                         self.import(index, word);
                     }
-                    let inner = index > 0
-                        && matches!(
-                            self.flow.tokens.all.get(index - 1).map(|t| t.kind),
-                            Some(Kind::Sign(b'.' | b'>'))
-                        )
-                        && !(self.flow.is_sign(index - 1, b'>')
-                            && !self.flow.is_sign(index.wrapping_sub(2), b'-'));
+                    // A member of what stands before it: `a.b`, `a->b`.
+                    let before = |back: usize| {
+                        index
+                            .checked_sub(back)
+                            .and_then(|i| self.flow.tokens.all.get(i))
+                            .map(|token| token.kind)
+                    };
+                    let inner = before(1) == Some(Kind::Sign(b'.'))
+                        || before(1) == Some(Kind::Sign(b'>'))
+                            && before(2) == Some(Kind::Sign(b'-'));
                     let part = index > 1
                         && self.flow.is_sign(index - 1, b':')
                         && self.flow.is_sign(index - 2, b':');
@@ -276,7 +279,12 @@ impl<'t> Walk<'_, 't> {
                 let step = if self.flow.is_sign(after, b'.') { 1 } else { 2 };
                 if linked && self.flow.word(after + step).is_some() && path.len() < 300 {
                     let (further, more) = self.flow.path(after + step);
-                    path = format!("{path}().{more}");
+                    let module =
+                        (path == "require").then(|| self.module_in_brackets(open)).flatten();
+                    path = match module {
+                        Some(module) => format!("{module}.{more}"),
+                        None => format!("{path}().{more}"),
+                    };
                     next = further;
                     continue;
                 }

@@ -154,7 +154,9 @@ pub(super) fn near(kind: &Kind, name: &str, secret: &str, seen: &Text<'_>) -> Op
     }
     // The word of a provider alone does not make a secret of a number.
     let promise = name::promise(name);
-    let looks = strength(secret);
+    // What stands before a sign may be the same in all of them: `live_`.
+    let longest = secret.rsplit(['_', '-', '.']).max_by_key(|part| part.len()).unwrap_or(secret);
+    let looks = strength(secret).max(strength(longest));
     let uuid = is_uuid(secret);
     if !uuid && looks < Strength::Random {
         return None;

@@ -34,7 +34,7 @@ pub(crate) fn base64(text: &str) -> Option<String> {
 
 /// Hexadecimal digits as text, when it is text.
 pub(crate) fn hexadecimal(text: &str) -> Option<String> {
-    if text.len() % 2 != 0 || text.len() < MIN_RUN {
+    if !text.len().is_multiple_of(2) || text.len() < MIN_RUN {
         return None;
     }
     let mut out = Vec::with_capacity(text.len() / 2);

@@ -36,7 +36,7 @@ fn is_password(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     value.len() >= 4
         && !is_template(value)
-        && !(is_placeholder(value) && strength(value) == Strength::Nothing)
+        && (!is_placeholder(value) || strength(value) > Strength::Nothing)
         && ![
             "password",
             "passwd",

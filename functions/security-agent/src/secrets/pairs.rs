@@ -316,6 +316,13 @@ impl<'t> Cursor<'t> {
         let raw = raw.strip_suffix("\\n").or_else(|| raw.strip_suffix("\\")).unwrap_or(raw);
         let raw = raw.split("\\n").next().unwrap_or(raw);
         let raw = raw.split("&amp;").next().unwrap_or(raw);
+        // The next parameter of an address: `&name=`.
+        let next = raw.match_indices('&').find(|(at, _)| {
+            let rest = raw.get(at + 1..).unwrap_or_default();
+            let name = rest.bytes().take_while(|b| is_name(*b)).count();
+            name > 0 && rest.as_bytes().get(name) == Some(&b'=')
+        });
+        let raw = next.and_then(|(at, _)| raw.get(..at)).unwrap_or(raw);
         let value = raw.trim_end_matches([',', ';', ')']);
         if value.is_empty() {
             return None;

@@ -162,13 +162,17 @@ impl Style {
     }
 }
 
-/// `integration-tests`, `load_test`, `Shop.Tests`, `dockerTest`: a name whose last word says so.
+/// `integration-tests`, `load_test`, `Shop.Tests`, `signing-test-suite`, `dockerTest`: a name of
+/// which a word says so.
 fn is_test_set(folder: &str) -> bool {
+    let mut words = folder.split(['-', '_', '.']);
+    let whole = words.clone().count() > 1
+        && words.any(|w| ["test", "tests", "testing", "testsuite", "testdata"].contains(&w));
     let end = folder.strip_suffix('s').unwrap_or(folder);
-    end.strip_suffix("test").is_some_and(|rest| {
-        rest.ends_with(['-', '_', '.'])
-            || ["docker", "integration", "unit", "smoke", "load"].contains(&rest)
-    })
+    whole
+        || end
+            .strip_suffix("test")
+            .is_some_and(|rest| ["docker", "integration", "unit", "smoke", "load"].contains(&rest))
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ pub(crate) fn is_sequence(text: &str) -> bool {
     } else if bytes.iter().all(u8::is_ascii_hexdigit) {
         6
     } else {
-        4
+        5
     };
     if steps * 10 >= (bytes.len() - 1) * needed {
         return true;
@@ -204,6 +204,8 @@ const FILLERS: &[&str] = &[
     "passw0rd",
     "p@ssw0rd",
     "p@ssword",
+    "pa$$word",
+    "base64",
     "passphrase",
     "passwort",
     "hunter2",
@@ -303,7 +305,7 @@ const PUBLISHED: &[&str] = &[
     "9tSrke72PouQ",
     "TJVA95OrM7E2",
     "wJalrXUtnFEM",
-    "IOSFODNN7EXAMPLE",
+    "IOSFODNN7",
     "I44QH8DHBEXAMPLE",
     "xU4iHFN93QxR",
     "b3ZlcnJpZGU6",
@@ -317,6 +319,7 @@ const PUBLISHED: &[&str] = &[
     "czZCaGRSa3F0",
     "7Fjfp0ZBr1Kt",
     "sIqbpzQcpiVu",
+    "vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29t",
 ];
 
 /// Values out of documentation and emulators.

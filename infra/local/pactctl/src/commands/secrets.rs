@@ -8,7 +8,6 @@ use std::{
 use pact_security_agent::{Corpus, Found, Score, SecretsEngine, score_secrets};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::{
     cli::SecretsCommand,
@@ -40,12 +39,7 @@ struct Baseline {
 
 impl Baseline {
     fn entry(&self, path: &str, found: &Found) -> String {
-        let mut hash = Sha256::new();
-        hash.update(self.salt.as_bytes());
-        hash.update(path.as_bytes());
-        hash.update([0]);
-        hash.update(found.fingerprint);
-        hex::encode(hash.finalize())
+        found.entry(&self.salt, path)
     }
 }
 
