@@ -121,6 +121,8 @@ impl Place {
             || ["test", "tests", "conftest", "example", "sample"].contains(&stem)
             || stem.starts_with("test_")
             || stem.starts_with("test-")
+            || stem.starts_with("example")
+            || stem.starts_with("sample")
             || stem.ends_with("_test")
             || stem.ends_with("_tests")
             || stem.ends_with("_spec")
@@ -194,6 +196,7 @@ mod tests {
             "Shop.Tests/a.pfx",
             "src/UserServiceTest.java",
             ".env.example",
+            "data/examples-1.json",
         ] {
             assert!(Place::of(path).is_test, "{path}");
         }

@@ -332,6 +332,18 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
     if is_template(value) || is_published(value) || is_sequence(value) || has_run(value, 5) {
         return true;
     }
+    // In capitals at its beginning or end, as manuals mark theirs; and what is encrypted already.
+    let end = value.trim_end_matches(['=', '-', '_', '.']);
+    if value.starts_with("EXAMPLE") || end.ends_with("EXAMPLE") || end.ends_with("EXAMPLEKEY") {
+        return true;
+    }
+    if value.ends_with(']')
+        && value.find('[').is_some_and(|at| {
+            (2..=12).contains(&at) && value.bytes().take(at).all(|b| b.is_ascii_uppercase())
+        })
+    {
+        return true;
+    }
     let kept = without_fillers(value);
     if kept.len() == value.len() {
         return false;
@@ -579,6 +591,8 @@ mod tests {
             "arn:aws:secretsmanager:eu-west-1:1:secret:x9Kd02mXw4",
             "XXXXXXXXXXXXXXXX",
             "0123456789abcdef0123456789abcdef",
+            "eoEmxw+YaYhb3h3iVJHuXMJXqeu1q1/wwmvjuEXAMPLE",
+            "NACL[MRN3cc+fmdxyQbz6WMF+jq1hKdU5X5BBI7OjK+atvHo1ll]",
         ] {
             assert_eq!(strength(value), Strength::Nothing, "{value}");
         }
