@@ -53,12 +53,7 @@ pub(crate) async fn check(artifacts: &dyn Artifacts, call: &Call) -> Result<Outc
         reports.push((key.clone(), content));
     }
     let read = tokio::task::spawn_blocking(move || {
-        let mut names = Vec::new();
-        bundle::read_files(&source, u64::MAX, |path| {
-            names.push(path.to_owned());
-            false
-        })?;
-        let paths = Paths::new(names);
+        let paths = Paths::new(bundle::names(&source)?);
         let (mut all, mut files) = (Coverage::new(), 0usize);
         for (key, content) in reports {
             match lcov_report::parse(&content) {
@@ -66,16 +61,18 @@ pub(crate) async fn check(artifacts: &dyn Artifacts, call: &Call) -> Result<Outc
                     files += report.len();
                     lcov_report::merge(&mut all, paths.resolve(report));
                 }
-                Err(reason) => return Ok(Err(format!("cannot read the report {key}: {reason}"))),
+                Err(reason) => {
+                    return Ok(Reports::Damaged(format!("cannot read the report {key}: {reason}")));
+                }
             }
         }
-        Ok::<_, AgentError>(Ok((all, files)))
+        Ok::<_, AgentError>(Reports::Read { coverage: all, files })
     })
     .await
     .map_err(|e| AgentError::internal("reading the reports stopped").caused_by(e))??;
     let (coverage, files) = match read {
-        Ok(read) => read,
-        Err(reason) => return skipped(reason),
+        Reports::Read { coverage, files } => (coverage, files),
+        Reports::Damaged(reason) => return skipped(reason),
     };
     if coverage.values().all(std::collections::BTreeMap::is_empty) {
         return skipped(format!(
@@ -84,6 +81,17 @@ pub(crate) async fn check(artifacts: &dyn Artifacts, call: &Call) -> Result<Outc
         ));
     }
     judge(&coverage, &changes, parameters.min_coverage, parameters.min_changed_coverage)
+}
+
+/// What the reports say together.
+enum Reports {
+    Read {
+        coverage: Coverage,
+        /// Files that they name, in the repository or not.
+        files: usize,
+    },
+    /// One of them cannot be read; the sentence says which.
+    Damaged(String),
 }
 
 /// Lines of one file.

@@ -4,7 +4,7 @@
 
 use std::{
     io::Read,
-    path::{Component, Path, PathBuf},
+    path::{Component, Path},
 };
 
 use bytes::Bytes;
@@ -150,40 +150,53 @@ pub async fn change_set(artifacts: &dyn Artifacts, key: &str) -> Result<ChangeSe
     })
 }
 
-/// Unpacks a bundle below `target`. Links that lead out of `target` are left out.
-///
-/// # Errors
-/// `ERR_SOURCE_UNAVAILABLE` when the bundle is damaged, `ERR_LIMIT_EXCEEDED` when it is too
-/// large, `ERR_INTERNAL` when a file cannot be written.
-pub fn unpack(bundle: &[u8], target: &Path) -> Result<(), AgentError> {
+/// Visits the entries of a bundle whose paths lead nowhere else, one after the other, within the
+/// limits.
+fn entries(
+    bundle: &[u8],
+    mut visit: impl FnMut(&mut tar::Entry<'_, GzDecoder<&[u8]>>, &Path) -> Result<(), AgentError>,
+) -> Result<(), AgentError> {
     let mut archive = tar::Archive::new(GzDecoder::new(bundle));
     archive.set_preserve_mtime(false);
     archive.set_overwrite(false);
     let (mut files, mut bytes) = (0u64, 0u64);
-    let mut links = Vec::new();
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         files += 1;
         bytes = bytes.saturating_add(entry.size());
         check_limits(files, bytes)?;
         let path = entry.path().map_err(damaged)?.into_owned();
-        if !is_inside(&path) {
+        if is_inside(&path) {
+            visit(&mut entry, &path)?;
+        } else {
             tracing::warn!(path = %path.display(), "left out: leads out of the source");
-            continue;
         }
+    }
+    Ok(())
+}
+
+/// Unpacks a bundle below `target`. Links that lead out of `target` are left out.
+///
+/// # Errors
+/// `ERR_SOURCE_UNAVAILABLE` when the bundle is damaged, `ERR_LIMIT_EXCEEDED` when it is too
+/// large, `ERR_INTERNAL` when a file cannot be written.
+pub fn unpack(bundle: &[u8], target: &Path) -> Result<(), AgentError> {
+    let mut links = Vec::new();
+    entries(bundle, |entry, path| {
         match entry.header().entry_type() {
             tar::EntryType::Regular => {
                 entry.unpack_in(target).map_err(|e| {
-                    AgentError::internal(format!("cannot write {}: {e}", path.display()))
+                    AgentError::internal(format!("cannot write {}", path.display())).caused_by(e)
                 })?;
             }
             tar::EntryType::Symlink => {
                 let to = entry.link_name().map_err(damaged)?.unwrap_or_default().into_owned();
-                links.push((path, to));
+                links.push((path.to_owned(), to));
             }
             other => tracing::warn!(path = %path.display(), ?other, "left out: not a file"),
         }
-    }
+        Ok(())
+    })?;
     // Links last, so that no file is ever written through one.
     for (path, to) in links {
         make_link(target, &path, &to)?;
@@ -234,6 +247,20 @@ fn is_inside_of_root(path: &Path) -> bool {
     true
 }
 
+/// Paths of the files of a bundle, with `/` as separator; links are none.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn names(bundle: &[u8]) -> Result<Vec<String>, AgentError> {
+    let mut names = Vec::new();
+    let wanted = |path: &str| {
+        names.push(path.to_owned());
+        false
+    };
+    visit_files(bundle, 0, wanted, |_, _| Ok(()))?;
+    Ok(names)
+}
+
 /// Reads files of a bundle without unpacking it: those for which `wanted` says yes, at most
 /// `max_file` bytes each (larger ones are left out). Paths have `/` as separator.
 ///
@@ -242,28 +269,13 @@ fn is_inside_of_root(path: &Path) -> bool {
 pub fn read_files(
     bundle: &[u8],
     max_file: u64,
-    mut wanted: impl FnMut(&str) -> bool,
+    wanted: impl FnMut(&str) -> bool,
 ) -> Result<Vec<(String, Vec<u8>)>, AgentError> {
-    let mut archive = tar::Archive::new(GzDecoder::new(bundle));
-    let (mut files, mut bytes) = (0u64, 0u64);
     let mut out = Vec::new();
-    for entry in archive.entries().map_err(damaged)? {
-        let entry = entry.map_err(damaged)?;
-        files += 1;
-        bytes = bytes.saturating_add(entry.size());
-        check_limits(files, bytes)?;
-        if entry.header().entry_type() != tar::EntryType::Regular || entry.size() > max_file {
-            continue;
-        }
-        let path: PathBuf = entry.path().map_err(damaged)?.into_owned();
-        let Some(path) = path.to_str().map(str::to_owned) else { continue };
-        if !is_inside(Path::new(&path)) || !wanted(&path) {
-            continue;
-        }
-        let mut content = Vec::new();
-        entry.take(max_file).read_to_end(&mut content).map_err(damaged)?;
-        out.push((path, content));
-    }
+    visit_files(bundle, max_file, wanted, |path, content| {
+        out.extend(content.map(|content| (path.to_owned(), content.to_owned())));
+        Ok(())
+    })?;
     Ok(out)
 }
 
@@ -289,32 +301,24 @@ pub fn visit_entries(
     mut wanted: impl FnMut(&str) -> bool,
     mut visit: impl FnMut(Entry<'_>) -> Result<(), AgentError>,
 ) -> Result<(), AgentError> {
-    let mut archive = tar::Archive::new(GzDecoder::new(bundle));
-    let (mut files, mut bytes) = (0u64, 0u64);
-    for entry in archive.entries().map_err(damaged)? {
-        let mut entry = entry.map_err(damaged)?;
-        files += 1;
-        let size = entry.size();
-        bytes = bytes.saturating_add(size);
-        check_limits(files, bytes)?;
-        let path: PathBuf = entry.path().map_err(damaged)?.into_owned();
-        let Some(path) = path.to_str() else { continue };
-        if !is_inside(Path::new(path)) || !wanted(path) {
-            continue;
+    entries(bundle, |entry, path| {
+        let Some(path) = path.to_str() else { return Ok(()) };
+        if !wanted(path) {
+            return Ok(());
         }
         match entry.header().entry_type() {
             tar::EntryType::Regular => {
-                visit(Entry { path, link: false, size, content: &mut entry })?;
+                let size = entry.size();
+                visit(Entry { path, link: false, size, content: entry })
             }
             tar::EntryType::Symlink => {
                 let target = entry.link_name_bytes().unwrap_or_default().into_owned();
                 let size = target.len() as u64;
-                visit(Entry { path, link: true, size, content: &mut target.as_slice() })?;
+                visit(Entry { path, link: true, size, content: &mut target.as_slice() })
             }
-            _ => {}
+            _ => Ok(()),
         }
-    }
-    Ok(())
+    })
 }
 
 /// Reads files of a bundle one after the other, so that only one of them is in memory: those for
@@ -329,32 +333,19 @@ pub fn visit_files(
     mut wanted: impl FnMut(&str) -> bool,
     mut visit: impl FnMut(&str, Option<&[u8]>) -> Result<(), AgentError>,
 ) -> Result<(), AgentError> {
-    let mut archive = tar::Archive::new(GzDecoder::new(bundle));
-    let (mut files, mut bytes) = (0u64, 0u64);
     let mut content = Vec::new();
-    for entry in archive.entries().map_err(damaged)? {
-        let entry = entry.map_err(damaged)?;
-        files += 1;
-        let size = entry.size();
-        bytes = bytes.saturating_add(size);
-        check_limits(files, bytes)?;
-        if entry.header().entry_type() != tar::EntryType::Regular {
-            continue;
+    entries(bundle, |entry, path| {
+        let Some(path) = path.to_str() else { return Ok(()) };
+        if entry.header().entry_type() != tar::EntryType::Regular || !wanted(path) {
+            return Ok(());
         }
-        let path: PathBuf = entry.path().map_err(damaged)?.into_owned();
-        let Some(path) = path.to_str() else { continue };
-        if !is_inside(Path::new(path)) || !wanted(path) {
-            continue;
-        }
-        if size > max_file {
-            visit(path, None)?;
-            continue;
+        if entry.size() > max_file {
+            return visit(path, None);
         }
         content.clear();
         entry.take(max_file).read_to_end(&mut content).map_err(damaged)?;
-        visit(path, Some(&content))?;
-    }
-    Ok(())
+        visit(path, Some(&content))
+    })
 }
 
 #[cfg(test)]
