@@ -1,6 +1,9 @@
 //! What holds across crates and can be read off the sources and definitions themselves.
 
+mod circles;
 mod error_names;
+mod graph;
+mod source;
 
 use std::path::{Path, PathBuf};
 

@@ -240,7 +240,7 @@ fn judged(path: &str, function: &Function, settings: &CodeSettings) -> Vec<Findi
             "code.max_function_lines",
         ),
     ];
-    let name = pact_agent::adapter::truncated(&function.name, MAX_NAME);
+    let name = pact_agent::text::truncated(&function.name, MAX_NAME);
     rules
         .into_iter()
         .filter(|(_, _, value, threshold, _)| value > threshold)

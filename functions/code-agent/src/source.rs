@@ -277,7 +277,7 @@ pub(crate) fn text(error: &gix::Error) -> String {
         }
     }
     let text = parts.join(": ").replace(['\n', '\r'], " ");
-    pact_agent::adapter::truncated(&text, MAX_ERROR)
+    pact_agent::text::truncated(&text, MAX_ERROR)
 }
 
 /// `ERR_SOURCE_UNAVAILABLE`.

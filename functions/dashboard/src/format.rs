@@ -54,7 +54,7 @@ pub(crate) fn commit(id: &str) -> String {
 
 /// `text` without its end, when it is long.
 pub(crate) fn short(text: &str, limit: usize) -> String {
-    pact_agent::adapter::truncated(text, limit)
+    pact_agent::text::truncated(text, limit)
 }
 
 /// A JSON value in one line.

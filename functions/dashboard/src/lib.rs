@@ -7,6 +7,7 @@
 
 mod api;
 mod assets;
+mod filters;
 mod format;
 mod graph;
 mod mark;

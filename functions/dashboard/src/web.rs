@@ -15,24 +15,14 @@ use jiff::Timestamp;
 use lambda_http::RequestExt as _;
 use maud::Markup;
 use pact_agent::{
-    ports::{RunQuery, RunReader, StoreError},
+    ports::{RunReader, StoreError},
     telemetry::{self, SpanFields},
 };
-use pact_contract::{RunId, RunStatus, ids::IdError};
-use serde::Deserialize;
+use pact_contract::RunId;
 use serde_json::json;
 use tracing::{Instrument as _, Span};
 
-use crate::{api, assets, pages, view::RunView};
-
-/// Most characters of a filter.
-const MAX_FILTER: usize = 300;
-/// Most characters of a cursor.
-const MAX_CURSOR: usize = 4_000;
-/// Runs on one page.
-const PAGE: usize = 30;
-/// Most runs in one answer of the API.
-const MAX_LIMIT: usize = 100;
+use crate::{api, assets, filters::Filters, pages, view::RunView};
 
 /// What every route needs.
 #[derive(Clone)]
@@ -102,50 +92,6 @@ async fn headers(request: Request<Body>, next: Next) -> Response {
     // What the store says may change at any time.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-/// The filters as they stand in an address. Empty ones count as absent: a form sends them all.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(crate) struct Filters {
-    #[serde(default)]
-    pub(crate) repository: String,
-    #[serde(default)]
-    pub(crate) branch: String,
-    #[serde(default)]
-    pub(crate) status: String,
-    #[serde(default)]
-    pub(crate) cursor: String,
-    #[serde(default)]
-    limit: Option<usize>,
-}
-
-impl Filters {
-    fn query(&self) -> Result<RunQuery, Fault> {
-        let given = |name: &str, value: &str, limit: usize| {
-            let value = value.trim();
-            if value.chars().count() > limit {
-                return Err(Fault::Request(format!("{name} has more than {limit} characters")));
-            }
-            Ok((!value.is_empty()).then(|| value.to_owned()))
-        };
-        let status = match given("status", &self.status, MAX_FILTER)? {
-            None => None,
-            Some(text) => Some(RunStatus::parse(&text).ok_or_else(|| {
-                let known: Vec<_> = RunStatus::ALL.iter().map(|s| s.as_str()).collect();
-                Fault::Request(format!("status must be one of {}", known.join(", ")))
-            })?),
-        };
-        Ok(RunQuery {
-            repository: given("repository", &self.repository, MAX_FILTER)?
-                .map(|text| text.parse())
-                .transpose()
-                .map_err(|error: IdError| Fault::Request(error.to_string()))?,
-            branch: given("branch", &self.branch, MAX_FILTER)?,
-            status,
-            limit: self.limit.unwrap_or(PAGE).clamp(1, MAX_LIMIT),
-            cursor: given("cursor", &self.cursor, MAX_CURSOR)?,
-        })
-    }
 }
 
 type Asked = Result<Query<Filters>, QueryRejection>;
@@ -239,7 +185,7 @@ async fn no_method(request: Request<Body>) -> Response {
 async fn list(State(app): State<App>, asked: Asked) -> Response {
     let result = async {
         let filters = filters(asked)?;
-        let found = app.reader.latest_runs(&filters.query()?).await?;
+        let found = app.reader.latest_runs(&filters.query().map_err(Fault::Request)?).await?;
         Ok(pages::list(&filters, &found, (app.now)()))
     };
     pages_or_fault(result.await)
@@ -264,7 +210,7 @@ async fn environments(State(app): State<App>) -> Response {
 
 async fn api_runs(State(app): State<App>, asked: Asked) -> Response {
     let result = async {
-        let query = filters(asked)?.query()?;
+        let query = filters(asked)?.query().map_err(Fault::Request)?;
         Ok(api::runs(&app.reader.latest_runs(&query).await?))
     };
     json_or_fault(result.await)
@@ -283,7 +229,7 @@ async fn api_version(State(app): State<App>, Path(id): Path<String>) -> Response
 
 async fn api_list_version(State(app): State<App>, asked: Asked) -> Response {
     let result = async {
-        let query = filters(asked)?.query()?;
+        let query = filters(asked)?.query().map_err(Fault::Request)?;
         let found = app.reader.latest_runs(&query).await?;
         Ok(json!({ "version": pages::list_version(&found, (app.now)()) }))
     };

@@ -3,9 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::{
     AgentError,
-    adapter::truncated,
     ports::{ApprovalAnswer, ApprovalRecord},
     telemetry::{self, SpanFields},
+    text::truncated,
 };
 use pact_contract::{
     RunId, SCHEMA_VERSION, StateName,

@@ -126,5 +126,5 @@ pub(crate) fn line(text: &str, limit: usize) -> Option<String> {
         .filter(|c| !c.is_control())
         .collect();
     let line = line.trim();
-    (!line.is_empty()).then(|| pact_agent::adapter::truncated(line, limit))
+    (!line.is_empty()).then(|| pact_agent::text::truncated(line, limit))
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use pact_agent::{
     AgentError,
-    adapter::truncated,
     telemetry::{self, SpanFields},
+    text::truncated,
 };
 use pact_contract::{
     EnvironmentKey, RunId, RunRecord, RunStatus, StateName,

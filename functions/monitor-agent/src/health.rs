@@ -159,7 +159,7 @@ fn fault(probe: &Probe, answer: &Answer) -> Option<String> {
         }
         Answer::Response { contains: false, .. } => {
             let wanted = probe.contains.as_deref().unwrap_or_default();
-            Some(format!("a body without {:?}", pact_agent::adapter::truncated(wanted, 80)))
+            Some(format!("a body without {:?}", pact_agent::text::truncated(wanted, 80)))
         }
         Answer::Response { latency, .. }
             if *latency > Duration::from_millis(probe.max_latency_ms) =>

@@ -153,7 +153,7 @@ fn reason(error: reqwest::Error) -> String {
     while let Some(next) = innermost.source() {
         innermost = next;
     }
-    pact_agent::adapter::truncated(&innermost.to_string(), 200)
+    pact_agent::text::truncated(&innermost.to_string(), 200)
 }
 
 /// The address for people: without user, password and query, which may hold secrets.

@@ -3,7 +3,7 @@
 //! A pure function of the plan and the evidence. The worst required rule decides: one that is not
 //! met rejects, one that was not checked holds. The rest of the plan says how far it goes.
 
-use pact_agent::{AgentError, Call, Outcome, adapter::truncated};
+use pact_agent::{AgentError, Call, Outcome, text::truncated};
 use pact_contract::{
     Decision, StageStatus, Verdict,
     actions::{EvaluateGate, Plan, PlanTarget},

@@ -136,7 +136,7 @@ fn no_anomalies(anomalies: &DetectAnomaliesOutput) -> RuleResult {
         };
         let message = format!(
             "worse than before the release: {}{more}",
-            pact_agent::adapter::truncated(first, 300)
+            pact_agent::text::truncated(first, 300)
         );
         let mut rule = rule("no-anomalies", RuleOutcome::NotMet, found, json!(0), &message);
         rule.would_pass = Some("no measurement that is worse than before the release".to_owned());

@@ -2,7 +2,7 @@
 //!
 //! What was not checked is never met. A rule that a threshold of `pact.toml` asks for is required.
 
-use pact_agent::adapter::truncated;
+use pact_agent::text::truncated;
 use pact_contract::{
     Finding, Severity, StageStatus,
     actions::{CheckCoverageOutput, CheckQualityOutput, Plan, RunTestsOutput, SecurityCheckOutput},

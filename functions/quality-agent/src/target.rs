@@ -100,5 +100,5 @@ fn is_default_branch(run: &RunRequest) -> bool {
 
 /// A name from outside, not too long for a sentence.
 fn shown(name: &str) -> String {
-    pact_agent::adapter::truncated(name, 80)
+    pact_agent::text::truncated(name, 80)
 }

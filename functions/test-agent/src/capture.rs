@@ -133,7 +133,7 @@ pub(crate) fn last_lines(text: &str, lines: usize, bytes: usize) -> String {
         if size > bytes && !kept.is_empty() {
             break;
         }
-        kept.push_front(pact_agent::adapter::truncated(line.trim_end(), 300));
+        kept.push_front(pact_agent::text::truncated(line.trim_end(), 300));
     }
     Vec::from(kept).join("\n")
 }

@@ -1,7 +1,7 @@
 //! JUnit reports. There is no single schema: what is not a number where one should be counts as
 //! missing, elements that are not known are passed over, and depth is bounded.
 
-use pact_agent::adapter::truncated;
+use pact_agent::text::truncated;
 use quick_xml::{
     Reader, XmlVersion,
     events::{BytesRef, BytesStart, Event},

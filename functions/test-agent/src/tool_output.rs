@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use pact_agent::adapter::truncated;
+use pact_agent::text::truncated;
 
 /// Failing tests that are kept.
 pub(crate) const MAX_FAILURES: usize = 200;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pact_agent::adapter::truncated;
+use pact_agent::text::truncated;
 use pact_contract::{Finding, Severity, StageStatus, actions::RunTestsOutput};
 
 use crate::{

@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::layout;
 use crate::{
+    filters::Filters,
     format::{ago, commit, encoded, short},
     mark::Marked as _,
     view::duration,
-    web::Filters,
 };
 
 pub(crate) fn list(filters: &Filters, found: &RunPage, now: Timestamp) -> Markup {

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::{
-    Agent, AgentError, Call, Outcome,
-    metrics::{MetricEvent, Metrics},
-    ports::{Artifacts, Idempotency, Recorder},
+    agent::{Agent, Call, Outcome},
+    error::AgentError,
+    metrics::MetricEvent,
+    recording::Recording,
     stage::Stage,
     telemetry::{self, SpanFields},
 };
@@ -20,19 +21,6 @@ use crate::{
 const MAX_OUTPUT_BYTES: usize = 64 * 1024;
 /// Time kept before the function's deadline to record a time-out.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(1_500);
-
-/// Where the adapter records.
-#[derive(Clone)]
-pub struct Recording {
-    /// Stage records and the transaction log.
-    pub recorder: Arc<dyn Recorder>,
-    /// Answers by idempotency key.
-    pub idempotency: Arc<dyn Idempotency>,
-    /// Whole results that are too large for a record.
-    pub artifacts: Arc<dyn Artifacts>,
-    /// What is counted and timed.
-    pub metrics: Arc<dyn Metrics>,
-}
 
 /// Runs `agent` as a Lambda function until the environment ends it.
 ///
@@ -230,14 +218,4 @@ async fn carry_out(
         ));
     }
     Ok(outcome)
-}
-
-/// `text`, cut at a character boundary after at most `limit` bytes.
-#[must_use]
-pub fn truncated(text: &str, limit: usize) -> String {
-    if text.len() <= limit {
-        return text.to_owned();
-    }
-    let end = (0..=limit).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
-    format!("{}…", text.get(..end).unwrap_or_default())
 }

@@ -11,8 +11,10 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::{
-    Agent, AgentError, Outcome,
-    adapter::{Recording, truncated},
+    agent::{Agent, Outcome},
+    error::AgentError,
+    recording::Recording,
+    text::truncated,
 };
 
 /// Findings that travel with a response.

@@ -83,7 +83,7 @@ pub struct SpanFields<'a> {
 /// Writes the fields on every line of `span` from here on. The texts come from outside: they are
 /// bounded.
 pub fn record(span: &Span, fields: &SpanFields<'_>) {
-    let bounded = |text: &str| crate::adapter::truncated(text, MAX_TEXT);
+    let bounded = |text: &str| crate::text::truncated(text, MAX_TEXT);
     if let Some(run_id) = fields.run_id {
         span.record("run_id", bounded(run_id));
     }

@@ -17,11 +17,11 @@ use pact_contract::{
 use serde_json::Value;
 
 use crate::{
-    adapter::Recording,
     metrics::{MetricEvent, Metrics},
     ports::{
         Artifacts, Environments, Idempotency, Lock, Outbox, OutboxEntry, Recorder, StoreError,
     },
+    recording::Recording,
     secrets::{Secret, Secrets},
 };
 

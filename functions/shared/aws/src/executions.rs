@@ -80,7 +80,7 @@ impl Executions for SfnExecutions {
             .stop_execution()
             .execution_arn(execution_arn)
             .error("Cancelled")
-            .cause(pact_agent::adapter::truncated(cause, MAX_CAUSE - 4))
+            .cause(pact_agent::text::truncated(cause, MAX_CAUSE - 4))
             .send()
             .await;
         match stopped {

@@ -10,6 +10,7 @@ pub mod capability;
 pub mod changes;
 pub mod envelope;
 pub mod error;
+pub mod fallback;
 pub mod finding;
 pub mod ids;
 pub mod log;
@@ -19,17 +20,15 @@ pub mod states;
 
 pub use capability::Capability;
 pub use changes::{ChangeKind, ChangeSet, FileChange, LineRange, PushIndex};
-pub use envelope::{Fallback, FallbackLevel, IntentEnvelope, ResponseEnvelope};
+pub use envelope::{IntentEnvelope, PROTOCOL_VERSION, ResponseEnvelope};
 pub use error::ErrorName;
+pub use fallback::{Fallback, FallbackLevel};
 pub use finding::{Finding, Severity};
 pub use ids::{EnvironmentKey, EnvironmentName, ReleaseId, RepositoryName, RunId, StateName};
 pub use run::{
     Decision, Deployment, Repository, RunRecord, RunRequest, RunStatus, StageRecord, StageStatus,
     Verdict,
 };
-
-/// Version of the PACT protocol that this crate speaks.
-pub const PROTOCOL_VERSION: &str = "0.1.0";
 
 /// Version of every persisted type; written with each record and raised with each change of shape.
 pub const SCHEMA_VERSION: u32 = 1;

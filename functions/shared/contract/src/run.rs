@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    envelope::Fallback,
+    fallback::Fallback,
     finding::Finding,
     ids::{EnvironmentName, ReleaseId, RepositoryName, RunId, StateName},
 };
