@@ -18,8 +18,6 @@ impl Config {
     /// With this Lambda Runtime API; an empty one is none.
     #[must_use]
     pub fn with_runtime_api(host_and_port: Option<&str>) -> Self {
-        // The local stack adds a path to tell its instances apart.
-        let host_and_port = host_and_port.and_then(|api| api.split('/').next());
         Self { runtime_api: host_and_port.filter(|api| !api.is_empty()).map(str::to_owned) }
     }
 

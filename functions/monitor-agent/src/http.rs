@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     fn address(base: Option<&str>, path: &str) -> Result<String, String> {
-        let client = Client::new(Config::with_runtime_api(Some("127.0.0.1:9001/7")));
+        let client = Client::new(Config::with_runtime_api(Some("127.0.0.1:9001")));
         let probe = Probe { path: path.to_owned(), ..Probe::default() };
         client.address(base, &probe).map(|u| u.to_string())
     }
