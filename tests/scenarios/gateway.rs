@@ -160,5 +160,10 @@ fn refusals_start_nothing() {
     }
     assert_eq!(status(Method::GET, "/v1/agents", None, ""), StatusCode::OK);
 
+    let odd = up.http.get(format!("{}/v1/runs/%FF", up.api)).bearer_auth(&up.token);
+    let answer = odd.header("x-forwarded-proto", "no scheme").send().expect("an answer");
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+
     assert_eq!(up.executions(), 0, "nothing was started");
 }

@@ -36,8 +36,8 @@ pub fn router_at(reader: Arc<dyn RunReader>, now: fn() -> Timestamp) -> Router {
 ///
 /// # Errors
 /// When the environment is not set up, or the Lambda Runtime API cannot be reached.
-pub async fn serve() -> Result<(), lambda_http::Error> {
+pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
     let services = pact_aws::Services::from_env()?;
-    lambda_http::run(router(services.store)).await
+    pact_web::serve(router(services.store)).await
 }

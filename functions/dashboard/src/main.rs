@@ -1,6 +1,6 @@
 //! The dashboard as a Lambda function.
 
 #[tokio::main]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> Result<(), lambda_runtime::Error> {
     pact_dashboard::serve().await
 }

@@ -5,22 +5,22 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    extract::{MatchedPath, Path, Query, RawQuery, State, rejection::QueryRejection},
+    extract::{Path, Query, RawQuery, State, rejection::QueryRejection},
     http::{HeaderName, HeaderValue, Request, StatusCode, header},
     middleware::{self, Next},
     response::{Html, IntoResponse, Json, Response},
     routing::get,
 };
 use jiff::Timestamp;
-use lambda_http::RequestExt as _;
 use maud::Markup;
 use pact_agent::{
     ports::{RunReader, StoreError},
     telemetry::{self, SpanFields},
 };
 use pact_contract::RunId;
+use pact_web::Problem;
 use serde_json::json;
-use tracing::{Instrument as _, Span};
+use tracing::Span;
 
 use crate::{api, assets, filters::Filters, pages, view::RunView};
 
@@ -57,19 +57,10 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/favicon.ico", get(|| async { assets::ICON.answer(None) }))
         .fallback(unknown)
         .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn(pact_web::problems))
         .layer(middleware::from_fn(headers))
-        .layer(middleware::from_fn(observe))
+        .layer(middleware::from_fn(|request, next| pact_web::observe("dashboard", request, next)))
         .with_state(app)
-}
-
-/// Makes every line of a request's log say which request, trace and route it belongs to.
-async fn observe(request: Request<Body>, next: Next) -> Response {
-    let Some(context) = request.lambda_context_ref() else { return next.run(request).await };
-    let span = telemetry::invocation_span("dashboard", context);
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let action = format!("{} {}", request.method(), path.unwrap_or("of no route"));
-    telemetry::record(&span, &SpanFields { action: Some(&action), ..SpanFields::default() });
-    next.run(request).instrument(span).await
 }
 
 /// Headers of every answer.
@@ -150,7 +141,7 @@ impl Fault {
 
     fn json(self) -> Response {
         let (status, code, text) = self.parts();
-        (status, Json(json!({ "error": { "code": code, "message": text } }))).into_response()
+        Problem::new(status, code, text).into_response()
     }
 }
 

@@ -18,6 +18,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use pact_contract::{RunStatus, StageStatus};
+use proptest::prelude::*;
 use serde_json::Value;
 use support::{Samples, samples};
 use tower::ServiceExt as _;
@@ -179,13 +180,10 @@ async fn what_there_is_not_is_said_in_the_form_that_was_asked_for() {
     for path in ["/api/nowhere", "/api/runs/none", "/api/runs/none/version"] {
         let (status, answer) = json(path).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
-        assert_eq!(answer["error"]["code"], "not_found");
+        assert_eq!(answer["code"], "not_found");
     }
     let (status, answer) = json("/api/runs?limit=many").await;
-    assert_eq!(
-        (status, &answer["error"]["code"]),
-        (StatusCode::BAD_REQUEST, &Value::from("bad_request"))
-    );
+    assert_eq!((status, &answer["code"]), (StatusCode::BAD_REQUEST, &Value::from("bad_request")));
 }
 
 #[tokio::test]
@@ -213,6 +211,30 @@ async fn head_answers_like_get_and_other_methods_are_refused() {
         assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert!(String::from_utf8_lossy(&body).contains("does not take this method"), "{path}");
     }
+}
+
+#[test]
+fn no_event_is_a_fault_of_the_dashboard() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let paths = &[
+        "/",
+        "/runs",
+        "/runs/web-shop-3f9c2ab17d-rejected",
+        "/environments",
+        "/api/runs",
+        "/api/runs/web-shop-3f9c2ab17d-rejected",
+        "/api/runs/x/version",
+        "/api/version",
+        "/api/environments",
+        "/assets/app.css",
+    ];
+    proptest!(|(event in pact_web::testing::events(paths))| {
+        let router = pact_dashboard::router_at(Arc::new(samples(now())), now);
+        let event = lambda_runtime::LambdaEvent::new(event, lambda_runtime::Context::default());
+        let answer = runtime.block_on(pact_web::answer(router, event)).expect("an answer");
+        let status = answer["statusCode"].as_u64().expect("a status");
+        prop_assert!((200..500).contains(&status), "{answer}");
+    });
 }
 
 #[tokio::test]

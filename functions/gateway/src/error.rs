@@ -1,12 +1,11 @@
 //! Refusals and faults as HTTP answers.
 
 use axum::{
-    Json,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use pact_agent::ports::StoreError;
-use serde_json::json;
+use pact_web::Problem;
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -93,11 +92,8 @@ impl IntoResponse for ApiError {
         if let Some(error) = &self.source {
             tracing::error!(cause = chain(error), "a port did not answer");
         }
-        let mut error = json!({ "code": self.code, "message": self.message });
-        if let (Some(field), Some(error)) = (self.field, error.as_object_mut()) {
-            error.insert("field".to_owned(), field.into());
-        }
-        let mut response = (self.status, Json(json!({ "error": error }))).into_response();
+        let problem = Problem::new(self.status, self.code, self.message).at(self.field);
+        let mut response = problem.into_response();
         let hint = match self.status {
             StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
             StatusCode::SERVICE_UNAVAILABLE if self.code == "unavailable" => {

@@ -52,7 +52,7 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let services = Services::from_env()?;
     let gateway = Gateway { ports: Ports::from(&services), config: Config::from_env()? };
-    lambda_http::run(router(gateway)).await
+    pact_web::serve(router(gateway)).await
 }
 
 /// Runs the reconciler as a Lambda function until the environment ends it.

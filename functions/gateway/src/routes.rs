@@ -5,18 +5,17 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     body::Body,
-    extract::{FromRequest, MatchedPath, Path, Request, State},
+    extract::{FromRequest, Path, Request, State},
     http::{HeaderMap, StatusCode, header::HOST},
-    middleware::{self, Next},
+    middleware,
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
 use bytes::Bytes;
-use lambda_http::RequestExt as _;
 use pact_agent::telemetry::{self, SpanFields};
 use pact_contract::{RunId, RunRecord, agents, capability::advertisement};
 use serde_json::{Value, json};
-use tracing::{Instrument as _, Span};
+use tracing::Span;
 
 use crate::{
     accept::{self, Caller},
@@ -55,18 +54,9 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .route("/health", get(health))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(middleware::from_fn(observe))
+        .layer(middleware::from_fn(pact_web::problems))
+        .layer(middleware::from_fn(|request, next| pact_web::observe("gateway", request, next)))
         .with_state(Arc::new(gateway))
-}
-
-/// Makes every line of a request's log say which request, trace and route it belongs to.
-async fn observe(request: Request, next: Next) -> Response {
-    let Some(context) = request.lambda_context_ref() else { return next.run(request).await };
-    let span = telemetry::invocation_span("gateway", context);
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let action = format!("{} {}", request.method(), path.unwrap_or("of no route"));
-    telemetry::record(&span, &SpanFields { action: Some(&action), ..SpanFields::default() });
-    next.run(request).instrument(span).await
 }
 
 type Shared = State<Arc<Gateway>>;

@@ -225,6 +225,6 @@ async fn accepted(request: reqwest::RequestBuilder) -> Result<Accepted, Failure>
 fn message(body: &str) -> String {
     serde_json::from_str::<Value>(body)
         .ok()
-        .and_then(|v| v.pointer("/error/message").and_then(Value::as_str).map(str::to_owned))
+        .and_then(|v| v.get("detail").and_then(Value::as_str).map(str::to_owned))
         .unwrap_or_else(|| body.to_owned())
 }

@@ -84,7 +84,7 @@ async fn a_run_that_ended_or_deploys_is_not_cancelled() {
     world.state().runs.get_mut(id.as_str()).unwrap().status = RunStatus::Succeeded;
     let (status, body) = cancel(&world, &id).await;
     assert_eq!((status, error_code(&body)), (409, "run_ended"));
-    assert!(body["error"]["message"].as_str().unwrap().contains("succeeded"));
+    assert!(body["detail"].as_str().unwrap().contains("succeeded"));
 }
 
 #[tokio::test]

@@ -1,0 +1,12 @@
+//! What the two functions behind the HTTP API have in common: how an event becomes a request, what
+//! a refusal looks like, and what every line of the log says.
+
+mod event;
+mod observe;
+mod problem;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use event::{answer, serve};
+pub use observe::observe;
+pub use problem::{Problem, problems};
