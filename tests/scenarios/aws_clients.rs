@@ -8,7 +8,7 @@ use aws_sdk_sfn::{
     config::Credentials,
     types::{HistoryEventType, StateMachineListItem},
 };
-use pact_e2e::{Repo, Stack};
+use pact_e2e::{Aws, Repo, Stack};
 use serde_json::{Value, json};
 
 use crate::text;
@@ -18,14 +18,17 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(future)
 }
 
-async fn client(endpoint: &str) -> Client {
-    let config = aws_config::defaults(BehaviorVersion::latest())
+async fn config(aws: &Aws) -> aws_config::SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
-        .endpoint_url(endpoint)
-        .credentials_provider(Credentials::new("any", "any", None, None, "test"))
+        .endpoint_url(&aws.endpoint)
+        .credentials_provider(Credentials::new(&aws.id, &aws.secret, None, None, "test"))
         .load()
-        .await;
-    Client::new(&config)
+        .await
+}
+
+async fn client(aws: &Aws) -> Client {
+    Client::new(&config(aws).await)
 }
 
 async fn machines(client: &Client) -> Vec<StateMachineListItem> {
@@ -33,9 +36,9 @@ async fn machines(client: &Client) -> Vec<StateMachineListItem> {
 }
 
 /// Names of all executions of the pipeline.
-pub(crate) fn executions(endpoint: &str) -> Vec<String> {
+pub(crate) fn executions(aws: &Aws) -> Vec<String> {
     block_on(async {
-        let client = client(endpoint).await;
+        let client = client(aws).await;
         let pipeline = machines(&client).await.into_iter().find(|m| m.name.ends_with("-pipeline"));
         let arn = pipeline.expect("a pipeline").state_machine_arn;
         let list = client.list_executions().state_machine_arn(arn).send().await.expect("lists");
@@ -44,9 +47,9 @@ pub(crate) fn executions(endpoint: &str) -> Vec<String> {
 }
 
 /// States that an execution entered, in order, read page by page.
-pub(crate) fn states_entered(endpoint: &str, execution_arn: &str) -> Vec<String> {
+pub(crate) fn states_entered(aws: &Aws, execution_arn: &str) -> Vec<String> {
     block_on(async {
-        let client = client(endpoint).await;
+        let client = client(aws).await;
         let mut pages = client
             .get_execution_history()
             .execution_arn(execution_arn)
@@ -75,14 +78,14 @@ fn the_history_of_a_run_is_readable_and_its_outcome_is_in_the_table() {
     let (code, report) = stack.run(repo.path(), &[]);
     assert_eq!(code, Some(0), "{report:#}");
     let (running, endpoints) = stack.up();
-    let endpoint = text(&endpoints, "/aws");
+    let aws = &stack.aws();
     let arn = text(&report, "/execution_arn");
-    let states = states_entered(endpoint, arn);
+    let states = states_entered(aws, arn);
     for state in ["AnalyzeChanges", "PlanPipeline", "Verify", "EvaluateGate", "RecordOutcome"] {
         assert!(states.iter().any(|s| s == state), "no {state} in {states:?}");
     }
     block_on(async {
-        let client = client(endpoint).await;
+        let client = client(aws).await;
         let execution =
             client.describe_execution().execution_arn(arn).send().await.expect("is there");
         assert_eq!(execution.status().as_str(), "SUCCEEDED");
@@ -95,14 +98,8 @@ fn the_history_of_a_run_is_readable_and_its_outcome_is_in_the_table() {
             .await
             .expect("a page");
         assert_eq!(last.events[0].r#type, HistoryEventType::ExecutionSucceeded);
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .endpoint_url(endpoint)
-            .credentials_provider(Credentials::new("any", "any", None, None, "test"))
-            .load()
-            .await;
         let table = text(&endpoints, "/table");
-        let item = aws_sdk_dynamodb::Client::new(&config)
+        let item = aws_sdk_dynamodb::Client::new(&config(aws).await)
             .get_item()
             .table_name(table)
             .key("pk", av(&format!("RUN#{}", text(&report, "/run_id"))))
@@ -111,6 +108,49 @@ fn the_history_of_a_run_is_readable_and_its_outcome_is_in_the_table() {
             .await
             .expect("the table answers");
         assert_eq!(item.item.expect("the run")["status"], av("succeeded"));
+    });
+    drop(running);
+}
+
+/// What can reach the port has no credentials by that: a test that is run, a page, another user.
+#[test]
+fn the_endpoint_answers_to_its_own_credentials_alone() {
+    let stack = Stack::new();
+    let (running, endpoints) = stack.up();
+    let own = stack.aws();
+    let url = text(&endpoints, "/aws");
+    let http = reqwest::blocking::Client::new();
+    for target in [
+        "AWSStepFunctions.ListStateMachines",
+        "DynamoDB_20120810.ListTables",
+        "AmazonSSM.GetParameters",
+    ] {
+        let forged = "AWS4-HMAC-SHA256 Credential=GatewayFunction/20261126/us-east-1/x/aws4_request, \
+                      SignedHeaders=host;x-amz-date, Signature=00";
+        for authorization in [None, Some(forged)] {
+            let mut request = http
+                .post(url)
+                .header("x-amz-target", target)
+                .header("content-type", "application/x-amz-json-1.0")
+                .header("x-amz-date", "20261126T140000Z")
+                .body("{}");
+            if let Some(authorization) = authorization {
+                request = request.header("authorization", authorization);
+            }
+            let answer = request.send().expect("an answer");
+            assert_eq!(answer.status(), 403, "{target} {authorization:?}");
+        }
+    }
+    let function = format!("{url}/2015-03-31/functions/pact-test-agent/invocations");
+    let answer = http.post(function).header("content-type", "application/json").body("{}").send();
+    assert_eq!(answer.expect("an answer").status(), 403);
+    let bucket = http.get(format!("{url}/pact-artifacts/x")).send().expect("an answer");
+    assert_eq!(bucket.status(), 403);
+    block_on(async {
+        let wrong = Aws { secret: "wrong".to_owned(), ..own.clone() };
+        let refused = client(&wrong).await.list_state_machines().send().await;
+        assert!(refused.is_err(), "a wrong secret opens nothing");
+        assert!(!machines(&client(&own).await).await.is_empty());
     });
     drop(running);
 }
@@ -136,9 +176,14 @@ fn python() -> Option<String> {
 fn boto3_understands_the_lambda_api_and_what_does_not_fit_is_throttled() {
     let Some(python) = python() else { return };
     let stack = Stack::new().with("PACT_CONCURRENCY", "1").with("PACT_QUEUE", "0");
-    let (running, endpoints) = stack.up();
+    let (running, _) = stack.up();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/lambda_client.py");
-    let told = Command::new(python).args([script, text(&endpoints, "/aws")]).output();
+    let aws = stack.aws();
+    let told = Command::new(python)
+        .args([script, aws.endpoint.as_str()])
+        .env("AWS_ACCESS_KEY_ID", &aws.id)
+        .env("AWS_SECRET_ACCESS_KEY", &aws.secret)
+        .output();
     let told = told.expect("python runs");
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");

@@ -23,11 +23,8 @@ fn first_release(repo: &Repo, stack: &Stack) -> Value {
 }
 
 fn states_of(stack: &Stack, report: &Value) -> Vec<String> {
-    let (running, endpoints) = stack.up();
-    let states = crate::aws_clients::states_entered(
-        text(&endpoints, "/aws"),
-        text(report, "/execution_arn"),
-    );
+    let (running, _) = stack.up();
+    let states = crate::aws_clients::states_entered(&stack.aws(), text(report, "/execution_arn"));
     drop(running);
     states
 }

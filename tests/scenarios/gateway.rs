@@ -1,7 +1,7 @@
 //! What the gateway refuses, on the wire, and that nothing is started by it.
 
 use hmac::{Hmac, KeyInit, Mac};
-use pact_e2e::{Running, Stack};
+use pact_e2e::{Aws, Running, Stack};
 use reqwest::{StatusCode, blocking::Client};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -11,7 +11,7 @@ use crate::text;
 /// A stack that is up, and how to talk to it.
 pub(crate) struct Up {
     pub(crate) api: String,
-    pub(crate) aws: String,
+    pub(crate) aws: Aws,
     webhook_secret: String,
     pub(crate) token: String,
     pub(crate) http: Client,
@@ -30,7 +30,7 @@ pub(crate) fn up_running(stack: &Stack) -> (Running, Up) {
     let secrets = stack.secrets();
     let up = Up {
         api: text(&endpoints, "/api").to_owned(),
-        aws: text(&endpoints, "/aws").to_owned(),
+        aws: stack.aws(),
         webhook_secret: text(&secrets, "/webhook").to_owned(),
         token: text(&secrets, "/api_token").to_owned(),
         http: Client::new(),

@@ -17,8 +17,6 @@ def client():
         "lambda",
         endpoint_url=sys.argv[1],
         region_name="us-east-1",
-        aws_access_key_id="any",
-        aws_secret_access_key="any",
         # A throttle is what is looked for.
         config=Config(retries={"max_attempts": 0}),
     )

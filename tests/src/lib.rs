@@ -11,6 +11,6 @@ mod pactctl;
 mod repo;
 mod wait;
 
-pub use pactctl::{Finished, Running, Stack, binary, send_signal, serves};
+pub use pactctl::{Aws, Finished, Running, Stack, binary, send_signal, serves};
 pub use repo::Repo;
 pub use wait::wait_for;

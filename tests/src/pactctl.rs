@@ -162,6 +162,18 @@ impl Stack {
         (running, endpoints)
     }
 
+    /// How an AWS client reaches the stack that is up.
+    #[must_use]
+    pub fn aws(&self) -> Aws {
+        let env = self.pactctl(&["env", "--json"]).json();
+        let text = |name: &str| env[name].as_str().unwrap_or_default().to_owned();
+        Aws {
+            endpoint: text("AWS_ENDPOINT_URL"),
+            id: text("AWS_ACCESS_KEY_ID"),
+            secret: text("AWS_SECRET_ACCESS_KEY"),
+        }
+    }
+
     /// The stack's secrets.
     ///
     /// # Panics
@@ -182,6 +194,17 @@ impl Drop for Stack {
             }
         }
     }
+}
+
+/// What an AWS client needs.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// Address of all services.
+    pub endpoint: String,
+    /// Id of the access key.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
 }
 
 /// A command in the background; killed when it is dropped.

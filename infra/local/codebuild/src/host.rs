@@ -41,6 +41,8 @@ pub struct Options {
     pub limits: Limits,
     /// Environment of every build, beside what CodeBuild and the project set.
     pub environment: BTreeMap<String, String>,
+    /// The machine's own HTTP proxy, for what builds fetch.
+    pub upstream_proxy: Option<axum::http::Uri>,
     /// Builds at once.
     pub concurrency: usize,
     /// How long the processes of a build have to end by themselves when it is stopped.
@@ -48,6 +50,9 @@ pub struct Options {
 }
 
 /// AWS CodeBuild on one machine. Clones share everything.
+///
+/// Nothing that listens on the machine can be reached from a build, except for ports of the
+/// loopback that one of the variables of its `StartBuild` names, as in `http://127.0.0.1:8080/x`.
 #[derive(Clone, Debug)]
 pub struct CodeBuild {
     pub(crate) inner: Arc<Inner>,

@@ -22,6 +22,7 @@ mod error;
 mod host;
 mod log;
 mod project;
+mod proxy;
 mod run;
 pub mod sandbox;
 mod shell;

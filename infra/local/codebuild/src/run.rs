@@ -19,6 +19,7 @@ use crate::{
     buildspec::Buildspec,
     host::{CacheLease, Inner},
     log::LogWriter,
+    proxy::Proxy,
     sandbox::{Event, Frame, FrameReader, Outcome, SOURCE, Spec},
 };
 
@@ -92,8 +93,13 @@ impl Running<'_> {
             }
         };
         let lease = cache.and_then(|key| inner.take_cache(&key));
-        let end = match self.environment(buildspec, lease.as_ref()) {
-            Ok(environment) => self.follow(environment, &mut log).await,
+        let ports = named_ports(self.build.environment.values());
+        let proxy = Proxy::start(inner.options.upstream_proxy.clone(), ports.clone());
+        let environment = proxy.and_then(|proxy| {
+            Ok((self.environment(buildspec, lease.as_ref(), &proxy, ports)?, proxy))
+        });
+        let end = match environment {
+            Ok((environment, _proxy)) => self.follow(environment, &mut log).await,
             Err(error) => End::new(Status::Fault, format!("cannot make the environment: {error}")),
         };
         drop(room);
@@ -131,6 +137,8 @@ impl Running<'_> {
         &self,
         buildspec: Buildspec,
         lease: Option<&CacheLease>,
+        proxy: &Proxy,
+        ports: Vec<u16>,
     ) -> io::Result<Environment> {
         let options = &self.inner.options;
         let work = self.inner.store.work(&self.build.uuid);
@@ -153,6 +161,8 @@ impl Running<'_> {
             program: options.sandbox.clone(),
             work: work.clone(),
             cache,
+            network: proxy.folder().to_owned(),
+            ports,
             view: options.view.clone(),
             limits: options.limits,
             environment: variables,
@@ -280,6 +290,20 @@ impl Running<'_> {
             Event::Fault { reason } => Some(End::new(Status::Fault, reason)),
         }
     }
+}
+
+/// Ports of this machine that a build's variables name by an address. Whoever starts a build wants
+/// it to reach them: what is deployed on one machine has no other address.
+fn named_ports<'v>(values: impl Iterator<Item = &'v String>) -> Vec<u16> {
+    let port = |value: &String| {
+        let uri: axum::http::Uri = value.parse().ok()?;
+        let own = matches!(uri.host(), Some("127.0.0.1" | "localhost"));
+        uri.port_u16().filter(|_| own && uri.scheme_str() == Some("http"))
+    };
+    let mut ports: Vec<u16> = values.filter_map(port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
 }
 
 /// Waits until somebody stops the build, or the host shuts down.

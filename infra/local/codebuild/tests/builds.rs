@@ -29,6 +29,7 @@ fn options(folder: &Path) -> Options {
             "PATH".to_owned(),
             "/usr/local/bin:/usr/bin:/bin".to_owned(),
         )]),
+        upstream_proxy: None,
         concurrency: 2,
         grace: Duration::from_millis(500),
     }
@@ -241,6 +242,56 @@ async fn a_build_sees_neither_the_host_nor_its_files() {
     let count = log.lines().find_map(|l| l.strip_prefix("processes ")).expect("a count");
     assert!(count.parse::<u32>().expect("a number") < 10, "{count}");
     assert!(log.contains("HOME=/home/build") && log.contains("\nbuild\n"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_reaches_its_own_loopback_and_nothing_of_the_machine() {
+    let world = World::new(|_| ());
+    if !world.isolated().await {
+        return;
+    }
+    if std::process::Command::new("python3").arg("-c").arg("").status().is_err() {
+        eprintln!("skipped: python3, which makes the connections, is not installed");
+        return;
+    }
+    let outside = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = outside.local_addr().expect("an address").port();
+    let script = format!(
+        r#"
+import os, socket, urllib.request
+own = socket.socket(); own.bind(("127.0.0.1", 0)); own.listen()
+socket.create_connection(own.getsockname(), 5); print("OWN")
+try: socket.create_connection(("127.0.0.1", {port}), 5); print("REACHED")
+except OSError: print("ALONE")
+for host in ("127.0.0.1", "localhost", "169.254.169.254", "0.0.0.0"):
+    proxy = urllib.request.ProxyHandler({{"http": os.environ["http_proxy"]}})
+    os.environ["no_proxy"] = ""
+    try: urllib.request.build_opener(proxy).open("http://%s:{port}/" % host, timeout=30); print("REACHED", host)
+    except urllib.error.HTTPError as error: print("REFUSED", error.code)
+"#
+    );
+    let (build, log) = world.run(&[&format!("cat >t.py <<'END'{script}END\npython3 t.py")]).await;
+    assert_eq!(build["buildStatus"], "SUCCEEDED", "{log}");
+    assert!(log.contains("\nOWN\nALONE\n"), "{log}");
+    assert_eq!(log.matches("\nREFUSED 403").count(), 4, "{log}");
+    assert!(!log.contains("REACHED"), "{log}");
+
+    // A variable of whoever starts the build names the port: it can be reached.
+    let answering = std::thread::spawn(move || {
+        use std::io::Write;
+        let (mut connection, _) = outside.accept().expect("a connection");
+        connection.write_all(b"HELLO FROM OUTSIDE\n").expect("written");
+    });
+    let variable = json!({"name": "SERVICE", "value": format!("http://127.0.0.1:{port}/")});
+    let more = json!({"environmentVariablesOverride": [variable]});
+    let read = format!(
+        "python3 -c \"import socket; print(socket.create_connection(('127.0.0.1', {port}), 30).makefile().readline())\""
+    );
+    let id = world.start(&[&read], more).await;
+    let build = world.ended(&id).await;
+    let log = world.log(&build).await;
+    assert!(log.contains("\nHELLO FROM OUTSIDE\n"), "{log}");
+    answering.join().expect("answered");
 }
 
 #[tokio::test(flavor = "multi_thread")]

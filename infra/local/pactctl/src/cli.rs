@@ -47,6 +47,10 @@ pub(crate) enum Command {
     Approve(ApproveArgs),
     /// Stop the services that releases are served by.
     Down(DataArgs),
+    /// Print what an AWS client needs to reach the stack: `eval "$(pactctl env)"`.
+    ///
+    /// The endpoint answers to requests that are signed with credentials of its data folder.
+    Env(EnvArgs),
     /// List runs, show one, or check its transaction log.
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -146,6 +150,17 @@ pub(crate) struct DataArgs {
     /// Folder for the stack's data.
     #[arg(long, value_name = "DIR", env = "PACT_DATA", default_value = ".pact")]
     pub data: PathBuf,
+}
+
+/// Arguments of `env`.
+#[derive(Debug, Args)]
+pub(crate) struct EnvArgs {
+    /// Where the stack's data is.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// One JSON document.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which programs the functions are.

@@ -4,7 +4,7 @@
 use std::{path::Path, time::Duration};
 
 use aws_config::{BehaviorVersion, Region};
-use aws_sdk_sfn::{config::Credentials, types::ExecutionStatus};
+use aws_sdk_sfn::types::ExecutionStatus;
 use pact_agent::secrets::Secret;
 use pact_aws::DynamoStore;
 use pact_contract::RunId;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    credentials::{Credentials, Pair},
     data::{Endpoints, Secrets},
     failure::{Context, Failure},
     repository::Push,
@@ -53,8 +54,8 @@ pub(crate) struct Accepted {
 impl Client {
     /// Connects; nothing is sent yet.
     pub(crate) async fn new(endpoints: Endpoints, secrets: Secrets) -> Result<Self, Failure> {
-        let sfn = aws_sdk_sfn::Client::new(&sdk_config(&endpoints.aws).await);
-        let store = store(&endpoints.aws, &endpoints.table).await;
+        let sfn = aws_sdk_sfn::Client::new(&sdk_config(&endpoints.aws, &secrets).await);
+        let store = store(&endpoints.aws, &secrets, &endpoints.table).await;
         let http = http_client()?;
         Ok(Self { endpoints, store, secrets, http, sfn })
     }
@@ -186,18 +187,21 @@ impl Client {
 }
 
 /// SDK settings for an endpoint of the local stack.
-pub(crate) async fn sdk_config(endpoint: &str) -> aws_config::SdkConfig {
+pub(crate) async fn sdk_config(endpoint: &str, secrets: &Secrets) -> aws_config::SdkConfig {
+    let Pair { id, secret } = Credentials::new(secrets).own();
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(REGION))
         .endpoint_url(endpoint)
-        .credentials_provider(Credentials::new("local", "local", None, None, "pactctl"))
+        .credentials_provider(aws_sdk_sfn::config::Credentials::new(
+            id, secret, None, None, "pactctl",
+        ))
         .load()
         .await
 }
 
 /// The run store at an endpoint.
-pub(crate) async fn store(endpoint: &str, table: &str) -> DynamoStore {
-    DynamoStore::new(aws_sdk_dynamodb::Client::new(&sdk_config(endpoint).await), table)
+pub(crate) async fn store(endpoint: &str, secrets: &Secrets, table: &str) -> DynamoStore {
+    DynamoStore::new(aws_sdk_dynamodb::Client::new(&sdk_config(endpoint, secrets).await), table)
 }
 
 /// A client for loopback addresses: no proxy, short time-outs.

@@ -52,6 +52,9 @@ pub(crate) struct Secrets {
     pub webhook: String,
     /// Bearer token of the API.
     pub api_token: String,
+    /// What the credentials of the AWS endpoint are made from. Folders of before have none.
+    #[serde(default)]
+    pub aws: String,
 }
 
 /// Result of asking for a data folder.
@@ -110,10 +113,11 @@ impl DataFolder {
 
     /// The secrets; made at the first call.
     pub(crate) fn secrets(&self) -> Result<Secrets, Failure> {
-        if let Some(secrets) = Secrets::read(&self.root) {
-            return Ok(secrets);
-        }
-        let secrets = Secrets { webhook: random(), api_token: random() };
+        let secrets = match Secrets::read(&self.root) {
+            Some(secrets) if !secrets.aws.is_empty() => return Ok(secrets),
+            Some(secrets) => Secrets { aws: random(), ..secrets },
+            None => Secrets { webhook: random(), api_token: random(), aws: random() },
+        };
         write_private(&self.join("secrets.json"), &secrets)?;
         Ok(secrets)
     }
@@ -186,6 +190,7 @@ mod tests {
         drop(first);
         let Ok(Opened::Owned(second)) = DataFolder::open(&path) else { panic!("is ours again") };
         assert_eq!(second.secrets().expect("secrets").webhook, secrets.webhook);
+        assert_eq!(second.secrets().expect("secrets").aws, secrets.aws);
         second.discard();
         assert!(path.exists(), "an existing folder is never removed");
     }

@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod commands;
 mod cost;
+mod credentials;
 mod data;
 mod failure;
 #[cfg(test)]

@@ -20,7 +20,7 @@ use nix::{
 use super::{
     Event, INSIDE, Outcome, SOURCE, Spec,
     exec::How,
-    frame, outer,
+    frame, network, outer,
     processes::{Exit, Processes, reap},
     view,
     watch::Watch,
@@ -43,10 +43,23 @@ pub(super) fn main(spec: &Spec) -> io::Result<ExitCode> {
     let mut missing: Vec<String> = missing.lines().map(str::to_owned).collect();
     let isolated = nix::unistd::getpid().as_raw() == 1;
     let mut root = PathBuf::new();
+    let mut proxy = Vec::new();
     if isolated {
         sethostname("build")?;
+        let own = std::env::var_os(outer::NETWORK).is_some_and(|own| own == "own");
+        if own && let Err(error) = network::loopback_up() {
+            missing.push(format!("loopback of the network ({error})"));
+        }
         match view::enter(spec) {
-            Ok(mut more) => missing.append(&mut more),
+            Ok(mut more) => {
+                missing.append(&mut more);
+                if own {
+                    proxy = network::proxy()?;
+                    for port in &spec.ports {
+                        network::forward(*port)?;
+                    }
+                }
+            }
             // The processes are apart all the same, and the build knows nothing of the host's.
             Err(error) => missing.push(format!("file system ({error})")),
         }
@@ -56,7 +69,7 @@ pub(super) fn main(spec: &Spec) -> io::Result<ExitCode> {
     if !Path::new(SOURCE).is_dir() {
         root = spec.work.clone();
     }
-    let agent = Agent::new(spec, isolated, root)?;
+    let agent = Agent::new(spec, isolated, root, proxy)?;
     frame::say(&Event::Ready { missing });
     let outcome = agent.run();
     frame::say(&Event::Done { outcome });
@@ -70,6 +83,8 @@ struct Agent<'a> {
     watch: Watch,
     source: PathBuf,
     state: PathBuf,
+    /// Variables that lead through the host's proxy.
+    proxy: Vec<(&'static str, String)>,
     output: PipeReader,
     /// Given to every shell; kept, so that the pipe stays open between two of them.
     writer: PipeWriter,
@@ -85,7 +100,12 @@ enum End {
 
 impl<'a> Agent<'a> {
     /// `root` is empty where the build has a file system of its own.
-    fn new(spec: &'a Spec, isolated: bool, root: PathBuf) -> io::Result<Self> {
+    fn new(
+        spec: &'a Spec,
+        isolated: bool,
+        root: PathBuf,
+        proxy: Vec<(&'static str, String)>,
+    ) -> io::Result<Self> {
         let own = root.as_os_str().is_empty();
         let (source, state) = if own {
             (PathBuf::from(SOURCE), Path::new(INSIDE).join("state"))
@@ -102,7 +122,7 @@ impl<'a> Agent<'a> {
         let flags = OFlag::from_bits_truncate(fcntl(&output, FcntlArg::F_GETFL)?);
         fcntl(&output, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
         let watch = Watch::new(spec.limits, processes, folders);
-        Ok(Self { spec, isolated, processes, watch, source, state, output, writer })
+        Ok(Self { spec, isolated, processes, watch, source, state, proxy, output, writer })
     }
 
     fn run(mut self) -> Outcome {
@@ -178,6 +198,7 @@ impl<'a> Agent<'a> {
             .arg(&file)
             .current_dir(&self.source)
             .env_clear()
+            .envs(self.proxy.iter().map(|(name, value)| (name, value)))
             .envs(&self.spec.environment)
             .env("CODEBUILD_BUILD_SUCCEEDING", if succeeding { "1" } else { "0" })
             .stdin(Stdio::null())

@@ -1,6 +1,6 @@
 //! The environment that a build runs in: a program of its own, in three stages.
 //!
-//! 1. The **outer** stage leaves the host's user, mount, process, IPC and host name namespaces and
+//! 1. The **outer** stage leaves the host's user, mount, process, IPC, host name and network namespaces and
 //!    starts the second stage as the first process of the new ones.
 //! 2. The **agent** makes the file system that the build sees, runs the commands phase by phase, and
 //!    watches over time, memory, processes and disk. It is process 1 of the build: when it ends, the
@@ -17,6 +17,7 @@
 mod agent;
 mod exec;
 mod frame;
+mod network;
 mod outer;
 mod processes;
 mod view;
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use crate::buildspec::Phase;
 
 pub(crate) use frame::{Event, Frame, FrameReader, Outcome};
+pub(crate) use network::SOCKET;
 
 /// Where the checkout and its neighbours are inside.
 pub(crate) const INSIDE: &str = "/codebuild";
@@ -82,6 +84,10 @@ pub(crate) struct Spec {
     pub(crate) work: PathBuf,
     /// The folder that is kept for the next build.
     pub(crate) cache: PathBuf,
+    /// The folder of the host's proxy.
+    pub(crate) network: PathBuf,
+    /// Ports of the machine's loopback that the build may reach.
+    pub(crate) ports: Vec<u16>,
     pub(crate) view: View,
     pub(crate) limits: Limits,
     /// The whole environment of the commands.

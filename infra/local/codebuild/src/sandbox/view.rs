@@ -12,7 +12,7 @@ use nix::{
     unistd::pivot_root,
 };
 
-use super::Spec;
+use super::{Spec, network};
 
 const NONE: Option<&str> = None;
 /// Devices that every program may use.
@@ -53,6 +53,10 @@ pub(super) fn enter(spec: &Spec) -> io::Result<Vec<String>> {
         let path = place(&root, Path::new(empty))?;
         fs::create_dir_all(path)?;
     }
+    let network = place(&root, Path::new(network::FOLDER))?;
+    fs::create_dir_all(&network)?;
+    mount(Some(&spec.network), &network, NONE, MsFlags::MS_BIND, NONE)?;
+    seal(&network)?;
     for (outside, inside) in spec.writable() {
         let inside = place(&root, &inside)?;
         fs::create_dir_all(&inside)?;

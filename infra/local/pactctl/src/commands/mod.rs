@@ -5,6 +5,7 @@ mod agents;
 mod approve;
 mod cost;
 mod down;
+mod env;
 mod runs;
 mod secrets;
 mod up;
@@ -25,6 +26,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Up(args) => up::up(&args),
         Command::Approve(args) => approve::approve(&args),
         Command::Down(args) => down::down(&args),
+        Command::Env(args) => env::env(&args),
         Command::Runs(command) => runs::runs(command),
         Command::Agents { json } => agents::agents(json),
         Command::Validate { path, json, schema } => validate::validate(&path, json, schema),

@@ -40,7 +40,8 @@ impl Reader {
         };
         let definition = Definition::load(&folder)?;
         let own = Store::open(&folder, &definition.stack.tables).await?;
-        let store = client::store(&own.endpoint, &definition.run_table()?).await;
+        let store =
+            client::store(&own.endpoint, &folder.secrets()?, &definition.run_table()?).await;
         Ok(Self { store, own: Some(own) })
     }
 

@@ -12,6 +12,7 @@ use pact_agent::toolchain::{PROXY, TOOLCHAIN};
 
 use crate::{
     client::{ACCOUNT, REGION},
+    credentials::{Credentials, Pair},
     data::{DataFolder, Secrets},
     failure::{Context, Failure},
     stack::packages::Packages,
@@ -100,6 +101,7 @@ impl Definition {
         &self,
         data: &DataFolder,
         aws: &str,
+        credentials: &Credentials,
         packages: Option<&Packages>,
     ) -> Result<Vec<FunctionSpec>, Failure> {
         let program = std::env::current_exe().doing("find this program")?;
@@ -112,11 +114,12 @@ impl Definition {
                 None => (program.clone(), vec!["function".to_owned(), function.logical_id.clone()]),
             };
             let env = function.environment.iter();
+            let Pair { id, secret } = credentials.pair(&function.logical_id);
             let service_env = [
                 ("AWS_ENDPOINT_URL", aws),
-                // Whose call it is, for who counts and records calls.
-                ("AWS_ACCESS_KEY_ID", &function.logical_id),
-                ("AWS_SECRET_ACCESS_KEY", "local"),
+                ("AWS_ALLOW_HTTP", "true"),
+                ("AWS_ACCESS_KEY_ID", &id),
+                ("AWS_SECRET_ACCESS_KEY", &secret),
                 ("AWS_EC2_METADATA_DISABLED", "true"),
             ];
             FunctionSpec {
@@ -124,7 +127,7 @@ impl Definition {
                 role: function.role.clone(),
                 args,
                 handler: function.handler.clone(),
-                env: env.map(|(name, value)| (name.clone(), local_bucket(value, data))).collect(),
+                env: env.map(|(name, value)| (name.clone(), value.clone())).collect(),
                 service_env: service_env.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
                 timeout: Duration::from_secs(function.timeout_seconds.into()),
                 memory_mb: function.memory_mb,
@@ -149,6 +152,14 @@ impl Definition {
                 Ok((machine.name.clone(), substituted(text, &machine.substitutions)))
             })
             .collect()
+    }
+
+    /// Names of the buckets that functions are told of.
+    pub(crate) fn buckets(&self) -> Vec<String> {
+        let values = self.stack.functions.iter().flat_map(|function| function.environment.values());
+        let names = values.filter_map(|value| value.strip_prefix("s3://"));
+        let names = names.filter_map(|rest| rest.split('/').next()).map(str::to_owned);
+        names.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Logical ids of the functions.
@@ -217,14 +228,6 @@ fn substituted(text: &str, substitutions: &BTreeMap<String, String>) -> String {
     substitutions
         .iter()
         .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value))
-}
-
-/// A bucket's address, as a folder of the data folder.
-fn local_bucket(value: &str, data: &DataFolder) -> String {
-    match value.strip_prefix("s3://") {
-        Some(bucket) => format!("file://{}", data.join("s3").join(bucket).display()),
-        None => value.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Composition only. Step Functions, Lambda and the template are crates of their own that know
 //! nothing of PACT; DynamoDB is a library.
 
+mod bucket;
 mod definition;
 mod executor;
 mod guard;
@@ -25,6 +26,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     client::{ACCOUNT, REGION},
+    credentials::Credentials,
     data::{DataFolder, Endpoints, Opened},
     failure::{Context, Failure},
 };
@@ -112,7 +114,9 @@ impl Stack {
         let store = Store::open(data, &definition.stack.tables).await?;
         let (api, aws) = (address(&ports.api)?, address(&ports.aws)?);
         let recorder = recorder::Recorder::from_env(&definition.stack)?;
-        let functions = definition.functions(data, &aws, programs.as_ref())?;
+        let ids = definition.function_ids();
+        let credentials = Credentials::new(&secrets).with(ids.iter().map(String::as_str));
+        let functions = definition.functions(data, &aws, &credentials, programs.as_ref())?;
         // Programs from packages know nothing of this host: somebody has to end them with it.
         let reaper = match programs {
             Some(_) => Some(Reaper {
@@ -160,9 +164,15 @@ impl Stack {
             step_functions: engine.router(),
             lambda: host.router(),
             parameters: parameters::router(definition::parameters(&secrets)),
+            buckets: bucket::Buckets::open(
+                &data.join("s3"),
+                &definition.buckets(),
+                credentials.clone(),
+            )?,
+            credentials: Arc::new(credentials),
             dynamodb: store.endpoint.clone(),
             meter,
-            functions: Arc::new(definition.function_ids()),
+            functions: Arc::new(ids),
             traces,
         };
         services::serve_aws(&mut servers, ports.aws, services, recorder, &options.hosts)?;

@@ -13,7 +13,10 @@ use local_template::Stack;
 use serde_json::Value;
 
 use super::parameters;
-use crate::failure::{Context, Failure};
+use crate::{
+    credentials::claimed_id,
+    failure::{Context, Failure},
+};
 
 /// Names the file.
 const VARIABLE: &str = "PACT_RECORD_CALLS";
@@ -45,7 +48,7 @@ impl Recorder {
     /// Writes down a call, if a function made it.
     pub(crate) fn record(&self, headers: &HeaderMap, body: &[u8]) {
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-        let caller = header("authorization").and_then(access_key).unwrap_or_default();
+        let caller = header("authorization").and_then(claimed_id).unwrap_or_default();
         let target = header("x-amz-target").unwrap_or_default();
         if !self.functions.contains(caller) {
             return;
@@ -62,11 +65,6 @@ impl Recorder {
             }
         }
     }
-}
-
-/// The access key's id in the header of a signed request.
-pub(super) fn access_key(authorization: &str) -> Option<&str> {
-    authorization.split_once("Credential=")?.1.split('/').next()
 }
 
 /// The actions that a request needs, each with its resource.
@@ -123,9 +121,6 @@ mod tests {
 
     #[test]
     fn a_call_is_written_as_iam_judges_it() {
-        let header =
-            "AWS4-HMAC-SHA256 Credential=GatewayFunction/20260101/us-east-1/x/aws4_request, S=0";
-        assert_eq!(access_key(header), Some("GatewayFunction"));
         let one = |target: &str, body: Value| calls(target, &body, "arn:table/");
         let own = |a: &str, r: &str| (a.to_owned(), r.to_owned());
         assert_eq!(

@@ -6,23 +6,31 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use jiff::Timestamp;
 use local_lambda_host::{Host, http_api};
 use local_step_functions::Engine;
+use serde_json::json;
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::ServiceExt;
 
 use super::{
+    bucket::Buckets,
     definition::Definition,
     guard::Guard,
     health,
     meter::{self, Meter},
-    recorder::{self, Recorder},
+    recorder::Recorder,
     traces::Traces,
 };
-use crate::{client::http_client, failure::Failure};
+use crate::{
+    client::http_client,
+    credentials::{Credentials, Refused, claimed_service},
+    failure::Failure,
+};
 
 /// DynamoDB accepts bodies of up to 16 MB, the others less.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -68,8 +76,12 @@ pub(crate) struct Services {
     pub lambda: Router,
     /// The Parameter Store.
     pub parameters: Router,
+    /// S3.
+    pub buckets: Buckets,
     /// Address of DynamoDB.
     pub dynamodb: String,
+    /// Whose signatures are answered.
+    pub credentials: Arc<Credentials>,
     /// What is consumed there.
     pub meter: Meter,
     /// Logical ids of the functions: whose calls a run pays for.
@@ -108,48 +120,65 @@ struct Endpoint {
     recorder: Option<Arc<Recorder>>,
 }
 
-/// By the protocol's own mark: the target header, or Lambda's path.
+/// By the protocol's own mark: the target header, or Lambda's path; what has neither is for S3.
 async fn dispatch(State(endpoint): State<Endpoint>, request: Request) -> Response {
-    let request = match &endpoint.recorder {
-        Some(recorder) => match recorded(recorder, request).await {
-            Ok(request) => request,
-            Err(refused) => return refused,
-        },
-        None => request,
-    };
+    let services = &endpoint.services;
     let target = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok());
     let target = target.unwrap_or_default().to_owned();
-    if target.starts_with("AWSStepFunctions.") {
-        let (parts, body) = request.into_parts();
-        let Ok(body) = to_bytes(body, MAX_BODY).await else {
-            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-        };
-        endpoint.services.traces.observe(&target, &body);
-        let request = Request::from_parts(parts, Body::from(body));
-        return forward(endpoint.services.step_functions, request).await;
+    // Lambda's paths begin with the date of its protocol.
+    let lambda = request.uri().path().starts_with("/20") && !for_buckets(&request);
+    if target.is_empty() && !lambda {
+        return services.buckets.serve(request).await;
     }
-    if target.starts_with("AmazonSSM.") {
-        return forward(endpoint.services.parameters, request).await;
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let signed = (&parts.method, &parts.uri, &parts.headers, &body[..]);
+    let caller = match services.credentials.verify(signed, Timestamp::now()) {
+        Ok(caller) => caller.to_owned(),
+        Err(refused) => return forbidden(&refused),
+    };
+    if let Some(recorder) = &endpoint.recorder {
+        recorder.record(&parts.headers, &body);
     }
     if target.starts_with("DynamoDB") {
-        return proxy(&endpoint, request).await;
+        return proxy(&endpoint, &caller, &parts, body).await;
     }
-    // Lambda's paths begin with the date of its protocol.
-    if request.uri().path().starts_with("/20") {
-        return forward(endpoint.services.lambda, request).await;
+    if target.starts_with("AWSStepFunctions.") {
+        services.traces.observe(&target, &body);
     }
-    let text = "this endpoint speaks Step Functions, DynamoDB, Lambda and the Parameter Store\n";
+    let request = Request::from_parts(parts, Body::from(body));
+    if target.starts_with("AWSStepFunctions.") {
+        return forward(services.step_functions.clone(), request).await;
+    }
+    if target.starts_with("AmazonSSM.") {
+        return forward(services.parameters.clone(), request).await;
+    }
+    if lambda {
+        return forward(services.lambda.clone(), request).await;
+    }
+    let text =
+        "this endpoint speaks Step Functions, DynamoDB, Lambda, S3 and the Parameter Store\n";
     (StatusCode::NOT_FOUND, text).into_response()
 }
 
-/// The same request, after its body was read and its call written down.
-async fn recorded(recorder: &Recorder, request: Request) -> Result<Request, Response> {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MAX_BODY)
-        .await
-        .map_err(|_| StatusCode::PAYLOAD_TOO_LARGE.into_response())?;
-    recorder.record(&parts.headers, &body);
-    Ok(Request::from_parts(parts, Body::from(body)))
+/// Whether a request is signed for S3: a bucket's name may begin with anything.
+fn for_buckets(request: &Request) -> bool {
+    let header = request.headers().get("authorization").and_then(|v| v.to_str().ok());
+    header.and_then(claimed_service) == Some("s3")
+        || request.uri().query().is_some_and(|query| query.contains("X-Amz-Signature="))
+}
+
+fn forbidden(refused: &Refused) -> Response {
+    let body = json!({ "__type": refused.code, "message": refused.message });
+    let mut response = (StatusCode::FORBIDDEN, body.to_string()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+    if let Ok(code) = HeaderValue::from_str(refused.code) {
+        headers.insert("x-amzn-errortype", code);
+    }
+    response
 }
 
 async fn forward(router: Router, request: Request) -> Response {
@@ -159,13 +188,8 @@ async fn forward(router: Router, request: Request) -> Response {
     }
 }
 
-async fn proxy(endpoint: &Endpoint, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-    };
+async fn proxy(endpoint: &Endpoint, caller: &str, parts: &Parts, body: Bytes) -> Response {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let caller = header("authorization").and_then(recorder::access_key).unwrap_or_default();
     let operation = header("x-amz-target").and_then(|target| target.split('.').nth(1));
     let body = meter::asks(&body).map_or(body, Into::into);
     let mut headers = HeaderMap::new();

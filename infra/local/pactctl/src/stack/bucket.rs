@@ -1,0 +1,82 @@
+//! S3 of the local stack: a library's server over the folder `s3` of the data folder, a folder in
+//! it for each bucket.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use axum::{
+    body::Body,
+    extract::Request,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use s3s::{
+    S3Error, S3ErrorCode, S3Result,
+    auth::{S3Auth, SecretKey},
+    service::{S3Service, S3ServiceBuilder},
+};
+
+use crate::{
+    credentials::Credentials,
+    failure::{Context, Failure},
+};
+
+/// All buckets.
+#[derive(Clone)]
+pub(crate) struct Buckets {
+    service: S3Service,
+}
+
+/// Secrets by access key.
+struct Known(Credentials);
+
+#[async_trait]
+impl S3Auth for Known {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        match self.0.secret(access_key) {
+            Some(secret) => Ok(SecretKey::from(secret)),
+            None => Err(S3Error::new(S3ErrorCode::InvalidAccessKeyId)),
+        }
+    }
+}
+
+impl Buckets {
+    /// Opens the folder; the buckets that are named are made where they are not there.
+    pub(crate) fn open(
+        folder: &Path,
+        buckets: &[String],
+        credentials: Credentials,
+    ) -> Result<Self, Failure> {
+        for bucket in buckets {
+            let path = folder.join(bucket);
+            std::fs::create_dir_all(&path).doing(&format!("make {}", path.display()))?;
+        }
+        std::fs::create_dir_all(folder).doing(&format!("make {}", folder.display()))?;
+        let files = s3s_fs::FileSystem::new(folder)
+            .map_err(|error| Failure::internal(format!("cannot serve the buckets: {error:?}")))?;
+        let mut builder = S3ServiceBuilder::new(files);
+        builder.set_auth(Known(credentials));
+        Ok(Self { service: builder.build() })
+    }
+
+    /// Serves a request. The signature, in a header or in the address, is checked by the library.
+    pub(crate) async fn serve(&self, request: Request) -> Response {
+        let signed = request.headers().contains_key("authorization")
+            || request.uri().query().is_some_and(|query| query.contains("X-Amz-Signature="));
+        if !signed {
+            return (StatusCode::FORBIDDEN, "the request is not signed\n").into_response();
+        }
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
+        match self.service.call(request).await {
+            Ok(response) => {
+                let (parts, body) = response.into_parts();
+                Response::from_parts(parts, Body::new(body))
+            }
+            Err(error) => {
+                tracing::error!(?error, "a bucket does not answer");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}
