@@ -92,6 +92,9 @@ pub(crate) enum Command {
     /// End the functions of a local Lambda host that was killed.
     #[command(hide = true)]
     Reap,
+    /// Evaluate expressions of state machines for a stack.
+    #[command(hide = true)]
+    Evaluate,
 }
 
 /// What to do about secrets.

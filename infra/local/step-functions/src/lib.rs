@@ -11,6 +11,8 @@
 //!   from its last recorded event. A state that had finished is not run again; a task that was
 //!   scheduled but had not finished is invoked again with the same task token, so tasks run at
 //!   least once; timers that fell due in between fire at once.
+//! - What an expression costs is known to be small before it is evaluated, or else it is evaluated
+//!   in a process of its own, with a limit on its memory and its time: see [`EvaluatorProgram`].
 //! - Event types, order, ids, `previousEventId`, error names and causes follow what AWS records.
 //!
 //! How it is made: [`definition`](validate) turns text into a checked graph; `execution` is the
@@ -21,6 +23,7 @@ mod api;
 mod definition;
 mod engine;
 mod error;
+mod evaluator;
 mod execution;
 mod instant;
 mod journal;
@@ -31,5 +34,6 @@ mod task;
 pub use definition::{Definition, Diagnostic, Severity, validate};
 pub use engine::{Clock, Engine, EngineOptions, Health, Losses, StatusChange};
 pub use error::{ApiError, OpenError};
+pub use evaluator::{EvaluatorProgram, evaluator_main};
 pub use journal::Damage;
 pub use task::{TaskExecutor, TaskFailure, TaskRequest};

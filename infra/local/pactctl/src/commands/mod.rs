@@ -37,6 +37,6 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             clap_complete::generate(shell, &mut command, "pactctl", &mut std::io::stdout());
             Ok(Exit::Success)
         }
-        Command::Function { .. } | Command::Reap => Ok(Exit::Usage),
+        Command::Function { .. } | Command::Reap | Command::Evaluate => Ok(Exit::Usage),
     }
 }

@@ -21,7 +21,7 @@ mod triggers;
 use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
 use local_lambda_host::{Host, HostOptions, Reaper};
-use local_step_functions::{Engine, EngineOptions};
+use local_step_functions::{Engine, EngineOptions, EvaluatorProgram};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
@@ -65,6 +65,18 @@ async fn bind(port: u16, option: &str) -> Result<TcpListener, Failure> {
 
 fn address(listener: &TcpListener) -> Result<String, Failure> {
     Ok(format!("http://{}", listener.local_addr().doing("read a port")?))
+}
+
+/// This program again, in which an expression of a state machine may take too much and end nothing
+/// but itself.
+fn evaluator() -> Result<EvaluatorProgram, Failure> {
+    // The file of a running program may have been replaced since.
+    let program = if cfg!(target_os = "linux") {
+        "/proc/self/exe".into()
+    } else {
+        std::env::current_exe().doing("find this program")?
+    };
+    Ok(EvaluatorProgram { program, args: vec!["evaluate".into()] })
 }
 
 /// A stack that is up.
@@ -145,7 +157,8 @@ impl Stack {
         let tasks =
             executor::Executor::new(host.clone(), &store.endpoint, traces.clone(), meter.clone())?;
         let tasks = Arc::new(tasks);
-        let engine = EngineOptions::new(data.join("step-functions"), REGION, ACCOUNT);
+        let mut engine = EngineOptions::new(data.join("step-functions"), REGION, ACCOUNT);
+        engine.evaluator = Some(evaluator()?);
         let engine = Engine::open(engine, tasks).await.doing("start the Step Functions engine")?;
         health::tell(&engine.health().losses);
 

@@ -1,6 +1,7 @@
 //! Operations on executions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
@@ -13,6 +14,9 @@ use crate::engine::{
 use crate::error::ApiError;
 use crate::execution::{LARGEST_DATA, instant_seconds};
 use crate::sync::read;
+
+/// How long a stop waits before it interrupts what the execution evaluates.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The machine, the name and the input that a start asks for.
 fn asked(inner: &Inner, input: &Input) -> Result<(Arc<Machine>, String, String), ApiError> {
@@ -201,7 +205,7 @@ pub(super) async fn stop(inner: &Inner, input: Value) -> Result<Value, ApiError>
         cause: input.bounded("cause", LONGEST_CAUSE)?.map(str::to_owned),
         reply,
     };
-    let stopped = run.send(command).await && answered(done).await?.is_some();
+    let stopped = run.send(command).await && answered(&run, done).await?.is_some();
     match run.standing().stopped {
         Some(at) => Ok(json!({ "stopDate": instant_seconds(at) })),
         None if stopped => Err(ApiError::internal("the execution did not stop")),
@@ -209,11 +213,20 @@ pub(super) async fn stop(inner: &Inner, input: Value) -> Result<Value, ApiError>
     }
 }
 
-/// The answer to a command; none when its execution ended before it was obeyed.
-async fn answered<T>(
-    answer: oneshot::Receiver<Result<T, ApiError>>,
-) -> Result<Option<T>, ApiError> {
-    answer.await.ok().transpose()
+/// The answer to a stop; none when the execution ended before it was obeyed. Nobody waits for what
+/// the execution evaluates meanwhile.
+async fn answered(
+    run: &Run,
+    mut answer: oneshot::Receiver<Result<(), ApiError>>,
+) -> Result<Option<()>, ApiError> {
+    let answered = match tokio::time::timeout(PATIENCE, &mut answer).await {
+        Ok(answered) => answered,
+        Err(_) => {
+            run.interrupt.interrupt();
+            answer.await
+        }
+    };
+    answered.ok().transpose()
 }
 
 pub(super) async fn history(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {

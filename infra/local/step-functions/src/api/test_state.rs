@@ -9,6 +9,7 @@ use super::input::Input;
 use crate::definition::{Definition, Diagnostic, validate};
 use crate::engine::Inner;
 use crate::error::ApiError;
+use crate::evaluator::Interrupt;
 use crate::execution::{Completion, Effect, Execution, Identity, LARGEST_DATA, Verdict, verdict};
 use crate::task::{TaskFailure, TaskRequest};
 
@@ -92,13 +93,14 @@ pub(super) async fn test_state(inner: &Arc<Inner>, input: Value) -> Result<Value
         machine_arn,
         role,
     };
-    let mut execution = Execution::new(identity, definition);
+    let evaluator = inner.evaluator.for_execution(Interrupt::default());
+    let mut execution = Execution::new(identity, definition, evaluator);
     execution.start(given.to_owned(), inner.now());
     execution.preset(variables);
     execution.give_context(context);
-    let running = run(inner, &mut execution, mock, retries);
-    let found = tokio::time::timeout(LONGEST, running).await;
-    let found = found.unwrap_or_else(|_| Verdict {
+    let catchers = execution.catchers(&name);
+    let found = inner.drive(run(Arc::clone(inner), execution, mock, retries), LONGEST).await?;
+    let found = found.unwrap_or_else(|| Verdict {
         status: "FAILED",
         error: Some("States.Timeout".to_owned()),
         cause: Some("The test took longer than 300 seconds.".to_owned()),
@@ -113,7 +115,7 @@ pub(super) async fn test_state(inner: &Arc<Inner>, input: Value) -> Result<Value
         None => cause,
     });
     let error = found.error.as_deref().filter(|_| found.status == "CAUGHT_ERROR");
-    let catcher = error.and_then(|error| execution.catcher(&name, error));
+    let catcher = error.and_then(|error| catchers.of(error));
     Ok(answer(Verdict { cause, catcher, ..found }, given, level))
 }
 
@@ -215,12 +217,7 @@ fn mock(input: &Input) -> Result<Outcome, ApiError> {
     }
 }
 
-async fn run(
-    inner: &Arc<Inner>,
-    execution: &mut Execution,
-    mock: Outcome,
-    retries: u64,
-) -> Verdict {
+async fn run(inner: Arc<Inner>, mut execution: Execution, mock: Outcome, retries: u64) -> Verdict {
     let mut events = Vec::new();
     loop {
         execution.run(inner.now());
@@ -258,7 +255,7 @@ async fn run(
                         state,
                         timeout,
                     };
-                    let work = inner.tasks.execute(request);
+                    let work = inner.perform(request);
                     tokio::time::timeout(timeout.unwrap_or(LONGEST), work)
                         .await
                         .ok()

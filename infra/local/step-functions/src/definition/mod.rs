@@ -16,5 +16,5 @@ pub use state::Definition;
 pub use validate::validate;
 
 pub(crate) use state::{Graph, Kind, Resource, Retrier, Rule, State, StateType, Wait};
-pub(crate) use template::{Template, TemplateFault};
+pub(crate) use template::{Evaluate, Template, TemplateFault};
 pub(crate) use validate::{reread, validate_as};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::jsonata::{self, Environment, Expression, Fault};
+use crate::jsonata::{Expression, Fault};
 
 /// A JSON value some of whose strings are expressions.
 #[derive(Debug, Clone)]
@@ -13,12 +13,23 @@ pub(crate) enum Template {
     Object(Vec<(String, Template)>),
 }
 
-/// Why a template has no value: where, and the sentence for the cause.
+/// Evaluates expressions where they stand.
+pub(crate) trait Evaluate {
+    fn evaluate(&self, expression: &Expression) -> Result<Value, Fault>;
+}
+
+/// Why a template has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TemplateFault {
-    /// The field's path within the state, such as `Output/result`.
-    pub(crate) location: String,
-    pub(crate) sentence: String,
+pub(crate) enum TemplateFault {
+    /// It cannot have one.
+    At {
+        /// The field's path within the state, such as `Output/result`.
+        location: String,
+        /// The sentence for the cause.
+        sentence: String,
+    },
+    /// Nobody waits for it any longer.
+    Interrupted,
 }
 
 /// The text between `{%` and `%}` when `text` is an expression.
@@ -31,25 +42,24 @@ impl Template {
     pub(crate) fn evaluate(
         &self,
         location: &str,
-        environment: &dyn Environment,
+        evaluator: &dyn Evaluate,
     ) -> Result<Value, TemplateFault> {
         match self {
             Self::Literal(value) => Ok(value.clone()),
-            Self::Expression(expression) => jsonata::evaluate(expression, environment)
+            Self::Expression(expression) => evaluator
+                .evaluate(expression)
                 .map_err(|fault| explain(expression, location, &fault)),
             Self::Array(items) => Ok(Value::Array(
                 items
                     .iter()
                     .enumerate()
-                    .map(|(index, item)| {
-                        item.evaluate(&format!("{location}[{index}]"), environment)
-                    })
+                    .map(|(index, item)| item.evaluate(&format!("{location}[{index}]"), evaluator))
                     .collect::<Result<_, _>>()?,
             )),
             Self::Object(members) => {
                 let mut object = Map::with_capacity(members.len());
                 for (name, member) in members {
-                    let value = member.evaluate(&format!("{location}/{name}"), environment)?;
+                    let value = member.evaluate(&format!("{location}/{name}"), evaluator)?;
                     object.insert(name.clone(), value);
                 }
                 Ok(Value::Object(object))
@@ -61,11 +71,11 @@ impl Template {
     pub(crate) fn evaluate_as<T>(
         &self,
         location: &str,
-        environment: &dyn Environment,
+        evaluator: &dyn Evaluate,
         expected: &str,
         accept: impl Fn(&Value) -> Option<T>,
     ) -> Result<T, TemplateFault> {
-        let value = self.evaluate(location, environment)?;
+        let value = self.evaluate(location, evaluator)?;
         accept(&value).ok_or_else(|| {
             let subject = match self {
                 Self::Expression(expression) => {
@@ -73,7 +83,7 @@ impl Template {
                 }
                 _ => "The value".to_owned(),
             };
-            TemplateFault {
+            TemplateFault::At {
                 location: location.to_owned(),
                 sentence: format!(
                     "{subject} specified for the field '{location}' returned an unexpected result type. Expected '{expected}', but was '{}' for value: {value}",
@@ -90,8 +100,10 @@ fn explain(expression: &Expression, location: &str, fault: &Fault) -> TemplateFa
         Fault::Unsupported => "returned an unsupported result type.".to_owned(),
         Fault::Threw(message) => format!("threw an error during evaluation. {message}"),
         Fault::Bound(message) => format!("threw an error during evaluation: {message}"),
+        Fault::Broken(message) => format!("threw an error during evaluation: {message}"),
+        Fault::Interrupted => return TemplateFault::Interrupted,
     };
-    TemplateFault {
+    TemplateFault::At {
         location: location.to_owned(),
         sentence: format!(
             "The JSONata expression '{}' specified for the field '{location}' {what}",

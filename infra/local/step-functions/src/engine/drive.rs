@@ -10,11 +10,12 @@ use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
-use super::inner::{Inner, identity};
+use super::inner::Inner;
 use super::nested::{self, Child, Mode};
 use super::record::Record;
 use super::run::{Command, Reply, Run, Stage};
 use crate::error::ApiError;
+use crate::evaluator::Evaluator;
 use crate::execution::{Attempt, Effect, Execution, ScopeId};
 use crate::sync::lock;
 use crate::task::{TaskFailure, TaskRequest};
@@ -74,6 +75,16 @@ impl Inner {
     }
 
     pub(super) fn spawn_driver(self: &Arc<Self>, run: Arc<Run>, execution: Execution) {
+        self.spawn_driver_of(run, execution, false);
+    }
+
+    /// As [`Inner::spawn_driver`]; the next step of one that is suspected is evaluated elsewhere.
+    pub(super) fn spawn_driver_of(
+        self: &Arc<Self>,
+        run: Arc<Run>,
+        execution: Execution,
+        suspected: bool,
+    ) {
         let Some(alive) = lock(&self.alive).clone() else {
             return;
         };
@@ -91,6 +102,7 @@ impl Inner {
             held: Vec::new(),
             unsaved: Vec::new(),
             panicked: None,
+            suspected,
         };
         self.drivers.spawn(async move {
             driver.drive().await;
@@ -112,6 +124,8 @@ struct Driver {
     unsaved: Vec<Answer>,
     /// What the interpreter panicked with.
     panicked: Option<String>,
+    /// Whether the process ended before while the execution was computed.
+    suspected: bool,
 }
 
 impl Driver {
@@ -121,10 +135,14 @@ impl Driver {
 
     async fn drive(mut self) {
         let mut stop = self.inner.stop.clone();
+        self.execution.use_evaluator(self.evaluator());
         loop {
             self.compute(Execution::run);
             if let Some(reason) = self.panicked.take() {
                 self.give_up(&reason);
+            }
+            if self.run.interrupt.is_interrupted() && !self.rewind() {
+                break;
             }
             if let Err(error) = self.settle().await {
                 if !self.outlast(&error, &mut stop).await {
@@ -169,6 +187,7 @@ impl Driver {
     /// Lets the execution go on. Should that panic, the execution fails and nothing else does.
     fn compute<T: Default>(&mut self, work: impl FnOnce(&mut Execution, i64) -> T) -> T {
         let (now, execution) = (self.now(), &mut self.execution);
+        let _noted = self.inner.suspects.note(&self.run.arn, self.run.records());
         match std::panic::catch_unwind(AssertUnwindSafe(|| work(execution, now))) {
             Ok(result) => result,
             Err(panic) => {
@@ -178,6 +197,30 @@ impl Driver {
                 T::default()
             }
         }
+    }
+
+    /// Goes back to what is on disk, because an evaluation was interrupted: what it would have led
+    /// to is not known. Then does what it was interrupted for. Answers whether to go on.
+    fn rewind(&mut self) -> bool {
+        self.run.interrupt.reset();
+        // Its task is under way as far as anybody can tell.
+        for held in self.held.drain(..) {
+            match held {
+                Held::Done(reply) => Held::Done(reply).give(),
+                Held::Known(reply, _) => Held::Known(reply, false).give(),
+            }
+        }
+        let said = std::mem::take(&mut self.unsaved);
+        if !self.restore(&said) {
+            return false;
+        }
+        while let Ok(command) = self.inbox.try_recv() {
+            self.obey(command);
+        }
+        if !self.execution.has_ended() {
+            said.into_iter().for_each(|answer| self.take(answer));
+        }
+        true
     }
 
     /// Ends the execution because the engine failed.
@@ -200,7 +243,13 @@ impl Driver {
             let position = self.inner.write(&record).await?;
             self.run.record(position, &events);
         }
-        self.unsaved.clear();
+        if !self.unsaved.is_empty() {
+            self.unsaved.clear();
+        }
+        if std::mem::take(&mut self.suspected) {
+            // It got past the step.
+            self.execution.use_evaluator(self.evaluator());
+        }
         self.held.drain(..).for_each(Held::give);
         for effect in self.execution.take_effects() {
             self.perform(effect);
@@ -238,6 +287,19 @@ impl Driver {
                 Some(answer) = self.answered.recv() => said.push(answer),
             }
         }
+        if !self.restore(&said) {
+            return false;
+        }
+        said.into_iter().for_each(|answer| self.take(answer));
+        if let Some(command) = asked {
+            self.obey(command);
+        }
+        true
+    }
+
+    /// Makes the execution what it is on disk, with its tasks under way; `said` is what they said
+    /// that is not. Answers whether that worked.
+    fn restore(&mut self, said: &[Answer]) -> bool {
         match self.stored() {
             Ok(execution) => self.execution = execution,
             Err(error) => {
@@ -252,20 +314,20 @@ impl Driver {
             self.tasks.contains_key(attempt) || said.iter().any(|answer| answer.attempt == *attempt)
         };
         self.execution.drop_invocations(known);
-        for answer in said {
-            self.take(answer);
-        }
-        if let Some(command) = asked {
-            self.obey(command);
-        }
         true
+    }
+
+    fn evaluator(&self) -> Evaluator {
+        let evaluator = self.inner.evaluator.for_execution(self.run.interrupt.clone());
+        if self.suspected { evaluator.isolated() } else { evaluator }
     }
 
     /// The execution as it is on disk.
     fn stored(&self) -> Result<Execution, ApiError> {
         let events = tokio::task::block_in_place(|| self.inner.events(&self.run))?;
-        let definition = self.run.revision.definition.clone();
-        Ok(Execution::replay(identity(&self.run), definition, &events))
+        let mut execution = self.inner.replay(&self.run, &events);
+        execution.use_evaluator(self.evaluator());
+        Ok(execution)
     }
 
     fn perform(&mut self, effect: Effect) {

@@ -5,6 +5,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, RwLock, Weak};
+use std::time::Duration;
+
+use serde_json::Value;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
@@ -16,11 +19,13 @@ use super::pages::SharedPlaces;
 use super::record::Record;
 use super::run::{End, Run};
 use super::status::{StatusChange, StatusName};
+use super::suspects::Suspects;
 use crate::error::ApiError;
-use crate::execution::{Body, Event, Identity, ScopeId};
+use crate::evaluator::Evaluator;
+use crate::execution::{Body, Event, Execution, Identity, ScopeId};
 use crate::journal::{Journal, Position};
 use crate::sync;
-use crate::task::TaskExecutor;
+use crate::task::{TaskExecutor, TaskFailure, TaskRequest};
 
 pub(crate) struct Inner {
     pub(crate) options: EngineOptions,
@@ -31,6 +36,7 @@ pub(crate) struct Inner {
     /// Held by whoever changes a machine.
     pub(super) changing: tokio::sync::Mutex<()>,
     pub(crate) tasks: Arc<dyn TaskExecutor>,
+    pub(crate) evaluator: Evaluator,
     pub(super) journal: RwLock<Option<Journal>>,
     /// Told when the journal's writer has ended.
     pub(super) journal_ended: Mutex<Option<oneshot::Receiver<()>>>,
@@ -45,6 +51,7 @@ pub(crate) struct Inner {
     pub(super) revisions: Mutex<Vec<Weak<Revision>>>,
     /// What opening could not read.
     pub(super) losses: Losses,
+    pub(super) suspects: Suspects,
     /// Held while a history is read, so that the machine has threads left for others.
     pub(super) reading: Semaphore,
     pub(super) places: SharedPlaces,
@@ -124,6 +131,28 @@ impl Inner {
         self.journal()?.append(bytes).await.map_err(|error| self.unwritable(&error))
     }
 
+    /// Does work on the threads of the drivers, where evaluating holds nobody up. None when it takes
+    /// longer than `most`.
+    pub(crate) async fn drive<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+        most: Duration,
+    ) -> Result<Option<T>, ApiError> {
+        let done = self.drivers.spawn(tokio::time::timeout(most, work)).await;
+        let done = done.map_err(|error| ApiError::internal(error.to_string()))?;
+        Ok(done.ok())
+    }
+
+    /// Performs a task on the threads of the runtime that the engine was opened on.
+    pub(crate) async fn perform(self: &Arc<Self>, task: TaskRequest) -> Result<Value, TaskFailure> {
+        let inner = Arc::clone(self);
+        let performed = self.performers.spawn(async move { inner.tasks.execute(task).await });
+        performed.await.unwrap_or_else(|error| {
+            let cause = Some(format!("The task executor failed: {error}"));
+            Err(TaskFailure { error: "States.TaskFailed".to_owned(), cause })
+        })
+    }
+
     /// Why nothing can be kept.
     pub(super) fn unwritable(&self, error: &std::io::Error) -> ApiError {
         let folder = self.options.data_dir.display();
@@ -138,6 +167,12 @@ impl Inner {
             code: "ServiceUnavailable".to_owned(),
             message: format!("cannot write the journal in {folder}: {error}{remedy}"),
         }
+    }
+
+    /// An execution as events left it.
+    pub(super) fn replay(&self, run: &Run, events: &[Event]) -> Execution {
+        let evaluator = self.evaluator.for_execution(run.interrupt.clone());
+        Execution::replay(identity(run), run.revision.definition.clone(), evaluator, events)
     }
 
     /// The events of an execution, from the journal.
@@ -167,8 +202,8 @@ impl Inner {
         }
         let known = self.input(run)?;
         Ok(known == input
-            || serde_json::from_str::<serde_json::Value>(&known).ok()
-                == serde_json::from_str::<serde_json::Value>(input).ok())
+            || serde_json::from_str::<Value>(&known).ok()
+                == serde_json::from_str::<Value>(input).ok())
     }
 
     /// How an execution stands, with its input and output.

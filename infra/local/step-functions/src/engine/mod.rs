@@ -18,6 +18,7 @@ mod run;
 mod start;
 mod status;
 mod summary;
+mod suspects;
 mod trail;
 
 pub use handle::Engine;

@@ -9,7 +9,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 
 use super::health::Losses;
-use super::inner::{Inner, Runs, events_in, identity};
+use super::inner::{Inner, Runs, events_in};
 use super::machine::{Machine, Revision};
 use super::options::EngineOptions;
 use super::pages::SharedPlaces;
@@ -17,10 +17,12 @@ use super::record::Record;
 use super::run::{Birth, End, RETENTION_MS, Run, Stage};
 use super::status::{Change, StatusName};
 use super::summary::{Started, Summary};
+use super::suspects::{self, Suspects};
 use super::trail::Trail;
 use crate::definition::reread;
 use crate::error::OpenError;
-use crate::execution::{Body, Event, Execution};
+use crate::evaluator::Evaluator;
+use crate::execution::{Body, Event};
 use crate::journal::{self, Damage, Opened, Position, Reader, Stored, read};
 use crate::task::TaskExecutor;
 
@@ -28,6 +30,9 @@ use crate::task::TaskExecutor;
 const CHANGES: usize = 4_096;
 /// What an execution ends with of which records were lost.
 const LOST: &str = "Records of the execution were lost by damage to the engine's journal: it cannot go on. The engine's health says which files are damaged.";
+
+/// What an execution ends with that ended the process.
+const DEADLY: &str = "The engine's process ended five times in a row while it computed this step of the execution: the step is not tried again, so that everything else goes on.";
 
 /// An engine that was opened, and what it lives by.
 pub(super) struct Running {
@@ -49,11 +54,14 @@ pub(super) async fn open(
         let summing = folder.clone();
         let on_sealed = Arc::new(move |segment| Summary::make(&summing, segment, clock.now()));
         let opened = journal::open(&folder, file_bytes, now, &mut journal, on_sealed)?;
+        let suspected = suspects::suspected(&folder);
         let found = journal.judge(&opened, now);
-        Ok((found, opened))
+        let noting = Suspects::open(&folder);
+        let noting = noting.map_err(|source| OpenError::Io { path: folder, source })?;
+        Ok((found, opened, suspected, noting))
     });
     let io = |source| OpenError::Io { path: options.data_dir.clone(), source };
-    let (found, opened) = match read.await {
+    let (found, opened, suspected, noting) = match read.await {
         Ok(result) => result?,
         Err(error) => return Err(io(std::io::Error::other(error))),
     };
@@ -61,6 +69,7 @@ pub(super) async fn open(
     let (stop, stopped) = watch::channel(false);
     let (alive, all_gone) = mpsc::channel(1);
     let revisions = found.revisions.iter().map(Arc::downgrade).collect();
+    let evaluator = Evaluator::new(options.evaluator.clone());
     let inner = Arc::new(Inner {
         options,
         machines: RwLock::new(found.machines),
@@ -68,6 +77,8 @@ pub(super) async fn open(
         tokens: Mutex::new(HashMap::new()),
         changing: tokio::sync::Mutex::new(()),
         tasks,
+        evaluator,
+        suspects: noting,
         journal: RwLock::new(Some(opened.journal)),
         journal_ended: Mutex::new(Some(opened.ended)),
         changes: broadcast::Sender::new(CHANGES),
@@ -84,18 +95,28 @@ pub(super) async fn open(
         performers: Handle::current(),
     });
     let at = inner.now();
-    for Resumed { run, mut execution, whole } in found.running {
-        if whole {
-            execution.resume(at);
-        } else {
+    for Resumed { run, events, whole } in found.running {
+        let mut execution = inner.replay(&run, &events);
+        let suspicion = suspected.get(&run.arn).filter(|known| known.records == run.records());
+        let times = suspicion.map_or(0, |suspicion| suspicion.times);
+        if !whole {
             execution.break_off(at, LOST);
+        } else if times >= suspects::MOST {
+            tracing::error!(
+                execution = run.arn,
+                "an execution is not run again: the process ended each time while it was computed"
+            );
+            execution.break_off(at, DEADLY);
+        } else {
+            execution.resume(at);
         }
+
         // Tokens are valid again before anybody can use the engine.
         for (scope, token) in execution.open_tokens() {
             inner.listen(&run, scope, token);
         }
         inner.running.fetch_add(1, Ordering::Relaxed);
-        inner.spawn_driver(run, execution);
+        inner.spawn_driver_of(run, execution, times > 0);
     }
     inner.keep_forgetting();
     Ok(Running { inner, stop, drivers })
@@ -154,7 +175,7 @@ struct Whole {
 /// An execution that had not ended.
 struct Resumed {
     run: Arc<Run>,
-    execution: Execution,
+    events: Vec<Event>,
     /// Whether all its records are there.
     whole: bool,
 }
@@ -393,9 +414,7 @@ impl Recovered {
             let run = Arc::new(found.run(arn, revision, ended));
             runs.add(&run);
             if let Some(events) = events {
-                let definition = run.revision.definition.clone();
-                let execution = Execution::replay(identity(&run), definition, &events);
-                running.push(Resumed { run, execution, whole });
+                running.push(Resumed { run, events, whole });
             }
         }
         lost.extend(named);

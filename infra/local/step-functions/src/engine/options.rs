@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::evaluator::EvaluatorProgram;
+
 /// After how many bytes a journal file is sealed, unless the options say otherwise.
 const JOURNAL_FILE_BYTES: u32 = 64 * 1024 * 1024;
 
@@ -23,10 +25,14 @@ pub struct EngineOptions {
     pub clock: Clock,
     /// After about how many bytes a journal file is sealed and the next one begun.
     pub journal_file_bytes: u32,
+    /// Whose processes evaluate the expressions that are not known to cost little. With none, the
+    /// engine's own process does, which such an expression can end: for definitions that are
+    /// trusted.
+    pub evaluator: Option<EvaluatorProgram>,
 }
 
 impl EngineOptions {
-    /// Options with the clock of the machine and journal files of 64 MiB.
+    /// Options with the clock of the machine, journal files of 64 MiB, and no evaluator.
     pub fn new(
         data_dir: impl Into<PathBuf>,
         region: impl Into<String>,
@@ -38,6 +44,7 @@ impl EngineOptions {
             account: account.into(),
             clock: Clock::default(),
             journal_file_bytes: JOURNAL_FILE_BYTES,
+            evaluator: None,
         }
     }
 }

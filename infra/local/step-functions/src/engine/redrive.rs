@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::inner::{Inner, identity};
+use super::inner::Inner;
 use super::record::Record;
 use super::run::{Run, Stage};
 use super::status::StatusName;
 use crate::error::ApiError;
-use crate::execution::{Body, Event, Execution, MOST_EVENTS, ROOT};
+use crate::execution::{Body, Event, MOST_EVENTS, ROOT};
 
 /// For how long an execution that ended can be redriven: 14 days.
 const PERIOD_MS: i64 = 14 * 24 * 60 * 60 * 1_000;
@@ -63,8 +63,7 @@ impl Inner {
             body: Body::ExecutionRedriven { count: run.standing().redrives + 1 },
         };
         events.push(event.clone());
-        let definition = run.revision.definition.clone();
-        let mut execution = Execution::replay(identity(run), definition, &events);
+        let mut execution = self.replay(run, &events);
         execution.resume(at);
         let written = std::slice::from_ref(&event);
         let position = self.write(&Record::events(run, written)).await?;

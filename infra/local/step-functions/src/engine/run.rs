@@ -8,6 +8,7 @@ use super::machine::Revision;
 use super::status::{Change, StatusName};
 use super::trail::{Kept, Trail};
 use crate::error::ApiError;
+use crate::evaluator::Interrupt;
 use crate::execution::{Body, Completion, Event, ScopeId};
 use crate::journal::Position;
 use crate::sync::lock;
@@ -55,6 +56,8 @@ pub(crate) struct Run {
     pub(crate) order: u64,
     /// The task of another execution that started it.
     pub(crate) by: Option<String>,
+    /// Ends what is evaluated for it.
+    pub(crate) interrupt: Interrupt,
     progress: Mutex<Progress>,
     /// How far it is, for those who wait.
     stage: watch::Sender<Stage>,
@@ -140,6 +143,7 @@ impl Run {
             input: input.filter(|text| text.len() <= SHORT).map(Box::from),
             order: birth.order,
             by: birth.by,
+            interrupt: Interrupt::default(),
             progress: Mutex::new(Progress {
                 change: None,
                 end: None,

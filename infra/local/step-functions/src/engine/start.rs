@@ -44,7 +44,9 @@ impl Inner {
             }
             runs.add(&run);
         }
-        let mut execution = Execution::new(identity(&run), machine.revision.definition.clone());
+        let evaluator = self.evaluator.for_execution(run.interrupt.clone());
+        let definition = machine.revision.definition.clone();
+        let mut execution = Execution::new(identity(&run), definition, evaluator);
         execution.start(input, at);
         let events = execution.take_events();
         let written = match events.first() {

@@ -1,12 +1,13 @@
 //! What the expressions of a state can read.
 
-use jsonata_core::value::JValue;
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::event::ScopeId;
 use super::interpreter::{Execution, Phase};
-use crate::definition::{Template, TemplateFault};
-use crate::jsonata::{Environment, from_json};
+use crate::definition::{Evaluate, Template, TemplateFault};
+use crate::jsonata::{Environment, Expression, Fault};
 
 /// What an evaluation has besides the state's input, the variables and the context.
 #[derive(Clone, Copy, Default)]
@@ -36,17 +37,23 @@ impl Environment for Scene<'_> {
         }
     }
 
-    fn member(&self, name: &str) -> Option<JValue> {
+    fn member(&self, name: &str) -> Option<Cow<'_, Value>> {
         match name {
             "input" => match &self.execution.scopes.get(&self.scope)?.phase {
-                Phase::In(active) => Some(from_json(&active.input)),
+                Phase::In(active) => Some(Cow::Borrowed(&*active.input)),
                 _ => None,
             },
-            "result" => self.extra.result.map(from_json),
-            "errorOutput" => self.extra.error.map(from_json),
-            "context" => Some(from_json(&self.context())),
+            "result" => self.extra.result.map(Cow::Borrowed),
+            "errorOutput" => self.extra.error.map(Cow::Borrowed),
+            "context" => Some(Cow::Owned(self.context())),
             _ => None,
         }
+    }
+}
+
+impl Evaluate for Scene<'_> {
+    fn evaluate(&self, expression: &Expression) -> Result<Value, Fault> {
+        self.execution.evaluator.evaluate(expression, self)
     }
 }
 

@@ -12,18 +12,18 @@ const RUNTIME: &str = "States.Runtime";
 impl Execution {
     /// The work of a state was stopped. `previous` is what an `EvaluationFailed` follows.
     pub(super) fn stopped(&mut self, now: i64, id: ScopeId, stop: Stop, previous: u64) {
-        match self.failure_of(now, id, stop, previous) {
-            Some(failure) => self.state_failed(now, id, failure, None),
-            None => debug_assert!(self.has_ended(), "a stop is always a failure"),
+        if let Some(failure) = self.failure_of(now, id, stop, previous) {
+            self.state_failed(now, id, failure, None);
         }
     }
 
-    /// The error that a stop means; notes an evaluation that failed.
+    /// The error that a stop means, if it means one; notes an evaluation that failed.
     fn failure_of(&mut self, now: i64, id: ScopeId, stop: Stop, previous: u64) -> Option<Failure> {
         let (sentence, location) = match stop {
             Stop::Failure(failure) => return Some(failure),
-            Stop::Evaluation(fault) => (fault.sentence, Some(fault.location)),
+            Stop::Evaluation { location, sentence } => (sentence, Some(location)),
             Stop::Unlocated(sentence) => (sentence, None),
+            Stop::Interrupted => return None,
         };
         let (state, _) = self.current(id)?;
         let cause = self.cause(id, &sentence);

@@ -8,7 +8,7 @@ use super::environment::Extra;
 use super::event::{Body, Json, ScopeId};
 use super::interpreter::{Execution, Failure, Phase, Work};
 use super::state::{Stop, fits, whole};
-use crate::definition::{Kind, State, StateType, TemplateFault};
+use crate::definition::{Kind, State, StateType};
 
 impl Execution {
     pub(super) fn start_fan(
@@ -114,6 +114,9 @@ impl Execution {
             }
             let (index, follow) = (fan.started, fan.follow);
             if let Err(stop) = self.start_iteration(now, id, index, follow) {
+                if matches!(stop, Stop::Interrupted) {
+                    return false;
+                }
                 self.abandon(now, id, None, follow);
                 self.stopped(now, id, stop, follow);
                 return true;
@@ -227,7 +230,7 @@ impl Execution {
 }
 
 /// Checks a tolerance, which an inline Map does not use.
-fn tolerable(name: &str, value: f64) -> Result<(), TemplateFault> {
+fn tolerable(name: &str, value: f64) -> Result<(), Stop> {
     let sentence = match name {
         "ToleratedFailureCount" if value < 0.0 => "ToleratedFailureCount cannot be negative.",
         "ToleratedFailurePercentage" if !(0.0..=100.0).contains(&value) => {
@@ -235,5 +238,5 @@ fn tolerable(name: &str, value: f64) -> Result<(), TemplateFault> {
         }
         _ => return Ok(()),
     };
-    Err(TemplateFault { location: name.to_owned(), sentence: sentence.to_owned() })
+    Err(Stop::Evaluation { location: name.to_owned(), sentence: sentence.to_owned() })
 }

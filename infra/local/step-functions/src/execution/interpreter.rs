@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::event::{Body, Event, ROOT, ScopeId};
 use crate::definition::{Definition, Graph, Kind, State};
+use crate::evaluator::Evaluator;
 use crate::task::TaskFailure;
 
 /// How many events an execution may have; AWS's quota.
@@ -67,6 +68,7 @@ pub(crate) struct Execution {
     pub(crate) identity: Identity,
     pub(crate) status: Status,
     pub(super) definition: Definition,
+    pub(super) evaluator: Evaluator,
     pub(super) input: Arc<Value>,
     pub(super) started_at: i64,
     pub(super) redrives: u64,
@@ -197,11 +199,12 @@ impl From<Result<Value, TaskFailure>> for Completion {
 
 impl Execution {
     /// An execution that has not begun: give it events to replay, or [`Execution::start`] it.
-    pub(crate) fn new(identity: Identity, definition: Definition) -> Self {
+    pub(crate) fn new(identity: Identity, definition: Definition, evaluator: Evaluator) -> Self {
         Self {
             identity,
             status: Status::Running,
             definition,
+            evaluator,
             input: Arc::new(Value::Null),
             started_at: 0,
             redrives: 0,
@@ -330,6 +333,11 @@ impl Execution {
         let error = Some("States.Runtime".to_owned());
         let body = Body::ExecutionFailed { error, cause: Some(cause.to_owned()) };
         self.emit(now, ROOT, previous, body);
+    }
+
+    /// Has all expressions evaluated elsewhere, or no longer.
+    pub(crate) fn use_evaluator(&mut self, evaluator: Evaluator) {
+        self.evaluator = evaluator;
     }
 
     /// Drops the effects that perform tasks which are `known` to be performed.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::event::{Body, ROOT};
 use super::failure::matches;
 use super::interpreter::{Completion, Execution, Failure, Phase, Work};
+use crate::definition::State;
 
 impl Execution {
     /// Gives the machine's own scope variables, as if a state had assigned them.
@@ -27,11 +28,9 @@ impl Execution {
         }
     }
 
-    /// The catcher of a state that takes an error.
-    pub(crate) fn catcher(&self, state: &str, error: &str) -> Option<usize> {
-        let failure = Failure { error: Some(error.to_owned()), cause: None, alias: None };
-        let state = self.definition.graph.states.get(state)?;
-        state.catch.iter().position(|catcher| matches(&catcher.errors, &failure))
+    /// The catchers of a state.
+    pub(crate) fn catchers(&self, state: &str) -> Catchers {
+        Catchers(self.definition.graph.states.get(state).map(std::sync::Arc::clone))
     }
 
     /// Whether branches or iterations are under way.
@@ -54,6 +53,17 @@ impl Execution {
                 self.state_failed(now, ROOT, failure, Some(last));
             }
         }
+    }
+}
+
+/// The catchers of a state.
+pub(crate) struct Catchers(Option<std::sync::Arc<State>>);
+
+impl Catchers {
+    /// The place of the catcher that takes an error.
+    pub(crate) fn of(&self, error: &str) -> Option<usize> {
+        let failure = Failure { error: Some(error.to_owned()), cause: None, alias: None };
+        self.0.as_ref()?.catch.iter().position(|catcher| matches(&catcher.errors, &failure))
     }
 }
 

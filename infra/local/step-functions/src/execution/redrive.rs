@@ -6,13 +6,19 @@ use std::sync::Arc;
 use super::event::{Body, Event, ScopeId};
 use super::interpreter::{Execution, Identity, Phase, Status, Work};
 use crate::definition::{Definition, Kind};
+use crate::evaluator::Evaluator;
 
 impl Execution {
     /// The execution that `events` lead to; they begin with its start.
     ///
     /// Where it was redriven, the events that gave it up before do not count: what had not failed
     /// by then goes on from where it was.
-    pub(crate) fn replay(identity: Identity, definition: Definition, events: &[Event]) -> Self {
+    pub(crate) fn replay(
+        identity: Identity,
+        definition: Definition,
+        evaluator: Evaluator,
+        events: &[Event],
+    ) -> Self {
         let mut undone: HashSet<usize> = HashSet::new();
         for (index, event) in events.iter().enumerate() {
             if matches!(event.body, Body::ExecutionRedriven { .. }) {
@@ -24,7 +30,7 @@ impl Execution {
                 );
             }
         }
-        let mut execution = Self::new(identity, definition);
+        let mut execution = Self::new(identity, definition, evaluator);
         for (index, event) in events.iter().enumerate() {
             if undone.contains(&index) {
                 execution.next_id = execution.next_id.max(event.id + 1);

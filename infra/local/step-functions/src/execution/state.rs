@@ -12,15 +12,23 @@ use crate::instant;
 
 /// What stopped a state: an expression, or an error of its own.
 pub(super) enum Stop {
-    Evaluation(TemplateFault),
+    Evaluation {
+        location: String,
+        sentence: String,
+    },
     /// An evaluation that is not tied to an expression.
     Unlocated(String),
     Failure(Failure),
+    /// Nobody waits for the state any longer: it stays as it is.
+    Interrupted,
 }
 
 impl From<TemplateFault> for Stop {
     fn from(fault: TemplateFault) -> Self {
-        Self::Evaluation(fault)
+        match fault {
+            TemplateFault::At { location, sentence } => Self::Evaluation { location, sentence },
+            TemplateFault::Interrupted => Self::Interrupted,
+        }
     }
 }
 
@@ -249,7 +257,7 @@ impl Execution {
                 let text = self.value_as(id, template, "Timestamp", "string", |value| {
                     value.as_str().map(str::to_owned)
                 })?;
-                instant::parse_iso(&text).ok_or_else(|| TemplateFault {
+                instant::parse_iso(&text).ok_or_else(|| Stop::Evaluation {
                     location: "Timestamp".to_owned(),
                     sentence: format!(
                         "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"

@@ -7,6 +7,8 @@ use super::fault::Fault;
 
 /// Whole numbers up to here are the same in 64-bit floating point and as integers.
 const EXACT: f64 = 9_007_199_254_740_992.0;
+/// How many values and bytes of text a result may have, shared parts counted each time.
+const LARGEST: usize = 4 * 1024 * 1024;
 /// How deep a result may nest.
 const DEPTH: usize = 256;
 
@@ -28,27 +30,39 @@ pub(crate) fn from_json(value: &Value) -> JValue {
     }
 }
 
+/// The JSON of a value. Parts of a value can be shared: what is small in memory can be endless when
+/// it is written out, so only so much is.
 pub(super) fn to_json(value: &JValue) -> Result<Value, Fault> {
-    nested(value, 0)
+    let mut left = LARGEST;
+    nested(value, 0, &mut left)
 }
 
-fn nested(value: &JValue, depth: usize) -> Result<Value, Fault> {
+fn nested(value: &JValue, depth: usize, left: &mut usize) -> Result<Value, Fault> {
     if depth > DEPTH {
-        return Err(Fault::Bound("the result nests too deeply"));
+        return Err(Fault::Bound("the result nests too deeply".into()));
     }
+    let mut take = |weight: usize| {
+        *left = left.checked_sub(weight).ok_or(Fault::MEMORY)?;
+        Ok(())
+    };
+    take(1)?;
     Ok(match value {
         JValue::Null | JValue::Undefined => Value::Null,
         JValue::Bool(bool) => Value::Bool(*bool),
         JValue::Number(number) => finite(*number),
-        JValue::String(text) => Value::String(text.to_string()),
+        JValue::String(text) => {
+            take(text.len())?;
+            Value::String(text.to_string())
+        }
         JValue::Array(items) => Value::Array(
-            items.iter().map(|item| nested(item, depth + 1)).collect::<Result<_, _>>()?,
+            items.iter().map(|item| nested(item, depth + 1, left)).collect::<Result<_, _>>()?,
         ),
         JValue::Object(members) => {
-            let mut object = Map::with_capacity(members.len());
+            let mut object = Map::new();
             for (name, value) in members.iter() {
                 if !value.is_undefined() {
-                    object.insert(name.clone(), nested(value, depth + 1)?);
+                    *left = left.checked_sub(name.len()).ok_or(Fault::MEMORY)?;
+                    object.insert(name.clone(), nested(value, depth + 1, left)?);
                 }
             }
             Value::Object(object)

@@ -3,36 +3,34 @@
 use std::rc::Rc;
 
 use jsonata_core::ast::AstNode;
-use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
+use jsonata_core::evaluator::{CancelToken, Context, Evaluator, EvaluatorOptions};
 use jsonata_core::value::{JMap, JValue};
 use serde_json::Value;
 
+use super::bindings::Bindings;
 use super::expression::Expression;
 use super::fault::Fault;
 use super::limits::{DEPTH_LIMIT, SEQUENCE_LIMIT, TIME_LIMIT_MS};
-use super::{convert, functions, wording};
+use super::{convert, cost, functions, wording};
 
-/// Where an evaluation finds what expressions may read.
-pub(crate) trait Environment {
-    /// The value of a workflow variable.
-    fn variable(&self, name: &str) -> Option<&Value>;
-    /// A member of `$states`: `input`, `result`, `errorOutput` or `context`.
-    fn member(&self, name: &str) -> Option<JValue>;
+/// Whether evaluating `expression` is known to take little time and memory.
+pub(crate) fn is_small(expression: &Expression, bindings: &Bindings<'_>) -> bool {
+    cost::estimate(&expression.ast, &bindings.weights()) < cost::SMALL
 }
 
-const MEMBERS: [&str; 4] = ["input", "result", "errorOutput", "context"];
-
-/// The value of `expression` in `environment`.
+/// The value of `expression`, unless `cancel` is cancelled before.
 pub(crate) fn evaluate(
     expression: &Expression,
-    environment: &dyn Environment,
+    bindings: &Bindings<'_>,
+    cancel: &CancelToken,
 ) -> Result<Value, Fault> {
-    let result = evaluate_node(&expression.ast, expression, environment).map_err(|message| {
+    let node = |node: &AstNode| evaluate_node(node, expression, bindings, cancel);
+    let result = node(&expression.ast).map_err(|message| {
+        if cancel.is_cancelled() {
+            return Fault::Interrupted;
+        }
         // The message leaves out the values; they can be had again.
-        let again = |node: &AstNode| {
-            let value = evaluate_node(node, expression, environment).ok()?;
-            convert::to_json(&value).ok()
-        };
+        let again = |part: &AstNode| convert::to_json(&node(part).ok()?).ok();
         wording::fault(&message, &expression.ast, &again)
     })?;
     if result.is_undefined() {
@@ -41,16 +39,16 @@ pub(crate) fn evaluate(
     convert::to_json(&result)
 }
 
-/// The variables that `expression` mentions.
-fn bind(expression: &Expression, environment: &dyn Environment) -> Context {
+fn bind(bindings: &Bindings<'_>) -> Context {
     let mut context = Context::new();
-    for name in &expression.variables {
-        if name == "states" {
-            let states = states_object(environment, expression.members.as_deref());
-            context.bind(name.clone(), states);
-        } else if let Some(value) = environment.variable(name) {
-            context.bind(name.clone(), convert::from_json(value));
-        }
+    for (name, value) in &bindings.variables {
+        context.bind((*name).to_owned(), convert::from_json(value));
+    }
+    if let Some(members) = &bindings.states {
+        let members = members.iter();
+        let object: JMap =
+            members.map(|(name, value)| ((*name).to_owned(), convert::from_json(value))).collect();
+        context.bind("states".to_owned(), JValue::Object(Rc::new(object)));
     }
     context
 }
@@ -59,35 +57,28 @@ fn bind(expression: &Expression, environment: &dyn Environment) -> Context {
 fn evaluate_node(
     node: &AstNode,
     expression: &Expression,
-    environment: &dyn Environment,
+    bindings: &Bindings<'_>,
+    cancel: &CancelToken,
 ) -> Result<JValue, String> {
-    let context = bind(expression, environment);
     let options = EvaluatorOptions {
         timeout_ms: Some(TIME_LIMIT_MS),
+        cancel: Some(cancel.clone()),
         max_stack_depth: Some(DEPTH_LIMIT),
         max_sequence_length: Some(SEQUENCE_LIMIT),
-        ..EvaluatorOptions::default()
     };
-    let mut evaluator = Evaluator::with_options(context, options);
+    let mut evaluator = Evaluator::with_options(bind(bindings), options);
     functions::register(&mut evaluator, &expression.variables)
         .and_then(|()| evaluator.evaluate(node, &JValue::Undefined))
         .map_err(|error| error.message().to_owned())
-}
-
-fn states_object(environment: &dyn Environment, members: Option<&[String]>) -> JValue {
-    let object: JMap = MEMBERS
-        .iter()
-        .filter(|name| members.is_none_or(|members| members.iter().any(|m| m == *name)))
-        .filter_map(|name| Some(((*name).to_owned(), environment.member(name)?)))
-        .collect();
-    JValue::Object(Rc::new(object))
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::super::convert::from_json;
+    use std::borrow::Cow;
+
+    use super::super::bindings::Environment;
     use super::*;
 
     struct Fixed(Value);
@@ -96,13 +87,14 @@ mod tests {
         fn variable(&self, name: &str) -> Option<&Value> {
             self.0.get(name)
         }
-        fn member(&self, name: &str) -> Option<JValue> {
-            self.0.get("states")?.get(name).map(from_json)
+        fn member(&self, name: &str) -> Option<Cow<'_, Value>> {
+            self.0.get("states")?.get(name).map(Cow::Borrowed)
         }
     }
 
     fn run(source: &str, environment: Value) -> Result<Value, Fault> {
-        evaluate(&Expression::parse(source).unwrap(), &Fixed(environment))
+        let (expression, environment) = (Expression::parse(source).unwrap(), Fixed(environment));
+        evaluate(&expression, &Bindings::of(&expression, &environment), &CancelToken::new())
     }
 
     #[test]
@@ -215,7 +207,7 @@ mod tests {
     #[test]
     fn limits() {
         let bound = |source: &str| match run(source, json!({})) {
-            Err(Fault::Bound(message)) => message.split(':').next().unwrap(),
+            Err(Fault::Bound(message)) => message.split(':').next().unwrap().to_owned(),
             other => panic!("{source}: {other:?}"),
         };
         assert_eq!(

@@ -1,7 +1,7 @@
 //! What an expression may use.
 
 /// How long one expression may run.
-pub(super) const TIME_LIMIT_MS: u64 = 3_000;
+pub(crate) const TIME_LIMIT_MS: u64 = 3_000;
 /// How deep an evaluation may nest: AWS allows 100 levels, of which the outermost is not counted
 /// here.
 pub(super) const DEPTH_LIMIT: usize = 99;

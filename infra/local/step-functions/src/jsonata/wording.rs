@@ -19,17 +19,9 @@ pub(super) fn fault(message: &str, ast: &AstNode, evaluate: Evaluate<'_>) -> Fau
         return Fault::Threw(message.to_owned());
     };
     match code {
-        "D1011" | "U1001" => {
-            return Fault::Bound(
-                "Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive.",
-            );
-        }
-        "D1012" => return Fault::Bound("Expression evaluation timeout: Check for infinite loop"),
-        "D2015" => {
-            return Fault::Bound(
-                "Expression evaluation memory limit exceeded: Check for excessive memory usage",
-            );
-        }
+        "D1011" | "U1001" => return Fault::STACK,
+        "D1012" => return Fault::TIME,
+        "D2015" => return Fault::MEMORY,
         _ => {}
     }
     let text = sentence(code, text, ast, evaluate).unwrap_or_else(|| text.to_owned());

@@ -1,0 +1,166 @@
+//! Which executions were being computed when the engine's process ended, so that one that ends it
+//! does not do so again and again.
+//!
+//! Each computation is noted in a file before it begins and taken out when it is over. What is left
+//! in the file at the next opening is suspected. That happens to others too, when the process is
+//! killed just then: so one that is suspected goes on, with everything that it evaluates left to
+//! other processes, where there are such. One that is suspected again and again at the same step,
+//! more often than kills could have met it, has failed.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sync::lock;
+
+/// What is noted, by slots.
+const COMPUTING: &str = "computing";
+/// What is known of earlier times.
+const SUSPECTED: &str = "suspected.json";
+/// How long a slot is.
+const SLOT: usize = 512;
+/// How long its head is: the number of records, the length of the ARN and a checksum.
+const HEAD: usize = 10;
+/// How often in a row the process may end at one step of an execution.
+pub(super) const MOST: u32 = 5;
+
+/// How often the process ended at a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Suspicion {
+    /// How many records the execution had.
+    pub(super) records: u32,
+    pub(super) times: u32,
+}
+
+pub(super) struct Suspects {
+    file: File,
+    /// The slots that are free, and how many there are in all.
+    slots: Mutex<(Vec<u64>, u64)>,
+}
+
+impl Suspects {
+    /// Begins to note, in a file that says nothing yet.
+    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(COMPUTING);
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        Ok(Self { file, slots: Mutex::new((Vec::new(), 0)) })
+    }
+
+    /// Notes that an execution is computed, as long as the answer lives.
+    pub(super) fn note(&self, arn: &str, records: u32) -> Noted<'_> {
+        let slot = {
+            let mut slots = lock(&self.slots);
+            slots.0.pop().unwrap_or_else(|| {
+                slots.1 += 1;
+                slots.1 - 1
+            })
+        };
+        self.write(slot, &encode(arn, records));
+        Noted { suspects: self, slot }
+    }
+
+    fn write(&self, slot: u64, bytes: &[u8]) {
+        if let Err(error) = self.file.write_all_at(bytes, slot * SLOT as u64) {
+            // On a full disk nothing new is computed either.
+            tracing::debug!(%error, "cannot note what is computed");
+        }
+    }
+}
+
+/// Takes the note back.
+pub(super) struct Noted<'a> {
+    suspects: &'a Suspects,
+    slot: u64,
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        self.suspects.write(self.slot, &[0; HEAD]);
+        lock(&self.suspects.slots).0.push(self.slot);
+    }
+}
+
+fn encode(arn: &str, records: u32) -> Vec<u8> {
+    let arn = arn.as_bytes();
+    let mut bytes = Vec::with_capacity(HEAD + arn.len());
+    let length = u16::try_from(arn.len()).unwrap_or(u16::MAX);
+    bytes.extend_from_slice(&records.to_le_bytes());
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(&crc32fast::hash(arn).to_le_bytes());
+    bytes.extend_from_slice(arn);
+    bytes.truncate(SLOT);
+    bytes
+}
+
+fn decode(slot: &[u8]) -> Option<(String, u32)> {
+    let records = u32::from_le_bytes(*slot.first_chunk()?);
+    let length = u16::from_le_bytes(slot.get(4..6)?.try_into().ok()?);
+    let sum = u32::from_le_bytes(slot.get(6..HEAD)?.try_into().ok()?);
+    let arn = slot.get(HEAD..HEAD + usize::from(length)).filter(|arn| !arn.is_empty())?;
+    let arn = (crc32fast::hash(arn) == sum).then_some(arn)?;
+    Some((String::from_utf8(arn.to_vec()).ok()?, records))
+}
+
+/// Which executions are suspected, at the opening of a folder. What is known of them is written
+/// down before anything is computed.
+pub(super) fn suspected(folder: &Path) -> HashMap<String, Suspicion> {
+    let left = std::fs::read(folder.join(COMPUTING)).unwrap_or_default();
+    let before: HashMap<String, Suspicion> = std::fs::read(folder.join(SUSPECTED))
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default();
+    let mut suspected = HashMap::new();
+    for (arn, records) in left.chunks(SLOT).filter_map(decode) {
+        let known = before.get(&arn).filter(|known| known.records == records);
+        let times = known.map_or(0, |known| known.times).saturating_add(1);
+        suspected.insert(arn, Suspicion { records, times });
+    }
+    if suspected != before {
+        let save = || {
+            let aside = folder.join("suspected.new");
+            std::fs::write(&aside, serde_json::to_vec(&suspected)?)?;
+            std::fs::rename(&aside, folder.join(SUSPECTED))
+        };
+        if let Err(error) = save() {
+            tracing::warn!(%error, "cannot note which executions ended the process");
+        }
+    }
+    suspected
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_suspected() {
+        let folder = tempfile::tempdir().unwrap();
+        let crash = |arn: &str, records: u32| {
+            let suspects = Suspects::open(folder.path()).unwrap();
+            drop(suspects.note("over", 7));
+            let other = suspects.note("other", 1);
+            std::mem::forget(suspects.note(arn, records));
+            drop(other);
+            suspected(folder.path())
+        };
+        let times = |found: &HashMap<String, Suspicion>| {
+            let mut all: Vec<_> = found.iter().map(|(arn, s)| (arn.clone(), s.times)).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(times(&crash("a", 3)), [("a".to_owned(), 1)]);
+        assert_eq!(times(&crash("a", 3)), [("a".to_owned(), 2)]);
+        // It got further; another one did not.
+        assert_eq!(times(&crash("a", 4)), [("a".to_owned(), 1)]);
+        assert_eq!(times(&crash("b", 4)), [("b".to_owned(), 1)]);
+        // Nothing was left.
+        drop(Suspects::open(folder.path()).unwrap());
+        assert!(suspected(folder.path()).is_empty());
+        assert_eq!(times(&crash("b", 4)), [("b".to_owned(), 1)]);
+    }
+}
