@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 pub use child::evaluator_main;
-pub use pool::EvaluatorProgram;
+pub use worker::EvaluatorProgram;
 
 use crate::jsonata::{self, Bindings, CancelToken, Environment, Expression, Fault};
 use crate::sync::lock;

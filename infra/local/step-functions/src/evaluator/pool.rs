@@ -1,29 +1,16 @@
 //! The processes that evaluate: a few, started when they are needed and kept for the next one.
 
-use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::wire::{self, Response};
-use super::worker::{Outcome, Worker};
+use super::worker::{EvaluatorProgram, Outcome, Worker};
 use crate::jsonata::{Bindings, CancelToken, Expression, Fault};
 use crate::sync::lock;
 
 /// How often a process that was gone before it began is replaced by another one.
 const ATTEMPTS: usize = 3;
-
-/// A program whose `main` calls [`evaluator_main`]: the engine runs a few of its processes.
-///
-/// [`evaluator_main`]: crate::evaluator_main
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EvaluatorProgram {
-    /// The program.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub args: Vec<OsString>,
-}
 
 pub(super) struct Pool {
     program: EvaluatorProgram,

@@ -1,13 +1,14 @@
 //! One process that evaluates, as seen from the engine.
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::child::OVERDUE;
-use super::pool::EvaluatorProgram;
 use super::wire::{self, BEGUN, Response};
 use crate::jsonata::{CancelToken, Fault, TIME_LIMIT_MS};
 
@@ -17,6 +18,17 @@ const GLANCE: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long an evaluation may take: the evaluator ends itself before, where it can.
 const OVERRUN: Duration = Duration::from_millis(TIME_LIMIT_MS + 1_000);
+
+/// A program whose `main` calls [`evaluator_main`]: the engine runs a few of its processes.
+///
+/// [`evaluator_main`]: crate::evaluator_main
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvaluatorProgram {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+}
 
 /// What became of a request.
 pub(super) enum Outcome {
