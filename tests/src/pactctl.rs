@@ -166,7 +166,8 @@ impl Stack {
     #[must_use]
     pub fn aws(&self) -> Aws {
         let env = self.pactctl(&["env", "--json"]).json();
-        let text = |name: &str| env[name].as_str().unwrap_or_default().to_owned();
+        let text =
+            |name: &str| env.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         Aws {
             endpoint: text("AWS_ENDPOINT_URL"),
             id: text("AWS_ACCESS_KEY_ID"),
