@@ -1,4 +1,10 @@
 //! What holds across crates and can be read off the sources and definitions themselves.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what a test's helpers cannot read is a failed test"
+)]
 
 mod circles;
 mod error_names;
