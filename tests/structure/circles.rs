@@ -34,32 +34,6 @@ const ALLOWED: &[(&str, &str)] = &[
     ),
     ("functions/notify-agent/src/channels/mod.rs", "functions/notify-agent/src/channels/email.rs"),
     ("functions/notify-agent/src/channels/slack.rs", "functions/notify-agent/src/channels/mod.rs"),
-    ("functions/security-agent/src/deps/api.rs", "functions/security-agent/src/deps/mod.rs"),
-    ("functions/security-agent/src/deps/compiled.rs", "functions/security-agent/src/deps/mod.rs"),
-    ("functions/security-agent/src/deps/folder.rs", "functions/security-agent/src/deps/mod.rs"),
-    (
-        "functions/security-agent/src/deps/lock/cargo.rs",
-        "functions/security-agent/src/deps/lock/mod.rs",
-    ),
-    (
-        "functions/security-agent/src/deps/lock/json.rs",
-        "functions/security-agent/src/deps/lock/mod.rs",
-    ),
-    (
-        "functions/security-agent/src/deps/lock/lines.rs",
-        "functions/security-agent/src/deps/lock/mod.rs",
-    ),
-    (
-        "functions/security-agent/src/deps/lock/npm.rs",
-        "functions/security-agent/src/deps/lock/mod.rs",
-    ),
-    (
-        "functions/security-agent/src/deps/lock/python.rs",
-        "functions/security-agent/src/deps/lock/mod.rs",
-    ),
-    ("functions/security-agent/src/deps/osv.rs", "functions/security-agent/src/deps/mod.rs"),
-    ("functions/security-agent/src/deps/verdict.rs", "functions/security-agent/src/deps/mod.rs"),
-    ("functions/security-agent/src/deps/version.rs", "functions/security-agent/src/deps/mod.rs"),
     ("functions/security-agent/src/sast/rules.rs", "functions/security-agent/src/sast/mod.rs"),
     (
         "functions/security-agent/src/secrets/check.rs",

@@ -2,7 +2,7 @@
 
 use cargo_lock::Lockfile;
 
-use super::{NOT_FROM_REGISTRY, Parsed, Unchecked, toml_lines};
+use super::form::{NOT_FROM_REGISTRY, Parsed, Unchecked, toml_lines};
 use crate::deps::{Ecosystem, Package};
 
 pub(super) fn parse(text: &str) -> Result<Parsed, String> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{NOT_FROM_REGISTRY, Parsed, Unchecked, number};
+use super::form::{NOT_FROM_REGISTRY, Parsed, Unchecked, number};
 use crate::deps::{Ecosystem, Package};
 
 fn object(text: &str) -> Result<Map<String, Value>, String> {

@@ -1,6 +1,6 @@
 //! Lock files that are read line by line: yarn, pnpm, Go, Gradle, Ruby, Dart, Elixir.
 
-use super::{Parsed, number};
+use super::form::{Parsed, number};
 use crate::deps::Ecosystem;
 
 fn indent(line: &str) -> usize {

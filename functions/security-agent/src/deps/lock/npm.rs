@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::{NOT_FROM_REGISTRY, Parsed, Unchecked, number};
+use super::form::{NOT_FROM_REGISTRY, Parsed, Unchecked, number};
 use crate::deps::{Ecosystem, Package};
 
 #[derive(Deserialize)]

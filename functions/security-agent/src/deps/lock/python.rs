@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{NOT_FROM_REGISTRY, NOT_PINNED, Parsed, Unchecked, number, toml_lines};
+use super::form::{NOT_FROM_REGISTRY, NOT_PINNED, Parsed, Unchecked, number, toml_lines};
 use crate::deps::{Ecosystem, Package};
 
 #[derive(Deserialize)]
