@@ -26,14 +26,6 @@ const ALLOWED: &[(&str, &str)] = &[
     ("functions/code-agent/src/syntax/hints.rs", "functions/code-agent/src/syntax/mod.rs"),
     ("functions/code-agent/src/syntax/json.rs", "functions/code-agent/src/syntax/mod.rs"),
     ("functions/code-agent/src/syntax/rust.rs", "functions/code-agent/src/syntax/mod.rs"),
-    ("functions/gateway/src/hosts/mod.rs", "functions/gateway/src/hosts/github.rs"),
-    ("functions/notify-agent/src/channels/jira.rs", "functions/notify-agent/src/channels/mod.rs"),
-    (
-        "functions/notify-agent/src/channels/jira/issues.rs",
-        "functions/notify-agent/src/channels/mod.rs",
-    ),
-    ("functions/notify-agent/src/channels/mod.rs", "functions/notify-agent/src/channels/email.rs"),
-    ("functions/notify-agent/src/channels/slack.rs", "functions/notify-agent/src/channels/mod.rs"),
     ("functions/security-agent/src/sast/rules.rs", "functions/security-agent/src/sast/mod.rs"),
     (
         "functions/security-agent/src/secrets/check.rs",

@@ -34,7 +34,7 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use config::Config;
-pub use hosts::{Composed, News, compose, documentation, webhook_paths};
+pub use hosts::{Composed, PushNotice, compose, documentation, webhook_paths};
 use ports::Ports;
 use reconciler::reconcile;
 use routes::{Gateway, router};

@@ -14,7 +14,7 @@ const CLAIMED: &str = "is being sent";
 
 /// What came of a message: a verdict.
 #[derive(Debug)]
-pub(crate) enum Told {
+pub(crate) enum DeliveryOutcome {
     /// It was delivered.
     Sent {
         /// To whom, for people.
@@ -51,11 +51,11 @@ impl From<AgentError> for Interrupted {
 }
 
 /// Whether there is something left to do.
-pub(crate) enum Begun<'a> {
+pub(crate) enum Opened<'a> {
     /// The message was sent before: the answer.
-    Before(Box<Outcome>),
+    AlreadySent(Box<Outcome>),
     /// It is to be sent now.
-    Now(Box<Delivery<'a>>),
+    Pending(Box<Delivery<'a>>),
 }
 
 /// One message of a run on one channel.
@@ -75,7 +75,7 @@ impl<'a> Delivery<'a> {
         outbox: &'a dyn Outbox,
         call: &'a Call,
         channel: &'static str,
-    ) -> Result<Begun<'a>, AgentError> {
+    ) -> Result<Opened<'a>, AgentError> {
         let notify: Notify = call.parameters()?;
         let before = outbox.notification(&notify.run.run_id, channel).await?;
         if let Some(before) = &before
@@ -83,12 +83,12 @@ impl<'a> Delivery<'a> {
         {
             let summary = format!("{channel}: {} before", before.record.detail);
             let answer = Outcome::new(StageStatus::Passed, summary, &before.record)?;
-            return Ok(Begun::Before(Box::new(answer)));
+            return Ok(Opened::AlreadySent(Box::new(answer)));
         }
         let message = Message::new(&notify, Timestamp::now());
         let body = message.text();
         let delivery = Self { outbox, channel, before, body, call, notify, message };
-        Ok(Begun::Now(Box::new(delivery)))
+        Ok(Opened::Pending(Box::new(delivery)))
     }
 
     async fn put(
@@ -130,19 +130,22 @@ impl<'a> Delivery<'a> {
     ///
     /// # Errors
     /// The fault by which it was interrupted, or that of the outbox.
-    pub(crate) async fn end(&self, end: Result<Told, Interrupted>) -> Result<Outcome, AgentError> {
+    pub(crate) async fn end(
+        &self,
+        end: Result<DeliveryOutcome, Interrupted>,
+    ) -> Result<Outcome, AgentError> {
         match end {
-            Ok(Told::Sent { detail, reference, findings }) => {
+            Ok(DeliveryOutcome::Sent { detail, reference, findings }) => {
                 let summary = format!("{}: {detail}", self.channel);
                 let record = self.put(true, detail, reference).await?;
                 Ok(Outcome::new(StageStatus::Passed, summary, &record)?.with_findings(findings))
             }
-            Ok(Told::Skipped(reason)) => {
+            Ok(DeliveryOutcome::Skipped(reason)) => {
                 let detail = not_sent(&reason);
                 let record = self.put(false, detail.clone(), None).await?;
                 Outcome::new(StageStatus::Skipped, detail, &record)
             }
-            Ok(Told::Refused(reason)) => {
+            Ok(DeliveryOutcome::Refused(reason)) => {
                 let detail = not_sent(&reason);
                 let reference = self.reference().map(str::to_owned);
                 let record = self.put(false, detail.clone(), reference).await?;

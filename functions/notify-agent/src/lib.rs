@@ -19,7 +19,7 @@ pub use config::Variable;
 
 use channels::{Channel, Work};
 use config::Installation;
-use delivery::{Begun, Delivery, Told};
+use delivery::{Delivery, DeliveryOutcome, Opened};
 use http::LazyClient;
 
 /// The notify agent.
@@ -45,8 +45,8 @@ impl NotifyAgent {
     async fn tell(&self, channel: &dyn Channel, call: &Call) -> Result<Outcome, AgentError> {
         let kind = channel.kind();
         let delivery = match Delivery::begin(&*self.outbox, call, kind).await? {
-            Begun::Before(answer) => return Ok(*answer),
-            Begun::Now(delivery) => delivery,
+            Opened::AlreadySent(answer) => return Ok(*answer),
+            Opened::Pending(delivery) => delivery,
         };
         let Some(settings) = delivery.notify.settings.get(kind) else {
             let mut reason = format!("the repository's settings have no [notify.{kind}]");
@@ -55,7 +55,7 @@ impl NotifyAgent {
                     reason = format!("{reason}; {}", channels::unknown(other));
                 }
             }
-            return delivery.end(Ok(Told::Skipped(reason))).await;
+            return delivery.end(Ok(DeliveryOutcome::Skipped(reason))).await;
         };
         let installed = self.installation.read(channel.parameters(), channel.variables()).await?;
         let work =

@@ -7,7 +7,7 @@ use pact_contract::{Repository, run::Trigger};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{About, Composed, Delivery, Event, Incoming, News, WebhookHost, path};
+use super::host::{About, Composed, Delivery, Event, Incoming, PushNotice, WebhookHost, path};
 use crate::{
     auth,
     config::Sources,
@@ -98,11 +98,16 @@ impl WebhookHost for Forge {
         Ok(Delivery { id, event })
     }
 
-    fn compose(&self, news: &News<'_>, delivery: &str, secret: &Secret) -> Option<Composed> {
-        let Repository { name, url, default_branch } = news.repository;
-        let base = news.base.unwrap_or("-");
+    fn compose(
+        &self,
+        notice: &PushNotice<'_>,
+        delivery: &str,
+        secret: &Secret,
+    ) -> Option<Composed> {
+        let Repository { name, url, default_branch } = notice.repository;
+        let base = notice.base.unwrap_or("-");
         let line =
-            format!("{name} {url} {default_branch} {} {} {base}", news.reference, news.commit);
+            format!("{name} {url} {default_branch} {} {} {base}", notice.reference, notice.commit);
         let body = line.into_bytes();
         let signature = auth::sign_sha256(secret, &[delivery.as_bytes(), b".", &body])?;
         Some(Composed {

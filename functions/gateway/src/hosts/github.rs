@@ -7,7 +7,7 @@ use pact_agent::secrets::{Parameter, Secret};
 use pact_contract::{Repository, RepositoryName, run::Trigger};
 use serde_json::{Value, json};
 
-use super::{About, Composed, Delivery, Event, Incoming, News, WebhookHost, path};
+use super::host::{About, Composed, Delivery, Event, Incoming, PushNotice, WebhookHost, path};
 use crate::{
     auth,
     config::Sources,
@@ -77,8 +77,13 @@ impl WebhookHost for GitHub {
         Ok(Delivery { id, event })
     }
 
-    fn compose(&self, news: &News<'_>, delivery: &str, secret: &Secret) -> Option<Composed> {
-        let body = payload(news).to_string().into_bytes();
+    fn compose(
+        &self,
+        notice: &PushNotice<'_>,
+        delivery: &str,
+        secret: &Secret,
+    ) -> Option<Composed> {
+        let body = payload(notice).to_string().into_bytes();
         let signature = hex::encode(auth::sign_sha256(secret, &[&body])?);
         Some(Composed {
             path: path(self),
@@ -191,25 +196,25 @@ fn payload_of<'a>(incoming: &Incoming<'a>) -> Answer<Cow<'a, [u8]>> {
 }
 
 /// The payload of a push event, as far as it is read here.
-fn payload(news: &News<'_>) -> Value {
-    let zero = "0".repeat(news.commit.len());
+fn payload(notice: &PushNotice<'_>) -> Value {
+    let zero = "0".repeat(notice.commit.len());
     json!({
-        "ref": news.reference,
-        "before": news.base.unwrap_or(&zero),
-        "after": news.commit,
-        "created": news.base.is_none(),
+        "ref": notice.reference,
+        "before": notice.base.unwrap_or(&zero),
+        "after": notice.commit,
+        "created": notice.base.is_none(),
         "deleted": false,
         "forced": false,
         "repository": {
-            "full_name": news.repository.name,
-            "clone_url": news.repository.url,
-            "default_branch": news.repository.default_branch,
+            "full_name": notice.repository.name,
+            "clone_url": notice.repository.url,
+            "default_branch": notice.repository.default_branch,
         },
-        "pusher": { "name": news.author.unwrap_or("unknown") },
+        "pusher": { "name": notice.author.unwrap_or("unknown") },
         "head_commit": {
-            "id": news.commit,
-            "message": news.message.unwrap_or_default(),
-            "author": { "name": news.author.unwrap_or("unknown") },
+            "id": notice.commit,
+            "message": notice.message.unwrap_or_default(),
+            "author": { "name": notice.author.unwrap_or("unknown") },
         },
         "commits": [],
     })

@@ -7,19 +7,16 @@
 #[cfg(test)]
 mod forge;
 mod github;
+mod host;
 #[cfg(test)]
 mod tests;
 
-use axum::http::HeaderMap;
 use pact_agent::secrets::{Parameter, Secret};
-use pact_contract::Repository;
 
-use crate::{
-    config::Sources,
-    error::{Answer, ApiError},
-    push::Push,
-    validate,
-};
+use crate::error::ApiError;
+use host::About;
+pub use host::{Composed, PushNotice};
+pub(crate) use host::{Delivery, Event, Incoming, WebhookHost, path};
 
 /// Every host that is known.
 pub(crate) const ALL: &[&dyn WebhookHost] = &[
@@ -27,137 +24,6 @@ pub(crate) const ALL: &[&dyn WebhookHost] = &[
     #[cfg(test)]
     &forge::Forge,
 ];
-
-/// A git host.
-pub(crate) trait WebhookHost: Send + Sync {
-    /// Its name: the end of its route, the beginning of its deliveries' keys.
-    fn name(&self) -> &'static str;
-
-    /// What people are told about it.
-    fn about(&self) -> &'static About;
-
-    /// The secrets that the installation may have for it.
-    fn parameters(&self) -> &'static [Parameter];
-
-    /// Which of them a delivery with these headers is checked with.
-    fn parameter(&self, headers: &HeaderMap) -> &'static Parameter;
-
-    /// Largest delivery that is taken, in bytes.
-    fn max_body(&self) -> usize {
-        validate::MAX_BODY
-    }
-
-    /// Checks, in constant time, that whoever knows the secret sent these very bytes.
-    ///
-    /// # Errors
-    /// 401 for any other.
-    fn verify(&self, secret: &Secret, incoming: &Incoming<'_>) -> Answer<()>;
-
-    /// Reads a delivery that was verified.
-    ///
-    /// # Errors
-    /// 400 with the header or field that is at fault.
-    fn read(&self, incoming: &Incoming<'_>, allowed: &Sources) -> Answer<Delivery>;
-
-    /// The delivery by which the host would tell of a push: what the local stack sends. None with
-    /// a secret that cannot sign.
-    fn compose(&self, news: &News<'_>, delivery: &str, secret: &Secret) -> Option<Composed>;
-}
-
-/// What people are told about a host.
-pub(crate) struct About {
-    /// Its name, as it writes it.
-    pub(crate) title: &'static str,
-    /// How a delivery is signed: what follows "signed".
-    pub(crate) signed: &'static str,
-    /// What to choose where the host asks for a webhook's settings.
-    pub(crate) setup: &'static str,
-}
-
-/// A request as it came.
-pub(crate) struct Incoming<'a> {
-    pub(crate) headers: &'a HeaderMap,
-    /// Its very bytes.
-    pub(crate) body: &'a [u8],
-}
-
-impl<'a> Incoming<'a> {
-    /// A header's text; none when it is absent or no text.
-    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// A header that has to be there once, as its bytes.
-    pub(crate) fn only(&self, name: &str) -> Option<&'a [u8]> {
-        let mut values = self.headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (Some(value), None) => Some(value.as_bytes()),
-            _ => None,
-        }
-    }
-
-    /// The id of the delivery, from the header `name`.
-    pub(crate) fn delivery_id(&self, name: &str) -> Answer<String> {
-        let wrong = |message: &str| ApiError::invalid(name, message);
-        let text = self.header(name).ok_or_else(|| wrong("the header is missing"))?;
-        let valid = (1..=128).contains(&text.len())
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-        if valid { Ok(text.to_owned()) } else { Err(wrong("not an id of a delivery")) }
-    }
-}
-
-/// What a host told.
-#[derive(Debug)]
-pub(crate) struct Delivery {
-    /// The host's id of it.
-    pub(crate) id: String,
-    /// What it is about.
-    pub(crate) event: Event,
-}
-
-/// What a delivery asks for.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// The webhook was set up.
-    Ping,
-    /// Branches point to other commits: one, or several where the host tells them together.
-    Pushes(Vec<Push>),
-    /// Nothing, for this reason.
-    Ignored(String),
-}
-
-/// A push, as whoever tells of it knows it.
-#[derive(Clone, Debug)]
-pub struct News<'a> {
-    /// The repository.
-    pub repository: &'a Repository,
-    /// Full name of the ref.
-    pub reference: &'a str,
-    /// The commit that it points to now.
-    pub commit: &'a str,
-    /// The commit before; none for a new branch.
-    pub base: Option<&'a str>,
-    /// Message of the commit.
-    pub message: Option<&'a str>,
-    /// Its author's name.
-    pub author: Option<&'a str>,
-}
-
-/// A delivery that can be sent.
-#[derive(Clone, Debug)]
-pub struct Composed {
-    /// Path below the gateway's address.
-    pub path: String,
-    /// Names and values.
-    pub headers: Vec<(&'static str, String)>,
-    /// The very bytes that are signed.
-    pub body: Vec<u8>,
-}
-
-/// Path of a host's webhooks.
-pub(crate) fn path(host: &dyn WebhookHost) -> String {
-    format!("/webhooks/{}", host.name())
-}
 
 /// That there is no host of this name, and which there are.
 pub(crate) fn unknown(name: &str) -> ApiError {
@@ -183,8 +49,8 @@ pub(crate) fn parameters() -> impl Iterator<Item = &'static Parameter> {
 /// The delivery by which a git host would tell of a push: that of the first host that is known,
 /// with its secret.
 #[must_use]
-pub fn compose(news: &News<'_>, delivery: &str, secret: &Secret) -> Option<Composed> {
-    ALL.first()?.compose(news, delivery, secret)
+pub fn compose(notice: &PushNotice<'_>, delivery: &str, secret: &Secret) -> Option<Composed> {
+    ALL.first()?.compose(notice, delivery, secret)
 }
 
 /// What the README says of each host: its row in the table of routes, and how it is connected.

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use pact_contract::Repository;
 
 use super::*;
+use crate::{config::Sources, validate};
 
 const SECRET: &str = "secret-of-the-webhooks";
 
@@ -16,8 +18,8 @@ fn repository() -> Repository {
     }
 }
 
-fn news<'a>(repository: &'a Repository, commit: &'a str) -> News<'a> {
-    News {
+fn notice<'a>(repository: &'a Repository, commit: &'a str) -> PushNotice<'a> {
+    PushNotice {
         repository,
         reference: "refs/heads/feature/x",
         commit,
@@ -40,7 +42,7 @@ fn what_a_host_sends_is_verified_and_read_and_nothing_else_is() {
     for host in ALL {
         let name = host.name();
         let composed =
-            host.compose(&news(&repository, &commit), "d-1", &Secret::new(SECRET)).unwrap();
+            host.compose(&notice(&repository, &commit), "d-1", &Secret::new(SECRET)).unwrap();
         assert_eq!(composed.path, format!("/webhooks/{name}"));
         let headers = headers(&composed);
         let incoming = Incoming { headers: &headers, body: &composed.body };

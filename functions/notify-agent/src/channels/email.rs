@@ -24,10 +24,10 @@ use pact_contract::{Capability, Finding, Severity, agents};
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::{Channel, Work};
+use super::channel::{Channel, Work};
 use crate::{
     config::{Installed, Unconfigured, Variable},
-    delivery::{Interrupted, Told},
+    delivery::{DeliveryOutcome, Interrupted},
     http,
     message::{Message, line},
 };
@@ -90,21 +90,21 @@ impl Channel for Email {
         std::slice::from_ref(&FROM)
     }
 
-    async fn send(&self, work: &Work<'_>) -> Result<Told, Interrupted> {
+    async fn send(&self, work: &Work<'_>) -> Result<DeliveryOutcome, Interrupted> {
         let delivery = work.delivery;
         let Settings { to } = work.settings()?;
         if to.is_empty() {
             let reason = "the repository's settings name nobody in [notify.email]";
-            return Ok(Told::Skipped(reason.to_owned()));
+            return Ok(DeliveryOutcome::Skipped(reason.to_owned()));
         }
         let smtp = match Smtp::read(work.installed) {
             Ok(smtp) => smtp,
-            Err(reason) => return Ok(Told::Skipped(reason)),
+            Err(reason) => return Ok(DeliveryOutcome::Skipped(reason)),
         };
         let (recipients, findings) = recipients(&to);
         if recipients.is_empty() {
             let reason = "no recipient in [notify.email] is an e-mail address";
-            return Ok(Told::Refused(reason.to_owned()));
+            return Ok(DeliveryOutcome::Refused(reason.to_owned()));
         }
         let mail = compose(&delivery.message, &smtp.from, &recipients)?;
         let transport = transport(&smtp)?;
@@ -113,7 +113,7 @@ impl Channel for Email {
             Ok(_) => {}
             Err(error) if error.is_permanent() || error.is_client() => {
                 let reason = line(&error.to_string(), 300);
-                return Ok(Told::Refused(format!("the mail server refuses: {reason}")));
+                return Ok(DeliveryOutcome::Refused(format!("the mail server refuses: {reason}")));
             }
             Err(error) => {
                 let fault = http::unavailable("the mail server", "did not take the message");
@@ -127,7 +127,7 @@ impl Channel for Email {
             detail.push_str("; perhaps twice, as an attempt before was interrupted");
         }
         let reference = Some(message_id(&delivery.message, &smtp.from));
-        Ok(Told::Sent { detail, reference, findings })
+        Ok(DeliveryOutcome::Sent { detail, reference, findings })
     }
 }
 

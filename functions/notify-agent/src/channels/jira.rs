@@ -20,10 +20,10 @@ use pact_contract::{Capability, Finding, Severity, agents};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Channel, Work};
+use super::channel::{Channel, Work};
 use crate::{
     config::Variable,
-    delivery::{Interrupted, Told},
+    delivery::{DeliveryOutcome, Interrupted},
     message::line,
 };
 
@@ -84,16 +84,16 @@ impl Channel for Jira {
         &VARIABLES
     }
 
-    async fn send(&self, work: &Work<'_>) -> Result<Told, Interrupted> {
+    async fn send(&self, work: &Work<'_>) -> Result<DeliveryOutcome, Interrupted> {
         let settings: Settings = work.settings()?;
         let Settings { project, transition } = &settings;
         if !is_project(project) {
             let reason = "[notify.jira] names no project, for example \"SHOP\"";
-            return Ok(Told::Skipped(reason.to_owned()));
+            return Ok(DeliveryOutcome::Skipped(reason.to_owned()));
         }
         let account = match Account::read(work.installed) {
             Ok(account) => account,
-            Err(reason) => return Ok(Told::Skipped(reason)),
+            Err(reason) => return Ok(DeliveryOutcome::Skipped(reason)),
         };
         let run = &work.delivery.notify.run;
         let mut keys = issue_keys(project, run.message.as_deref().unwrap_or_default());
@@ -104,7 +104,7 @@ impl Channel for Jira {
         }
         keys.truncate(MAX_ISSUES);
         if keys.is_empty() {
-            return Ok(Told::Skipped(format!(
+            return Ok(DeliveryOutcome::Skipped(format!(
                 "neither the commit's message nor the branch names an issue of {project}"
             )));
         }
@@ -118,7 +118,7 @@ impl Channel for Jira {
         let commented = done(|issue| issue.comment);
         if commented.is_empty() {
             let reasons: Vec<_> = refused.iter().map(|r| r.message.as_str()).collect();
-            return Ok(Told::Refused(reasons.join("; ")));
+            return Ok(DeliveryOutcome::Refused(reasons.join("; ")));
         }
         let findings = refused
             .into_iter()
@@ -129,7 +129,7 @@ impl Channel for Jira {
         if let (Some(name), false) = (transition, moved.is_empty()) {
             detail.push_str(&format!("; {} for {moved}", line(name, 60)));
         }
-        Ok(Told::Sent { detail, reference: Some(json!(progress).to_string()), findings })
+        Ok(DeliveryOutcome::Sent { detail, reference: Some(json!(progress).to_string()), findings })
     }
 }
 

@@ -5,6 +5,7 @@
 //! capabilities, the forms of the settings, the errors that list the channels, and the
 //! documentation are made.
 
+mod channel;
 mod email;
 mod jira;
 #[cfg(test)]
@@ -13,19 +14,12 @@ mod slack;
 #[cfg(test)]
 mod tests;
 
-use async_trait::async_trait;
-use pact_agent::{AgentError, secrets::Parameter};
+use pact_agent::secrets::Parameter;
 use pact_config::form::{Form, Seam};
 use pact_contract::Capability;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
-use crate::{
-    config::{Installed, Variable},
-    delivery::{Delivery, Interrupted, Told},
-    http::LazyClient,
-    message::line,
-};
+use crate::{config::Variable, message::line};
+pub(crate) use channel::{Channel, Work};
 
 /// Every channel that is known.
 pub(crate) const ALL: &[&dyn Channel] = &[
@@ -35,57 +29,6 @@ pub(crate) const ALL: &[&dyn Channel] = &[
     #[cfg(test)]
     &pager::Pager,
 ];
-
-/// A way to tell people.
-#[async_trait]
-pub(crate) trait Channel: Send + Sync {
-    /// The word for it: in `[notify.KIND]` and in the outbox.
-    fn kind(&self) -> &'static str;
-
-    /// Its name, as people write it.
-    fn title(&self) -> &'static str;
-
-    /// The action by which it is used.
-    fn capability(&self) -> &'static Capability;
-
-    /// Its settings in `pact.toml`.
-    fn form(&self) -> Form;
-
-    /// The secrets that the installation may have for it.
-    fn parameters(&self) -> &'static [Parameter];
-
-    /// The environment variables that set it up.
-    fn variables(&self) -> &'static [Variable] {
-        &[]
-    }
-
-    /// Sends the message.
-    ///
-    /// # Errors
-    /// It was not delivered, and may be later.
-    async fn send(&self, work: &Work<'_>) -> Result<Told, Interrupted>;
-}
-
-/// What a channel works with.
-pub(crate) struct Work<'a> {
-    /// The message, and what the outbox says of it.
-    pub(crate) delivery: &'a Delivery<'a>,
-    /// The repository's settings for the channel.
-    pub(crate) settings: &'a Map<String, Value>,
-    /// What the installation sets for it.
-    pub(crate) installed: &'a Installed,
-    /// For channels that are reached by HTTP.
-    pub(crate) client: &'a LazyClient,
-}
-
-impl Work<'_> {
-    /// The settings as the channel's own type.
-    pub(crate) fn settings<T: DeserializeOwned>(&self) -> Result<T, AgentError> {
-        T::deserialize(Value::Object(self.settings.clone())).map_err(|error| {
-            AgentError::invalid(format!("the channel's settings are not valid: {error}"))
-        })
-    }
-}
 
 /// The channel of an action.
 pub(crate) fn by_action(action: &str) -> Option<&'static dyn Channel> {

@@ -10,10 +10,10 @@ use pact_contract::Capability;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Channel, Work};
+use super::channel::{Channel, Work};
 use crate::{
     config::Variable,
-    delivery::{Interrupted, Told},
+    delivery::{DeliveryOutcome, Interrupted},
     http,
 };
 
@@ -70,22 +70,22 @@ impl Channel for Pager {
         std::slice::from_ref(&ADDRESS)
     }
 
-    async fn send(&self, work: &Work<'_>) -> Result<Told, Interrupted> {
+    async fn send(&self, work: &Work<'_>) -> Result<DeliveryOutcome, Interrupted> {
         let Settings { service } = work.settings()?;
         let found = work.installed.get(KEY.name);
         let found = found.and_then(|key| Ok((work.installed.address(ADDRESS.name)?, key)));
         let (address, key) = match found {
             Ok(found) => found,
-            Err(reason) => return Ok(Told::Skipped(reason)),
+            Err(reason) => return Ok(DeliveryOutcome::Skipped(reason)),
         };
         work.delivery.claim().await?;
         let body = json!({ "service": service, "text": work.delivery.message.title });
         let request = work.client.get()?.post(address).bearer_auth(key).json(&body);
         let answer = http::send(work.delivery.call, self.title(), request).await?;
         if !answer.status.is_success() {
-            return Ok(Told::Refused(answer.excerpt()));
+            return Ok(DeliveryOutcome::Refused(answer.excerpt()));
         }
-        Ok(Told::Sent {
+        Ok(DeliveryOutcome::Sent {
             detail: format!("paged for {service}"),
             reference: None,
             findings: Vec::new(),

@@ -15,9 +15,9 @@ use pact_contract::{Capability, agents};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Channel, Work};
+use super::channel::{Channel, Work};
 use crate::{
-    delivery::{Interrupted, Told},
+    delivery::{DeliveryOutcome, Interrupted},
     http,
     message::{Message, line},
 };
@@ -77,19 +77,19 @@ impl Channel for Slack {
         std::slice::from_ref(&ADDRESS)
     }
 
-    async fn send(&self, work: &Work<'_>) -> Result<Told, Interrupted> {
+    async fn send(&self, work: &Work<'_>) -> Result<DeliveryOutcome, Interrupted> {
         let delivery = work.delivery;
         let settings: Settings = work.settings()?;
         let address = match work.installed.address(ADDRESS.name) {
             Ok(address) => address,
-            Err(reason) => return Ok(Told::Skipped(reason)),
+            Err(reason) => return Ok(DeliveryOutcome::Skipped(reason)),
         };
         let client = work.client.get()?;
         let unsure = delivery.claim().await?;
         let request = client.post(address).json(&render(&delivery.message));
         let answer = http::send(delivery.call, self.title(), request).await?;
         if !answer.status.is_success() {
-            return Ok(Told::Refused(format!(
+            return Ok(DeliveryOutcome::Refused(format!(
                 "Slack refuses the message: {} {}",
                 answer.status.as_u16(),
                 answer.excerpt()
@@ -102,7 +102,7 @@ impl Channel for Slack {
         if unsure {
             detail.push_str("; perhaps twice, as an attempt before was interrupted");
         }
-        Ok(Told::Sent { detail, reference: None, findings: Vec::new() })
+        Ok(DeliveryOutcome::Sent { detail, reference: None, findings: Vec::new() })
     }
 }
 

@@ -78,7 +78,7 @@ impl Client {
 
     /// Delivers the push as a git host would: a signed webhook.
     pub(crate) async fn push(&self, push: &Push) -> Result<Accepted, Failure> {
-        let news = pact_gateway::News {
+        let notice = pact_gateway::PushNotice {
             repository: &push.repository,
             reference: &push.reference,
             commit: &push.commit,
@@ -88,7 +88,7 @@ impl Client {
         };
         let delivery = Uuid::new_v4().to_string();
         let secret = Secret::new(&self.secrets.webhook);
-        let composed = pact_gateway::compose(&news, &delivery, &secret)
+        let composed = pact_gateway::compose(&notice, &delivery, &secret)
             .ok_or_else(|| Failure::internal("cannot sign the webhook"))?;
         let mut request = self.http.post(format!("{}{}", self.endpoints.api, composed.path));
         for (name, value) in composed.headers {

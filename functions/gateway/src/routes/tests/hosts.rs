@@ -5,7 +5,7 @@ use pact_agent::secrets::Secret;
 use pact_contract::Repository;
 
 use super::*;
-use crate::hosts::{ALL, Composed, News, WebhookHost};
+use crate::hosts::{ALL, Composed, PushNotice, WebhookHost};
 
 const KEY: &str = "key-of-the-forge-0123";
 
@@ -21,7 +21,7 @@ fn composed(digit: char, key: &str) -> Composed {
         default_branch: "main".to_owned(),
     };
     let commit = digit.to_string().repeat(40);
-    let news = News {
+    let notice = PushNotice {
         repository: &repository,
         reference: "refs/heads/main",
         commit: &commit,
@@ -29,7 +29,7 @@ fn composed(digit: char, key: &str) -> Composed {
         message: None,
         author: None,
     };
-    forge().compose(&news, "f-1", &Secret::new(key)).unwrap()
+    forge().compose(&notice, "f-1", &Secret::new(key)).unwrap()
 }
 
 fn request(composed: Composed) -> Request<Body> {

@@ -13,7 +13,7 @@ use super::{
     document::{has_text, list, marker, render, text_at},
 };
 use crate::{
-    channels::Work,
+    channels::channel::Work,
     delivery::Interrupted,
     http::{self, Answer},
     message::line,

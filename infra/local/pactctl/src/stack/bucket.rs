@@ -28,10 +28,10 @@ pub(crate) struct Buckets {
 }
 
 /// Secrets by access key.
-struct Known(Credentials);
+struct Keys(Credentials);
 
 #[async_trait]
-impl S3Auth for Known {
+impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         match self.0.secret(access_key) {
             Some(secret) => Ok(SecretKey::from(secret)),
@@ -55,7 +55,7 @@ impl Buckets {
         let files = s3s_fs::FileSystem::new(folder)
             .map_err(|error| Failure::internal(format!("cannot serve the buckets: {error:?}")))?;
         let mut builder = S3ServiceBuilder::new(files);
-        builder.set_auth(Known(credentials));
+        builder.set_auth(Keys(credentials));
         Ok(Self { service: builder.build() })
     }
 
