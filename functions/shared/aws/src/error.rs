@@ -1,16 +1,18 @@
-//! Errors of the SDKs in words: what failed and why, without what was sent.
+//! Errors of the SDKs in words: what failed and why, without what was sent. The error of the service,
+//! or of the connection, is kept as the source; the answer as it came is not.
 
-use std::error::Error;
+use std::{error::Error, fmt::Debug};
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use pact_agent::ports::StoreError;
 
 /// `what` is a fragment that fits after "cannot …".
-pub(crate) fn failed<E, R>(what: &str, error: &SdkError<E, R>) -> StoreError
+pub(crate) fn failed<E, R>(what: &str, error: SdkError<E, R>) -> StoreError
 where
-    E: ProvideErrorMetadata,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    R: Debug + Send + Sync + 'static,
 {
-    let reason = match error {
+    let reason = match &error {
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("the service refused");
             match service.err().message() {
@@ -26,7 +28,7 @@ where
         SdkError::ResponseError(_) => "the answer could not be read".to_owned(),
         _ => "the request could not be made; are region and credentials set?".to_owned(),
     };
-    StoreError::Unavailable(format!("cannot {what}: {reason}"), None)
+    StoreError::Unavailable(format!("cannot {what}: {reason}"), error.into_source().ok())
 }
 
 /// A fault that is not the service's.

@@ -70,7 +70,7 @@ impl Executions for SfnExecutions {
             {
                 Ok(self.execution_arn(name))
             }
-            Err(error) => Err(failed("start the pipeline", &error)),
+            Err(error) => Err(failed("start the pipeline", error)),
         }
     }
 
@@ -93,7 +93,7 @@ impl Executions for SfnExecutions {
                 tracing::info!(execution_arn, "there is no execution to stop");
                 Ok(())
             }
-            Err(error) => Err(failed("stop the execution", &error)),
+            Err(error) => Err(failed("stop the execution", error)),
         }
     }
 
@@ -119,7 +119,7 @@ impl Executions for SfnExecutions {
             {
                 Ok(false)
             }
-            Err(error) => Err(failed("answer the task", &error)),
+            Err(error) => Err(failed("answer the task", error)),
         }
     }
 }
@@ -191,6 +191,13 @@ mod tests {
             executions.start("web-1", &json!({ "key": "hunter2" }), None).await.unwrap_err();
         assert_eq!(error.to_string(), "cannot start the pipeline: InvalidArn: why");
         assert!(!format!("{error:?}").contains("hunter2"));
+        // The SDK's own error is kept; what people read says nothing twice.
+        let source = std::error::Error::source(&error).unwrap();
+        let source =
+            source.downcast_ref::<aws_sdk_sfn::operation::start_execution::StartExecutionError>();
+        assert!(source.is_some_and(|source| source.is_invalid_arn()), "{error:?}");
+        let fault = pact_agent::AgentError::from(error);
+        assert_eq!(fault.chain(), "cannot start the pipeline: InvalidArn: why");
 
         let client = executions.client.clone();
         let error =

@@ -60,7 +60,7 @@ impl Secrets for ParameterStore {
             .with_decryption(true)
             .send()
             .await
-            .map_err(|error| failed(&format!("read the parameter {parameter}"), &error))?;
+            .map_err(|error| failed(&format!("read the parameter {parameter}"), error))?;
         let own = found.parameters().iter().find(|p| p.name() == Some(&parameter));
         // A file that a value was taken from ends with a line feed.
         let text = own.and_then(|p| p.value()).map(str::trim).filter(|text| !text.is_empty());

@@ -13,7 +13,7 @@ use super::{
     item::{Item, from_json, json, run_key, s, text},
     recorder::{lost_the_race, wait},
 };
-use crate::error::{failed, unavailable};
+use crate::error::failed;
 
 /// Attempts against others who do the same.
 const ATTEMPTS: u32 = 5;
@@ -95,7 +95,7 @@ impl Callbacks for DynamoStore {
                 {
                     tokio::time::sleep(wait(attempt)).await;
                 }
-                Err(error) => return Err(failed("write the answer of the approval", &error)),
+                Err(error) => return Err(failed("write the answer of the approval", error)),
             }
         }
         Err(StoreError::Conflict("the approval is answered by others".to_owned()))
@@ -130,7 +130,7 @@ impl DynamoStore {
             .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
             .send()
             .await
-            .map_err(|error| failed("replace the task token of the approval", &error))?;
+            .map_err(|error| failed("replace the task token of the approval", error))?;
         from_json(&updated.attributes.unwrap_or_default(), "record")
     }
 
@@ -146,7 +146,9 @@ impl DynamoStore {
                 .condition_expression("attribute_not_exists(#pk)")
                 .expression_attribute_names("#pk", "pk")
                 .build()
-                .map_err(|error| unavailable(format!("cannot {what}: request: {error}")))
+                .map_err(|error| {
+                    StoreError::unavailable(format!("cannot {what}: request: {error}"), error)
+                })
         };
         let callback = absent(
             Put::builder()
@@ -171,7 +173,7 @@ impl DynamoStore {
         match written {
             Ok(_) => Ok(true),
             Err(error) if error.as_service_error().is_some_and(lost_the_race) => Ok(false),
-            Err(error) => Err(failed(what, &error)),
+            Err(error) => Err(failed(what, error)),
         }
     }
 }

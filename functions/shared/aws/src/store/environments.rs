@@ -83,7 +83,7 @@ impl Environments for DynamoStore {
                     .filter(|item| item.contains_key("lock_run"))
                     .map(|item| identifier::<RunId>(item, "lock_run"))
                     .transpose()?,
-                _ => return Err(failed("lock the environment", &error)),
+                _ => return Err(failed("lock the environment", error)),
             };
             match holder {
                 Some(holder) if holder != *run_id => {
@@ -117,7 +117,7 @@ impl Environments for DynamoStore {
         match update {
             Ok(_) => Ok(()),
             Err(error) if is_condition(error.as_service_error()) => Ok(()),
-            Err(error) => Err(failed("unlock the environment", &error)),
+            Err(error) => Err(failed("unlock the environment", error)),
         }
     }
 
@@ -160,7 +160,7 @@ impl Environments for DynamoStore {
             Err(error) if is_condition(error.as_service_error()) => Err(StoreError::Conflict(
                 format!("the lock of {environment} no longer has fence {fence}"),
             )),
-            Err(error) => Err(failed("write the environment", &error)),
+            Err(error) => Err(failed("write the environment", error)),
         }
     }
 }
@@ -191,7 +191,7 @@ impl DynamoStore {
         match renewed {
             Ok(renewed) => fence(renewed.attributes()).map(Some),
             Err(error) if is_condition(error.as_service_error()) => Ok(None),
-            Err(error) => Err(failed("renew the lock of the environment", &error)),
+            Err(error) => Err(failed("renew the lock of the environment", error)),
         }
     }
 }

@@ -55,7 +55,7 @@ impl Idempotency for DynamoStore {
             {
                 Ok(())
             }
-            Err(error) => Err(failed("keep the answer of a request", &error)),
+            Err(error) => Err(failed("keep the answer of a request", error)),
         }
     }
 }
@@ -85,7 +85,7 @@ impl Outbox for DynamoStore {
             .item("entry", json("the notification", entry)?)
             .send()
             .await
-            .map_err(|error| failed("write a notification", &error))?;
+            .map_err(|error| failed("write a notification", error))?;
         Ok(())
     }
 }

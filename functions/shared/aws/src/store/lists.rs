@@ -175,7 +175,7 @@ impl RunReader for DynamoStore {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|error| failed(what, &error))?;
+                .map_err(|error| failed(what, error))?;
             for item in page.items.unwrap_or_default() {
                 environments.push(EnvironmentView {
                     key: identifier(&item, "gsi1sk")?,
@@ -223,7 +223,7 @@ impl DynamoStore {
         if !conditions.is_empty() {
             request = request.filter_expression(conditions.join(" AND "));
         }
-        request.send().await.map_err(|error| failed("list the runs", &error))
+        request.send().await.map_err(|error| failed("list the runs", error))
     }
 }
 

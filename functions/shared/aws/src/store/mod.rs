@@ -70,7 +70,7 @@ impl DynamoStore {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| failed(what, &error))?;
+            .map_err(|error| failed(what, error))?;
         Ok(found.item)
     }
 
@@ -97,7 +97,7 @@ impl DynamoStore {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|error| failed(what, &error))?;
+                .map_err(|error| failed(what, error))?;
             items.extend(page.items.unwrap_or_default());
             match page.last_evaluated_key {
                 Some(key) if !key.is_empty() => start = Some(key),

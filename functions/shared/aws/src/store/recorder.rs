@@ -35,7 +35,7 @@ impl Recorder for DynamoStore {
             .item("record", json("the stage record", record)?)
             .send()
             .await
-            .map_err(|error| failed("write the stage record", &error))?;
+            .map_err(|error| failed("write the stage record", error))?;
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl DynamoStore {
                 .expression_attribute_values(":previous", s(&entry.previous))
         };
         let incomplete =
-            |error| crate::error::unavailable(format!("cannot {what}: request: {error}"));
+            |error| StoreError::unavailable(format!("cannot {what}: request: {error}"), error);
         // The SDK gives the transaction a token of its own, so that its retries append once.
         let written = self
             .client
@@ -105,7 +105,7 @@ impl DynamoStore {
         match written {
             Ok(_) => Ok(true),
             Err(error) if error.as_service_error().is_some_and(lost_the_race) => Ok(false),
-            Err(error) => Err(failed(what, &error)),
+            Err(error) => Err(failed(what, error)),
         }
     }
 }

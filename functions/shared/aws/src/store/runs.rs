@@ -94,7 +94,7 @@ impl Runs for DynamoStore {
                         return Ok(Claim::Seen { run_id: identifier(held, "run_id")? });
                     }
                 }
-                _ => return Err(failed("claim the delivery", &error)),
+                _ => return Err(failed("claim the delivery", error)),
             }
         }
         Err(StoreError::Conflict("the claim comes and goes".to_owned()))
@@ -108,7 +108,7 @@ impl Runs for DynamoStore {
             .key("sk", s("CLAIM"))
             .send()
             .await
-            .map_err(|error| failed("take the claim back", &error))?;
+            .map_err(|error| failed("take the claim back", error))?;
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Runs for DynamoStore {
             {
                 Ok(())
             }
-            Err(error) => Err(failed("write the run", &error)),
+            Err(error) => Err(failed("write the run", error)),
         }
     }
 
@@ -190,7 +190,7 @@ impl Runs for DynamoStore {
             {
                 Ok(false)
             }
-            Err(error) => Err(failed("write the outcome of the run", &error)),
+            Err(error) => Err(failed("write the outcome of the run", error)),
         }
     }
 }
