@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use pact_contract::RunStatus;
 use pact_contract::states::Pipeline::{self, *};
 
 use crate::asl::{ANY, BELOW, State, choice, fail, parallel, pass, succeed};
@@ -72,10 +73,10 @@ pub(crate) fn end() -> Vec<State> {
             .otherwise(Failed),
         well(Succeeded, "All is well"),
         well(Held, "Not an error: a person decides"),
-        ill(Rejected, "Pact.Rejected", "The gate, or a person, said no"),
-        ill(ReleaseRolledBack, "Pact.RolledBack", "The release before is back"),
-        ill(RollbackFailed, "Pact.RollbackFailed", "A person is needed"),
-        ill(Failed, "Pact.Failed", "A fault, or a deployment that replaced nothing"),
+        ill(Rejected, RunStatus::Rejected, "The gate, or a person, said no"),
+        ill(ReleaseRolledBack, RunStatus::RolledBack, "The release before is back"),
+        ill(RollbackFailed, RunStatus::RollbackFailed, "A person is needed"),
+        ill(Failed, RunStatus::Failed, "A fault, or a deployment that replaced nothing"),
     ]
 }
 
@@ -88,7 +89,8 @@ fn well(state: Pipeline, comment: &str) -> State {
     succeed(state, comment).put_in("Output", result)
 }
 
-fn ill(state: Pipeline, error: &str, comment: &str) -> State {
+fn ill(state: Pipeline, status: RunStatus, comment: &str) -> State {
+    let error = status.error().unwrap_or_default();
     fail(state, comment).put(&format!("Error: '{error}', Cause: $outcome.reason"))
 }
 

@@ -8,6 +8,7 @@
 
 mod circles;
 mod error_names;
+mod finding_codes;
 mod graph;
 mod source;
 

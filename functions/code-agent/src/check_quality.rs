@@ -7,6 +7,7 @@ use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
 use pact_contract::{
     ChangeSet, FileChange, Finding, LineRange, Severity, StageStatus,
     actions::{CheckQuality, CheckQualityOutput},
+    codes,
     settings::CodeSettings,
 };
 
@@ -87,7 +88,8 @@ fn measure(
                 unmeasured += 1;
                 let text = format!("the file cannot be measured: {reason}");
                 findings.push(
-                    Finding::new("quality-not-checked", Severity::Info, text).at(path, None, None),
+                    Finding::new(codes::QUALITY_NOT_CHECKED, Severity::Info, text)
+                        .at(path, None, None),
                 );
                 continue;
             }
@@ -219,21 +221,21 @@ fn is_suite(path: &str, function: &Function) -> bool {
 fn judged(path: &str, function: &Function, settings: &CodeSettings) -> Vec<Finding> {
     let rules = [
         (
-            "complexity-cyclomatic",
+            codes::COMPLEXITY_CYCLOMATIC,
             "a cyclomatic complexity of",
             function.cyclomatic,
             settings.max_cyclomatic,
             "code.max_cyclomatic",
         ),
         (
-            "complexity-cognitive",
+            codes::COMPLEXITY_COGNITIVE,
             "a cognitive complexity of",
             function.cognitive,
             settings.max_cognitive,
             "code.max_cognitive",
         ),
         (
-            "function-length",
+            codes::FUNCTION_LENGTH,
             "a length in lines of",
             function.length(),
             settings.max_function_lines,
@@ -244,7 +246,7 @@ fn judged(path: &str, function: &Function, settings: &CodeSettings) -> Vec<Findi
     rules
         .into_iter()
         .filter(|(_, _, value, threshold, _)| value > threshold)
-        .filter(|(code, ..)| *code != "function-length" || !is_suite(path, function))
+        .filter(|(code, ..)| *code != codes::FUNCTION_LENGTH || !is_suite(path, function))
         .map(|(code, what, value, threshold, setting)| {
             let severity =
                 if value > threshold.saturating_mul(2) { Severity::Medium } else { Severity::Low };

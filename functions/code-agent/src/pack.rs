@@ -12,7 +12,7 @@ use pact_agent::{
     AgentError,
     bundle::{EntryKind, MAX_BYTES, MAX_FILES, Packer},
 };
-use pact_contract::{ErrorName, Finding, Severity};
+use pact_contract::{ErrorName, Finding, Severity, codes};
 
 use crate::{
     attributes::Attributes,
@@ -143,7 +143,7 @@ pub(crate) fn pack(
     let mut findings = Vec::new();
     findings.extend(submodules.iter().take(MAX_FINDINGS).map(|path| {
         Finding::new(
-            "submodule-left-out",
+            codes::SUBMODULE_LEFT_OUT,
             Severity::Info,
             format!("the submodule {path} is not fetched; its folder is absent"),
         )
@@ -151,7 +151,7 @@ pub(crate) fn pack(
     }));
     findings.extend(unsafe_paths.iter().take(MAX_FINDINGS).map(|path| {
         Finding::new(
-            "path-left-out",
+            codes::PATH_LEFT_OUT,
             Severity::Medium,
             "the file is left out: its path is not safe or not unique as text",
         )
@@ -161,7 +161,7 @@ pub(crate) fn pack(
     if let Some(first) = pointers.first() {
         findings.push(
             Finding::new(
-                "lfs-pointer",
+                codes::LFS_POINTER,
                 Severity::Info,
                 format!(
                     "{} files are kept by Git LFS; the source has their pointers, not their content",

@@ -1,6 +1,6 @@
 //! The settings that the commit carries.
 
-use pact_contract::{Finding, Severity, settings::Settings};
+use pact_contract::{Finding, Severity, codes, settings::Settings};
 
 use crate::pack::RootFile;
 
@@ -60,7 +60,7 @@ fn invalid(
     remedy: Option<String>,
 ) -> Finding {
     let mut finding =
-        Finding::new("config-invalid", Severity::High, message).at(path, line, column);
+        Finding::new(codes::CONFIG_INVALID, Severity::High, message).at(path, line, column);
     finding.remedy = remedy;
     finding
 }

@@ -9,6 +9,7 @@ use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
 use pact_contract::{
     ChangeSet, Finding, Severity, StageStatus,
     actions::{ValidateSyntax, ValidateSyntaxOutput},
+    codes,
 };
 
 use crate::{
@@ -135,14 +136,14 @@ fn judge(
 }
 
 fn error(path: &str, fault: &Fault) -> Finding {
-    Finding::new("syntax-error", Severity::High, format!("does not parse: {}", fault.message))
+    Finding::new(codes::SYNTAX_ERROR, Severity::High, format!("does not parse: {}", fault.message))
         .at(path, Some(fault.line), Some(fault.column))
         .remedy("mend the syntax, or name the file in code.ignore if it is broken on purpose")
 }
 
 fn doubtful(path: &str, fault: &Fault, reason: &str) -> Finding {
     Finding::new(
-        "syntax-unsure",
+        codes::SYNTAX_UNSURE,
         Severity::Medium,
         format!("does not parse, but {reason}: {}", fault.message),
     )
@@ -151,6 +152,10 @@ fn doubtful(path: &str, fault: &Fault, reason: &str) -> Finding {
 }
 
 fn not_parsed(path: &str, reason: &str) -> Finding {
-    Finding::new("syntax-not-checked", Severity::Info, format!("the file {reason}: not parsed"))
-        .at(path, None, None)
+    Finding::new(
+        codes::SYNTAX_NOT_CHECKED,
+        Severity::Info,
+        format!("the file {reason}: not parsed"),
+    )
+    .at(path, None, None)
 }

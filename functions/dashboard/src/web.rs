@@ -17,7 +17,10 @@ use pact_agent::{
     ports::{RunReader, StoreError},
     telemetry::{self, SpanFields},
 };
-use pact_contract::RunId;
+use pact_contract::{
+    RunId,
+    problems::{self, ProblemCode},
+};
 use pact_web::Problem;
 use serde_json::json;
 use tracing::Span;
@@ -116,20 +119,22 @@ impl From<StoreError> for Fault {
 }
 
 impl Fault {
-    fn parts(self) -> (StatusCode, &'static str, String) {
+    fn parts(self) -> (StatusCode, ProblemCode, String) {
         match self {
-            Self::Unknown(what) => (StatusCode::NOT_FOUND, "not_found", what),
-            Self::Request(what) => (StatusCode::BAD_REQUEST, "bad_request", what),
-            Self::Method(what) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", what),
+            Self::Unknown(what) => (StatusCode::NOT_FOUND, problems::NOT_FOUND, what),
+            Self::Request(what) => (StatusCode::BAD_REQUEST, problems::INVALID_REQUEST, what),
+            Self::Method(what) => {
+                (StatusCode::METHOD_NOT_ALLOWED, problems::METHOD_NOT_ALLOWED, what)
+            }
             Self::Store(error) => {
                 tracing::error!(%error, source = ?std::error::Error::source(&error), "store");
                 let text = "the run store did not answer; try again".to_owned();
-                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", text)
+                (StatusCode::SERVICE_UNAVAILABLE, problems::STORE_UNAVAILABLE, text)
             }
             Self::Internal(what) => {
                 tracing::error!(what, "internal fault");
                 let text = "the dashboard has a defect; its log says more".to_owned();
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal", text)
+                (StatusCode::INTERNAL_SERVER_ERROR, problems::INTERNAL, text)
             }
         }
     }

@@ -183,7 +183,10 @@ async fn what_there_is_not_is_said_in_the_form_that_was_asked_for() {
         assert_eq!(answer["code"], "not_found");
     }
     let (status, answer) = json("/api/runs?limit=many").await;
-    assert_eq!((status, &answer["code"]), (StatusCode::BAD_REQUEST, &Value::from("bad_request")));
+    assert_eq!(
+        (status, &answer["code"]),
+        (StatusCode::BAD_REQUEST, &Value::from("invalid_request"))
+    );
 }
 
 #[tokio::test]

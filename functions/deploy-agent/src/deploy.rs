@@ -7,8 +7,10 @@
 use jiff::Timestamp;
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
-    Deployment, EnvironmentKey, EnvironmentName, Finding, ReleaseId, Severity, StageStatus,
+    Deployment, EnvironmentKey, EnvironmentName, Finding, FindingCode, ReleaseId, Severity,
+    StageStatus,
     actions::{Deploy, PendingDeployment, ReleaseRecord},
+    codes,
     error::ErrorName,
     run::DeploymentStatus,
 };
@@ -45,7 +47,7 @@ pub(crate) async fn deploy(
         Ok(target) => target,
         Err(reason) => {
             let refused = refusal(
-                "target-refused",
+                codes::TARGET_REFUSED,
                 reason,
                 "correct the environment's target, or how this installation is set up for it",
             );
@@ -77,7 +79,7 @@ impl Work<'_> {
             Claimed::Ours(claim) => claim,
             Claimed::Foreign(reason) => {
                 let reason = refusal(
-                    "folder-taken",
+                    codes::FOLDER_TAKEN,
                     format!("the target cannot be used: {reason}"),
                     "give each environment a folder of its own",
                 );
@@ -171,7 +173,7 @@ impl Work<'_> {
             .flatten()
             .find(|r| r.release == self.new.release && r.commit != self.new.commit)?;
         Some(refusal(
-            "release-name-taken",
+            codes::RELEASE_NAME_TAKEN,
             format!(
                 "release {} is commit {} already, and cannot become commit {}",
                 other.release, other.commit, self.new.commit
@@ -264,7 +266,7 @@ impl Work<'_> {
 }
 
 /// Why a release was not put into effect.
-fn refusal(code: &str, message: String, remedy: &str) -> Finding {
+fn refusal(code: FindingCode, message: String, remedy: &str) -> Finding {
     Finding::new(code, Severity::High, message).remedy(remedy)
 }
 

@@ -1,7 +1,7 @@
 //! The way back: one release out of effect, the one before into effect again.
 
 use pact_agent::AgentError;
-use pact_contract::{EnvironmentKey, Finding, Severity, actions::ReleaseRecord};
+use pact_contract::{EnvironmentKey, Finding, Severity, actions::ReleaseRecord, codes};
 
 use crate::{
     agent::DeployAgent,
@@ -45,6 +45,6 @@ impl DeployAgent {
 }
 
 fn not_restored(message: String) -> Finding {
-    Finding::new("release-not-restored", Severity::High, message)
+    Finding::new(codes::RELEASE_NOT_RESTORED, Severity::High, message)
         .remedy("deploy a release that is known to be good")
 }

@@ -10,6 +10,7 @@ use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
     Deployment, EnvironmentKey, Finding, ReleaseId, Severity, StageStatus,
     actions::{EnvironmentRecord, PendingDeployment, Rollback},
+    codes,
     error::ErrorName,
     run::DeploymentStatus,
 };
@@ -198,8 +199,9 @@ fn taken_back(
                 "release {release} was taken back from {environment}; it was the first release \
                  there, so none is in effect now"
             );
-            let finding = Finding::new("nothing-to-return-to", Severity::Medium, summary.clone())
-                .remedy("deploy a release that is known to be good");
+            let finding =
+                Finding::new(codes::NOTHING_TO_RETURN_TO, Severity::Medium, summary.clone())
+                    .remedy("deploy a release that is known to be good");
             (summary, Some(finding))
         }
     };

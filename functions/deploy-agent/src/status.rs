@@ -2,8 +2,8 @@
 
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
-    Deployment, EnvironmentKey, Finding, ReleaseId, Severity, StageStatus, actions::CheckStatus,
-    run::DeploymentStatus,
+    Deployment, EnvironmentKey, Finding, FindingCode, ReleaseId, Severity, StageStatus,
+    actions::CheckStatus, codes, run::DeploymentStatus,
 };
 
 use crate::agent::{self, DeployAgent};
@@ -28,7 +28,7 @@ pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, A
     {
         let release = &pending.release.release;
         let summary = format!("release {release} is on its way to {environment}");
-        let finding = Finding::new("deployment-pending", Severity::Medium, summary.clone())
+        let finding = Finding::new(codes::DEPLOYMENT_PENDING, Severity::Medium, summary.clone())
             .remedy("wait until the deployment has ended, or take it back");
         return Ok(Outcome::new(
             StageStatus::Failed,
@@ -37,7 +37,7 @@ pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, A
         )?
         .with_findings(vec![finding]));
     }
-    let problem = |code: &str, message: String| {
+    let problem = |code: FindingCode, message: String| {
         Finding::new(code, Severity::High, message)
             .remedy("deploy the release again, or take it back")
     };
@@ -56,13 +56,13 @@ pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, A
         };
         let status = is(DeploymentStatus::Failed, name);
         return Ok(Outcome::new(StageStatus::Failed, message.clone(), &status)?
-            .with_findings(vec![problem("release-not-current", message)]));
+            .with_findings(vec![problem(codes::RELEASE_NOT_CURRENT, message)]));
     };
 
     let release = &current.release;
     // With the settings that it was deployed with: those of now may belong to another commit.
     let problems = match agent.target(&key, &current.settings) {
-        Err(reason) => vec![problem("target-refused", reason)],
+        Err(reason) => vec![problem(codes::TARGET_REFUSED, reason)],
         Ok(target) => target.status(release).await?.problems,
     };
     let at = record.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();

@@ -15,6 +15,7 @@ use pact_agent::{
 use pact_contract::{
     RunId, RunRecord, RunStatus,
     log::{LogKind, NewEntry},
+    problems,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -68,7 +69,7 @@ pub(crate) async fn rerun(ports: &Ports, push: &Push, caller: &Caller<'_>) -> An
                 if let Some(run) = latest.filter(|run| !run.status.is_final()) {
                     let id = run.request.run_id;
                     return Err(ApiError::conflict(
-                        "run_active",
+                        problems::RUN_ACTIVE,
                         format!("the run {id} of this push is still active"),
                     ));
                 }
@@ -76,7 +77,10 @@ pub(crate) async fn rerun(ports: &Ports, push: &Push, caller: &Caller<'_>) -> An
             }
         }
     }
-    Err(ApiError::conflict("too_many_runs", format!("the push had {MAX_RERUNS} runs already")))
+    Err(ApiError::conflict(
+        problems::TOO_MANY_RUNS,
+        format!("the push had {MAX_RERUNS} runs already"),
+    ))
 }
 
 async fn start(ports: &Ports, push: &Push, caller: &Caller<'_>, number: u32) -> Answer<Accepted> {

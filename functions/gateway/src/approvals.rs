@@ -10,6 +10,7 @@ use pact_agent::{
 use pact_contract::{
     RunId, SCHEMA_VERSION, StateName,
     log::{LogKind, NewEntry},
+    problems,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -104,15 +105,14 @@ pub(crate) async fn answer(
     let mut first = false;
     if record.answer.is_none() {
         if record.expires_at <= Timestamp::now() {
-            return Err(ApiError::gone("expired", "the question was not answered in time"));
+            return Err(ApiError::gone(problems::EXPIRED, "the question was not answered in time"));
         }
         first = ports.callbacks.answer_approval(callback, answer).await?;
         record = load(ports, callback).await?.0;
     }
-    let given =
-        record.answer.as_ref().filter(|given| same(given, answer)).ok_or_else(|| {
-            ApiError::conflict("answered", "the question has another answer already")
-        })?;
+    let given = record.answer.as_ref().filter(|given| same(given, answer)).ok_or_else(|| {
+        ApiError::conflict(problems::ANSWERED, "the question has another answer already")
+    })?;
     let passed_on = ports.executions.task_success(&token, &output(given)).await?;
     if first {
         let entry = NewEntry {
@@ -132,10 +132,13 @@ pub(crate) async fn answer(
     }
     match (passed_on, first) {
         (true, _) => Ok(record),
-        (false, true) => {
-            Err(ApiError::gone("not_waiting", "the run does not wait for this answer any more"))
+        (false, true) => Err(ApiError::gone(
+            problems::NOT_WAITING,
+            "the run does not wait for this answer any more",
+        )),
+        (false, false) => {
+            Err(ApiError::conflict(problems::ANSWERED, "the question was answered already"))
         }
-        (false, false) => Err(ApiError::conflict("answered", "the question was answered already")),
     }
 }
 

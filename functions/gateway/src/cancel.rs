@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use pact_contract::{
     EnvironmentKey, RunId, RunRecord, RunStatus,
     log::{LogKind, NewEntry},
+    problems,
     run::Outcome,
     settings::ENVIRONMENTS,
 };
@@ -38,7 +39,7 @@ pub(crate) async fn cancel(
         let record = ports.environments.load(&key).await?;
         if record.pending.is_some_and(|pending| pending.release.run_id == *run_id) {
             return Err(ApiError::conflict(
-                "deploying",
+                problems::DEPLOYING,
                 format!("the run is deploying to {environment}; cancel it when that is done"),
             ));
         }
@@ -92,7 +93,7 @@ pub(crate) async fn find(ports: &Ports, run_id: &RunId) -> Answer<RunRecord> {
 fn refuse_final(run: &RunRecord) -> Answer<()> {
     if run.status.is_final() {
         return Err(ApiError::conflict(
-            "run_ended",
+            problems::RUN_ENDED,
             format!("the run has ended already: {}", run.status.as_str()),
         ));
     }

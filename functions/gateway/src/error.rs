@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use pact_agent::ports::StoreError;
+use pact_contract::problems::{self, ProblemCode};
 use pact_web::Problem;
 
 /// Why a request was not carried out.
@@ -13,7 +14,7 @@ use pact_web::Problem;
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     /// Stable, for programs.
-    pub(crate) code: &'static str,
+    pub(crate) code: ProblemCode,
     /// For people.
     pub(crate) message: String,
     /// The part of the request that is at fault.
@@ -26,52 +27,59 @@ pub(crate) struct ApiError {
 pub(crate) type Answer<T> = Result<T, ApiError>;
 
 impl ApiError {
-    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: ProblemCode, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), field: None, source: None }
     }
 
     /// A wrong value in the request.
     pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
-        let error = Self::new(StatusCode::BAD_REQUEST, "invalid_request", message);
+        let error = Self::new(StatusCode::BAD_REQUEST, problems::INVALID_REQUEST, message);
         Self { field: Some(field.into()), ..error }
     }
 
     pub(crate) fn unauthorized(message: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+        Self::new(StatusCode::UNAUTHORIZED, problems::UNAUTHORIZED, message)
     }
 
     pub(crate) fn not_configured(what: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_configured", what)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, problems::NOT_CONFIGURED, what)
     }
 
     /// The caller can only try again.
     pub(crate) fn unavailable() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
+            problems::UNAVAILABLE,
             "the request could not be completed now; send it again",
         )
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+        Self::new(StatusCode::NOT_FOUND, problems::NOT_FOUND, message)
     }
 
-    pub(crate) fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn conflict(code: ProblemCode, message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, message)
     }
 
-    pub(crate) fn gone(code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn gone(code: ProblemCode, message: impl Into<String>) -> Self {
         Self::new(StatusCode::GONE, code, message)
     }
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if let StoreError::Invalid(what) = &error {
-            return Self::new(StatusCode::BAD_REQUEST, "invalid_request", what);
-        }
-        Self { source: Some(error), ..Self::unavailable() }
+        let answer = match &error {
+            StoreError::Invalid(what) => {
+                return Self::new(StatusCode::BAD_REQUEST, problems::INVALID_REQUEST, what);
+            }
+            // Asking again does not help.
+            StoreError::Unreadable(what) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, problems::RECORD_UNREADABLE, what)
+            }
+            StoreError::Conflict(_) | StoreError::Unavailable(..) => Self::unavailable(),
+        };
+        Self { source: Some(error), ..answer }
     }
 }
 
@@ -96,7 +104,7 @@ impl IntoResponse for ApiError {
         let mut response = problem.into_response();
         let hint = match self.status {
             StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            StatusCode::SERVICE_UNAVAILABLE if self.code == "unavailable" => {
+            StatusCode::SERVICE_UNAVAILABLE if self.code == problems::UNAVAILABLE => {
                 Some((header::RETRY_AFTER, "5"))
             }
             _ => None,

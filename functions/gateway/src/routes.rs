@@ -13,7 +13,7 @@ use axum::{
 };
 use bytes::Bytes;
 use pact_agent::telemetry::{self, SpanFields};
-use pact_contract::{RunId, RunRecord, agents, capability::advertisement};
+use pact_contract::{RunId, RunRecord, agents, capability::advertisement, problems};
 use serde_json::{Value, json};
 use tracing::Span;
 
@@ -78,7 +78,7 @@ async fn read(body: Body, limit: usize) -> Answer<Bytes> {
     axum::body::to_bytes(body, limit).await.map_err(|_| {
         ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
+            problems::TOO_LARGE,
             format!("the body has more than {limit} bytes"),
         )
     })
@@ -198,7 +198,7 @@ async fn no_route() -> ApiError {
 async fn no_method() -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
+        problems::METHOD_NOT_ALLOWED,
         "the address does not take this method",
     )
 }

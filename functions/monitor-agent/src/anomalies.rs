@@ -8,6 +8,7 @@ use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
     Finding, Severity, StageStatus,
     actions::{DetectAnomalies, DetectAnomaliesOutput, Metrics},
+    codes,
 };
 
 use crate::stats;
@@ -83,7 +84,7 @@ fn errors(before: &Metrics, now: &Metrics) -> Option<Finding> {
     }
     Some(
         Finding::new(
-            "error-rate-regression",
+            codes::ERROR_RATE_REGRESSION,
             Severity::Critical,
             format!(
                 "errors rose from {old:.1} % ({} of {}) to {new:.1} % ({} of {})",
@@ -117,7 +118,7 @@ fn latency(before: &Metrics, now: &Metrics) -> Option<Finding> {
         if old > 0.0 { format!(", {:.1} times as long", new / old) } else { String::new() };
     Some(
         Finding::new(
-            "latency-regression",
+            codes::LATENCY_REGRESSION,
             Severity::High,
             format!("the median latency rose from {old:.1} ms to {new:.1} ms{growth}"),
         )

@@ -7,6 +7,7 @@ use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
     ErrorName, Finding, Severity, StageStatus,
     actions::{CheckHealth, CheckHealthOutput},
+    codes,
     settings::Probe,
 };
 use tokio::time::Instant;
@@ -181,7 +182,7 @@ fn unhealthy(probe: &Probe, url: &Url, attempts: &Attempts) -> Finding {
         &format!("{} attempts", attempts.requests)
     };
     Finding::new(
-        "health-check-failed",
+        codes::HEALTH_CHECK_FAILED,
         Severity::Critical,
         format!(
             "{} was not healthy within {} s: {} ({times})",

@@ -5,7 +5,9 @@ use pact_agent::{
     AgentError, Call, Outcome,
     ports::{Outbox, OutboxEntry},
 };
-use pact_contract::{Finding, Severity, StageStatus, actions::Notify, run::NotificationRecord};
+use pact_contract::{
+    Finding, Severity, StageStatus, actions::Notify, codes, run::NotificationRecord,
+};
 
 use crate::message::Message;
 
@@ -150,7 +152,7 @@ impl<'a> Delivery<'a> {
                 let reference = self.reference().map(str::to_owned);
                 let record = self.put(false, detail.clone(), reference).await?;
                 let finding =
-                    Finding::new("notification-refused", Severity::Medium, detail.clone())
+                    Finding::new(codes::NOTIFICATION_REFUSED, Severity::Medium, detail.clone())
                         .remedy("correct the channel's address or account in the installation");
                 let answer = Outcome::new(StageStatus::Failed, detail, &record)?;
                 Ok(answer.with_findings(vec![finding]))

@@ -3,9 +3,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use pact_agent::{adapter, ports::Artifacts, testing::Memory};
 use pact_contract::{
-    ChangeKind, ChangeSet, Decision, EnvironmentName, FileChange, Finding, Repository, RunId,
-    RunRequest, Severity, StageStatus, Verdict,
+    ChangeKind, ChangeSet, Decision, EnvironmentName, FileChange, Finding, FindingCode, Repository,
+    RunId, RunRequest, Severity, StageStatus, Verdict,
     actions::{DetectAnomaliesOutput, JudgeRelease, Metrics, Plan, PlanTarget, ReleaseVerdict},
+    codes,
     run::{CheckResult, Checks, RuleOutcome, Trigger},
     settings::{Approval, CheckMode, Environment, Instance, Settings, Template, Watch},
 };
@@ -284,10 +285,12 @@ fn a_function_above_two_thresholds_is_one_place() {
     let output =
         json!({ "functions": 4, "above_threshold": 2, "max_cyclomatic": 20, "max_cognitive": 30 });
     let path = format!("{}Reader.java", "a/".repeat(100));
-    let finding =
-        |code: &str| Finding::new(code, Severity::Low, "x").at(path.as_str(), Some(1546), None);
+    let finding = |code: FindingCode| {
+        Finding::new(code, Severity::Low, "x").at(path.as_str(), Some(1546), None)
+    };
     let mut result = check(StageStatus::Failed, "1 of 4 is above", output);
-    result.findings = vec![finding("complexity-cyclomatic"), finding("complexity-cognitive")];
+    result.findings =
+        vec![finding(codes::COMPLEXITY_CYCLOMATIC), finding(codes::COMPLEXITY_COGNITIVE)];
     checks.insert("quality".to_owned(), result);
     let decision = decide(&production_plan(), &checks);
     let rule = decision.reasons.iter().find(|r| r.rule == "quality").expect("the rule");
@@ -404,7 +407,11 @@ fn thresholds_are_compared_and_say_how_much_is_missing() {
     checks.insert("coverage".to_owned(), check(StageStatus::Passed, "ok", coverage(162, 9)));
     assert_eq!(decide(&plan, &checks).verdict, Verdict::Promote);
     let mut high = check(StageStatus::Failed, "1 known vulnerability", severities(1, 4));
-    high.findings.push(Finding::new("x", Severity::High, "x").at("Cargo.lock", Some(7), None));
+    high.findings.push(Finding::new(codes::VULNERABLE_DEPENDENCY, Severity::High, "x").at(
+        "Cargo.lock",
+        Some(7),
+        None,
+    ));
     checks.insert("dependencies".to_owned(), high);
     let decision = decide(&plan, &checks);
     assert_eq!(decision.summary, "Rejected: 1 known vulnerability");
@@ -442,11 +449,8 @@ fn a_decision_stays_small_whatever_the_checks_say() {
         check.status = StageStatus::Failed;
         check.summary = "ü".repeat(100_000);
         check.findings = vec![
-            Finding::new("c", Severity::High, "m".repeat(9_000)).at(
-                "p".repeat(9_000),
-                None,
-                None
-            );
+            Finding::new(codes::TEST_FAILED, Severity::High, "m".repeat(9_000))
+                .at("p".repeat(9_000), None, None);
             50
         ];
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pact_agent::{AgentError, Call, Outcome, ports::Artifacts};
-use pact_contract::{Finding, Severity};
+use pact_contract::{Finding, Severity, codes};
 
 use crate::{
     deps::{
@@ -234,7 +234,7 @@ impl Inventory {
                 self.ledger.not_read(path, format!("could not be read: {reason}"));
                 self.findings.push(
                     Finding::new(
-                        "lock-file-unreadable",
+                        codes::LOCK_FILE_UNREADABLE,
                         Severity::Medium,
                         format!("not checked: {reason}"),
                     )
@@ -274,7 +274,7 @@ impl Inventory {
                 let name = short(&entry.name, 100);
                 self.findings.push(
                     Finding::new(
-                        "dependency-not-checked",
+                        codes::DEPENDENCY_NOT_CHECKED,
                         Severity::Info,
                         format!("{name}: {}", entry.why),
                     )

@@ -7,6 +7,7 @@
 mod check_dependencies;
 mod config;
 mod deps;
+mod explain;
 mod report;
 mod sast;
 mod scan_vulnerabilities;
@@ -23,6 +24,7 @@ use pact_contract::{Capability, ErrorName};
 
 pub use config::Config;
 pub use deps::compiled::{Made, compile as compile_advisories};
+pub use explain::explanations;
 pub use secrets::{
     Corpus, Engine as SecretsEngine, Found, Label, Scan, Score, score as score_secrets,
 };

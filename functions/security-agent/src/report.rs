@@ -1,7 +1,7 @@
 //! From findings to a verdict.
 
 use pact_agent::{AgentError, Outcome};
-use pact_contract::{Finding, Severity, StageStatus, actions::SecurityCheckOutput};
+use pact_contract::{Finding, Severity, StageStatus, actions::SecurityCheckOutput, codes};
 
 use crate::scope::Ledger;
 
@@ -55,7 +55,7 @@ pub(crate) fn conclude(seen: Seen) -> Result<Outcome, AgentError> {
         let more = findings.len() - MAX_FINDINGS;
         findings.truncate(MAX_FINDINGS);
         findings.push(Finding::new(
-            "more-findings",
+            codes::MORE_FINDINGS,
             Severity::Info,
             format!("{more} further findings are not listed"),
         ));
@@ -102,7 +102,10 @@ mod tests {
         Seen {
             checked: 2,
             noun: ("file", "files"),
-            findings: severities.iter().map(|s| Finding::new("x", *s, "x")).collect(),
+            findings: severities
+                .iter()
+                .map(|s| Finding::new(codes::NOT_SCANNED, *s, "x"))
+                .collect(),
             incomplete: incomplete.map(str::to_owned).into_iter().collect(),
             ..Seen::default()
         }
@@ -132,7 +135,7 @@ mod tests {
     #[test]
     fn what_was_there_before_is_listed_and_stops_nothing() {
         let mut old = seen(&[], None);
-        old.before.push(Finding::new("x", Severity::Critical, "bad"));
+        old.before.push(Finding::new(codes::NOT_SCANNED, Severity::Critical, "bad"));
         let outcome = conclude(old).expect("an outcome");
         assert_eq!(outcome.status, StageStatus::Passed);
         assert_eq!(outcome.summary, "2 files checked: nothing found; 1 there before");

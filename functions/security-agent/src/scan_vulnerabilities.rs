@@ -3,7 +3,7 @@
 use std::{io::Read, sync::OnceLock};
 
 use pact_agent::{AgentError, Call, Outcome, ports::Artifacts};
-use pact_contract::{ErrorName, Finding, Severity};
+use pact_contract::{ErrorName, Finding, Severity, codes};
 
 use crate::{
     report::{self, MAX_COLLECTED, Seen},
@@ -70,7 +70,8 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
             if scan.allowed > 0 {
                 let message = format!("{} findings are allowed by a comment", scan.allowed);
                 findings.push(
-                    Finding::new("finding-allowed", Severity::Info, message).at(path, None, None),
+                    Finding::new(codes::FINDING_ALLOWED, Severity::Info, message)
+                        .at(path, None, None),
                 );
             }
             Ok(())

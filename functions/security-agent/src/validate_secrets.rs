@@ -7,7 +7,7 @@ use std::{
 };
 
 use pact_agent::{AgentError, Call, Outcome, bundle::Entry, ports::Artifacts};
-use pact_contract::{ErrorName, Finding, Severity};
+use pact_contract::{ErrorName, Finding, Severity, codes};
 
 use crate::{
     report::{self, MAX_COLLECTED, Seen},
@@ -101,7 +101,7 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
             }
             for (path, line, reason) in scan.allowed {
                 let message = format!("a secret is allowed by its line's comment: {reason}");
-                findings.push(Finding::new("secret-allowed", Severity::Info, message).at(
+                findings.push(Finding::new(codes::SECRET_ALLOWED, Severity::Info, message).at(
                     path,
                     Some(line),
                     None,

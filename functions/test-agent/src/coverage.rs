@@ -2,8 +2,9 @@
 
 use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
 use pact_contract::{
-    ChangeSet, ErrorName, Finding, Severity, StageStatus,
+    ChangeSet, ErrorName, Finding, FindingCode, Severity, StageStatus,
     actions::{CheckCoverage, CheckCoverageOutput},
+    codes,
 };
 
 use crate::{
@@ -137,7 +138,7 @@ fn judge(
     let missing_changed = short_of(output.changed_covered, output.changed_lines, min_changed);
     let mut findings = Vec::new();
     if let (Some(more), Some(min), Some(percent)) = (missing, min, output.percent) {
-        findings.push(below("coverage-too-low", "the lines", percent, min, more));
+        findings.push(below(codes::COVERAGE_TOO_LOW, "the lines", percent, min, more));
         let mut files: Vec<_> = coverage
             .iter()
             .map(|(path, lines)| File {
@@ -146,17 +147,29 @@ fn judge(
             })
             .collect();
         files.sort_by_key(|f| std::cmp::Reverse(f.uncovered.len()));
-        findings.extend(uncovered(&files, 10, "uncovered-lines", Severity::Low, "line"));
+        findings.extend(uncovered(&files, 10, codes::UNCOVERED_LINES, Severity::Low, "line"));
     }
     let severity = if let (Some(more), Some(min), Some(percent)) =
         (missing_changed, min_changed, output.changed_percent)
     {
-        findings.push(below("changed-coverage-too-low", "the changed lines", percent, min, more));
+        findings.push(below(
+            codes::CHANGED_COVERAGE_TOO_LOW,
+            "the changed lines",
+            percent,
+            min,
+            more,
+        ));
         Severity::Medium
     } else {
         Severity::Info
     };
-    findings.extend(uncovered(&changed, MAX_FILES, "uncovered-changes", severity, "changed line"));
+    findings.extend(uncovered(
+        &changed,
+        MAX_FILES,
+        codes::UNCOVERED_CHANGES,
+        severity,
+        "changed line",
+    ));
     if !unknown.is_empty() {
         let names = unknown.iter().take(10).copied().collect::<Vec<_>>().join(", ");
         let message = format!(
@@ -167,7 +180,7 @@ fn judge(
                 format!("{} changed source files are", unknown.len())
             }
         );
-        findings.push(Finding::new("not-in-coverage", Severity::Info, message));
+        findings.push(Finding::new(codes::NOT_IN_COVERAGE, Severity::Info, message));
     }
 
     let failed = missing.is_some() || missing_changed.is_some();
@@ -220,7 +233,7 @@ fn share(percent: Option<f64>, lines: u64, noun: &str) -> String {
     }
 }
 
-fn below(code: &str, what: &str, percent: f64, min: f64, more: u64) -> Finding {
+fn below(code: FindingCode, what: &str, percent: f64, min: f64, more: u64) -> Finding {
     let verb = if more == 1 { "passes" } else { "pass" };
     Finding::new(
         code,
@@ -233,7 +246,7 @@ fn below(code: &str, what: &str, percent: f64, min: f64, more: u64) -> Finding {
 fn uncovered(
     files: &[File<'_>],
     limit: usize,
-    code: &str,
+    code: FindingCode,
     severity: Severity,
     noun: &str,
 ) -> Vec<Finding> {
@@ -249,7 +262,7 @@ fn uncovered(
                 lines::count(number, noun),
                 lines::ranges(&file.uncovered, 20)
             );
-            Finding::new(code, severity, message)
+            Finding::new(code.clone(), severity, message)
                 .at(file.path, file.uncovered.first().copied(), None)
                 .remedy("cover the lines with a test")
         })
@@ -310,7 +323,8 @@ mod tests {
             remedies,
             [Some("1 more covered line passes"), Some("2 more covered lines pass")]
         );
-        let lines = missed.findings.iter().find(|f| f.code == "uncovered-changes").expect("named");
+        let lines =
+            missed.findings.iter().find(|f| f.code == codes::UNCOVERED_CHANGES).expect("named");
         assert_eq!(lines.place().as_deref(), Some("a.rs:8"));
         assert_eq!(lines.message, "2 changed lines are not covered: 8-9");
         let unknown = missed.findings.iter().find(|f| f.code == "not-in-coverage").expect("named");

@@ -7,6 +7,7 @@ use pact_agent::{AgentError, Call, Outcome, ports::Artifacts};
 use pact_contract::{
     ErrorName, Finding, Severity, StageStatus,
     actions::{RunTests, RunTestsOutput},
+    codes,
     settings::{DEFAULT_TEST_TIMEOUT, Suite},
 };
 
@@ -101,7 +102,7 @@ pub(crate) async fn run(
         )),
         Execution::SetupFailed { tool, command, setup, output } => {
             let finding = Finding::new(
-                "test-setup-failed",
+                codes::TEST_SETUP_FAILED,
                 Severity::Medium,
                 format!("`{setup}` did not succeed"),
             )
@@ -153,7 +154,7 @@ fn judge(
     });
     for note in &collector.notes {
         let note = run.checkout.readable(note);
-        judgement.findings.push(Finding::new("report-unreadable", Severity::Low, note));
+        judgement.findings.push(Finding::new(codes::REPORT_UNREADABLE, Severity::Low, note));
     }
     judgement.output.log_key = collector.log_key;
     judgement.output.coverage_keys = collector.coverage_keys;

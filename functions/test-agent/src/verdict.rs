@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pact_agent::text::truncated;
-use pact_contract::{Finding, Severity, StageStatus, actions::RunTestsOutput};
+use pact_contract::{Finding, Severity, StageStatus, actions::RunTestsOutput, codes};
 
 use crate::{
     capture::{Captured, last_lines},
@@ -95,7 +95,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
             let limit = seconds(evidence.timeout);
             let mut findings = vec![
                 Finding::new(
-                    "tests-timed-out",
+                    codes::TESTS_TIMED_OUT,
                     Severity::High,
                     format!("`{}` did not end within {limit} and was stopped", evidence.command),
                 )
@@ -118,7 +118,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
         ),
         (End::Exited(Some(_)), None) if let Some(line) = unreachable(evidence) => {
             let finding = Finding::new(
-                "test-setup-failed",
+                codes::TEST_SETUP_FAILED,
                 Severity::Medium,
                 format!("`{}` could not fetch what the tests need", evidence.command),
             )
@@ -134,7 +134,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
             if let Some(module) = missing_in_conftest(evidence) =>
         {
             let finding = Finding::new(
-                "tests-failed",
+                codes::TESTS_FAILED,
                 Severity::Medium,
                 format!("`{}` cannot load conftest.py", evidence.command),
             )
@@ -167,7 +167,9 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
             if findings.is_empty() {
                 let message =
                     format!("{} failed, though the command succeeded", count(n.failed, "test"));
-                findings.push(Finding::new("tests-failed", Severity::High, message).evidence(tail));
+                findings.push(
+                    Finding::new(codes::TESTS_FAILED, Severity::High, message).evidence(tail),
+                );
             }
             let summary = format!("{} {in_time}, though the command succeeded", n.text());
             (StageStatus::Failed, summary, findings)
@@ -181,7 +183,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
             if findings.is_empty() {
                 let message = format!("`{}` {ended}", evidence.command);
                 let place = evidence.checkout.find(&tail);
-                let mut finding = Finding::new("tests-failed", Severity::High, message)
+                let mut finding = Finding::new(codes::TESTS_FAILED, Severity::High, message)
                     .remedy("make the command end with exit code 0")
                     .evidence(tail);
                 if let Some((path, line)) = place {
@@ -307,8 +309,9 @@ fn failed_tests(failures: &[Failure], checkout: &Checkout) -> Vec<Finding> {
                 Some(said) => format!("{} failed: {said}", failure.name),
                 None => format!("{} failed", failure.name),
             };
-            let mut finding = Finding::new("test-failed", Severity::High, truncated(&message, 500))
-                .remedy("make the test pass");
+            let mut finding =
+                Finding::new(codes::TEST_FAILED, Severity::High, truncated(&message, 500))
+                    .remedy("make the test pass");
             if !failure.detail.is_empty() {
                 finding = finding.evidence(evidence_of(&failure.detail, said.as_deref()));
             }

@@ -10,6 +10,7 @@ use pact_contract::{
     Decision, Deployment, Finding, Repository, RunId, RunRecord, RunRequest, RunStatus, Severity,
     StageRecord, StageStatus, Verdict,
     actions::{EnvironmentRecord, ReleaseRecord},
+    codes,
     log::{GENESIS, LogEntry, LogKind, NewEntry},
     run::{DeploymentStatus, NotificationRecord, Outcome, RuleOutcome, RuleResult, Trigger},
     settings::{Environment, Instance, Watch},
@@ -253,15 +254,15 @@ impl Sample {
             .stage("ValidateSyntax", "code-agent", "code.validate_syntax", Passed, 410, "6 files are valid", json!({ "checked": 6, "invalid": 0, "unsupported": 1 }))
             .stage("CheckQuality", "code-agent", "code.check_quality", StageStatus::Failed, 620, "1 of 9 changed functions is above its threshold", json!({ "functions": 9, "above_threshold": 1, "max_cyclomatic": 21, "max_cognitive": 34 }))
             .findings(vec![
-                Finding::new("cognitive-complexity", Severity::Low, "the cognitive complexity of total_with_discounts is 34; at most 20")
+                Finding::new(codes::COMPLEXITY_COGNITIVE, Severity::Low, "the cognitive complexity of total_with_discounts is 34; at most 20")
                     .at("src/cart/price.rs", Some(118), Some(1))
                     .remedy("split the function where the discounts are chosen"),
             ])
             .stage("RunUnitTests", "test-agent", "tests.run_unit", unit, 14_300, summary, json!({ "runner": "cargo", "command": "cargo test", "evidence": "output", "total": 14, "failed": failed, "skipped": 0, "exit_code": if failed > 0 { 101 } else { 0 } }))
             .findings(if failed > 0 {
                 vec![
-                    Finding::new("test-failed", Severity::High, "test_cart failed: assertion `left == right` failed").at("tests/cart.rs", Some(41), Some(5)).evidence("left: 1299\nright: 1300"),
-                    Finding::new("test-failed", Severity::High, "test_total failed: called `Option::unwrap()` on a `None` value").at("tests/total.rs", Some(12), None).remedy("handle the empty cart"),
+                    Finding::new(codes::TEST_FAILED, Severity::High, "test_cart failed: assertion `left == right` failed").at("tests/cart.rs", Some(41), Some(5)).evidence("left: 1299\nright: 1300"),
+                    Finding::new(codes::TEST_FAILED, Severity::High, "test_total failed: called `Option::unwrap()` on a `None` value").at("tests/total.rs", Some(12), None).remedy("handle the empty cart"),
                 ]
             } else {
                 Vec::new()
@@ -270,7 +271,7 @@ impl Sample {
             .stage("CheckCoverage", "test-agent", "tests.check_coverage", Passed, 240, "81.3 % of the lines are covered, 90.0 % of the changed lines", json!({ "lines": 2140, "covered": 1740, "percent": 81.3 }))
             .stage("ScanVulnerabilities", "security-agent", "security.scan_vulnerabilities", Passed, 700, "nothing found in 6 files", json!({ "checked": 6, "critical": 0, "high": 0, "medium": 0, "low": 0, "info": 0 }))
             .stage("CheckDependencies", "security-agent", "security.check_dependencies", Passed, 1_900, "212 dependencies, 1 advisory of medium severity", json!({ "checked": 212, "critical": 0, "high": 0, "medium": 1, "low": 0, "info": 0 }))
-            .findings(vec![Finding::new("RUSTSEC-2026-0042", Severity::Medium, "example-parser 1.2.3 reads beyond its buffer").at("Cargo.lock", Some(318), None).remedy("update to 1.2.4")])
+            .findings(vec![Finding::new(codes::VULNERABLE_DEPENDENCY, Severity::Medium, "example-parser 1.2.3 reads beyond its buffer").at("Cargo.lock", Some(318), None).remedy("update to 1.2.4")])
             .stage("ValidateSecrets", "security-agent", "security.validate_secrets", Passed, 120, "no secret in 142 added lines", json!({ "checked": 6, "critical": 0, "high": 0, "medium": 0, "low": 0, "info": 0 }))
     }
 
@@ -526,7 +527,7 @@ pub(crate) fn rolled_back(now: Timestamp) -> Sample {
     )
     .findings(vec![
         Finding::new(
-            "probe-failed",
+            codes::HEALTH_CHECK_FAILED,
             Severity::Critical,
             "GET /products answered 500 instead of 200, 42 times",
         )
@@ -605,7 +606,10 @@ pub(crate) fn hostile(now: Timestamp) -> Sample {
     let mut sample = sample("hostile", RunStatus::Failed, BAD, before(now, 200_000))
         .stage("RunUnitTests", BAD, BAD, StageStatus::Error, 10, BAD, json!({ BAD: BAD }))
         .findings(vec![
-            Finding::new(BAD, Severity::High, BAD).at(BAD, Some(1), None).remedy(BAD).evidence(BAD),
+            Finding::new(codes::TEST_FAILED, Severity::High, BAD)
+                .at(BAD, Some(1), None)
+                .remedy(BAD)
+                .evidence(BAD),
         ])
         .stage(
             "Unheard.Of",

@@ -98,7 +98,7 @@ fn findings(list: &[Finding], total: usize) -> Markup {
                     (finding.severity.chip()) " " (short(&finding.message, 600))
                     span class="where" {
                         @if let Some(place) = finding.place() { code { (short(&place, 300)) } " · " }
-                        code { (short(&finding.code, 80)) }
+                        code { (short(finding.code.as_str(), 80)) }
                     }
                     @if let Some(evidence) = &finding.evidence { pre tabindex="0" { (short(evidence, 1_500)) } }
                     @if let Some(remedy) = &finding.remedy {

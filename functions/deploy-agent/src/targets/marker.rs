@@ -14,7 +14,9 @@ use pact_config::{
     Rule,
     form::{Form, Law, Shape, field, required},
 };
-use pact_contract::{Finding, ReleaseId, Severity, actions::ReleaseRecord, settings::Instance};
+use pact_contract::{
+    Finding, ReleaseId, Severity, actions::ReleaseRecord, codes, settings::Instance,
+};
 use serde::Deserialize;
 
 use super::target::{
@@ -90,14 +92,14 @@ impl Target for Marker {
         let text = fs::read_to_string(&self.file).unwrap_or_default();
         let ready = !text.trim_end().ends_with(BAR)
             && self.releases().last().is_some_and(|last| last.release == *release);
-        let problem = Finding::new("release-not-current", Severity::High, "another is marked");
+        let problem = Finding::new(codes::RELEASE_NOT_CURRENT, Severity::High, "another is marked");
         let problems = if ready { Vec::new() } else { vec![problem] };
         Ok(Status { problems, ready })
     }
 
     async fn prepare(&self, release: &NewRelease<'_>) -> Result<Prepared, AgentError> {
         if self.settings.refuses.as_ref() == Some(&release.record.release) {
-            let reason = Finding::new("target-refused", Severity::High, "the settings say so");
+            let reason = Finding::new(codes::TARGET_REFUSED, Severity::High, "the settings say so");
             return Ok(Prepared::Refused(reason));
         }
         Ok(Prepared::Ready)

@@ -20,7 +20,7 @@ use pact_config::{
     Rule,
     form::{Form, Shape, required},
 };
-use pact_contract::{Capability, Finding, Severity, agents};
+use pact_contract::{Capability, Finding, Severity, agents, codes};
 use serde::Deserialize;
 use url::{Host, Url};
 
@@ -249,7 +249,7 @@ fn recipients(to: &[String]) -> (Vec<Mailbox>, Vec<Finding>) {
             Ok(_) => {}
             Err(_) => wrong.push(
                 Finding::new(
-                    "recipient-invalid",
+                    codes::RECIPIENT_INVALID,
                     Severity::Low,
                     format!("{:?} is not an e-mail address", line(text, 100)),
                 )
@@ -260,7 +260,7 @@ fn recipients(to: &[String]) -> (Vec<Mailbox>, Vec<Finding>) {
     if to.len() > MAX_RECIPIENTS {
         wrong.push(
             Finding::new(
-                "recipients-many",
+                codes::RECIPIENTS_MANY,
                 Severity::Low,
                 format!("only the first {MAX_RECIPIENTS} recipients are told"),
             )

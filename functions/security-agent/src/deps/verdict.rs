@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pact_contract::{Finding, Severity};
+use pact_contract::{Finding, Severity, codes};
 
 use super::{
     Answer, Package,
@@ -100,7 +100,7 @@ fn finding(package: &Package, group: &Group<'_>, accepted: &BTreeMap<String, Str
     let reason = accepted.iter().find(|(id, _)| ids.iter().any(|i| i.eq_ignore_ascii_case(id)));
     if let Some((id, reason)) = reason {
         return Finding::new(
-            "accepted-advisory",
+            codes::ACCEPTED_ADVISORY,
             Severity::Info,
             format!("{at}: {what}; accepted as {id}: {}", short(reason, 300)),
         )
@@ -108,7 +108,7 @@ fn finding(package: &Package, group: &Group<'_>, accepted: &BTreeMap<String, Str
     }
     if group.iter().all(|(_, affects)| *affects == Affects::Unknown) {
         return Finding::new(
-            "advisory-not-compared",
+            codes::ADVISORY_NOT_COMPARED,
             Severity::Medium,
             format!("{at} may be affected by {what}; its versions cannot be compared"),
         )
@@ -133,9 +133,9 @@ fn finding(package: &Package, group: &Group<'_>, accepted: &BTreeMap<String, Str
             "remove {}: it was published to do harm; treat every machine that installed it as taken over",
             package.name
         );
-        ("malicious-dependency", remedy)
+        (codes::MALICIOUS_DEPENDENCY, remedy)
     } else {
-        ("vulnerable-dependency", remedy)
+        (codes::VULNERABLE_DEPENDENCY, remedy)
     };
     Finding::new(code, severity, format!("{at} is affected by {what}"))
         .remedy(remedy)

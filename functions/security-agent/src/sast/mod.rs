@@ -4,7 +4,7 @@
 mod flow;
 mod languages;
 mod lex;
-mod rules;
+pub(crate) mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -124,7 +124,7 @@ impl Rules {
             let end = u32::try_from(until + 1).unwrap_or(number);
             // A change anywhere within the expression counts.
             let Some(line) = (number..=end).find(|line| added(*line)) else { continue };
-            if is_allowed(&lines, first, ALLOW, &rule.id) {
+            if is_allowed(&lines, first, ALLOW, rule.code.as_str()) {
                 scan.allowed += 1;
                 continue;
             }
@@ -139,11 +139,11 @@ impl Rules {
             let column = (line == number)
                 .then(|| before.map_or(1, |b| b.chars().count() + 1))
                 .and_then(|c| u32::try_from(c).ok());
-            let mut finding = Finding::new(&rule.id, severity, &rule.message)
+            let mut finding = Finding::new(rule.code.clone(), severity, &rule.message)
                 .at(path, Some(line), column)
                 .remedy(&rule.remedy);
             // The source itself is not shown: it may hold a secret.
-            finding.evidence = Some(format!("rule {} for {}", rule.id, language.name()));
+            finding.evidence = Some(format!("rule {} for {}", rule.code, language.name()));
             scan.findings.push(finding);
         }
         scan

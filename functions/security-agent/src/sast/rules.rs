@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pact_contract::Severity;
+use pact_contract::{FindingCode, Severity, codes};
 use regex::Regex;
 use serde::Deserialize;
 
@@ -27,7 +27,7 @@ pub(crate) const FILES: &[(Language, &str)] = &[
 
 /// One rule.
 pub(crate) struct Rule {
-    pub(crate) id: String,
+    pub(crate) code: FindingCode,
     pub(crate) severity: Severity,
     pub(crate) message: String,
     pub(crate) remedy: String,
@@ -164,7 +164,7 @@ impl Rule {
             return Err("an example of each kind is missing".to_owned());
         }
         Ok(Self {
-            id: id.to_owned(),
+            code: codes::RULES.code(id).map_err(|e| e.to_string())?,
             severity: raw.severity,
             message: format!("{} (CWE-{})", raw.title, raw.cwe),
             remedy: format!(

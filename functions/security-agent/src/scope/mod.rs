@@ -7,7 +7,7 @@ pub(crate) mod text;
 
 use std::collections::BTreeMap;
 
-use pact_contract::{Finding, Severity, actions::Scope};
+use pact_contract::{Finding, Severity, actions::Scope, codes};
 
 /// Most files of one kind that are named.
 const MAX_NAMED: usize = 50;
@@ -84,7 +84,7 @@ impl Ledger {
         let mut out = Vec::new();
         for (path, why) in self.not_read.iter().take(MAX_NAMED) {
             out.push(
-                Finding::new("not-scanned", Severity::Info, format!("not read: {why}"))
+                Finding::new(codes::NOT_SCANNED, Severity::Info, format!("not read: {why}"))
                     .at(path, None, None)
                     .remedy("make it readable, or let security.ignore name it in a commit before"),
             );
@@ -92,13 +92,13 @@ impl Ledger {
         for (rule, (count, path)) in self.ignored.iter().take(MAX_NAMED) {
             let files = if *count == 1 { "1 file is" } else { &format!("{count} files are") };
             out.push(
-                Finding::new("ignored", Severity::Info, format!("{files} left out by {rule}"))
+                Finding::new(codes::IGNORED, Severity::Info, format!("{files} left out by {rule}"))
                     .at(path, None, None),
             );
         }
         for (path, why) in self.elsewhere.iter().take(MAX_NAMED) {
             out.push(
-                Finding::new("content-elsewhere", Severity::Info, format!("not read: {why}"))
+                Finding::new(codes::CONTENT_ELSEWHERE, Severity::Info, format!("not read: {why}"))
                     .at(path, None, None),
             );
         }
@@ -106,7 +106,7 @@ impl Ledger {
             self.notes
                 .iter()
                 .take(MAX_NAMED)
-                .map(|n| Finding::new("scope-note", Severity::Info, n)),
+                .map(|n| Finding::new(codes::SCOPE_NOTE, Severity::Info, n)),
         );
         out
     }

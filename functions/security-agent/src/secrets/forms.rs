@@ -6,22 +6,24 @@ use super::{
     place::Style,
     value::{Strength, is_placeholder, is_template, strength},
 };
+use pact_contract::{FindingCode, codes};
 
 /// A value in a place for secrets.
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    pub(crate) code: &'static str,
+    /// The code of what stands there; none: it is only looked into.
+    pub(crate) code: Option<FindingCode>,
     pub(crate) title: &'static str,
     /// What is kept, where it is not the text itself.
     pub(crate) decoded: Option<String>,
 }
 
 impl Kept {
-    fn new(text: &str, value: &str, code: &'static str, title: &'static str) -> Option<Self> {
+    fn new(text: &str, value: &str, code: FindingCode, title: &'static str) -> Option<Self> {
         let start = offset(text, value)?;
-        Some(Self { start, end: start + value.len(), code, title, decoded: None })
+        Some(Self { start, end: start + value.len(), code: Some(code), title, decoded: None })
     }
 }
 
@@ -83,7 +85,7 @@ fn netrc(text: &str, out: &mut Vec<Kept>) {
             out.extend(Kept::new(
                 text,
                 value,
-                "secret-netrc-password",
+                codes::SECRET_NETRC_PASSWORD,
                 "password of a .netrc file",
             ));
         }
@@ -108,7 +110,7 @@ fn pgpass(text: &str, out: &mut Vec<Kept>) {
             out.extend(Kept::new(
                 text,
                 value,
-                "secret-pgpass-password",
+                codes::SECRET_PGPASS_PASSWORD,
                 "password of a .pgpass file",
             ));
         }
@@ -130,7 +132,7 @@ fn hashes(text: &str, out: &mut Vec<Kept>) {
             && (known.iter().any(|k| hash.starts_with(k)) && hash.len() >= 20
                 || crypt && strength(hash) == Strength::Random)
         {
-            out.extend(Kept::new(text, hash, "secret-password-hash", "password hash"));
+            out.extend(Kept::new(text, hash, codes::SECRET_PASSWORD_HASH, "password hash"));
         }
     }
 }
@@ -198,7 +200,7 @@ fn kubernetes(text: &str, out: &mut Vec<Kept>) {
             let whole_title = "value of a Kubernetes Secret";
             // What it decodes to may be a known kind, a key or a file of its own: the scan of
             // the decoded text says so first.
-            let code = if counts { "secret-kubernetes-secret" } else { "" };
+            let code = counts.then_some(codes::SECRET_KUBERNETES_SECRET);
             let end = start + first.len();
             out.push(Kept { start, end, code, title: whole_title, decoded: Some(decoded) });
         }

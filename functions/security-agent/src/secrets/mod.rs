@@ -11,7 +11,7 @@ mod keys;
 mod name;
 mod pairs;
 mod place;
-mod rules;
+pub(crate) mod rules;
 mod score;
 mod url;
 mod value;
@@ -19,7 +19,7 @@ mod value;
 use std::collections::BTreeSet;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use pact_contract::{Finding, Severity};
+use pact_contract::{Finding, FindingCode, Severity, codes};
 use sha2::{Digest, Sha256};
 
 use crate::scope::{open, text};
@@ -38,7 +38,7 @@ const LEAST_WORK: u64 = 4 * 1024 * 1024;
 /// The comment that allows a secret on its own line; a reason follows.
 pub(crate) const ALLOW: &str = "pact:allow-secret";
 /// What to do about a secret.
-const REMEDY: &str = "revoke or rotate it where it was issued, remove it from the history, and \
+pub(crate) const REMEDY: &str = "revoke or rotate it where it was issued, remove it from the history, and \
     read it from the environment or a secret store; if it is no secret, say so at the end of its \
     own line with a comment \"pact:allow-secret REASON\"";
 
@@ -84,7 +84,7 @@ enum Word {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Code of the finding.
-    pub code: String,
+    pub code: FindingCode,
     /// What it is, for people.
     pub title: String,
     /// How much it matters.
@@ -115,7 +115,7 @@ pub struct Scan {
 /// A secret in a text while it is looked for.
 #[derive(Clone, Debug)]
 struct Hit {
-    code: String,
+    code: FindingCode,
     title: String,
     severity: Severity,
     start: usize,
@@ -259,7 +259,7 @@ impl Engine {
             scan.found.push((
                 path.to_owned(),
                 Found {
-                    code: "secret-key-store".to_owned(),
+                    code: codes::SECRET_KEY_STORE,
                     title: title.to_owned(),
                     severity,
                     line: 1,
@@ -360,7 +360,7 @@ impl Engine {
                 seen,
                 start,
                 secret,
-                "secret-assignment",
+                codes::SECRET_ASSIGNMENT,
                 "hard-coded credential",
             ));
         }
@@ -422,7 +422,7 @@ impl Engine {
                             seen,
                             at,
                             value,
-                            "secret-command-password",
+                            codes::SECRET_COMMAND_PASSWORD,
                             "password in a command line",
                         ));
                     }
@@ -442,7 +442,7 @@ impl Engine {
                             login.severity
                         };
                         hits.push(Hit {
-                            code: login.code.to_owned(),
+                            code: login.code,
                             title: login.title.to_owned(),
                             severity,
                             start: login.start,
@@ -494,7 +494,7 @@ impl Engine {
                     let token = text.get(start..start + length).unwrap_or_default();
                     if let Some((severity, note)) = check::jwt(token, seen.place) {
                         hits.push(Hit {
-                            code: "secret-jwt".to_owned(),
+                            code: codes::SECRET_JWT,
                             title: format!("JSON web token{note}"),
                             severity,
                             start,
@@ -609,7 +609,7 @@ impl Engine {
                     seen,
                     pair.start,
                     pair.value,
-                    "secret-basic-auth",
+                    codes::SECRET_BASIC_AUTH,
                     "name and password in base64",
                 );
                 hit.secret = password;
@@ -619,7 +619,7 @@ impl Engine {
             }
         }
         let Some((severity, title)) = check::pair(name, &pair, seen) else { return };
-        let mut hit = self.general(seen, pair.start, pair.value, "secret-assignment", title);
+        let mut hit = self.general(seen, pair.start, pair.value, codes::SECRET_ASSIGNMENT, title);
         hit.severity = severity;
         hits.push(hit);
     }
@@ -633,7 +633,7 @@ impl Engine {
                     seen,
                     at,
                     token,
-                    "secret-basic-auth",
+                    codes::SECRET_BASIC_AUTH,
                     "name and password in base64",
                 );
                 hit.secret = password;
@@ -641,13 +641,20 @@ impl Engine {
                 hits.push(hit);
             }
         } else if token.len() >= 16 && value::strength(token) == value::Strength::Random {
-            hits.push(self.general(seen, at, token, "secret-bearer-token", "bearer token"));
+            hits.push(self.general(seen, at, token, codes::SECRET_BEARER_TOKEN, "bearer token"));
         }
     }
 
-    fn general(&self, seen: &Text<'_>, start: usize, secret: &str, code: &str, title: &str) -> Hit {
+    fn general(
+        &self,
+        seen: &Text<'_>,
+        start: usize,
+        secret: &str,
+        code: FindingCode,
+        title: &str,
+    ) -> Hit {
         Hit {
-            code: code.to_owned(),
+            code,
             title: title.to_owned(),
             severity: if seen.place.is_test { Severity::Low } else { Severity::High },
             start,
@@ -666,7 +673,7 @@ impl Engine {
         };
         let note = if key.encrypted { " (encrypted)" } else { "" };
         Hit {
-            code: "secret-private-key".to_owned(),
+            code: codes::SECRET_PRIVATE_KEY,
             title: format!("{}{note}", key.title),
             severity,
             start: key.start,
@@ -727,9 +734,11 @@ impl Engine {
         if let Some(decoded) = &kept.decoded {
             self.nested(seen, range, decoded, "a Kubernetes Secret", work, hits);
         }
-        if hits.len() == before && !kept.code.is_empty() {
+        if hits.len() == before
+            && let Some(code) = kept.code
+        {
             let text = seen.text.get(kept.start..kept.end).unwrap_or_default();
-            let mut hit = self.general(seen, kept.start, text, kept.code, kept.title);
+            let mut hit = self.general(seen, kept.start, text, code, kept.title);
             hit.rank = 2;
             hits.push(hit);
         }
@@ -739,7 +748,7 @@ impl Engine {
 impl Hit {
     fn found(self, line: u32, column: u32) -> Found {
         let mut hash = Sha256::new();
-        hash.update(self.code.as_bytes());
+        hash.update(self.code.as_str().as_bytes());
         hash.update([0]);
         // The same key with other white space is the same key.
         hash.update(self.secret.split_whitespace().collect::<String>().as_bytes());
@@ -783,7 +792,7 @@ impl Found {
     /// The finding of a secret at `path`.
     #[must_use]
     pub fn finding(&self, path: &str) -> Finding {
-        Finding::new(&self.code, self.severity, &self.title)
+        Finding::new(self.code.clone(), self.severity, &self.title)
             .at(path, Some(self.line), Some(self.column))
             .remedy(REMEDY)
             .evidence(&self.evidence)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pact_contract::Severity;
+use pact_contract::{FindingCode, Severity, codes};
 use regex::Regex;
 use serde::Deserialize;
 
@@ -21,7 +21,7 @@ pub(crate) const MAX_FORM: usize = 1_400;
 /// One kind of secret.
 pub(crate) struct Kind {
     /// Code of its findings: `secret-` and the id.
-    pub(crate) code: String,
+    pub(crate) code: FindingCode,
     /// What it is, for people.
     pub(crate) title: String,
     pub(crate) severity: Severity,
@@ -118,7 +118,7 @@ impl Kind {
         }
         let longest = longest(&raw.form);
         Ok(Self {
-            code: format!("secret-{id}"),
+            code: codes::SECRETS.code(id).map_err(|e| wrong(&e.to_string()))?,
             title: raw.title,
             severity: raw.severity.unwrap_or(Severity::Critical),
             form: raw.form,

@@ -134,13 +134,13 @@ pub fn score(
             // The label at the line itself before one beside it.
             if let Some((index, label)) = fits(0).or_else(|| fits(NEAR)) {
                 taken.insert(index);
-                let kind = label.kind.clone().unwrap_or_else(|| kind(&found.code));
+                let kind = label.kind.clone().unwrap_or_else(|| kind(found.code.as_str()));
                 kinds.entry(kind).or_default().right += 1;
             } else if labels.iter().any(|l| l.secret && l.line.abs_diff(found.line) <= NEAR) {
                 // A second finding of a secret that was found.
             } else {
-                kinds.entry(kind(&found.code)).or_default().wrong += 1;
-                say(false, &path, found.line, &found.code);
+                kinds.entry(kind(found.code.as_str())).or_default().wrong += 1;
+                say(false, &path, found.line, found.code.as_str());
             }
         }
         for (index, label) in labels.iter().enumerate() {

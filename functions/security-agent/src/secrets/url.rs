@@ -1,6 +1,6 @@
 //! Names and passwords in addresses.
 
-use pact_contract::Severity;
+use pact_contract::{FindingCode, Severity, codes};
 
 use super::{
     place::Place,
@@ -16,7 +16,7 @@ pub(crate) struct Login<'t> {
     pub(crate) password: &'t str,
     /// Where the password begins.
     pub(crate) start: usize,
-    pub(crate) code: &'static str,
+    pub(crate) code: FindingCode,
     pub(crate) title: &'static str,
     pub(crate) severity: Severity,
 }
@@ -149,7 +149,7 @@ pub(crate) fn login(text: &str, at: usize, place: Place) -> Option<Login<'_>> {
         .then_some(Login {
             password: token,
             start,
-            code: "secret-url-token",
+            code: codes::SECRET_URL_TOKEN,
             title: "address with a token",
             severity: Severity::High,
         });
@@ -181,9 +181,9 @@ pub(crate) fn login(text: &str, at: usize, place: Place) -> Option<Login<'_>> {
         _ => Severity::High,
     };
     let (code, title) = if database {
-        ("secret-database-url", "database address with a password")
+        (codes::SECRET_DATABASE_URL, "database address with a password")
     } else {
-        ("secret-url-password", "address with a password")
+        (codes::SECRET_URL_PASSWORD, "address with a password")
     };
     Some(Login { password, start: start + user.len() + 1, code, title, severity })
 }
@@ -263,7 +263,7 @@ fn is_real(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn found(text: &str) -> Option<(String, &'static str, Severity)> {
+    fn found(text: &str) -> Option<(String, FindingCode, Severity)> {
         let at = text.find("://").expect("an address");
         login(text, at, Place::of("app.conf")).map(|l| {
             assert!(text.get(l.start..).is_some_and(|t| t.starts_with(l.password)));
@@ -287,7 +287,7 @@ mod tests {
             (format!("amqp://a:{random}@queue"), "secret-database-url"),
         ] {
             let (password, found, severity) = found(&text).expect("a password");
-            assert_eq!((password.as_str(), found), (random.as_str(), code), "{text}");
+            assert_eq!((password.as_str(), found.as_str()), (random.as_str(), code), "{text}");
             assert_eq!(severity, Severity::High, "{text}");
         }
         for text in [

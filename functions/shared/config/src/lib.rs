@@ -23,6 +23,7 @@ use errors::Faults;
 
 pub use errors::{ConfigError, ConfigErrors};
 pub use form::Forms;
+pub use nearest::near;
 pub use values::Rule;
 
 /// Names that the file may have at the root of a repository; one of them, not both.

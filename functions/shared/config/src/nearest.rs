@@ -5,9 +5,15 @@ pub(crate) fn nearest<'k>(
     wrong: &str,
     known: impl IntoIterator<Item = &'k str>,
 ) -> Option<&'k str> {
+    near(wrong, known).into_iter().next()
+}
+
+/// The names among `known` that `wrong` may stand for, the nearest first.
+#[must_use]
+pub fn near<'k>(wrong: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
     let wrong: Vec<char> = wrong.chars().flat_map(char::to_lowercase).take(64).collect();
     let text: String = wrong.iter().collect();
-    known
+    let mut near: Vec<(usize, &str)> = known
         .into_iter()
         .filter_map(|name| {
             let chars: Vec<char> = name.chars().collect();
@@ -16,8 +22,9 @@ pub(crate) fn nearest<'k>(
             let allowed = (chars.len().max(wrong.len()) / 3).max(1);
             (distance <= allowed).then_some((distance, name))
         })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+        .collect();
+    near.sort_by_key(|(distance, _)| *distance);
+    near.into_iter().map(|(_, name)| name).collect()
 }
 
 /// Edits (insert, remove, replace) that turn `a` into `b`.
@@ -61,5 +68,6 @@ mod tests {
         assert_eq!(nearest("stagign", known), Some("staging"));
         assert_eq!(nearest("elsewhere", known), None);
         assert_eq!(nearest("", known), None);
+        assert_eq!(near("tests", ["text", "test", "texts", "other"]), ["test", "texts"]);
     }
 }

@@ -17,11 +17,11 @@ pub enum Retry {
 }
 
 macro_rules! error_names {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, retry: $retry:ident;)+) => {
+    ($(#[doc = $doc:literal] $variant:ident = $name:literal, retry: $retry:ident, $remedy:literal;)+) => {
         /// Why an agent could not do its work. A fault, never a verdict.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum ErrorName {
-            $($(#[$doc])* #[serde(rename = $name)] $variant,)+
+            $(#[doc = $doc] #[serde(rename = $name)] $variant,)+
         }
 
         impl ErrorName {
@@ -38,6 +38,18 @@ macro_rules! error_names {
             #[must_use]
             pub const fn retry(self) -> Retry {
                 match self { $(Self::$variant => Retry::$retry,)+ }
+            }
+
+            /// One sentence: what it says.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $doc.trim_ascii_start(),)+ }
+            }
+
+            /// What would make it go away.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$variant => $remedy,)+ }
             }
 
             /// Whether the same call may succeed later.
@@ -57,33 +69,47 @@ macro_rules! error_names {
 
 error_names! {
     /// The event is not a valid PACT intent envelope, or a parameter has a wrong value.
-    InvalidIntent = "ERR_INVALID_INTENT", retry: Never;
+    InvalidIntent = "ERR_INVALID_INTENT", retry: Never,
+        "Correct the intent as the message says; `pactctl agents` shows what an action takes.";
     /// A required parameter is absent.
-    MissingParameters = "ERR_MISSING_PARAMETERS", retry: Never;
+    MissingParameters = "ERR_MISSING_PARAMETERS", retry: Never,
+        "Add the parameters that the message names; `pactctl agents` shows what an action takes.";
     /// The agent does not offer the action.
-    UnknownAction = "ERR_UNKNOWN_ACTION", retry: Never;
+    UnknownAction = "ERR_UNKNOWN_ACTION", retry: Never,
+        "Ask for one of the actions that the message names.";
     /// The sender may not do this.
-    Unauthorized = "ERR_UNAUTHORIZED", retry: Never;
+    Unauthorized = "ERR_UNAUTHORIZED", retry: Never,
+        "Call as somebody who may: the function's role, or the token of the gateway's API.";
     /// The work did not end before the agent's deadline.
-    Timeout = "ERR_TIMEOUT", retry: Never;
+    Timeout = "ERR_TIMEOUT", retry: Never,
+        "Raise the time-out of what took too long, or make it do less at once.";
     /// The repository or the source bundle could not be read.
-    SourceUnavailable = "ERR_SOURCE_UNAVAILABLE", retry: Outage;
+    SourceUnavailable = "ERR_SOURCE_UNAVAILABLE", retry: Outage,
+        "See that the repository's address is right and can be reached with the installation's token; then start the run again.";
     /// The run store or the artifact store did not answer.
-    StoreUnavailable = "ERR_STORE_UNAVAILABLE", retry: Outage;
+    StoreUnavailable = "ERR_STORE_UNAVAILABLE", retry: Outage,
+        "Start the run again; when it happens often, look at the store's throttles and limits.";
     /// Another run holds the environment.
-    EnvironmentBusy = "ERR_ENVIRONMENT_BUSY", retry: Locked;
+    EnvironmentBusy = "ERR_ENVIRONMENT_BUSY", retry: Locked,
+        "Wait for the run that the message names, or cancel it.";
     /// A program that the work needs could not be run.
-    ToolFailed = "ERR_TOOL_FAILED", retry: Never;
+    ToolFailed = "ERR_TOOL_FAILED", retry: Never,
+        "Make the program that the message names available where the agent runs.";
     /// A deployment stopped halfway, or its effect is unknown.
-    DeployFailed = "ERR_DEPLOY_FAILED", retry: Never;
+    DeployFailed = "ERR_DEPLOY_FAILED", retry: Never,
+        "Look at the environment: the run takes back what it changed; `pactctl explain ERR_ROLLBACK_FAILED` says what to do when it cannot.";
     /// The previous release could not be restored; a person is needed.
-    RollbackFailed = "ERR_ROLLBACK_FAILED", retry: Compensation;
+    RollbackFailed = "ERR_ROLLBACK_FAILED", retry: Compensation,
+        "Look at the environment now: deploy a release that is known to be good, then see why it could not be taken back.";
     /// A notification channel did not answer or refused the message.
-    ChannelUnavailable = "ERR_CHANNEL_UNAVAILABLE", retry: Outage;
+    ChannelUnavailable = "ERR_CHANNEL_UNAVAILABLE", retry: Outage,
+        "See that the channel's service answers; the message is kept and sent again.";
     /// Something is larger, deeper or more than the agent accepts.
-    LimitExceeded = "ERR_LIMIT_EXCEEDED", retry: Never;
+    LimitExceeded = "ERR_LIMIT_EXCEEDED", retry: Never,
+        "Make smaller what the message names, or split it.";
     /// A defect of the agent itself.
-    Internal = "ERR_INTERNAL", retry: Never;
+    Internal = "ERR_INTERNAL", retry: Never,
+        "Report it with the run's log: it is a defect, not something that the repository did.";
 }
 
 impl std::fmt::Display for ErrorName {
@@ -102,6 +128,8 @@ mod tests {
             assert_eq!(ErrorName::parse(name.as_str()), Some(*name));
             let json = serde_json::to_value(name).expect("an enum serialises");
             assert_eq!(json, name.as_str());
+            assert!(name.sentence().ends_with('.') && !name.sentence().starts_with(' '));
+            assert!(name.remedy().ends_with('.'), "{name}");
         }
     }
 }

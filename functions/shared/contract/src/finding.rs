@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codes::FindingCode;
+
 /// How much a finding matters, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -36,7 +38,7 @@ impl Severity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Stable kebab-case code, for example `syntax-error`.
-    pub code: String,
+    pub code: FindingCode,
     /// How much it matters.
     pub severity: Severity,
     /// One sentence that says what is wrong.
@@ -61,9 +63,9 @@ pub struct Finding {
 impl Finding {
     /// A finding without a place.
     #[must_use]
-    pub fn new(code: &str, severity: Severity, message: impl Into<String>) -> Self {
+    pub fn new(code: FindingCode, severity: Severity, message: impl Into<String>) -> Self {
         Self {
-            code: code.to_owned(),
+            code,
             severity,
             message: message.into(),
             path: None,

@@ -7,19 +7,24 @@
 pub mod actions;
 pub mod agents;
 pub mod capability;
+pub mod catalogue;
 pub mod changes;
+pub mod codes;
 pub mod envelope;
 pub mod error;
+pub mod explain;
 pub mod fallback;
 pub mod finding;
 pub mod ids;
 pub mod log;
+pub mod problems;
 pub mod run;
 pub mod settings;
 pub mod states;
 
 pub use capability::Capability;
 pub use changes::{ChangeKind, ChangeSet, FileChange, LineRange, PushIndex};
+pub use codes::FindingCode;
 pub use envelope::{IntentEnvelope, PROTOCOL_VERSION, ResponseEnvelope};
 pub use error::ErrorName;
 pub use fallback::{Fallback, FallbackLevel};

@@ -127,6 +127,19 @@ impl RunStatus {
         Self::ALL.iter().copied().find(|s| s.as_str() == text)
     }
 
+    /// Error with which the state machine ends the execution; none where it ends well, or is
+    /// ended from outside.
+    #[must_use]
+    pub const fn error(self) -> Option<&'static str> {
+        match self {
+            Self::Failed => Some("Pact.Failed"),
+            Self::Rejected => Some("Pact.Rejected"),
+            Self::RolledBack => Some("Pact.RolledBack"),
+            Self::RollbackFailed => Some("Pact.RollbackFailed"),
+            Self::Running | Self::Succeeded | Self::Held | Self::Cancelled | Self::TimedOut => None,
+        }
+    }
+
     /// Whether nothing more will happen to the run.
     #[must_use]
     pub const fn is_final(self) -> bool {

@@ -16,6 +16,7 @@ use lambda_http::{
 };
 use lambda_runtime::LambdaEvent;
 use pact_agent::AgentError;
+use pact_contract::problems;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -63,7 +64,7 @@ fn internal(error: serde_json::Error) -> AgentError {
 type Never = std::convert::Infallible;
 
 fn refused(reason: &'static str) -> Response {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_request", reason).into_response()
+    Problem::new(StatusCode::BAD_REQUEST, problems::INVALID_REQUEST, reason).into_response()
 }
 
 /// The least event that is a request.

@@ -6,6 +6,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use pact_contract::problems::{self, ProblemCode};
 use serde::Serialize;
 
 /// Media type of a problem.
@@ -26,7 +27,7 @@ pub struct Problem {
     /// What happened this time, and what to do about it.
     detail: String,
     /// The kind for programs: stable.
-    code: &'static str,
+    code: ProblemCode,
     /// The part of the request that is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
@@ -35,7 +36,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of a kind that is named by its code.
     #[must_use]
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: ProblemCode, detail: impl Into<String>) -> Self {
         Self {
             kind: format!("urn:pact:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Error"),
@@ -89,13 +90,13 @@ pub async fn problems(request: Request, next: Next) -> Response {
     Response::from_parts(parts, body)
 }
 
-const fn code(status: StatusCode) -> &'static str {
+const fn code(status: StatusCode) -> ProblemCode {
     match status {
-        StatusCode::NOT_FOUND => "not_found",
-        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
-        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
-        _ if status.as_u16() < 500 => "invalid_request",
-        _ => "internal",
+        StatusCode::NOT_FOUND => problems::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED => problems::METHOD_NOT_ALLOWED,
+        StatusCode::PAYLOAD_TOO_LARGE => problems::TOO_LARGE,
+        _ if status.as_u16() < 500 => problems::INVALID_REQUEST,
+        _ => problems::INTERNAL,
     }
 }
 
@@ -106,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_has_the_members_and_the_media_type_of_the_standard() {
-        let problem = Problem::new(StatusCode::CONFLICT, "run_active", "the run is active");
+        let problem = Problem::new(StatusCode::CONFLICT, problems::RUN_ACTIVE, "the run is active");
         let response = problem.at(Some("rerun".to_owned())).into_response();
         assert_eq!(response.status(), 409);
         assert_eq!(response.headers()[header::CONTENT_TYPE], MEDIA_TYPE);

@@ -60,6 +60,15 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what the code of a finding or the name of an error means, and what to do about it.
+    Explain {
+        /// The code; every code without it.
+        #[arg(value_parser = crate::commands::Code, hide_possible_values = true)]
+        code: Option<String>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
     /// Check a repository's pact.toml, or the state machines and the template of this program.
     Validate {
         /// A pact.toml, or a folder that has one.

@@ -51,6 +51,43 @@ fn every_action_is_listed_and_the_definitions_are_valid() {
 }
 
 #[test]
+fn every_code_is_explained_and_a_mistyped_one_is_exit_code_2() {
+    let list = pactctl(&["explain"]);
+    assert!(list.status.success());
+    let text = String::from_utf8_lossy(&list.stdout).into_owned();
+    let json = pactctl(&["explain", "--json"]);
+    let all: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    let all = all.as_array().expect("a list");
+    assert!(all.len() > 400, "{}", all.len());
+    for one in all {
+        let code = one["code"].as_str().expect("a code");
+        assert!(text.lines().any(|line| line.split_whitespace().next() == Some(code)), "{code}");
+    }
+    for (code, kind) in [
+        ("tests-failed", "finding"),
+        ("secret-github-token", "finding"),
+        ("ERR_TIMEOUT", "error"),
+        ("Pact.RolledBack", "ending"),
+        ("run_active", "problem"),
+    ] {
+        let one = pactctl(&["explain", code, "--json"]);
+        let one: serde_json::Value = serde_json::from_slice(&one.stdout).expect("JSON");
+        assert_eq!((&one["code"], &one["kind"]), (&code.into(), &kind.into()));
+        let text = pactctl(&["explain", code]);
+        let text = String::from_utf8_lossy(&text.stdout).into_owned();
+        for said in ["sentence", "remedy"] {
+            assert!(text.contains(one[said].as_str().expect("text")), "{text}");
+        }
+    }
+    let wrong = pactctl(&["explain", "test-faild"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(said.contains("did you mean test-failed or tests-failed?"), "{said}");
+    let wrong = pactctl(&["explain", "no-such-thing-in-any-list", "--json"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
 fn a_push_of_nothing_is_wrong_usage_and_starts_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let repo = folder.path().join("repo");

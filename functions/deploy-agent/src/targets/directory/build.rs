@@ -8,7 +8,7 @@ use nix::{
     unistd::Pid,
 };
 use pact_agent::AgentError;
-use pact_contract::{Finding, Severity, actions::ReleaseRecord, error::ErrorName};
+use pact_contract::{Finding, Severity, actions::ReleaseRecord, codes, error::ErrorName};
 use tokio::{io::AsyncReadExt, net::unix::pipe, process::Command};
 
 use super::{
@@ -83,7 +83,7 @@ pub(crate) async fn run(build: &Build<'_>) -> Result<Built, AgentError> {
         if let CommandEnd::Failed(reason) = end {
             stop_left_behind(build.layout).await?;
             let message = format!("build command `{}` {reason}", words.join(" "));
-            let mut finding = Finding::new("build-failed", Severity::High, message)
+            let mut finding = Finding::new(codes::BUILD_FAILED, Severity::High, message)
                 .remedy("run the target's build commands in a checkout of the commit");
             finding.evidence = log.last_lines();
             return Ok(Built::Failed(finding));

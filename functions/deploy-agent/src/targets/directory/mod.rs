@@ -15,8 +15,9 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use pact_agent::{AgentError, bundle, ports::Artifacts};
 use pact_contract::{
-    EnvironmentKey, ErrorName, Finding, ReleaseId, SCHEMA_VERSION, Severity,
+    EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, SCHEMA_VERSION, Severity,
     actions::{ReleaseRecord, SourceRef},
+    codes,
     settings::Instance,
 };
 
@@ -95,14 +96,14 @@ impl Target for Directory {
                 Some(other) => format!("the link leads to {other}, not to {release}"),
                 None => format!("no link leads to {release}"),
             };
-            problems.push(problem("link-not-current", message));
+            problems.push(problem(codes::LINK_NOT_CURRENT, message));
         }
         let mut ready = true;
         if self.settings.service.is_some() {
             ready = service::answering(&self.layout, release).await.is_some();
             if !service::running(&self.layout).iter().any(|s| s.release == *release) {
                 problems.push(problem(
-                    "service-not-running",
+                    codes::SERVICE_NOT_RUNNING,
                     format!("the service of {release} does not run"),
                 ));
             }
@@ -164,7 +165,7 @@ impl Target for Directory {
         if !layout.release(name).is_dir() {
             return Ok(Activated::Failed(
                 Finding::new(
-                    "release-not-restored",
+                    codes::RELEASE_NOT_RESTORED,
                     Severity::High,
                     format!("the files of release {name} are no longer there"),
                 )
@@ -297,7 +298,7 @@ impl Directory {
     }
 }
 
-fn problem(code: &str, message: String) -> Finding {
+fn problem(code: FindingCode, message: String) -> Finding {
     Finding::new(code, Severity::High, message).remedy("deploy the release again, or take it back")
 }
 

@@ -20,7 +20,9 @@ use std::{
 };
 
 use pact_agent::AgentError;
-use pact_contract::{Finding, ReleaseId, Severity, actions::ReleaseRecord, error::ErrorName};
+use pact_contract::{
+    Finding, FindingCode, ReleaseId, Severity, actions::ReleaseRecord, codes, error::ErrorName,
+};
 use serde::{Deserialize, Serialize};
 use tokio::{process::Command, time::Instant};
 
@@ -165,7 +167,7 @@ pub(crate) fn missing_program(command: &[String], release: &Path) -> Option<Find
     };
     (!found).then(|| {
         failure(
-            "service-program-missing",
+            codes::SERVICE_PROGRAM_MISSING,
             format!("the service's program {name:?} is not there or cannot be run"),
             "build it with a build command of the target, or correct the service's command",
         )
@@ -207,7 +209,7 @@ pub(crate) async fn start(what: &Start<'_>) -> Result<Started, AgentError> {
         Ok(child) => child,
         Err(error) => {
             return Ok(Started::Failed(failure(
-                "service-not-started",
+                codes::SERVICE_NOT_STARTED,
                 format!("the service cannot be started: {error}"),
                 "correct the service's command",
             )));
@@ -230,7 +232,7 @@ pub(crate) async fn start(what: &Start<'_>) -> Result<Started, AgentError> {
     let problem = loop {
         if let Some(status) = child.try_wait().map_err(|e| fault("cannot watch the service", e))? {
             break failure(
-                "service-exited",
+                codes::SERVICE_EXITED,
                 format!(
                     "the service of {} ended {} ms after its start with {}",
                     what.record.release,
@@ -252,7 +254,7 @@ pub(crate) async fn start(what: &Start<'_>) -> Result<Started, AgentError> {
         }
         if passed > LISTENS {
             break failure(
-                "service-not-listening",
+                codes::SERVICE_NOT_LISTENING,
                 format!(
                     "the service of {} does not listen on port {port} after {} s",
                     what.record.release,
@@ -321,13 +323,13 @@ pub(crate) fn trim_logs(layout: &Layout) {
 
 pub(crate) fn port_in_use(port: u16) -> Finding {
     failure(
-        "port-in-use",
+        codes::PORT_IN_USE,
         format!("port {port} is in use by another program"),
         "stop that program, or set another port for the service",
     )
 }
 
-fn failure(code: &str, message: String, remedy: &str) -> Finding {
+fn failure(code: FindingCode, message: String, remedy: &str) -> Finding {
     Finding::new(code, Severity::High, message).remedy(remedy)
 }
 

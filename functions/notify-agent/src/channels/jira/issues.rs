@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pact_agent::AgentError;
-use pact_contract::{RunStatus, actions::Notify, run::DeploymentStatus};
+use pact_contract::{FindingCode, RunStatus, actions::Notify, codes, run::DeploymentStatus};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ enum Updated {
 
 /// Why an issue could not be updated.
 pub(super) struct Refused {
-    pub(super) code: &'static str,
+    pub(super) code: FindingCode,
     pub(super) message: String,
     pub(super) remedy: &'static str,
 }
@@ -152,7 +152,7 @@ impl Update<'_> {
             let names =
                 if names.is_empty() { "none".to_owned() } else { line(&names.join(", "), 300) };
             return Ok(Updated::Refused(Refused {
-                code: "transition-missing",
+                code: codes::TRANSITION_MISSING,
                 message: format!("{key} offers no transition {:?}, but {names}", line(name, 60)),
                 remedy: "correct `transition` in [notify.jira], or the project's workflow",
             }));
@@ -196,17 +196,17 @@ impl Updated {
         }
         let (code, message, remedy) = match answer.status {
             StatusCode::NOT_FOUND => (
-                "issue-missing",
+                codes::ISSUE_MISSING,
                 format!("there is no issue {key}, or the account may not see it"),
                 "name an issue that exists, or give the account access to the project",
             ),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (
-                "jira-unauthorized",
+                codes::JIRA_UNAUTHORIZED,
                 format!("Jira does not let the account update {key}"),
                 "correct PACT_JIRA_USER and the secret jira-token, or the account's permissions",
             ),
             status => (
-                "jira-refused",
+                codes::JIRA_REFUSED,
                 format!("Jira refuses to update {key}: {} {}", status.as_u16(), answer.excerpt()),
                 "see what Jira says, and correct the project's settings",
             ),

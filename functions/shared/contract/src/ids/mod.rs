@@ -17,3 +17,4 @@ pub use repository::{MAX_REPOSITORY, RepositoryName};
 pub use run::{MAX_RUN_ID, RunId};
 pub use state::{MAX_STATE, StateName, title};
 pub use text::IdError;
+pub(crate) use text::{check as check_text, identifier_text};

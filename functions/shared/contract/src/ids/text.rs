@@ -41,7 +41,7 @@ pub enum IdError {
 }
 
 /// Refuses what is empty, longer than `limit` bytes, or has a character that is not `allowed`.
-pub(super) fn check(
+pub(crate) fn check(
     text: &str,
     kind: &'static str,
     limit: usize,
@@ -56,8 +56,9 @@ pub(super) fn check(
     }
 }
 
-/// What every identifier can do, for a type over `Cow<'static, str>` with a `parse`.
-macro_rules! identifier {
+/// What every identifier can do, for a type over `Cow<'static, str>` with a `parse`, which need
+/// not be public.
+macro_rules! identifier_text {
     ($name:ident) => {
         impl $name {
             /// The identifier as text.
@@ -88,20 +89,6 @@ macro_rules! identifier {
         impl std::borrow::Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = IdError;
-            fn from_str(text: &str) -> Result<Self, IdError> {
-                Self::parse(text)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = IdError;
-            fn try_from(text: String) -> Result<Self, IdError> {
-                Self::parse(&text)
             }
         }
 
@@ -150,4 +137,26 @@ macro_rules! identifier {
     };
 }
 
+/// What every identifier can do that anybody may parse.
+macro_rules! identifier {
+    ($name:ident) => {
+        $crate::ids::identifier_text!($name);
+
+        impl std::str::FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::parse(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::parse(&text)
+            }
+        }
+    };
+}
+
 pub(super) use identifier;
+pub(crate) use identifier_text;

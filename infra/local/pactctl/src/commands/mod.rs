@@ -6,12 +6,15 @@ mod approve;
 mod cost;
 mod down;
 mod env;
+mod explain;
 mod runs;
 mod secrets;
 mod up;
 mod validate;
 
 use clap::CommandFactory;
+
+pub(crate) use explain::Code;
 
 use crate::{
     cli::{Cli, Command},
@@ -29,6 +32,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Env(args) => env::env(&args),
         Command::Runs(command) => runs::runs(command),
         Command::Agents { json } => agents::agents(json),
+        Command::Explain { code, json } => explain::explain(code.as_deref(), json),
         Command::Validate { path, json, schema } => validate::validate(&path, json, schema),
         Command::Secrets(command) => secrets::secrets(command),
         Command::Advisories(command) => advisories::advisories(command),

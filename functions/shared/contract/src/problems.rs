@@ -1,0 +1,116 @@
+//! The codes of problem details (RFC 9457): why the HTTP API refuses, or does not answer.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::explain::{Explanation, Kind};
+
+/// Stable code of a refusal in snake case, for example `not_found`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ProblemCode(&'static str);
+
+impl ProblemCode {
+    /// The code as text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl std::fmt::Display for ProblemCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+macro_rules! problems {
+    ($($name:ident = $code:literal: $sentence:literal, $remedy:literal;)+) => {
+        $(
+            #[doc = $sentence]
+            pub const $name: ProblemCode = ProblemCode($code);
+        )+
+
+        /// Every code with its explanation.
+        pub(crate) const ALL: &[Explanation] = &[$(Explanation {
+            code: Cow::Borrowed($code),
+            kind: Kind::Problem,
+            sentence: Cow::Borrowed($sentence),
+            remedy: Cow::Borrowed($remedy),
+        },)+];
+    };
+}
+
+problems! {
+    INVALID_REQUEST = "invalid_request":
+        "A part of the request is not as it has to be.",
+        "Correct the part that `field` and `detail` name.";
+    UNAUTHORIZED = "unauthorized":
+        "The request has no token or signature that counts here.",
+        "Send the token of the trigger API, or sign the webhook with the secret of its host.";
+    NOT_CONFIGURED = "not_configured":
+        "The installation lacks the secret without which nobody is let in.",
+        "Set the secret that `detail` names: `pactctl secrets set`, or the Parameter Store.";
+    NOT_FOUND = "not_found":
+        "There is nothing at this address, or nothing that the caller may see.",
+        "Correct the address; `GET /v1/runs/{id}` wants the id that the start of a run answered with.";
+    METHOD_NOT_ALLOWED = "method_not_allowed":
+        "The address does not take this method.",
+        "Use a method that the header `Allow` names.";
+    TOO_LARGE = "too_large":
+        "The body of the request is larger than any that is taken.",
+        "Send less: `detail` has the limit.";
+    RUN_ACTIVE = "run_active":
+        "The push is to run again while its latest run is still active.",
+        "Wait for that run, or cancel it.";
+    TOO_MANY_RUNS = "too_many_runs":
+        "The push has been run as often as one push can be.",
+        "Push another commit.";
+    RUN_ENDED = "run_ended":
+        "The run cannot be cancelled, as it has ended.",
+        "Nothing; start another run to take its release back.";
+    DEPLOYING = "deploying":
+        "The run cannot be cancelled while it puts a release into effect.",
+        "Cancel it when the deployment is done: half a deployment would stay otherwise.";
+    EXPIRED = "expired":
+        "The question was not answered in time, which counts as no.",
+        "Start the run again.";
+    ANSWERED = "answered":
+        "The question has an answer already, and another one than this.",
+        "Nothing; the first answer counts.";
+    NOT_WAITING = "not_waiting":
+        "The run does not wait for this answer any more.",
+        "Look at the run: it has ended, or was started again.";
+    RECORD_UNREADABLE = "record_unreadable":
+        "What the store holds under one key cannot be read: it is damaged, or was written by a newer version.",
+        "Look at the item that `detail` names; update this installation when a newer version wrote it.";
+    UNAVAILABLE = "unavailable":
+        "What the request needs did not answer.",
+        "Send the request again; when it keeps failing, the function's log has the reason.";
+    STORE_UNAVAILABLE = "store_unavailable":
+        "The run store did not answer.",
+        "Ask again; when it keeps failing, the function's log has the reason.";
+    INTERNAL = "internal":
+        "A defect of the function that was asked.",
+        "Report it with the function's log.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_has_its_own_code_and_two_sentences() {
+        let mut seen = std::collections::BTreeSet::new();
+        for entry in ALL {
+            assert!(seen.insert(&entry.code), "{} stands twice", entry.code);
+            let snake = entry.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            assert!(snake, "{}", entry.code);
+            for text in [&entry.sentence, &entry.remedy] {
+                assert!(text.ends_with('.') && text.len() > 7, "{}: {text}", entry.code);
+            }
+        }
+        assert_eq!(serde_json::to_value(NOT_FOUND).expect("text"), "not_found");
+    }
+}
