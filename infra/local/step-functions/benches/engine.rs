@@ -57,7 +57,7 @@ fn passes() -> String {
 fn tasks() -> String {
     chain(20, || {
         json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
-                "Arguments": { "n": "{% $states.input.n + 1 %}" } })
+                "Arguments": { "FunctionName": "f", "n": "{% $states.input.n + 1 %}" } })
     })
 }
 

@@ -17,7 +17,8 @@
 //!
 //! How it is made: [`definition`](validate) turns text into a checked graph; `execution` is the
 //! interpreter, without any input or output, whose state changes only by applying events; `journal`
-//! keeps those events; `engine` drives executions and answers the API.
+//! keeps those events; `engine` drives executions and answers the API. What a Task may name is known
+//! to `integrations`, by a catalogue of what AWS has.
 
 mod api;
 mod definition;
@@ -26,6 +27,7 @@ mod error;
 mod evaluator;
 mod execution;
 mod instant;
+mod integrations;
 mod journal;
 mod jsonata;
 mod sync;

@@ -17,6 +17,15 @@ pub trait TaskExecutor: Send + Sync {
     /// For a task that waits for a token the result is that of the call which hands the token on;
     /// the state ends when the token is completed.
     async fn execute(&self, task: TaskRequest) -> Result<Value, TaskFailure>;
+
+    /// Whether tasks of this resource are performed here; it is named as in
+    /// [`TaskRequest::resource`]. Whatever AWS has may stand in a definition. What of that is not
+    /// performed here brings a warning then, and fails an execution with `States.Runtime`, which no
+    /// `Catch` takes.
+    fn performs(&self, resource: &str) -> bool {
+        let _ = resource;
+        true
+    }
 }
 
 /// One task to perform.
@@ -35,6 +44,18 @@ pub struct TaskRequest {
     pub state: String,
     /// How long the state may take.
     pub timeout: Option<Duration>,
+}
+
+impl TaskFailure {
+    /// The failure of a task that is not performed here.
+    pub(crate) fn not_performed(resource: &str) -> Self {
+        Self { error: "States.Runtime".to_owned(), cause: Some(not_performed(resource)) }
+    }
+}
+
+/// Says that AWS has an integration, and this machine does not.
+pub(crate) fn not_performed(resource: &str) -> String {
+    format!("{resource} is an integration that AWS has and that is not performed locally.")
 }
 
 /// A task that failed.

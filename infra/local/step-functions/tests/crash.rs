@@ -71,23 +71,23 @@ fn machines() -> [(&'static str, Value); 2] {
     };
     let n = "{% $n %}";
     let inner = json!({ "QueryLanguage": "JSONata", "StartAt": "Inner", "States": {
-        "Inner": task(json!({ "n": "{% $states.input.n %}" }), json!({ "End": true })) } });
+        "Inner": task(json!({ "FunctionName": "f", "n": "{% $states.input.n %}" }), json!({ "End": true })) } });
     let outer = json!({ "QueryLanguage": "JSONata", "StartAt": "Prepare", "States": {
-        "Prepare": task(json!({ "n": "{% $states.input.n %}", "retries": "{% $states.context.State.RetryCount %}" }), json!({
+        "Prepare": task(json!({ "FunctionName": "f", "n": "{% $states.input.n %}", "retries": "{% $states.context.State.RetryCount %}" }), json!({
             "Retry": [{ "ErrorEquals": ["Flaky"], "IntervalSeconds": 1, "JitterStrategy": "FULL" }],
             "Assign": { "n": "{% $states.result %}" }, "Next": "Split" })),
         "Split": { "Type": "Parallel", "Next": "Finish", "Branches": [
             { "StartAt": "Ask", "States": { "Ask": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
-                "HeartbeatSeconds": 60, "Arguments": { "n": n, "token": "{% $states.context.Task.Token %}" }, "End": true } } },
+                "HeartbeatSeconds": 60, "Arguments": { "FunctionName": "f", "n": n, "token": "{% $states.context.Task.Token %}" }, "End": true } } },
             { "StartAt": "Pause", "States": { "Pause": { "Type": "Wait", "Seconds": 1, "Next": "After" },
-                "After": task(json!({ "n": n }), json!({ "End": true })) } },
+                "After": task(json!({ "FunctionName": "f", "n": n }), json!({ "End": true })) } },
             { "StartAt": "Each", "States": { "Each": { "Type": "Map", "Items": [1, 2, 3], "MaxConcurrency": 2, "End": true,
                 "ItemProcessor": { "StartAt": "Item", "States": {
-                    "Item": task(json!({ "n": n, "item": "{% $states.input %}" }), json!({ "End": true })) } } } } },
+                    "Item": task(json!({ "FunctionName": "f", "n": n, "item": "{% $states.input %}" }), json!({ "End": true })) } } } } },
             { "StartAt": "Nested", "States": { "Nested": { "Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2",
                 "Arguments": { "StateMachineArn": "arn:aws:states:us-east-1:111111111111:stateMachine:inner", "Input": { "n": n } },
                 "Output": "{% $states.result.Output %}", "End": true } } } ] },
-        "Finish": task(json!({ "n": n }), json!({
+        "Finish": task(json!({ "FunctionName": "f", "n": n }), json!({
             "Catch": [{ "ErrorEquals": ["No"], "Next": "Over", "Output": { "all": "{% $states.input %}", "error": "{% $states.errorOutput.Error %}" } }],
             "Output": { "all": "{% $states.input %}" }, "Next": "Over" })),
         "Over": { "Type": "Succeed" } } });

@@ -110,7 +110,7 @@ fn task(name: &str, what: &str) -> Value {
     json!({
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
-        "Arguments": { "do": what, "name": name, "retries": "{% $states.context.State.RetryCount %}" },
+        "Arguments": { "FunctionName": "f", "do": what, "name": name, "retries": "{% $states.context.State.RetryCount %}" },
         "Next": "End",
     })
 }
@@ -125,7 +125,7 @@ async fn the_sdk_sees_aws() {
         "QueryLanguage": "JSONata", "StartAt": "Ask",
         "States": {
             "Ask": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
-                     "HeartbeatSeconds": 60, "Arguments": { "token": "{% $states.context.Task.Token %}" },
+                     "HeartbeatSeconds": 60, "Arguments": { "FunctionName": "f", "token": "{% $states.context.Task.Token %}" },
                      "Assign": { "said": "{% $states.result.said %}" }, "Next": "Done" },
             "Done": { "Type": "Succeed", "Output": "{% $said %}" }
         }
@@ -308,7 +308,7 @@ async fn retries_catches_timeouts_and_scopes() {
 
     let definition = json!({ "QueryLanguage": "JSONata", "StartAt": "A", "TimeoutSeconds": 1, "States": {
         "A": { "Type": "Task", "Resource": "arn:aws:lambda:us-east-1:111111111111:function:f",
-               "Arguments": { "do": "hang" }, "End": true } } });
+               "Arguments": { "FunctionName": "f", "do": "hang" }, "End": true } } });
     let state = run(&engine, "bounded", &definition, &json!({})).await;
     assert_eq!(state["status"], "TIMED_OUT");
     assert!(state.get("error").is_none());
@@ -380,13 +380,13 @@ async fn retries_catches_timeouts_and_scopes() {
 fn a_crash_loses_nothing_and_repeats_no_finished_state() {
     let folder = tempfile::tempdir().unwrap();
     let definition = json!({ "QueryLanguage": "JSONata", "StartAt": "First", "States": {
-        "First": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": { "do": "it" },
+        "First": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": { "FunctionName": "f", "do": "it" },
                    "Assign": { "first": "{% $uuid() %}" }, "Next": "Split" },
         "Split": { "Type": "Parallel", "Next": "End", "Branches": [
             { "StartAt": "Ask", "States": { "Ask": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
-                "Arguments": { "token": "{% $states.context.Task.Token %}" }, "End": true } } },
+                "Arguments": { "FunctionName": "f", "token": "{% $states.context.Task.Token %}" }, "End": true } } },
             { "StartAt": "Hang", "States": { "Hang": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
-                "Arguments": { "do": "hang" }, "Output": "{% $states.result.done.do %}", "End": true } } },
+                "Arguments": { "FunctionName": "f", "do": "hang" }, "Output": "{% $states.result.done.do %}", "End": true } } },
             { "StartAt": "Pause", "States": { "Pause": { "Type": "Wait", "Seconds": 1, "Output": "{% $first %}", "End": true } } } ] },
         "End": { "Type": "Succeed", "Output": { "first": "{% $first %}", "all": "{% $states.input %}" } } } });
     let before = Arc::new(Hands { hang: true, ..Hands::default() });

@@ -41,7 +41,9 @@ fn with(mut object: Value, more: Value) -> Value {
 }
 
 fn task(more: Value) -> Value {
-    with(json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true }), more)
+    let task = json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": { "FunctionName": "f" }, "End": true });
+    with(task, more)
 }
 
 fn map(more: Value) -> Value {
@@ -212,7 +214,7 @@ async fn refused_definitions() {
         "InvalidDefinition: Invalid State Machine Definition: 'MISSING_END_STATE: Workflow has no terminal state at null'"
     );
     let waiting =
-        only(task(json!({ "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken" })));
+        only(task(json!({ "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken" })));
     assert_eq!(
         create(waiting, json!({ "type": "EXPRESS" })).await,
         "InvalidDefinition: Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: Express state machine does not support '.waitForTaskToken' service integration at /States/A/Resource'"
@@ -274,7 +276,7 @@ async fn failing_fields() {
         (choice("{% 'true' %}"), "Choices[0]/Condition", unexpected("'true'", "Choices[0]/Condition", "boolean", "string", "\"true\"")),
         (choice("{% $states.input.no %}"), "Choices[0]/Condition", undefined("$states.input.no", "Choices[0]/Condition")),
         (task(json!({ "TimeoutSeconds": "{% 'x' %}" })), "TimeoutSeconds", unexpected("'x'", "TimeoutSeconds", "positive integer", "string", "\"x\"")),
-        (task(json!({ "Arguments": { "a": ["{% $no %}"] } })), "Arguments/a[0]", undefined("$no", "Arguments/a[0]")),
+        (task(json!({ "Arguments": { "FunctionName": "f", "a": ["{% $no %}"] } })), "Arguments/a[0]", undefined("$no", "Arguments/a[0]")),
         (
             task(json!({ "Credentials": { "RoleArn": "{% $no %}" } })),
             "Credentials/RoleArn",
@@ -371,14 +373,14 @@ async fn errors_and_who_catches_them() {
         { "ErrorEquals": ["States.ALL"], "Next": "B", "Output": 3 },
     ]);
     for (error, output) in [("Boom", "2"), ("Boo", "1"), ("States.Timeout", "1")] {
-        let state = task(json!({ "Arguments": { "fail": error } }));
+        let state = task(json!({ "Arguments": { "FunctionName": "f", "fail": error } }));
         let (ended, _) = run(&engine, &format!("by-{error}"), &caught(state, &catch)).await;
         assert_eq!(ended["output"], output, "{error}");
     }
 
     // No attempt at all, and a role of the task's own.
     let state = task(json!({
-        "Arguments": { "fail": "E" },
+        "Arguments": { "FunctionName": "f", "fail": "E" },
         "Credentials": { "RoleArn": "{% 'arn:aws:iam::2:role/' & $states.input.n %}" },
         "Retry": [{ "ErrorEquals": ["States.ALL"], "MaxAttempts": 0 }],
     }));

@@ -76,7 +76,7 @@ fn parsed(value: &Value) -> Value {
 }
 
 fn task(name: &str, next: Value) -> Value {
-    let mut state = json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": { "name": name } });
+    let mut state = json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": { "FunctionName": "f", "name": name } });
     state.as_object_mut().unwrap().extend(next.as_object().unwrap().clone());
     state
 }
@@ -300,7 +300,7 @@ async fn single_states() {
     assert_eq!((&answer["status"], &answer["cause"]), (&json!("FAILED"), &json!("c")));
     // Without a mock the task is performed.
     let answer = test(failing.clone(), json!({})).await.unwrap();
-    assert_eq!(answer["output"], "{\"name\":\"x\"}");
+    assert_eq!(answer["output"], "{\"FunctionName\":\"f\",\"name\":\"x\"}");
     failing["Resource"] = json!("arn:aws:states:::lambda:invoke.waitForTaskToken");
     assert_eq!(test(failing, json!({})).await.unwrap_err().code, "ValidationException");
 

@@ -73,8 +73,8 @@ fn state(index: usize, count: usize) -> impl Strategy<Value = Value> {
         match kind {
             0 => json!({ "Type": "Pass", "Output": expression, "Next": target }),
             1 => json!({ "Type": "Pass", "Assign": { "x": expression }, "Next": target }),
-            2 => json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": { "v": expression }, "Catch": catch, "Next": target }),
-            3 => json!({ "Type": "Task", "Resource": "arn:aws:lambda:r:1:function:f", "Arguments": { "fail": "E" }, "Catch": catch, "Next": target }),
+            2 => json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": { "FunctionName": "f", "v": expression }, "Catch": catch, "Next": target }),
+            3 => json!({ "Type": "Task", "Resource": "arn:aws:lambda:us-east-1:111111111111:function:f", "Arguments": { "fail": "E" }, "Catch": catch, "Next": target }),
             4 => json!({ "Type": "Choice", "Choices": [{ "Condition": expression_condition(expression), "Next": target }], "Default": target }),
             5 => json!({ "Type": "Parallel", "Branches": [inner("a"), inner("b")], "Catch": catch, "Next": target }),
             6 => json!({ "Type": "Map", "Items": expression_items(expression), "ItemProcessor": inner(""), "Catch": catch, "Next": target }),

@@ -50,6 +50,24 @@ impl Executor {
         Err(TaskFailure { error: error.to_owned(), cause: Some(cause) })
     }
 
+    async fn lambda_invoke(&self, task: &TaskRequest) -> Result<Value, TaskFailure> {
+        let request = lambda_request(&task.arguments)?;
+        let kind = request.kind;
+        let answer = self.invoke(task, request).await?;
+        let mut output = json!({
+            "Payload": payload(&answer),
+            "SdkHttpMetadata": {"HttpStatusCode": kind.status()},
+            "SdkResponseMetadata": {"RequestId": answer.request_id},
+            "StatusCode": kind.status(),
+        });
+        if kind == InvocationType::RequestResponse
+            && let Some(output) = output.as_object_mut()
+        {
+            output.insert("ExecutedVersion".to_owned(), answer.version.into());
+        }
+        Ok(output)
+    }
+
     async fn dynamodb(
         &self,
         prefix: &str,
@@ -79,6 +97,12 @@ impl Executor {
                 }
                 Ok(answer)
             }
+            Ok(Answer::Refused(error)) if error.name() == "UnknownOperationException" => {
+                Err(TaskFailure {
+                    error: "States.Runtime".to_owned(),
+                    cause: Some(format!("the local DynamoDB does not do {name}")),
+                })
+            }
             Ok(Answer::Refused(error)) => {
                 let kind = error.name();
                 let kind = if kind.ends_with("Exception") {
@@ -105,38 +129,55 @@ impl Executor {
 #[async_trait]
 impl TaskExecutor for Executor {
     async fn execute(&self, task: TaskRequest) -> Result<Value, TaskFailure> {
-        let resource = task.resource.as_str();
-        if resource.starts_with("arn:aws:lambda:") {
-            let request = InvokeRequest::new(resource, task.arguments.to_string());
-            return Ok(payload(&self.invoke(&task, request).await?));
-        }
-        if resource == "arn:aws:states:::lambda:invoke" {
-            let request = lambda_request(&task.arguments)?;
-            let kind = request.kind;
-            let answer = self.invoke(&task, request).await?;
-            let mut output = json!({
-                "Payload": payload(&answer),
-                "SdkHttpMetadata": {"HttpStatusCode": kind.status()},
-                "SdkResponseMetadata": {"RequestId": answer.request_id},
-                "StatusCode": kind.status(),
-            });
-            if kind == InvocationType::RequestResponse
-                && let Some(output) = output.as_object_mut()
-            {
-                output.insert("ExecutedVersion".to_owned(), answer.version.into());
+        match Call::of(&task.resource) {
+            Some(Call::Function) => {
+                let request = InvokeRequest::new(&task.resource, task.arguments.to_string());
+                Ok(payload(&self.invoke(&task, request).await?))
             }
-            return Ok(output);
+            Some(Call::Invoke) => self.lambda_invoke(&task).await,
+            Some(Call::DynamoDb { prefix, operation }) => {
+                self.dynamodb(prefix, operation, &task).await
+            }
+            None => Err(TaskFailure {
+                error: "States.Runtime".to_owned(),
+                cause: Some(format!("the local stack has no service for {}", task.resource)),
+            }),
         }
-        if let Some(operation) = resource.strip_prefix("arn:aws:states:::dynamodb:") {
-            return self.dynamodb("DynamoDB", operation, &task).await;
+    }
+
+    fn performs(&self, resource: &str) -> bool {
+        Call::of(resource).is_some()
+    }
+}
+
+/// What the local stack performs.
+#[derive(Debug, PartialEq, Eq)]
+enum Call<'a> {
+    /// A function, which gets the arguments as they are.
+    Function,
+    /// `lambda:invoke`.
+    Invoke,
+    /// An operation of DynamoDB, and what its errors begin with.
+    DynamoDb { prefix: &'static str, operation: &'a str },
+}
+
+impl<'a> Call<'a> {
+    fn of(resource: &'a str) -> Option<Self> {
+        let (_partition, rest) = resource.strip_prefix("arn:")?.split_once(':')?;
+        if rest.starts_with("lambda:") {
+            return Some(Self::Function);
         }
-        if let Some(operation) = resource.strip_prefix("arn:aws:states:::aws-sdk:dynamodb:") {
-            return self.dynamodb("DynamoDb", operation, &task).await;
+        let rest = rest.strip_prefix("states:::")?;
+        if rest == "lambda:invoke" {
+            return Some(Self::Invoke);
         }
-        Err(TaskFailure {
-            error: "States.Runtime".to_owned(),
-            cause: Some(format!("the local stack has no service for {resource}")),
-        })
+        if let Some(operation) = rest.strip_prefix("aws-sdk:dynamodb:") {
+            return Some(Self::DynamoDb { prefix: "DynamoDb", operation });
+        }
+        let operation = rest.strip_prefix("dynamodb:")?;
+        ["deleteItem", "getItem", "putItem", "updateItem"]
+            .contains(&operation)
+            .then_some(Self::DynamoDb { prefix: "DynamoDB", operation })
     }
 }
 
@@ -191,6 +232,26 @@ mod tests {
     fn operations_have_the_names_of_the_api() {
         assert_eq!(pascal("updateItem"), "UpdateItem");
         assert_eq!(pascal(""), "");
+    }
+
+    #[test]
+    fn only_what_there_is_is_performed() {
+        for known in [
+            "arn:aws:lambda:us-east-1:000000000000:function:f",
+            "arn:aws:states:::lambda:invoke",
+            "arn:aws-cn:states:::dynamodb:putItem",
+            "arn:aws:states:::aws-sdk:dynamodb:query",
+        ] {
+            assert!(Call::of(known).is_some(), "{known}");
+        }
+        for other in [
+            "arn:aws:states:::dynamodb:query",
+            "arn:aws:states:::sqs:sendMessage",
+            "arn:aws:states:us-east-1:000000000000:activity:a",
+            "",
+        ] {
+            assert_eq!(Call::of(other), None, "{other}");
+        }
     }
 
     #[test]

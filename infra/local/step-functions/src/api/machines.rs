@@ -171,12 +171,17 @@ pub(super) async fn delete(inner: &Inner, input: Value) -> Result<Value, ApiErro
     Ok(json!({}))
 }
 
-pub(super) fn validate_definition(input: Value) -> Result<Value, ApiError> {
+pub(super) fn validate_definition(inner: &Inner, input: Value) -> Result<Value, ApiError> {
     let input = Input(input);
     let definition = input.required("definition")?;
     let express = is_express(&input)?;
     let most = input.page_size(100)?;
-    let faults = validate_as(definition, express).err().unwrap_or_default();
+    let warn = input.choice("severity", &["ERROR", "WARNING"])? == Some("WARNING");
+    let (result, faults) = match validate_as(definition, express) {
+        Ok(definition) if warn => ("OK", inner.warnings(&definition)),
+        Ok(_) => ("OK", Vec::new()),
+        Err(faults) => ("FAIL", faults),
+    };
     let diagnostics: Vec<Value> = faults
         .iter()
         .take(most)
@@ -184,6 +189,7 @@ pub(super) fn validate_definition(input: Value) -> Result<Value, ApiError> {
             let mut object = serde_json::Map::new();
             let severity = match fault.severity {
                 Severity::Error => "ERROR",
+                Severity::Warning => "WARNING",
             };
             object.insert("severity".to_owned(), json!(severity));
             object.insert("code".to_owned(), json!(fault.code));
@@ -195,7 +201,7 @@ pub(super) fn validate_definition(input: Value) -> Result<Value, ApiError> {
         })
         .collect();
     Ok(json!({
-        "result": if faults.is_empty() { "OK" } else { "FAIL" },
+        "result": result,
         "truncated": faults.len() > diagnostics.len(),
         "diagnostics": diagnostics,
     }))

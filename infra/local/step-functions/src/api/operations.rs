@@ -21,7 +21,7 @@ impl Engine {
             "DescribeStateMachineForExecution" => machines::describe_for_execution(inner, input),
             "ListStateMachines" => machines::list(inner, input),
             "DeleteStateMachine" => machines::delete(inner, input).await,
-            "ValidateStateMachineDefinition" => machines::validate_definition(input),
+            "ValidateStateMachineDefinition" => machines::validate_definition(inner, input),
             "StartExecution" => executions::start(inner, input).await,
             "StartSyncExecution" => executions::start_sync(inner, input).await,
             "DescribeExecution" => executions::describe(inner, input),

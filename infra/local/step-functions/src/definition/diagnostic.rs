@@ -11,6 +11,8 @@ pub(super) const STATE_NAME: &str = "INVALID_STATE_NAME";
 pub(super) const TOO_DEEP: &str = "TOO_DEEPLY_NESTED";
 pub(super) const BAD_EXPRESSION: &str = "INVALID_JSONATA_EXPRESSION";
 pub(super) const UNSUPPORTED_EXPRESSION: &str = "UNSUPPORTED_JSONATA_EXPRESSION";
+/// AWS has no such code: there, all integrations are performed.
+pub(crate) const NOT_PERFORMED: &str = "INTEGRATION_NOT_PERFORMED_LOCALLY";
 pub(super) const UNSUPPORTED_LANGUAGE: &str = "UNSUPPORTED_QUERY_LANGUAGE";
 
 /// How bad a fault in a definition is.
@@ -18,6 +20,8 @@ pub(super) const UNSUPPORTED_LANGUAGE: &str = "UNSUPPORTED_QUERY_LANGUAGE";
 pub enum Severity {
     /// The definition is refused.
     Error,
+    /// The definition is taken, and something of it will not work here.
+    Warning,
 }
 
 /// One fault in a definition.

@@ -8,6 +8,7 @@ use super::diagnostic::{DUPLICATE, NO_END, SCHEMA, TRANSITION};
 use super::reader::Faults;
 use super::state::{Graph, Kind, State};
 use super::template::Template;
+use crate::integrations::Resource;
 
 /// A transition out of a state: its target and the path of the field that names it.
 pub(super) struct Transition {
@@ -137,25 +138,32 @@ pub(super) fn check_names<'a>(
     }
 }
 
-/// Checks that an Express machine waits for nothing that it calls.
-pub(super) fn check_express(graph: &Graph, at: &str, faults: &mut Faults) {
+/// What the tasks of a graph and of those inside it call, each with the path of the field that says
+/// so. `at` is the path of the graph.
+pub(crate) fn calls<'a>(graph: &'a Graph, at: &str, found: &mut Vec<(String, &'a Resource)>) {
     for (name, state) in sorted(graph) {
         let at = format!("{at}/States/{name}");
         if let Kind::Task(task) = &state.kind {
-            let patterns = [".waitForTaskToken", ".sync"];
-            let action = &task.resource.action;
-            if let Some(pattern) = patterns.iter().find(|pattern| action.contains(**pattern)) {
-                let message = format!(
-                    "Express state machine does not support '{pattern}' service integration"
-                );
-                faults.add(SCHEMA, message, &format!("{at}/Resource"));
-            } else if task.resource.service == "activity" {
-                let message = "Express state machine does not support Activity ARN";
-                faults.add(SCHEMA, message, &format!("{at}/Resource"));
-            }
+            found.push((format!("{at}/Resource"), &task.resource));
         }
         for (graph, at) in inner(state, &at) {
-            check_express(graph, &at, faults);
+            calls(graph, &at, found);
+        }
+    }
+}
+
+/// Checks that an Express machine waits for nothing that it calls.
+pub(super) fn check_express(graph: &Graph, faults: &mut Faults) {
+    let mut found = Vec::new();
+    calls(graph, "", &mut found);
+    for (at, resource) in found {
+        let patterns = [".waitForTaskToken", ".sync"];
+        if let Some(pattern) = patterns.iter().find(|pattern| resource.action.contains(**pattern)) {
+            let message =
+                format!("Express state machine does not support '{pattern}' service integration");
+            faults.add(SCHEMA, message, &at);
+        } else if resource.service == "activity" {
+            faults.add(SCHEMA, "Express state machine does not support Activity ARN", &at);
         }
     }
 }

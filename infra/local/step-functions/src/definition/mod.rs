@@ -15,6 +15,8 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use state::Definition;
 pub use validate::validate;
 
-pub(crate) use state::{Graph, Kind, Resource, Retrier, Rule, State, StateType, Wait};
+pub(crate) use diagnostic::NOT_PERFORMED;
+pub(crate) use graph::calls;
+pub(crate) use state::{Graph, Kind, Retrier, Rule, State, StateType, Wait};
 pub(crate) use template::{Evaluate, Template, TemplateFault};
 pub(crate) use validate::{reread, validate_as};

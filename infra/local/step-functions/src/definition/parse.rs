@@ -10,9 +10,10 @@ use super::fields::{LONGEST_WAIT, number, percentage, read_assign};
 use super::graph::{self, Transition};
 use super::reader::{Faults, Known, Reader};
 use super::rules::{read_catch, read_choice, read_retry};
-use super::state::{self, Definition, Graph, Kind, Resource, State, StateType, Task, Wait};
+use super::state::{self, Definition, Graph, Kind, State, StateType, Task, Wait};
 use super::template::{Template, expression_text};
 use crate::instant;
+use crate::integrations::{self, Resource};
 
 /// How deep Parallel and Map states may nest.
 const DEEPEST: usize = 32;
@@ -33,7 +34,7 @@ pub(super) fn definition(
         graph::check_scopes(graph, &HashSet::new(), "", &mut faults);
         graph::check_names(graph, &mut HashSet::new(), "", &mut faults);
         if express {
-            graph::check_express(graph, "", &mut faults);
+            graph::check_express(graph, &mut faults);
         }
     }
     let definition = graph.map(|graph| Definition { timeout_seconds, graph: Arc::new(graph) });
@@ -353,8 +354,11 @@ fn read_task(reader: &Reader<'_>, faults: &mut Faults) -> Option<Task> {
     reader.require(&["Resource"], faults);
     let resource = reader.text("Resource", faults).and_then(|arn| {
         let resource = Resource::parse(arn);
-        if resource.is_none() {
-            faults.add(SCHEMA, "Value is not a valid resource ARN", &reader.path("Resource"));
+        match &resource {
+            Some(resource) => check_call(reader, resource, faults),
+            None => {
+                faults.add(SCHEMA, "Value is not a valid resource ARN", &reader.path("Resource"));
+            }
         }
         resource
     });
@@ -384,6 +388,26 @@ fn read_task(reader: &Reader<'_>, faults: &mut Faults) -> Option<Task> {
         timeout,
         heartbeat,
     })
+}
+
+/// Checks that AWS has the integration, and that arguments that are written out have what it needs.
+fn check_call(reader: &Reader<'_>, resource: &Resource, faults: &mut Faults) {
+    if faults.is_full() {
+        return;
+    }
+    if let Some(message) = integrations::refuse(resource) {
+        faults.add(SCHEMA, message, &reader.path("Resource"));
+        return;
+    }
+    let arguments = match reader.field("Arguments") {
+        // The input is passed on, or an expression makes them.
+        None => return,
+        Some(Value::String(text)) if expression_text(text).is_some() => return,
+        Some(arguments) => arguments.as_object(),
+    };
+    for message in integrations::missing(resource, arguments) {
+        faults.add(SCHEMA, message, &reader.path("Arguments"));
+    }
 }
 
 fn read_wait(reader: &Reader<'_>, faults: &mut Faults) -> Option<Wait> {

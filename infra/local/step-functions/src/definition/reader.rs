@@ -28,8 +28,13 @@ impl Faults {
         self.push(code, message.into(), None);
     }
 
+    /// Whether no more are listed.
+    pub(super) fn is_full(&self) -> bool {
+        self.list.len() >= MOST
+    }
+
     fn push(&mut self, code: &'static str, message: String, location: Option<String>) {
-        if self.list.len() < MOST {
+        if !self.is_full() {
             self.list.push(Diagnostic { severity: Severity::Error, code, message, location });
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::template::Template;
+use crate::integrations::Resource;
 
 /// A checked definition, ready to run.
 #[derive(Debug, Clone)]
@@ -152,70 +153,6 @@ pub(crate) struct Task {
     pub(crate) heartbeat: Option<Template>,
     /// Whom the task acts as: an object with a `RoleArn`.
     pub(crate) credentials: Option<Template>,
-}
-
-/// What a Task state calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Resource {
-    /// The ARN as written.
-    pub(crate) arn: String,
-    /// Whether it is the ARN of a Lambda function, which has events of its own.
-    pub(crate) function: bool,
-    /// `lambda` in `arn:aws:states:::lambda:invoke`, `aws-sdk:s3` in `…:aws-sdk:s3:getObject`.
-    pub(crate) service: String,
-    /// `invoke`, `invoke.waitForTaskToken`.
-    pub(crate) action: String,
-    pub(crate) wait_for_token: bool,
-}
-
-impl Resource {
-    const TOKEN: &'static str = ".waitForTaskToken";
-
-    pub(crate) fn parse(arn: &str) -> Option<Self> {
-        let parts: Vec<&str> = arn.split(':').collect();
-        let (service, action, function) = match parts.as_slice() {
-            ["arn", _, "lambda", _, _, "function", name] if !name.is_empty() => {
-                (String::new(), String::new(), true)
-            }
-            ["arn", _, "lambda", _, _, "function", name, version]
-                if !name.is_empty() && !version.is_empty() =>
-            {
-                (String::new(), String::new(), true)
-            }
-            ["arn", _, "states", _, _, "activity", name] if !name.is_empty() => {
-                ("activity".to_owned(), (*name).to_owned(), false)
-            }
-            ["arn", _, "states", "", "", "aws-sdk", service, action]
-                if !service.is_empty() && !action.is_empty() =>
-            {
-                (format!("aws-sdk:{service}"), (*action).to_owned(), false)
-            }
-            ["arn", _, "states", "", "", service, action]
-                if !service.is_empty() && !action.is_empty() =>
-            {
-                ((*service).to_owned(), (*action).to_owned(), false)
-            }
-            // A version after `.sync`.
-            ["arn", _, "states", "", "", service, action, version]
-                if !service.is_empty() && action.ends_with(".sync") =>
-            {
-                ((*service).to_owned(), format!("{action}:{version}"), false)
-            }
-            _ => return None,
-        };
-        Some(Self {
-            arn: arn.to_owned(),
-            function,
-            wait_for_token: action.ends_with(Self::TOKEN),
-            service,
-            action,
-        })
-    }
-
-    /// The ARN without the suffix that asks for a task token.
-    pub(crate) fn plain_arn(&self) -> &str {
-        self.arn.strip_suffix(Self::TOKEN).unwrap_or(&self.arn)
-    }
 }
 
 /// One rule of a Choice state.

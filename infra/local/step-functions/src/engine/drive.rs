@@ -383,7 +383,7 @@ impl Driver {
             let say = |word| drop(answers.send(Answer { scope, attempt, word }));
             let work = async {
                 let Some(mode) = Mode::of(&request.resource) else {
-                    return inner.tasks.execute(request).await;
+                    return inner.execute(request).await;
                 };
                 let by = format!("{}#{attempt}", request.execution_arn);
                 let submitted = |answer| say(Word::Submitted(answer));

@@ -143,10 +143,18 @@ impl Inner {
         Ok(done.ok())
     }
 
+    /// Performs a task, if it is one that is performed here.
+    pub(super) async fn execute(&self, task: TaskRequest) -> Result<Value, TaskFailure> {
+        if !self.tasks.performs(&task.resource) {
+            return Err(TaskFailure::not_performed(&task.resource));
+        }
+        self.tasks.execute(task).await
+    }
+
     /// Performs a task on the threads of the runtime that the engine was opened on.
     pub(crate) async fn perform(self: &Arc<Self>, task: TaskRequest) -> Result<Value, TaskFailure> {
         let inner = Arc::clone(self);
-        let performed = self.performers.spawn(async move { inner.tasks.execute(task).await });
+        let performed = self.performers.spawn(async move { inner.execute(task).await });
         performed.await.unwrap_or_else(|error| {
             let cause = Some(format!("The task executor failed: {error}"));
             Err(TaskFailure { error: "States.TaskFailed".to_owned(), cause })

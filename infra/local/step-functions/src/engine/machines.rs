@@ -7,10 +7,12 @@ use uuid::Uuid;
 
 use super::inner::Inner;
 use super::machine::{Draft, Machine, Revision, Tag};
+use super::nested::Mode;
 use super::record::Record;
-use crate::definition::{Definition, Diagnostic, validate_as};
+use crate::definition::{Definition, Diagnostic, NOT_PERFORMED, Severity, calls, validate_as};
 use crate::error::ApiError;
 use crate::sync::{lock, write};
+use crate::task::not_performed;
 
 impl Inner {
     /// Creates a machine, or answers the one that was created just so before. Another role and
@@ -92,6 +94,9 @@ impl Inner {
 
     async fn revision(&self, draft: Draft, express: bool) -> Result<Revision, ApiError> {
         let definition = checked(&draft.text, express).await?;
+        for warning in self.warnings(&definition) {
+            tracing::warn!("{warning}");
+        }
         Ok(Revision {
             id: Uuid::new_v4().to_string(),
             text: draft.text,
@@ -101,6 +106,23 @@ impl Inner {
             updated: self.now(),
             segment: AtomicU32::new(0),
         })
+    }
+
+    /// What of a definition this machine does not perform.
+    pub(crate) fn warnings(&self, definition: &Definition) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        calls(&definition.graph, "", &mut found);
+        let known = |arn: &str| Mode::of(arn).is_some() || self.tasks.performs(arn);
+        found
+            .into_iter()
+            .filter(|(_, resource)| !known(resource.plain_arn()))
+            .map(|(location, resource)| Diagnostic {
+                severity: Severity::Warning,
+                code: NOT_PERFORMED,
+                message: not_performed(resource.plain_arn()),
+                location: Some(location),
+            })
+            .collect()
     }
 
     /// A revision that is kept as long as somebody uses it.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::event::{Body, Event, ScopeId};
-use crate::definition::Resource;
+use crate::integrations::Resource;
 
 /// What later events need from earlier ones, up to some event: renders those that follow it.
 #[derive(Debug, Clone, Default)]

@@ -10,6 +10,10 @@ use super::event::{Body, Json, ScopeId};
 use super::interpreter::{Completion, Effect, Execution, Failure, Phase, Work};
 use super::state::{Stop, fits, too_large, whole};
 use crate::definition::{Kind, State, Template};
+use crate::integrations;
+
+/// How many characters of the arguments a cause shows.
+const SHOWN: usize = 1_000;
 
 impl Execution {
     /// Hands a task to be performed, with a token where it waits for one.
@@ -40,6 +44,16 @@ impl Execution {
             }
             None => Arc::clone(input),
         };
+        let missing = integrations::missing(&task.resource, parameters.as_object());
+        if !missing.is_empty() {
+            let given: String = parameters.to_string().chars().take(SHOWN).collect();
+            let sentence = format!(
+                "The Parameters '{given}' could not be used to start the Task: [{}]",
+                missing.join(", ")
+            );
+            let cause = self.cause(id, &sentence);
+            return Err(Stop::Failure(Failure::named("States.Runtime", cause)));
+        }
         let seconds = |template: Option<&Template>, location: &str| {
             template
                 .map(|template| {
