@@ -2,11 +2,11 @@
 //! [`in_production`] are the same.
 
 use pact_contract::error::Retry;
-use pact_contract::states::Pipeline::{self, *};
+use pact_contract::states::Pipeline::*;
 
-use crate::asl::{ANY, BELOW, State, choice, pass, wait};
-use crate::pipeline::agent;
-use crate::task::{CRASHES, named, outage, retrier, table};
+use crate::asl::{BELOW, State, choice, pass, wait};
+use crate::steps::agent;
+use crate::task::{CRASHES, named, outage, retrier};
 
 const PASSED: &str = "$states.input.status = 'passed'";
 
@@ -86,14 +86,4 @@ pub(crate) fn roll_back() -> Vec<State> {
             .assign(reasons)
             .next(DescribeOutcome),
     ]
-}
-
-/// Gives an environment's lock back, if this run holds it.
-pub(crate) fn release_lock(state: Pipeline, comment: &str, environment: &str) -> State {
-    table("dynamodb:updateItem", state, comment)
-        .strings("Key", &format!("pk: 'ENV#' & $repository.name & '#' & {environment}, sk: 'ENV'"))
-        .put("Arguments/UpdateExpression: 'REMOVE lock_run, lock_expires'")
-        .put("Arguments/ConditionExpression: 'lock_run = :run'")
-        .strings("ExpressionAttributeValues", ":run: $run.run_id")
-        .catch(ANY, "", BELOW)
 }

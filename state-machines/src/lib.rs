@@ -44,6 +44,7 @@ mod environment;
 mod monitor;
 mod outcome;
 mod pipeline;
+mod steps;
 mod task;
 
 /// Both machines in the Amazon States Language, by the names of their files.

@@ -4,8 +4,7 @@ use pact_contract::states::Monitor::{self, *};
 use serde_json::Value;
 
 use crate::asl::{ANY, BELOW, State, choice, graph, head, map, pass, succeed};
-use crate::outcome::{RAISED, READ};
-use crate::task::{self, table};
+use crate::task::{self, RAISED, READ, table};
 
 /// The whole machine.
 pub(crate) fn monitor() -> Value {

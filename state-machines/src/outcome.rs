@@ -1,51 +1,11 @@
-//! How a run ends, and why: described, recorded, told. A Catch passes on what was raised as it was;
-//! one state of a machine reads it.
-
-use std::fmt::Display;
+//! How a run ends, and why: described, recorded, told.
 
 use pact_contract::RunStatus;
 use pact_contract::states::Pipeline::{self, *};
 
 use crate::asl::{ANY, BELOW, State, choice, fail, parallel, pass, succeed};
-use crate::environment::release_lock;
-use crate::pipeline::agent;
-use crate::task::table;
-
-/// What was raised and where. Lambda's cause is JSON of up to 32 KiB that begins with the message.
-pub(crate) const RAISED: &str = "{'state': $states.context.State.Name, \
-    'error': $states.errorOutput.Error, \
-    'cause': $substring($string($states.errorOutput.Cause), 0, 2000)}";
-
-/// Makes `$read`, which has the message of what was raised in the place of its cause. An error may
-/// lack its name and its cause; a cause may be cut off, or no JSON. A backslash is `\x5c`, as each
-/// level of quoting would double it.
-pub(crate) const READ: &str = r#"
-    $read := function($raised) {(
-        $message := $match($raised.cause, /"errorMessage":\s*"((?:[^"\x5c]|\x5c.)*)/, 1).groups[0];
-        $cause := $exists($message)
-            ? $replace($replace($message, /\x5c[nrt]/, ' '), /\x5c(.)/, '$1')
-            : $exists($raised.cause) ? $raised.cause : 'no cause was given';
-        $error := $type($raised.error) = 'string' ? $raised.error : 'an error without a name';
-        $merge([$raised, {'error': $error, 'cause': $substring($cause, 0, 1000)}])
-    )};"#;
-
-impl State {
-    /// Says in a sentence why the run ends, should it end after this state.
-    pub(crate) fn because(self, sentence: &str) -> Self {
-        self.assign(&format!("reasons: [{sentence}]"))
-    }
-
-    /// Ends the run by way of `next` after a fault: `what` happened.
-    pub(crate) fn on_fault(self, what: &str, next: impl Display) -> Self {
-        self.catch(ANY, &format!("reasons: [{{'what': '{what}', 'fault': {RAISED}}}]"), next)
-    }
-
-    /// A fault in a run that ends already, for other reasons.
-    pub(crate) fn on_another_fault(self, what: &str, next: impl Display) -> Self {
-        let reasons = format!("reasons: [$reasons, {{'what': '{what}', 'fault': {RAISED}}}]");
-        self.catch(ANY, &reasons, next)
-    }
-}
+use crate::steps::{agent, release_lock};
+use crate::task::{RAISED, READ, table};
 
 /// From the verdicts to the terminal states.
 pub(crate) fn end() -> Vec<State> {

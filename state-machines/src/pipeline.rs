@@ -1,14 +1,13 @@
 //! The pipeline: from a push to a release that stays, or to the reason why not.
 
-use std::fmt::Display;
-
 use pact_contract::states::Pipeline::{self, *};
 use serde_json::Value;
 
 use crate::asl::{ANY, BELOW, State, choice, graph, head, parallel, pass, task};
-use crate::environment::{deploy, in_production, release_lock, roll_back};
-use crate::outcome::{RAISED, end};
-use crate::task::{self, outage};
+use crate::environment::{deploy, in_production, roll_back};
+use crate::outcome::end;
+use crate::steps::{agent, release_lock};
+use crate::task::{RAISED, outage};
 
 /// The whole machine.
 pub(crate) fn pipeline() -> Value {
@@ -18,11 +17,6 @@ pub(crate) fn pipeline() -> Value {
     let back = [roll_back(), in_production(roll_back()), end()];
     // Ten days: two approvals of the longest kind, and the rest.
     graph(head(comment, 864_000), forward.into_iter().chain(back).flatten().collect())
-}
-
-/// A state that will ask an agent.
-pub(crate) fn agent(name: impl Display, comment: &str) -> State {
-    task::agent("pact.pipeline", "", name, comment).context("run_id: $run.run_id")
 }
 
 const TO_STAGING: &str =

@@ -1,5 +1,6 @@
-//! Tasks: what an agent is asked, by the protocol; the run table, without any function's help; and
-//! what is tried again, by what the contract says of each error's name.
+//! Tasks: what an agent is asked, by the protocol; the run table, without any function's help; what
+//! is tried again, by what the contract says of each error's name; and what a fault means. A Catch
+//! passes on what was raised as it was; one state of a machine reads it.
 
 use std::fmt::Display;
 
@@ -9,6 +10,24 @@ use serde_json::{Value, json};
 use crate::asl::{ANY, State, pairs, task};
 
 const INTENT: &str = "Arguments/Payload/intent";
+
+/// What was raised and where. Lambda's cause is JSON of up to 32 KiB that begins with the message.
+pub(crate) const RAISED: &str = "{'state': $states.context.State.Name, \
+    'error': $states.errorOutput.Error, \
+    'cause': $substring($string($states.errorOutput.Cause), 0, 2000)}";
+
+/// Makes `$read`, which has the message of what was raised in the place of its cause. An error may
+/// lack its name and its cause; a cause may be cut off, or no JSON. A backslash is `\x5c`, as each
+/// level of quoting would double it.
+pub(crate) const READ: &str = r#"
+    $read := function($raised) {(
+        $message := $match($raised.cause, /"errorMessage":\s*"((?:[^"\x5c]|\x5c.)*)/, 1).groups[0];
+        $cause := $exists($message)
+            ? $replace($replace($message, /\x5c[nrt]/, ' '), /\x5c(.)/, '$1')
+            : $exists($raised.cause) ? $raised.cause : 'no cause was given';
+        $error := $type($raised.error) = 'string' ? $raised.error : 'an error without a name';
+        $merge([$raised, {'error': $error, 'cause': $substring($cause, 0, 1000)}])
+    )};"#;
 
 /// A state that will ask an agent, and outputs its answer.
 /// `sender` is the machine; `entry` is what tells apart, besides the time, calls of one state.
@@ -73,6 +92,22 @@ impl State {
     /// What is tried again; the first retrier that names an error counts.
     pub(crate) fn retry<const N: usize>(self, retriers: [Value; N]) -> Self {
         self.put_json("Retry", retriers.into_iter().collect())
+    }
+
+    /// Says in a sentence why the run ends, should it end after this state.
+    pub(crate) fn because(self, sentence: &str) -> Self {
+        self.assign(&format!("reasons: [{sentence}]"))
+    }
+
+    /// Ends the run by way of `next` after a fault: `what` happened.
+    pub(crate) fn on_fault(self, what: &str, next: impl Display) -> Self {
+        self.catch(ANY, &format!("reasons: [{{'what': '{what}', 'fault': {RAISED}}}]"), next)
+    }
+
+    /// A fault in a run that ends already, for other reasons.
+    pub(crate) fn on_another_fault(self, what: &str, next: impl Display) -> Self {
+        let reasons = format!("reasons: [$reasons, {{'what': '{what}', 'fault': {RAISED}}}]");
+        self.catch(ANY, &reasons, next)
     }
 }
 

@@ -42,29 +42,6 @@ const ALLOWED: &[(&str, &str)] = &[
     ("infra/local/codebuild/src/sandbox/outer.rs", "infra/local/codebuild/src/sandbox/mod.rs"),
     ("infra/local/codebuild/src/sandbox/view.rs", "infra/local/codebuild/src/sandbox/mod.rs"),
     ("infra/local/codebuild/src/sandbox/watch.rs", "infra/local/codebuild/src/sandbox/mod.rs"),
-    (
-        "infra/local/step-functions/src/engine/handle.rs",
-        "infra/local/step-functions/src/engine/inner.rs",
-    ),
-    (
-        "infra/local/step-functions/src/engine/open.rs",
-        "infra/local/step-functions/src/engine/health.rs",
-    ),
-    (
-        "infra/local/step-functions/src/engine/open.rs",
-        "infra/local/step-functions/src/engine/inner.rs",
-    ),
-    (
-        "infra/local/step-functions/src/engine/pages.rs",
-        "infra/local/step-functions/src/engine/inner.rs",
-    ),
-    (
-        "infra/local/step-functions/src/journal/files.rs",
-        "infra/local/step-functions/src/journal/writer.rs",
-    ),
-    ("state-machines/src/outcome.rs", "state-machines/src/environment.rs"),
-    ("state-machines/src/outcome.rs", "state-machines/src/pipeline.rs"),
-    ("state-machines/src/pipeline.rs", "state-machines/src/environment.rs"),
 ];
 
 /// Files that still have a result of a result.

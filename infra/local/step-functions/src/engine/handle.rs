@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, watch};
 
+use super::health::Health;
 use super::inner::Inner;
 use super::machine::{Configuration, Draft, Machine};
 use super::names;
@@ -13,7 +14,8 @@ use super::open::{self, Running};
 use super::options::EngineOptions;
 use super::status::StatusChange;
 use crate::error::{ApiError, OpenError};
-use crate::sync::{lock, write};
+use crate::journal;
+use crate::sync::{lock, read, write};
 use crate::task::TaskExecutor;
 
 /// A Step Functions engine. Clones are handles on the same engine.
@@ -92,6 +94,19 @@ impl Engine {
     /// Every start and end of an execution from now on. What a receiver hears is on disk.
     pub fn status_changes(&self) -> broadcast::Receiver<StatusChange> {
         self.inner.changes.subscribe()
+    }
+
+    /// How the engine is now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let refusing = match read(&self.inner.journal).as_ref().map(journal::Journal::health) {
+            Some(journal::Health::Well) => None,
+            Some(journal::Health::Failing { reason, .. }) => {
+                Some(format!("the journal cannot be written: {reason}"))
+            }
+            None => Some("the engine has been shut down".to_owned()),
+        };
+        Health { refusing, losses: self.inner.losses.clone() }
     }
 
     /// How many executions are running.

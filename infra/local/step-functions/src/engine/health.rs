@@ -1,8 +1,6 @@
 //! Whether the engine can do its work, and what it lost.
 
-use super::handle::Engine;
-use crate::journal::{self, Damage};
-use crate::sync::read;
+use crate::journal::Damage;
 
 /// How an engine is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,20 +28,5 @@ impl Losses {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.damage.is_empty() && self.executions.is_empty()
-    }
-}
-
-impl Engine {
-    /// How the engine is now.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        let refusing = match read(&self.inner.journal).as_ref().map(journal::Journal::health) {
-            Some(journal::Health::Well) => None,
-            Some(journal::Health::Failing { reason, .. }) => {
-                Some(format!("the journal cannot be written: {reason}"))
-            }
-            None => Some("the engine has been shut down".to_owned()),
-        };
-        Health { refusing, losses: self.inner.losses.clone() }
     }
 }

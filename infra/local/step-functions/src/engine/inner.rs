@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use super::health::Losses;
 use super::machine::{Machine, Revision};
 use super::options::EngineOptions;
-use super::pages::SharedPlaces;
+use super::places::SharedPlaces;
 use super::record::Record;
 use super::run::{End, Run};
 use super::status::{StatusChange, StatusName};

@@ -11,6 +11,7 @@ mod nested;
 mod open;
 mod options;
 mod pages;
+mod places;
 mod record;
 mod redrive;
 mod retention;

@@ -12,7 +12,7 @@ use super::health::Losses;
 use super::inner::{Inner, Runs, events_in};
 use super::machine::{Machine, Revision};
 use super::options::EngineOptions;
-use super::pages::SharedPlaces;
+use super::places::SharedPlaces;
 use super::record::Record;
 use super::run::{Birth, End, RETENTION_MS, Run, Stage};
 use super::status::{Change, StatusName};

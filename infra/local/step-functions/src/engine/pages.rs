@@ -1,23 +1,21 @@
 //! Pages of histories. A page costs what it holds, wherever it is: what its events need from
 //! earlier ones is kept for places along the way.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::inner::{Inner, events_in, unreadable};
+use super::places::Place;
 use super::run::Run;
 use super::trail::Kept;
 use crate::error::ApiError;
-use crate::execution::Renderer;
 use crate::journal;
 use crate::sync::lock;
 
 /// After how many events of a history a place is kept.
 const SPACING: u32 = 500;
-/// Of how many executions places are kept.
-const EXECUTIONS: usize = 64;
 /// How many records are read at once.
 const CHUNK: usize = 32;
 /// How large a page may become, in bytes of JSON, before it ends early.
@@ -54,55 +52,6 @@ pub(crate) struct Page {
     pub(crate) events: Vec<Value>,
     /// The id of the last event shown, where there are more.
     pub(crate) more: Option<u32>,
-}
-
-/// The places in histories from which pages were read, by the order of the execution.
-#[derive(Default)]
-pub(super) struct Places {
-    of: HashMap<u64, (u64, Vec<Place>)>,
-    /// Counts the uses, so that the history that was used longest ago is left out.
-    clock: u64,
-}
-
-/// What the records from one on need.
-#[derive(Clone, Default)]
-struct Place {
-    /// How many records come before.
-    record: usize,
-    /// The last id of the history before it.
-    id: u32,
-    renderer: Renderer,
-}
-
-/// The places, shared.
-pub(super) type SharedPlaces = Mutex<Places>;
-
-impl Places {
-    /// The last place at or before a record.
-    fn before(&mut self, execution: u64, record: usize) -> Place {
-        self.clock += 1;
-        let Some((used, places)) = self.of.get_mut(&execution) else {
-            return Place::default();
-        };
-        *used = self.clock;
-        let place = places.iter().rfind(|place| place.record <= record);
-        place.cloned().unwrap_or_default()
-    }
-
-    fn keep(&mut self, execution: u64, place: Place) {
-        self.clock += 1;
-        if self.of.len() >= EXECUTIONS && !self.of.contains_key(&execution) {
-            let oldest = self.of.iter().min_by_key(|(_, (used, _))| *used);
-            if let Some(oldest) = oldest.map(|(execution, _)| *execution) {
-                self.of.remove(&oldest);
-            }
-        }
-        let (used, places) = self.of.entry(execution).or_default();
-        *used = self.clock;
-        if places.last().is_none_or(|last| last.record < place.record) {
-            places.push(place);
-        }
-    }
 }
 
 impl Inner {

@@ -7,8 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::format::{self, HEADER, MAGIC};
-use super::writer::Position;
+use super::format::{self, HEADER, MAGIC, Position};
 use crate::error::OpenError;
 
 /// How long to wait for a process that is about to release the folder.

@@ -1,11 +1,21 @@
 //! How records stand in a file: length and CRC-32, four bytes each, little endian, then the bytes.
 
+use serde::{Deserialize, Serialize};
+
 /// What a file begins with.
 pub(super) const MAGIC: &[u8; 8] = b"SFNJRNL1";
 /// How long what stands before a record is.
 pub(super) const HEADER: usize = 8;
 /// The longest record.
 pub(super) const LONGEST: usize = 256 * 1024 * 1024;
+
+/// Where a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    pub(crate) segment: u32,
+    pub(super) offset: u32,
+    pub(super) length: u32,
+}
 
 /// What the first bytes of a file say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

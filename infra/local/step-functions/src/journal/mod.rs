@@ -26,5 +26,6 @@ mod writer;
 
 pub use damage::Damage;
 pub(crate) use files::read;
+pub(crate) use format::Position;
 pub(crate) use open::{Opened, Reader, Stored, open, reread};
-pub(crate) use writer::{Health, Journal, Position};
+pub(crate) use writer::{Health, Journal};

@@ -8,10 +8,10 @@ use tokio::sync::oneshot;
 
 use super::damage::Damage;
 use super::files::{begin_segment, lock, remove_segment, segment_path, segments};
-use super::format::{Beginning, MAGIC};
+use super::format::{Beginning, MAGIC, Position};
 use super::mark::{Mark, Marker};
 use super::walk::{Halt, Walk, walk};
-use super::writer::{Journal, OnSealed, Position, Writer};
+use super::writer::{Journal, OnSealed, Writer};
 use crate::error::OpenError;
 
 /// How long a file without records is.

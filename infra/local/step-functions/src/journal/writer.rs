@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
 use super::files::{begin_segment, remove_segment};
-use super::format::{self, MAGIC};
+use super::format::{self, MAGIC, Position};
 use super::mark::{Mark, Marker};
 
 /// How many bytes are written at once, at most, besides the first record.
@@ -22,14 +21,6 @@ const BATCH: usize = 8 * 1024 * 1024;
 const TRIAL: Duration = Duration::from_millis(100);
 /// How many bytes are written to try it.
 const TRIAL_BYTES: usize = 64 * 1024;
-
-/// Where a record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Position {
-    pub(crate) segment: u32,
-    pub(super) offset: u32,
-    pub(super) length: u32,
-}
 
 /// Whether records can be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
