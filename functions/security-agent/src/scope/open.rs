@@ -63,9 +63,10 @@ fn kind(content: &[u8]) -> Option<Kind> {
     })
 }
 
-/// A zip file may have anything before it: its directory is at its end.
+/// A zip file may have anything before it: its directory is at its end, with a comment behind it.
 fn has_zip_end(content: &[u8]) -> bool {
-    let tail = content.get(content.len().saturating_sub(22 + 4_096)..).unwrap_or_default();
+    let longest = 22 + usize::from(u16::MAX);
+    let tail = content.get(content.len().saturating_sub(longest)..).unwrap_or_default();
     tail.windows(4).any(|w| w == b"PK\x05\x06") && content.windows(4).any(|w| w == b"PK\x01\x02")
 }
 
@@ -129,18 +130,20 @@ impl Budget<'_> {
         Ok(())
     }
 
-    /// Reads to the end, at most what is left.
+    /// Reads to the end, at most what is left. Once it is not enough, nothing is left: what follows
+    /// is not unpacked up to the same bound again and again.
     fn take(&mut self, reader: impl Read) -> Result<Vec<u8>, String> {
         let mut out = Vec::new();
         reader
             .take(self.bytes.saturating_add(1))
             .read_to_end(&mut out)
             .map_err(|e| format!("it is damaged: {e}"))?;
-        self.bytes = self
-            .bytes
-            .checked_sub(out.len() as u64)
-            .ok_or_else(|| format!("it unpacks to more than {} MiB", MAX_BYTES / 1024 / 1024))?;
-        Ok(out)
+        let left = self.bytes.checked_sub(out.len() as u64);
+        self.bytes = left.unwrap_or(0);
+        match left {
+            Some(_) => Ok(out),
+            None => Err(format!("it unpacks to more than {} MiB", MAX_BYTES / 1024 / 1024)),
+        }
     }
 }
 
@@ -216,4 +219,47 @@ fn tar(
         open(&name, &bytes, depth + 1, visit, budget);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use zip::{ZipWriter, write::SimpleFileOptions};
+
+    use super::*;
+
+    fn zipped(entries: usize, content: &[u8], comment: &str) -> Vec<u8> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for entry in 0..entries {
+            zip.start_file(format!("{entry}"), SimpleFileOptions::default()).expect("an entry");
+            zip.write_all(content).expect("writes");
+        }
+        zip.set_comment(comment).expect("a comment that fits");
+        zip.finish().expect("completes").into_inner()
+    }
+
+    #[test]
+    fn once_it_is_too_much_nothing_further_is_unpacked() {
+        let bomb = zipped(12, &vec![b'x'; 60 * 1024 * 1024], "");
+        let (mut read, mut reasons) = (Vec::new(), Vec::new());
+        each(
+            "a.zip",
+            &bomb,
+            &mut |path, content| read.push((path.to_owned(), content.len())),
+            &mut |_, reason| reasons.push(reason),
+        );
+        assert_eq!(reasons, ["it unpacks to more than 128 MiB"]);
+        // The comment, what fitted, and the archive as it is.
+        assert_eq!(read.len(), 4, "{read:?}");
+    }
+
+    #[test]
+    fn an_archive_is_one_behind_anything_and_before_the_longest_comment() {
+        let mut content = b"#!/bin/sh\nexit 0\n".to_vec();
+        content.extend(zipped(1, b"hidden", &"c".repeat(usize::from(u16::MAX))));
+        let mut found = false;
+        each("run.sh", &content, &mut |_, bytes| found |= bytes == b"hidden", &mut |_, _| {});
+        assert!(found);
+    }
 }
