@@ -26,15 +26,6 @@ const ALLOWED: &[(&str, &str)] = &[
     ("functions/code-agent/src/syntax/hints.rs", "functions/code-agent/src/syntax/mod.rs"),
     ("functions/code-agent/src/syntax/json.rs", "functions/code-agent/src/syntax/mod.rs"),
     ("functions/code-agent/src/syntax/rust.rs", "functions/code-agent/src/syntax/mod.rs"),
-    ("functions/security-agent/src/sast/rules.rs", "functions/security-agent/src/sast/mod.rs"),
-    (
-        "functions/security-agent/src/secrets/check.rs",
-        "functions/security-agent/src/secrets/mod.rs",
-    ),
-    (
-        "functions/security-agent/src/secrets/score.rs",
-        "functions/security-agent/src/secrets/mod.rs",
-    ),
     ("infra/local/codebuild/src/host.rs", "infra/local/codebuild/src/api.rs"),
     ("infra/local/codebuild/src/lib.rs", "infra/local/codebuild/src/host.rs"),
     ("infra/local/codebuild/src/run.rs", "infra/local/codebuild/src/host.rs"),

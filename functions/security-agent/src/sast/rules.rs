@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use super::languages::Language;
 
+/// The comment that allows a rule, by its id, on its own and the next line.
+pub(crate) const ALLOW: &str = "pact:allow";
+
 /// The files of rules with the language that they are for.
 pub(crate) const FILES: &[(Language, &str)] = &[
     (Language::Python, include_str!("rules/python.toml")),
@@ -169,8 +172,7 @@ impl Rule {
             message: format!("{} (CWE-{})", raw.title, raw.cwe),
             remedy: format!(
                 "{}; if it is safe here, say why in a comment \"{} {id}: REASON\" on the line or the line before",
-                raw.fix,
-                super::ALLOW
+                raw.fix, ALLOW
             ),
             event,
             when: raw.when.iter().map(|text| Condition::parse(text)).collect::<Result<_, _>>()?,

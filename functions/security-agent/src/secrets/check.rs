@@ -5,11 +5,12 @@ use pact_contract::Severity;
 use serde_json::Value;
 
 use super::{
-    Text, name,
+    name,
     name::Promise,
     pairs::{Pair, Sign},
     place::{Place, Style},
     rules::{Check, Kind},
+    text::Text,
     value::{
         Strength, base62, counts_up, crc32, entropy, has_run, is_mixed, is_published, is_sequence,
         is_template, is_uuid, strength,

@@ -177,6 +177,11 @@ fn is_test_set(folder: &str) -> bool {
             .is_some_and(|rest| ["docker", "integration", "unit", "smoke", "load"].contains(&rest))
 }
 
+/// Whether `path` is that of a test or an example.
+pub(crate) fn is_test(path: &str) -> bool {
+    Place::of(path).is_test
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::Engine;
+use super::engine::Engine;
 
 /// Most lines by which a label and a finding may differ: keys span lines.
 const NEAR: u32 = 1;

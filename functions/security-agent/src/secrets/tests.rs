@@ -1,13 +1,19 @@
 //! The kinds one by one. No secret stands in this file: each is made from its description when it
 //! is needed, so that the scan of this repository stays silent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use pact_contract::Severity;
 use proptest::prelude::*;
 
 use super::{
+    hit::redacted,
+    lines::ALLOW,
     make::{ALNUM, Chance, HEX, example, name_for, pem, token},
+    place::Place,
+    scan::WORK_PER_BYTE,
+    text::{Text, Work},
     *,
 };
 

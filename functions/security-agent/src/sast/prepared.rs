@@ -1,0 +1,87 @@
+//! The rules of a language, and those of them that look at lines.
+
+use regex::{Regex, RegexSet};
+
+use super::rules::{Condition, Event, RuleSet};
+
+/// Longest line that line rules look at.
+const MAX_LINE: usize = 4_096;
+
+/// The rules of one language, ready to be used.
+pub(super) struct Prepared {
+    pub(super) set: RuleSet,
+    pub(super) lines: RegexSet,
+    pub(super) source: Regex,
+    pub(super) cleaner: Regex,
+    /// A statement of SQL begins so.
+    pub(super) sql: Regex,
+}
+
+/// A place that a rule matches.
+pub(super) struct Match {
+    pub(super) rule: usize,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl Prepared {
+    /// The line rules, all at once; what stands in a comment does not count.
+    pub(super) fn lines_of(&self, text: &str, comments: &[(usize, usize)], out: &mut Vec<Match>) {
+        if self.set.lines.is_empty() {
+            return;
+        }
+        let mut start = 0;
+        let mut before: std::collections::VecDeque<&str> = std::collections::VecDeque::new();
+        for line in text.split('\n') {
+            let begin = start;
+            start += line.len() + 1;
+            let mut length = line.len().min(MAX_LINE);
+            while !line.is_char_boundary(length) {
+                length -= 1;
+            }
+            let shown = line.get(..length).unwrap_or_default();
+            let trimmed = shown.trim_start();
+            let indent = shown.len() - trimmed.len();
+            let comment = comments.binary_search_by(|(from, to)| {
+                if *to <= begin + indent {
+                    std::cmp::Ordering::Less
+                } else if *from > begin + indent {
+                    std::cmp::Ordering::Greater
+                } else {
+                    std::cmp::Ordering::Equal
+                }
+            });
+            let is_comment = comment.is_ok()
+                || comments.is_empty() && trimmed.starts_with('#') && !trimmed.starts_with("#!");
+            if !is_comment && !trimmed.is_empty() {
+                for number in self.lines.matches(shown) {
+                    let Some(index) = self.set.lines.get(number) else { continue };
+                    let Some(rule) = self.set.rules.get(*index) else { continue };
+                    let Event::Line(expression) = &rule.event else { continue };
+                    let at = expression.find(shown).map_or(0, |m| m.start());
+                    let holds = rule.when.iter().all(|condition| match condition {
+                        Condition::File(regex) => regex.is_match(text),
+                        Condition::NoFile(regex) => !regex.is_match(text),
+                        Condition::None(regex) => !regex.is_match(shown),
+                        Condition::Any(regex) => regex.is_match(shown),
+                        Condition::NotNear(regex) => {
+                            !regex.is_match(shown) && !before.iter().any(|l| regex.is_match(l))
+                        }
+                        _ => false,
+                    });
+                    if holds {
+                        out.push(Match {
+                            rule: *index,
+                            start: begin + at,
+                            end: begin + length.max(at),
+                        });
+                    }
+                }
+            }
+            before.push_back(shown);
+            if before.len() > 10 {
+                before.pop_front();
+            }
+        }
+    }
+}
