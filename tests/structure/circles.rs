@@ -26,13 +26,6 @@ const ALLOWED: &[(&str, &str)] = &[
     ("functions/code-agent/src/syntax/hints.rs", "functions/code-agent/src/syntax/mod.rs"),
     ("functions/code-agent/src/syntax/json.rs", "functions/code-agent/src/syntax/mod.rs"),
     ("functions/code-agent/src/syntax/rust.rs", "functions/code-agent/src/syntax/mod.rs"),
-    ("infra/local/codebuild/src/host.rs", "infra/local/codebuild/src/api.rs"),
-    ("infra/local/codebuild/src/lib.rs", "infra/local/codebuild/src/host.rs"),
-    ("infra/local/codebuild/src/run.rs", "infra/local/codebuild/src/host.rs"),
-    ("infra/local/codebuild/src/sandbox/agent.rs", "infra/local/codebuild/src/sandbox/mod.rs"),
-    ("infra/local/codebuild/src/sandbox/outer.rs", "infra/local/codebuild/src/sandbox/mod.rs"),
-    ("infra/local/codebuild/src/sandbox/view.rs", "infra/local/codebuild/src/sandbox/mod.rs"),
-    ("infra/local/codebuild/src/sandbox/watch.rs", "infra/local/codebuild/src/sandbox/mod.rs"),
 ];
 
 /// Files that still have a result of a result.

@@ -17,7 +17,7 @@ use crate::{
     CodeBuild, Project,
     error::ApiError,
     host::{Inner, Wanted},
-    log,
+    log, run,
 };
 
 const CODEBUILD: &str = "CodeBuild_20161006.";
@@ -30,11 +30,23 @@ const PAGE: usize = 100;
 /// Most events of one page of a log.
 const EVENTS: usize = 10_000;
 
-pub(crate) async fn call(
-    host: &CodeBuild,
-    operation: &str,
-    input: Value,
-) -> Result<Value, ApiError> {
+impl CodeBuild {
+    /// Performs one operation, by its name without the prefix of the protocol.
+    ///
+    /// # Errors
+    /// As AWS words them.
+    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
+        call(self, operation, input).await
+    }
+
+    /// Serves CodeBuild and the reading part of CloudWatch Logs.
+    pub fn router(&self) -> Router {
+        let routes = Router::new().route("/", post(serve));
+        routes.layer(DefaultBodyLimit::max(LONGEST)).with_state(self.clone())
+    }
+}
+
+async fn call(host: &CodeBuild, operation: &str, input: Value) -> Result<Value, ApiError> {
     let inner = &host.inner;
     match operation {
         "StartBuild" => start(host, read(input)?),
@@ -148,7 +160,7 @@ fn start(host: &CodeBuild, wanted: Start) -> Result<Value, ApiError> {
         cache,
         token: wanted.idempotency_token,
     };
-    let build = host.inner.start(&project, wanted)?;
+    let build = run::start(&host.inner, &project, wanted)?;
     Ok(json!({"build": build.view(&host.inner.options.region)}))
 }
 
@@ -326,10 +338,6 @@ fn log_streams(inner: &Inner, wanted: &LogStreams) -> Result<Value, ApiError> {
         .map(|b| json!({"logStreamName": b.uuid, "creationTime": b.started.as_millisecond()}))
         .collect();
     Ok(json!({"logStreams": streams}))
-}
-
-pub(crate) fn router(host: CodeBuild) -> Router {
-    Router::new().route("/", post(serve)).layer(DefaultBodyLimit::max(LONGEST)).with_state(host)
 }
 
 async fn serve(State(host): State<CodeBuild>, headers: HeaderMap, body: Bytes) -> Response {

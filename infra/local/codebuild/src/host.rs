@@ -8,17 +8,15 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
 use jiff::Timestamp;
-use serde_json::Value;
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::{
-    Limits, Project, StateChange, View, api,
+    Limits, Project, StateChange, View,
     build::{Build, SCHEMA, Status},
     error::{ApiError, OpenError},
-    lock, run,
     store::Store,
+    sync::lock,
 };
 
 /// Builds that may wait for their turn.
@@ -153,19 +151,6 @@ impl CodeBuild {
         self.inner.events.subscribe()
     }
 
-    /// Performs one operation, by its name without the prefix of the protocol.
-    ///
-    /// # Errors
-    /// As AWS words them.
-    pub async fn call(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
-        api::call(self, operation, input).await
-    }
-
-    /// Serves CodeBuild and the reading part of CloudWatch Logs.
-    pub fn router(&self) -> Router {
-        api::router(self.clone())
-    }
-
     /// Ends every build, which becomes a fault, and waits for it.
     pub async fn shutdown(&self) {
         self.inner.closing.send_replace(true);
@@ -197,12 +182,12 @@ impl Inner {
         lock(&self.state).projects.values().cloned().collect()
     }
 
-    /// Makes a build and starts it. The same token again is the same build.
-    pub(crate) fn start(
-        self: &Arc<Self>,
+    /// Makes a build. The same token again is the same build, and then there is nothing to run.
+    pub(crate) fn make(
+        &self,
         project: &Project,
-        wanted: Wanted,
-    ) -> Result<Build, ApiError> {
+        wanted: &Wanted,
+    ) -> Result<(Build, Option<watch::Receiver<bool>>), ApiError> {
         if *self.closing.borrow() {
             return Err(ApiError::internal("the host shuts down"));
         }
@@ -215,7 +200,7 @@ impl Inner {
                     && build.token == wanted.token
             };
             if let Some(entry) = state.builds.values().find(|entry| same(&entry.build)) {
-                return Ok(entry.build.clone());
+                return Ok((entry.build.clone(), None));
             }
             let waiting = state.builds.values().filter(|e| e.build.ended.is_none()).count();
             if waiting >= MAX_QUEUED {
@@ -227,7 +212,7 @@ impl Inner {
             let number = state.numbers.entry(project.name.clone()).or_insert(0);
             *number += 1;
             let number = *number;
-            let build = self.new_build(project, &wanted, number, now);
+            let build = self.new_build(project, wanted, number, now);
             self.store
                 .write(&build)
                 .map_err(|error| ApiError::internal(format!("cannot keep the build: {error}")))?;
@@ -237,10 +222,7 @@ impl Inner {
             (build, receiver)
         };
         self.announce(&build);
-        let cache = wanted.cache;
-        let limit = project.concurrent_builds;
-        tokio::spawn(run::run(Arc::clone(self), build.clone(), cache, limit, stop));
-        Ok(build)
+        Ok((build, Some(stop)))
     }
 
     fn new_build(&self, project: &Project, wanted: &Wanted, number: u64, now: Timestamp) -> Build {

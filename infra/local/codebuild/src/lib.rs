@@ -27,6 +27,7 @@ mod run;
 pub mod sandbox;
 mod shell;
 mod store;
+mod sync;
 
 pub use build::{StateChange, Status};
 pub use buildspec::{Buildspec, BuildspecError};
@@ -34,10 +35,3 @@ pub use error::{ApiError, OpenError};
 pub use host::{CodeBuild, Options};
 pub use project::Project;
 pub use sandbox::{Limits, View};
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// What a lock guards stays consistent between statements, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

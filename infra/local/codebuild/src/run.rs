@@ -15,9 +15,11 @@ use tokio::{
 };
 
 use crate::{
+    Project,
     build::{Build, Status},
     buildspec::Buildspec,
-    host::{CacheLease, Inner},
+    error::ApiError,
+    host::{CacheLease, Inner, Wanted},
     log::LogWriter,
     proxy::Proxy,
     sandbox::{Event, Frame, FrameReader, Outcome, SOURCE, Spec},
@@ -40,7 +42,21 @@ impl End {
     }
 }
 
-pub(crate) async fn run(
+/// Starts a build, unless the same caller has started it before.
+pub(crate) fn start(
+    inner: &Arc<Inner>,
+    project: &Project,
+    wanted: Wanted,
+) -> Result<Build, ApiError> {
+    let (build, stop) = inner.make(project, &wanted)?;
+    if let Some(stop) = stop {
+        let limit = project.concurrent_builds;
+        tokio::spawn(run(Arc::clone(inner), build.clone(), wanted.cache, limit, stop));
+    }
+    Ok(build)
+}
+
+async fn run(
     inner: Arc<Inner>,
     mut build: Build,
     cache: Option<String>,
