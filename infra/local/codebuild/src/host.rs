@@ -63,6 +63,8 @@ pub(crate) struct Inner {
     pub(crate) room: Semaphore,
     events: broadcast::Sender<StateChange>,
     state: Mutex<State>,
+    /// Builds that ended with the last host, until it is told.
+    interrupted: Mutex<Vec<String>>,
     /// Changes with every end of a build; true once the host shuts down.
     closing: watch::Sender<bool>,
     /// Caches that a build works with.
@@ -125,17 +127,20 @@ impl CodeBuild {
             room,
             events,
             state: Mutex::new(state),
+            interrupted: Mutex::new(found.interrupted),
             closing: watch::channel(false).0,
             busy_caches: Mutex::default(),
         };
-        let host = Self { inner: Arc::new(inner) };
-        host.interrupted(&found.interrupted);
-        Ok(host)
+        Ok(Self { inner: Arc::new(inner) })
     }
 
-    fn interrupted(&self, uuids: &[String]) {
-        for uuid in uuids {
+    /// Tells of the builds that ended with the last host.
+    pub fn resume(&self) {
+        for uuid in std::mem::take(&mut *lock(&self.inner.interrupted)) {
             tracing::warn!(%uuid, "a build ended with the last host");
+            if let Some(build) = self.inner.build(&uuid) {
+                self.inner.announce(&build);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -104,6 +104,13 @@ pub(crate) enum Command {
     /// Evaluate expressions of state machines for a stack.
     #[command(hide = true)]
     Evaluate,
+    /// Be the environment of a build of a stack.
+    #[command(hide = true)]
+    Sandbox {
+        /// Which stage of it, and its specification.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 /// What to do about secrets.

@@ -35,6 +35,9 @@ fn main() -> ExitCode {
     if let cli::Command::Evaluate = &cli.command {
         return local_step_functions::evaluator_main();
     }
+    if let cli::Command::Sandbox { arguments } = cli.command {
+        return local_codebuild::sandbox::main(arguments.into_iter());
+    }
     term::init(cli.verbose);
     match commands::dispatch(cli) {
         Ok(exit) => exit.into(),

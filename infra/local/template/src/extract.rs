@@ -1,7 +1,7 @@
 //! From resolved resources to what a local stack runs.
 
 use crate::{
-    events,
+    events, project,
     resolve::{Failed, Resolver},
     stack::{Function, Role, Stack, StateMachine, Table, Target, Watching},
     template::Resource,
@@ -107,6 +107,12 @@ fn read(resolver: &mut Resolver<'_>, resource: &Resource, stack: &mut Stack) -> 
             stack.tables.push(table);
             Ok(())
         }
+        "AWS::CodeBuild::Project" => {
+            known_properties(resolver, resource, project::PROPERTIES);
+            let project = project::project(resolver, resource)?;
+            stack.projects.push(project);
+            Ok(())
+        }
         "AWS::IAM::Role" => {
             let role = role(resolver, resource)?;
             stack.roles.push(role);
@@ -157,7 +163,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn number_property(
+    pub(crate) fn number_property(
         &mut self,
         node: &Node,
         key: &str,
@@ -176,7 +182,7 @@ impl Resolver<'_> {
     }
 
     /// A mapping from names to texts.
-    fn texts_property(
+    pub(crate) fn texts_property(
         &mut self,
         node: &Node,
         key: &str,

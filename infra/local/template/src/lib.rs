@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod extract;
 mod pattern;
+mod project;
 mod resolve;
 mod resources;
 mod schedule;
@@ -22,8 +23,8 @@ pub use error::TemplateError;
 pub use pattern::{check as check_pattern, matches};
 pub use schedule::{Cron, Expression, ExpressionError};
 pub use stack::{
-    Context, EventRule, Function, Role, Route, Schedule, Stack, StateMachine, Table, Target,
-    Watching,
+    BuildProject, Context, EventRule, Function, Role, Route, Schedule, Stack, StateMachine, Table,
+    Target, Watching,
 };
 
 use std::path::Path;

@@ -19,6 +19,7 @@ fn name_property(kind: &str) -> Option<&'static str> {
         "AWS::SNS::Topic" => "TopicName",
         "AWS::CloudWatch::Alarm" => "AlarmName",
         "AWS::Serverless::StateMachine"
+        | "AWS::CodeBuild::Project"
         | "AWS::Events::Rule"
         | "AWS::Events::EventBus"
         | "AWS::Scheduler::Schedule"
@@ -145,6 +146,10 @@ impl Resolver<'_> {
             }
             "AWS::CloudWatch::Alarm" => {
                 let arn = self.arn("cloudwatch", &format!("alarm:{name}"));
+                (name, Some(arn))
+            }
+            "AWS::CodeBuild::Project" => {
+                let arn = self.arn("codebuild", &format!("project/{name}"));
                 (name, Some(arn))
             }
             "AWS::SecretsManager::Secret" => {

@@ -25,6 +25,8 @@ pub struct Stack {
     pub tables: Vec<Table>,
     /// Step Functions state machines.
     pub state_machines: Vec<StateMachine>,
+    /// CodeBuild's projects.
+    pub projects: Vec<BuildProject>,
     /// Routes of the HTTP API.
     pub routes: Vec<Route>,
     /// What is due at certain times.
@@ -109,6 +111,35 @@ pub struct StateMachine {
     /// `STANDARD` or `EXPRESS`.
     pub kind: String,
     /// The ARN of the state machine's role, where the template names one.
+    pub role: Option<String>,
+}
+
+/// A CodeBuild project. What it builds from, and what becomes of it, are the builds' own affair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildProject {
+    /// The key in `Resources`.
+    pub logical_id: String,
+    /// The project's name.
+    pub name: String,
+    /// The project's ARN.
+    pub arn: String,
+    /// The image of its environment.
+    pub image: String,
+    /// The size of its environment.
+    pub compute_type: String,
+    /// The buildspec of builds that bring none.
+    pub buildspec: Option<String>,
+    /// Environment variables of every build.
+    pub environment: BTreeMap<String, String>,
+    /// The time limit of a build, in minutes.
+    pub timeout_minutes: u32,
+    /// The time limit of waiting in the queue, in minutes.
+    pub queued_timeout_minutes: u32,
+    /// How many builds may run at once.
+    pub concurrent_builds: Option<u32>,
+    /// The log group that builds write to, where the template names one.
+    pub log_group: Option<String>,
+    /// The ARN of the project's role, where the template names one.
     pub role: Option<String>,
 }
 

@@ -198,8 +198,9 @@ impl<'a> Agent<'a> {
             .arg(&file)
             .current_dir(&self.source)
             .env_clear()
-            .envs(self.proxy.iter().map(|(name, value)| (name, value)))
             .envs(&self.spec.environment)
+            // Last: the machine's own proxy cannot be reached from here.
+            .envs(self.proxy.iter().map(|(name, value)| (name, self.led(name, value))))
             .env("CODEBUILD_BUILD_SUCCEEDING", if succeeding { "1" } else { "0" })
             .stdin(Stdio::null())
             .stdout(self.writer.try_clone()?)
@@ -207,6 +208,14 @@ impl<'a> Agent<'a> {
             .spawn()?;
         let id = i32::try_from(child.id()).unwrap_or(i32::MAX);
         Ok(self.follow(id, &file))
+    }
+
+    /// A variable of the proxy, with what the environment has under the same name for another end.
+    fn led(&self, name: &str, value: &str) -> String {
+        match self.spec.environment.get(name) {
+            Some(own) if name.ends_with("_OPTS") => format!("{own} {value}"),
+            _ => value.to_owned(),
+        }
     }
 
     /// Passes output on until the shell has ended, or has to.

@@ -41,6 +41,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             clap_complete::generate(shell, &mut command, "pactctl", &mut std::io::stdout());
             Ok(Exit::Success)
         }
-        Command::Function { .. } | Command::Reap | Command::Evaluate => Ok(Exit::Usage),
+        Command::Function { .. } | Command::Reap | Command::Evaluate | Command::Sandbox { .. } => {
+            Ok(Exit::Usage)
+        }
     }
 }

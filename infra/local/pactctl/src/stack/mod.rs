@@ -4,6 +4,7 @@
 //! nothing of PACT; DynamoDB is a library.
 
 mod bucket;
+mod builds;
 mod definition;
 mod executor;
 mod guard;
@@ -17,9 +18,17 @@ mod services;
 mod store;
 mod traces;
 mod triggers;
+mod view;
 
-use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
+use std::{
+    ffi::OsString,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
+use local_codebuild::CodeBuild;
 use local_lambda_host::{Host, HostOptions, Reaper};
 use local_step_functions::{Engine, EngineOptions, EvaluatorProgram};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -67,16 +76,24 @@ fn address(listener: &TcpListener) -> Result<String, Failure> {
     Ok(format!("http://{}", listener.local_addr().doing("read a port")?))
 }
 
+/// This program, for a process of its own. The file of a running program may have been replaced
+/// since.
+fn own_program() -> Result<PathBuf, Failure> {
+    if cfg!(target_os = "linux") {
+        return Ok("/proc/self/exe".into());
+    }
+    std::env::current_exe().doing("find this program")
+}
+
 /// This program again, in which an expression of a state machine may take too much and end nothing
 /// but itself.
 fn evaluator() -> Result<EvaluatorProgram, Failure> {
-    // The file of a running program may have been replaced since.
-    let program = if cfg!(target_os = "linux") {
-        "/proc/self/exe".into()
-    } else {
-        std::env::current_exe().doing("find this program")?
-    };
-    Ok(EvaluatorProgram { program, args: vec!["evaluate".into()] })
+    Ok(EvaluatorProgram { program: own_program()?, args: vec!["evaluate".into()] })
+}
+
+/// This program again, as the environment of a build.
+fn sandbox() -> Result<Vec<OsString>, Failure> {
+    Ok(vec![own_program()?.into_os_string(), "sandbox".into()])
 }
 
 /// A stack that is up.
@@ -86,6 +103,17 @@ pub(crate) struct Stack {
     data: DataFolder,
     engine: Engine,
     host: Host,
+    builds: CodeBuild,
+    store: Store,
+    servers: JoinSet<()>,
+}
+
+/// What a stack is made of.
+struct Parts {
+    endpoints: Endpoints,
+    engine: Engine,
+    host: Host,
+    builds: CodeBuild,
     store: Store,
     servers: JoinSet<()>,
 }
@@ -101,9 +129,9 @@ impl Stack {
         options: &Options,
     ) -> Result<Self, Failure> {
         match Self::compose(&data, ports, options).await {
-            Ok((endpoints, engine, host, store, servers)) => {
+            Ok(Parts { endpoints, engine, host, builds, store, servers }) => {
                 data.announce(&endpoints)?;
-                Ok(Self { endpoints, data, engine, host, store, servers })
+                Ok(Self { endpoints, data, engine, host, builds, store, servers })
             }
             Err(failure) => {
                 data.discard();
@@ -112,11 +140,7 @@ impl Stack {
         }
     }
 
-    async fn compose(
-        data: &DataFolder,
-        ports: Ports,
-        options: &Options,
-    ) -> Result<(Endpoints, Engine, Host, Store, JoinSet<()>), Failure> {
+    async fn compose(data: &DataFolder, ports: Ports, options: &Options) -> Result<Parts, Failure> {
         let secrets = data.secrets()?;
         let definition = Definition::load(data)?;
         let programs = match &options.packages {
@@ -162,8 +186,10 @@ impl Stack {
         let engine = Engine::open(engine, tasks).await.doing("start the Step Functions engine")?;
         health::tell(&engine.health().losses);
 
+        let builds = builds::open(data, &definition.stack.projects, sandbox()?)?;
         let mut servers = JoinSet::new();
         triggers::watch_executions(&mut servers, &engine, &host, &definition);
+        triggers::watch_builds(&mut servers, &builds, &host, &definition);
         for (name, text) in definition.state_machines()? {
             engine
                 .put_state_machine(&name, &text)
@@ -176,6 +202,7 @@ impl Stack {
         let services = services::Services {
             step_functions: engine.router(),
             lambda: host.router(),
+            builds: builds.router(),
             parameters: parameters::router(definition::parameters(&secrets)),
             buckets: bucket::Buckets::open(
                 &data.join("s3"),
@@ -199,7 +226,9 @@ impl Stack {
             table: definition.run_table()?,
             pipeline_arn: definition.pipeline_arn()?,
         };
-        Ok((endpoints, engine, host, store, servers))
+        // Whoever waits for a build that ended with the last stack is told now.
+        builds.resume();
+        Ok(Parts { endpoints, engine, host, builds, store, servers })
     }
 
     /// Executions that are going on.
@@ -227,6 +256,7 @@ impl Stack {
     pub(crate) async fn shutdown(mut self) {
         self.data.withdraw();
         self.engine.shutdown().await;
+        self.builds.shutdown().await;
         self.host.shutdown().await;
         self.servers.shutdown().await;
         self.store.close().await;

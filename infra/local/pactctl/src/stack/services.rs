@@ -74,6 +74,8 @@ pub(crate) struct Services {
     pub step_functions: Router,
     /// Lambda.
     pub lambda: Router,
+    /// CodeBuild, and the logs of builds.
+    pub builds: Router,
     /// The Parameter Store.
     pub parameters: Router,
     /// S3.
@@ -155,11 +157,14 @@ async fn dispatch(State(endpoint): State<Endpoint>, request: Request) -> Respons
     if target.starts_with("AmazonSSM.") {
         return forward(services.parameters.clone(), request).await;
     }
+    if target.starts_with("CodeBuild_") || target.starts_with("Logs_") {
+        return forward(services.builds.clone(), request).await;
+    }
     if lambda {
         return forward(services.lambda.clone(), request).await;
     }
-    let text =
-        "this endpoint speaks Step Functions, DynamoDB, Lambda, S3 and the Parameter Store\n";
+    let text = "this endpoint speaks Step Functions, DynamoDB, Lambda, S3, CodeBuild, the Parameter \
+                Store, and CloudWatch Logs of builds\n";
     (StatusCode::NOT_FOUND, text).into_response()
 }
 

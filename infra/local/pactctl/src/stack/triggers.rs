@@ -1,6 +1,9 @@
-//! What starts by itself: rules on the end of executions, and schedules.
+//! What starts by itself: rules on executions and builds, and schedules.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use local_codebuild::CodeBuild;
 use local_lambda_host::{Host, InvocationType, InvokeRequest};
 use local_step_functions::{Engine, StatusChange};
 use local_template::{EventRule, Schedule};
@@ -35,6 +38,43 @@ pub(crate) fn watch_executions(
             let event = status_event(&change);
             for rule in rules.iter().filter(|r| local_template::matches(&r.pattern, &event)) {
                 deliver(&host, &functions, rule, &event).await;
+            }
+        }
+    });
+}
+
+/// Delivers "CodeBuild Build State Change" events to the rules that match. Each is delivered by
+/// itself, so that one that takes long holds up no other.
+pub(crate) fn watch_builds(
+    servers: &mut JoinSet<()>,
+    builds: &CodeBuild,
+    host: &Host,
+    definition: &Definition,
+) {
+    let rules = definition.stack.rules.clone();
+    let functions = Arc::new(function_names(definition));
+    let mut changes = builds.events();
+    let host = host.clone();
+    servers.spawn(async move {
+        let mut deliveries = JoinSet::new();
+        loop {
+            let change = tokio::select! {
+                change = changes.recv() => change,
+                Some(_) = deliveries.join_next() => continue,
+            };
+            let change = match change {
+                Ok(change) => change,
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::error!(missed, "state changes of builds were missed");
+                    continue;
+                }
+                Err(RecvError::Closed) => return,
+            };
+            for rule in rules.iter().filter(|r| local_template::matches(&r.pattern, &change.event))
+            {
+                let (host, functions) = (host.clone(), Arc::clone(&functions));
+                let (rule, event) = (rule.clone(), change.event.clone());
+                deliveries.spawn(async move { deliver(&host, &functions, &rule, &event).await });
             }
         }
     });
