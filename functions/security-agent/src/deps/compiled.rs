@@ -21,8 +21,8 @@ use super::{
     osv::Record,
 };
 
-const MAGIC: &[u8; 8] = b"PACTADV1";
-const TRAILER: u64 = 8 + 8 + 4 + 4 + 8;
+const MAGIC: &[u8; 8] = b"PACTADV2";
+const TRAILER: u64 = 8 + 8 + 4 + 4 + 4 + 8;
 /// Largest table of names.
 const MAX_KEYS: u64 = 512 * 1024 * 1024;
 /// Largest record.
@@ -64,6 +64,7 @@ pub(crate) struct Compiled {
     keys: Vec<u8>,
     starts: Vec<u8>,
     records: u32,
+    unreadable: u32,
 }
 
 fn key(ecosystem: Ecosystem, name: &str) -> Vec<u8> {
@@ -89,16 +90,17 @@ impl Compiled {
         file.seek(SeekFrom::Start(start)).map_err(failed)?;
         let mut trailer = Vec::new();
         Read::by_ref(&mut file).take(TRAILER).read_to_end(&mut trailer).map_err(failed)?;
-        let read = || -> Option<(u64, u64, u32, u32)> {
-            (trailer.get(24..32)? == MAGIC).then_some(())?;
+        let read = || -> Option<(u64, u64, u32, u32, u32)> {
+            (trailer.get(28..36)? == MAGIC).then_some(())?;
             Some((
                 u64::from_le_bytes(numbers(&trailer, 0)?),
                 u64::from_le_bytes(numbers(&trailer, 8)?),
                 u32::from_le_bytes(numbers(&trailer, 16)?),
                 u32::from_le_bytes(numbers(&trailer, 20)?),
+                u32::from_le_bytes(numbers(&trailer, 24)?),
             ))
         };
-        let (offset, length, count, records) = read().ok_or_else(damaged)?;
+        let (offset, length, count, records, unreadable) = read().ok_or_else(damaged)?;
         let table = length.checked_add(u64::from(count) * 4).ok_or_else(damaged)?;
         if offset.checked_add(table) != Some(start) || table > MAX_KEYS {
             return Err(damaged());
@@ -108,7 +110,7 @@ impl Compiled {
         Read::by_ref(&mut file).take(table).read_to_end(&mut keys).map_err(failed)?;
         let starts =
             keys.split_off(usize::try_from(length).map_err(|_| damaged())?.min(keys.len()));
-        Ok(Self { name, file: Mutex::new(file), keys, starts, records })
+        Ok(Self { name, file: Mutex::new(file), keys, starts, records, unreadable })
     }
 
     /// The key with this number, and what follows it.
@@ -169,6 +171,12 @@ impl Compiled {
             origin: format!("{} advisories of {}", self.records, self.name),
             ..Answer::default()
         };
+        if self.unreadable > 0 {
+            answer.incomplete.push(format!(
+                "{} was made with {} files that are no OSV records",
+                self.name, self.unreadable
+            ));
+        }
         let ecosystems: BTreeSet<Ecosystem> = packages.iter().map(|p| p.ecosystem).collect();
         for ecosystem in ecosystems {
             let start = key(ecosystem, "");
@@ -208,10 +216,12 @@ pub struct Made {
     pub records: u32,
     /// Packages that they name.
     pub packages: usize,
-    /// Records that were withdrawn.
+    /// Records that were withdrawn, left out.
     pub withdrawn: usize,
-    /// Files that are no records.
-    pub unreadable: usize,
+    /// Records of ecosystems whose lock files are not read, left out.
+    pub foreign: usize,
+    /// Files that are no records. Every check by this index says that there were some.
+    pub unreadable: u32,
 }
 
 /// Compiles the OSV records of a folder or of a zip file into the file `output`, which is there
@@ -295,15 +305,17 @@ impl Writer {
         let count = u32::try_from(starts.len() / 4).map_err(|_| "too many packages".to_owned())?;
         self.put(&count.to_le_bytes())?;
         self.put(&self.made.records.to_le_bytes())?;
+        self.put(&self.made.unreadable.to_le_bytes())?;
         self.put(MAGIC)?;
         self.out.flush().map_err(|e| format!("cannot write the index: {e}"))?;
         Ok(self.made)
     }
 
     fn folder(&mut self, source: &Path) -> Result<(), String> {
-        let unreadable = folder::Index::each_record(source, &mut |record| self.keep(record))?;
-        self.made.unreadable = unreadable;
-        Ok(())
+        folder::each_record(source, &mut |record| match record {
+            Some(record) => self.keep(record),
+            None => self.made.unreadable += 1,
+        })
     }
 
     fn zip(&mut self, source: &Path) -> Result<(), String> {
@@ -351,6 +363,7 @@ impl Writer {
             })
             .collect();
         if keys.is_empty() {
+            self.made.foreign += 1;
             return;
         }
         // The title is enough of the text.
@@ -408,6 +421,7 @@ mod tests {
         let output = dir.path().join("a.idx");
         let made = compile(&source, &output).expect("compiles");
         assert_eq!((made.records, made.packages), (4, 3));
+        assert_eq!((made.withdrawn, made.foreign, made.unreadable), (1, 1, 0));
         let packages: BTreeSet<_> = [
             package(Ecosystem::Npm, "left"),
             package(Ecosystem::Npm, "lef"),

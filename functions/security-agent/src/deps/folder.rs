@@ -56,28 +56,8 @@ impl Index {
             unreadable: 0,
         };
         let name = folder.display();
-        let mut folders = vec![(folder.to_owned(), 0)];
-        let mut seen = 0;
-        while let Some((current, depth)) = folders.pop() {
-            let entries = std::fs::read_dir(&current)
-                .map_err(|e| format!("the folder of advisories {name} cannot be read: {e}"))?;
-            for entry in entries {
-                let entry = entry
-                    .map_err(|e| format!("the folder of advisories {name} cannot be read: {e}"))?;
-                let kind =
-                    entry.file_type().map_err(|e| format!("{}: {e}", entry.path().display()))?;
-                if kind.is_dir() && depth < MAX_DEPTH {
-                    folders.push((entry.path(), depth + 1));
-                } else if kind.is_file() && entry.path().extension().is_some_and(|e| e == "json") {
-                    seen += 1;
-                    if seen > MAX_FILES {
-                        return Err(format!(
-                            "the folder of advisories {name} has more than {MAX_FILES} files"
-                        ));
-                    }
-                    index.add(entry.path());
-                }
-            }
+        for path in files(folder)? {
+            index.add(path);
         }
         if index.records == 0 {
             return Err(format!("the folder of advisories {name} holds no OSV record"));
@@ -109,23 +89,6 @@ impl Index {
         for key in keys {
             self.files.entry(key).or_default().push(path.clone());
         }
-    }
-
-    /// Every record of the folder, one after the other, and how many files are none.
-    pub(crate) fn each_record(
-        folder: &Path,
-        visit: &mut dyn FnMut(Record),
-    ) -> Result<usize, String> {
-        let index = Self::load(folder)?;
-        let files: BTreeSet<&PathBuf> = index.files.values().flatten().collect();
-        for path in files {
-            let record: Record =
-                read(path)
-                    .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-                    .ok_or_else(|| format!("advisory {} cannot be read", path.display()))?;
-            visit(record);
-        }
-        Ok(index.unreadable)
     }
 
     /// The records that name the packages, whichever versions they affect.
@@ -171,6 +134,52 @@ impl Index {
         answer.records = records;
         Ok(answer)
     }
+}
+
+/// Every record of the folder, one after the other; none for a file that holds none.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(crate) fn each_record(
+    folder: &Path,
+    visit: &mut dyn FnMut(Option<Record>),
+) -> Result<(), String> {
+    for path in files(folder)? {
+        let record = read(&path).and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        if record.is_none() {
+            tracing::warn!(path = %path.display(), "not an OSV record");
+        }
+        visit(record);
+    }
+    Ok(())
+}
+
+/// The files of the folder that should hold a record, in the same order every time.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let failed = |e: std::io::Error| {
+        format!("the folder of advisories {} cannot be read: {e}", folder.display())
+    };
+    let mut folders = vec![(folder.to_owned(), 0)];
+    let mut files = Vec::new();
+    while let Some((current, depth)) = folders.pop() {
+        for entry in std::fs::read_dir(&current).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_dir() && depth < MAX_DEPTH {
+                folders.push((entry.path(), depth + 1));
+            } else if kind.is_file() && entry.path().extension().is_some_and(|e| e == "json") {
+                files.push(entry.path());
+                if files.len() > MAX_FILES {
+                    return Err(format!(
+                        "the folder of advisories {} has more than {MAX_FILES} files",
+                        folder.display()
+                    ));
+                }
+            }
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
 }
 
 fn read(path: &Path) -> Option<Vec<u8>> {
