@@ -8,6 +8,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use divan::Bencher;
@@ -61,10 +63,11 @@ fn tasks() -> String {
     })
 }
 
-/// Counts to 2,000, one Choice and one Pass for each.
-fn counting() -> String {
+/// Counts to `most`, one Choice and one Pass, four events, for each.
+fn counting(most: usize) -> String {
+    let condition = format!("{{% $states.input.n < {most} %}}");
     json!({ "QueryLanguage": "JSONata", "StartAt": "More", "States": {
-        "More": { "Type": "Choice", "Choices": [{ "Condition": "{% $states.input.n < 2000 %}", "Next": "Add" }], "Default": "Enough" },
+        "More": { "Type": "Choice", "Choices": [{ "Condition": condition, "Next": "Add" }], "Default": "Enough" },
         "Add": { "Type": "Pass", "Output": { "n": "{% $states.input.n + 1 %}" }, "Next": "More" },
         "Enough": { "Type": "Succeed" } } })
     .to_string()
@@ -123,7 +126,7 @@ fn throughput(bencher: Bencher<'_, '_>, definition: &str, count: usize, transiti
 
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn one_execution_of_4001_transitions(bencher: Bencher<'_, '_>) {
-    throughput(bencher, &counting(), 1, 4_001);
+    throughput(bencher, &counting(2_000), 1, 4_001);
 }
 
 #[divan::bench(sample_count = 10, sample_size = 1)]
@@ -189,22 +192,99 @@ fn memory(definition: &str, ends: bool) {
     runtime.block_on(engine.shutdown());
 }
 
+/// All pages of an execution's history, one after another. Answers how many events they hold.
+async fn page_through(engine: &Engine, execution: &str) -> usize {
+    let (mut events, mut token) = (0, Value::Null);
+    loop {
+        let mut input = json!({ "executionArn": execution, "maxResults": 1_000 });
+        if let (Value::String(_), Some(input)) = (&token, input.as_object_mut()) {
+            input.insert("nextToken".into(), token.take());
+        }
+        let mut page = engine.call("GetExecutionHistory", input).await.unwrap();
+        events += page.get("events").and_then(Value::as_array).map_or(0, Vec::len);
+        match page.get_mut("nextToken").map(Value::take) {
+            Some(next) => token = next,
+            None => return events,
+        }
+    }
+}
+
+/// How long a short call takes on a runtime of two threads, in milliseconds, in order.
+async fn latencies(engine: &Engine, machine: &str) -> Vec<f64> {
+    let mut taken = Vec::new();
+    for _ in 0..2_000 {
+        let (engine, input) = (engine.clone(), json!({ "stateMachineArn": machine }));
+        let begun = Instant::now();
+        let call = async move { engine.call("DescribeStateMachine", input).await.map(drop) };
+        tokio::spawn(call).await.unwrap().unwrap();
+        taken.push(begun.elapsed().as_secs_f64() * 1e3);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    taken.sort_by(f64::total_cmp);
+    taken
+}
+
+/// What others notice of four clients that page through a long history, over and over.
+async fn paging() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path()).await;
+    let machine = machine(&engine, &counting(6_000)).await;
+    run(&engine, &machine, 1, true).await;
+    let executions = engine.call("ListExecutions", json!({ "stateMachineArn": machine }));
+    let executions = executions.await.unwrap();
+    let execution = executions.pointer("/executions/0/executionArn").and_then(Value::as_str);
+    let execution = execution.unwrap().to_owned();
+    let tell = |what: &str, taken: &[f64]| {
+        let at = |part: usize| taken.get(taken.len() * part / 1_000).copied().unwrap_or_default();
+        let most = taken.last().copied().unwrap_or_default();
+        println!(
+            "DescribeStateMachine, {what}: p50 {:.3} ms, p99 {:.3} ms, max {most:.3} ms",
+            at(500),
+            at(990)
+        );
+    };
+    tell("idle", &latencies(&engine, &machine).await);
+    let done = Arc::new(AtomicBool::new(false));
+    let begun = Instant::now();
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (engine, execution, done) = (engine.clone(), execution.clone(), done.clone());
+            tokio::spawn(async move {
+                let mut events = 0;
+                while !done.load(Ordering::Relaxed) {
+                    events += page_through(&engine, &execution).await;
+                }
+                events
+            })
+        })
+        .collect();
+    tell("four clients page", &latencies(&engine, &machine).await);
+    done.store(true, Ordering::Relaxed);
+    let mut events = 0;
+    for client in clients {
+        events += client.await.unwrap();
+    }
+    println!("events paged: {:.0}/s", events as f64 / begun.elapsed().as_secs_f64());
+    engine.shutdown().await;
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     // In a process of its own, so that nothing else counts.
-    if let Some("--memory-of") = arguments.next().as_deref() {
-        match arguments.next().as_deref() {
-            Some("ended") => memory(&passes(), true),
-            _ => memory(&waiting(), false),
-        }
-        return;
+    match (arguments.next().as_deref(), arguments.next().as_deref()) {
+        (Some("--memory-of"), Some("ended")) => return memory(&passes(), true),
+        (Some("--memory-of"), _) => return memory(&waiting(), false),
+        (Some("--paging"), _) => return runtime().block_on(paging()),
+        _ => {}
     }
     divan::main();
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return;
     }
-    for what in ["waiting", "ended"] {
-        let program = std::env::current_exe().unwrap();
-        std::process::Command::new(program).args(["--memory-of", what]).status().unwrap();
+    let program = std::env::current_exe().unwrap();
+    let runs: [&[&str]; 3] =
+        [&["--memory-of", "waiting"], &["--memory-of", "ended"], &["--paging"]];
+    for arguments in runs {
+        std::process::Command::new(&program).args(arguments).status().unwrap();
     }
 }

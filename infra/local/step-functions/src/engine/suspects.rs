@@ -6,6 +6,9 @@
 //! killed just then: so one that is suspected goes on, with everything that it evaluates left to
 //! other processes, where there are such. One that is suspected again and again at the same step,
 //! more often than kills could have met it, has failed.
+//!
+//! The file begins with the name of the opening that it belongs to: what it says counts once, however
+//! often the process ends before the next opening comes to compute anything.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -15,10 +18,11 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::sync::lock;
 
-/// What is noted, by slots.
+/// What is noted: the name of the opening, then slots.
 const COMPUTING: &str = "computing";
 /// What is known of earlier times.
 const SUSPECTED: &str = "suspected.json";
@@ -37,6 +41,13 @@ pub(super) struct Suspicion {
     pub(super) times: u32,
 }
 
+/// What is known, and from which opening.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    opening: Uuid,
+    executions: HashMap<String, Suspicion>,
+}
+
 pub(super) struct Suspects {
     file: File,
     /// The slots that are free, and how many there are in all.
@@ -48,6 +59,7 @@ impl Suspects {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join(COMPUTING);
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        file.write_all_at(Uuid::new_v4().as_bytes(), 0)?;
         Ok(Self { file, slots: Mutex::new((Vec::new(), 0)) })
     }
 
@@ -65,7 +77,7 @@ impl Suspects {
     }
 
     fn write(&self, slot: u64, bytes: &[u8]) {
-        if let Err(error) = self.file.write_all_at(bytes, slot * SLOT as u64) {
+        if let Err(error) = self.file.write_all_at(bytes, (slot + 1) * SLOT as u64) {
             // On a full disk nothing new is computed either.
             tracing::debug!(%error, "cannot note what is computed");
         }
@@ -110,27 +122,30 @@ fn decode(slot: &[u8]) -> Option<(String, u32)> {
 /// down before anything is computed.
 pub(super) fn suspected(folder: &Path) -> HashMap<String, Suspicion> {
     let left = std::fs::read(folder.join(COMPUTING)).unwrap_or_default();
-    let before: HashMap<String, Suspicion> = std::fs::read(folder.join(SUSPECTED))
+    let before: Known = std::fs::read(folder.join(SUSPECTED))
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default();
-    let mut suspected = HashMap::new();
-    for (arn, records) in left.chunks(SLOT).filter_map(decode) {
-        let known = before.get(&arn).filter(|known| known.records == records);
+    let opening = left.first_chunk().map_or_else(Uuid::nil, |name| Uuid::from_bytes(*name));
+    if opening == before.opening {
+        return before.executions;
+    }
+    let mut executions = HashMap::new();
+    for (arn, records) in left.chunks(SLOT).skip(1).filter_map(decode) {
+        let known = before.executions.get(&arn).filter(|known| known.records == records);
         let times = known.map_or(0, |known| known.times).saturating_add(1);
-        suspected.insert(arn, Suspicion { records, times });
+        executions.insert(arn, Suspicion { records, times });
     }
-    if suspected != before {
-        let save = || {
-            let aside = folder.join("suspected.new");
-            std::fs::write(&aside, serde_json::to_vec(&suspected)?)?;
-            std::fs::rename(&aside, folder.join(SUSPECTED))
-        };
-        if let Err(error) = save() {
-            tracing::warn!(%error, "cannot note which executions ended the process");
-        }
+    let known = Known { opening, executions };
+    let save = || {
+        let aside = folder.join("suspected.new");
+        std::fs::write(&aside, serde_json::to_vec(&known)?)?;
+        std::fs::rename(&aside, folder.join(SUSPECTED))
+    };
+    if let Err(error) = save() {
+        tracing::warn!(%error, "cannot note which executions ended the process");
     }
-    suspected
+    known.executions
 }
 
 #[cfg(test)]
@@ -155,6 +170,10 @@ mod tests {
         };
         assert_eq!(times(&crash("a", 3)), [("a".to_owned(), 1)]);
         assert_eq!(times(&crash("a", 3)), [("a".to_owned(), 2)]);
+        // The process ends again before it computes anything: that says nothing new.
+        assert_eq!(times(&suspected(folder.path())), [("a".to_owned(), 2)]);
+        assert_eq!(times(&suspected(folder.path())), [("a".to_owned(), 2)]);
+        assert_eq!(times(&crash("a", 3)), [("a".to_owned(), 3)]);
         // It got further; another one did not.
         assert_eq!(times(&crash("a", 4)), [("a".to_owned(), 1)]);
         assert_eq!(times(&crash("b", 4)), [("b".to_owned(), 1)]);
