@@ -243,11 +243,13 @@ pub(super) async fn history(inner: &Arc<Inner>, input: Value) -> Result<Value, A
         data: input.flag("includeExecutionData").unwrap_or(true),
     };
     let page = inner.page(&run, wanted).await?;
-    let mut answer = json!({ "events": page.events });
-    if let (Some(id), Some(object)) = (page.more, answer.as_object_mut()) {
-        object.insert("nextToken".to_owned(), next_token(kind, u64::from(id)));
+    let mut answer = Map::new();
+    // Not through `json!`, which copies: a page may be megabytes.
+    answer.insert("events".to_owned(), Value::Array(page.events));
+    if let Some(id) = page.more {
+        answer.insert("nextToken".to_owned(), next_token(kind, u64::from(id)));
     }
-    Ok(answer)
+    Ok(Value::Object(answer))
 }
 
 pub(super) async fn redrive(inner: &Arc<Inner>, input: Value) -> Result<Value, ApiError> {

@@ -62,9 +62,7 @@ async fn answer(engine: &Engine, headers: &HeaderMap, body: &[u8]) -> Result<Str
         return Ok(value.to_string());
     }
     // A page may be megabytes: writing it down, and dropping it, holds up nobody.
-    tokio::task::spawn_blocking(move || value.to_string())
-        .await
-        .map_err(|error| ApiError::internal(format!("cannot write the answer: {error}")))
+    engine.inner.aside(move || value.to_string()).await
 }
 
 fn respond(status: StatusCode, body: String) -> Response {

@@ -55,17 +55,26 @@ pub(crate) struct Page {
 }
 
 impl Inner {
-    /// A page of an execution's history. The disk is read on a thread of its own, by few at a time.
+    /// A page of an execution's history.
     pub(crate) async fn page(
         self: &Arc<Self>,
         run: &Arc<Run>,
         wanted: Wanted,
     ) -> Result<Page, ApiError> {
+        let (inner, run) = (Arc::clone(self), Arc::clone(run));
+        self.aside(move || inner.read_page(&run, wanted)).await?
+    }
+
+    /// Does what takes long for a page on a thread of its own, few at a time, so that calls are
+    /// served meanwhile.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
         let permit = self.reading.acquire().await;
         let _reading = permit.map_err(|error| ApiError::internal(error.to_string()))?;
-        let (inner, run) = (Arc::clone(self), Arc::clone(run));
-        let read = tokio::task::spawn_blocking(move || inner.read_page(&run, wanted)).await;
-        read.map_err(|error| ApiError::internal(format!("cannot read a history: {error}")))?
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|error| ApiError::internal(format!("cannot read a history: {error}")))
     }
 
     fn read_page(&self, run: &Run, wanted: Wanted) -> Result<Page, ApiError> {
