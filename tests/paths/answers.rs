@@ -110,6 +110,10 @@ pub(crate) fn plan(variant: &Variant) -> Plan {
             Some(_) => 3_600,
         },
         gate: GateSettings::default(),
+        min_quality_score: None,
+        scan: pact_contract::settings::ScanLevel::default(),
+        timeout_minutes: 0,
+        started_at: None,
     }
 }
 
@@ -134,7 +138,7 @@ pub(crate) fn decide(asked: &EvaluateGate, variant: &Variant) -> Decision {
         };
         (verdict, "all that is needed passed".to_owned())
     };
-    Decision { verdict, summary, reasons: Vec::new() }
+    Decision { verdict, summary, reasons: Vec::new(), would_pass: Vec::new() }
 }
 
 /// The output of an action whose answer does not depend on the world.

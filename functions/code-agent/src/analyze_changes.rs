@@ -15,10 +15,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     attributes::Attributes,
+    base::{self, Base, Push},
     changes,
     config::Config,
-    history, pack, settings,
-    source::{self, Location, text, unavailable},
+    history, objects, pack, settings,
+    source::{self, Location},
     work,
 };
 
@@ -46,8 +47,9 @@ pub(crate) async fn run(
     let request = Request {
         location,
         reference: parameters.reference,
+        default_branch: parameters.repository.default_branch,
         commit,
-        base,
+        before: base,
         pack: !artifacts.exists(&key).await?,
     };
     let mut analysis = work::blocking(move |stop| request.analyze(stop)).await?;
@@ -68,11 +70,14 @@ pub(crate) async fn run(
         changes: ChangeSummary::from(&analysis.changes),
         settings: analysis.settings.settings,
         settings_path: analysis.settings.path,
+        base_reason: analysis.base.reason.clone(),
     };
-    let mut summary = sentence(&analysis.changes, &output.changes);
-    if let Some(reason) = &analysis.fallback {
-        summary = format!("{summary}: {reason}");
-    }
+    let summary = sentence(&analysis.changes, &output.changes);
+    let mut summary = match (&analysis.base, &analysis.changes.base) {
+        (base, _) if base.is_fallback => format!("{summary}: {}", base.reason),
+        (base, Some(_)) => format!("{summary} ({})", base.reason),
+        (_, None) => summary,
+    };
     if analysis.settings.invalid {
         let path = output.settings_path.as_deref().unwrap_or_default();
         summary = format!("{path} is not valid; {summary}");
@@ -81,9 +86,9 @@ pub(crate) async fn run(
     let mut findings = analysis.settings.findings;
     findings.extend(analysis.findings);
     let mut outcome = Outcome::new(status, summary, &output)?.with_findings(findings);
-    outcome.fallback = analysis.fallback.map(|description| Fallback {
+    outcome.fallback = analysis.base.is_fallback.then(|| Fallback {
         fallback_level: FallbackLevel::ParameterAdaptation,
-        description,
+        description: analysis.base.reason,
         original_intent: json!({
             "action": call.action,
             "parameters": Value::Object(call.parameters.clone()),
@@ -118,8 +123,9 @@ fn check_reference(reference: &str) -> Result<(), AgentError> {
 struct Request {
     location: Location,
     reference: String,
+    default_branch: String,
     commit: ObjectId,
-    base: Option<ObjectId>,
+    before: Option<ObjectId>,
     pack: bool,
 }
 
@@ -129,20 +135,32 @@ struct Analysis {
     push: Bytes,
     settings: settings::Found,
     findings: Vec<Finding>,
-    fallback: Option<String>,
+    base: Base,
 }
 
 impl Request {
     fn analyze(&self, stop: &AtomicBool) -> Result<Analysis, AgentError> {
-        let source = source::obtain(&self.location, &self.reference, self.commit, self.base, stop)?;
+        let push = Push {
+            head: self.commit,
+            before: self.before,
+            reference: &self.reference,
+            default_branch: &self.default_branch,
+        };
+        let source = source::obtain(&self.location, &push, stop)?;
         let repository = &source.repository;
-        self.read(repository, stop).map_err(|error| self.explain(repository, error))
+        base::choose(repository, &push, source.tip)
+            .and_then(|base| self.read(repository, base, stop))
+            .map_err(|error| self.explain(repository, error))
     }
 
-    fn read(&self, repository: &Repository, stop: &AtomicBool) -> Result<Analysis, AgentError> {
-        let head = tree_of(repository, self.commit)?;
-        let (base, fallback) = self.choose_base(repository)?;
-        let base_tree = base.map(|base| tree_of(repository, base)).transpose()?;
+    fn read(
+        &self,
+        repository: &Repository,
+        base: Base,
+        stop: &AtomicBool,
+    ) -> Result<Analysis, AgentError> {
+        let head = objects::tree_of(repository, self.commit)?;
+        let base_tree = base.commit.map(|base| objects::tree_of(repository, base)).transpose()?;
 
         let files = pack::list(repository, head, stop)?;
         let mut attributes = Attributes::new(repository, head);
@@ -152,7 +170,8 @@ impl Request {
         let push = history::Push {
             repository,
             // Without the base that was asked for, the push has no beginning that is known.
-            base: base.filter(|_| fallback.is_none()),
+            // The commit before the push is its beginning even where no path to it can be seen.
+            base: base.commit.filter(|id| !base.is_fallback || Some(*id) == self.before),
             head: self.commit,
             base_tree,
             files: &files,
@@ -162,14 +181,14 @@ impl Request {
             bundle: packed.bundle,
             push: push.pack(stop)?,
             changes: ChangeSet {
-                base: base.map(|id| id.to_string()),
+                base: base.commit.map(|id| id.to_string()),
                 head: self.commit.to_string(),
                 files: changed,
                 push_key: None,
             },
             settings,
             findings: packed.findings,
-            fallback,
+            base,
         })
     }
 
@@ -189,42 +208,6 @@ impl Request {
         let message = format!("{}; {remedy}", error.message);
         AgentError::new(ErrorName::ToolFailed, message).caused_by(error)
     }
-
-    /// The base that was asked for, or what takes its place and why.
-    fn choose_base(
-        &self,
-        repository: &Repository,
-    ) -> Result<(Option<ObjectId>, Option<String>), AgentError> {
-        let Some(wanted) = self.base else { return Ok((None, None)) };
-        if repository.find_commit(wanted).is_ok() {
-            return Ok((Some(wanted), None));
-        }
-        let head = repository.find_commit(self.commit).map_err(|e| unavailable(text(&e)))?;
-        let parent = head.parent_ids().next().map(gix::Id::detach);
-        let reason =
-            format!("the base {wanted} cannot be had (a force push, or a shallow repository)");
-        Ok(match parent {
-            Some(parent) if repository.find_commit(parent).is_ok() => (
-                Some(parent),
-                Some(format!("{reason}; compared with the first parent {parent} instead")),
-            ),
-            Some(_) => (
-                None,
-                Some(format!("{reason}, nor can the first parent; everything counts as new")),
-            ),
-            None => (
-                None,
-                Some(format!("{reason} and the commit has no parent; everything counts as new")),
-            ),
-        })
-    }
-}
-
-pub(crate) fn tree_of(repository: &Repository, commit: ObjectId) -> Result<ObjectId, AgentError> {
-    repository
-        .find_commit(commit)
-        .and_then(|commit| commit.tree_id().map(gix::Id::detach))
-        .map_err(|e| unavailable(format!("commit {commit} cannot be read: {}", text(&e))))
 }
 
 fn sentence(changes: &ChangeSet, summary: &ChangeSummary) -> String {

@@ -24,7 +24,7 @@ impl<'repo> Attributes<'repo> {
                 Some((stack, outcome))
             }
             Err(error) => {
-                tracing::warn!(error = crate::source::text(&error), "no attributes");
+                tracing::warn!(error = crate::fault::text(&error), "no attributes");
                 None
             }
         };

@@ -11,7 +11,7 @@ use pact_contract::{
     settings::CodeSettings,
 };
 
-use crate::{ignore::Ignore, languages, validate_syntax::MAX_FILE, work};
+use crate::{ignore::Ignore, languages, limits::MAX_FILE, work};
 
 /// Most findings of one answer.
 const MAX_FINDINGS: usize = 500;

@@ -23,8 +23,9 @@ use pact_contract::{
 };
 
 use crate::{
-    analyze_changes::tree_of,
-    changes, objects,
+    changes,
+    fault::{text, unavailable},
+    objects::{self, tree_of},
     pack::{self, TreeFile},
     settings,
     work::check,
@@ -188,7 +189,7 @@ impl Push<'_> {
         shelf.index.commits = range.commits.len() as u64;
         let at_end: HashSet<ObjectId> = self.files.iter().map(|f| f.id).collect();
         let base_tree = self.base_tree.map(|id| self.repository.find_tree(id)).transpose();
-        let base_tree = base_tree.map_err(|e| crate::source::unavailable(e.to_string()))?;
+        let base_tree = base_tree.map_err(|e| unavailable(e.to_string()))?;
         for commit in range.commits.iter().filter(|id| **id != self.head) {
             check(stop)?;
             let tree = tree_of(self.repository, *commit)?;
@@ -222,7 +223,7 @@ impl Push<'_> {
                 }
                 let path = new.path.to_str_lossy().into_owned();
                 match shelf.keep(&new.path, new.id)? {
-                    Ok(true) => {
+                    Kept::New => {
                         touched.insert(path.clone());
                         shelf.index.passing.push(PassingFile {
                             commit: commit.to_string(),
@@ -230,8 +231,8 @@ impl Push<'_> {
                             blob: new.id.to_string(),
                         });
                     }
-                    Ok(false) => {}
-                    Err(reason) => {
+                    Kept::Before => {}
+                    Kept::Not(reason) => {
                         shelf.index.incomplete.push(format!("{path} of commit {commit} {reason}"));
                     }
                 }
@@ -247,10 +248,7 @@ impl Push<'_> {
         stop: &AtomicBool,
     ) -> Result<(), AgentError> {
         let Some(tree) = self.base_tree else { return Ok(()) };
-        let tree = self
-            .repository
-            .find_tree(tree)
-            .map_err(|e| crate::source::unavailable(crate::source::text(&e)))?;
+        let tree = self.repository.find_tree(tree).map_err(|e| unavailable(text(&e)))?;
         let mut done = BTreeMap::new();
         for (_, path) in paths {
             check(stop)?;
@@ -265,7 +263,7 @@ impl Push<'_> {
             }
             let id = entry.object_id();
             // What does not fit counts as new, which is the safe side.
-            if shelf.kept.contains(&id) || matches!(shelf.keep(&name, id)?, Ok(true)) {
+            if shelf.kept.contains(&id) || matches!(shelf.keep(&name, id)?, Kept::New) {
                 shelf.index.before.push(BeforeFile { path, blob: id.to_string() });
             }
         }
@@ -275,10 +273,7 @@ impl Push<'_> {
     /// The base's own security settings: those of a push do not count for itself.
     fn base_settings(&self) -> Result<Option<SecuritySettings>, AgentError> {
         let Some(tree) = self.base_tree else { return Ok(None) };
-        let tree = self
-            .repository
-            .find_tree(tree)
-            .map_err(|e| crate::source::unavailable(crate::source::text(&e)))?;
+        let tree = self.repository.find_tree(tree).map_err(|e| unavailable(text(&e)))?;
         let files: Vec<TreeFile> = pact_config::FILE_NAMES
             .iter()
             .filter_map(|name| {
@@ -296,23 +291,33 @@ impl Push<'_> {
     }
 }
 
+/// What became of a blob.
+enum Kept {
+    /// It was put into the bundle.
+    New,
+    /// It was there before.
+    Before,
+    /// It is left out, for this reason.
+    Not(String),
+}
+
 impl Shelf<'_> {
-    /// Keeps a blob: whether it is new here, or why it cannot be kept.
-    fn keep(&mut self, path: &BString, id: ObjectId) -> Result<Result<bool, String>, AgentError> {
+    /// Keeps a blob, where it fits.
+    fn keep(&mut self, path: &BString, id: ObjectId) -> Result<Kept, AgentError> {
         if self.kept.contains(&id) {
-            return Ok(Ok(false));
+            return Ok(Kept::Before);
         }
         let Ok(header) = self.repository.find_header(id) else {
-            return Ok(Err("is not in the repository that was fetched".to_owned()));
+            return Ok(Kept::Not("is not in the repository that was fetched".to_owned()));
         };
         let size = header.size();
         if size > MAX_BLOB || self.bytes.saturating_add(size) > MAX_BYTES {
-            return Ok(Err(format!("is too large ({} MiB)", size / 1024 / 1024)));
+            return Ok(Kept::Not(format!("is too large ({} MiB)", size / 1024 / 1024)));
         }
         let content = objects::blob(self.repository, path, id)?;
         self.packer.add(&PushIndex::blob(&id.to_string()), EntryKind::File, &content)?;
         self.bytes += size;
         self.kept.insert(id);
-        Ok(Ok(true))
+        Ok(Kept::New)
     }
 }

@@ -5,12 +5,17 @@ use pact_agent::AgentError;
 
 /// Globs as people write them in `.gitignore`: without a `/` at any depth, a folder with all that
 /// is in it.
-pub(crate) struct Ignore(GlobSet);
+pub(crate) struct Ignore {
+    set: GlobSet,
+    /// The glob that each pattern of the set comes from.
+    globs: Vec<String>,
+}
 
 impl Ignore {
     /// Reads the globs.
     pub(crate) fn new<S: AsRef<str>>(globs: &[S]) -> Result<Self, AgentError> {
         let mut set = GlobSetBuilder::new();
+        let mut sources = Vec::new();
         for glob in globs {
             let text = glob.as_ref();
             let wrong = |e: &dyn std::fmt::Display| {
@@ -29,16 +34,23 @@ impl Ignore {
                     .build()
                     .map_err(|e| wrong(&e))?;
                 set.add(glob);
+                sources.push(text.to_owned());
             }
         }
         set.build()
-            .map(Self)
+            .map(|set| Self { set, globs: sources })
             .map_err(|e| AgentError::invalid(format!("code.ignore cannot be used: {e}")))
     }
 
     /// Whether the path is left out.
     pub(crate) fn covers(&self, path: &str) -> bool {
-        self.0.is_match(path)
+        self.set.is_match(path)
+    }
+
+    /// The glob that leaves the path out, if one does.
+    pub(crate) fn rule(&self, path: &str) -> Option<&str> {
+        let first = self.set.matches(path).into_iter().min()?;
+        self.globs.get(first).map(String::as_str)
     }
 }
 
@@ -53,6 +65,8 @@ mod tests {
         for path in ["vendor/x.go", "sub/vendor/x.go", "tests/bad/a/b.py", "src/x.gen.rs"] {
             assert!(ignore.covers(path), "{path}");
         }
+        assert_eq!(ignore.rule("tests/bad/a/b.py"), Some("tests/bad/"));
+        assert_eq!(ignore.rule("src/a.rs"), None);
         assert!(ignore.covers("dist/app.js") && ignore.covers("a/b/c/z.py"));
         for path in ["src/vendored.rs", "src/tests/bad/x.py", "web/dist/app.js", "a/z.pyc"] {
             assert!(!ignore.covers(path), "{path}");

@@ -6,12 +6,15 @@
 
 mod analyze_changes;
 mod attributes;
+mod base;
 mod changes;
 mod check_quality;
 pub mod config;
+mod fault;
 mod history;
 mod ignore;
 mod languages;
+mod limits;
 mod objects;
 mod pack;
 mod settings;

@@ -3,7 +3,7 @@
 use gix::{ObjectId, Repository, bstr::BString};
 use pact_agent::AgentError;
 
-use crate::source::{text, unavailable};
+use crate::fault::{text, unavailable};
 
 /// `ERR_SOURCE_UNAVAILABLE`: the repository lacks what is at `path`.
 pub(crate) fn missing(path: &BString, error: &gix::Error) -> AgentError {
@@ -19,4 +19,12 @@ pub(crate) fn blob(
 ) -> Result<Vec<u8>, AgentError> {
     let mut object = repository.find_object(id).map_err(|e| missing(path, &e))?;
     Ok(std::mem::take(&mut object.data))
+}
+
+/// The tree of a commit.
+pub(crate) fn tree_of(repository: &Repository, commit: ObjectId) -> Result<ObjectId, AgentError> {
+    repository
+        .find_commit(commit)
+        .and_then(|commit| commit.tree_id().map(gix::Id::detach))
+        .map_err(|e| unavailable(format!("commit {commit} cannot be read: {}", text(&e))))
 }

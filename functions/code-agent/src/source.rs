@@ -9,17 +9,20 @@ use gix::{
     remote::{Direction, fetch::Shallow},
 };
 use pact_agent::{AgentError, secrets::Secret};
-use pact_contract::ErrorName;
 use url::Url;
 
-use crate::{config::Config, history, work::check};
+use crate::{
+    base::{self, Push},
+    config::Config,
+    fault::{text, unavailable},
+    history,
+    work::check,
+};
 
 /// How far back a branch is fetched when the server does not hand out single commits.
 const DEPTH: u32 = 50;
 /// How far back a push is followed, step by step.
 const DEPTHS: &[u32] = &[16, 256, 4_096];
-/// Longest text of an error of the git library.
-const MAX_ERROR: usize = 600;
 
 /// Why the token is not sent.
 const WITHHELD: &str = "the secret source-token was not sent, because PACT_ALLOWED_SOURCES does not \
@@ -73,32 +76,34 @@ pub(crate) fn locate(config: &Config, address: &str) -> Result<Location, AgentEr
 pub(crate) struct Source {
     /// The repository.
     pub(crate) repository: Repository,
+    /// Tip of the default branch, where it is known and another one than was pushed to.
+    pub(crate) tip: Option<ObjectId>,
     /// The folder of a fetched one, removed with this.
     _folder: Option<tempfile::TempDir>,
 }
 
-/// Opens or fetches the repository and makes sure that it has `commit`, and `base` where that can
-/// still be had.
+/// Opens or fetches the repository and makes sure that it has the commit that was pushed, and as
+/// much of its history as the choice of a base needs and can still be had.
 pub(crate) fn obtain(
     location: &Location,
-    reference: &str,
-    commit: ObjectId,
-    base: Option<ObjectId>,
+    push: &Push<'_>,
     stop: &AtomicBool,
 ) -> Result<Source, AgentError> {
-    let (repository, folder) = match location {
+    let commit = push.head;
+    let (repository, tip, folder) = match location {
         Location::Local(path) => {
             let repository = gix::open_opts(path, gix::open::Options::isolated()).map_err(|e| {
                 unavailable(format!("{} is not a git repository: {}", path.display(), text(&e)))
             })?;
-            (repository, None)
+            let tip = base::local_tip(&repository, push.default_branch);
+            (repository, tip, None)
         }
         Location::Remote { url, token } => {
             let folder = tempfile::tempdir()
                 .map_err(|e| AgentError::internal(format!("cannot make a folder: {e}")))?;
             let remote = Remote { url, token: token.as_ref(), stop };
-            let repository = remote.fetch(folder.path(), reference, commit, base)?;
-            (repository, Some(folder))
+            let (repository, tip) = remote.fetch(folder.path(), push)?;
+            (repository, tip, Some(folder))
         }
     };
     let found = repository.find_commit(commit).is_ok();
@@ -110,7 +115,7 @@ pub(crate) fn obtain(
         };
         return Err(unavailable(format!("{what}; was it force-pushed away or never pushed?")));
     }
-    Ok(Source { repository, _folder: folder })
+    Ok(Source { repository, tip, _folder: folder })
 }
 
 /// Whether objects were left out when the repository was cloned.
@@ -133,43 +138,80 @@ impl Remote<'_> {
     fn fetch(
         &self,
         folder: &std::path::Path,
-        reference: &str,
-        commit: ObjectId,
-        base: Option<ObjectId>,
-    ) -> Result<Repository, AgentError> {
+        push: &Push<'_>,
+    ) -> Result<(Repository, Option<ObjectId>), AgentError> {
         let repository = self.empty(folder)?;
-        // Two commits deep: the first parent is there if the base is not.
-        let direct = self.receive(&repository, &format!("+{commit}:refs/pact/head"), Some(2));
-        check(self.stop)?;
-        if let Err(refused) = direct {
-            // Servers of the old protocol hand out branches only.
-            tracing::info!(error = text(&refused), "the commit alone was refused");
-            let spec = format!("+{reference}:refs/pact/head");
-            let branch = self.receive(&repository, &spec, Some(DEPTH)).and_then(|()| {
-                if repository.has_object(commit) {
-                    return Ok(());
-                }
-                self.receive(&repository, &spec, None)
-            });
-            check(self.stop)?;
-            branch.map_err(|e| self.explain(&e, &refused))?;
-        }
-        if let Some(base) = base
-            && !repository.has_object(base)
+        let head = self.head(&repository, push)?;
+        if let Some(before) = push.before
+            && !repository.has_object(before)
         {
-            let fetched = self.receive(&repository, &format!("+{base}:refs/pact/base"), Some(1));
-            check(self.stop)?;
-            match fetched {
-                Ok(()) => {}
-                // The server said that it no longer has the base: a verdict, not a fault.
-                Err(error) if is_unknown_object(&text(&error)) => {
-                    tracing::info!(%base, "the server has no such base");
-                }
-                Err(error) => return Err(self.explain(&error, &error)),
+            self.optional(&repository, &format!("+{before}:refs/pact/base"), Some(1))?;
+        }
+        let main = format!("+refs/heads/{}:refs/pact/main", push.default_branch);
+        if !push.is_default_branch() {
+            self.optional(&repository, &main, Some(1))?;
+        }
+        let tip = || {
+            let mut reference = repository.find_reference("refs/pact/main").ok()?;
+            reference.peel_to_commit().ok().map(|commit| commit.id)
+        };
+        // Deeper and deeper, until it can be seen where the histories meet.
+        for depth in [Some(DEPTH), Some(20 * DEPTH), None] {
+            if base::is_settled(&repository, push, tip()) || !base::is_shallow(&repository) {
+                break;
+            }
+            let before = push.before.filter(|before| repository.has_object(*before));
+            let before = before.map(|before| format!("+{before}:refs/pact/base"));
+            let main = (!push.is_default_branch()).then(|| main.clone());
+            for spec in [Some(head.clone()), before, main].into_iter().flatten() {
+                self.optional(&repository, &spec, depth)?;
             }
         }
-        self.deepen(&repository, commit, base)?;
-        Ok(repository)
+        let base = base::choose(&repository, push, tip())?;
+        self.deepen(&repository, push.head, base.commit)?;
+        let tip = tip();
+        Ok((repository, tip))
+    }
+
+    /// Fetches the commit that was pushed; the refspec by which it can be had.
+    fn head(&self, repository: &Repository, push: &Push<'_>) -> Result<String, AgentError> {
+        let commit = push.head;
+        // Two commits deep: the first parent is what most pushes are compared with.
+        let spec = format!("+{commit}:refs/pact/head");
+        let direct = self.receive(repository, &spec, Some(2));
+        check(self.stop)?;
+        let Err(refused) = direct else { return Ok(spec) };
+        // Servers of the old protocol hand out branches only.
+        tracing::info!(error = text(&refused), "the commit alone was refused");
+        let spec = format!("+{}:refs/pact/head", push.reference);
+        let branch = self.receive(repository, &spec, Some(DEPTH)).and_then(|()| {
+            if repository.has_object(commit) {
+                return Ok(());
+            }
+            self.receive(repository, &spec, None)
+        });
+        check(self.stop)?;
+        branch.map_err(|e| self.explain(&e, &refused))?;
+        Ok(spec)
+    }
+
+    /// Fetches what the server may no longer have: a verdict then, not a fault.
+    fn optional(
+        &self,
+        repository: &Repository,
+        spec: &str,
+        depth: Option<u32>,
+    ) -> Result<(), AgentError> {
+        let fetched = self.receive(repository, spec, depth);
+        check(self.stop)?;
+        match fetched {
+            Ok(()) => Ok(()),
+            Err(error) if is_unknown_object(&text(&error)) => {
+                tracing::info!(spec, "the server has no such commit");
+                Ok(())
+            }
+            Err(error) => Err(self.explain(&error, &error)),
+        }
     }
 
     /// Fetches further back until every commit between `base` and `commit` is there, or the
@@ -267,26 +309,10 @@ fn is_unknown_object(message: &str) -> bool {
         .any(|sign| message.contains(sign))
 }
 
-/// The error with its causes, on one line and bounded.
-pub(crate) fn text(error: &gix::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for error in error.iter_errors() {
-        let part = error.to_string();
-        if !part.is_empty() && !parts.iter().any(|p| p.contains(&part)) {
-            parts.push(part);
-        }
-    }
-    let text = parts.join(": ").replace(['\n', '\r'], " ");
-    pact_agent::text::truncated(&text, MAX_ERROR)
-}
-
-/// `ERR_SOURCE_UNAVAILABLE`.
-pub(crate) fn unavailable(message: impl Into<String>) -> AgentError {
-    AgentError::new(ErrorName::SourceUnavailable, message)
-}
-
 #[cfg(test)]
 mod tests {
+    use pact_contract::ErrorName;
+
     use super::*;
     use crate::config::AllowedSources;
 

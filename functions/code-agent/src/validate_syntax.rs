@@ -7,21 +7,23 @@ use std::{
 
 use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
 use pact_contract::{
-    ChangeSet, Finding, Severity, StageStatus,
-    actions::{ValidateSyntax, ValidateSyntaxOutput},
+    ChangeKind, ChangeSet, Finding, Severity, StageStatus,
+    actions::{SyntaxFile, SyntaxResult, ValidateSyntax, ValidateSyntaxOutput},
     codes,
 };
 
 use crate::{
     ignore::Ignore,
-    syntax::{self, Fault, Verdict},
+    languages,
+    limits::MAX_FILE,
+    syntax::{self, Cause, Fault, Verdict},
     work,
 };
 
-/// Larger files are not parsed.
-pub(crate) const MAX_FILE: u64 = 1024 * 1024;
 /// Most findings of one answer.
 const MAX_FINDINGS: usize = 1_000;
+/// Bytes of contents that are held at once.
+const BATCH: usize = 32 * 1024 * 1024;
 
 /// Carries the action out.
 pub(crate) async fn run(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcome, AgentError> {
@@ -29,110 +31,192 @@ pub(crate) async fn run(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcom
     let changes = bundle::change_set(artifacts, &parameters.changes_key).await?;
     let source = bundle::fetch(artifacts, &parameters.source).await?;
     let ignore = Ignore::new(&parameters.settings.ignore)?;
-    work::blocking(move |stop| validate(&changes, &source, &ignore, stop)).await
+    let mut report =
+        work::blocking(move |stop| Report::of(&changes, &source, &ignore, stop)).await?;
+
+    let key = format!("runs/{}/syntax.json", call.scope());
+    report.files.sort_by(|a, b| a.path.cmp(&b.path));
+    let list = serde_json::to_vec(&report.files)
+        .map_err(|e| AgentError::internal(format!("cannot write the list of files: {e}")))?;
+    artifacts.put(&key, list.into()).await?;
+    report.outcome(key)
 }
 
-fn validate(
-    changes: &ChangeSet,
-    source: &[u8],
-    ignore: &Ignore,
-    stop: &AtomicBool,
-) -> Result<Outcome, AgentError> {
-    let changed: Vec<&str> =
-        changes.files.iter().filter(|f| f.is_readable()).map(|f| f.path.as_str()).collect();
-    let (ignored, changed): (Vec<&str>, Vec<&str>) =
-        changed.into_iter().partition(|path| ignore.covers(path));
-    let (wanted, other): (Vec<&str>, Vec<&str>) =
-        changed.iter().copied().partition(|path| syntax::is_supported(path));
-    let wanted: HashSet<&str> = wanted.into_iter().collect();
-    let files = bundle::read_files(source, MAX_FILE, |path| wanted.contains(path))?;
-    work::check(stop)?;
-    let verdicts = work::each(&files, stop, |(path, content)| syntax::check(path, content))?;
+/// Everything that is known about the changed files.
+#[derive(Default)]
+struct Report {
+    files: Vec<SyntaxFile>,
+    findings: Vec<Finding>,
+    causes: BTreeMap<Cause, usize>,
+    /// Files that could not be read although their language may be known.
+    unread: usize,
+}
 
-    let mut output = ValidateSyntaxOutput { unsupported: other.len(), ..Default::default() };
-    let mut findings = Vec::new();
-    let mut unsure = 0;
-    let mut left: HashSet<&str> = wanted;
-    for ((path, _), verdict) in files.iter().zip(verdicts) {
-        left.remove(path.as_str());
-        match verdict {
-            Verdict::Valid => output.checked += 1,
-            Verdict::Invalid(faults) => {
-                output.checked += 1;
-                output.invalid += 1;
-                findings.extend(faults.iter().map(|fault| error(path, fault)));
-            }
-            Verdict::Unsure(reason, faults) => {
-                output.checked += 1;
-                unsure += 1;
-                findings.extend(faults.first().map(|fault| doubtful(path, fault, &reason)));
-            }
-            Verdict::Unsupported(reason) => {
-                output.unsupported += 1;
-                findings.push(not_parsed(path, &reason));
+impl Report {
+    fn of(
+        changes: &ChangeSet,
+        source: &[u8],
+        ignore: &Ignore,
+        stop: &AtomicBool,
+    ) -> Result<Self, AgentError> {
+        let mut report = Self::default();
+        let mut wanted = HashSet::new();
+        for file in &changes.files {
+            let path = file.path.as_str();
+            if file.kind == ChangeKind::Deleted {
+                report.list(path, SyntaxResult::Deleted, None);
+            } else if let Some(rule) = ignore.rule(path) {
+                let reason = format!("code.ignore in pact.toml: {rule:?}");
+                report.list(path, SyntaxResult::Ignored, Some(reason));
+            } else if file.binary {
+                report.list(path, SyntaxResult::NotKnown, Some("is binary".to_owned()));
+            } else {
+                wanted.insert(path);
             }
         }
+        let mut batch: Vec<(String, Vec<u8>)> = Vec::new();
+        let mut held = 0;
+        let mut seen = HashSet::new();
+        bundle::visit_files(
+            source,
+            MAX_FILE,
+            |path| wanted.contains(path),
+            |path, content| {
+                seen.insert(path.to_owned());
+                let Some(content) = content else {
+                    report.unread(path, "is larger than 1 MiB");
+                    return Ok(());
+                };
+                held += content.len();
+                batch.push((path.to_owned(), content.to_vec()));
+                if held >= BATCH {
+                    report.parse(&std::mem::take(&mut batch), stop)?;
+                    held = 0;
+                }
+                work::check(stop)
+            },
+        )?;
+        report.parse(&batch, stop)?;
+        let mut absent: Vec<&str> = wanted.into_iter().filter(|p| !seen.contains(*p)).collect();
+        absent.sort_unstable();
+        for path in absent {
+            report.unread(path, "is a link or a submodule");
+        }
+        Ok(report)
     }
-    output.unsupported += left.len();
-    let mut left: Vec<&str> = left.into_iter().collect();
-    left.sort_unstable();
-    findings
-        .extend(left.into_iter().map(|path| not_parsed(path, "is larger than 1 MiB or a link")));
 
-    let (status, summary) = judge(changes, &changed, &other, &ignored, &output, unsure, &findings);
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    findings.truncate(MAX_FINDINGS);
-    let mut outcome = Outcome::new(status, summary, &output)?.with_findings(findings);
-    outcome.not_applicable = status == StageStatus::Skipped && other.len() == changed.len();
-    Ok(outcome)
-}
+    fn list(&mut self, path: &str, result: SyntaxResult, reason: Option<String>) {
+        let language = languages::of(path).map(str::to_owned);
+        self.files.push(SyntaxFile { path: path.to_owned(), result, language, reason });
+    }
 
-fn judge(
-    changes: &ChangeSet,
-    changed: &[&str],
-    other: &[&str],
-    ignored: &[&str],
-    output: &ValidateSyntaxOutput,
-    unsure: usize,
-    findings: &[Finding],
-) -> (StageStatus, String) {
-    if output.invalid > 0 {
-        let first = findings.iter().find(|f| f.code == "syntax-error").and_then(Finding::place);
-        let (first, invalid) = (first.unwrap_or_default(), output.invalid);
-        let text = match output.checked {
-            1 => format!("the file does not parse, at {first}"),
-            n if invalid == 1 => format!("1 of {n} files does not parse, at {first}"),
-            n => format!("{invalid} of {n} files do not parse, the first at {first}"),
-        };
-        return (StageStatus::Failed, text);
+    fn unread(&mut self, path: &str, reason: &str) {
+        self.unread += 1;
+        self.list(path, SyntaxResult::NotKnown, Some(reason.to_owned()));
+        let text = format!("the file {reason}: not parsed");
+        self.findings
+            .push(Finding::new(codes::SYNTAX_NOT_CHECKED, Severity::Info, text).at(path, None, None));
     }
-    if output.checked > 0 {
-        let doubt = match unsure {
-            0 => String::new(),
-            n => format!("; {n} may not, but seem to be meant so"),
-        };
-        let files = match output.checked {
-            1 => "1 file parses".to_owned(),
-            n => format!("{n} files parse"),
-        };
-        return (StageStatus::Passed, format!("{files}{doubt}"));
+
+    fn parse(&mut self, batch: &[(String, Vec<u8>)], stop: &AtomicBool) -> Result<(), AgentError> {
+        let verdicts = work::each(batch, stop, |(path, content)| syntax::check(path, content))?;
+        for ((path, content), verdict) in batch.iter().zip(verdicts) {
+            let (result, reason) = match verdict {
+                Verdict::Parsed => (SyntaxResult::Parsed, None),
+                Verdict::Broken(faults) => {
+                    self.findings.extend(faults.iter().map(|fault| error(path, fault)));
+                    (SyntaxResult::Broken, None)
+                }
+                Verdict::Unsure(doubt, faults) => {
+                    *self.causes.entry(doubt.cause).or_default() += 1;
+                    self.findings.push(doubtful(path, faults.first(), &doubt.reason));
+                    (SyntaxResult::Unsure, Some(format!("{}: {}", doubt.cause, doubt.reason)))
+                }
+                Verdict::NotParsed(reason) => (SyntaxResult::NotKnown, Some(reason)),
+            };
+            let language = languages::detect(path, content).map(str::to_owned);
+            self.files.push(SyntaxFile { path: path.clone(), result, language, reason });
+        }
+        Ok(())
     }
-    if changed.is_empty() {
-        let text = match (changes.files.len(), ignored.len()) {
-            (0, _) => "no file changed".to_owned(),
-            (_, 0) => "no changed file has text to parse".to_owned(),
-            (_, n) => format!("all {n} changed files with text are ignored by code.ignore"),
+
+    fn count(&self, result: SyntaxResult) -> usize {
+        self.files.iter().filter(|file| file.result == result).count()
+    }
+
+    fn outcome(self, files_key: String) -> Result<Outcome, AgentError> {
+        let broken = self.count(SyntaxResult::Broken);
+        let output = ValidateSyntaxOutput {
+            checked: self.count(SyntaxResult::Parsed) + broken,
+            invalid: broken,
+            unsure: self.count(SyntaxResult::Unsure),
+            unsupported: self.count(SyntaxResult::NotKnown),
+            ignored: self.count(SyntaxResult::Ignored),
+            files_key: Some(files_key),
         };
-        return (StageStatus::Passed, text);
+        let (status, summary) = self.judge(&output);
+        let (unread, mut findings) = (self.unread, self.findings);
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        findings.truncate(MAX_FINDINGS);
+        let mut outcome = Outcome::new(status, summary, &output)?.with_findings(findings);
+        // What could have been parsed and was not is missed; templates and images are not.
+        outcome.not_applicable = status == StageStatus::Skipped && unread == 0;
+        Ok(outcome)
     }
-    let mut languages: BTreeMap<&str, usize> = BTreeMap::new();
-    for path in other {
-        *languages.entry(crate::languages::of(path).unwrap_or("unknown")).or_default() += 1;
+
+    fn judge(&self, output: &ValidateSyntaxOutput) -> (StageStatus, String) {
+        let rest = self.rest(output);
+        if output.invalid > 0 {
+            let first = self.findings.iter().find(|f| f.code == codes::SYNTAX_ERROR);
+            let first = first.and_then(Finding::place).unwrap_or_default();
+            let text = match (output.checked, output.invalid) {
+                (1, _) => format!("the file does not parse, at {first}"),
+                (n, 1) => format!("1 of {n} files does not parse, at {first}"),
+                (n, invalid) => {
+                    format!("{invalid} of {n} files do not parse, the first at {first}")
+                }
+            };
+            return (StageStatus::Failed, format!("{text}{rest}"));
+        }
+        if output.checked > 0 {
+            let text = match output.checked {
+                1 => "1 file parses".to_owned(),
+                n => format!("{n} files parse"),
+            };
+            return (StageStatus::Passed, format!("{text}{rest}"));
+        }
+        let text = match self.files.iter().filter(|f| f.result != SyntaxResult::Deleted).count() {
+            0 if self.files.is_empty() => "no file changed".to_owned(),
+            0 => "files were only deleted".to_owned(),
+            n if n == output.ignored => "every changed file is ignored by code.ignore".to_owned(),
+            n if n == self.unread => {
+                "no changed file could be read: larger than 1 MiB, or a link".to_owned()
+            }
+            _ => format!("no changed file is parsed for certain{rest}"),
+        };
+        (StageStatus::Skipped, text)
     }
-    let names: Vec<_> = languages.into_keys().take(8).collect();
-    let what = if names.is_empty() { "too large".to_owned() } else { names.join(", ") };
-    let text = format!("no changed file is in a language that is parsed ({what})");
-    (StageStatus::Skipped, text)
+
+    /// The files about which there is no answer, in a few words.
+    fn rest(&self, output: &ValidateSyntaxOutput) -> String {
+        let mut rest = String::new();
+        if output.unsure > 0 {
+            let causes: Vec<_> = self.causes.iter().map(|(c, n)| format!("{c} {n}")).collect();
+            rest.push_str(&format!("; unsure of {} ({})", output.unsure, causes.join(", ")));
+        }
+        if output.unsupported > 0 {
+            let mut languages: BTreeMap<&str, usize> = BTreeMap::new();
+            for file in self.files.iter().filter(|f| f.result == SyntaxResult::NotKnown) {
+                *languages.entry(file.language.as_deref().unwrap_or("other")).or_default() += 1;
+            }
+            let names: Vec<_> = languages.into_keys().take(8).collect();
+            rest.push_str(&format!("; {} not parsed ({})", output.unsupported, names.join(", ")));
+        }
+        if output.ignored > 0 {
+            rest.push_str(&format!("; {} ignored by code.ignore", output.ignored));
+        }
+        rest
+    }
 }
 
 fn error(path: &str, fault: &Fault) -> Finding {
@@ -141,21 +225,15 @@ fn error(path: &str, fault: &Fault) -> Finding {
         .remedy("mend the syntax, or name the file in code.ignore if it is broken on purpose")
 }
 
-fn doubtful(path: &str, fault: &Fault, reason: &str) -> Finding {
-    Finding::new(
-        codes::SYNTAX_UNSURE,
-        Severity::Medium,
-        format!("does not parse, but {reason}: {}", fault.message),
-    )
-    .at(path, Some(fault.line), Some(fault.column))
-    .remedy("name the file in code.ignore if it is as it should be")
-}
-
-fn not_parsed(path: &str, reason: &str) -> Finding {
-    Finding::new(
-        codes::SYNTAX_NOT_CHECKED,
-        Severity::Info,
-        format!("the file {reason}: not parsed"),
-    )
-    .at(path, None, None)
+fn doubtful(path: &str, fault: Option<&Fault>, reason: &str) -> Finding {
+    let finding = |text| Finding::new(codes::SYNTAX_UNSURE, Severity::Low, text);
+    let finding = match fault {
+        Some(fault) => finding(format!("does not parse, but {reason}: {}", fault.message)).at(
+            path,
+            Some(fault.line),
+            Some(fault.column),
+        ),
+        None => finding(format!("is not parsed: {reason}")).at(path, None, None),
+    };
+    finding.remedy("name the file in code.ignore if it is as it should be")
 }

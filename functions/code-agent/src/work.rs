@@ -8,8 +8,8 @@ use std::sync::{
 use pact_agent::AgentError;
 use pact_contract::ErrorName;
 
-/// Stack of a worker: parsers recurse.
-const STACK: usize = 16 * 1024 * 1024;
+/// Stack of a worker: parsers recurse. It takes memory only as far as it is used.
+const STACK: usize = 512 * 1024 * 1024;
 
 /// Raises the flag when it is dropped, which a time-out does.
 struct StopOnDrop(Arc<AtomicBool>);

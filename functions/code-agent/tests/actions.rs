@@ -10,6 +10,8 @@
 
 #[path = "actions/analyze.rs"]
 mod analyze;
+#[path = "actions/base.rs"]
+mod base;
 #[path = "actions/files.rs"]
 mod files;
 #[path = "actions/harness.rs"]

@@ -14,10 +14,13 @@ use crate::rules;
 
 /// Longest summary in bytes.
 const MAX_SUMMARY: usize = 450;
+/// Longest sentence of a change that would pass, in bytes, and most of them.
+const MAX_CHANGE: usize = 300;
+const MAX_CHANGES: usize = 12;
 
 pub(crate) fn act(call: &Call) -> Result<Outcome, AgentError> {
     let EvaluateGate { plan, checks } = call.parameters()?;
-    let decision = decide(&plan, &checks);
+    let decision = decide_at(&plan, &checks, Some(jiff::Timestamp::now()));
     let status = match decision.verdict {
         Verdict::Promote | Verdict::StageOnly | Verdict::VerifyOnly => StageStatus::Passed,
         Verdict::Hold | Verdict::Reject => StageStatus::Failed,
@@ -28,10 +31,44 @@ pub(crate) fn act(call: &Call) -> Result<Outcome, AgentError> {
 /// Decides. The same plan and evidence give the same decision.
 #[must_use]
 pub fn decide(plan: &Plan, checks: &Checks) -> Decision {
+    decide_at(plan, checks, None)
+}
+
+/// As [`decide`], at this instant: a run that took longer than its template allows is held.
+#[must_use]
+pub fn decide_at(plan: &Plan, checks: &Checks, now: Option<jiff::Timestamp>) -> Decision {
     let mut reasons = rules::all(plan, checks);
+    reasons.extend(now.and_then(|now| rules::in_time(plan, now)));
     reasons.sort_by_key(weight);
     let (verdict, summary) = verdict(plan, &reasons);
-    Decision { verdict, summary: truncated(&summary, MAX_SUMMARY), reasons }
+    let would_pass = match verdict {
+        Verdict::Hold | Verdict::Reject => would_pass(plan, &reasons),
+        Verdict::Promote | Verdict::StageOnly | Verdict::VerifyOnly => Vec::new(),
+    };
+    Decision { verdict, summary: truncated(&summary, MAX_SUMMARY), reasons, would_pass }
+}
+
+/// The smallest set of changes with which the release would pass. Every rule that it needs has to
+/// be met, so each that is not is one change, and none of them can be left out; lines that are
+/// covered among the changed ones count for all lines too.
+fn would_pass(plan: &Plan, reasons: &[RuleResult]) -> Vec<String> {
+    // Where nothing is deployed, what was not checked holds nothing.
+    let holds = |outcome| match outcome {
+        RuleOutcome::Met => false,
+        RuleOutcome::NotChecked => plan.target != PlanTarget::Nothing,
+        RuleOutcome::NotMet => true,
+    };
+    let open = reasons.iter().filter(|r| r.required && holds(r.outcome));
+    let change = |rule: &RuleResult| {
+        let what = rule.would_pass.as_deref().unwrap_or("a check that is carried out and passes");
+        truncated(&format!("{}: {what}", rule.rule), MAX_CHANGE)
+    };
+    let mut changes: Vec<String> = open.map(change).collect();
+    if changes.is_empty() {
+        changes.push("one check at least that the gate needs, over something to check".to_owned());
+    }
+    changes.truncate(MAX_CHANGES);
+    changes
 }
 
 /// The decisive rules first.
@@ -67,6 +104,10 @@ fn verdict(plan: &Plan, reasons: &[RuleResult]) -> (Verdict, String) {
         return (Verdict::Hold, format!("Held: {}", several(&unknown)));
     }
     let met = reasons.iter().filter(|r| r.required).count();
+    if met == 0 {
+        let summary = "Held: nothing that the gate needs was there to be checked".to_owned();
+        return (Verdict::Hold, summary);
+    }
     let mut well = match met {
         1 => "the 1 rule that the gate needs is met".to_owned(),
         n => format!("all {n} rules that the gate needs are met"),

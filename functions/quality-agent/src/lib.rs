@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use pact_agent::{Agent, AgentError, Call, Outcome, ports::Artifacts};
 use pact_contract::{Capability, ErrorName};
 
-pub use gate::decide;
+pub use gate::{decide, decide_at};
 pub use judge::judge;
 pub use plan::plan;
 

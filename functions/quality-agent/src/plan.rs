@@ -7,7 +7,7 @@ use pact_contract::{
     ChangeSet, ErrorName, ReleaseId, RunRequest, StageStatus,
     actions::{Plan, PlanTarget, PlannedCheck, PlannedChecks},
     ids::IdError,
-    settings::{CHECKS, CheckMode, Settings, Template},
+    settings::{CHECKS, CheckMode, GateSettings, Settings, Template},
 };
 use serde::Deserialize;
 
@@ -73,19 +73,20 @@ pub fn plan(
     let mut checks = PlannedChecks::default();
     for name in CHECKS {
         if let Some(check) = check_mut(&mut checks, name) {
-            check.skip = skip(name, settings, documentation_only);
+            check.skip = skip(name, template, settings, documentation_only);
         }
     }
     if checks.e2e.skip.is_none() && staging.is_none() && mode(settings, "e2e") != CheckMode::Require
     {
         checks.e2e.skip = Some("nothing is deployed to staging".to_owned());
     }
+    let policy = template.policy();
     let approval = production.as_ref().and_then(|p| p.approval.as_ref());
     Ok(Plan {
         template,
         template_reason,
         required: required(template, settings, documentation_only),
-        demanded: demanded(settings),
+        demanded: demanded(template, settings, documentation_only),
         checks,
         documentation_only,
         target,
@@ -95,7 +96,14 @@ pub fn plan(
         approval_seconds: approval.map_or(0, |a| u64::from(a.timeout_minutes) * 60),
         staging,
         production,
-        gate: settings.gate.clone(),
+        gate: GateSettings {
+            min_coverage: settings.gate.min_coverage.or(Some(policy.min_coverage)),
+            ..settings.gate.clone()
+        },
+        min_quality_score: Some(policy.min_quality_score),
+        scan: policy.scan,
+        timeout_minutes: policy.timeout_minutes,
+        started_at: Some(run.started_at),
     })
 }
 
@@ -121,12 +129,20 @@ fn mode(settings: &Settings, check: &str) -> CheckMode {
 }
 
 /// Why a check is left out.
-fn skip(check: &str, settings: &Settings, documentation_only: bool) -> Option<String> {
+fn skip(
+    check: &str,
+    template: Template,
+    settings: &Settings,
+    documentation_only: bool,
+) -> Option<String> {
     match mode(settings, check) {
         CheckMode::Require => None,
         CheckMode::Skip => Some(SWITCHED_OFF.to_owned()),
         CheckMode::Auto if documentation_only && !ALWAYS.contains(&check) => {
             Some(DOCUMENTATION_ONLY.to_owned())
+        }
+        CheckMode::Auto if template.policy().skips.contains(&check) => {
+            Some(format!("the template {} leaves it out", template.as_str()))
         }
         CheckMode::Auto => None,
     }
@@ -136,29 +152,41 @@ fn skip(check: &str, settings: &Settings, documentation_only: bool) -> Option<St
 /// so that the gate holds the release; unit tests alone may be switched off for good.
 fn required(template: Template, settings: &Settings, documentation_only: bool) -> Vec<String> {
     let mut required: BTreeSet<&str> = ALWAYS.iter().copied().collect();
-    let mut by_change = vec!["unit"];
-    if template == Template::Production {
-        by_change.push("dependencies");
+    if !left_out("unit", settings, documentation_only) {
+        required.insert("unit");
     }
-    for check in by_change {
-        let left_out = match mode(settings, check) {
-            CheckMode::Skip => check == "unit",
-            CheckMode::Auto => documentation_only,
-            CheckMode::Require => false,
-        };
-        if !left_out {
-            required.insert(check);
-        }
+    let gate = &settings.gate;
+    if gate.min_coverage.is_some() || gate.min_changed_coverage.is_some() {
+        required.insert("coverage");
     }
-    let demanded = demanded(settings);
+    if gate.max_severity.is_some() {
+        required.extend(["dependencies", "vulnerabilities"]);
+    }
+    if gate.max_quality_findings.is_some() {
+        required.insert("quality");
+    }
+    let demanded = demanded(template, settings, documentation_only);
     required.extend(demanded.iter().map(String::as_str));
     CHECKS.iter().filter(|c| required.contains(**c)).map(|c| (*c).to_owned()).collect()
 }
 
-/// What the repository itself demands.
-fn demanded(settings: &Settings) -> Vec<String> {
-    let demanded = CHECKS.iter().filter(|c| mode(settings, c) == CheckMode::Require);
+/// What the repository or its template demands, whatever there is to check.
+fn demanded(template: Template, settings: &Settings, documentation_only: bool) -> Vec<String> {
+    let strict = template.policy().strict;
+    let demanded = CHECKS.iter().filter(|check| {
+        mode(settings, check) == CheckMode::Require
+            || strict.contains(check) && !left_out(check, settings, documentation_only)
+    });
     demanded.map(|c| (*c).to_owned()).collect()
+}
+
+/// Whether a check that the change would need is not needed for it after all.
+fn left_out(check: &str, settings: &Settings, documentation_only: bool) -> bool {
+    match mode(settings, check) {
+        CheckMode::Skip => check == "unit",
+        CheckMode::Auto => documentation_only,
+        CheckMode::Require => false,
+    }
 }
 
 fn check_mut<'p>(checks: &'p mut PlannedChecks, name: &str) -> Option<&'p mut PlannedCheck> {
@@ -197,8 +225,9 @@ fn summary(plan: &Plan, changes: Option<&ChangeSet>) -> String {
         Some(n) => format!("{n} files changed"),
     };
     format!(
-        "{changed}; template {}, {way} ({}); the gate needs {}",
+        "{changed}; template {} ({} minutes), {way} ({}); the gate needs {}",
         plan.template.as_str(),
+        plan.timeout_minutes,
         plan.target_reason,
         plan.required.join(", ")
     )

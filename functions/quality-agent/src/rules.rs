@@ -7,6 +7,7 @@ use pact_contract::{
     Finding, Severity, StageStatus,
     actions::{CheckCoverageOutput, CheckQualityOutput, Plan, RunTestsOutput, SecurityCheckOutput},
     run::{CheckResult, Checks, RuleOutcome, RuleResult},
+    settings::ScanLevel,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -31,6 +32,26 @@ pub(crate) fn all(plan: &Plan, checks: &Checks) -> Vec<RuleResult> {
     ];
     out.extend(rules.end_to_end());
     out
+}
+
+/// Whether the run is still within the time of its template; none where there is no limit.
+pub(crate) fn in_time(plan: &Plan, now: jiff::Timestamp) -> Option<RuleResult> {
+    let started = plan.started_at.filter(|_| plan.timeout_minutes > 0)?;
+    let minutes = now.duration_since(started).as_secs() / 60;
+    let (limit, template) = (plan.timeout_minutes, plan.template.as_str());
+    let (value, threshold) = (json!(minutes), json!(limit));
+    if minutes <= i64::from(limit) {
+        let message = format!("{minutes} minutes since the push; at most {limit}");
+        return Some(met("in-time", false, value, threshold, &message));
+    }
+    let message = format!(
+        "the run took {minutes} minutes up to here; the template {template} allows {limit}"
+    );
+    let would_pass = format!("a run that is {} minutes faster", minutes - i64::from(limit));
+    Some(RuleResult {
+        outcome: RuleOutcome::NotChecked,
+        ..not_met("in-time", true, value, threshold, &message, would_pass)
+    })
 }
 
 struct Rules<'a> {
@@ -59,11 +80,24 @@ impl<'a> Rules<'a> {
         let Some(result) = self.checks.get(check) else {
             return Evidence::Not("it was not carried out".to_owned());
         };
+        let demanded = self.plan.demanded.iter().any(|name| name == check);
         match result.status {
+            // What passed over nothing did not pass.
+            StageStatus::Passed if counted(check, &result.output) == Some(0) => {
+                let reason = result.summary.trim();
+                if demanded {
+                    Evidence::Not(format!("there was nothing to check ({reason})"))
+                } else {
+                    Evidence::Nothing(reason)
+                }
+            }
+            // A verdict without anything that explains it is no evidence.
+            StageStatus::Passed if result.output.is_null() => {
+                Evidence::Not("its numbers are missing".to_owned())
+            }
             StageStatus::Passed | StageStatus::Failed => Evidence::Checked(result),
             StageStatus::Skipped => {
                 let reason = result.summary.trim();
-                let demanded = self.plan.demanded.iter().any(|name| name == check);
                 if result.not_applicable && !demanded {
                     Evidence::Nothing(reason)
                 } else {
@@ -129,8 +163,9 @@ impl<'a> Rules<'a> {
 
     fn both_coverages(&self) -> (RuleResult, RuleResult) {
         let limit = self.plan.gate.min_coverage;
-        let required = limit.is_some() || self.needs("coverage");
-        let mut all = self.covered("coverage", required, limit, |o| (o.covered, o.lines), "lines");
+        let numbers = |o: &CheckCoverageOutput| (o.covered, o.lines);
+        let required = self.needs("coverage");
+        let mut all = self.covered("coverage", required, limit, numbers, "lines");
         let limit = self.plan.gate.min_changed_coverage;
         let numbers = |o: &CheckCoverageOutput| (o.changed_covered, o.changed_lines);
         let changed =
@@ -170,11 +205,27 @@ impl<'a> Rules<'a> {
             return not_checked(rule, "coverage", required, threshold, "its numbers are missing");
         };
         let (covered, lines) = numbers(&output);
+        let value = percent(covered, lines);
+        if lines == 0 {
+            let reason = share(covered, lines, name);
+            // A change of documentation or settings has no line to cover.
+            return if rule == "coverage" && required {
+                not_checked(rule, "coverage", required, threshold, &reason)
+            } else {
+                nothing(rule, threshold, &reason)
+            };
+        }
+        if required && covered == 0 {
+            let message = format!("none of the {lines} {name} is covered");
+            let missing = missing_lines(covered, lines, limit.unwrap_or(0.0)).max(1);
+            return not_met(rule, true, value, threshold, &message, more_covered(missing));
+        }
         let Some(limit) = limit else {
             let message = format!("{}; no threshold is set", share(covered, lines, name));
-            return met(rule, required, percent(covered, lines), threshold, &message);
+            return met(rule, required, value, threshold, &message);
         };
-        let value = percent(covered, lines);
+        // What was measured has to be good enough, whether or not it had to be measured.
+        let required = true;
         let missing = missing_lines(covered, lines, limit);
         if missing == 0 {
             let message = format!("{}; at least {limit} %", share(covered, lines, name));
@@ -182,14 +233,12 @@ impl<'a> Rules<'a> {
         }
         let message =
             format!("only {}; at least {limit} % are asked for", share(covered, lines, name));
-        let line = if missing == 1 { "line" } else { "lines" };
-        let would_pass = format!("{missing} more covered {line}");
-        not_met(rule, required, value, threshold, &message, would_pass)
+        not_met(rule, required, value, threshold, &message, more_covered(missing))
     }
 
     fn security(&self, rule: &str, check: &str, name: &str) -> RuleResult {
         let limit = self.plan.gate.max_severity;
-        let required = limit.is_some() || self.needs(check);
+        let mut required = limit.is_some() || self.needs(check);
         let threshold = json!(limit.map_or("medium", Severity::as_str));
         let result = match self.evidence(check) {
             Evidence::Not(reason) => return not_checked(rule, name, required, threshold, &reason),
@@ -213,6 +262,8 @@ impl<'a> Rules<'a> {
             }
             return not_checked(rule, name, required, threshold, "its numbers are missing");
         };
+        // A critical one is not for the template to overlook, unless that asks for a glance only.
+        required |= self.plan.scan != ScanLevel::Basic && output.critical > 0;
         let above = above(&output, limit.unwrap_or(Severity::Medium));
         let total = output.critical + output.high + output.medium + output.low + output.info;
         // Without a threshold of the repository the agent's verdict stands; with one the numbers
@@ -251,9 +302,15 @@ impl<'a> Rules<'a> {
             Evidence::Nothing(reason) => return nothing(rule, threshold, reason),
             Evidence::Checked(result) => result,
         };
-        let found = read::<CheckQualityOutput>(&result.output).map(|o| o.above_threshold as u64);
+        let output = read::<CheckQualityOutput>(&result.output);
+        let found = output.as_ref().map(|o| o.above_threshold as u64);
         let value = json!(found);
         let failed = result.status == StageStatus::Failed;
+        if limit.is_none()
+            && let Some(rule) = output.and_then(|o| self.score(result, &o))
+        {
+            return rule;
+        }
         let (over, less) = match (limit, found) {
             (Some(limit), Some(found)) => (found > limit, found.saturating_sub(limit)),
             (Some(_), None) if !failed => {
@@ -281,6 +338,27 @@ impl<'a> Rules<'a> {
         not_met(rule, required, value, threshold, &result.summary, would_pass)
     }
 
+    /// Not met where too large a share of the changed functions is above a threshold.
+    fn score(&self, result: &CheckResult, output: &CheckQualityOutput) -> Option<RuleResult> {
+        let least = self.plan.min_quality_score?;
+        let (score, less) = quality_score(output.functions, output.complex, least)?;
+        if less == 0 {
+            return None;
+        }
+        let message = format!(
+            "a quality score of {score:.1}: {} of {} changed functions are above a threshold; at \
+             least {least} is asked for",
+            output.complex, output.functions
+        );
+        let functions = if less == 1 { "function" } else { "functions" };
+        let mut would_pass = format!("{less} {functions} less above a threshold");
+        if let Some(places) = places(&result.findings) {
+            would_pass.push_str(&format!(": {places}"));
+        }
+        let score = json!((score * 10.0).round() / 10.0);
+        Some(not_met("quality", true, score, json!(least), &message, would_pass))
+    }
+
     /// End-to-end tests run after the gate, against staging. Where they are demanded and there is
     /// no staging, they never will.
     fn end_to_end(&self) -> Option<RuleResult> {
@@ -290,6 +368,32 @@ impl<'a> Rules<'a> {
             not_checked("end-to-end-possible", "end-to-end tests", true, json!(true), reason)
         })
     }
+}
+
+/// How much a check looked at; none when it does not say.
+fn counted(check: &str, output: &Value) -> Option<u64> {
+    let field = match check {
+        "unit" | "integration" | "e2e" => "total",
+        "coverage" => "lines",
+        "quality" => "functions",
+        _ => "checked",
+    };
+    output.get(field).and_then(Value::as_u64)
+}
+
+/// The score of the changed functions, and how many less above a threshold reach `least`; none
+/// without a function.
+#[expect(clippy::cast_precision_loss, reason = "numbers of functions are far below 2^52")]
+pub(crate) fn quality_score(functions: usize, complex: usize, least: f64) -> Option<(f64, usize)> {
+    let score = |complex: usize| 10.0 * functions.saturating_sub(complex) as f64 / functions as f64;
+    let reaches = |complex: &usize| score(*complex) >= least;
+    let most = (0..=complex.min(functions)).rev().find(reaches).unwrap_or(0);
+    (functions > 0).then(|| (score(complex), complex - most))
+}
+
+fn more_covered(missing: u64) -> String {
+    let line = if missing == 1 { "line" } else { "lines" };
+    format!("{missing} more covered {line}")
 }
 
 fn read<T: DeserializeOwned>(output: &Value) -> Option<T> {

@@ -156,7 +156,9 @@ fn the_trigger_overrides_the_repositorys_template() {
     settings.template = Some(Template::Production);
     let plan = planned(&run(), &settings);
     assert_eq!(plan.template_reason, "set in pact.toml");
-    assert_eq!(plan.required, ["syntax", "unit", "dependencies", "secrets"]);
+    let strict = ["syntax", "unit", "coverage", "vulnerabilities", "dependencies", "secrets"];
+    assert_eq!(plan.required, strict);
+    assert_eq!(plan.demanded, ["unit", "coverage", "vulnerabilities", "dependencies"]);
     let mut run = run();
     run.template = Some("hotfix".to_owned());
     let plan = planned(&run, &settings);
@@ -199,7 +201,40 @@ fn what_is_switched_off_is_skipped_and_a_templates_checks_stay_needed() {
     let plan = planned(&run(), &settings);
     assert_eq!(plan.checks.unit.skip.as_deref(), Some("switched off in pact.toml"));
     assert_eq!(plan.checks.secrets.skip.as_deref(), Some("switched off in pact.toml"));
-    assert_eq!(plan.required, ["syntax", "dependencies", "secrets"]);
+    let strict = ["syntax", "coverage", "vulnerabilities", "dependencies", "secrets"];
+    assert_eq!(plan.required, strict);
+}
+
+#[test]
+fn no_two_templates_make_the_same_plan() {
+    let plans: Vec<Plan> = Template::ALL
+        .iter()
+        .map(|(template, _)| {
+            let mut settings = settings(BOTH);
+            settings.template = Some(*template);
+            let mut plan = planned(&run(), &settings);
+            // What they are called does not count.
+            plan.template = Template::Default;
+            plan
+        })
+        .collect();
+    for (index, plan) in plans.iter().enumerate() {
+        assert!(!plans.iter().skip(index + 1).any(|other| other == plan), "{plan:#?}");
+    }
+    let minutes: Vec<_> = plans.iter().map(|plan| plan.timeout_minutes).collect();
+    assert_eq!(minutes, [30, 45, 20, 25, 60, 10]);
+    let hotfix = plans.last().expect("a plan");
+    assert_eq!((hotfix.gate.min_coverage, hotfix.staging.is_none()), (Some(70.0), true));
+    assert_eq!(hotfix.checks.e2e.skip.as_deref(), Some("the template hotfix leaves it out"));
+}
+
+#[test]
+fn a_repositorys_own_threshold_takes_the_place_of_the_templates() {
+    let mut settings = settings(BOTH);
+    settings.gate.min_coverage = Some(12.0);
+    let plan = planned(&run(), &settings);
+    assert_eq!(plan.gate.min_coverage, Some(12.0));
+    assert!(plan.required.contains(&"coverage".to_owned()), "{:?}", plan.required);
 }
 
 // The gate.
@@ -270,7 +305,7 @@ fn outcome(decision: &Decision, rule: &str) -> (RuleOutcome, bool) {
 fn all_well_goes_as_far_as_the_plan() {
     let decision = decide(&production_plan(), &well());
     assert_eq!(decision.verdict, Verdict::Promote);
-    assert_eq!(decision.summary, "Promoted: all 3 rules that the gate needs are met");
+    assert_eq!(decision.summary, "Promoted: all 4 rules that the gate needs are met");
     let decision = decide(&planned(&run(), &settings(&["staging"])), &well());
     assert_eq!(decision.verdict, Verdict::StageOnly);
     let decision = decide(&planned(&run(), &settings(&[])), &well());
@@ -332,6 +367,7 @@ fn some_failures_reject_although_nothing_needs_the_check() {
     for name in ["quality", "coverage"] {
         let mut checks = well();
         checks.insert(name.to_owned(), check(StageStatus::Failed, "is bad", Value::Null));
+        plan.required = vec!["syntax".to_owned()];
         let decision = decide(&plan, &checks);
         assert_eq!(decision.verdict, Verdict::Promote, "{name} is advisory");
         assert!(decision.summary.ends_with("worth a look: is bad"), "{}", decision.summary);
@@ -424,6 +460,126 @@ fn thresholds_are_compared_and_say_how_much_is_missing() {
     checks.insert("quality".to_owned(), check(StageStatus::Passed, "ok", Value::Null));
     assert_eq!(outcome(&decide(&plan, &checks), "quality"), (RuleOutcome::NotChecked, true));
     assert_eq!(decide(&plan, &checks).verdict, Verdict::Hold);
+}
+
+#[test]
+fn what_passed_over_nothing_is_not_met() {
+    let zeros = [
+        (
+            "unit",
+            json!({ "runner": "cargo", "command": "c", "evidence": "junit", "total": 0, "failed": 0,
+            "skipped": 0, "exit_code": 0, "log_key": null, "coverage_keys": [] }),
+            "tests-pass",
+        ),
+        ("syntax", json!({ "checked": 0, "invalid": 0, "unsupported": 0 }), "syntax-valid"),
+        (
+            "secrets",
+            json!({ "checked": 0, "critical": 0, "high": 0, "medium": 0, "low": 0, "info": 0 }),
+            "no-secrets",
+        ),
+        (
+            "dependencies",
+            json!({ "checked": 0, "critical": 0, "high": 0, "medium": 0, "low": 0, "info": 0 }),
+            "dependencies-safe",
+        ),
+        (
+            "coverage",
+            json!({ "lines": 0, "covered": 0, "percent": null, "changed_lines": 0,
+            "changed_covered": 0, "changed_percent": null }),
+            "coverage",
+        ),
+    ];
+    for (name, output, rule) in zeros {
+        let mut checks = well();
+        checks.insert(name.to_owned(), check(StageStatus::Passed, "all 0 are well", output));
+        let decision = decide(&production_plan(), &checks);
+        assert_eq!(outcome(&decision, rule).0, RuleOutcome::NotChecked, "{name}");
+        let mut settings = settings(BOTH);
+        settings.checks.insert(name.to_owned(), CheckMode::Require);
+        let decision = decide(&planned(&run(), &settings), &checks);
+        assert_eq!(decision.verdict, Verdict::Hold, "{name}: {}", decision.summary);
+    }
+}
+
+#[test]
+fn coverage_that_is_demanded_needs_a_report_a_line_and_one_that_is_covered() {
+    let mut settings = settings(BOTH);
+    settings.checks.insert("coverage".to_owned(), CheckMode::Require);
+    let plan = planned(&run(), &settings);
+    let verdict = |result: Option<CheckResult>| {
+        let mut checks = well();
+        match result {
+            Some(result) => checks.insert("coverage".to_owned(), result),
+            None => checks.remove("coverage"),
+        };
+        decide(&plan, &checks).verdict
+    };
+    assert_eq!(verdict(None), Verdict::Hold);
+    let mut none = check(StageStatus::Skipped, "no report was written", Value::Null);
+    none.not_applicable = true;
+    assert_eq!(verdict(Some(none)), Verdict::Hold);
+    assert_eq!(verdict(Some(check(StageStatus::Passed, "0 %", coverage(0, 0)))), Verdict::Reject);
+    assert_eq!(
+        verdict(Some(check(StageStatus::Passed, "80 %", coverage(160, 9)))),
+        Verdict::Promote
+    );
+}
+
+#[test]
+fn a_run_that_takes_longer_than_its_template_allows_is_held() {
+    let mut run = run();
+    run.template = Some("hotfix".to_owned());
+    let plan = planned(&run, &settings(BOTH));
+    let after = |minutes: i64| {
+        let now = run.started_at.checked_add(jiff::SignedDuration::from_mins(minutes)).ok();
+        decide_at(&plan, &well(), now)
+    };
+    assert_eq!(after(10).verdict, Verdict::Promote);
+    let late = after(14);
+    assert_eq!(late.verdict, Verdict::Hold);
+    let expected = "Held: the run took 14 minutes up to here; the template hotfix allows 10";
+    assert_eq!(late.summary, expected);
+    assert_eq!(late.would_pass, ["in-time: a run that is 4 minutes faster"]);
+}
+
+#[test]
+fn too_many_complex_functions_are_below_the_score_of_the_template() {
+    let output = |complex: usize| {
+        json!({ "functions": 10, "above_threshold": complex, "complex": complex,
+            "max_cyclomatic": 20, "max_cognitive": 3 })
+    };
+    let mut checks = well();
+    checks.insert("quality".to_owned(), check(StageStatus::Failed, "complex", output(3)));
+    assert_eq!(decide(&production_plan(), &checks).verdict, Verdict::Promote);
+    checks.insert("quality".to_owned(), check(StageStatus::Failed, "complex", output(5)));
+    let decision = decide(&production_plan(), &checks);
+    assert_eq!(decision.verdict, Verdict::Reject);
+    assert_eq!(decision.would_pass, ["quality: 2 functions less above a threshold"]);
+    insta::assert_snapshot!(decision.summary);
+}
+
+#[test]
+fn a_critical_advisory_rejects_unless_the_template_only_glances() {
+    let critical =
+        json!({ "checked": 3, "critical": 1, "high": 0, "medium": 0, "low": 0, "info": 0 });
+    let mut checks = well();
+    checks.insert("dependencies".to_owned(), check(StageStatus::Failed, "1 critical", critical));
+    assert_eq!(decide(&production_plan(), &checks).verdict, Verdict::Reject);
+    let mut settings = settings(BOTH);
+    settings.template = Some(Template::MlModel);
+    assert_eq!(decide(&planned(&run(), &settings), &checks).verdict, Verdict::Promote);
+}
+
+#[test]
+fn the_whole_verdict_says_what_would_pass() {
+    let mut checks = well();
+    let unit = checks.get_mut("unit").expect("is there");
+    unit.status = StageStatus::Failed;
+    unit.output["failed"] = json!(2);
+    checks.insert("coverage".to_owned(), check(StageStatus::Passed, "75 %", coverage(150, 9)));
+    checks.remove("secrets");
+    let decision = decide(&production_plan(), &checks);
+    insta::assert_snapshot!(decision.would_pass.join("\n"));
 }
 
 #[test]
@@ -569,6 +725,126 @@ proptest! {
     }
 }
 
+/// Carries out what the rule says would pass, with the number that it names.
+fn apply(rule: &pact_contract::run::RuleResult, less: u64, checks: &mut Checks) {
+    let text = rule.would_pass.as_deref().expect("a rule that is not met says what would pass");
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    let number = digits.parse::<u64>().unwrap_or(0).saturating_sub(less);
+    let add = |checks: &mut Checks, field: &str| {
+        let check = checks.get_mut("coverage").expect("is there");
+        // The check judges by the same numbers.
+        check.status = StageStatus::Passed;
+        let output = &mut check.output;
+        output[field] = json!(output[field].as_u64().unwrap_or(0) + number);
+    };
+    match (rule.rule.as_str(), rule.outcome) {
+        ("coverage", RuleOutcome::NotMet) if !digits.is_empty() => add(checks, "covered"),
+        ("changed-coverage", RuleOutcome::NotMet) => add(checks, "changed_covered"),
+        (name, _) => {
+            let check = match name {
+                "syntax-valid" => "syntax",
+                "no-secrets" => "secrets",
+                "tests-pass" => "unit",
+                "integration-tests-pass" => "integration",
+                "coverage" | "changed-coverage" => "coverage",
+                "dependencies-safe" => "dependencies",
+                "no-vulnerabilities" => "vulnerabilities",
+                "quality" => "quality",
+                other => panic!("{other} is no rule over a check"),
+            };
+            let mut well = well().remove(check).expect("one of them");
+            if check == "integration" {
+                well = super::tests::well().remove("unit").expect("is there");
+            }
+            if check == "quality" {
+                well.output["above_threshold"] = json!(0);
+            }
+            if check == "coverage" {
+                well.output = coverage(200, 10);
+            }
+            checks.insert(check.to_owned(), well);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_would_pass_passes_and_nothing_of_it_can_be_left_out(
+        plan in any_plan(),
+        statuses in proptest::collection::vec(0usize..4, 8),
+        covered in 0u64..200,
+    ) {
+        let mut plan = plan;
+        // Demanded end-to-end tests without a staging are the plan's, no check mends them.
+        plan.required.retain(|name| name != "e2e");
+        let mut checks = well();
+        for (check, status) in checks.values_mut().zip(&statuses) {
+            check.status = STATUSES[*status];
+        }
+        let result = checks.get_mut("coverage").expect("is there");
+        result.output = coverage(covered, covered / 20);
+        let before = decide(&plan, &checks);
+        prop_assume!(rank(before.verdict) > 0);
+        let holds = |outcome| match outcome {
+            RuleOutcome::Met => false,
+            RuleOutcome::NotChecked => plan.target != PlanTarget::Nothing,
+            RuleOutcome::NotMet => true,
+        };
+        let open: Vec<_> = before.reasons.iter()
+            .filter(|r| r.required && holds(r.outcome)).cloned().collect();
+        let mut all = checks.clone();
+        for rule in &open {
+            apply(rule, 0, &mut all);
+        }
+        let after = decide(&plan, &all);
+        prop_assert_eq!(rank(after.verdict), 0, "{:#?} {:#?}", open, after);
+        for left_out in &open {
+            let mut rest = checks.clone();
+            // What covers changed lines covers lines: those of one report go together.
+            let together = |r: &str| r.contains("coverage");
+            for rule in open.iter().filter(|r| {
+                r.rule != left_out.rule && !(together(&r.rule) && together(&left_out.rule))
+            }) {
+                apply(rule, 0, &mut rest);
+            }
+            prop_assert!(rank(decide(&plan, &rest).verdict) > 0, "{:#?}", left_out);
+        }
+    }
+
+    #[test]
+    fn the_lines_that_would_pass_are_not_one_too_many(covered in 1u64..160) {
+        let plan = production_plan();
+        let mut checks = well();
+        checks.insert("coverage".to_owned(), check(StageStatus::Passed, "c", coverage(covered, 9)));
+        let decision = decide(&plan, &checks);
+        let rule = decision.reasons.iter().find(|r| r.rule == "coverage").expect("the rule");
+        let mut enough = checks.clone();
+        apply(rule, 0, &mut enough);
+        prop_assert_eq!(decide(&plan, &enough).verdict, Verdict::Promote);
+        apply(rule, 1, &mut checks);
+        prop_assert_eq!(decide(&plan, &checks).verdict, Verdict::Reject);
+    }
+
+    #[test]
+    fn no_verdict_passes_on_zero_evidence(plan in any_plan(), kinds in proptest::collection::vec(0usize..4, 8)) {
+        let mut checks = well();
+        for (check, kind) in checks.values_mut().zip(&kinds) {
+            check.status = if *kind < 2 { StageStatus::Passed } else { StageStatus::Skipped };
+            check.not_applicable = *kind == 2;
+            for field in ["checked", "functions", "total", "lines", "covered", "changed_lines", "changed_covered"] {
+                if let Some(value) = check.output.get_mut(field) {
+                    *value = json!(0);
+                }
+            }
+        }
+        let decision = decide(&plan, &checks);
+        let passes = matches!(decision.verdict, Verdict::Promote | Verdict::StageOnly);
+        prop_assert!(!passes, "{:#?}", decision);
+        let met = decision.reasons.iter().any(|r| r.outcome == RuleOutcome::Met);
+        prop_assert!(!met, "{:#?}", decision.reasons);
+    }
+}
+
 // The judgement.
 
 fn metrics(errors: u64, p95_ms: f64) -> Metrics {
@@ -649,6 +925,8 @@ async fn every_action_answers_as_the_state_machine_asks() {
     let set = json!(changes(&["README.md"])).to_string();
     memory.put("changes", Bytes::from(set)).await.expect("is kept");
     let settings = json!(settings(BOTH));
+    // The gate asks the clock whether the run is within its time.
+    let run = || RunRequest { started_at: jiff::Timestamp::now(), ..run() };
     let answer = call(
         &memory,
         "quality.plan_pipeline",

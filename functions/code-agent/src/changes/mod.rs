@@ -17,8 +17,8 @@ use pact_contract::{ChangeKind, ErrorName, FileChange};
 use self::rewrites::Side;
 use crate::{
     attributes::Attributes,
+    fault::{text, unavailable},
     languages, objects,
-    source::{text, unavailable},
     work::check,
 };
 
@@ -196,7 +196,7 @@ impl Reader<'_, '_> {
             (found.added, found.deleted) = (0, 0);
         }
         Ok(Some(FileChange {
-            language: languages::of(&path).map(str::to_owned),
+            language: languages::detect(&path, &new.bytes).map(str::to_owned),
             path,
             old_path,
             kind,

@@ -26,7 +26,7 @@ use gix::{
 use pact_agent::AgentError;
 
 use crate::{
-    source::{text, unavailable},
+    fault::{text, unavailable},
     work::check,
 };
 

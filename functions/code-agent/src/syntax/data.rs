@@ -2,10 +2,10 @@
 
 use granit_parser::{Options, Parser};
 
-use super::{Fault, MAX_FAULTS, Verdict, number, position};
+use super::verdict::{Fault, MAX_FAULTS, Opinion, number};
 
 /// Any number of YAML documents. Only the syntax counts: tags may be anything.
-pub(super) fn yaml(text: &str) -> Verdict {
+pub(super) fn yaml(text: &str) -> Opinion {
     let mut options = Options::default();
     options.set_emit_comments(false);
     let mut parser = Parser::new_from_str_with_options(text, options);
@@ -23,22 +23,15 @@ pub(super) fn yaml(text: &str) -> Verdict {
             break;
         }
     }
-    if faults.is_empty() { Verdict::Valid } else { Verdict::Invalid(faults) }
+    Opinion::from_faults(faults)
 }
 
 /// One TOML document.
-pub(super) fn toml(text: &str) -> Verdict {
+pub(super) fn toml(text: &str) -> Opinion {
     let (_, errors) = toml::de::DeTable::parse_recoverable(text);
-    if errors.is_empty() {
-        return Verdict::Valid;
-    }
-    let mut faults: Vec<Fault> = errors
-        .iter()
-        .map(|error| {
-            let (line, column) = position(text, error.span().map_or(0, |span| span.start));
-            Fault { line, column, message: error.message().replace('\n', ", ") }
-        })
-        .collect();
-    faults.truncate(MAX_FAULTS);
-    Verdict::Invalid(faults)
+    let faults = errors.iter().take(MAX_FAULTS).map(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        Fault::at(text, offset, error.message().replace('\n', ", "))
+    });
+    Opinion::from_faults(faults.collect())
 }

@@ -12,8 +12,6 @@ enum By {
     Blanks,
     /// One long name.
     Name,
-    /// This text, filled up with blanks before it.
-    Text(&'static str),
 }
 
 struct Gap {
@@ -22,31 +20,31 @@ struct Gap {
     by: By,
 }
 
-static TYPESCRIPT: LazyLock<Vec<Gap>> = LazyLock::new(|| {
+static GO: LazyLock<Vec<Gap>> = LazyLock::new(|| {
     gaps(&[
-        // `import("x").Y<Z>` and `typeof import("x")` as types.
-        (r#"\b(?<x>import\s*\(\s*(?:"[^"\n]*"|'[^'\n]*')\s*\))"#, By::Name),
-        // `export type * from "x"`.
-        (r"\bexport\s+(?<x>type)\s*\*", By::Blanks),
-        // `import x from "y" with { type: "json" }`.
-        (r#"["']\s*(?<x>with\s*\{[^{}]*\})"#, By::Blanks),
-        // `interface A<in B, out C>`.
-        (r"[<,]\s*(?s:/\*.*?\*/\s*)?(?<x>(?:in\s+out|in|out))\s+[\p{L}_$]", By::Blanks),
-        // `global { … }` in a module declaration.
-        (r"(?m)^\s*(?<x>global)\s*\{", By::Blanks),
-        // A default function without a name or body, in declarations.
-        (r"\b(?<x>export default function)\s*[<(]", By::Text("declare function f")),
+        // `new(expression)` of Go 1.26, where the expression is a call, a literal or a row of
+        // operands; a type alone is what the grammar knows.
+        (r#"\b(?<x>new)\(\s*[\p{L}_][\w.]*(?:\[[^\]]*\])?\("#, By::Name),
+        (r#"\b(?<x>new)\(\s*(?:["'`0-9&+!^-]|(?:true|false|nil|iota)\b)"#, By::Name),
+        (r#"\b(?<x>new)\(\s*[\p{L}_][\w.]*(?:\[[^\]]*\])?\s*[-+*/%&|^<>=!]"#, By::Name),
+        (r#"\b(?<x>new)\(\s*(?:\[\][\w.]+|[\p{L}_][\w.]*)\{"#, By::Name),
     ])
 });
 
-static JAVASCRIPT: LazyLock<Vec<Gap>> = LazyLock::new(|| {
-    // `export * from "y" with { type: "json" }`.
-    gaps(&[(r#"["']\s*(?<x>with\s*\{[^{}]*\})"#, By::Blanks)])
+static JAVA: LazyLock<Vec<Gap>> = LazyLock::new(|| {
+    gaps(&[
+        // `Object @Nullable ... arguments`.
+        (r"(?<x>@[\p{L}_][\p{L}\p{N}_.]*)\s*\.\.\.", By::Blanks),
+        // `import module java.base;` of Java 25.
+        (r"(?m)^\s*import\s+(?<x>module)\s+[\p{L}_]", By::Blanks),
+        // `super(…)` and `this(…)` behind other statements, of Java 25.
+        (r"[;}]\s*(?<x>super|this)\s*\(", By::Name),
+    ])
 });
 
-static JAVA: LazyLock<Vec<Gap>> = LazyLock::new(|| {
-    // `Object @Nullable ... arguments`.
-    gaps(&[(r"(?<x>@[\p{L}_][\p{L}\p{N}_.]*)\s*\.\.\.", By::Blanks)])
+static KOTLIN: LazyLock<Vec<Gap>> = LazyLock::new(|| {
+    // `context(a: B)` before a declaration.
+    gaps(&[(r"(?m)^\s*(?<x>context\s*\([^()\n]*\))\s*$", By::Blanks)])
 });
 
 fn gaps(table: &[(&str, By)]) -> Vec<Gap> {
@@ -60,9 +58,9 @@ fn gaps(table: &[(&str, By)]) -> Vec<Gap> {
 /// none of them.
 pub(super) fn bridged(language: &str, text: &str) -> Option<String> {
     let gaps = match language {
-        "TypeScript" => &*TYPESCRIPT,
-        "JavaScript" => &*JAVASCRIPT,
+        "Go" => &*GO,
         "Java" => &*JAVA,
+        "Kotlin" => &*KOTLIN,
         _ => return None,
     };
     let mut bridged = text.to_owned();
@@ -81,26 +79,21 @@ pub(super) fn bridged(language: &str, text: &str) -> Option<String> {
     (bridged != text).then_some(bridged)
 }
 
+/// As many bytes, and as many lines.
+pub(super) fn blank(old: &str, by: char) -> String {
+    let mut new: String = old.chars().map(|c| if c == '\n' { '\n' } else { by }).collect();
+    while new.len() < old.len() {
+        new.push(by);
+    }
+    new
+}
+
 fn replacement(old: &str, by: By) -> String {
     match by {
-        By::Blanks => old.chars().map(|c| if c == '\n' { '\n' } else { ' ' }).pad(old.len(), ' '),
-        By::Name => old.chars().map(|_| '_').pad(old.len(), '_'),
-        By::Text(text) => format!("{text:>width$}", width = old.len()),
+        By::Blanks => blank(old, ' '),
+        By::Name => blank(old, '_'),
     }
 }
-
-/// Fills up to a number of bytes, for characters that were longer.
-trait Pad: Iterator<Item = char> + Sized {
-    fn pad(self, bytes: usize, with: char) -> String {
-        let mut text: String = self.collect();
-        while text.len() < bytes {
-            text.push(with);
-        }
-        text
-    }
-}
-
-impl<I: Iterator<Item = char>> Pad for I {}
 
 #[cfg(test)]
 mod tests {
@@ -108,16 +101,15 @@ mod tests {
 
     #[test]
     fn every_pattern_is_a_valid_one() {
-        assert_eq!((TYPESCRIPT.len(), JAVASCRIPT.len(), JAVA.len()), (6, 1, 1));
+        assert_eq!((GO.len(), JAVA.len(), KOTLIN.len()), (4, 3, 1));
     }
 
     #[test]
     fn the_length_never_changes() {
-        let text = "export type * from './ü';\nlet a: import('ä').B<C>;\ninterface X<in A, out B> {}\n\
-                    export default function (): X;\nimport d from 'd' with {\n type: 'json' };\n";
-        let bridged = bridged("TypeScript", text).expect("has gaps");
+        let text = "import module java.base;\nclass Ä { Ä(int @B ... c) { d(); super(c); } }\n";
+        let bridged = bridged("Java", text).expect("has gaps");
         assert_eq!(bridged.len(), text.len());
         assert_eq!(bridged.lines().count(), text.lines().count());
-        assert!(!bridged.contains("import('") && !bridged.contains("out B"), "{bridged}");
+        assert!(!bridged.contains("module") && !bridged.contains("super"), "{bridged}");
     }
 }

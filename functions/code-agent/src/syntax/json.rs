@@ -2,7 +2,10 @@
 
 use serde::de::{Deserialize, IgnoredAny};
 
-use super::{Fault, Verdict, number};
+use super::{
+    data,
+    verdict::{Cause, Doubt, Fault, Opinion, number},
+};
 
 /// Files named `.json` whose tools accept comments and trailing commas.
 const LENIENT_NAMES: &[&str] = &[
@@ -28,50 +31,62 @@ const LENIENT_PREFIXES: &[&str] = &["appsettings", "jsconfig", "tsconfig"];
 const LENIENT_FOLDERS: &[&str] = &[".devcontainer", ".vscode", ".zed"];
 
 /// JSON by the book; JSON with comments where the file's name says so.
-pub(super) fn strict(path: &str, text: &str) -> Verdict {
+pub(super) fn strict(path: &str, text: &str) -> Opinion {
     if is_lenient(path) {
         return with_comments(path, text);
     }
-    let Some(fault) = parse(text) else { return Verdict::Valid };
+    let Some(fault) = parse(text) else { return Opinion::Parsed };
     if text.trim().is_empty() {
-        return Verdict::Unsure("the file is empty".to_owned(), vec![fault]);
+        return unsure("it is empty", fault);
     }
     let (plain, comments) = without_comments(text);
     if comments && parse(&plain).is_none() {
         let reason = "it has comments, which JSON has not and some tools accept";
-        return Verdict::Unsure(reason.to_owned(), vec![fault]);
+        return unsure(reason, fault);
     }
     let several = serde_json::Deserializer::from_str(text)
         .into_iter::<IgnoredAny>()
         .try_fold(0, |count, value| value.map(|_| count + 1));
     if several.is_ok_and(|count| count > 1) {
         let reason = "it holds several JSON values one after another";
-        return Verdict::Unsure(reason.to_owned(), vec![fault]);
+        return unsure(reason, fault);
     }
-    Verdict::Invalid(vec![fault])
+    Opinion::Broken(vec![fault])
 }
 
 /// JSON with comments and trailing commas.
-pub(super) fn with_comments(path: &str, text: &str) -> Verdict {
+pub(super) fn with_comments(path: &str, text: &str) -> Opinion {
     let name = path.rsplit('/').next().unwrap_or(path);
     if text.trim().is_empty() {
-        return Verdict::Valid;
+        return Opinion::Parsed;
     }
     // `.eslintrc` and its like may also be written in YAML.
     if name.starts_with('.')
         && !name.ends_with(".json")
         && !text.trim_start().starts_with(['{', '/'])
     {
-        return super::data::yaml(text);
+        return data::yaml(text);
     }
     let (plain, _) = without_comments(text);
     match parse(&plain) {
-        None => Verdict::Valid,
-        Some(fault) if name == ".babelrc" => {
-            Verdict::Unsure("it may be JSON5".to_owned(), vec![fault])
-        }
-        Some(fault) => Verdict::Invalid(vec![fault]),
+        None => Opinion::Parsed,
+        Some(fault) if name == ".babelrc" => unsure("it may be JSON5", fault),
+        Some(fault) => Opinion::Broken(vec![fault]),
     }
+}
+
+/// One value in each line.
+pub(super) fn lines(text: &str) -> Opinion {
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        if let Some(fault) = parse(line) {
+            return Opinion::Broken(vec![Fault { line: number(index + 1), ..fault }]);
+        }
+    }
+    Opinion::Parsed
+}
+
+fn unsure(reason: &str, fault: Fault) -> Opinion {
+    Opinion::Unsure(Doubt::new(Cause::Dialect, reason), vec![fault])
 }
 
 fn is_lenient(path: &str) -> bool {

@@ -1,105 +1,219 @@
-//! Whether a file parses, by its language's own parser or grammar.
+//! Whether a file parses.
 //!
-//! A false alarm stops a release, so what may be valid after all (templates, fixtures, dialects,
-//! comments in JSON) is [`Verdict::Unsure`]: it is reported and stops nothing.
+//! A false alarm stops a release, so that nothing is called broken on one weak opinion: a real
+//! parser of the language says so, or a grammar and a second look together. What may be valid
+//! after all (templates, fixtures, dialects, what a grammar does not know) is
+//! [`Verdict::Unsure`]: it is said, counted by its cause, and stops nothing.
 
-mod code;
 mod data;
+mod dockerfile;
+mod doubt;
 mod gaps;
-mod hints;
+mod grammar;
+mod hcl;
+mod html;
+mod javascript;
 mod json;
+mod lexical;
+mod php;
+mod python;
 mod rust;
+mod shell;
+mod sql;
+mod verdict;
+mod xml;
+
+use std::borrow::Cow;
 
 use crate::languages;
 
-/// Most faults of one file.
-pub(crate) const MAX_FAULTS: usize = 10;
+pub(crate) use self::verdict::{Cause, Fault, Verdict};
+use self::verdict::{Doubt, Opinion};
 
-/// One place where a file does not parse.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    /// Line, from 1.
-    pub(crate) line: u32,
-    /// Column in characters, from 1.
-    pub(crate) column: u32,
-    /// What is wrong there. Never quotes the file: it may hold a secret.
-    pub(crate) message: String,
-}
+/// Deepest nesting of brackets that is handed to a parser that recurses.
+const MAX_NESTING: usize = 1_000;
+/// Most operators in a row, and most of them between two statements, likewise.
+const MAX_ROW: usize = 5_000;
+const MAX_SEGMENT: usize = 100_000;
 
-/// What a parser says about a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It parses.
-    Valid,
-    /// It does not parse.
-    Invalid(Vec<Fault>),
-    /// It does not parse, but may be meant to be so for this reason.
-    Unsure(String, Vec<Fault>),
-    /// It cannot be parsed for this reason.
-    Unsupported(String),
-}
-
-/// Whether files of this name are parsed.
-pub(crate) fn is_supported(path: &str) -> bool {
-    matches!(
-        languages::of(path),
-        Some(
-            "Go" | "JSON"
-                | "JSON with Comments"
-                | "Java"
-                | "JavaScript"
-                | "Python"
-                | "Rust"
-                | "TOML"
-                | "TypeScript"
-                | "YAML"
-        )
-    )
-}
+/// Every language that is parsed.
+pub(crate) const LANGUAGES: &[&str] = &[
+    "C",
+    "C#",
+    "C++",
+    "CSS",
+    "Dockerfile",
+    "Go",
+    "HCL",
+    "HTML",
+    "JSON",
+    "JSON Lines",
+    "JSON with Comments",
+    "Java",
+    "JavaScript",
+    "Kotlin",
+    "PHP",
+    "Python",
+    "Ruby",
+    "Rust",
+    "SQL",
+    "SVG",
+    "Shell",
+    "Swift",
+    "TOML",
+    "TypeScript",
+    "XML",
+    "YAML",
+    "Zsh",
+];
 
 /// Parses one file.
 pub(crate) fn check(path: &str, content: &[u8]) -> Verdict {
-    let language = languages::of(path).unwrap_or_default();
-    let Some(text) = decoded(content) else {
-        return Verdict::Unsupported("is not UTF-8".to_owned());
+    let Some(language) = languages::detect(path, content) else {
+        return Verdict::NotParsed("is in no language that is known".to_owned());
     };
-    let verdict = match language {
+    if language == "Template" {
+        let doubt = Doubt::new(Cause::Template, "it is a template of another tool");
+        return Verdict::Unsure(doubt, Vec::new());
+    }
+    if !LANGUAGES.contains(&language) {
+        return Verdict::NotParsed(format!("is {language}, which is not parsed"));
+    }
+    let Some((text, is_utf8)) = decoded(language, content) else {
+        let doubt = Doubt::new(Cause::Encoding, "it is not UTF-8");
+        return Verdict::Unsure(doubt, Vec::new());
+    };
+    if !is_shallow(&text) {
+        let doubt = Doubt::new(Cause::Depth, "it is nested too deeply to be parsed");
+        return Verdict::Unsure(doubt, Vec::new());
+    }
+    let (doubt, faults) = match opinion(path, language, &text) {
+        Opinion::Parsed => return Verdict::Parsed,
+        Opinion::Unsure(doubt, faults) => (Some(doubt), faults),
+        Opinion::Broken(faults) if !is_utf8 => {
+            (Some(Doubt::new(Cause::Encoding, "it is not UTF-8")), faults)
+        }
+        Opinion::Broken(faults) => {
+            let parse = |other: &str| opinion(path, language, other);
+            (doubt::doubt(path, language, &text, parse), faults)
+        }
+    };
+    // No language has the marks of a merge; fixtures of tools that merge do.
+    let is_foreign = doubt.as_ref().is_some_and(|doubt| doubt.cause == Cause::Foreign);
+    match (doubt, conflict(&text)) {
+        (_, Some(mark)) if !is_foreign => Verdict::Broken(vec![mark]),
+        (Some(doubt), _) => Verdict::Unsure(doubt, faults),
+        (None, _) => Verdict::Broken(faults),
+    }
+}
+
+fn opinion(path: &str, language: &str, text: &str) -> Opinion {
+    match language {
+        "Dockerfile" => dockerfile::parse(text),
+        "HCL" => hcl::parse(text),
+        "HTML" => html::parse(text),
         "JSON" => json::strict(path, text),
+        "JSON Lines" => json::lines(text),
         "JSON with Comments" => json::with_comments(path, text),
-        "YAML" => data::yaml(text),
+        "JavaScript" | "TypeScript" => javascript::parse(path, language, text),
+        "PHP" => php::parse(text),
+        "Python" => python::parse(path, text),
+        "Rust" => rust::parse(text),
+        "SQL" => sql::parse(text),
+        "SVG" | "XML" => xml::parse(text),
+        "Shell" => shell::parse(text),
         "TOML" => data::toml(text),
-        _ => code::parse(path, language, text),
-    };
-    match verdict {
-        Verdict::Invalid(faults) => match hints::doubt(path, language, text, &faults) {
-            Some(reason) => Verdict::Unsure(reason, faults),
-            None => Verdict::Invalid(faults),
+        "YAML" => data::yaml(text),
+        "Zsh" => match shell::parse(text) {
+            Opinion::Broken(faults) => {
+                let doubt = Doubt::new(Cause::Dialect, "zsh is parsed as far as it is like bash");
+                Opinion::Unsure(doubt, faults)
+            }
+            other => other,
         },
-        other => other,
+        _ => grammar::parse(path, language, text),
     }
 }
 
-fn decoded(content: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(content).ok()?;
-    Some(text.strip_prefix('\u{feff}').unwrap_or(text))
-}
-
-/// Line and column, both from 1, of a byte of the text.
-fn position(text: &str, offset: usize) -> (u32, u32) {
-    let mut end = offset.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
+/// The text and whether it is UTF-8. Where other encodings are common and only comments and
+/// strings have such characters, every byte is one.
+fn decoded<'c>(language: &str, content: &'c [u8]) -> Option<(Cow<'c, str>, bool)> {
+    if let Some(wide) = wide(content) {
+        return Some((Cow::Owned(wide), true));
     }
-    let before = text.get(..end).unwrap_or_default();
-    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-    let start = before.rfind('\n').map_or(0, |at| at + 1);
-    let column = before.get(start..).unwrap_or_default().chars().count() + 1;
-    (number(line), number(column))
+    match std::str::from_utf8(content) {
+        Ok(text) => Some((Cow::Borrowed(text.strip_prefix('\u{feff}').unwrap_or(text)), true)),
+        Err(_) => matches!(
+            language,
+            "C" | "C#"
+                | "C++"
+                | "CSS"
+                | "HTML"
+                | "Java"
+                | "JavaScript"
+                | "PHP"
+                | "Ruby"
+                | "SQL"
+                | "SVG"
+                | "Shell"
+                | "XML"
+        )
+        .then(|| (Cow::Owned(content.iter().map(|byte| char::from(*byte)).collect()), false)),
+    }
 }
 
-fn number(value: usize) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
+/// UTF-16 by its mark.
+fn wide(content: &[u8]) -> Option<String> {
+    let (rest, is_little) = match content {
+        [0xff, 0xfe, rest @ ..] => (rest, true),
+        [0xfe, 0xff, rest @ ..] => (rest, false),
+        _ => return None,
+    };
+    let units = rest.chunks_exact(2).filter_map(|pair| {
+        let pair = pair.try_into().ok()?;
+        Some(if is_little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) })
+    });
+    char::decode_utf16(units).collect::<Result<String, _>>().ok()
 }
 
+/// The first mark of a merge that was not finished.
+fn conflict(text: &str) -> Option<Fault> {
+    let starts = |with: &str| text.lines().position(|line| line.starts_with(with));
+    let (ours, middle, theirs) = (starts("<<<<<<< ")?, starts("=======")?, starts(">>>>>>> ")?);
+    (ours < middle && middle < theirs).then(|| Fault {
+        line: verdict::number(ours + 1),
+        column: 1,
+        message: "a mark of a merge that was not finished".to_owned(),
+    })
+}
+
+/// Whether the recursion of a parser stays small.
+fn is_shallow(text: &str) -> bool {
+    let (mut depth, mut row, mut segment) = (0usize, 0usize, 0usize);
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        match byte {
+            b'!' | b'&' | b'*' | b'-' | b'|' | b'=' | b'<' | b'+' | b'~' | b'?' => {
+                row += 1;
+                segment += 1;
+            }
+            b'/' | b'\n' => row = 0,
+            b' ' | b'\t' | b'\r' | b'.' | b':' => {}
+            b';' | b',' | b'{' | b'}' => (row, segment) = (0, 0),
+            _ => row = 0,
+        }
+        if depth > MAX_NESTING || row > MAX_ROW || segment > MAX_SEGMENT {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod tests;

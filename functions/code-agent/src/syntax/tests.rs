@@ -6,7 +6,7 @@ use super::*;
 
 fn faults(path: &str, text: &str) -> Vec<Fault> {
     match check(path, text.as_bytes()) {
-        Verdict::Invalid(faults) => faults,
+        Verdict::Broken(faults) => faults,
         other => panic!("{path}: {other:?}\n{text}"),
     }
 }
@@ -53,8 +53,7 @@ fn valid_files_of_every_language_pass() {
         ("bom.json", "\u{feff}{}"),
     ];
     for (path, text) in files {
-        assert!(is_supported(path), "{path}");
-        assert_eq!(check(path, text.as_bytes()), Verdict::Valid, "{path}");
+        assert_eq!(check(path, text.as_bytes()), Verdict::Parsed, "{path}");
     }
 }
 
@@ -88,7 +87,7 @@ fn columns_count_characters() {
     assert_eq!(faults("a.json", "{\"üü\": x}")[0].column, 8);
     assert_eq!(faults("a.toml", "\"üü\" = = 1")[0].column, 8);
     let found = faults("a.js", "const ü = '…'; const = 1;\n");
-    assert_eq!((found[0].line, found[0].column), (1, 16), "{found:?}");
+    assert_eq!((found[0].line, found[0].column), (1, 22), "{found:?}");
 }
 
 #[test]
@@ -103,12 +102,12 @@ fn what_may_be_meant_so_is_unsure_or_valid() {
         ("core/src/dockerTest/resources/a.toml", "id = 'a';\n"),
         ("{{cookiecutter.name}}/a.py", "from {{cookiecutter.name}} import x\n"),
         ("x/pyproject.toml", "name = {{ name }}\n"),
-        ("old.py", "print \"a\" % b, `c`\n"),
+        ("old.py", "#!/usr/bin/env python2\nprint \"a\" % b, `c`\n"),
         ("flow.js", "/* @flow */\nfunction a(b: string): number { return 1 }\n"),
     ];
     for (path, text) in unsure {
         let verdict = check(path, text.as_bytes());
-        assert!(matches!(verdict, Verdict::Unsure(..) | Verdict::Valid), "{path}: {verdict:?}");
+        assert!(matches!(verdict, Verdict::Unsure(..)), "{path}: {verdict:?}");
     }
     let valid = [
         ("tsconfig.build.json", "{ // a\n \"b\": [1,],\n}"),
@@ -119,7 +118,7 @@ fn what_may_be_meant_so_is_unsure_or_valid() {
         (".github/workflows/ci.yml", "a: ${{ b }}\nc: \"${{ d }}\"\n"),
     ];
     for (path, text) in valid {
-        assert_eq!(check(path, text.as_bytes()), Verdict::Valid, "{path}");
+        assert_eq!(check(path, text.as_bytes()), Verdict::Parsed, "{path}");
     }
 }
 
@@ -128,20 +127,69 @@ fn a_mark_does_not_excuse_a_fault_elsewhere() {
     faults("i18n/en.json", "{\"a\": \"{{count}} files\"\n \"b\": 1}");
     faults(".github/workflows/ci.yml", "a: ${{ b }}\nc: [1\nd: 2\n");
     faults("src/a.rs", "fn a() { format!(\"{{}}\") \n");
+    faults("deploy.yaml", "a: \"{{ x }}\"\nb: [1\nc: 2\n");
+    faults("src/a.jsx", "const a = <B style={{ c: 1 }} d=>e</B>;\n");
+    faults("src/a.py", "a = '{{ b }}'\nif a\n    pass\n");
+    faults(
+        "src/a.js",
+        "// not @flow\nlet a = '{{ b }}';\nlet = = 1;\n".replace("@flow", "flow").as_str(),
+    );
 }
 
 #[test]
-fn what_is_not_utf_8_is_not_parsed() {
-    assert!(matches!(check("a.py", b"# \xe9\n"), Verdict::Unsupported(_)));
-    assert!(!is_supported("a.rb") && !is_supported("README"));
+fn what_cannot_be_parsed_says_why() {
+    assert!(
+        matches!(check("a.py", b"# \xe9\n"), Verdict::Unsure(doubt, _) if doubt.cause == Cause::Encoding)
+    );
+    // Only its comments are in another encoding.
+    assert_eq!(check("a.c", b"/* \xe9 */ int a;\n"), Verdict::Parsed);
+    assert_eq!(check("a.json", b"\xff\xfe{\0}\0"), Verdict::Parsed);
+    assert!(
+        matches!(check("a.hs", b"main = 1\n"), Verdict::NotParsed(why) if why.contains("Haskell"))
+    );
+    assert!(matches!(check("README", b"text"), Verdict::NotParsed(_)));
+    let deep = "(".repeat(100_000);
+    for path in ["a.rs", "a.py", "a.js", "a.ts", "a.php", "a.sh", "a.tf", "a.java"] {
+        let verdict = check(path, deep.as_bytes());
+        assert!(
+            matches!(verdict, Verdict::Unsure(doubt, _) if doubt.cause == Cause::Depth),
+            "{path}"
+        );
+    }
+    assert!(
+        matches!(check("page.html.j2", b"{{ a }}"), Verdict::Unsure(doubt, _) if doubt.cause == Cause::Template)
+    );
+}
+
+#[test]
+fn a_merge_that_was_not_finished_is_found_at_its_mark() {
+    let text = "a: 1\n<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> d\n";
+    for path in
+        ["a.py", "a.js", "a.ts", "a.rs", "A.java", "a.go", "a.json", "a.yaml", "a.tf", "a.php"]
+    {
+        match check(path, text.as_bytes()) {
+            Verdict::Broken(faults) => assert_eq!(faults[0].line, 2, "{path}"),
+            // Text outside of `<?php` is output.
+            Verdict::Parsed => assert_eq!(path, "a.php"),
+            other => panic!("{path}: {other:?}"),
+        }
+    }
 }
 
 proptest::proptest! {
     #[test]
     fn no_text_makes_a_parser_panic(text in "[ -~\\n\u{e4}{}\\[\\]:&*!|>\"'`#-]{0,120}") {
-        for path in ["a.rs", "a.py", "a.js", "a.tsx", "a.go", "a.java", "a.json", "a.jsonc", "a.yaml", "a.toml"] {
-            if let Verdict::Invalid(faults) | Verdict::Unsure(_, faults) = check(path, text.as_bytes()) {
-                proptest::prop_assert!(!faults.is_empty() && faults.len() <= MAX_FAULTS);
+        for path in [
+            "a.rs", "a.py", "a.js", "a.tsx", "a.go", "a.java", "a.json", "a.jsonc", "a.yaml", "a.toml",
+            "a.c", "a.cpp", "a.cs", "a.css", "Dockerfile", "a.html", "a.kt", "a.php", "a.rb", "a.sh",
+            "a.sql", "a.swift", "a.tf", "a.xml",
+        ] {
+            let verdict = check(path, text.as_bytes());
+            if let Verdict::Broken(faults) = &verdict {
+                proptest::prop_assert!(!faults.is_empty());
+            }
+            if let Verdict::Broken(faults) | Verdict::Unsure(_, faults) = verdict {
+                proptest::prop_assert!(faults.len() <= verdict::MAX_FAULTS);
                 for fault in faults {
                     proptest::prop_assert!(fault.line >= 1 && fault.column >= 1);
                 }
@@ -162,38 +210,49 @@ fn real_files_parse() {
         let Ok(kind) = std::fs::symlink_metadata(&path) else { continue };
         if kind.is_dir() {
             open.extend(std::fs::read_dir(&path).expect("a folder").flatten().map(|e| e.path()));
-        } else if let Some(name) = path.to_str().filter(|p| is_supported(p))
+        } else if let Some(name) = path.to_str()
             && kind.is_file()
-            && kind.len() <= crate::validate_syntax::MAX_FILE
+            && kind.len() <= crate::limits::MAX_FILE
         {
             files.push(name.to_owned());
         }
     }
     let stop = std::sync::atomic::AtomicBool::new(false);
     let verdicts = crate::work::each(&files, &stop, |path| {
-        check(path, &std::fs::read(path).unwrap_or_default())
+        let content = std::fs::read(path).unwrap_or_default();
+        let language = languages::detect(path, &content);
+        let binary = content.iter().take(8_000).any(|b| *b == 0);
+        (language, content.len(), (!binary).then(|| check(path, &content)))
     })
     .expect("parses");
-    let mut counts: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
-    for (path, verdict) in files.iter().zip(&verdicts) {
-        let count = counts.entry(languages::of(path).unwrap_or_default()).or_default();
+    let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+    let mut causes: BTreeMap<(&str, Cause), usize> = BTreeMap::new();
+    for (path, (language, _, verdict)) in files.iter().zip(&verdicts) {
+        let Some(language) = language else { continue };
+        let count = counts.entry(language).or_default();
         match verdict {
-            Verdict::Valid => count[0] += 1,
-            Verdict::Unsure(reason, _) => {
+            Some(Verdict::Parsed) => count[0] += 1,
+            Some(Verdict::Unsure(doubt, faults)) => {
                 count[1] += 1;
-                eprintln!("unsure {path}: {reason}");
+                *causes.entry((language, doubt.cause)).or_default() += 1;
+                let fault = faults
+                    .first()
+                    .map_or(String::new(), |f| format!(":{}:{}: {}", f.line, f.column, f.message));
+                eprintln!("unsure {language} {path}{fault} [{}] {}", doubt.cause, doubt.reason);
             }
-            Verdict::Unsupported(_) => count[2] += 1,
-            Verdict::Invalid(faults) => {
-                count[3] += 1;
+            Some(Verdict::Broken(faults)) => {
+                count[2] += 1;
                 let fault = &faults[0];
-                eprintln!("error {path}:{}:{}: {}", fault.line, fault.column, fault.message);
+                eprintln!(
+                    "BROKEN {language} {path}:{}:{}: {}",
+                    fault.line, fault.column, fault.message
+                );
             }
+            Some(Verdict::NotParsed(_)) | None => {}
         }
     }
-    for (language, [valid, unsure, unsupported, invalid]) in counts {
-        eprintln!(
-            "{language}: {valid} valid, {unsure} unsure, {unsupported} unsupported, {invalid} errors"
-        );
+    for (language, [parsed, unsure, broken]) in counts {
+        eprintln!("{language}: {parsed} parsed, {unsure} unsure, {broken} broken");
     }
+    eprintln!("{causes:?}");
 }

@@ -1,6 +1,7 @@
+use pact_agent::ports::Artifacts;
 use pact_contract::{
     StageStatus,
-    actions::{CheckQualityOutput, ValidateSyntaxOutput},
+    actions::{CheckQualityOutput, SyntaxFile, SyntaxResult, ValidateSyntaxOutput},
 };
 use serde_json::json;
 
@@ -43,22 +44,61 @@ async fn what_was_not_parsed_is_said() {
     let base = repo.commit();
     let world = World::new();
     let response = world.check(SYNTAX, &repo, Some(&base), json!({})).await;
-    assert_status(&response, StageStatus::Passed);
+    assert_status(&response, StageStatus::Skipped);
     assert!(response.summary.contains("no file changed"), "{}", response.summary);
 
-    repo.write("main.rb", "puts 1\n");
+    repo.write("main.hs", "main = 1\n");
     let response = world.check(SYNTAX, &repo, Some(&base), json!({})).await;
     assert_status(&response, StageStatus::Skipped);
-    assert!(response.summary.contains("Ruby"), "{}", response.summary);
+    assert!(response.summary.contains("Haskell") && response.not_applicable, "{response:#?}");
 
     repo.write("big.json", format!("[{}1]", "1,".repeat(600_000)));
     repo.write("fixtures/bad.go", "package\n");
     let response = world.check(SYNTAX, &repo, Some(&base), json!({})).await;
-    assert_status(&response, StageStatus::Passed);
+    assert_status(&response, StageStatus::Skipped);
+    assert!(!response.not_applicable, "what is too large to be parsed is missed");
     assert_eq!(coded(&response, "syntax-not-checked")[0].path.as_deref(), Some("big.json"));
     assert_eq!(coded(&response, "syntax-unsure")[0].path.as_deref(), Some("fixtures/bad.go"));
     let out: ValidateSyntaxOutput = serde_json::from_value(response.output).unwrap();
-    assert_eq!((out.checked, out.invalid, out.unsupported), (1, 0, 2));
+    assert_eq!((out.checked, out.invalid, out.unsure, out.unsupported), (0, 0, 1, 2));
+}
+
+#[tokio::test]
+async fn every_changed_file_is_listed_with_what_is_known_of_it() {
+    let Some(repo) = Repo::new() else { return };
+    repo.write("gone.py", "x = 1\n");
+    let base = repo.commit();
+    std::fs::remove_file(repo.path().join("gone.py")).unwrap();
+    repo.write("bin/tool", "#!/usr/bin/env python3\nprint(1)\n");
+    repo.write("bad.ts", "let = = 1;\n");
+    repo.write("vendor/lib.js", "let = = 1;\n");
+    repo.write("site.yaml.j2", "a: {{ b }}\n");
+    repo.write("generated/x.rs", "fn (\n");
+    repo.write("logo.png", b"\x89PNG\0\0");
+    repo.write("notes.hs", "main = 1\n");
+    let world = World::new();
+    let settings = json!({ "ignore": ["generated/"] });
+    let response = world.check(SYNTAX, &repo, Some(&base), settings).await;
+    assert_status(&response, StageStatus::Failed);
+    let out: ValidateSyntaxOutput = serde_json::from_value(response.output).unwrap();
+    let list = world.memory.get(out.files_key.as_deref().unwrap()).await.unwrap().unwrap();
+    let list: Vec<SyntaxFile> = serde_json::from_slice(&list).unwrap();
+    let rows: Vec<_> = list.iter().map(|f| (f.path.as_str(), f.result)).collect();
+    assert_eq!(
+        rows,
+        [
+            ("bad.ts", SyntaxResult::Broken),
+            ("bin/tool", SyntaxResult::Parsed),
+            ("generated/x.rs", SyntaxResult::Ignored),
+            ("gone.py", SyntaxResult::Deleted),
+            ("logo.png", SyntaxResult::NotKnown),
+            ("notes.hs", SyntaxResult::NotKnown),
+            ("site.yaml.j2", SyntaxResult::Unsure),
+            ("vendor/lib.js", SyntaxResult::Unsure),
+        ]
+    );
+    let ignored = list[2].reason.as_deref().unwrap();
+    assert!(ignored.contains("code.ignore") && ignored.contains("generated/"), "{ignored}");
 }
 
 #[tokio::test]

@@ -116,9 +116,19 @@ impl World {
         commit: &str,
         base: Option<&str>,
     ) -> Result<Response, AgentError> {
+        self.analyze_ref(url, commit, base, "refs/heads/main").await
+    }
+
+    pub(crate) async fn analyze_ref(
+        &self,
+        url: &str,
+        commit: &str,
+        base: Option<&str>,
+        reference: &str,
+    ) -> Result<Response, AgentError> {
         let mut parameters = json!({
             "repository": { "name": "acme/web", "url": url, "default_branch": "main" },
-            "reference": "refs/heads/main",
+            "reference": reference,
             "commit": commit,
         });
         if let Some(base) = base {

@@ -410,7 +410,7 @@ pub(crate) fn decision(verdict: Verdict) -> Decision {
         Verdict::Reject => "Rejected: 2 of 14 unit tests failed (test_cart, test_total)",
         _ => "Promoted: all 4 rules that the gate needs are met",
     };
-    Decision { verdict, summary: summary.to_owned(), reasons }
+    Decision { verdict, summary: summary.to_owned(), reasons, would_pass: Vec::new() }
 }
 
 fn told(channel: &str, sent: bool, detail: &str, at: Timestamp) -> OutboxEntry {

@@ -118,6 +118,7 @@ fn rejected() -> Notify {
             rule("coverage", false, RuleOutcome::NotMet, None),
             rule("syntax-valid", true, RuleOutcome::Met, None),
         ],
+        would_pass: Vec::new(),
     });
     notify
 }

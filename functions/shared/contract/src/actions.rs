@@ -39,7 +39,8 @@ pub struct AnalyzeChanges {
     pub reference: String,
     /// Commit to fetch.
     pub commit: String,
-    /// Commit to compare with; none: everything is new.
+    /// Commit before the push, or the target of a pull request; none, or all zeros, for a new
+    /// branch. What is compared with is the merge base with it, or with the default branch.
     #[serde(default)]
     pub base: Option<String>,
 }
@@ -57,6 +58,9 @@ pub struct AnalyzeChangesOutput {
     pub settings: Settings,
     /// Path of the settings file, where there is one.
     pub settings_path: Option<String>,
+    /// What the commit is that the changes are relative to, or why there is none.
+    #[serde(default)]
+    pub base_reason: String,
 }
 
 /// `code.validate_syntax`: parses the changed files.
@@ -74,12 +78,54 @@ pub struct ValidateSyntax {
 /// Output of `code.validate_syntax`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValidateSyntaxOutput {
-    /// Files that were parsed.
+    /// Files about which there is an answer: they parse, or they do not.
     pub checked: usize,
-    /// Files with at least one error.
+    /// Files that do not parse.
     pub invalid: usize,
-    /// Changed text files in a language that is not parsed.
+    /// Files that do not parse, but may be meant to be so: templates, dialects, fixtures.
+    #[serde(default)]
+    pub unsure: usize,
+    /// Files in a language that is not known, or that cannot be read.
     pub unsupported: usize,
+    /// Files that a rule of the repository leaves out.
+    #[serde(default)]
+    pub ignored: usize,
+    /// Key of the list of all changed files in the artifact store: a JSON list of [`SyntaxFile`].
+    #[serde(default)]
+    pub files_key: Option<String>,
+}
+
+/// What is known about the syntax of one changed file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyntaxFile {
+    /// Path in the repository.
+    pub path: String,
+    /// The answer.
+    pub result: SyntaxResult,
+    /// Language by name; none when it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Why it is unsure, not known or ignored, and by whose rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Whether a changed file parses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyntaxResult {
+    /// It parses.
+    Parsed,
+    /// It does not parse.
+    Broken,
+    /// It does not parse, but may be meant to be so.
+    Unsure,
+    /// Its language is not known, or it cannot be read.
+    NotKnown,
+    /// A rule of the repository leaves it out.
+    Ignored,
+    /// It was deleted.
+    Deleted,
 }
 
 /// `code.check_quality`: complexity of the functions that changed.
@@ -101,6 +147,9 @@ pub struct CheckQualityOutput {
     pub functions: usize,
     /// Findings above a threshold.
     pub above_threshold: usize,
+    /// Functions above a threshold.
+    #[serde(default)]
+    pub complex: usize,
     /// Highest cyclomatic complexity among them.
     pub max_cyclomatic: u32,
     /// Highest cognitive complexity among them.
@@ -271,7 +320,8 @@ pub struct Plan {
     pub checks: PlannedChecks,
     /// Checks that the gate needs.
     pub required: Vec<String>,
-    /// Those among them that the repository itself demands: having nothing to check is not enough.
+    /// Those among them that the repository or its template demands: having nothing to check is not
+    /// enough.
     #[serde(default)]
     pub demanded: Vec<String>,
     /// Whether the documentation alone changed.
@@ -290,8 +340,20 @@ pub struct Plan {
     pub approval: bool,
     /// Seconds to wait for that person; 0 when nobody is asked.
     pub approval_seconds: u64,
-    /// Thresholds of the gate.
+    /// Thresholds of the gate: the repository's, or else the template's.
     pub gate: crate::settings::GateSettings,
+    /// Least quality score, from 0 to 10, where functions were measured; none: no threshold.
+    #[serde(default)]
+    pub min_quality_score: Option<f64>,
+    /// How much the security checks decide.
+    #[serde(default)]
+    pub scan: crate::settings::ScanLevel,
+    /// Minutes from the push to the decision of the gate; 0: without a limit.
+    #[serde(default)]
+    pub timeout_minutes: u32,
+    /// When the run began, from which the time is counted.
+    #[serde(default)]
+    pub started_at: Option<jiff::Timestamp>,
 }
 
 /// For each check the reason why it is left out; none: it runs.

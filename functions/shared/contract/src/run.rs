@@ -376,6 +376,10 @@ pub struct Decision {
     pub summary: String,
     /// Every rule that was looked at, the decisive ones first.
     pub reasons: Vec<RuleResult>,
+    /// The smallest set of changes with which the release would pass, one sentence each; empty
+    /// where it passes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub would_pass: Vec<String>,
 }
 
 /// One rule of a decision.

@@ -80,6 +80,29 @@ impl Template {
         (Self::Hotfix, "hotfix"),
     ];
 
+    /// What the template asks for.
+    #[must_use]
+    pub const fn policy(self) -> TemplatePolicy {
+        use ScanLevel::{Basic, Comprehensive, Standard};
+        let (timeout_minutes, min_coverage, min_quality_score, scan) = match self {
+            Self::Default => (30, 80.0, 7.0, Standard),
+            Self::Production => (45, 85.0, 8.0, Comprehensive),
+            Self::Microservice => (20, 80.0, 7.0, Standard),
+            Self::Frontend => (25, 70.0, 7.0, Standard),
+            Self::MlModel => (60, 70.0, 6.0, Basic),
+            Self::Hotfix => (10, 70.0, 6.0, Basic),
+        };
+        let strict: &[&str] = match self {
+            Self::Production => &["unit", "coverage", "vulnerabilities", "dependencies"],
+            _ => &[],
+        };
+        let skips: &[&str] = match self {
+            Self::Hotfix => &["integration", "e2e"],
+            _ => &[],
+        };
+        TemplatePolicy { timeout_minutes, min_coverage, min_quality_score, scan, strict, skips }
+    }
+
     /// The name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -91,6 +114,38 @@ impl Template {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, name)| *name == text).map(|(t, _)| *t)
     }
+}
+
+/// What a template asks for where the repository says nothing else. Coverage and quality count
+/// wherever they were measured; what is strict has to be measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TemplatePolicy {
+    /// Minutes from the push to the decision of the gate.
+    pub timeout_minutes: u32,
+    /// Least line coverage in percent.
+    pub min_coverage: f64,
+    /// Least quality score, from 0 to 10: ten times the share of changed functions that are
+    /// within every threshold.
+    pub min_quality_score: f64,
+    /// How much the security checks decide.
+    pub scan: ScanLevel,
+    /// Checks that must be carried out and find something to check.
+    pub strict: &'static [&'static str],
+    /// Checks that are left out unless the repository demands them.
+    pub skips: &'static [&'static str],
+}
+
+/// How much the security checks decide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScanLevel {
+    /// Findings of dependencies and static analysis are shown and decide nothing.
+    Basic,
+    /// A critical one rejects.
+    #[default]
+    Standard,
+    /// Both have to be carried out, and one graver than medium rejects.
+    Comprehensive,
 }
 
 /// Whether a check runs.

@@ -199,6 +199,7 @@ mod tests {
             verdict: pact_contract::Verdict::Reject,
             summary: reason.to_owned(),
             reasons: Vec::new(),
+            would_pass: Vec::new(),
         };
         let report = Report {
             run_id: "shop-1".parse().unwrap(),

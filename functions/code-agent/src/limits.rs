@@ -1,0 +1,4 @@
+//! Limits that several actions share.
+
+/// Files of more bytes are neither parsed nor measured.
+pub(crate) const MAX_FILE: u64 = 1024 * 1024;
