@@ -246,7 +246,7 @@ impl<'a> Rules<'a> {
             Evidence::Checked(result) => result,
         };
         // What the agent fails is critical or high and new: it rejects, whoever needs the check.
-        let required = required || result.status == StageStatus::Failed;
+        let mut required = required || result.status == StageStatus::Failed;
         let output: Option<SecurityCheckOutput> = read(&result.output);
         let Some(output) = output else {
             if result.status == StageStatus::Failed {
