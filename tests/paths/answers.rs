@@ -74,6 +74,7 @@ pub(crate) fn analyzed(variant: &Variant) -> AnalyzeChangesOutput {
         .map(|(_, name)| (name.parse().expect("a name"), environment(variant)))
         .collect();
     AnalyzeChangesOutput {
+        base_reason: String::new(),
         source: SourceRef { key: "source.tar.gz".into(), commit: "0123".into() },
         changes_key: "changes.json".into(),
         changes: ChangeSummary::default(),

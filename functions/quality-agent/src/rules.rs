@@ -238,15 +238,20 @@ impl<'a> Rules<'a> {
 
     fn security(&self, rule: &str, check: &str, name: &str) -> RuleResult {
         let limit = self.plan.gate.max_severity;
-        let mut required = limit.is_some() || self.needs(check);
-        let threshold = json!(limit.map_or("medium", Severity::as_str));
+        let required = limit.is_some() || self.needs(check);
+        // A glance stops at what is high; a standard scan shows what is medium too.
+        let least = limit.unwrap_or(match self.plan.scan {
+            ScanLevel::Basic => Severity::Medium,
+            ScanLevel::Standard | ScanLevel::Comprehensive => Severity::Low,
+        });
+        let threshold = json!(least.as_str());
         let result = match self.evidence(check) {
             Evidence::Not(reason) => return not_checked(rule, name, required, threshold, &reason),
             Evidence::Nothing(reason) => return nothing(rule, threshold, reason),
             Evidence::Checked(result) => result,
         };
         // What the agent fails is critical or high and new: it rejects, whoever needs the check.
-        let mut required = required || result.status == StageStatus::Failed;
+        let required = required || result.status == StageStatus::Failed;
         let output: Option<SecurityCheckOutput> = read(&result.output);
         let Some(output) = output else {
             if result.status == StageStatus::Failed {
@@ -262,9 +267,13 @@ impl<'a> Rules<'a> {
             }
             return not_checked(rule, name, required, threshold, "its numbers are missing");
         };
-        // A critical one is not for the template to overlook, unless that asks for a glance only.
-        required |= self.plan.scan != ScanLevel::Basic && output.critical > 0;
-        let above = above(&output, limit.unwrap_or(Severity::Medium));
+        let above = above(&output, least);
+        // Below high, only who asked for it is stopped.
+        let is_grave = self::above(&output, Severity::Medium) > 0
+            || result.status == StageStatus::Failed
+            || limit.is_some()
+            || self.plan.scan == ScanLevel::Comprehensive;
+        let required = required && (is_grave || above == 0);
         let total = output.critical + output.high + output.medium + output.low + output.info;
         // Without a threshold of the repository the agent's verdict stands; with one the numbers
         // decide, unless there are none to explain the verdict.

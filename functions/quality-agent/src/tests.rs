@@ -559,15 +559,28 @@ fn too_many_complex_functions_are_below_the_score_of_the_template() {
 }
 
 #[test]
-fn a_critical_advisory_rejects_unless_the_template_only_glances() {
-    let critical =
-        json!({ "checked": 3, "critical": 1, "high": 0, "medium": 0, "low": 0, "info": 0 });
-    let mut checks = well();
-    checks.insert("dependencies".to_owned(), check(StageStatus::Failed, "1 critical", critical));
-    assert_eq!(decide(&production_plan(), &checks).verdict, Verdict::Reject);
-    let mut settings = settings(BOTH);
-    settings.template = Some(Template::MlModel);
-    assert_eq!(decide(&planned(&run(), &settings), &checks).verdict, Verdict::Promote);
+fn what_is_high_rejects_always_and_what_is_medium_as_the_template_says() {
+    let output = |high: usize, medium: usize| json!({ "checked": 3, "critical": 0, "high": high, "medium": medium, "low": 0, "info": 0 });
+    for (template, verdict, advises) in [
+        (Template::MlModel, Verdict::Promote, false),
+        (Template::Default, Verdict::Promote, true),
+        (Template::Production, Verdict::Reject, true),
+    ] {
+        let mut settings = settings(BOTH);
+        settings.template = Some(template);
+        let plan = planned(&run(), &settings);
+        let mut checks = well();
+        let high = check(StageStatus::Failed, "1 high", output(1, 0));
+        checks.insert("dependencies".to_owned(), high);
+        assert_eq!(decide(&plan, &checks).verdict, Verdict::Reject, "{template:?}");
+        let medium = check(StageStatus::Passed, "1 medium", output(0, 1));
+        checks.insert("dependencies".to_owned(), medium);
+        let decision = decide(&plan, &checks);
+        assert_eq!(decision.verdict, verdict, "{template:?}");
+        let rule = decision.reasons.iter().find(|r| r.rule == "dependencies-safe");
+        let not_met = rule.is_some_and(|r| r.outcome == RuleOutcome::NotMet);
+        assert_eq!(not_met, advises, "{template:?}");
+    }
 }
 
 #[test]

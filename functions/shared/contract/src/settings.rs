@@ -135,16 +135,17 @@ pub struct TemplatePolicy {
     pub skips: &'static [&'static str],
 }
 
-/// How much the security checks decide.
+/// How much the security checks decide. With each of them a new finding that is critical or high
+/// rejects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScanLevel {
-    /// Findings of dependencies and static analysis are shown and decide nothing.
+    /// Nothing more.
     Basic,
-    /// A critical one rejects.
+    /// A medium one is worth a look.
     #[default]
     Standard,
-    /// Both have to be carried out, and one graver than medium rejects.
+    /// Both checks have to be carried out, and a medium one rejects.
     Comprehensive,
 }
 
