@@ -114,8 +114,9 @@ impl Report {
         self.unread += 1;
         self.list(path, SyntaxResult::NotKnown, Some(reason.to_owned()));
         let text = format!("the file {reason}: not parsed");
-        self.findings
-            .push(Finding::new(codes::SYNTAX_NOT_CHECKED, Severity::Info, text).at(path, None, None));
+        self.findings.push(
+            Finding::new(codes::SYNTAX_NOT_CHECKED, Severity::Info, text).at(path, None, None),
+        );
     }
 
     fn parse(&mut self, batch: &[(String, Vec<u8>)], stop: &AtomicBool) -> Result<(), AgentError> {
