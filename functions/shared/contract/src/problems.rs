@@ -51,7 +51,7 @@ problems! {
         "Send the token of the trigger API, or sign the webhook with the secret of its host.";
     NOT_CONFIGURED = "not_configured":
         "The installation lacks the secret without which nobody is let in.",
-        "Set the secret that `detail` names: `pactctl secrets set`, or the Parameter Store.";
+        "Set the parameter that `detail` names, with its command; on one machine, the variable.";
     NOT_FOUND = "not_found":
         "There is nothing at this address, or nothing that the caller may see.",
         "Correct the address; `GET /v1/runs/{id}` wants the id that the start of a run answered with.";
