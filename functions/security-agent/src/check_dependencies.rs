@@ -8,7 +8,7 @@ use pact_contract::{Finding, Severity, codes};
 use crate::{
     deps::{
         Advisories, Ecosystem, Package,
-        lock::{self, Parsed},
+        lock::{self, Parsed, Way},
         manifest,
         verdict::{self, Use, short},
     },
@@ -206,7 +206,11 @@ impl Inventory {
         // What cannot be read counts as nothing: then everything is new.
         let Ok(parsed) = lock::parse(kind, &text::decode(content).text) else { return };
         for (package, line) in parsed.packages.into_iter().take(MAX_PACKAGES) {
-            self.before.entry(package).or_default().push(Use { path: path.to_owned(), line });
+            self.before.entry(package).or_default().push(Use {
+                path: path.to_owned(),
+                line,
+                way: String::new(),
+            });
         }
     }
 
@@ -227,7 +231,7 @@ impl Inventory {
                 lock::parse(kind, &text::decode(content).text)
             }
         };
-        let Parsed { packages, unchecked } = match parsed {
+        let Parsed { packages, unchecked, graph, .. } = match parsed {
             Ok(parsed) => parsed,
             Err(reason) => {
                 let reason = short(&reason, 300);
@@ -249,16 +253,18 @@ impl Inventory {
         if let Some((above, _)) = path.split_once("gradle/dependency-locks/") {
             self.locked.insert((kind.ecosystem(), above.trim_end_matches('/').to_owned()));
         }
-        for (package, line) in packages {
-            if self.uses.len() >= MAX_PACKAGES && !self.uses.contains_key(&package) {
+        let ways = graph.ways(packages.iter().map(|(package, _)| package.name.as_str()));
+        for (package, line) in &packages {
+            if self.uses.len() >= MAX_PACKAGES && !self.uses.contains_key(package) {
                 self.ledger.not_read(path, format!("there are more than {MAX_PACKAGES} packages"));
                 break;
             }
-            let place = Use { path: path.to_owned(), line };
+            let way = ways.get(package.name.as_str()).map(Way::text).unwrap_or_default();
+            let place = Use { path: path.to_owned(), line: *line, way };
             if old {
                 self.before.entry(package.clone()).or_default().push(place.clone());
             }
-            let uses = self.uses.entry(package).or_default();
+            let uses = self.uses.entry(package.clone()).or_default();
             if !uses.iter().any(|u| u.path == path) {
                 uses.push(place);
             }

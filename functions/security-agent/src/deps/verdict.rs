@@ -14,6 +14,8 @@ use super::{
 pub(crate) struct Use {
     pub(crate) path: String,
     pub(crate) line: Option<u32>,
+    /// How it came in, in words that follow its name.
+    pub(crate) way: String,
 }
 
 /// What an advisory says about a package, wherever it is used.
@@ -44,7 +46,6 @@ pub(crate) fn verdicts(
             .filter(|(_, affects)| *affects != Affects::No)
             .collect();
         for group in groups(&affecting) {
-            let finding = finding(package, &group, accepted);
             let ids = group.iter().flat_map(|(record, _)| record.ids());
             out.push(Verdict {
                 keys: ids
@@ -52,7 +53,13 @@ pub(crate) fn verdicts(
                     .collect(),
                 findings: places
                     .iter()
-                    .map(|place| finding.clone().at(&place.path, place.line, None))
+                    .map(|place| {
+                        finding(package, &place.way, &group, accepted).at(
+                            &place.path,
+                            place.line,
+                            None,
+                        )
+                    })
                     .collect(),
             });
         }
@@ -81,7 +88,12 @@ fn groups<'a>(records: &[(&'a Record, Affects)]) -> Vec<Group<'a>> {
     out.into_iter().map(|(_, group)| group).collect()
 }
 
-fn finding(package: &Package, group: &Group<'_>, accepted: &BTreeMap<String, String>) -> Finding {
+fn finding(
+    package: &Package,
+    way: &str,
+    group: &Group<'_>,
+    accepted: &BTreeMap<String, String>,
+) -> Finding {
     let mut ids: Vec<&str> = group.iter().flat_map(|(r, _)| r.ids()).collect();
     // The record's own ids before mere aliases.
     let own: BTreeSet<&str> = group.iter().map(|(r, _)| r.id.as_str()).collect();
@@ -95,7 +107,7 @@ fn finding(package: &Package, group: &Group<'_>, accepted: &BTreeMap<String, Str
     let title =
         group.iter().map(|(r, _)| r.title()).find(|t| *t != "no summary").unwrap_or("no summary");
     let what = format!("{first}{also}: {}", short(title, 200));
-    let at = format!("{} {}", package.name, package.version);
+    let at = format!("{} {}{way}", package.name, package.version);
 
     let reason = accepted.iter().find(|(id, _)| ids.iter().any(|i| i.eq_ignore_ascii_case(id)));
     if let Some((id, reason)) = reason {
@@ -191,7 +203,7 @@ mod tests {
             Package { ecosystem: Ecosystem::CratesIo, name: "p".into(), version: "1.0.0".into() };
         let answer =
             Answer { records: BTreeMap::from([(package.clone(), records)]), ..Answer::default() };
-        let place = |path: &str| Use { path: path.to_owned(), line: Some(7) };
+        let place = |path: &str| Use { path: path.to_owned(), line: Some(7), way: String::new() };
         let uses = BTreeMap::from([(package, vec![place("Cargo.lock"), place("x/Cargo.lock")])]);
         let accepted = accepted.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
         verdicts(&answer, &uses, &accepted).into_iter().flat_map(|v| v.findings).collect()

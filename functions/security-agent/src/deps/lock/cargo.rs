@@ -2,25 +2,30 @@
 
 use cargo_lock::Lockfile;
 
-use super::form::{NOT_FROM_REGISTRY, Parsed, Unchecked, toml_lines};
-use crate::deps::{Ecosystem, Package};
+use super::form::{Parsed, toml_lines};
+use crate::deps::{Ecosystem, verdict::short};
 
 pub(super) fn parse(text: &str) -> Result<Parsed, String> {
-    let lock: Lockfile = text
-        .parse()
-        .map_err(|e: cargo_lock::Error| super::super::verdict::short(&e.to_string(), 300))?;
+    let lock: Lockfile = text.parse().map_err(|e: cargo_lock::Error| short(&e.to_string(), 300))?;
     let lines = toml_lines(text);
     let mut out = Parsed::default();
     for package in lock.packages {
         // Without a source it is part of the repository.
-        let Some(source) = &package.source else { continue };
+        let own = package.source.as_ref().is_none_or(|source| source.is_path());
+        for other in &package.dependencies {
+            match own {
+                true => out.graph.direct(other.name.as_str(), false),
+                false => out.graph.needs(package.name.as_str(), other.name.as_str()),
+            }
+        }
+        let Some(source) = package.source.as_ref().filter(|_| !own) else { continue };
         let version = package.version.to_string();
         let line = lines.get(&(package.name.as_str(), version.as_str())).copied();
         let name = package.name.to_string();
         if source.is_default_registry() {
-            out.packages.push((Package { ecosystem: Ecosystem::CratesIo, name, version }, line));
-        } else if !source.is_path() {
-            out.unchecked.push(Unchecked { name, line, why: NOT_FROM_REGISTRY });
+            out.push(Ecosystem::CratesIo, &name, &version, line);
+        } else {
+            out.elsewhere(&name, line);
         }
     }
     Ok(out)
@@ -28,7 +33,10 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::form::{NOT_FROM_REGISTRY, Unchecked},
+        *,
+    };
 
     #[test]
     fn registry_packages_have_their_line_and_others_are_named() {

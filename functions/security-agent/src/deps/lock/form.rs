@@ -1,16 +1,48 @@
 //! What a lock file gives, and what its readers share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::deps::Package;
+use super::graph::Graph;
+use crate::deps::{Ecosystem, Package};
 
 /// What a lock file says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parsed {
-    /// Packages out of the public registry, with the line where one is known.
+    /// Packages out of the public registry, with the line where one is known; each once.
     pub(crate) packages: Vec<(Package, Option<u32>)>,
     /// What cannot be compared with advisories.
     pub(crate) unchecked: Vec<Unchecked>,
+    /// Who asks for whom, as far as the file says so.
+    pub(crate) graph: Graph,
+    seen: HashSet<Package>,
+}
+
+impl Parsed {
+    /// A package out of the public registry.
+    pub(super) fn push(
+        &mut self,
+        ecosystem: Ecosystem,
+        name: &str,
+        version: &str,
+        line: Option<u32>,
+    ) {
+        let name = ecosystem.normal_name(name);
+        let package = Package { ecosystem, name, version: version.to_owned() };
+        if self.seen.insert(package.clone()) {
+            self.packages.push((package, line));
+        }
+    }
+
+    /// One out of a place where versions say nothing.
+    pub(super) fn elsewhere(&mut self, name: &str, line: Option<u32>) {
+        self.unchecked.push(Unchecked { name: name.to_owned(), line, why: NOT_FROM_REGISTRY });
+    }
+
+    /// Names of the graph get the form that those of the packages have.
+    pub(super) fn normalised(mut self, ecosystem: Ecosystem) -> Self {
+        self.graph.rename(|name| ecosystem.normal_name(name));
+        self
+    }
 }
 
 /// A dependency that cannot be compared with advisories.

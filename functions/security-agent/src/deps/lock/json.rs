@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::form::{NOT_FROM_REGISTRY, Parsed, Unchecked, number};
-use crate::deps::{Ecosystem, Package};
+use super::form::{Parsed, number};
+use crate::deps::Ecosystem;
 
 fn object(text: &str) -> Result<Map<String, Value>, String> {
     match serde_json::from_str(text).map_err(|e| e.to_string())? {
@@ -14,6 +14,11 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
 
 fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
     value.get(key).and_then(Value::as_str)
+}
+
+/// The keys of the object at `key`.
+fn keys<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v str> {
+    value.get(key).and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key.as_str())
 }
 
 /// The line on which a quoted name stands for the first time.
@@ -37,26 +42,6 @@ impl<'t> Names<'t> {
     }
 }
 
-impl Parsed {
-    pub(super) fn push(
-        &mut self,
-        ecosystem: Ecosystem,
-        name: &str,
-        version: &str,
-        line: Option<u32>,
-    ) {
-        let name = ecosystem.normal_name(name);
-        let package = Package { ecosystem, name, version: version.to_owned() };
-        if !self.packages.iter().any(|(p, _)| *p == package) {
-            self.packages.push((package, line));
-        }
-    }
-
-    pub(super) fn elsewhere(&mut self, name: &str, line: Option<u32>) {
-        self.unchecked.push(Unchecked { name: name.to_owned(), line, why: NOT_FROM_REGISTRY });
-    }
-}
-
 /// `Pipfile.lock`.
 pub(super) fn pipenv(source: &str) -> Result<Parsed, String> {
     let file = object(source)?;
@@ -65,12 +50,15 @@ pub(super) fn pipenv(source: &str) -> Result<Parsed, String> {
     if !file.contains_key("_meta") {
         return Err("it has no _meta, as Pipenv writes it".to_owned());
     }
-    for (name, entry) in file
-        .iter()
-        .filter(|(group, _)| *group != "_meta")
-        .filter_map(|(_, group)| group.as_object())
-        .flatten()
+    let product = file.get("default").and_then(Value::as_object);
+    let groups = file.iter().filter(|(group, _)| *group != "_meta");
+    let groups = groups.filter_map(|(group, entries)| Some((group, entries.as_object()?)));
+    for (group, (name, entry)) in
+        groups.flat_map(|(group, entries)| entries.iter().map(move |entry| (group, entry)))
     {
+        if group != "default" && !product.is_some_and(|product| product.contains_key(name)) {
+            out.graph.development(name);
+        }
         match text(entry, "version").and_then(|v| v.strip_prefix("==")) {
             Some(version) => {
                 out.push(Ecosystem::PyPi, name, version.trim_start_matches('='), names.line(name))
@@ -90,11 +78,22 @@ pub(super) fn composer(source: &str) -> Result<Parsed, String> {
     if lists.iter().all(Option::is_none) {
         return Err("it has no packages".to_owned());
     }
-    for entry in lists.into_iter().flatten().flatten() {
+    let lists = lists.into_iter().zip([false, true]);
+    let entries = lists.flat_map(|(list, development)| {
+        list.into_iter().flatten().map(move |entry| (entry, development))
+    });
+    for (entry, development) in entries {
         let (Some(name), Some(version)) = (text(entry, "name"), text(entry, "version")) else {
             return Err("a package has no name or no version".to_owned());
         };
         let line = names.line(name);
+        if development {
+            out.graph.development(name);
+        }
+        // `php` and `ext-json` are no packages.
+        for other in keys(entry, "require").filter(|other| other.contains('/')) {
+            out.graph.needs(name, other);
+        }
         if version.starts_with("dev-") || version.ends_with("-dev") {
             out.elsewhere(name, line);
         } else {
@@ -114,7 +113,17 @@ pub(super) fn nuget(source: &str) -> Result<Parsed, String> {
         .and_then(Value::as_object)
         .ok_or("it has no dependencies, as NuGet writes them")?;
     for (name, entry) in frameworks.values().filter_map(Value::as_object).flatten() {
-        match (text(entry, "type"), text(entry, "resolved")) {
+        let kind = text(entry, "type");
+        for other in keys(entry, "dependencies") {
+            match kind {
+                Some("Project") => out.graph.direct(other, false),
+                _ => out.graph.needs(name, other),
+            }
+        }
+        if kind == Some("Direct") {
+            out.graph.direct(name, false);
+        }
+        match (kind, text(entry, "resolved")) {
             (Some("Project"), _) => {}
             (_, Some(version)) => out.push(Ecosystem::NuGet, name, version, names.line(name)),
             _ => out.elsewhere(name, names.line(name)),
@@ -152,11 +161,24 @@ pub(super) fn bun(source: &str) -> Result<Parsed, String> {
     let names = Names::new(source);
     let mut out = Parsed::default();
     let packages = file.get("packages").and_then(Value::as_object).ok_or("it has no packages")?;
+    for workspace in file.get("workspaces").and_then(Value::as_object).into_iter().flatten() {
+        for list in ["dependencies", "optionalDependencies"] {
+            keys(workspace.1, list).for_each(|name| out.graph.direct(name, false));
+        }
+        keys(workspace.1, "devDependencies").for_each(|name| out.graph.direct(name, true));
+    }
     for (key, entry) in packages {
         let Some(id) = entry.get(0).and_then(Value::as_str) else {
             return Err(format!("package {key:.100} has no name"));
         };
         let line = names.line(key);
+        // `outer/inner`, or the name alone.
+        let own = id.rsplit_once('@').map_or(key.as_str(), |(name, _)| name);
+        for part in entry.as_array().into_iter().flatten() {
+            for list in ["dependencies", "optionalDependencies", "peerDependencies"] {
+                keys(part, list).for_each(|other| out.graph.needs(own, other));
+            }
+        }
         match id.rsplit_once('@').filter(|(name, _)| !name.is_empty()) {
             Some((_, version))
                 if version.starts_with("workspace:") || version.starts_with("link:") => {}
@@ -197,20 +219,27 @@ pub(super) fn maven(source: &str) -> Result<Parsed, String> {
     let file = object(source)?;
     let names = Names::new(source);
     let mut out = Parsed::default();
-    let mut open: Vec<&Value> = file
+    let mut open: Vec<(Option<String>, &Value)> = file
         .get("dependencies")
         .and_then(Value::as_array)
         .ok_or("it has no dependencies")?
         .iter()
+        .map(|entry| (None, entry))
         .collect();
-    while let Some(entry) = open.pop() {
+    while let Some((parent, entry)) = open.pop() {
         let (Some(group), Some(artifact), Some(version)) =
             (text(entry, "groupId"), text(entry, "artifactId"), text(entry, "version"))
         else {
             return Err("a dependency lacks groupId, artifactId or version".to_owned());
         };
-        out.push(Ecosystem::Maven, &format!("{group}:{artifact}"), version, names.line(artifact));
-        open.extend(entry.get("children").and_then(Value::as_array).into_iter().flatten());
+        let name = format!("{group}:{artifact}");
+        match parent {
+            Some(parent) => out.graph.needs(&parent, &*name),
+            None => out.graph.direct(&*name, text(entry, "scope") == Some("test")),
+        }
+        out.push(Ecosystem::Maven, &name, version, names.line(artifact));
+        let children = entry.get("children").and_then(Value::as_array).into_iter().flatten();
+        open.extend(children.map(|child| (Some(name.clone()), child)));
     }
     Ok(out)
 }

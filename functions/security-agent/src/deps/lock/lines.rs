@@ -11,19 +11,32 @@ fn unquoted(text: &str) -> &str {
     text.trim().trim_matches(['"', '\''])
 }
 
+/// The name that a line begins with: `name: value`, `name "value"`, `'@scope/name': value`.
+fn key_of(line: &str) -> &str {
+    for quote in ['"', '\''] {
+        if let Some(quoted) = line.strip_prefix(quote) {
+            return quoted.split(quote).next().unwrap_or_default();
+        }
+    }
+    line.split([' ', ':']).next().unwrap_or_default()
+}
+
 /// `yarn.lock`, classic and berry: a head of descriptors, then the version.
 pub(super) fn yarn(text: &str) -> Result<Parsed, String> {
     let mut out = Parsed::default();
     let mut head: Option<(String, Option<u32>)> = None;
     let mut version: Option<String> = None;
     let mut resolution: Option<String> = None;
+    let mut needs: Vec<String> = Vec::new();
+    let mut listing = false;
     let known = text.contains("yarn lockfile v1") || text.contains("__metadata:");
     if !known {
         return Err("it does not say which version of yarn wrote it".to_owned());
     }
     let mut finish = |head: &mut Option<(String, Option<u32>)>,
                       version: Option<String>,
-                      resolution: Option<String>| {
+                      resolution: Option<String>,
+                      needs: Vec<String>| {
         let Some((descriptor, line)) = head.take() else { return };
         if descriptor == "__metadata" {
             return;
@@ -53,7 +66,12 @@ pub(super) fn yarn(text: &str) -> Result<Parsed, String> {
             local = locator.starts_with("workspace:")
                 || locator.starts_with("link:")
                 || locator.starts_with("portal:");
-            return push(&mut out, name, version.as_deref(), elsewhere, local, line);
+        }
+        for other in needs {
+            match local {
+                true => out.graph.direct(other, false),
+                false => out.graph.needs(name, other),
+            }
         }
         push(&mut out, name, version.as_deref(), elsewhere, local, line);
     };
@@ -63,20 +81,24 @@ pub(super) fn yarn(text: &str) -> Result<Parsed, String> {
             continue;
         }
         if indent(line) == 0 {
-            finish(&mut head, version.take(), resolution.take());
+            finish(&mut head, version.take(), resolution.take(), std::mem::take(&mut needs));
             let descriptor = trimmed
                 .strip_suffix(':')
                 .ok_or_else(|| format!("line {} is not understood", index + 1))?;
             head = Some((unquoted(descriptor).to_owned(), number(index)));
         } else if indent(line) == 2 {
+            listing =
+                matches!(trimmed, "dependencies:" | "optionalDependencies:" | "peerDependencies:");
             if let Some(value) = trimmed.strip_prefix("version") {
                 version = Some(unquoted(value.trim_start_matches(':')).to_owned());
             } else if let Some(value) = trimmed.strip_prefix("resolution:") {
                 resolution = Some(unquoted(value).to_owned());
             }
+        } else if listing && indent(line) == 4 {
+            needs.push(key_of(trimmed).to_owned());
         }
     }
-    finish(&mut head, version.take(), resolution.take());
+    finish(&mut head, version.take(), resolution.take(), needs);
     Ok(out)
 }
 
@@ -119,29 +141,54 @@ pub(super) fn pnpm(text: &str) -> Result<Parsed, String> {
     let slashes = text
         .lines()
         .any(|l| l.strip_prefix("lockfileVersion:").is_some_and(|v| unquoted(v).starts_with('5')));
-    let mut inside = false;
+    let mut section = "";
+    let mut list = "";
+    let mut own = "";
     for (index, line) in text.lines().enumerate() {
-        if indent(line) == 0 && !line.trim().is_empty() {
-            inside = line.trim_end() == "packages:";
-            continue;
-        }
-        if !inside || indent(line) != 2 {
-            continue;
-        }
-        let Some((key, _)) = line.trim().rsplit_once(':') else { continue };
+        let trimmed = line.trim();
+        let Some((key, _)) = trimmed.rsplit_once(':') else { continue };
         let key = unquoted(key);
-        let path = key.strip_prefix('/').unwrap_or(key);
-        // Peers stand in brackets, or behind an underscore.
-        let path = path.split('(').next().unwrap_or(path);
-        let (name, version) = if slashes {
-            // `/name/1.2.3_peer@4.5.6`.
-            let cut = path.find('_').filter(|at| path.get(..*at).is_some_and(|p| p.contains('/')));
-            let path = cut.and_then(|at| path.get(..at)).unwrap_or(path);
-            path.rsplit_once('/').unwrap_or((path, ""))
-        } else {
-            split_descriptor(path)
-        };
-        let version = version.split('_').next().unwrap_or(version);
+        let depth = indent(line);
+        match (section, depth) {
+            (_, 0) => {
+                (section, list, own) = (key, key, "");
+                continue;
+            }
+            // One project, until version 6: its lists stand at the top.
+            ("dependencies" | "optionalDependencies" | "devDependencies", 2) => {
+                out.graph.direct(key_of(trimmed), section == "devDependencies");
+                continue;
+            }
+            ("importers", 4) | ("packages" | "snapshots", 4) => {
+                list = key;
+                if trimmed == "dev: true" {
+                    out.graph.development(own);
+                }
+                continue;
+            }
+            ("importers", 6) => {
+                let name = key_of(trimmed);
+                if matches!(list, "dependencies" | "optionalDependencies" | "devDependencies") {
+                    out.graph.direct(name, list == "devDependencies");
+                }
+                continue;
+            }
+            ("packages" | "snapshots", 6) => {
+                let name = key_of(trimmed);
+                if matches!(list, "dependencies" | "optionalDependencies") {
+                    out.graph.needs(own, name);
+                }
+                continue;
+            }
+            ("packages" | "snapshots", 2) => {}
+            _ => continue,
+        }
+        list = "";
+        let (name, version) = pnpm_key(key, slashes);
+        own = name;
+        if section == "snapshots" {
+            continue;
+        }
         let line = number(index);
         if version.starts_with("link:") || version.starts_with("file:") {
             continue;
@@ -158,6 +205,22 @@ pub(super) fn pnpm(text: &str) -> Result<Parsed, String> {
     Ok(out)
 }
 
+/// Name and version of a package of `pnpm-lock.yaml`.
+fn pnpm_key(key: &str, slashes: bool) -> (&str, &str) {
+    let path = key.strip_prefix('/').unwrap_or(key);
+    // Peers stand in brackets, or behind an underscore.
+    let path = path.split('(').next().unwrap_or(path);
+    let (name, version) = if slashes {
+        // `/name/1.2.3_peer@4.5.6`.
+        let cut = path.find('_').filter(|at| path.get(..*at).is_some_and(|p| p.contains('/')));
+        let path = cut.and_then(|at| path.get(..at)).unwrap_or(path);
+        path.rsplit_once('/').unwrap_or((path, ""))
+    } else {
+        split_descriptor(path)
+    };
+    (name, version.split('_').next().unwrap_or(version))
+}
+
 /// `go.mod`: since Go 1.17 it names every module that is built.
 pub(super) fn go_mod(text: &str) -> Result<Parsed, String> {
     let mut out = Parsed::default();
@@ -168,7 +231,8 @@ pub(super) fn go_mod(text: &str) -> Result<Parsed, String> {
         return Err("it names no module".to_owned());
     }
     for (index, line) in text.lines().enumerate() {
-        let line = line.split("//").next().unwrap_or_default().trim();
+        let (line, comment) = line.split_once("//").unwrap_or((line, ""));
+        let (line, indirect) = (line.trim(), comment.trim() == "indirect");
         if line == ")" {
             block = None;
             continue;
@@ -185,6 +249,9 @@ pub(super) fn go_mod(text: &str) -> Result<Parsed, String> {
         let words: Vec<&str> = words.split_whitespace().map(|w| w.trim_matches('"')).collect();
         match (directive, words.as_slice()) {
             ("require", [name, version]) => {
+                if !indirect {
+                    out.graph.direct(*name, false);
+                }
                 requires.push(((*name).to_owned(), (*version).to_owned(), number(index)))
             }
             ("replace", [old, rest @ ..]) => {
@@ -223,12 +290,17 @@ pub(super) fn gradle(text: &str) -> Result<Parsed, String> {
         if line.is_empty() || line.starts_with('#') || line.starts_with("empty=") {
             continue;
         }
-        let id = line.split('=').next().unwrap_or(line);
+        let (id, configurations) = line.split_once('=').unwrap_or((line, ""));
         let parts: Vec<&str> = id.split(':').collect();
         let [group, artifact, version] = parts.as_slice() else {
             return Err(format!("line {} is not understood", index + 1));
         };
-        out.push(Ecosystem::Maven, &format!("{group}:{artifact}"), version, number(index));
+        let name = format!("{group}:{artifact}");
+        let mut configurations = configurations.split(',').filter(|c| !c.is_empty()).peekable();
+        if configurations.peek().is_some() && configurations.all(|c| c.starts_with("test")) {
+            out.graph.development(&*name);
+        }
+        out.push(Ecosystem::Maven, &name, version, number(index));
     }
     Ok(out)
 }
@@ -236,7 +308,7 @@ pub(super) fn gradle(text: &str) -> Result<Parsed, String> {
 /// `Gemfile.lock`: the indented names below `specs:` of each section.
 pub(super) fn gemfile(text: &str) -> Result<Parsed, String> {
     let mut out = Parsed::default();
-    let mut section = "";
+    let (mut section, mut own) = ("", "");
     if !text.lines().any(|l| ["GEM", "PATH", "GIT", "DEPENDENCIES"].contains(&l.trim_end())) {
         return Err("it has none of the sections that Bundler writes".to_owned());
     }
@@ -244,6 +316,14 @@ pub(super) fn gemfile(text: &str) -> Result<Parsed, String> {
         if indent(line) == 0 {
             section = line.trim();
             continue;
+        }
+        let first = line.trim().split([' ', '!']).next().unwrap_or_default();
+        match (section, indent(line)) {
+            ("DEPENDENCIES", 2) => out.graph.direct(first, false),
+            (_, 4) => own = first,
+            ("PATH", 6) => out.graph.direct(first, false),
+            (_, 6) => out.graph.needs(own, first),
+            _ => {}
         }
         if indent(line) != 4 || !["GEM", "GIT", "PLUGIN SOURCE"].contains(&section) {
             continue;
@@ -282,8 +362,12 @@ pub(super) fn pub_lock(text: &str) -> Result<Parsed, String> {
             4 if inside => {
                 let (key, value) = line.trim().split_once(':').unwrap_or_default();
                 let value = unquoted(value);
-                if key == "source" {
-                    source = value;
+                match (key, name) {
+                    ("source", _) => source = value,
+                    ("dependency", Some((name, _))) if value.starts_with("direct") => {
+                        out.graph.direct(name, value == "direct dev");
+                    }
+                    _ => {}
                 }
                 if key == "version"
                     && let Some((name, line)) = name

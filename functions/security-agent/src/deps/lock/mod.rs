@@ -2,12 +2,14 @@
 
 mod cargo;
 mod form;
+mod graph;
 mod json;
 mod lines;
 mod npm;
 mod python;
 
 pub(crate) use form::{NOT_PINNED, Parsed};
+pub(crate) use graph::Way;
 
 /// What a lock file is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +137,7 @@ pub(crate) fn not_read(path: &str) -> Option<&'static str> {
 /// Why it is not understood.
 pub(crate) fn parse(kind: Kind, text: &str) -> Result<Parsed, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    match kind {
+    let parsed = match kind {
         Kind::Cargo => cargo::parse(text),
         Kind::Npm => npm::parse(text),
         Kind::Yarn => lines::yarn(text),
@@ -155,7 +157,8 @@ pub(crate) fn parse(kind: Kind, text: &str) -> Result<Parsed, String> {
         Kind::Pub => lines::pub_lock(text),
         Kind::Mix => lines::mix(text),
         Kind::Swift => json::swift(text),
-    }
+    };
+    parsed.map(|parsed| parsed.normalised(kind.ecosystem()))
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::form::{NOT_FROM_REGISTRY, Parsed, Unchecked, number};
-use crate::deps::{Ecosystem, Package};
+use super::form::{Parsed, number};
+use crate::deps::{Ecosystem, verdict::short};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -13,23 +14,49 @@ struct File {
     #[serde(default)]
     lockfile_version: Option<u64>,
     #[serde(default)]
-    packages: Option<serde_json::Map<String, serde_json::Value>>,
+    packages: Option<serde_json::Map<String, Value>>,
     #[serde(default)]
-    dependencies: Option<serde_json::Map<String, serde_json::Value>>,
+    dependencies: Option<serde_json::Map<String, Value>>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Entry {
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
     version: Option<String>,
     #[serde(default)]
-    resolved: Option<serde_json::Value>,
+    resolved: Option<Value>,
     #[serde(default)]
     link: bool,
     #[serde(default)]
-    dependencies: Option<serde_json::Value>,
+    dev: bool,
+    /// In version 1 the packages within this one.
+    #[serde(default)]
+    dependencies: Option<Value>,
+    #[serde(default)]
+    optional_dependencies: Option<Value>,
+    #[serde(default)]
+    peer_dependencies: Option<Value>,
+    #[serde(default)]
+    dev_dependencies: Option<Value>,
+    /// What version 1 says of needs.
+    #[serde(default)]
+    requires: Option<Value>,
+}
+
+impl Entry {
+    /// What it asks for to work.
+    fn needs(&self) -> impl Iterator<Item = &str> {
+        [&self.dependencies, &self.optional_dependencies, &self.peer_dependencies, &self.requires]
+            .into_iter()
+            .flat_map(names)
+    }
+}
+
+fn names(map: &Option<Value>) -> impl Iterator<Item = &str> {
+    map.as_ref().and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str())
 }
 
 pub(super) fn parse(text: &str) -> Result<Parsed, String> {
@@ -40,14 +67,27 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     let file: File = serde_json::from_str(text).map_err(|e| e.to_string())?;
     let lines = key_lines(text);
     let mut out = Parsed::default();
+    let mut aliases = HashMap::new();
     match (file.lockfile_version.unwrap_or(1), file.packages, file.dependencies) {
         (2 | 3, Some(packages), _) => {
             for (key, value) in packages {
-                // What lies outside `node_modules` is part of the repository.
-                let Some((_, name)) = key.rsplit_once("node_modules/") else { continue };
                 let entry = entry(&key, value)?;
+                // What lies outside `node_modules` is part of the repository.
+                let Some((_, name)) = key.rsplit_once("node_modules/") else {
+                    entry.needs().for_each(|name| out.graph.direct(name, false));
+                    names(&entry.dev_dependencies).for_each(|name| out.graph.direct(name, true));
+                    continue;
+                };
                 if entry.link {
                     continue;
+                }
+                let own = entry.name.as_deref().unwrap_or(name);
+                if own != name {
+                    aliases.insert(name.to_owned(), own.to_owned());
+                }
+                entry.needs().for_each(|other| out.graph.needs(own, other));
+                if entry.dev {
+                    out.graph.development(own);
                 }
                 let line = lines.get(key.as_str()).copied().flatten();
                 let name = entry.name.clone().unwrap_or_else(|| name.to_owned());
@@ -58,13 +98,16 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
         (1..=3, _, Some(dependencies)) => nested(&mut out, dependencies, &lines)?,
         (version, ..) => return Err(format!("lockfileVersion {version} is not understood")),
     }
+    if !aliases.is_empty() {
+        out.graph.rename(|name| aliases.get(name).cloned().unwrap_or_else(|| name.to_owned()));
+    }
     Ok(out)
 }
 
 /// Version 1: packages within packages. JSON nests at most 128 deep, so this ends.
 fn nested(
     out: &mut Parsed,
-    dependencies: serde_json::Map<String, serde_json::Value>,
+    dependencies: serde_json::Map<String, Value>,
     lines: &HashMap<&str, Option<u32>>,
 ) -> Result<(), String> {
     for (name, value) in dependencies {
@@ -77,17 +120,20 @@ fn nested(
             Some((real, version)) => (real.to_owned(), Some(version)),
             None => (name, entry.version.as_deref()),
         };
+        names(&entry.requires).for_each(|other| out.graph.needs(&name, other));
+        if entry.dev {
+            out.graph.development(&*name);
+        }
         out.add(name, version, entry.resolved.as_ref(), line);
-        if let Some(serde_json::Value::Object(inner)) = inner {
+        if let Some(Value::Object(inner)) = inner {
             nested(out, inner, lines)?;
         }
     }
     Ok(())
 }
 
-fn entry(key: &str, value: serde_json::Value) -> Result<Entry, String> {
-    serde_json::from_value(value)
-        .map_err(|e| super::super::verdict::short(&format!("{key}: {e}"), 300))
+fn entry(key: &str, value: Value) -> Result<Entry, String> {
+    serde_json::from_value(value).map_err(|e| short(&format!("{key}: {e}"), 300))
 }
 
 impl Parsed {
@@ -95,19 +141,17 @@ impl Parsed {
         &mut self,
         name: String,
         version: Option<&str>,
-        resolved: Option<&serde_json::Value>,
+        resolved: Option<&Value>,
         line: Option<u32>,
     ) {
-        let resolved = resolved.and_then(serde_json::Value::as_str).unwrap_or_default();
+        let resolved = resolved.and_then(Value::as_str).unwrap_or_default();
         let elsewhere =
             ["git+", "git:", "git@", "github:", "file:"].iter().any(|p| resolved.starts_with(p));
         match version {
             Some(version) if !elsewhere && node_semver::Version::parse(version).is_ok() => {
-                let package =
-                    Package { ecosystem: Ecosystem::Npm, name, version: version.to_owned() };
-                self.packages.push((package, line));
+                self.push(Ecosystem::Npm, &name, version, line);
             }
-            _ => self.unchecked.push(Unchecked { name, line, why: NOT_FROM_REGISTRY }),
+            _ => self.elsewhere(&name, line),
         }
     }
 }

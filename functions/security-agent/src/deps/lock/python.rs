@@ -1,9 +1,11 @@
 //! `poetry.lock` and `requirements.txt`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::form::{NOT_FROM_REGISTRY, NOT_PINNED, Parsed, Unchecked, number, toml_lines};
-use crate::deps::{Ecosystem, Package};
+use crate::deps::Ecosystem;
 
 #[derive(Deserialize)]
 struct Poetry {
@@ -15,6 +17,14 @@ struct Poetry {
 struct PoetryPackage {
     name: String,
     version: String,
+    #[serde(default)]
+    dependencies: toml::Table,
+    /// Since version 2.1.
+    #[serde(default)]
+    groups: Option<Vec<String>>,
+    /// Until version 1.4.
+    #[serde(default)]
+    category: Option<String>,
     #[serde(default)]
     source: Option<PoetrySource>,
 }
@@ -32,12 +42,24 @@ struct Uv {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct UvPackage {
     name: String,
+    #[serde(default)]
+    dependencies: Vec<UvNeed>,
+    #[serde(default)]
+    optional_dependencies: BTreeMap<String, Vec<UvNeed>>,
+    #[serde(default)]
+    dev_dependencies: BTreeMap<String, Vec<UvNeed>>,
     #[serde(default)]
     version: Option<String>,
     #[serde(default)]
     source: Option<toml::Table>,
+}
+
+#[derive(Deserialize)]
+struct UvNeed {
+    name: String,
 }
 
 /// `uv.lock`.
@@ -45,18 +67,30 @@ pub(super) fn uv(text: &str) -> Result<Parsed, String> {
     let file: Uv = toml::from_str(text).map_err(|e| e.message().to_owned())?;
     let lines = toml_lines(text);
     let mut out = Parsed::default();
-    for UvPackage { name, version, source } in file.package {
+    for package in file.package {
+        let UvPackage { name, version, source, .. } = package;
         let from = |kind: &str| source.as_ref().is_some_and(|s| s.contains_key(kind));
-        if from("virtual") || from("editable") || from("directory") {
+        let own = from("virtual") || from("editable") || from("directory");
+        let optional = package.optional_dependencies.into_values().flatten();
+        for other in package.dependencies.into_iter().chain(optional) {
+            match own {
+                true => out.graph.direct(other.name, false),
+                false => out.graph.needs(&name, other.name),
+            }
+        }
+        if own {
             // Part of the repository.
+            for other in package.dev_dependencies.into_values().flatten() {
+                out.graph.direct(other.name, true);
+            }
             continue;
         }
         let line = version.as_deref().and_then(|v| lines.get(&(name.as_str(), v)).copied());
         match version {
             Some(version) if source.is_none() || from("registry") => {
-                out.packages.push((python(&name, &version), line));
+                out.push(Ecosystem::PyPi, &name, &version, line);
             }
-            _ => out.unchecked.push(Unchecked { name, line, why: NOT_FROM_REGISTRY }),
+            _ => out.elsewhere(&name, line),
         }
     }
     Ok(out)
@@ -73,6 +107,10 @@ struct PdmPackage {
     name: String,
     version: String,
     #[serde(default)]
+    dependencies: Vec<String>,
+    #[serde(default)]
+    groups: Option<Vec<String>>,
+    #[serde(default)]
     git: Option<String>,
     #[serde(default)]
     url: Option<String>,
@@ -87,10 +125,16 @@ pub(super) fn pdm(text: &str) -> Result<Parsed, String> {
     let mut out = Parsed::default();
     for package in file.package {
         let line = lines.get(&(package.name.as_str(), package.version.as_str())).copied();
+        for other in &package.dependencies {
+            out.graph.needs(&package.name, name_of(other));
+        }
+        if package.groups.is_some_and(|groups| !groups.iter().any(|group| group == "default")) {
+            out.graph.development(&*package.name);
+        }
         if package.git.is_some() || package.url.is_some() || package.path.is_some() {
-            out.unchecked.push(Unchecked { name: package.name, line, why: NOT_FROM_REGISTRY });
+            out.elsewhere(&package.name, line);
         } else {
-            out.packages.push((python(&package.name, &package.version), line));
+            out.push(Ecosystem::PyPi, &package.name, &package.version, line);
         }
     }
     Ok(out)
@@ -100,25 +144,34 @@ pub(super) fn poetry(text: &str) -> Result<Parsed, String> {
     let file: Poetry = toml::from_str(text).map_err(|e| e.message().to_owned())?;
     let lines = toml_lines(text);
     let mut out = Parsed::default();
-    for PoetryPackage { name, version, source } in file.package {
+    for package in file.package {
+        let PoetryPackage { name, version, source, .. } = package;
+        for (other, _) in package.dependencies {
+            out.graph.needs(&name, other);
+        }
+        if package.groups.is_some_and(|groups| !groups.iter().any(|group| group == "main"))
+            || package.category.is_some_and(|category| category == "dev")
+        {
+            out.graph.development(&*name);
+        }
         let line = lines.get(&(name.as_str(), version.as_str())).copied();
         let elsewhere =
             source.is_some_and(|s| matches!(s.kind.as_str(), "git" | "directory" | "file" | "url"));
         if elsewhere {
-            out.unchecked.push(Unchecked { name, line, why: NOT_FROM_REGISTRY });
+            out.elsewhere(&name, line);
         } else {
-            out.packages.push((python(&name, &version), line));
+            out.push(Ecosystem::PyPi, &name, &version, line);
         }
     }
     Ok(out)
 }
 
-fn python(name: &str, version: &str) -> Package {
-    Package {
-        ecosystem: Ecosystem::PyPi,
-        name: Ecosystem::PyPi.normal_name(name),
-        version: version.to_owned(),
-    }
+/// The name that a requirement begins with.
+fn name_of(requirement: &str) -> &str {
+    let end = requirement
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+        .unwrap_or(requirement.len());
+    requirement.get(..end).unwrap_or_default()
 }
 
 /// Reads requirements line by line; options (`-r`, `--hash`, …) are passed over.
@@ -156,10 +209,8 @@ fn requirement(out: &mut Parsed, line: &str, number: Option<u32>) {
         return;
     }
     let body = line.split(" --").next().unwrap_or_default();
-    let end = body
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
-        .unwrap_or(body.len());
-    let (name, rest) = body.split_at_checked(end).unwrap_or((body, ""));
+    let name = name_of(body);
+    let rest = body.get(name.len()..).unwrap_or_default();
     let mut rest = rest.trim_start();
     if let Some(extras) = rest.strip_prefix('[') {
         rest = extras.split_once(']').map_or("", |(_, rest)| rest).trim_start();
@@ -176,7 +227,7 @@ fn requirement(out: &mut Parsed, line: &str, number: Option<u32>) {
             !v.is_empty() && !v.contains([',', '*', ' ', '=', '<', '>', '~', '!', '$', '{'])
         });
     match pinned {
-        Some(version) if !address => out.packages.push((python(name, version), number)),
+        Some(version) if !address => out.push(Ecosystem::PyPi, name, version, number),
         _ if address => out.unchecked.push(unchecked(line, number, NOT_FROM_REGISTRY)),
         _ => out.unchecked.push(unchecked(name, number, NOT_PINNED)),
     }

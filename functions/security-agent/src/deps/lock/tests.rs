@@ -161,6 +161,138 @@ fn every_form_gives_its_packages_with_their_lines() {
     }
 }
 
+/// Name and text of a lock file, and how its packages came in.
+type Ways = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// What each form says of who asks for whom.
+const WAYS: &[Ways] = &[
+    (
+        "package-lock.json",
+        r#"{"lockfileVersion": 3, "packages": {
+            "": {"dependencies": {"a": "1"}, "devDependencies": {"t": "1"}},
+            "node_modules/a": {"version": "1.0.0", "dependencies": {"alias": "npm:real@1"}},
+            "node_modules/alias": {"name": "real", "version": "1.0.0"},
+            "node_modules/t": {"version": "1.0.0", "dev": true, "requires": {"u": "1"}},
+            "node_modules/u": {"version": "1.0.0", "dev": true}}}"#,
+        &[("a", ""), ("real", " (by a > real)"), ("u", " (by t > u, for development only)")],
+    ),
+    (
+        "package-lock.json",
+        r#"{"lockfileVersion": 1, "dependencies": {
+            "a": {"version": "1.0.0", "requires": {"b": "1"}},
+            "b": {"version": "1.0.0"}, "t": {"version": "1.0.0", "dev": true}}}"#,
+        &[("a", ""), ("b", " (by a > b)"), ("t", " (for development only)")],
+    ),
+    (
+        "yarn.lock",
+        "# yarn lockfile v1\n\n\na@^1.0.0:\n  version \"1.0.0\"\n  dependencies:\n    \"@s/b\" \"^2.0.0\"\n\n\"@s/b@^2.0.0\":\n  version \"2.0.0\"\n",
+        &[("a", ""), ("@s/b", " (by a > @s/b)")],
+    ),
+    (
+        "yarn.lock",
+        "__metadata:\n  version: 8\n\n\"a@npm:^1\":\n  version: 1.0.0\n  resolution: \"a@npm:1.0.0\"\n  dependencies:\n    \"@s/b\": \"npm:^2\"\n\n\"@s/b@npm:^2\":\n  version: 2.0.0\n  resolution: \"@s/b@npm:2.0.0\"\n\n\"app@workspace:.\":\n  version: 0.0.0-use.local\n  resolution: \"app@workspace:.\"\n  dependencies:\n    a: \"npm:^1\"\n",
+        &[("a", ""), ("@s/b", " (by a > @s/b)")],
+    ),
+    (
+        "pnpm-lock.yaml",
+        "lockfileVersion: '9.0'\n\nimporters:\n\n  .:\n    dependencies:\n      a:\n        specifier: ^1\n        version: 1.0.0\n    devDependencies:\n      '@s/t':\n        specifier: ^1\n        version: 1.0.0\n\npackages:\n\n  a@1.0.0:\n    resolution: {integrity: x}\n\n  b@2.0.0:\n    resolution: {integrity: x}\n\n  '@s/t@1.0.0':\n    resolution: {integrity: x}\n\nsnapshots:\n\n  a@1.0.0(peer@1.0.0):\n    dependencies:\n      b: 2.0.0\n\n  b@2.0.0: {}\n\n  '@s/t@1.0.0': {}\n",
+        &[("a", ""), ("b", " (by a > b)"), ("@s/t", " (for development only)")],
+    ),
+    (
+        "pnpm-lock.yaml",
+        "lockfileVersion: 5.4\n\ndependencies:\n  a: 1.0.0\n\ndevDependencies:\n  t: 1.0.0\n\npackages:\n\n  /a/1.0.0:\n    dependencies:\n      '@s/b': 2.0.0\n    dev: false\n\n  /@s/b/2.0.0:\n    dev: false\n\n  /t/1.0.0:\n    dev: true\n",
+        &[("a", ""), ("@s/b", " (by a > @s/b)"), ("t", " (for development only)")],
+    ),
+    (
+        "bun.lock",
+        "{\n  \"workspaces\": {\"\": {\"dependencies\": {\"a\": \"1\"}, \"devDependencies\": {\"t\": \"1\"}}},\n  \"packages\": {\n    \"a\": [\"a@1.0.0\", \"\", {\"dependencies\": {\"b\": \"1\"}}, \"x\"],\n    \"b\": [\"b@1.0.0\", \"\", {}, \"x\"],\n    \"t\": [\"t@1.0.0\", \"\", {}, \"x\"],\n  },\n}\n",
+        &[("a", ""), ("b", " (by a > b)"), ("t", " (for development only)")],
+    ),
+    (
+        "poetry.lock",
+        "[[package]]\nname = \"a\"\nversion = \"1\"\ngroups = [\"main\"]\n\n[package.dependencies]\nFoo_Bar = \">=1\"\n\n[[package]]\nname = \"foo-bar\"\nversion = \"1\"\ngroups = [\"main\", \"dev\"]\n\n[[package]]\nname = \"t\"\nversion = \"1\"\ngroups = [\"dev\"]\n",
+        &[("a", ""), ("foo-bar", " (by a > foo-bar)"), ("t", " (for development only)")],
+    ),
+    (
+        "uv.lock",
+        "[[package]]\nname = \"app\"\nversion = \"0\"\nsource = { virtual = \".\" }\ndependencies = [{ name = \"a\" }]\n\n[package.dev-dependencies]\ndev = [{ name = \"t\" }]\n\n[[package]]\nname = \"a\"\nversion = \"1\"\nsource = { registry = \"https://pypi.org/simple\" }\ndependencies = [{ name = \"b\", marker = \"x\" }]\n\n[[package]]\nname = \"b\"\nversion = \"1\"\nsource = { registry = \"https://pypi.org/simple\" }\n\n[[package]]\nname = \"t\"\nversion = \"1\"\nsource = { registry = \"https://pypi.org/simple\" }\n",
+        &[("a", ""), ("b", " (by a > b)"), ("t", " (for development only)")],
+    ),
+    (
+        "pdm.lock",
+        "[[package]]\nname = \"a\"\nversion = \"1\"\ngroups = [\"default\"]\ndependencies = [\"Foo.Bar[x]>=1; python_version>'3'\"]\n\n[[package]]\nname = \"foo-bar\"\nversion = \"1\"\ngroups = [\"default\"]\n\n[[package]]\nname = \"t\"\nversion = \"1\"\ngroups = [\"dev\"]\n",
+        &[("a", ""), ("foo-bar", " (by a > foo-bar)"), ("t", " (for development only)")],
+    ),
+    (
+        "Pipfile.lock",
+        r#"{"_meta": {}, "default": {"a": {"version": "==1"}}, "develop": {"a": {"version": "==1"}, "t": {"version": "==1"}}}"#,
+        &[("a", ""), ("t", " (for development only)")],
+    ),
+    (
+        "Cargo.lock",
+        "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\n \"a\",\n]\n\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\ndependencies = [\n \"b 1.0.0\",\n]\n\n[[package]]\nname = \"b\"\nversion = \"1.0.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n\n[[package]]\nname = \"b\"\nversion = \"2.0.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n",
+        &[("a", ""), ("b", " (by a > b)")],
+    ),
+    (
+        "go.mod",
+        "module example.org/app\n\nrequire (\n\tgithub.com/a/b v1.0.0\n\tgithub.com/c/d v1.0.0 // indirect\n)\n",
+        &[("github.com/a/b", ""), ("github.com/c/d", "")],
+    ),
+    (
+        "gradle.lockfile",
+        "com.x:core:1.2.3=compileClasspath,testRuntimeClasspath\ncom.x:t:1.0=testCompileClasspath,testRuntimeClasspath\n",
+        &[("com.x:core", ""), ("com.x:t", " (for development only)")],
+    ),
+    (
+        "lockfile.json",
+        r#"{"dependencies": [{"groupId": "g", "artifactId": "a", "version": "1", "scope": "compile", "children": [{"groupId": "g", "artifactId": "b", "version": "1"}]}, {"groupId": "g", "artifactId": "t", "version": "1", "scope": "test"}]}"#,
+        &[("g:a", ""), ("g:b", " (by g:a > g:b)"), ("g:t", " (for development only)")],
+    ),
+    (
+        "Gemfile.lock",
+        "GEM\n  remote: https://rubygems.org/\n  specs:\n    a (1.0)\n      b (~> 1.4)\n    b (1.7.1)\n\nDEPENDENCIES\n  a (~> 1)!\n",
+        &[("a", ""), ("b", " (by a > b)")],
+    ),
+    (
+        "composer.lock",
+        r#"{"packages": [{"name": "v/a", "version": "1.0.0", "require": {"php": ">=8", "v/b": "^1"}}, {"name": "v/b", "version": "1.0.0"}], "packages-dev": [{"name": "v/t", "version": "1.0.0"}]}"#,
+        &[("v/a", ""), ("v/b", " (by v/a > v/b)"), ("v/t", " (for development only)")],
+    ),
+    (
+        "packages.lock.json",
+        r#"{"version": 1, "dependencies": {"net8.0": {"A": {"type": "Direct", "resolved": "1.0.0", "dependencies": {"B.C": "1.0.0"}}, "B.C": {"type": "Transitive", "resolved": "1.0.0"}}}}"#,
+        &[("a", ""), ("b.c", " (by a > b.c)")],
+    ),
+    (
+        "pubspec.lock",
+        "packages:\n  a:\n    dependency: \"direct main\"\n    source: hosted\n    version: \"1.0.0\"\n  t:\n    dependency: \"direct dev\"\n    source: hosted\n    version: \"1.0.0\"\n  x:\n    dependency: transitive\n    source: hosted\n    version: \"1.0.0\"\n",
+        &[("a", ""), ("t", " (for development only)"), ("x", "")],
+    ),
+];
+
+#[test]
+fn every_form_says_how_its_packages_came_in() {
+    for (path, text, expected) in WAYS {
+        let parsed = parse(kind(path).expect("a kind"), text).expect(path);
+        let ways = parsed.graph.ways(parsed.packages.iter().map(|(p, _)| p.name.as_str()));
+        for (name, way) in *expected {
+            let found = ways.get(name).map(Way::text);
+            assert_eq!(found.as_deref(), Some(*way), "{name} of {path}\n{:#?}", parsed.graph);
+        }
+    }
+}
+
+#[test]
+fn as_many_packages_as_a_file_can_hold_take_no_time() {
+    let mut text = String::from("{\"lockfileVersion\": 3, \"packages\": {\n");
+    for n in 0..200_000 {
+        text.push_str(&format!("\"node_modules/p{n}\": {{\"version\": \"1.0.0\"}},\n"));
+    }
+    text.push_str("\"node_modules/q\": {\"version\": \"1.0.0\"}}}");
+    let parsed = parse(Kind::Npm, &text).expect("a lock file");
+    assert_eq!(parsed.packages.len(), 200_001);
+}
+
 #[test]
 fn kinds_by_path() {
     for (path, expected) in [
