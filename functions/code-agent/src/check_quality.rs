@@ -1,339 +1,450 @@
-//! `code.check_quality`: complexity and length of the functions that changed.
+//! `code.check_quality`: what the change made worse of the functions that it touched.
 
-use std::{collections::HashMap, sync::atomic::AtomicBool};
-
-use big_code_analysis::{FuncSpace, LANG, Metric, MetricsOptions, Source, SpaceKind, analyze};
-use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
-use pact_contract::{
-    ChangeSet, FileChange, Finding, LineRange, Severity, StageStatus,
-    actions::{CheckQuality, CheckQualityOutput},
-    codes,
-    settings::CodeSettings,
+use std::{
+    collections::{HashMap, HashSet},
+    sync::atomic::AtomicBool,
 };
 
-use crate::{ignore::Ignore, languages, limits::MAX_FILE, work};
+use bytes::Bytes;
+use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
+use pact_contract::{
+    ChangeKind, ChangeSet, FileChange, Finding, LineRange, PushIndex, Severity, StageStatus,
+    actions::{CheckQuality, CheckQualityOutput, FunctionRecord, FunctionState},
+    codes,
+    settings::{CodeSettings, CodeThresholds},
+};
+
+use crate::{
+    ignore::Ignore,
+    languages,
+    limits::MAX_FILE,
+    quality::{
+        duplicates::{Changed, Search},
+        function::Function,
+        judge::Touched,
+        measure,
+        owner::{Owner, Owners},
+        pairs::{self, Origin, Placed},
+    },
+    work,
+};
 
 /// Most findings of one answer.
 const MAX_FINDINGS: usize = 500;
-/// Longest function name that is shown.
-const MAX_NAME: usize = 80;
-/// Code that nobody here wrote by hand.
-const NOT_OURS: &[&str] =
-    &["node_modules", "vendor", "third_party", "*.min.js", "*.pb.go", "*_pb2.py", "*.generated.*"];
+/// Most functions of the list.
+const MAX_LISTED: usize = 20_000;
+/// Most bytes of the rest of the repository that are searched for what the change repeats.
+const MAX_REST: usize = 64 * 1024 * 1024;
+/// Largest bundle that is read a second time for that.
+const MAX_BUNDLE: usize = 64 * 1024 * 1024;
 
 /// Carries the action out.
 pub(crate) async fn run(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcome, AgentError> {
     let parameters: CheckQuality = call.parameters()?;
     let changes = bundle::change_set(artifacts, &parameters.changes_key).await?;
     let source = bundle::fetch(artifacts, &parameters.source).await?;
-    let settings = parameters.settings;
-    let ours = Ignore::new(&settings.ignore)?;
-    let foreign = Ignore::new(NOT_OURS)?;
-    work::blocking(move |stop| {
-        let ignored = |path: &str| ours.covers(path) || foreign.covers(path);
-        measure(&changes, &source, &settings, ignored, stop)
-    })
-    .await
+    let push = match &changes.push_key {
+        Some(key) => artifacts.get(key).await?,
+        None => None,
+    };
+    let ignore = Ignore::new(&parameters.settings.ignore)?;
+    let work = Work { changes, source, push, settings: parameters.settings, ignore };
+    let report = work::blocking(move |stop| work.measure(stop)).await?;
+    let (mut output, findings) = match report {
+        Report::Measured { output, findings, listed } => {
+            let key = format!("runs/{}/functions.json", call.scope());
+            let list = serde_json::to_vec(&listed)
+                .map_err(|e| AgentError::internal(format!("cannot write the functions: {e}")))?;
+            artifacts.put(&key, list.into()).await?;
+            (CheckQualityOutput { functions_key: Some(key), ..output }, findings)
+        }
+        Report::NothingToMeasure => {
+            return Ok(Outcome::nothing_to_check(
+                "no changed file is in a language whose functions are measured",
+            ));
+        }
+        Report::NotMeasured { reason, findings } => {
+            return Ok(Outcome::skipped(reason).with_findings(findings));
+        }
+    };
+    output.above_threshold =
+        findings.iter().filter(|f| f.code != codes::QUALITY_NOT_CHECKED).count();
+    outcome(&output, findings)
 }
 
-/// A function that changed.
-struct Function {
-    name: String,
-    lines: LineRange,
-    cyclomatic: u32,
-    cognitive: u32,
+/// What there is to measure.
+struct Work {
+    changes: ChangeSet,
+    source: Bytes,
+    push: Option<Bytes>,
+    settings: CodeSettings,
+    ignore: Ignore,
 }
 
-impl Function {
-    fn length(&self) -> u32 {
-        self.lines.end.saturating_sub(self.lines.start) + 1
+/// What came out.
+enum Report {
+    Measured { output: CheckQualityOutput, findings: Vec<Finding>, listed: Vec<FunctionRecord> },
+    NothingToMeasure,
+    NotMeasured { reason: &'static str, findings: Vec<Finding> },
+}
+
+/// A changed file as it is now, with its functions.
+struct After<'a> {
+    change: &'a FileChange,
+    content: Vec<u8>,
+    owner: Owner,
+    functions: Vec<Function>,
+}
+
+/// A file as it was.
+struct Before {
+    path: String,
+    content: Vec<u8>,
+    functions: Vec<Function>,
+}
+
+impl Work {
+    fn measure(&self, stop: &AtomicBool) -> Result<Report, AgentError> {
+        let wanted: HashMap<&str, &FileChange> = self
+            .changes
+            .files
+            .iter()
+            .filter(|f| f.is_readable() && measure::is_measured(&f.path))
+            .filter(|f| !self.ignore.covers(&f.path))
+            .map(|f| (f.path.as_str(), f))
+            .collect();
+        if wanted.is_empty() {
+            return Ok(Report::NothingToMeasure);
+        }
+        let files = bundle::read_files(&self.source, MAX_FILE, |path| wanted.contains_key(path))?;
+        if files.is_empty() {
+            let reason = "every changed file is larger than 1 MiB or a link";
+            return Ok(Report::NotMeasured { reason, findings: Vec::new() });
+        }
+        let owners = Owners::new()?;
+        let measured = work::each(&files, stop, |(path, content)| {
+            let owner = owners.of(path, content);
+            let functions = match owner {
+                Owner::Generated | Owner::Vendored => Ok(Vec::new()),
+                Owner::Own | Owner::Tests => measure::functions(path, content),
+            };
+            (owner, functions)
+        })?;
+        let mut findings = Vec::new();
+        let mut after = Vec::new();
+        for ((path, content), (owner, functions)) in files.into_iter().zip(measured) {
+            let Some(change) = wanted.get(path.as_str()).copied() else { continue };
+            match functions {
+                Ok(functions) => after.push(After { change, content, owner, functions }),
+                Err(reason) => {
+                    let text = format!("the file cannot be measured: {reason}");
+                    let finding = Finding::new(codes::QUALITY_NOT_CHECKED, Severity::Info, text);
+                    findings.push(finding.at(&path, None, None));
+                }
+            }
+        }
+        if after.is_empty() {
+            let reason = "no changed file can be measured";
+            return Ok(Report::NotMeasured { reason, findings });
+        }
+        let before = self.before(stop)?;
+        let mut judged = Judged { work: self, after: &after, before: &before, findings };
+        let (mut output, listed) = judged.functions();
+        judged.repetitions(&mut output, stop)?;
+        let mut findings = judged.findings;
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        findings.truncate(MAX_FINDINGS);
+        Ok(Report::Measured { output, findings, listed })
+    }
+
+    /// The files of before that the change touched, from the bundle of the push.
+    fn before(&self, stop: &AtomicBool) -> Result<Vec<Before>, AgentError> {
+        let Some(push) = self.push.as_ref().filter(|_| self.changes.base.is_some()) else {
+            return Ok(Vec::new());
+        };
+        let index = bundle::read_files(push, u64::MAX, |path| path == PushIndex::FILE)?;
+        let Some((_, index)) = index.into_iter().next() else { return Ok(Vec::new()) };
+        let index: PushIndex = serde_json::from_slice(&index).map_err(|e| {
+            AgentError::new(
+                pact_contract::ErrorName::SourceUnavailable,
+                format!("the index of the push is damaged: {e}"),
+            )
+        })?;
+        let mut paths: HashMap<String, Vec<String>> = HashMap::new();
+        for file in index.before {
+            if measure::is_measured(&file.path) {
+                paths.entry(PushIndex::blob(&file.blob)).or_default().push(file.path);
+            }
+        }
+        let blobs = bundle::read_files(push, MAX_FILE, |name| paths.contains_key(name))?;
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        for (name, content) in blobs {
+            for path in paths.remove(&name).into_iter().flatten() {
+                files.push((path, content.clone()));
+            }
+        }
+        let measured = work::each(&files, stop, |(path, content)| {
+            // What could not be measured before has nothing to be compared with.
+            measure::functions(path, content).unwrap_or_default()
+        })?;
+        let files = files.into_iter().zip(measured);
+        Ok(files.map(|((path, content), functions)| Before { path, content, functions }).collect())
     }
 }
 
-fn measure(
-    changes: &ChangeSet,
-    source: &[u8],
-    settings: &CodeSettings,
-    ignored: impl Fn(&str) -> bool,
-    stop: &AtomicBool,
-) -> Result<Outcome, AgentError> {
-    let wanted: HashMap<&str, &FileChange> = changes
-        .files
-        .iter()
-        .filter(|f| f.is_readable() && language(&f.path).is_some() && !ignored(&f.path))
-        .map(|f| (f.path.as_str(), f))
-        .collect();
-    if wanted.is_empty() {
-        return Ok(Outcome::nothing_to_check(
-            "no changed file is in a language whose functions are measured",
-        ));
-    }
-    let files = bundle::read_files(source, MAX_FILE, |path| wanted.contains_key(path))?;
-    work::check(stop)?;
-    let measured = work::each(&files, stop, |(path, content)| {
-        let lines = wanted.get(path.as_str()).map_or(&[][..], |file| &file.added_lines);
-        functions(path, content, lines)
-    })?;
-    if files.is_empty() {
-        return Ok(Outcome::skipped("every changed file is larger than 1 MiB or a link"));
+/// Both sides, and what is found.
+struct Judged<'a> {
+    work: &'a Work,
+    after: &'a [After<'a>],
+    before: &'a [Before],
+    findings: Vec<Finding>,
+}
+
+impl<'a> Judged<'a> {
+    /// Path that a file had before; none for a new one.
+    fn old_path(&self, change: &'a FileChange) -> Option<&'a str> {
+        match change.kind {
+            ChangeKind::Added if change.old_path.is_none() => None,
+            _ => Some(change.old_path.as_deref().unwrap_or(&change.path)),
+        }
     }
 
-    let mut output = CheckQualityOutput::default();
-    let mut findings = Vec::new();
-    let (mut unmeasured, mut complex) = (0, 0);
-    for ((path, _), functions) in files.iter().zip(measured) {
-        let functions = match functions {
-            Ok(functions) => functions,
-            Err(reason) => {
-                unmeasured += 1;
-                let text = format!("the file cannot be measured: {reason}");
-                findings.push(
-                    Finding::new(codes::QUALITY_NOT_CHECKED, Severity::Info, text)
-                        .at(path, None, None),
-                );
+    fn functions(&mut self) -> (CheckQualityOutput, Vec<FunctionRecord>) {
+        let known: HashSet<&str> = self.before.iter().map(|file| file.path.as_str()).collect();
+        let before: Vec<Placed<'_>> = self
+            .before
+            .iter()
+            .flat_map(|file| {
+                let path = Some(file.path.as_str());
+                file.functions.iter().map(move |function| Placed { path, function })
+            })
+            .collect();
+        let places: Vec<(&After<'_>, &Function)> = self
+            .after
+            .iter()
+            .flat_map(|file| file.functions.iter().map(move |function| (file, function)))
+            .collect();
+        let after: Vec<Placed<'_>> = places
+            .iter()
+            .map(|(file, function)| Placed { path: self.old_path(file.change), function })
+            .collect();
+        let mut output = CheckQualityOutput::default();
+        let mut listed = Vec::new();
+        let count = |owner| self.after.iter().filter(|file| file.owner == owner).count();
+        output.not_judged = count(Owner::Generated) + count(Owner::Vendored);
+        for ((file, function), origin) in places.iter().zip(pairs::origins(&before, &after)) {
+            let before = origin.before().and_then(|n| before.get(n));
+            if matches!(origin, Origin::Same(_)) {
                 continue;
             }
-        };
-        output.functions += functions.len();
-        for function in &functions {
-            output.max_cyclomatic = output.max_cyclomatic.max(function.cyclomatic);
-            output.max_cognitive = output.max_cognitive.max(function.cognitive);
-            let above = judged(path, function, settings);
-            output.above_threshold += above.len();
-            complex += usize::from(!above.is_empty());
-            findings.extend(above);
+            // A file of which it is not known what it was: only what is new to the last line.
+            let old = self.old_path(file.change).filter(|path| !known.contains(path));
+            if old.is_some() && origin == Origin::New && !is_all_new(file.change, function.lines) {
+                continue;
+            }
+            let (table, thresholds) = thresholds(&self.work.settings, file.owner, function);
+            let touched = Touched {
+                path: &file.change.path,
+                function,
+                origin,
+                before: before.map(|placed| placed.function),
+                table,
+                thresholds: &thresholds,
+                is_suite: is_suite(file, function),
+            };
+            let findings = touched.findings();
+            let state = touched.state(&findings);
+            add(&mut output, state, function, !findings.is_empty());
+            if listed.len() < MAX_LISTED {
+                listed.push(FunctionRecord {
+                    path: file.change.path.clone(),
+                    name: pact_agent::text::truncated(&function.name, 200),
+                    line: function.lines.start,
+                    state,
+                    from: before
+                        .filter(|placed| {
+                            placed.path != Some(file.change.path.as_str())
+                                || placed.function.name != function.name
+                        })
+                        .map(|placed| {
+                            format!("{}: {}", placed.path.unwrap_or_default(), placed.function.name)
+                        }),
+                    now: function.metrics,
+                    before: before.map(|placed| placed.function.metrics),
+                });
+            }
+            self.findings.extend(findings);
         }
+        (output, listed)
     }
-    if unmeasured == files.len() {
-        return Ok(Outcome::skipped("no changed file can be measured").with_findings(findings));
-    }
-    let (status, summary) = if output.above_threshold > 0 {
-        let findings = match output.above_threshold {
-            1 => "1 finding".to_owned(),
-            n => format!("{n} findings"),
+
+    fn repetitions(
+        &mut self,
+        output: &mut CheckQualityOutput,
+        stop: &AtomicBool,
+    ) -> Result<(), AgentError> {
+        work::check(stop)?;
+        let length = self.work.settings.max_duplicate_tokens as usize;
+        let before: Vec<(&str, &[u8])> = self
+            .before
+            .iter()
+            .filter_map(|file| Some((languages::of(&file.path)?, file.content.as_slice())))
+            .collect();
+        let after: Vec<Changed<'_>> = self
+            .after
+            .iter()
+            .filter(|file| file.owner == Owner::Own)
+            .filter_map(|file| {
+                let own = file.functions.iter().filter(|function| !function.in_tests);
+                Some(Changed {
+                    path: &file.change.path,
+                    content: &file.content,
+                    language: languages::of(&file.change.path)?,
+                    added: &file.change.added_lines,
+                    functions: own.map(|function| function.lines).collect(),
+                })
+            })
+            .collect();
+        let Some(mut search) = Search::new(length, &before, &after) else {
+            let text = "the change is too large to be searched for repetition";
+            self.findings.push(Finding::new(codes::QUALITY_NOT_CHECKED, Severity::Info, text));
+            return Ok(());
         };
-        let are = if complex == 1 { "is" } else { "are" };
-        let all = functions_of(output.functions);
-        let text = format!("{complex} of {all} {are} above a threshold ({findings})");
-        (StageStatus::Failed, text)
-    } else if output.functions == 0 {
-        let files = match files.len() {
-            1 => "the changed file".to_owned(),
-            n => format!("the {n} changed files"),
-        };
-        (StageStatus::Passed, format!("no function changed in {files}"))
-    } else {
-        let are = if output.functions == 1 { "is" } else { "are" };
-        let text = format!("{} {are} within the thresholds", functions_of(output.functions));
-        (StageStatus::Passed, text)
-    };
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    findings.truncate(MAX_FINDINGS);
-    Ok(Outcome::new(status, summary, &output)?.with_findings(findings))
-}
-
-fn functions_of(number: usize) -> String {
-    if number == 1 {
-        "1 changed function".to_owned()
-    } else {
-        format!("{number} changed functions")
-    }
-}
-
-fn language(path: &str) -> Option<LANG> {
-    match languages::of(path)? {
-        "Go" => Some(LANG::Go),
-        "Java" => Some(LANG::Java),
-        "JavaScript" => Some(LANG::Javascript),
-        "Python" => Some(LANG::Python),
-        "Rust" => Some(LANG::Rust),
-        "TypeScript" if path.to_ascii_lowercase().ends_with(".tsx") => Some(LANG::Tsx),
-        "TypeScript" => Some(LANG::Typescript),
-        _ => None,
-    }
-}
-
-/// The functions of a file that share a line with `changed`.
-fn functions(path: &str, content: &[u8], changed: &[LineRange]) -> Result<Vec<Function>, String> {
-    let Some(language) = language(path) else { return Ok(Vec::new()) };
-    let options = MetricsOptions::default()
-        .with_only(&[Metric::Cyclomatic, Metric::Cognitive])
-        // `?` hands an error on; it is no branch that a reader has to follow.
-        .with_count_cyclomatic_try(false);
-    let root = analyze(Source::new(language, content), options).map_err(|e| e.to_string())?;
-    let text: Vec<&[u8]> = content.split(|byte| *byte == b'\n').collect();
-    let mut found = Vec::new();
-    let mut open: Vec<&FuncSpace> = vec![&root];
-    while let Some(space) = open.pop() {
-        open.extend(&space.spaces);
-        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let lines = LineRange { start: narrow(space.start_line), end: narrow(space.end_line) };
-        let is_changed = || changed.iter().any(|range| has_code(&text, *range, lines));
-        if space.kind != SpaceKind::Function || !is_changed() {
-            continue;
+        if search.wants_rest() {
+            self.read_rest(&mut search, &after, stop)?;
         }
-        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        found.push(Function {
-            name: space.name.clone().unwrap_or_else(|| "<anonymous>".to_owned()),
-            lines,
-            cyclomatic: narrow(space.metrics.cyclomatic.cyclomatic()),
-            cognitive: narrow(space.metrics.cognitive.cognitive()),
-        });
+        for repetition in search.found() {
+            output.duplicates += 1;
+            let text = format!(
+                "{} tokens up to line {} are the same as at {}",
+                repetition.tokens, repetition.lines.end, repetition.of
+            );
+            self.findings.push(
+                Finding::new(codes::DUPLICATE_CODE, Severity::Low, text)
+                    .at(&repetition.path, Some(repetition.lines.start), None)
+                    .remedy("use the one from the other, or raise code.max_duplicate_tokens in pact.toml")
+                    .evidence(format!("value {}, threshold {length}", repetition.tokens)),
+            );
+        }
+        Ok(())
     }
-    found.sort_by_key(|function| function.lines);
-    Ok(found)
+
+    /// Looks for what the change repeats in what it left alone.
+    fn read_rest(
+        &mut self,
+        search: &mut Search<'_>,
+        after: &[Changed<'_>],
+        stop: &AtomicBool,
+    ) -> Result<(), AgentError> {
+        let languages: HashSet<&str> = after.iter().map(|file| file.language).collect();
+        let changed: HashSet<&str> =
+            self.work.changes.files.iter().map(|file| file.path.as_str()).collect();
+        let mut bytes = 0usize;
+        if self.work.source.len() <= MAX_BUNDLE {
+            let owners = Owners::new()?;
+            let wanted = |path: &str| {
+                languages::of(path).is_some_and(|language| languages.contains(language))
+                    && !changed.contains(path)
+                    && !self.work.ignore.covers(path)
+                    && owners.of(path, b"") == Owner::Own
+            };
+            bundle::visit_files(&self.work.source, MAX_FILE, wanted, |path, content| {
+                work::check(stop)?;
+                let Some(content) = content else { return Ok(()) };
+                bytes = bytes.saturating_add(content.len());
+                if bytes <= MAX_REST && owners.of(path, content) == Owner::Own {
+                    search.rest(path, languages::of(path).unwrap_or_default(), content);
+                }
+                Ok(())
+            })?;
+        }
+        if self.work.source.len() > MAX_BUNDLE || bytes > MAX_REST {
+            let text =
+                "the repository is too large to be searched whole for what the change repeats";
+            self.findings.push(Finding::new(codes::QUALITY_NOT_CHECKED, Severity::Info, text));
+        }
+        Ok(())
+    }
 }
 
-/// Whether lines of `function` that are in `changed` have more than comments: who mends a typing
-/// error beside old code is not asked to rewrite the code.
-fn has_code(text: &[&[u8]], changed: LineRange, function: LineRange) -> bool {
-    let start = changed.start.max(function.start).max(1) as usize;
-    let end = changed.end.min(function.end) as usize;
-    let lines = text.get(start - 1..end.min(text.len())).unwrap_or_default();
-    lines.iter().any(|line| {
-        let line = line.trim_ascii();
-        let starts = |with: &[u8]| line.starts_with(with);
-        !(line.is_empty()
-            || starts(b"//")
-            || starts(b"/*")
-            || starts(b"* ")
-            || line == b"*"
-            || starts(b"*/")
-            || starts(b"# "))
-    })
+fn add(output: &mut CheckQualityOutput, state: FunctionState, function: &Function, bad: bool) {
+    match state {
+        FunctionState::New => output.new += 1,
+        FunctionState::Changed => output.changed += 1,
+        FunctionState::Moved => output.moved += 1,
+        FunctionState::Better => output.better += 1,
+        FunctionState::Worse => output.worse += 1,
+    }
+    if state == FunctionState::Moved {
+        return;
+    }
+    output.functions += 1;
+    output.complex += usize::from(bad);
+    output.max_cyclomatic = output.max_cyclomatic.max(function.metrics.cyclomatic);
+    output.max_cognitive = output.max_cognitive.max(function.metrics.cognitive);
+}
+
+/// The thresholds of a function, with the table of pact.toml that has them.
+fn thresholds(
+    settings: &CodeSettings,
+    owner: Owner,
+    function: &Function,
+) -> (&'static str, CodeThresholds) {
+    if owner == Owner::Tests || function.in_tests {
+        ("code.tests", settings.tests)
+    } else {
+        ("code", settings.thresholds())
+    }
+}
+
+fn is_all_new(change: &FileChange, lines: LineRange) -> bool {
+    change.added_lines.iter().any(|range| range.start <= lines.start && lines.end <= range.end)
 }
 
 /// Whether the length of the function says nothing: a suite of tests holds its tests.
-fn is_suite(path: &str, function: &Function) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let in_tests = name.contains(".test.")
-        || name.contains(".spec.")
-        || path
-            .split('/')
-            .rev()
-            .skip(1)
-            .any(|f| ["__tests__", "spec", "test", "tests"].contains(&f));
-    in_tests
-        && matches!(languages::of(path), Some("JavaScript" | "TypeScript"))
-        && function.name.starts_with('<')
+fn is_suite(file: &After<'_>, function: &Function) -> bool {
+    file.owner == Owner::Tests
+        && matches!(languages::of(&file.change.path), Some("JavaScript" | "TypeScript"))
+        && !function.is_named()
 }
 
-fn judged(path: &str, function: &Function, settings: &CodeSettings) -> Vec<Finding> {
-    let rules = [
-        (
-            codes::COMPLEXITY_CYCLOMATIC,
-            "a cyclomatic complexity of",
-            function.cyclomatic,
-            settings.max_cyclomatic,
-            "code.max_cyclomatic",
-        ),
-        (
-            codes::COMPLEXITY_COGNITIVE,
-            "a cognitive complexity of",
-            function.cognitive,
-            settings.max_cognitive,
-            "code.max_cognitive",
-        ),
-        (
-            codes::FUNCTION_LENGTH,
-            "a length in lines of",
-            function.length(),
-            settings.max_function_lines,
-            "code.max_function_lines",
-        ),
-    ];
-    let name = pact_agent::text::truncated(&function.name, MAX_NAME);
-    rules
-        .into_iter()
-        .filter(|(_, _, value, threshold, _)| value > threshold)
-        .filter(|(code, ..)| *code != codes::FUNCTION_LENGTH || !is_suite(path, function))
-        .map(|(code, what, value, threshold, setting)| {
-            let severity =
-                if value > threshold.saturating_mul(2) { Severity::Medium } else { Severity::Low };
-            Finding::new(code, severity, format!("{name} has {what} {value}; at most {threshold}"))
-                .at(path, Some(function.lines.start), None)
-                .remedy(format!("split the function, or raise {setting} in pact.toml"))
-                .evidence(format!("value {value}, threshold {threshold}"))
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BRANCHES: &str = "if a { 1; }\n";
-
-    fn rust(branches: usize) -> String {
-        format!("fn first() {{}}\n\nfn second(a: bool) {{\n{}}}\n", BRANCHES.repeat(branches))
-    }
-
-    #[test]
-    fn only_functions_that_share_a_line_with_the_change_are_measured() {
-        let text = rust(3);
-        let range = |start, end| [LineRange { start, end }];
-        let names = |changed: &[LineRange]| -> Vec<String> {
-            let found = functions("a.rs", text.as_bytes(), changed).expect("is measured");
-            found.into_iter().map(|f| f.name).collect()
-        };
-        assert_eq!(names(&range(5, 5)), ["second"]);
-        assert_eq!(names(&range(1, 9)), ["first", "second"]);
-        assert!(names(&range(2, 2)).is_empty() && names(&[]).is_empty());
-    }
-
-    #[test]
-    fn a_changed_comment_is_no_changed_function() {
-        let text = "fn a() {\n    // a typing eror\n\n    one();\n}\n";
-        let range = |line| [LineRange { start: line, end: line }];
-        let count = |line| functions("a.rs", text.as_bytes(), &range(line)).expect("is").len();
-        assert_eq!([count(1), count(2), count(3), count(4)], [1, 0, 0, 1]);
-    }
-
-    #[test]
-    fn a_suite_of_tests_may_be_long_and_a_function_may_not() {
-        let settings = CodeSettings { max_function_lines: 3, ..CodeSettings::default() };
-        let all = [LineRange { start: 1, end: 100 }];
-        let findings = |path: &str, text: &str| {
-            let found = functions(path, text.as_bytes(), &all).expect("is measured");
-            found.iter().map(|f| judged(path, f, &settings).len()).sum::<usize>()
-        };
-        let suite = "describe('a', () => {\n  it();\n  it();\n  it();\n});\n";
-        assert_eq!(findings("src/a.test.ts", suite), 0);
-        assert_eq!(findings("src/a.ts", suite), 1);
-        assert_eq!(findings("src/a.test.ts", "function f() {\n  a();\n  a();\n  a();\n}\n"), 1);
-    }
-
-    #[test]
-    fn every_language_is_measured_and_values_are_as_expected() {
-        let files = [
-            ("a.rs", rust(3)),
-            ("a.py", "def second(a):\n    if a:\n        pass\n    if a:\n        pass\n    if a:\n        pass\n".into()),
-            ("a.js", "function second(a) { if (a) {} if (a) {} if (a) {} }\n".into()),
-            ("a.ts", "function second(a: X) { if (a) {} if (a) {} if (a) {} }\n".into()),
-            ("a.tsx", "function second(a: X) { if (a) {} if (a) {} if (a) {} }\n".into()),
-            ("a.go", "package a\nfunc second(a bool) {\n if a {}\n if a {}\n if a {}\n}\n".into()),
-            ("A.java", "class A { void second(boolean a) { if (a) {} if (a) {} if (a) {} } }\n".into()),
-        ];
-        let all = [LineRange { start: 1, end: 100 }];
-        for (path, text) in files {
-            let found = functions(path, text.as_bytes(), &all).expect("is measured");
-            let second = found.iter().find(|f| f.name.contains("second")).expect(path);
-            assert_eq!((second.cyclomatic, second.cognitive), (4, 3), "{path}");
+fn outcome(output: &CheckQualityOutput, findings: Vec<Finding>) -> Result<Outcome, AgentError> {
+    let functions = match output.functions {
+        0 => "no function changed".to_owned(),
+        1 => "1 function changed".to_owned(),
+        n => format!("{n} functions changed"),
+    };
+    let mut parts = Vec::new();
+    for (number, what) in [(output.better, "better"), (output.moved, "moved as they were")] {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
         }
     }
-
-    #[test]
-    fn what_is_above_a_threshold_says_value_threshold_and_remedy() {
-        let settings = CodeSettings { max_cyclomatic: 2, ..CodeSettings::default() };
-        let all = [LineRange { start: 1, end: 100 }];
-        let found = functions("a.rs", rust(5).as_bytes(), &all).expect("is measured");
-        let findings: Vec<_> = found.iter().flat_map(|f| judged("a.rs", f, &settings)).collect();
-        assert_eq!(findings.len(), 1, "{findings:?}");
-        let finding = &findings[0];
-        assert_eq!(finding.code, "complexity-cyclomatic");
-        assert_eq!(finding.severity, Severity::Medium);
-        assert_eq!(finding.line, Some(3));
-        assert!(finding.message.contains('6') && finding.message.contains('2'), "{finding:?}");
-        assert!(finding.remedy.as_deref().is_some_and(|r| r.contains("code.max_cyclomatic")));
+    match output.not_judged {
+        0 => {}
+        1 => parts.push("1 generated or vendored file not judged".to_owned()),
+        n => parts.push(format!("{n} generated or vendored files not judged")),
     }
+    let rest = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    let (status, verdict) = if output.above_threshold > 0 {
+        let mut bad = Vec::new();
+        if output.complex > 0 {
+            let are = if output.complex == 1 { "is" } else { "are" };
+            bad.push(format!("{} {are} new or worse above a threshold", output.complex));
+        }
+        match output.duplicates {
+            0 => {}
+            1 => bad.push("1 piece of code is repeated".to_owned()),
+            n => bad.push(format!("{n} pieces of code are repeated")),
+        }
+        (StageStatus::Failed, bad.join(", "))
+    } else {
+        (StageStatus::Passed, "none is new or worse above a threshold".to_owned())
+    };
+    let summary = if output.functions == 0 && output.above_threshold == 0 {
+        format!("{functions}{rest}")
+    } else {
+        format!("{functions}, {verdict}{rest}")
+    };
+    Ok(Outcome::new(status, summary, output)?.with_findings(findings))
 }

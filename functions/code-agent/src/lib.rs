@@ -17,6 +17,7 @@ mod languages;
 mod limits;
 mod objects;
 mod pack;
+mod quality;
 mod settings;
 mod source;
 mod syntax;

@@ -20,3 +20,5 @@ mod harness;
 mod http;
 #[path = "actions/push.rs"]
 mod push;
+#[path = "actions/refactor.rs"]
+mod refactor;

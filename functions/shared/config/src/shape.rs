@@ -17,7 +17,7 @@ const SEVERITIES: &[&str] = &["info", "low", "medium", "high", "critical"];
 /// The checks of the pipeline.
 pub(crate) const CHECKS: &[(&str, &str)] = &[
     ("syntax", "Changed files parse."),
-    ("quality", "Complexity of the functions that changed."),
+    ("quality", "What the change made worse of the functions that it touched."),
     ("unit", "Unit tests."),
     ("integration", "Integration tests."),
     ("coverage", "Coverage in all and of the changed lines."),
@@ -84,16 +84,26 @@ fn gate() -> Vec<Field> {
 }
 
 fn code() -> Vec<Field> {
+    let mut fields = thresholds();
+    fields.push(field(
+        "max_duplicate_tokens",
+        "Most tokens in a row that a function may have in common with another place.",
+        Shape::Integer { min: 30, max: 100_000 },
+    ));
+    fields.push(field("tests", "Thresholds of tests.", Shape::Table(thresholds())));
+    fields.push(field("ignore", "Paths that are not looked at.", Shape::globs()));
+    fields
+}
+
+/// What a function is held to when it is new or became worse.
+fn thresholds() -> Vec<Field> {
     let threshold = || Shape::Integer { min: 1, max: 100_000 };
     vec![
-        field(
-            "max_cyclomatic",
-            "Highest cyclomatic complexity of a changed function.",
-            threshold(),
-        ),
-        field("max_cognitive", "Highest cognitive complexity of a changed function.", threshold()),
-        field("max_function_lines", "Most lines of a changed function.", threshold()),
-        field("ignore", "Paths that are not looked at.", Shape::globs()),
+        field("max_cyclomatic", "Highest cyclomatic complexity of a function.", threshold()),
+        field("max_cognitive", "Highest cognitive complexity of a function.", threshold()),
+        field("max_function_lines", "Most lines of code of a function.", threshold()),
+        field("max_nesting", "Most control statements around a line.", threshold()),
+        field("max_parameters", "Most parameters of a function.", threshold()),
     ]
 }
 

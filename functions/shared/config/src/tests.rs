@@ -34,6 +34,10 @@ max_quality_findings = 0
 max_cyclomatic = 10
 max_cognitive = 12
 max_function_lines = 80
+max_nesting = 4
+max_parameters = 6
+max_duplicate_tokens = 150
+tests = { max_cyclomatic = 11, max_cognitive = 13, max_function_lines = 300, max_nesting = 6, max_parameters = 9 }
 ignore = ["vendor/**"]
 
 [tests]

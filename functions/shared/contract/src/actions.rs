@@ -128,7 +128,7 @@ pub enum SyntaxResult {
     Deleted,
 }
 
-/// `code.check_quality`: complexity of the functions that changed.
+/// `code.check_quality`: what the change made worse of the functions that it touched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckQuality {
     /// The source bundle.
@@ -143,17 +143,93 @@ pub struct CheckQuality {
 /// Output of `code.check_quality`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CheckQualityOutput {
-    /// Functions that changed and were measured.
+    /// Functions that are new or changed; what only moved is none of them.
     pub functions: usize,
-    /// Findings above a threshold.
+    /// Findings: what is new and above a threshold, or above one and worse than it was.
     pub above_threshold: usize,
-    /// Functions above a threshold.
+    /// Functions with a finding.
     #[serde(default)]
     pub complex: usize,
     /// Highest cyclomatic complexity among them.
     pub max_cyclomatic: u32,
     /// Highest cognitive complexity among them.
     pub max_cognitive: u32,
+    /// Functions that were not there before.
+    #[serde(default)]
+    pub new: usize,
+    /// Functions that changed and are neither better nor worse.
+    #[serde(default)]
+    pub changed: usize,
+    /// Functions that are as they were, elsewhere.
+    #[serde(default)]
+    pub moved: usize,
+    /// Functions that became better.
+    #[serde(default)]
+    pub better: usize,
+    /// Functions that became worse and are above a threshold.
+    #[serde(default)]
+    pub worse: usize,
+    /// Pieces of code that the change repeats.
+    #[serde(default)]
+    pub duplicates: usize,
+    /// Generated and vendored files, which have no thresholds.
+    #[serde(default)]
+    pub not_judged: usize,
+    /// Key of the list of the functions in the artifact store: a JSON list of [`FunctionRecord`].
+    #[serde(default)]
+    pub functions_key: Option<String>,
+}
+
+/// What was measured of a function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionMetrics {
+    /// Cyclomatic complexity (McCabe 1976): branches, and one.
+    pub cyclomatic: u32,
+    /// Cognitive complexity (Campbell 2018).
+    pub cognitive: u32,
+    /// Lines that hold code.
+    pub lines: u32,
+    /// Most control statements around a line.
+    pub nesting: u32,
+    /// Parameters.
+    pub parameters: u32,
+}
+
+/// What became of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FunctionState {
+    /// It was not there before.
+    New,
+    /// Changed, and neither worse above a threshold nor better in all.
+    Changed,
+    /// As it was, elsewhere.
+    Moved,
+    /// Lower in some measure and higher in none.
+    Better,
+    /// Above a threshold, and higher than it was.
+    Worse,
+}
+
+/// A function that the change touched. The list is kept as JSON in the artifact store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionRecord {
+    /// Path of its file.
+    pub path: String,
+    /// Its name behind those of what it is in.
+    pub name: String,
+    /// Its first line.
+    pub line: u32,
+    /// What became of it.
+    pub state: FunctionState,
+    /// Where it was before, where that is elsewhere or under another name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What it measures.
+    pub now: FunctionMetrics,
+    /// What it measured; none for a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<FunctionMetrics>,
 }
 
 /// `tests.run_unit`, `tests.run_integration`, `tests.run_e2e`.

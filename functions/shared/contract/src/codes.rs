@@ -104,14 +104,23 @@ catalogue! {
             "The functions of a changed file were not measured, for the reason that the finding gives.",
             "Mend the file's syntax, or leave it: nothing is claimed about it.";
         COMPLEXITY_CYCLOMATIC = "complexity-cyclomatic":
-            "A changed function has more ways through it than the threshold allows.",
+            "A function is new, or became worse, and has more ways through it than the threshold allows.",
             "Split the function, or raise code.max_cyclomatic in pact.toml.";
         COMPLEXITY_COGNITIVE = "complexity-cognitive":
-            "A changed function is harder to follow than the threshold allows.",
+            "A function is new, or became worse, and is harder to follow than the threshold allows.",
             "Split the function, or raise code.max_cognitive in pact.toml.";
         FUNCTION_LENGTH = "function-length":
-            "A changed function has more lines than the threshold allows.",
+            "A function is new, or longer than it was, and has more lines of code than the threshold allows.",
             "Split the function, or raise code.max_function_lines in pact.toml.";
+        FUNCTION_NESTING = "function-nesting":
+            "A function is new, or nests deeper than it did, and deeper than the threshold allows.",
+            "Return early or split the function, or raise code.max_nesting in pact.toml.";
+        FUNCTION_PARAMETERS = "function-parameters":
+            "A function is new, or has more parameters than it had, and more than the threshold allows.",
+            "Pass a value that has several of them, or raise code.max_parameters in pact.toml.";
+        DUPLICATE_CODE = "duplicate-code":
+            "The change has code in a function that stands somewhere else too, token by token.",
+            "Use the one from the other, or raise code.max_duplicate_tokens in pact.toml.";
     }
     /// What the test agent finds.
     {

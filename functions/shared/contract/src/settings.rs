@@ -175,23 +175,84 @@ pub struct GateSettings {
     pub max_quality_findings: Option<u64>,
 }
 
-/// Thresholds of the code agent.
+/// Thresholds of the code agent. Only what is new or became worse is held to them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CodeSettings {
-    /// Highest cyclomatic complexity of a changed function.
+    /// Highest cyclomatic complexity of a function.
     pub max_cyclomatic: u32,
-    /// Highest cognitive complexity of a changed function.
+    /// Highest cognitive complexity of a function.
     pub max_cognitive: u32,
-    /// Most lines of a changed function.
+    /// Most lines of code of a function.
     pub max_function_lines: u32,
+    /// Most control statements around a line.
+    pub max_nesting: u32,
+    /// Most parameters of a function.
+    pub max_parameters: u32,
+    /// Most tokens in a row that a function may have in common with another place; tests may
+    /// repeat themselves.
+    pub max_duplicate_tokens: u32,
+    /// Thresholds of tests.
+    pub tests: CodeThresholds,
     /// Paths (globs) that are not looked at: generated or vendored code, broken fixtures.
     pub ignore: Vec<String>,
 }
 
+/// Thresholds of functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CodeThresholds {
+    /// Highest cyclomatic complexity of a function.
+    pub max_cyclomatic: u32,
+    /// Highest cognitive complexity of a function.
+    pub max_cognitive: u32,
+    /// Most lines of code of a function.
+    pub max_function_lines: u32,
+    /// Most control statements around a line.
+    pub max_nesting: u32,
+    /// Most parameters of a function.
+    pub max_parameters: u32,
+}
+
 impl Default for CodeSettings {
     fn default() -> Self {
-        Self { max_cyclomatic: 15, max_cognitive: 20, max_function_lines: 120, ignore: Vec::new() }
+        Self {
+            max_cyclomatic: 15,
+            max_cognitive: 20,
+            max_function_lines: 120,
+            max_nesting: 5,
+            max_parameters: 8,
+            max_duplicate_tokens: 100,
+            tests: CodeThresholds::default(),
+            ignore: Vec::new(),
+        }
+    }
+}
+
+impl CodeSettings {
+    /// The thresholds of what is no test.
+    #[must_use]
+    pub const fn thresholds(&self) -> CodeThresholds {
+        CodeThresholds {
+            max_cyclomatic: self.max_cyclomatic,
+            max_cognitive: self.max_cognitive,
+            max_function_lines: self.max_function_lines,
+            max_nesting: self.max_nesting,
+            max_parameters: self.max_parameters,
+        }
+    }
+}
+
+/// Those of tests: they may be longer, and are given what they need.
+impl Default for CodeThresholds {
+    fn default() -> Self {
+        Self {
+            max_cyclomatic: 20,
+            max_cognitive: 25,
+            max_function_lines: 240,
+            max_nesting: 5,
+            max_parameters: 12,
+        }
     }
 }
 
