@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use pact_agent::ports::{ApprovalAnswer, ApprovalRecord, EnvironmentView, OutboxEntry, RunPage};
 use pact_contract::{
     RunRecord, StageRecord,
+    cause::{Cause, cause},
     log::{self, LogEntry},
 };
 use serde::Serialize;
@@ -13,12 +14,24 @@ use crate::view::RunView;
 
 /// `GET /api/runs`.
 pub(crate) fn runs(page: &RunPage) -> Value {
-    json!({ "runs": page.runs, "cursor": page.cursor })
+    let runs: Vec<Value> = page
+        .runs
+        .iter()
+        .map(|run| {
+            let mut value = json!(run);
+            if let Some(map) = value.as_object_mut() {
+                map.insert("cause".to_owned(), json!(cause(run, &[]).map(|cause| cause.sentence)));
+            }
+            value
+        })
+        .collect();
+    json!({ "runs": runs, "cursor": page.cursor })
 }
 
 #[derive(Serialize)]
 struct Run<'a> {
     run: &'a RunRecord,
+    cause: Option<Cause>,
     stages: &'a [StageRecord],
     log: Log<'a>,
     notifications: &'a [OutboxEntry],
@@ -53,6 +66,7 @@ pub(crate) fn run(view: &RunView) -> Result<Value, serde_json::Error> {
     let fault = log::verify(&view.log).err();
     let mut value = serde_json::to_value(Run {
         run: &view.run,
+        cause: view.cause(),
         stages: &view.stages,
         log: Log { verified: fault.is_none(), fault, entries: &view.log },
         notifications: &view.notifications,

@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::ports::{ApprovalRecord, OutboxEntry, RunReader, StoreError};
 use pact_contract::{
-    Decision, Deployment, RunId, RunRecord, RunStatus, StageRecord, StageStatus, log::LogEntry,
+    Decision, Deployment, RunId, RunRecord, RunStatus, StageRecord, StageStatus,
+    cause::{Cause, cause},
+    log::LogEntry,
 };
 use sha2::{Digest, Sha256};
 
@@ -63,6 +65,9 @@ impl RunView {
 
     /// One sentence: how the run ended, or what it does.
     pub(crate) fn reason(&self) -> String {
+        if let Some(cause) = self.cause() {
+            return cause.sentence;
+        }
         if let Some(outcome) = &self.run.outcome {
             return outcome.reason.clone();
         }
@@ -82,6 +87,11 @@ impl RunView {
             [] => "Waiting for the next state".to_owned(),
             titles => format!("At work: {}", titles.join(", ")),
         }
+    }
+
+    /// Why the run did not end well.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        cause(&self.run, &self.stages)
     }
 
     /// How long the run took so far.

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use pact_contract::{RunStatus, StageStatus};
 use proptest::prelude::*;
 use serde_json::Value;
-use support::{Samples, samples};
+use support::{Sample, Samples, samples};
 use tower::ServiceExt as _;
 
 fn now() -> Timestamp {
@@ -316,4 +316,31 @@ async fn a_run_on_aws_links_to_its_execution_and_a_local_one_does_not() {
     );
     let (_, _, page) = get_from(samples, &local).await;
     assert!(page.contains(&href), "{page}");
+}
+
+#[tokio::test]
+async fn the_page_the_list_and_the_json_say_the_same_cause() {
+    let runs = pact_contract::testing::failed_runs(now());
+    for failed in &runs {
+        let cause = pact_contract::cause::cause(&failed.run, &failed.stages).expect("a cause");
+        let mut all = samples(now());
+        all.runs.push(Sample { stages: failed.stages.clone(), ..support::of(&failed.run) });
+        let id = &failed.run.request.run_id;
+        let (_, _, text) = get_from(all, &format!("/api/runs/{id}")).await;
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(answer["cause"]["sentence"], Value::from(cause.sentence.as_str()), "{id}");
+        let mut all = samples(now());
+        all.runs.push(Sample { stages: failed.stages.clone(), ..support::of(&failed.run) });
+        let (_, _, page) = get_from(all, &format!("/runs/{id}")).await;
+        assert!(page.contains(&escaped(&cause.sentence)), "{}\n{page}", cause.sentence);
+        let mut all = samples(now());
+        all.runs.push(support::of(&failed.run));
+        let listed = pact_contract::cause::cause(&failed.run, &[]).expect("a cause").sentence;
+        let (_, _, page) = get_from(all, "/").await;
+        assert!(page.contains(&escaped(&listed)), "{listed}");
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

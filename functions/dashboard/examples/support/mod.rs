@@ -156,8 +156,13 @@ pub(crate) fn sample(id: &str, status: RunStatus, message: &str, started: Timest
         finished_at: status.is_final().then(|| after(started, 92_000)),
         outcome: None,
     };
+    of(&run)
+}
+
+/// A run with nothing about it.
+pub(crate) fn of(run: &RunRecord) -> Sample {
     Sample {
-        run,
+        run: run.clone(),
         stages: Vec::new(),
         log: Vec::new(),
         notifications: Vec::new(),

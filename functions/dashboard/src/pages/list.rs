@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 use pact_agent::ports::RunPage;
-use pact_contract::{RunRecord, RunStatus};
+use pact_contract::{RunRecord, RunStatus, cause::cause};
 use sha2::{Digest, Sha256};
 
 use super::layout;
@@ -117,6 +117,9 @@ fn row(run: &RunRecord, now: Timestamp) -> Markup {
                 span class="muted wrap" {
                     (short(request.repository.name.as_str(), 100))
                     @if let Some(author) = &request.author { " · " (short(author, 60)) }
+                }
+                @if let Some(cause) = cause(run, &[]) {
+                    span class="why wrap" { (short(&cause.sentence, 400)) }
                 }
             }
             td role="cell" data-label="Status" { div { (run.status.chip()) } }

@@ -325,6 +325,11 @@ catalogue! {
     }
 }
 
+/// What would make a finding with this code go away; none for a code of a family.
+pub(crate) fn remedy(code: &FindingCode) -> Option<&'static str> {
+    ALL.iter().find(|entry| entry.code == code.as_str()).map(|entry| &*entry.remedy)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

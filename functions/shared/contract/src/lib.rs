@@ -8,6 +8,7 @@ pub mod actions;
 pub mod agents;
 pub mod capability;
 pub mod catalogue;
+pub mod cause;
 pub mod changes;
 pub mod codes;
 pub mod envelope;
@@ -21,6 +22,8 @@ pub mod problems;
 pub mod run;
 pub mod settings;
 pub mod states;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use capability::Capability;
 pub use changes::{ChangeKind, ChangeSet, FileChange, LineRange, PushIndex};

@@ -5,7 +5,7 @@ use std::{fmt::Write, path::Path};
 use console::style;
 use pact_agent::ports::{RunQuery, RunReader};
 use pact_aws::DynamoStore;
-use pact_contract::{RunId, RunStatus, StageStatus, log};
+use pact_contract::{RunId, RunRecord, RunStatus, StageStatus, cause::cause, log};
 use serde_json::json;
 
 use crate::{
@@ -128,7 +128,11 @@ async fn list(reader: &Reader, query: &RunQuery, json: bool) -> Result<Exit, Fai
                     "commit": r.request.commit,
                     "started_at": r.request.started_at,
                     "finished_at": r.finished_at,
+                    "message": r.request.message,
+                    "author": r.request.author,
+                    "duration_ms": duration(r),
                     "reason": r.outcome.as_ref().map(|o| &o.reason),
+                    "cause": cause(r, &[]).map(|cause| cause.sentence),
                 })
             })
             .collect();
@@ -139,18 +143,58 @@ async fn list(reader: &Reader, query: &RunQuery, json: bool) -> Result<Exit, Fai
     if page.runs.is_empty() {
         println!("no run matches");
     }
+    if !page.runs.is_empty() {
+        print!("{}", style(header()).dim());
+    }
     for run in &page.runs {
-        let commit: String = run.request.commit.chars().take(10).collect();
-        println!(
-            "{:<16} {} {:<24} {:<12} {commit} {}",
-            term::run_style(run.status).apply_to(run.status.as_str()),
-            run.request.started_at.strftime("%Y-%m-%d %H:%M:%S"),
-            run.request.repository.name,
-            term::plain(&run.request.branch),
-            style(&run.request.run_id).dim(),
-        );
+        print!("{}", row(run));
     }
     Ok(Exit::Success)
+}
+
+/// A line of the list, in columns; the status is as wide as its column.
+fn columns(
+    status: &str,
+    [started, took, repository, branch, commit, message]: [&str; 6],
+) -> String {
+    format!(
+        "{status} {started:<19} {took:>9}  {repository:<24} {branch:<12} {commit:<10} {message}\n"
+    )
+}
+
+fn header() -> String {
+    let heads = ["STARTED (UTC)", "TOOK", "REPOSITORY", "BRANCH", "COMMIT", "MESSAGE"];
+    columns(&format!("{:<16}", "STATUS"), heads)
+}
+
+/// One run: a line of columns, then its id with why it did not end well.
+fn row(run: &RunRecord) -> String {
+    let request = &run.request;
+    let commit: String = request.commit.chars().take(10).collect();
+    let status = format!("{:<16}", run.status.as_str());
+    let mut out = columns(
+        &term::run_style(run.status).apply_to(status).to_string(),
+        [
+            &request.started_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            &term::duration(duration(run)),
+            request.repository.name.as_str(),
+            &term::plain(&request.branch),
+            &commit,
+            &term::plain(request.message.as_deref().unwrap_or("(no message)")),
+        ],
+    );
+    let id = style(&request.run_id).dim();
+    match cause(run, &[]) {
+        Some(cause) => out.push_str(&format!("  {id} {}\n", term::plain(&cause.sentence))),
+        None => out.push_str(&format!("  {id}\n")),
+    }
+    out
+}
+
+/// How long the run took, or has taken so far, in milliseconds.
+fn duration(run: &RunRecord) -> u64 {
+    let end = run.finished_at.unwrap_or_else(jiff::Timestamp::now);
+    u64::try_from(end.duration_since(run.request.started_at).as_millis()).unwrap_or_default()
 }
 
 async fn show(
@@ -237,6 +281,37 @@ async fn verify(reader: &Reader, run_id: Option<RunId>) -> Result<Exit, Failure>
         Err(reason) => {
             term::error(&format!("{run_id}: {reason}"));
             Ok(Exit::NotReleased)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pact_contract::testing::failed_runs;
+
+    use super::*;
+
+    #[test]
+    fn the_list_says_message_duration_and_why_under_heads_that_fit() {
+        let runs = failed_runs(jiff::Timestamp::UNIX_EPOCH);
+        let run = runs.iter().find(|r| r.name == "secret").expect("a sample");
+        let row = console::strip_ansi_codes(&row(&run.run)).into_owned();
+        for text in [
+            "Configure the bucket",
+            "Secrets: 1 changed file checked",
+            "web-shop-3f9c2ab17d-secret",
+        ] {
+            assert!(row.contains(text), "{row}");
+        }
+        let header = header();
+        let at = |line: &str, word: &str| line.find(word).map(|at| line[..at].chars().count());
+        for (head, value) in [
+            ("REPOSITORY", "acme/web-shop"),
+            ("BRANCH", "main"),
+            ("COMMIT", "3f9c2ab17d"),
+            ("MESSAGE", "Configure"),
+        ] {
+            assert_eq!(at(&header, head), at(&row, value), "{head}\n{header}\n{row}");
         }
     }
 }

@@ -5,6 +5,7 @@ use pact_aws::DynamoStore;
 use pact_contract::{
     Decision, Deployment, Finding, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
     StageStatus, StateName,
+    cause::{Cause, cause},
     run::{Fault, NotificationRecord},
 };
 use serde::Serialize;
@@ -20,6 +21,8 @@ pub(crate) struct Report {
     pub status: RunStatus,
     /// One sentence: why.
     pub reason: Option<String>,
+    /// Why it did not end well: the thing, the message, the place, and what would mend it.
+    pub cause: Option<Cause>,
     /// Full name of the repository.
     pub repository: RepositoryName,
     /// The branch.
@@ -92,7 +95,8 @@ impl Report {
         Ok(Self::new(run, stages, notifications.into_iter().map(|n| n.record).collect()))
     }
 
-    fn new(
+    /// The document of what was read.
+    pub(crate) fn new(
         run: RunRecord,
         records: Vec<StageRecord>,
         notifications: Vec<NotificationRecord>,
@@ -100,8 +104,10 @@ impl Report {
         let end = run.finished_at.unwrap_or_else(jiff::Timestamp::now);
         let duration = end.duration_since(run.request.started_at).as_millis();
         let stages = records.iter().map(Stage::from).collect();
+        let cause = cause(&run, &records);
         let outcome = run.outcome;
         Self {
+            cause,
             run_id: run.request.run_id.clone(),
             status: run.status,
             reason: outcome.as_ref().map(|o| o.reason.clone()),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use console::style;
 use pact_contract::{
     Decision, Deployment, Finding, ReleaseId, StageStatus,
+    cause::excerpt,
     run::{DeploymentStatus, NotificationRecord, RuleOutcome},
 };
 
@@ -13,6 +14,8 @@ use crate::term;
 
 /// Findings that are listed for each stage.
 const FINDINGS: usize = 5;
+/// Lines of a finding's evidence: those that speak.
+const EVIDENCE: usize = 12;
 
 /// The text; `data` is the option that finds the run again.
 pub(crate) fn text(report: &Report, data: &str) -> String {
@@ -33,17 +36,34 @@ fn write(out: &mut String, report: &Report, data: &str) -> std::fmt::Result {
     }
     write_deployments(out, &report.deployments)?;
     write_notifications(out, &report.notifications)?;
-    let status = report.status.as_str().replace('_', " ");
-    let reason = term::plain(report.reason.as_deref().unwrap_or("no reason was recorded"));
-    writeln!(
-        out,
-        "\n{} in {}: {}",
-        term::run_style(report.status).apply_to(&status),
-        term::duration(report.duration_ms),
-        without_status(&reason, &status),
-    )?;
+    write_end(out, report)?;
     let again = format!("pactctl runs show{data} {} · pactctl up{data}", report.run_id);
     writeln!(out, "{}", style(again).dim())
+}
+
+/// How the run ended and why, with the lines that say it and what would mend it: what is read first
+/// stands last.
+fn write_end(out: &mut String, report: &Report) -> std::fmt::Result {
+    let status = report.status.as_str().replace('_', " ");
+    let reason = report.reason.as_deref().unwrap_or("no reason was recorded");
+    let said = match &report.cause {
+        Some(cause) => term::plain(&cause.sentence),
+        None => without_status(&term::plain(reason), &status).to_owned(),
+    };
+    writeln!(
+        out,
+        "\n{} in {}: {said}",
+        term::run_style(report.status).apply_to(&status),
+        term::duration(report.duration_ms),
+    )?;
+    let Some(cause) = &report.cause else { return Ok(()) };
+    for line in &cause.excerpt.lines {
+        writeln!(out, "  {} {}", style("|").dim(), term::plain(line))?;
+    }
+    if let Some(remedy) = &cause.remedy {
+        writeln!(out, "  {} {}", style("mend:").cyan(), term::plain(remedy))?;
+    }
+    writeln!(out, "  {} {}", style("by:").cyan(), term::plain(&cause.who))
 }
 
 /// `reason` without the status in front, which is said already.
@@ -158,8 +178,18 @@ pub(crate) fn write_finding(out: &mut String, finding: &Finding) -> std::fmt::Re
         style(format!("[{} {}]", finding.severity.as_str(), finding.code)).dim()
     )?;
     if let Some(evidence) = &finding.evidence {
-        for line in evidence.lines().take(12) {
+        let shown = excerpt(evidence, EVIDENCE);
+        let left_out = |n: usize| {
+            style(format!("| … {n} more {}", if n == 1 { "line" } else { "lines" })).dim()
+        };
+        if shown.before > 0 {
+            writeln!(out, "      {}", left_out(shown.before))?;
+        }
+        for line in &shown.lines {
             writeln!(out, "      {} {}", style("|").dim(), term::plain(line))?;
+        }
+        if shown.after > 0 {
+            writeln!(out, "      {}", left_out(shown.after))?;
         }
     }
     if let Some(remedy) = &finding.remedy {
@@ -170,6 +200,9 @@ pub(crate) fn write_finding(out: &mut String, finding: &Finding) -> std::fmt::Re
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use pact_contract::testing::failed_runs;
+
     use super::*;
 
     #[test]
@@ -181,47 +214,27 @@ mod tests {
     }
 
     #[test]
-    fn the_gates_reason_stands_once_at_the_end() {
-        let reason = "Rejected: 2 of 3 tests failed";
-        let stage = Stage {
-            state: "EvaluateGate".parse().unwrap(),
-            agent: "quality-agent".to_owned(),
-            action: "quality.evaluate_gate".to_owned(),
-            status: StageStatus::Failed,
-            duration_ms: 1,
-            summary: reason.to_owned(),
-            error: None,
-            findings: Vec::new(),
-            findings_total: 0,
-            output: serde_json::Value::Null,
-        };
-        let decision = Decision {
-            verdict: pact_contract::Verdict::Reject,
-            summary: reason.to_owned(),
-            reasons: Vec::new(),
-            would_pass: Vec::new(),
-        };
-        let report = Report {
-            run_id: "shop-1".parse().unwrap(),
-            status: pact_contract::RunStatus::Rejected,
-            reason: Some(reason.to_owned()),
-            repository: "acme/shop".parse().unwrap(),
-            branch: "main".to_owned(),
-            commit: "1".repeat(40),
-            base: None,
-            template: None,
-            duration_ms: 900,
-            execution_arn: String::new(),
-            url: String::new(),
-            decision: Some(decision),
-            stages: vec![stage],
-            deployments: Vec::new(),
-            notifications: Vec::new(),
-            fault: None,
-            records: Vec::new(),
-        };
-        let text = console::strip_ansi_codes(&text(&report, "")).into_owned();
-        assert_eq!(text.matches("2 of 3 tests failed").count(), 1, "{text}");
-        assert!(text.contains("rejected in 900 ms: 2 of 3 tests failed"), "{text}");
+    fn the_last_lines_say_thing_place_message_remedy_and_who_for_twelve_kinds() {
+        let all = failed_runs(Timestamp::UNIX_EPOCH);
+        assert_eq!(all.len(), 12);
+        let mut ends = String::new();
+        for sample in all {
+            let report = Report::new(sample.run, sample.stages, Vec::new());
+            let cause = report.cause.clone().expect("a cause");
+            let text = console::strip_ansi_codes(&text(&report, "")).into_owned();
+            let lines: Vec<&str> = text.lines().collect();
+            let last = lines[lines.len().saturating_sub(15)..].join("\n");
+            for wanted in [&cause.sentence, &cause.who].into_iter().chain(&cause.excerpt.lines) {
+                assert!(
+                    last.contains(wanted.as_str()),
+                    "{}: {wanted} is not in\n{last}",
+                    sample.name
+                );
+            }
+            assert!(last.contains(cause.remedy.as_deref().expect("a remedy")), "{last}");
+            let from = last.find(&format!("{} in ", report.status.as_str().replace('_', " ")));
+            ends.push_str(&format!("{}\n", &last[from.expect("the end")..]));
+        }
+        insta::assert_snapshot!(ends);
     }
 }
