@@ -42,7 +42,7 @@ impl NotifyAgent {
     }
 
     /// Tells how the run ended on one channel.
-    async fn tell(&self, channel: &dyn Channel, call: &Call) -> Result<Outcome, AgentError> {
+    async fn deliver(&self, channel: &dyn Channel, call: &Call) -> Result<Outcome, AgentError> {
         let kind = channel.kind();
         let delivery = match Delivery::begin(&*self.outbox, call, kind).await? {
             Opened::AlreadySent(answer) => return Ok(*answer),
@@ -77,7 +77,7 @@ impl Agent for NotifyAgent {
 
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
         match channels::by_action(&call.action) {
-            Some(channel) => self.tell(channel, call).await,
+            Some(channel) => self.deliver(channel, call).await,
             None => Err(AgentError::new(
                 ErrorName::UnknownAction,
                 format!("the notify agent does not offer {:?}", call.action),

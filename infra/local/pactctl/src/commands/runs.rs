@@ -91,7 +91,7 @@ pub(crate) fn runs(command: RunsCommand) -> Result<Exit, Failure> {
             }
             RunsCommand::Cost { run_id, json, data } => {
                 let reader = Reader::open(&data.data).await?;
-                let report = known(&reader, run_id).await;
+                let report = read_report(&reader, run_id).await;
                 reader.close().await;
                 super::cost::cost(&data.data, &report?, json).await
             }
@@ -232,7 +232,7 @@ async fn show(
 
 async fn print_log(reader: &Reader, run_id: Option<RunId>, json: bool) -> Result<Exit, Failure> {
     let run_id = reader.latest(run_id).await?;
-    let entries = known_log(reader, &run_id).await?;
+    let entries = read_log(reader, &run_id).await?;
     if json {
         println!("{}", serde_json::to_string_pretty(&entries).doing("write the log")?);
         return Ok(Exit::Success);
@@ -256,12 +256,12 @@ async fn print_log(reader: &Reader, run_id: Option<RunId>, json: bool) -> Result
     Ok(Exit::Success)
 }
 
-async fn known(reader: &Reader, run_id: Option<RunId>) -> Result<Report, Failure> {
+async fn read_report(reader: &Reader, run_id: Option<RunId>) -> Result<Report, Failure> {
     let run_id = reader.latest(run_id).await?;
     Report::read(&reader.store, &run_id).await
 }
 
-async fn known_log(reader: &Reader, run_id: &RunId) -> Result<Vec<log::LogEntry>, Failure> {
+async fn read_log(reader: &Reader, run_id: &RunId) -> Result<Vec<log::LogEntry>, Failure> {
     let entries = reader.store.log(run_id).await.doing("read the log")?;
     if entries.is_empty() {
         return Err(Failure::usage(format!("there is no run {run_id}, or it has no log"))
@@ -272,7 +272,7 @@ async fn known_log(reader: &Reader, run_id: &RunId) -> Result<Vec<log::LogEntry>
 
 async fn verify(reader: &Reader, run_id: Option<RunId>) -> Result<Exit, Failure> {
     let run_id = reader.latest(run_id).await?;
-    let entries = known_log(reader, &run_id).await?;
+    let entries = read_log(reader, &run_id).await?;
     match log::verify(&entries) {
         Ok(()) => {
             println!("{run_id}: {} entries, all as they were written", entries.len());

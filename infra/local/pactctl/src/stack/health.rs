@@ -64,7 +64,7 @@ fn lost(losses: &Losses) -> Value {
 }
 
 /// Says on standard error what was lost.
-pub(crate) fn tell(losses: &Losses) {
+pub(crate) fn log_losses(losses: &Losses) {
     for damage in &losses.damage {
         term::error(&damage.to_string());
     }

@@ -184,7 +184,7 @@ impl Stack {
         let mut engine = EngineOptions::new(data.join("step-functions"), REGION, ACCOUNT);
         engine.evaluator = Some(evaluator()?);
         let engine = Engine::open(engine, tasks).await.doing("start the Step Functions engine")?;
-        health::tell(&engine.health().losses);
+        health::log_losses(&engine.health().losses);
 
         let builds = builds::open(data, &definition.stack.projects, sandbox()?)?;
         let mut servers = JoinSet::new();

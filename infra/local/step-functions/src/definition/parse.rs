@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::diagnostic::{Diagnostic, SCHEMA, STATE_NAME, TOO_DEEP};
 use super::fields::{LONGEST_WAIT, number, percentage, read_assign};
 use super::graph::{self, Transition};
-use super::reader::{Faults, Known, Reader};
+use super::reader::{AllowedFields, Faults, Reader};
 use super::rules::{read_catch, read_choice, read_retry};
 use super::state::{self, Definition, Graph, Kind, State, StateType, Task, Wait};
 use super::template::{Template, expression_text};
@@ -27,7 +27,7 @@ pub(super) fn definition(
     let jsonata = language(object, "/", false, &mut faults);
     let reader = Reader { object, at: "/", jsonata, whole: jsonata };
     let known = ["Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"];
-    reader.only(&Known { both: &[&known], ..Known::default() }, &mut faults);
+    reader.only(&AllowedFields { both: &[&known], ..AllowedFields::default() }, &mut faults);
     let timeout_seconds = reader.integer("TimeoutSeconds", 1..=LONGEST_WAIT, &mut faults);
     let graph = read_graph(&reader, 0, &mut faults);
     if let Some(graph) = &graph {
@@ -211,7 +211,7 @@ fn read_state(
         // The one field of JSONPath that this engine has: it needs no path.
         if kind == StateType::Pass && !reader.jsonata { &["Result"] } else { &[] },
     ];
-    reader.only(&Known { both: &both, jsonata, jsonpath }, faults);
+    reader.only(&AllowedFields { both: &both, jsonata, jsonpath }, faults);
     let next = if flows { read_next(reader, out, faults) } else { None };
     let assign = read_assign(reader, faults);
     let output = reader.template("Output", faults);
@@ -337,7 +337,7 @@ fn read_inner(
     };
     let reader = Reader { object, at, jsonata: whole, whole };
     let known = ["StartAt", "States", "Comment", "ProcessorConfig"];
-    reader.only(&Known { both: &[&known], ..Known::default() }, faults);
+    reader.only(&AllowedFields { both: &[&known], ..AllowedFields::default() }, faults);
     if let Some(config) = reader.map("ProcessorConfig", faults)
         && config.get("Mode").is_some_and(|mode| mode != "INLINE")
     {
@@ -378,7 +378,7 @@ fn read_task(reader: &Reader<'_>, faults: &mut Faults) -> Option<Task> {
     if let Some(Value::Object(members)) = reader.field("Credentials") {
         let at = reader.path("Credentials");
         let entry = Reader { object: members, at: &at, ..*reader };
-        let known = Known { both: &[&["RoleArn"]], jsonata: &[], jsonpath: &["RoleArn.$"] };
+        let known = AllowedFields { both: &[&["RoleArn"]], jsonata: &[], jsonpath: &["RoleArn.$"] };
         entry.only(&known, faults);
     }
     Some(Task {

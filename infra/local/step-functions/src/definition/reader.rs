@@ -42,7 +42,7 @@ impl Faults {
 
 /// The fields that an object may have.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Known<'a> {
+pub(super) struct AllowedFields<'a> {
     pub(super) both: &'a [&'a [&'a str]],
     pub(super) jsonata: &'a [&'a str],
     pub(super) jsonpath: &'a [&'a str],
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes the fields that are not in `known`, and those of the other query language.
-    pub(super) fn only(&self, known: &Known<'_>, faults: &mut Faults) {
+    pub(super) fn only(&self, known: &AllowedFields<'_>, faults: &mut Faults) {
         let (own, other, language, others) = if self.jsonata {
             (known.jsonata, known.jsonpath, "JSONata", "JSONPath")
         } else {

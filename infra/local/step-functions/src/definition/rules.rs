@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::diagnostic::{SCHEMA, UNSUPPORTED_LANGUAGE};
 use super::fields::{LONGEST_WAIT, read_assign};
 use super::graph::Transition;
-use super::reader::{Faults, Known, Reader};
+use super::reader::{AllowedFields, Faults, Reader};
 use super::state::{Catcher, Kind, Retrier, Rule};
 use super::template::expression_text;
 
@@ -27,7 +27,7 @@ pub(super) fn read_choice(
             continue;
         };
         let rule = Reader { object, at: &at, jsonata: reader.jsonata, whole: reader.whole };
-        let known = Known {
+        let known = AllowedFields {
             both: &[&["Next", "Assign", "Comment"]],
             jsonata: &["Condition", "Output"],
             jsonpath: &["Variable", "And", "Or", "Not"],
@@ -120,7 +120,7 @@ pub(super) fn read_retry(reader: &Reader<'_>, faults: &mut Faults) -> Vec<Retrie
             "JitterStrategy",
             "Comment",
         ];
-        entry.only(&Known { both: &[&known], ..Known::default() }, faults);
+        entry.only(&AllowedFields { both: &[&known], ..AllowedFields::default() }, faults);
         if !entry.require(&["ErrorEquals"], faults) {
             continue;
         }
@@ -170,7 +170,7 @@ pub(super) fn read_catch(
             continue;
         };
         let entry = Reader { object, at: &at, jsonata: reader.jsonata, whole: reader.whole };
-        let known = Known {
+        let known = AllowedFields {
             both: &[&["ErrorEquals", "Next", "Assign", "Comment"]],
             jsonata: &["Output"],
             jsonpath: &["ResultPath"],

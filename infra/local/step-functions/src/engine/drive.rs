@@ -46,24 +46,24 @@ struct Under {
 }
 
 /// An answer that is held back until its reason is on disk.
-enum Held {
+enum PendingReply {
     Done(Reply<()>),
-    Known(Reply<bool>, bool),
+    Found(Reply<bool>, bool),
 }
 
-impl Held {
+impl PendingReply {
     fn give(self) {
         // The one who asked may have gone.
         match self {
             Self::Done(reply) => drop(reply.send(Ok(()))),
-            Self::Known(reply, known) => drop(reply.send(Ok(known))),
+            Self::Found(reply, found) => drop(reply.send(Ok(found))),
         }
     }
 
     fn refuse(self, error: &ApiError) {
         match self {
             Self::Done(reply) => drop(reply.send(Err(error.clone()))),
-            Self::Known(reply, _) => drop(reply.send(Err(error.clone()))),
+            Self::Found(reply, _) => drop(reply.send(Err(error.clone()))),
         }
     }
 }
@@ -119,7 +119,7 @@ struct Driver {
     answers: mpsc::UnboundedSender<Answer>,
     answered: mpsc::UnboundedReceiver<Answer>,
     tasks: HashMap<Attempt, Under>,
-    held: Vec<Held>,
+    held: Vec<PendingReply>,
     /// What tasks said since the last write.
     unsaved: Vec<Answer>,
     /// What the interpreter panicked with.
@@ -206,8 +206,8 @@ impl Driver {
         // Its task is under way as far as anybody can tell.
         for held in self.held.drain(..) {
             match held {
-                Held::Done(reply) => Held::Done(reply).give(),
-                Held::Known(reply, _) => Held::Known(reply, false).give(),
+                PendingReply::Done(reply) => PendingReply::Done(reply).give(),
+                PendingReply::Found(reply, _) => PendingReply::Found(reply, false).give(),
             }
         }
         let said = std::mem::take(&mut self.unsaved);
@@ -250,7 +250,7 @@ impl Driver {
             // It got past the step.
             self.execution.use_evaluator(self.evaluator());
         }
-        self.held.drain(..).for_each(Held::give);
+        self.held.drain(..).for_each(PendingReply::give);
         for effect in self.execution.take_effects() {
             self.perform(effect);
         }
@@ -423,18 +423,18 @@ impl Driver {
             Command::Stop { error, cause, reply } => {
                 let now = self.now();
                 self.execution.stop(now, error, cause);
-                self.held.push(Held::Done(reply));
+                self.held.push(PendingReply::Done(reply));
             }
             Command::Complete { scope, token, completion, reply } => {
                 let known = self.compute(|execution, now| {
                     execution.complete_token(now, scope, &token, completion)
                 });
-                self.held.push(Held::Known(reply, known));
+                self.held.push(PendingReply::Found(reply, known));
             }
             Command::Heartbeat { scope, token, reply } => {
                 let now = self.now();
                 let known = self.execution.heartbeat(now, scope, &token);
-                self.held.push(Held::Known(reply, known));
+                self.held.push(PendingReply::Found(reply, known));
             }
         }
     }

@@ -12,6 +12,7 @@ mod open;
 mod options;
 mod pages;
 mod places;
+mod quarantine;
 mod record;
 mod redrive;
 mod retention;
@@ -19,7 +20,6 @@ mod run;
 mod start;
 mod status;
 mod summary;
-mod suspects;
 mod trail;
 
 pub use handle::Engine;

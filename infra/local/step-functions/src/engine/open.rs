@@ -13,11 +13,11 @@ use super::inner::{Inner, Runs, events_in};
 use super::machine::{Machine, Revision};
 use super::options::EngineOptions;
 use super::places::SharedPlaces;
+use super::quarantine::{self, Suspects};
 use super::record::Record;
 use super::run::{Birth, End, RETENTION_MS, Run, Stage};
 use super::status::{Change, StatusName};
 use super::summary::{Started, Summary};
-use super::suspects::{self, Suspects};
 use super::trail::Trail;
 use crate::definition::reread;
 use crate::error::OpenError;
@@ -54,7 +54,7 @@ pub(super) async fn open(
         let summing = folder.clone();
         let on_sealed = Arc::new(move |segment| Summary::make(&summing, segment, clock.now()));
         let opened = journal::open(&folder, file_bytes, now, &mut journal, on_sealed)?;
-        let suspected = suspects::suspected(&folder);
+        let suspected = quarantine::suspected(&folder);
         let found = journal.judge(&opened, now);
         let noting = Suspects::open(&folder);
         let noting = noting.map_err(|source| OpenError::Io { path: folder, source })?;
@@ -101,7 +101,7 @@ pub(super) async fn open(
         let times = suspicion.map_or(0, |suspicion| suspicion.times);
         if !whole {
             execution.break_off(at, LOST);
-        } else if times >= suspects::MOST {
+        } else if times >= quarantine::MOST {
             tracing::error!(
                 execution = run.arn,
                 "an execution is not run again: the process ended each time while it was computed"

@@ -37,7 +37,7 @@ pub(crate) trait Reader {
 /// A journal that was opened.
 pub(crate) struct Opened {
     pub(crate) journal: Journal,
-    /// Told when the writer has ended.
+    /// Assessment when the writer has ended.
     pub(crate) ended: oneshot::Receiver<()>,
     /// Files that are gone. What is damaged in those that are there, the reader was told.
     pub(crate) missing: Vec<Damage>,
@@ -162,7 +162,7 @@ fn read_segment(
 }
 
 /// What opening finds of a file besides its records.
-struct Told {
+struct Assessment {
     /// Where the tail is torn, where it is.
     torn: Option<u64>,
     damage: Vec<Damage>,
@@ -170,13 +170,13 @@ struct Told {
 
 /// What a file that was read is. `acknowledged` is the end of the last record that is known to
 /// have been in it, where it was the one that was written; `marked` whether that is known at all.
-fn judge(read: &Walk, path: &Path, is_last: bool, acknowledged: u64, marked: bool) -> Told {
+fn judge(read: &Walk, path: &Path, is_last: bool, acknowledged: u64, marked: bool) -> Assessment {
     const NO_RECORD: &str = "what stands there is no record";
     let mut damage = Vec::new();
     let mut tell = |from, to, reason| damage.push(Damage::new(path.to_owned(), from, to, reason));
     // Cut off before its first bytes were there.
     if is_last && read.length < EMPTY && acknowledged <= EMPTY {
-        return Told { torn: None, damage };
+        return Assessment { torn: None, damage };
     }
     let mut tail = read.end;
     if read.beginning != Beginning::Sound {
@@ -212,7 +212,7 @@ fn judge(read: &Walk, path: &Path, is_last: bool, acknowledged: u64, marked: boo
             tell(tail, read.length, NO_RECORD);
         }
     }
-    Told { torn, damage }
+    Assessment { torn, damage }
 }
 
 /// Notes when damage was found, and which executions the lost bytes name.

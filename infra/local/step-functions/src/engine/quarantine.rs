@@ -43,7 +43,7 @@ pub(super) struct Suspicion {
 
 /// What is known, and from which opening.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Known {
+struct Suspected {
     opening: Uuid,
     executions: HashMap<String, Suspicion>,
 }
@@ -122,7 +122,7 @@ fn decode(slot: &[u8]) -> Option<(String, u32)> {
 /// down before anything is computed.
 pub(super) fn suspected(folder: &Path) -> HashMap<String, Suspicion> {
     let left = std::fs::read(folder.join(COMPUTING)).unwrap_or_default();
-    let before: Known = std::fs::read(folder.join(SUSPECTED))
+    let before: Suspected = std::fs::read(folder.join(SUSPECTED))
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default();
@@ -136,7 +136,7 @@ pub(super) fn suspected(folder: &Path) -> HashMap<String, Suspicion> {
         let times = known.map_or(0, |known| known.times).saturating_add(1);
         executions.insert(arn, Suspicion { records, times });
     }
-    let known = Known { opening, executions };
+    let known = Suspected { opening, executions };
     let save = || {
         let aside = folder.join("suspected.new");
         std::fs::write(&aside, serde_json::to_vec(&known)?)?;
