@@ -372,6 +372,22 @@ pub(crate) enum RunsCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// Every finding of a run as SARIF 2.1.0, for a code host or an editor.
+    Sarif {
+        /// The run; the latest without it.
+        run_id: Option<RunId>,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// A run as Markdown: decision, stages, findings, deployments.
+    Summary {
+        /// The run; the latest without it.
+        run_id: Option<RunId>,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
     /// Check that the transaction log was not altered.
     Verify {
         /// The run; the latest without it.

@@ -5,7 +5,8 @@ use std::{fmt::Write, path::Path};
 use console::style;
 use pact_agent::ports::{RunQuery, RunReader};
 use pact_aws::DynamoStore;
-use pact_contract::{RunId, RunRecord, RunStatus, StageStatus, cause::cause, log};
+use pact_contract::{RunId, RunRecord, RunStatus, StageRecord, StageStatus, cause::cause, log};
+use pact_report::Stored;
 use serde_json::json;
 
 use crate::{
@@ -94,6 +95,18 @@ pub(crate) fn runs(command: RunsCommand) -> Result<Exit, Failure> {
                 let report = read_report(&reader, run_id).await;
                 reader.close().await;
                 super::cost::cost(&data.data, &report?, json).await
+            }
+            RunsCommand::Sarif { run_id, data } => {
+                let reader = Reader::open(&data.data).await?;
+                let result = sarif(&reader, run_id).await;
+                reader.close().await;
+                result
+            }
+            RunsCommand::Summary { run_id, data } => {
+                let reader = Reader::open(&data.data).await?;
+                let result = markdown(&reader, run_id).await;
+                reader.close().await;
+                result
             }
             RunsCommand::Verify { run_id, data } => {
                 let reader = Reader::open(&data.data).await?;
@@ -253,6 +266,34 @@ async fn print_log(reader: &Reader, run_id: Option<RunId>, json: bool) -> Result
             term::plain(said.unwrap_or_default()),
         );
     }
+    Ok(Exit::Success)
+}
+
+/// A run with its stages, as they are stored.
+async fn stored(
+    reader: &Reader,
+    run_id: Option<RunId>,
+) -> Result<(RunRecord, Vec<StageRecord>), Failure> {
+    let run_id = reader.latest(run_id).await?;
+    let run = RunReader::run(&reader.store, &run_id).await.doing("read the run")?;
+    let run = run.ok_or_else(|| {
+        Failure::usage(format!("there is no run {run_id}")).remedy("`pactctl runs list` lists them")
+    })?;
+    let stages = reader.store.stages(&run_id).await.doing("read the stages")?;
+    Ok((run, stages))
+}
+
+async fn sarif(reader: &Reader, run_id: Option<RunId>) -> Result<Exit, Failure> {
+    let (run, stages) = stored(reader, run_id).await?;
+    let log =
+        pact_report::sarif(Stored { run: &run, stages: &stages }).doing("write the findings")?;
+    println!("{}", serde_json::to_string_pretty(&log).doing("write the findings")?);
+    Ok(Exit::Success)
+}
+
+async fn markdown(reader: &Reader, run_id: Option<RunId>) -> Result<Exit, Failure> {
+    let (run, stages) = stored(reader, run_id).await?;
+    print!("{}", pact_report::markdown(Stored { run: &run, stages: &stages }));
     Ok(Exit::Success)
 }
 
