@@ -1,14 +1,14 @@
-// Live updates: asks for a version while the page says that something is going on, and swaps the
-// live part when it changed. Everything works without this script, by reloading the page.
+// Live updates: asks for a version as often as the page says, while it is seen, and swaps the live
+// part when it changed. Everything works without this script, by reloading the page.
 "use strict";
 
 (() => {
-  const QUICK = 2000;
   const SLOW = 30000;
-  let wait = QUICK;
+  const part = () => document.getElementById("live");
+  const every = () => Math.max(Number(part()?.dataset.every) || 0, 1000);
+  let wait = every();
   let timer = 0;
 
-  const part = () => document.getElementById("live");
   const mark = (text, state) => {
     const element = document.getElementById("live-mark");
     if (element) {
@@ -54,7 +54,7 @@
         if (!page.ok) throw new Error(String(page.status));
         swap(await page.text());
       }
-      wait = QUICK;
+      wait = every();
       if (part()?.dataset.poll) mark("live", "on");
     } catch {
       wait = Math.min(wait * 2, SLOW);
@@ -75,7 +75,7 @@
   // A link into a stage opens it.
   const open = () => {
     const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
-    if (target) target.querySelector(":scope > details")?.setAttribute("open", "");
+    if (target) (target.closest("details") ?? target.querySelector(":scope > details"))?.setAttribute("open", "");
   };
   addEventListener("hashchange", open);
   document.addEventListener("visibilitychange", plan);

@@ -19,6 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8088".to_owned());
     let mut samples = support::samples(Timestamp::now());
     samples.moving = true;
+    samples.runs.extend(support::failed(Timestamp::now()));
     let listener = tokio::net::TcpListener::bind(&address).await?;
     axum::serve(listener, pact_dashboard::router(Arc::new(samples))).await?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
+use pact_contract::cause::Excerpt;
 use serde_json::Value;
 
 /// A length of time: `310 ms`, `4.2 s`, `1 min 32 s`, `2 h 5 min`.
@@ -52,9 +53,31 @@ pub(crate) fn commit(id: &str) -> String {
     id.chars().take(10).collect()
 }
 
-/// `text` without its end, when it is long.
+/// `text` without its end, when it is long; what would turn the direction of writing is shown.
 pub(crate) fn short(text: &str, limit: usize) -> String {
-    pact_agent::text::truncated(text, limit)
+    pact_contract::cause::plain(&pact_agent::text::truncated(text, limit))
+}
+
+/// The lines of a log that say most, with how many are left out before and after them.
+pub(crate) fn lines(log: &str, most: usize) -> Markup {
+    excerpt(&pact_contract::cause::excerpt(log, most))
+}
+
+/// Part of a log, with how many lines are left out.
+pub(crate) fn excerpt(part: &Excerpt) -> Markup {
+    let left_out = |n: usize, place: &str| match n {
+        0 => String::new(),
+        n => format!("… {} {place}", plural(n, "more line")),
+    };
+    html! {
+        @if !part.lines.is_empty() {
+            pre tabindex="0" {
+                @if part.before > 0 { span class="muted" { (left_out(part.before, "before")) } "\n" }
+                (part.lines.join("\n"))
+                @if part.after > 0 { "\n" span class="muted" { (left_out(part.after, "after")) } }
+            }
+        }
+    }
 }
 
 /// A JSON value in one line.

@@ -10,6 +10,7 @@ mod assets;
 mod filters;
 mod format;
 mod graph;
+mod gzip;
 mod mark;
 mod pages;
 mod pipeline;

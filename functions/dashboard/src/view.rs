@@ -63,16 +63,19 @@ impl RunView {
         self.run.status.is_final() && quiet
     }
 
+    /// The reason as it was recorded.
+    pub(crate) fn recorded(&self) -> String {
+        let reason = self.run.outcome.as_ref().map(|o| o.reason.trim()).filter(|r| !r.is_empty());
+        reason.unwrap_or("no reason was recorded").to_owned()
+    }
+
     /// One sentence: how the run ended, or what it does.
     pub(crate) fn reason(&self) -> String {
         if let Some(cause) = self.cause() {
             return cause.sentence;
         }
-        if let Some(outcome) = &self.run.outcome {
-            return outcome.reason.clone();
-        }
-        if self.run.status.is_final() {
-            return "no reason was recorded".to_owned();
+        if self.run.outcome.is_some() || self.run.status.is_final() {
+            return self.recorded();
         }
         if let Some(question) = self.open_question() {
             return format!("Waiting for a person: {}", question.question);

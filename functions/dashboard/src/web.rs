@@ -14,18 +14,18 @@ use axum::{
 use jiff::Timestamp;
 use maud::Markup;
 use pact_agent::{
-    ports::{RunReader, StoreError},
+    ports::{ApprovalRecord, RunPage, RunReader, StoreError},
     telemetry::{self, SpanFields},
 };
 use pact_contract::{
-    RunId,
+    RunId, RunStatus,
     problems::{self, ProblemCode},
 };
 use pact_web::Problem;
 use serde_json::json;
 use tracing::Span;
 
-use crate::{api, assets, filters::Filters, pages, view::RunView};
+use crate::{api, assets, filters::Filters, gzip, pages, view::RunView};
 
 /// What every route needs.
 #[derive(Clone)]
@@ -45,6 +45,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/api/runs/{id}/version", get(api_version))
         .route("/api/version", get(api_list_version))
         .route("/api/environments", get(api_environments))
+        .route("/api/environments/version", get(api_environments_version))
         .route(
             "/assets/app.css",
             get(|RawQuery(q)| async move { assets::STYLE.answer(q.as_deref()) }),
@@ -61,6 +62,7 @@ pub(crate) fn routes(app: App) -> Router {
         .fallback(unknown)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn(pact_web::problems))
+        .layer(middleware::from_fn(gzip::compress))
         .layer(middleware::from_fn(headers))
         .layer(middleware::from_fn(|request, next| pact_web::observe("dashboard", request, next)))
         .with_state(app)
@@ -182,9 +184,24 @@ async fn list(State(app): State<App>, asked: Asked) -> Response {
     let result = async {
         let filters = filters(asked)?;
         let found = app.reader.latest_runs(&filters.query().map_err(Fault::Request)?).await?;
-        Ok(pages::list(&filters, &found, (app.now)()))
+        let waiting = waiting(&app, &found).await?;
+        Ok(pages::list(&filters, &found, &waiting, (app.now)()))
     };
     pages_or_fault(result.await)
+}
+
+/// The questions that the runs of a page wait for. Of runs that go on at the same time there are
+/// few; those beyond the first have their questions on their own pages.
+async fn waiting(app: &App, found: &RunPage) -> Result<Vec<ApprovalRecord>, Fault> {
+    const MOST: usize = 10;
+    let now = (app.now)();
+    let mut out = Vec::new();
+    let running = found.runs.iter().filter(|r| r.status == RunStatus::Running).take(MOST);
+    for run in running {
+        let all = app.reader.approvals(&run.request.run_id).await?;
+        out.extend(all.into_iter().filter(|a| a.answer.is_none() && a.expires_at > now));
+    }
+    Ok(out)
 }
 
 async fn view(app: &App, id: &str, with_log: bool) -> Result<RunView, Fault> {
@@ -227,7 +244,8 @@ async fn api_list_version(State(app): State<App>, asked: Asked) -> Response {
     let result = async {
         let query = filters(asked)?.query().map_err(Fault::Request)?;
         let found = app.reader.latest_runs(&query).await?;
-        Ok(json!({ "version": pages::list_version(&found, (app.now)()) }))
+        let waiting = waiting(&app, &found).await?;
+        Ok(json!({ "version": pages::list_version(&found, &waiting, (app.now)()) }))
     };
     json_or_fault(result.await)
 }
@@ -235,4 +253,9 @@ async fn api_list_version(State(app): State<App>, asked: Asked) -> Response {
 async fn api_environments(State(app): State<App>) -> Response {
     let all = app.reader.environments().await.map_err(Fault::from);
     json_or_fault(all.map(|all| api::environments(&all)))
+}
+
+async fn api_environments_version(State(app): State<App>) -> Response {
+    let all = app.reader.environments().await.map_err(Fault::from);
+    json_or_fault(all.map(|all| json!({ "version": pages::environments_version(&all) })))
 }

@@ -17,10 +17,10 @@ use axum::{
     http::{HeaderMap, Request, StatusCode, header},
 };
 use jiff::Timestamp;
-use pact_contract::{RunStatus, StageStatus};
+use pact_contract::{RunStatus, StageStatus, cause::cause};
 use proptest::prelude::*;
 use serde_json::Value;
-use support::{Sample, Samples, samples};
+use support::{Samples, samples};
 use tower::ServiceExt as _;
 
 fn now() -> Timestamp {
@@ -97,6 +97,8 @@ async fn a_rejected_run_says_why_in_one_sentence() {
         "test_cart failed",
         "tests/cart.rs:41:5",
         "Would pass: 2 more passing unit tests",
+        "To mend it: ",
+        "the author of the commit, Ada Lovelace",
         "chain verified",
         "Nothing was deployed.",
         "no SMTP server is configured",
@@ -229,6 +231,7 @@ fn no_event_is_a_fault_of_the_dashboard() {
         "/api/runs/x/version",
         "/api/version",
         "/api/environments",
+        "/api/environments/version",
         "/assets/app.css",
     ];
     proptest!(|(event in pact_web::testing::events(paths))| {
@@ -320,25 +323,101 @@ async fn a_run_on_aws_links_to_its_execution_and_a_local_one_does_not() {
 
 #[tokio::test]
 async fn the_page_the_list_and_the_json_say_the_same_cause() {
-    let runs = pact_contract::testing::failed_runs(now());
-    for failed in &runs {
-        let cause = pact_contract::cause::cause(&failed.run, &failed.stages).expect("a cause");
-        let mut all = samples(now());
-        all.runs.push(Sample { stages: failed.stages.clone(), ..support::of(&failed.run) });
+    let runs = support::failed(now());
+    assert_eq!(runs.len(), 12);
+    for failed in runs {
+        let get = async |path: &str| {
+            let mut all = samples(now());
+            all.runs.push(failed.clone());
+            get_from(all, path).await.2
+        };
+        let cause = cause(&failed.run, &failed.stages).expect("a cause");
         let id = &failed.run.request.run_id;
-        let (_, _, text) = get_from(all, &format!("/api/runs/{id}")).await;
-        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        let answer: Value =
+            serde_json::from_str(&get(&format!("/api/runs/{id}")).await).expect("JSON");
         assert_eq!(answer["cause"]["sentence"], Value::from(cause.sentence.as_str()), "{id}");
-        let mut all = samples(now());
-        all.runs.push(Sample { stages: failed.stages.clone(), ..support::of(&failed.run) });
-        let (_, _, page) = get_from(all, &format!("/runs/{id}")).await;
-        assert!(page.contains(&escaped(&cause.sentence)), "{}\n{page}", cause.sentence);
-        let mut all = samples(now());
-        all.runs.push(support::of(&failed.run));
+        let page = get(&format!("/runs/{id}")).await;
+        let first = page.find(&escaped(&cause.sentence)).expect("the sentence");
+        let before = |text: &str| page.find(text).is_none_or(|at| first < at);
+        assert!(before("id=\"graph\"") && before("<dl") && before("id=\"decision\""), "{id}");
+        for line in cause.excerpt.lines.iter().chain(&cause.remedy).chain([&cause.who]) {
+            assert!(page.contains(&escaped(line)), "{id}: {line}");
+        }
         let listed = pact_contract::cause::cause(&failed.run, &[]).expect("a cause").sentence;
-        let (_, _, page) = get_from(all, "/").await;
-        assert!(page.contains(&escaped(&listed)), "{listed}");
+        assert!(get("/").await.contains(&escaped(&listed)), "{listed}");
     }
+}
+
+#[tokio::test]
+async fn a_release_that_was_taken_back_does_not_show_that_it_was_let_go_first() {
+    let (_, page) = get("/runs/web-shop-3f9c2ab17d-back").await;
+    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is not in {page}"));
+    let decided = at("What was decided, and why");
+    let section = &page[decided..at("Timeline")];
+    let verdict = section.find("rolled back").expect("the verdict that counts");
+    let gate = section.find("Before that, the gate").expect("the gate");
+    assert!(verdict < gate, "{section}");
+    let chip = &section[gate..gate + 60];
+    assert!(chip.contains("chip skip") && section[gate..].contains("promote"), "{section}");
+}
+
+#[tokio::test]
+async fn pages_are_small_for_who_takes_compressed_ones_and_plain_for_everybody_else() {
+    let mut paths: Vec<String> = samples(now())
+        .runs
+        .iter()
+        .chain(&support::failed(now()))
+        .map(|s| format!("/runs/{}", s.run.request.run_id))
+        .collect();
+    paths.extend(["/".to_owned(), "/environments".to_owned()]);
+    for path in paths {
+        let mut all = samples(now());
+        all.runs.extend(support::failed(now()));
+        let router = pact_dashboard::router_at(Arc::new(all), now);
+        let request = Request::get(&path).header("accept-encoding", "br, gzip").body(Body::empty());
+        let answer = router.oneshot(request.expect("a request")).await.expect("an answer");
+        assert_eq!(answer.headers()[header::CONTENT_ENCODING], "gzip", "{path}");
+        assert_eq!(answer.headers()[header::VARY], "accept-encoding", "{path}");
+        let packed = to_bytes(answer.into_body(), 10_000_000).await.expect("a body");
+        assert!(packed.len() < 40_000, "{path}: {} bytes", packed.len());
+        let mut plain = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*packed), &mut plain)
+            .expect("a page");
+        assert!(plain.ends_with("</html>"), "{path}");
+    }
+    let (_, headers, page) = get_from(samples(now()), "/").await;
+    assert!(!headers.contains_key(header::CONTENT_ENCODING) && page.ends_with("</html>"));
+}
+
+#[tokio::test]
+async fn lists_ask_for_changes_also_when_nothing_runs_and_questions_stand_on_top() {
+    let mut quiet = samples(now());
+    quiet.runs.retain(|s| s.run.status != RunStatus::Running);
+    let (_, _, page) = get_from(quiet, "/").await;
+    assert!(page.contains("data-poll=\"/api/version?\"") && page.contains("data-every=\"4000\""));
+    assert!(!page.contains("pactctl approve"));
+    let (_, page) = get("/").await;
+    let question = page.find("pactctl approve web-shop-3f9c2ab17d-waiting").expect("how to answer");
+    assert!(question < page.find("<table").expect("the runs"));
+    assert!(!page.contains("sample-callback-id"));
+    let version = async |samples: Samples, path: &str| {
+        let (_, _, text) = get_from(samples, path).await;
+        serde_json::from_str::<Value>(&text).expect("JSON")["version"].clone()
+    };
+    let mut answered = samples(now());
+    for sample in &mut answered.runs {
+        sample.approvals.clear();
+    }
+    let path = "/api/version";
+    assert_ne!(version(samples(now()), path).await, version(answered, path).await);
+    let (_, page) = get("/environments").await;
+    assert!(page.contains("data-poll=\"/api/environments/version\""));
+    let path = "/api/environments/version";
+    let before = version(samples(now()), path).await;
+    assert!(page.contains(&format!("data-version={before}")), "{before}");
+    let mut other = samples(now());
+    other.environments[0].record.current = None;
+    assert_ne!(version(other, path).await, before);
 }
 
 fn escaped(text: &str) -> String {

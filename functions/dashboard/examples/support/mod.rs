@@ -641,6 +641,21 @@ pub(crate) fn hostile(now: Timestamp) -> Sample {
     sample
 }
 
+/// A run of each kind that did not end well, with its log.
+pub(crate) fn failed(now: Timestamp) -> Vec<Sample> {
+    let runs = pact_contract::testing::failed_runs(before(now, 100_000));
+    let with_parts = |failed: pact_contract::testing::Sample| {
+        let mut sample = of(&failed.run);
+        for stage in &failed.stages {
+            sample =
+                sample.entry(stage.started_at, "pact.pipeline", LogKind::Intent, &stage.action);
+            sample = sample.entry(stage.started_at, &stage.agent, LogKind::Response, &stage.action);
+        }
+        Sample { stages: failed.stages, ..sample }
+    };
+    runs.into_iter().map(with_parts).collect()
+}
+
 /// Everything, the newest first.
 pub(crate) fn samples(now: Timestamp) -> Samples {
     let mut held =

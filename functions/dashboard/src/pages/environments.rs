@@ -5,6 +5,8 @@ use maud::{Markup, html};
 use pact_agent::ports::{EnvironmentView, WatchResult};
 use pact_contract::{EnvironmentKey, actions::ReleaseRecord};
 
+use sha2::{Digest as _, Sha256};
+
 use super::layout;
 use crate::{
     format::{address, ago, commit, short},
@@ -12,6 +14,7 @@ use crate::{
 };
 
 pub(crate) fn environments(all: &[EnvironmentView], now: Timestamp) -> Markup {
+    let version = version(all);
     let mut all: Vec<_> = all.iter().collect();
     // By repository, production first: that is what people come for.
     all.sort_by_key(|e| &e.key);
@@ -19,7 +22,8 @@ pub(crate) fn environments(all: &[EnvironmentView], now: Timestamp) -> Markup {
         "Environments",
         "/environments",
         &html! {
-            div class="title" { h1 { "Environments" } }
+            div class="title" { h1 { "Environments" } span id="live-mark" {} }
+            div id="live" data-version=(version) data-poll="/api/environments/version" data-every="4000" data-say="The environments changed." {
             @if all.is_empty() {
                 div class="card empty" {
                     p { "Nothing was deployed yet." }
@@ -40,14 +44,25 @@ pub(crate) fn environments(all: &[EnvironmentView], now: Timestamp) -> Markup {
                     }
                 }
             }
+            }
         },
     )
+}
+
+/// A short text that changes with what is deployed, and with how it was seen.
+pub(crate) fn version(all: &[EnvironmentView]) -> String {
+    let text = serde_json::json!(all).to_string();
+    hex::encode(Sha256::digest(text.as_bytes())).chars().take(16).collect()
 }
 
 fn row(view: &EnvironmentView, now: Timestamp) -> Markup {
     let EnvironmentView { key: EnvironmentKey { repository, environment }, record, watch } = view;
     let state = match (&record.pending, &record.current) {
         (Some(_), _) => Mark::Run.chip("being deployed"),
+        // What is in effect and does not answer is not well.
+        (None, Some(_)) if watch.as_ref().is_some_and(|w| w.health == "unhealthy") => {
+            Mark::Warn.chip("live")
+        }
         (None, Some(_)) => Mark::Pass.chip("live"),
         (None, None) => Mark::Skip.chip("empty"),
     };

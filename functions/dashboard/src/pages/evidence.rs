@@ -1,79 +1,47 @@
-//! The parts of a run's page that show what the agents found.
+//! What the stages found: all findings by gravity, and the rules of a verdict.
 
 use maud::{Markup, html};
 use pact_contract::{
-    Decision, Finding, StageRecord, StageStatus, actions::JudgeReleaseOutput, run::RuleResult,
+    Finding, Severity, StageRecord,
+    run::{RuleOutcome, RuleResult},
 };
-use serde_json::Value;
 
 use crate::{
-    format::{anchor, duration, plural, pretty, short, value},
-    mark::Marked as _,
+    format::{anchor, lines, plural, short, value},
+    mark::{Mark, Marked as _},
 };
 
-/// Most findings of one stage on the page.
-const MAX_FINDINGS: usize = 30;
-/// Most stages on the page.
-const MAX_STAGES: usize = 100;
+/// Most findings on the page.
+const MAX_FINDINGS: usize = 60;
+/// Lines of a finding's evidence, those that speak.
+const EVIDENCE: usize = 8;
 
-/// Every stage in the order in which they began.
-pub(crate) fn stages(stages: &[StageRecord], now: jiff::Timestamp) -> Markup {
+/// The findings of all stages, the gravest first; what is only worth knowing is folded.
+pub(crate) fn findings(stages: &[StageRecord], run: &str) -> Markup {
+    let mut all: Vec<(&StageRecord, &Finding)> =
+        stages.iter().flat_map(|stage| stage.findings.iter().map(move |f| (stage, f))).collect();
+    all.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.severity));
+    let (grave, notes): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|(_, finding)| finding.severity > Severity::Info);
+    let listed = grave.len() + notes.len();
     html! {
-        ol class="stages" {
-            @for record in stages.iter().take(MAX_STAGES) { (stage(record, now)) }
-        }
-        @if stages.len() > MAX_STAGES {
-            p class="muted" { "and " (stages.len() - MAX_STAGES) " more, in the JSON" }
-        }
-    }
-}
-
-fn stage(record: &StageRecord, now: jiff::Timestamp) -> Markup {
-    let id = anchor(record.state.as_str());
-    let bad = matches!(record.status, StageStatus::Failed | StageStatus::Error);
-    let spent = if record.status == StageStatus::Running {
-        crate::format::between(record.started_at, now)
-    } else {
-        record.duration_ms
-    };
-    let judgement: Option<JudgeReleaseOutput> = (record.action == "quality.judge_release")
-        .then(|| serde_json::from_value(record.output.clone()).ok())
-        .flatten();
-    html! {
-        li class="stage card" id=(id) tabindex="-1" {
-            div class="line" {
-                (record.status.mark().icon())
-                h3 {
-                    (short(&record.title(), 80)) " "
-                    span class="muted" { (record.status.word()) }
-                }
-                div class="by" {
-                    code { (short(&record.action, 60)) }
-                    @if !(record.status == StageStatus::Skipped && spent < 1_000) { " · " (duration(spent)) }
-                    @if record.attempt > 1 { " · attempt " (record.attempt) }
-                }
-            }
-            @if !record.summary.is_empty() { p class="summary" { (short(&record.summary, 1_500)) } }
-            @if let Some(error) = &record.error { p { "Error " code { (short(error, 80)) } } }
-            @if let Some(fallback) = &record.fallback {
-                p class="muted" {
-                    "Reached by a fallback (level " (fallback.fallback_level as u8) "): "
-                    (short(&fallback.description, 500))
-                }
-            }
-            @if !record.findings.is_empty() {
-                details id={ (id) "-findings" } open[bad] {
-                    summary { (plural(record.findings_total.max(record.findings.len()), "finding")) }
-                    (findings(&record.findings, record.findings_total))
-                }
-            }
-            @if let Some(judgement) = judgement { (rules(&judgement.reasons)) }
-            @if !is_empty(&record.output) || record.details_key.is_some() {
-                details id={ (id) "-evidence" } {
-                    summary { "Evidence" }
-                    @if !is_empty(&record.output) { pre tabindex="0" { (pretty(&record.output)) } }
-                    @if let Some(key) = &record.details_key {
-                        p class="muted wrap" { "The whole result: " code { (short(key, 300)) } " in the artifact store" }
+        @if listed > 0 {
+            section aria-labelledby="findings" {
+                h2 id="findings" { "Findings, the gravest first" }
+                div class="card" {
+                    @if grave.is_empty() { p class="muted" { "Nothing that has to be mended." } }
+                    (list(&grave, run))
+                    @if !notes.is_empty() {
+                        details id="notes" { summary { (plural(notes.len(), "note")) } (list(&notes, run)) }
+                    }
+                    @for stage in stages.iter().filter(|s| s.findings_total > s.findings.len()) {
+                        p class="muted wrap" {
+                            (short(&stage.title(), 80)) ": the gravest " (stage.findings.len()) " of "
+                            (stage.findings_total) " are kept with the run"
+                            @if let Some(key) = &stage.details_key {
+                                "; all of them are in the artifact store: " code { (short(key, 300)) }
+                            }
+                        }
                     }
                 }
             }
@@ -81,51 +49,61 @@ fn stage(record: &StageRecord, now: jiff::Timestamp) -> Markup {
     }
 }
 
-fn is_empty(output: &Value) -> bool {
-    match output {
-        Value::Null => true,
-        Value::Object(map) => map.is_empty(),
-        _ => false,
-    }
-}
-
-fn findings(list: &[Finding], total: usize) -> Markup {
-    let shown = list.len().min(MAX_FINDINGS);
+fn list(all: &[(&StageRecord, &Finding)], run: &str) -> Markup {
     html! {
         ul class="findings" {
-            @for finding in list.iter().take(MAX_FINDINGS) {
-                li {
-                    (finding.severity.chip()) " " (short(&finding.message, 600))
-                    span class="where" {
-                        @if let Some(place) = finding.place() { code { (short(&place, 300)) } " · " }
-                        code { (short(finding.code.as_str(), 80)) }
-                    }
-                    @if let Some(evidence) = &finding.evidence { pre tabindex="0" { (short(evidence, 1_500)) } }
-                    @if let Some(remedy) = &finding.remedy {
-                        span class="where" { "What would mend it: " (short(remedy, 500)) }
-                    }
-                }
-            }
+            @for (stage, finding) in all.iter().take(MAX_FINDINGS) { (one(stage, finding)) }
         }
-        @if total > shown { p class="muted" { "and " (total - shown) " more, in the JSON" } }
+        @if all.len() > MAX_FINDINGS {
+            p { a href={ "/api/runs/" (run) } { "All " (all.len()) " in the JSON" } }
+        }
     }
 }
 
-/// The gate's decision.
-pub(crate) fn decision(decision: &Decision) -> Markup {
+fn one(stage: &StageRecord, finding: &Finding) -> Markup {
     html! {
-        section aria-labelledby="decision" {
-            h2 id="decision" { "Decision" }
-            div class="card" {
-                p { (decision.verdict.chip()) " " span class="wrap" { (short(&decision.summary, 600)) } }
-                (rules(&decision.reasons))
+        li {
+            (finding.severity.chip()) " " (short(&finding.message, 600))
+            span class="where" {
+                @if let Some(place) = finding.place() { code { (short(&place, 300)) } " · " }
+                a href={ "#" (anchor(stage.state.as_str())) } { (short(&stage.title(), 80)) }
+                " · " code { (short(finding.code.as_str(), 80)) }
+            }
+            @if let Some(evidence) = &finding.evidence { (lines(evidence, EVIDENCE)) }
+            @if let Some(remedy) = &finding.remedy {
+                span class="where" { "What would mend it: " (short(remedy, 500)) }
             }
         }
     }
 }
 
-/// A table of rules.
-fn rules(rules: &[RuleResult]) -> Markup {
+/// The rules of a verdict: those that it hangs on, and the others folded.
+pub(crate) fn rules(rules: &[RuleResult], id: &str) -> Markup {
+    let decisive = |rule: &&RuleResult| {
+        rule.outcome == RuleOutcome::NotMet
+            || rule.required && rule.outcome == RuleOutcome::NotChecked
+    };
+    let (broken, others): (Vec<_>, Vec<_>) = rules.iter().take(50).partition(decisive);
+    html! {
+        @if !broken.is_empty() { (table(&broken)) }
+        @if !others.is_empty() {
+            details id=(id) {
+                summary { (plural(others.len(), "rule")) " met, or not needed" }
+                (table(&others))
+            }
+        }
+    }
+}
+
+/// How a rule stands. One that measures without a threshold is not met: nothing was asked for.
+fn standing(rule: &RuleResult) -> Markup {
+    if rule.outcome == RuleOutcome::Met && rule.threshold.is_null() {
+        return Mark::Skip.chip("no threshold");
+    }
+    rule.outcome.chip()
+}
+
+fn table(rules: &[&RuleResult]) -> Markup {
     html! {
         table role="table" {
             caption class="hidden" { "Rules with what was measured and what is asked for" }
@@ -135,13 +113,13 @@ fn rules(rules: &[RuleResult]) -> Markup {
                 }
             } }
             tbody role="rowgroup" {
-                @for rule in rules.iter().take(50) {
+                @for rule in rules {
                     tr role="row" {
                         td role="cell" {
                             strong { (short(&rule.rule, 60)) }
                             @if !rule.required { span class="muted" { " advisory" } }
                         }
-                        td role="cell" data-label="Outcome" { div { (rule.outcome.chip()) } }
+                        td role="cell" data-label="Outcome" { div { (standing(rule)) } }
                         td role="cell" data-label="Measured" class="wrap" { (value(&rule.value)) }
                         td role="cell" data-label="Asked for" class="wrap" { (value(&rule.threshold)) }
                         td role="cell" data-label="Why" class="wrap" {

@@ -2,28 +2,40 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use pact_agent::ports::RunPage;
+use pact_agent::ports::{ApprovalRecord, RunPage};
 use pact_contract::{RunRecord, RunStatus, cause::cause};
 use sha2::{Digest, Sha256};
 
 use super::layout;
 use crate::{
     filters::Filters,
-    format::{ago, commit, encoded, short},
-    mark::Marked as _,
+    format::{ago, commit, encoded, instant, short},
+    mark::{Mark, Marked as _},
     view::duration,
 };
 
-pub(crate) fn list(filters: &Filters, found: &RunPage, now: Timestamp) -> Markup {
-    let poll = active(found).then(|| format!("/api/version?{}", query(filters, &filters.cursor)));
+/// How often the page asks for changes, in milliseconds: a push shows within five seconds also
+/// where nothing runs.
+fn every(found: &RunPage) -> u32 {
+    if active(found) { 2_000 } else { 4_000 }
+}
+
+pub(crate) fn list(
+    filters: &Filters,
+    found: &RunPage,
+    waiting: &[ApprovalRecord],
+    now: Timestamp,
+) -> Markup {
+    let poll = format!("/api/version?{}", query(filters, &filters.cursor));
     layout::page(
         "Runs",
         "/",
         &html! {
             div class="title" { h1 { "Runs" } }
             (form(filters))
-            div id="live" data-version=(version(found, now)) data-poll=[poll] data-say="The list of runs changed." {
+            div id="live" data-version=(version(found, waiting, now)) data-poll=(poll) data-every=(every(found)) data-say="The list of runs changed." {
                 p class="right" { span id="live-mark" {} }
+                (questions(found, waiting))
                 @if found.runs.is_empty() { (nothing(filters)) } @else { (table(&found.runs, now)) }
                 (pager(filters, found))
             }
@@ -32,15 +44,41 @@ pub(crate) fn list(filters: &Filters, found: &RunPage, now: Timestamp) -> Markup
 }
 
 /// A short text that changes with the list.
-pub(crate) fn version(found: &RunPage, now: Timestamp) -> String {
+pub(crate) fn version(found: &RunPage, waiting: &[ApprovalRecord], now: Timestamp) -> String {
     // Running times go on.
     let tick = if active(found) { now.as_second() / 10 } else { 0 };
-    let text = serde_json::json!([found.runs, tick]).to_string();
+    let text = serde_json::json!([found.runs, waiting, tick]).to_string();
     hex::encode(Sha256::digest(text.as_bytes())).chars().take(16).collect()
 }
 
 fn active(found: &RunPage) -> bool {
     found.runs.iter().any(|r| r.status == RunStatus::Running)
+}
+
+/// What waits for a person, above everything else, with how it is answered.
+fn questions(found: &RunPage, waiting: &[ApprovalRecord]) -> Markup {
+    let message = |question: &ApprovalRecord| {
+        let run = found.runs.iter().find(|r| r.request.run_id == question.run_id);
+        run.and_then(|r| r.request.message.clone()).unwrap_or_default()
+    };
+    html! {
+        @if !waiting.is_empty() {
+            section class="card ask" aria-label="Waiting for an answer" {
+                @for question in waiting {
+                    p {
+                        (Mark::Run.chip("waiting for an answer")) " "
+                        a class="wrap" href={ "/runs/" (question.run_id) } { (short(&question.question, 400)) }
+                        " " span class="muted wrap" { (short(&message(question), 140)) }
+                    }
+                    p class="muted wrap" {
+                        "Until " (instant(question.expires_at)) ", no answer counts as no. Answer with "
+                        code { "pactctl approve " (question.run_id) } " or "
+                        code { "pactctl approve --reject " (question.run_id) }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn filtered(filters: &Filters) -> bool {
@@ -119,7 +157,10 @@ fn row(run: &RunRecord, now: Timestamp) -> Markup {
                     @if let Some(author) = &request.author { " · " (short(author, 60)) }
                 }
                 @if let Some(cause) = cause(run, &[]) {
-                    span class="why wrap" { (short(&cause.sentence, 400)) }
+                    span class="why wrap" {
+                        (short(&cause.sentence, 400))
+                        @if let Some(remedy) = &cause.remedy { " " span class="muted" { "– to mend it: " (short(remedy, 200)) } }
+                    }
                 }
             }
             td role="cell" data-label="Status" { div { (run.status.chip()) } }

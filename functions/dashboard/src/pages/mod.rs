@@ -5,11 +5,13 @@ mod evidence;
 mod layout;
 mod list;
 mod run;
+mod timeline;
+mod verdicts;
 
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
-pub(crate) use environments::environments;
+pub(crate) use environments::{environments, version as environments_version};
 pub(crate) use list::{list, version as list_version};
 pub(crate) use run::run;
 

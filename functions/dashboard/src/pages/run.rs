@@ -2,13 +2,14 @@
 
 use maud::{Markup, html};
 use pact_contract::{
-    ReleaseId,
+    ReleaseId, StateName,
+    cause::Cause,
     log::{self, LogKind},
 };
 
-use super::{evidence, layout};
+use super::{evidence, layout, timeline, verdicts};
 use crate::{
-    format::{address, ago, commit, encoded, instant, plural, short},
+    format::{address, ago, anchor, commit, encoded, excerpt, instant, plural, short},
     graph::graph,
     mark::{Mark, Marked as _},
     view::RunView,
@@ -22,35 +23,38 @@ pub(crate) fn run(view: &RunView) -> Markup {
     let heading = request.message.as_deref().filter(|m| !m.trim().is_empty());
     let heading = short(heading.unwrap_or(request.run_id.as_str()), 200);
     let poll = (!view.settled()).then(|| format!("/api/runs/{}/version", request.run_id));
+    let cause = view.cause();
+    let decided = cause.as_ref().and_then(|c| c.state.as_ref()).map(StateName::as_str);
     let say = format!("{}. {}", view.run.status.word(), view.reason());
     layout::page(
         &heading,
         "/",
         &html! {
-            div id="live" data-version=(view.version()) data-poll=[poll] data-say=(short(&say, 300)) {
-                (head(view, &heading))
+            div id="live" data-version=(view.version()) data-poll=[poll] data-every="2000" data-say=(short(&say, 300)) {
+                (head(view, &heading, cause.as_ref()))
                 (approvals(view))
-                section aria-labelledby="graph" {
-                    h2 id="graph" { "Pipeline" }
-                    (graph(view))
-                }
-                @if let Some(decision) = view.decision() { (evidence::decision(&decision)) }
-                (effects(view))
+                (verdicts::verdicts(view, cause.as_ref()))
                 section aria-labelledby="stages" {
-                    h2 id="stages" { "Stages" }
+                    h2 id="stages" { "Timeline" }
+                    details id="graph" {
+                        summary { "State graph" }
+                        (graph(view))
+                    }
                     @if view.stages.is_empty() {
                         p class="muted" { "No stage has begun." }
                     } @else {
-                        (evidence::stages(&view.stages, view.now))
+                        (timeline::timeline(&view.stages, decided, view.now))
                     }
                 }
+                (evidence::findings(&view.stages, request.run_id.as_str()))
+                (effects(view))
                 (transactions(view))
             }
         },
     )
 }
 
-fn head(view: &RunView, heading: &str) -> Markup {
+fn head(view: &RunView, heading: &str, cause: Option<&Cause>) -> Markup {
     let request = &view.run.request;
     let status = view.run.status;
     html! {
@@ -60,13 +64,8 @@ fn head(view: &RunView, heading: &str) -> Markup {
                 (status.chip())
                 span id="live-mark" {}
             }
-            p class="reason" { (short(&view.reason(), 800)) }
-            @if let Some(fault) = view.run.outcome.as_ref().and_then(|o| o.fault.as_ref()) {
-                p class="wrap" {
-                    "Fault in " strong { (short(fault.state.as_str(), 80)) } ": " code { (short(&fault.error, 80)) }
-                    @if let Some(cause) = &fault.cause { " " (short(cause, 600)) }
-                }
-            }
+            p class="reason" id="cause" { (short(&view.reason(), 800)) }
+            @if let Some(cause) = cause { (failing(cause)) }
             dl class="facts" {
                 (fact("Repository", &html! {
                     a href={ "/?repository=" (encoded(request.repository.name.as_str())) } { (short(request.repository.name.as_str(), 100)) }
@@ -88,6 +87,24 @@ fn head(view: &RunView, heading: &str) -> Markup {
                         " " a href=(console) rel="noreferrer noopener" { "Step Functions" }
                     }
                 }))
+            }
+        }
+    }
+}
+
+/// The lines that say it, what would mend it, and who can.
+fn failing(cause: &Cause) -> Markup {
+    html! {
+        div id="failing" {
+            (excerpt(&cause.excerpt))
+            @if let Some(remedy) = &cause.remedy {
+                p class="wrap" { strong { "To mend it: " } (short(remedy, 500)) }
+            }
+            p class="muted wrap" {
+                "Who can: " (short(&cause.who, 200))
+                @if let Some(state) = &cause.state {
+                    " · " a href={ "#" (anchor(state.as_str())) } { "all that " (short(&state.title(), 80)) " says" }
+                }
             }
         }
     }
@@ -210,7 +227,7 @@ fn transactions(view: &RunView) -> Markup {
                     } } }
                 }
                 @if view.log.len() > MAX_LOG {
-                    p class="muted" { "and " (view.log.len() - MAX_LOG) " more, in the JSON" }
+                    p { a href={ "/api/runs/" (view.run.request.run_id) } { "All " (view.log.len()) " in the JSON" } }
                 }
             }
         }
