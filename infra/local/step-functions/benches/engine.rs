@@ -212,7 +212,8 @@ async fn page_through(engine: &Engine, execution: &str) -> usize {
 /// How long a short call takes on a runtime of two threads, in milliseconds, in order.
 async fn latencies(engine: &Engine, machine: &str) -> Vec<f64> {
     let mut taken = Vec::new();
-    for _ in 0..2_000 {
+    let until = Instant::now() + Duration::from_secs(10);
+    while taken.len() < 2_000 && Instant::now() < until {
         let (engine, input) = (engine.clone(), json!({ "stateMachineArn": machine }));
         let begun = Instant::now();
         let call = async move { engine.call("DescribeStateMachine", input).await.map(drop) };

@@ -14,6 +14,7 @@ use super::inner::Inner;
 use super::nested::{self, Child, Mode};
 use super::record::Record;
 use super::run::{Command, Reply, Run, Stage};
+use super::within::Within;
 use crate::error::ApiError;
 use crate::evaluator::Evaluator;
 use crate::execution::{Attempt, Effect, Execution, ScopeId};
@@ -378,7 +379,7 @@ impl Driver {
         let answers = self.answers.clone();
         let child = Child::default();
         let started = Arc::clone(&child);
-        let task = self.inner.performers.spawn(async move {
+        let performed = async move {
             // The execution may have ended.
             let say = |word| drop(answers.send(Answer { scope, attempt, word }));
             let work = async {
@@ -397,7 +398,10 @@ impl Driver {
                 })
             });
             say(Word::Done(result));
-        });
+        };
+        // On the threads of the drivers, as its driver waits for nothing else.
+        let within = Within::new(self.inner.performers.clone(), performed);
+        let task = self.inner.drivers.spawn(within);
         self.tasks.insert(attempt, Under { handle: task.abort_handle(), child });
     }
 

@@ -57,7 +57,7 @@ pub(crate) struct Inner {
     pub(super) places: SharedPlaces,
     /// Where the drivers run: what they compute holds up nobody else.
     pub(super) drivers: Handle,
-    /// Where tasks are performed: the runtime that the engine was opened on.
+    /// Whose sockets and timers tasks have: the runtime that the engine was opened on.
     pub(super) performers: Handle,
 }
 

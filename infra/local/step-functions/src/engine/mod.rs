@@ -21,6 +21,7 @@ mod start;
 mod status;
 mod summary;
 mod trail;
+mod within;
 
 pub use handle::Engine;
 pub use health::{Health, Losses};
