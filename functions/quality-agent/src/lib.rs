@@ -11,6 +11,7 @@ mod judge;
 mod plan;
 mod rules;
 mod target;
+mod trial;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use pact_contract::{Capability, ErrorName};
 pub use gate::{decide, decide_at};
 pub use judge::judge;
 pub use plan::plan;
+pub use trial::{Evidence, NoEvidence};
 
 /// Identity of the agent.
 pub const ID: &str = "quality-agent";

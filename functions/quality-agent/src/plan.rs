@@ -7,7 +7,7 @@ use pact_contract::{
     ChangeSet, ErrorName, ReleaseId, RunRequest, StageStatus,
     actions::{Plan, PlanTarget, PlannedCheck, PlannedChecks},
     ids::IdError,
-    settings::{CHECKS, CheckMode, GateSettings, Settings, Template},
+    settings::{CHECKS, CheckMode, GateSettings, Settings, Template, TemplatePolicy},
 };
 use serde::Deserialize;
 
@@ -80,13 +80,13 @@ pub fn plan(
     {
         checks.e2e.skip = Some("nothing is deployed to staging".to_owned());
     }
-    let policy = template.policy();
     let approval = production.as_ref().and_then(|p| p.approval.as_ref());
+    let asked = Asked::by(template, settings, documentation_only);
     Ok(Plan {
         template,
         template_reason,
-        required: required(template, settings, documentation_only),
-        demanded: demanded(template, settings, documentation_only),
+        required: asked.required,
+        demanded: asked.demanded,
         checks,
         documentation_only,
         target,
@@ -96,14 +96,54 @@ pub fn plan(
         approval_seconds: approval.map_or(0, |a| u64::from(a.timeout_minutes) * 60),
         staging,
         production,
-        gate: GateSettings {
-            min_coverage: settings.gate.min_coverage.or(Some(policy.min_coverage)),
-            ..settings.gate.clone()
-        },
-        min_quality_score: Some(policy.min_quality_score),
-        scan: policy.scan,
-        timeout_minutes: policy.timeout_minutes,
+        gate: asked.gate,
+        min_quality_score: Some(asked.policy.min_quality_score),
+        scan: asked.policy.scan,
+        timeout_minutes: asked.policy.timeout_minutes,
         started_at: Some(run.started_at),
+    })
+}
+
+/// What a plan asks of the gate.
+struct Asked {
+    required: Vec<String>,
+    demanded: Vec<String>,
+    gate: GateSettings,
+    policy: TemplatePolicy,
+}
+
+impl Asked {
+    fn by(template: Template, settings: &Settings, documentation_only: bool) -> Self {
+        let policy = template.policy();
+        Self {
+            required: required(template, settings, documentation_only),
+            demanded: demanded(template, settings, documentation_only),
+            gate: GateSettings {
+                min_coverage: settings.gate.min_coverage.or(Some(policy.min_coverage)),
+                ..settings.gate.clone()
+            },
+            policy,
+        }
+    }
+}
+
+/// The same plan with what these settings ask of the gate; the way of the release stays.
+pub(crate) fn under(
+    planned: &Plan,
+    run: &RunRequest,
+    settings: &Settings,
+) -> Result<Plan, AgentError> {
+    let (template, template_reason) = template(run, settings)?;
+    let asked = Asked::by(template, settings, planned.documentation_only);
+    Ok(Plan {
+        template,
+        template_reason,
+        required: asked.required,
+        demanded: asked.demanded,
+        gate: asked.gate,
+        min_quality_score: Some(asked.policy.min_quality_score),
+        scan: asked.policy.scan,
+        ..planned.clone()
     })
 }
 

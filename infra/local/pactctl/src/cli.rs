@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// List runs, show one, or check its transaction log.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Say why a run was decided as it was, or what other rules would have decided.
+    #[command(subcommand)]
+    Gate(GateCommand),
     /// List the agents and their actions.
     Agents {
         /// One JSON document.
@@ -392,6 +395,45 @@ pub(crate) enum RunsCommand {
     Verify {
         /// The run; the latest without it.
         run_id: Option<RunId>,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+/// What to do with decisions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum GateCommand {
+    /// Every rule of a decision: measured, asked for, and what would pass.
+    Explain {
+        /// The run; the latest without it.
+        run_id: Option<RunId>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Decide stored runs again under other settings, and list those that would end otherwise.
+    ///
+    /// Nothing is run again: the gate looks at what was found then.
+    Try {
+        /// A pact.toml with the rules, or a folder that has one.
+        rules: PathBuf,
+        /// Only runs of this repository.
+        #[arg(long)]
+        repository: Option<RepositoryName>,
+        /// Only runs on this branch.
+        #[arg(long)]
+        branch: Option<String>,
+        /// At most so many, the newest.
+        #[arg(long, default_value_t = 200,
+            value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+        limit: usize,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
         /// Where the data is.
         #[command(flatten)]
         data: DataArgs,

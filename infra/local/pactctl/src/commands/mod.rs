@@ -7,6 +7,7 @@ mod cost;
 mod down;
 mod env;
 mod explain;
+mod gate;
 mod runs;
 mod secrets;
 mod up;
@@ -31,6 +32,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Down(args) => down::down(&args),
         Command::Env(args) => env::env(&args),
         Command::Runs(command) => runs::runs(command),
+        Command::Gate(command) => gate::gate(command),
         Command::Agents { json } => agents::agents(json),
         Command::Explain { code, json } => explain::explain(code.as_deref(), json),
         Command::Validate { path, json, schema } => validate::validate(&path, json, schema),

@@ -20,13 +20,13 @@ use crate::{
 };
 
 /// The run store, of a stack that is up or opened for this command.
-struct Reader {
-    store: DynamoStore,
+pub(super) struct Reader {
+    pub(super) store: DynamoStore,
     own: Option<Store>,
 }
 
 impl Reader {
-    async fn open(data: &Path) -> Result<Self, Failure> {
+    pub(super) async fn open(data: &Path) -> Result<Self, Failure> {
         if !data.is_dir() {
             return Err(Failure::usage(format!("there is no data folder {}", data.display()))
                 .remedy("`pactctl run` makes one; --data DIR names another"));
@@ -46,13 +46,13 @@ impl Reader {
         Ok(Self { store, own: Some(own) })
     }
 
-    async fn close(self) {
+    pub(super) async fn close(self) {
         if let Some(own) = self.own {
             own.close().await;
         }
     }
 
-    async fn latest(&self, run_id: Option<RunId>) -> Result<RunId, Failure> {
+    pub(super) async fn latest(&self, run_id: Option<RunId>) -> Result<RunId, Failure> {
         if let Some(run_id) = run_id {
             return Ok(run_id);
         }

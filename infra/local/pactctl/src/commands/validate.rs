@@ -44,7 +44,8 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
     Ok(if faults.is_empty() { Exit::Success } else { Exit::Usage })
 }
 
-fn settings_file(path: &Path) -> Result<Option<PathBuf>, Failure> {
+/// The settings of a folder, where it has any; or the file itself.
+pub(super) fn settings_file(path: &Path) -> Result<Option<PathBuf>, Failure> {
     if path.is_dir() {
         let mut found = pact_config::FILE_NAMES.iter().filter(|name| path.join(name).exists());
         return match (found.next(), found.next()) {
