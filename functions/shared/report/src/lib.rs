@@ -4,20 +4,11 @@
 mod fingerprint;
 mod markdown;
 mod sarif;
-
-use pact_contract::{RunRecord, StageRecord};
+mod stored;
 
 pub use markdown::markdown;
 pub use sarif::{SarifError, sarif};
-
-/// A run with its stages, as the run store has them.
-#[derive(Clone, Copy, Debug)]
-pub struct Stored<'a> {
-    /// The run.
-    pub run: &'a RunRecord,
-    /// Its stages.
-    pub stages: &'a [StageRecord],
-}
+pub use stored::Stored;
 
 #[cfg(test)]
 mod tests;

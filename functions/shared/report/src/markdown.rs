@@ -8,7 +8,7 @@ use pact_contract::{
     run::{DeploymentStatus, RuleOutcome},
 };
 
-use crate::Stored;
+use crate::stored::Stored;
 
 /// Most findings that are listed.
 const MAX_FINDINGS: usize = 50;

@@ -12,8 +12,8 @@ use serde_sarif::sarif::{
 };
 
 use crate::{
-    Stored,
     fingerprint::{self, Fingerprints},
+    stored::Stored,
 };
 
 /// The schema of the standard itself.
