@@ -21,7 +21,7 @@ mod tests;
 mod tool_output;
 mod verdict;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use pact_agent::{Agent, AgentError, Call, Outcome, ports::Artifacts};
@@ -44,6 +44,14 @@ impl TestAgent {
     pub fn new(artifacts: Arc<dyn Artifacts>, config: Config) -> Self {
         Self { artifacts, config }
     }
+}
+
+/// Tool and command by which the unit tests of the repository at `root` are run when its settings
+/// say nothing; none where nothing is found that is known how to run.
+#[must_use]
+pub fn detected(root: &Path) -> Option<(String, Vec<String>)> {
+    let found = detect::detect(root, Path::new("reports"))?;
+    Some((found.runner.to_owned(), found.command))
 }
 
 #[async_trait]

@@ -72,6 +72,31 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write a first pact.toml from what a repository has, and explain it.
+    ///
+    /// Nothing that exists is replaced.
+    Init {
+        /// The repository's folder.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// Print it, and write nothing.
+        #[arg(long)]
+        print: bool,
+    },
+    /// Say whether this machine and a repository have what a run needs, and what to do otherwise.
+    ///
+    /// Exit code 1 when a run would not work.
+    Doctor {
+        /// The repository's folder.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the stack's data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
     /// Check a repository's pact.toml, or the state machines and the template of this program.
     Validate {
         /// A pact.toml, or a folder that has one.

@@ -4,10 +4,12 @@ mod advisories;
 mod agents;
 mod approve;
 mod cost;
+mod doctor;
 mod down;
 mod env;
 mod explain;
 mod gate;
+mod init;
 mod runs;
 mod secrets;
 mod up;
@@ -35,6 +37,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Gate(command) => gate::gate(command),
         Command::Agents { json } => agents::agents(json),
         Command::Explain { code, json } => explain::explain(code.as_deref(), json),
+        Command::Init { path, print } => init::init(&path, print),
+        Command::Doctor { path, json, data } => doctor::doctor(&path, &data.data, json),
         Command::Validate { path, json, schema } => validate::validate(&path, json, schema),
         Command::Secrets(command) => secrets::secrets(command),
         Command::Advisories(command) => advisories::advisories(command),
