@@ -17,6 +17,7 @@ mod record;
 mod redrive;
 mod retention;
 mod run;
+mod slots;
 mod start;
 mod status;
 mod summary;

@@ -11,23 +11,18 @@
 //! often the process ends before the next opening comes to compute anything.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::sync::lock;
+use super::slots::{SLOT, Slot, Slots};
 
 /// What is noted: the name of the opening, then slots.
 const COMPUTING: &str = "computing";
 /// What is known of earlier times.
 const SUSPECTED: &str = "suspected.json";
-/// How long a slot is.
-const SLOT: usize = 512;
 /// How long its head is: the number of records, the length of the ARN and a checksum.
 const HEAD: usize = 10;
 /// How often in a row the process may end at one step of an execution.
@@ -48,52 +43,43 @@ struct Suspected {
     executions: HashMap<String, Suspicion>,
 }
 
-pub(super) struct Suspects {
-    file: File,
-    /// The slots that are free, and how many there are in all.
-    slots: Mutex<(Vec<u64>, u64)>,
-}
+pub(super) struct Suspects(Slots);
 
 impl Suspects {
     /// Begins to note, in a file that says nothing yet.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        let path = folder.join(COMPUTING);
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
-        file.write_all_at(Uuid::new_v4().as_bytes(), 0)?;
-        Ok(Self { file, slots: Mutex::new((Vec::new(), 0)) })
+        Slots::create(&folder.join(COMPUTING), Uuid::new_v4().as_bytes()).map(Self)
     }
 
     /// Notes that an execution is computed, as long as the answer lives.
     pub(super) fn note(&self, arn: &str, records: u32) -> Noted<'_> {
-        let slot = {
-            let mut slots = lock(&self.slots);
-            slots.0.pop().unwrap_or_else(|| {
-                slots.1 += 1;
-                slots.1 - 1
-            })
-        };
-        self.write(slot, &encode(arn, records));
-        Noted { suspects: self, slot }
-    }
-
-    fn write(&self, slot: u64, bytes: &[u8]) {
-        if let Err(error) = self.file.write_all_at(bytes, (slot + 1) * SLOT as u64) {
+        let slot = match self.0.take() {
+            Ok(mut slot) => {
+                slot.write(&encode(arn, records));
+                Some(slot)
+            }
             // On a full disk nothing new is computed either.
-            tracing::debug!(%error, "cannot note what is computed");
-        }
+            Err(error) => {
+                tracing::debug!(%error, "cannot note what is computed");
+                None
+            }
+        };
+        Noted { slots: &self.0, slot }
     }
 }
 
 /// Takes the note back.
 pub(super) struct Noted<'a> {
-    suspects: &'a Suspects,
-    slot: u64,
+    slots: &'a Slots,
+    slot: Option<Slot>,
 }
 
 impl Drop for Noted<'_> {
     fn drop(&mut self) {
-        self.suspects.write(self.slot, &[0; HEAD]);
-        lock(&self.suspects.slots).0.push(self.slot);
+        if let Some(mut slot) = self.slot.take() {
+            slot.write(&[0; HEAD]);
+            self.slots.give_back(slot);
+        }
     }
 }
 
