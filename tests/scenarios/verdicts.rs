@@ -37,6 +37,9 @@ fn a_failing_test_is_rejected_with_the_reason() {
     assert!(text(&report, "/reason").contains("test"), "{}", text(&report, "/reason"));
     let findings = stage(&report, "RunUnitTests")["findings"].to_string();
     assert!(findings.contains("test_total"), "{findings}");
+    assert_eq!(text(&report, "/cause/kind"), "test");
+    let cause = text(&report, "/cause/sentence");
+    assert!(cause.starts_with("Unit tests: ") && cause.contains("test_total"), "{cause}");
     nothing_deployed(&report);
 }
 
@@ -51,6 +54,9 @@ fn a_syntax_error_is_rejected_with_line_and_column() {
     assert_eq!(syntax["status"], "failed");
     assert_eq!(syntax["findings"][0]["path"], "app.py");
     assert!(syntax["findings"][0]["line"].as_u64().is_some_and(|l| l >= 1), "{syntax}");
+    assert_eq!(text(&report, "/cause/kind"), "syntax");
+    let cause = text(&report, "/cause/sentence");
+    assert!(cause.starts_with("Syntax: ") && cause.contains("app.py:"), "{cause}");
     assert_eq!(stage(&report, "CheckQuality")["status"], "skipped");
     nothing_deployed(&report);
 }
@@ -67,6 +73,8 @@ fn a_planted_secret_is_rejected_and_never_shown() {
     let found = stage(&report, "ValidateSecrets");
     assert_eq!(found["findings"][0]["path"], "settings.py");
     assert_eq!(found["findings"][0]["line"], 1);
+    let cause = text(&report, "/cause/sentence");
+    assert!(cause.starts_with("Secrets: ") && cause.contains("settings.py:1:"), "{cause}");
     assert!(!report.to_string().contains(&secret), "the secret is in the report");
     let log = stack.pactctl(&["runs", "log", "--json"]);
     assert!(!log.stdout.contains(&secret), "the secret is in the log");

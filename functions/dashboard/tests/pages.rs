@@ -390,6 +390,22 @@ async fn pages_are_small_for_who_takes_compressed_ones_and_plain_for_everybody_e
 }
 
 #[tokio::test]
+async fn a_compressed_page_passes_through_the_function_whole() {
+    let event = serde_json::json!({
+        "version": "2.0", "rawPath": "/", "rawQueryString": "",
+        "headers": { "accept-encoding": "gzip, deflate" },
+        "requestContext": { "http": { "method": "GET", "path": "/" }, "timeEpoch": 0 },
+        "isBase64Encoded": false,
+    });
+    let router = pact_dashboard::router_at(Arc::new(samples(now())), now);
+    let event = lambda_runtime::LambdaEvent::new(event, lambda_runtime::Context::default());
+    let answer = pact_web::answer(router, event).await.expect("an answer");
+    assert_eq!(answer["isBase64Encoded"], true);
+    // What gzip begins with, in base64.
+    assert!(answer["body"].as_str().is_some_and(|body| body.starts_with("H4sI")));
+}
+
+#[tokio::test]
 async fn lists_ask_for_changes_also_when_nothing_runs_and_questions_stand_on_top() {
     let mut quiet = samples(now());
     quiet.runs.retain(|s| s.run.status != RunStatus::Running);
