@@ -16,7 +16,7 @@ pub(crate) const BELOW: &str = "(below)";
 pub(crate) const ANY: &str = "States.ALL";
 
 /// The order in which one reads the fields of a state.
-const ORDER: &str = "Type Comment Resource TimeoutSeconds Arguments Items MaxConcurrency \
+const ORDER: &str = "Type Comment Resource TimeoutSeconds HeartbeatSeconds Arguments Items MaxConcurrency \
     ItemSelector ItemProcessor Branches Seconds Choices Default Assign Output Retry Catch Error \
     Cause Next End";
 

@@ -72,11 +72,19 @@ fn verify() -> State {
         pass(CodeChecked, "What this lane found").put_in("Output", "syntax, quality"),
     ];
     let tests = vec![
-        check("unit", RunUnitTests, "Run the unit tests in a clean checkout")
-            .asks("tests.run_unit", "source, settings: $settings.tests, repository"),
-        check("integration", RunIntegrationTests, "Run the integration tests in a clean checkout")
-            .asks("tests.run_integration", "source, settings: $settings.tests, repository")
-            .context(&format!("skip: {failed} : $plan.checks.integration.skip")),
+        check("unit", RunUnitTests, "Have the unit tests run in a build of their own")
+            .asks("tests.run_unit", "source, settings: $settings.tests, repository")
+            .with("reference: $run.reference")
+            .answered_later(),
+        check(
+            "integration",
+            RunIntegrationTests,
+            "Have the integration tests run in a build of their own",
+        )
+        .asks("tests.run_integration", "source, settings: $settings.tests, repository")
+        .with("reference: $run.reference")
+        .answered_later()
+        .context(&format!("skip: {failed} : $plan.checks.integration.skip")),
         check("coverage", CheckCoverage, "Coverage in all and of the changed lines")
             .asks("tests.check_coverage", "source, changes_key")
             .with("coverage_keys: [$unit.output.coverage_keys, $integration.output.coverage_keys]")
@@ -132,6 +140,8 @@ fn release() -> Vec<State> {
     vec![
         agent(RunEndToEnd, "End-to-end tests against staging")
             .asks("tests.run_e2e", "source, settings: $settings.tests, repository")
+            .with("reference: $run.reference")
+            .answered_later()
             .with("url: $staging.url")
             .context("skip: $plan.checks.e2e.skip")
             .because("'end-to-end tests against staging: ' & $response.summary")

@@ -72,6 +72,15 @@ impl State {
             .with(parameters)
     }
 
+    /// The agent may answer later, with the task token: what it has begun goes on outside. Should the
+    /// end of that be missed, the agent is asked again, under the same key, and looks for itself.
+    pub(crate) fn answered_later(self) -> Self {
+        self.put("Resource: 'arn:aws:states:::lambda:invoke.waitForTaskToken'")
+            .put(&format!("TimeoutSeconds: {LONGEST}, HeartbeatSeconds: {HEARTBEAT}"))
+            .context("task_token: $states.context.Task.Token")
+            .retry([heartbeats(), outage(), retrier(1, CRASHES)])
+    }
+
     /// Further parameters.
     pub(crate) fn with(self, parameters: &str) -> Self {
         self.put_in(&format!("{INTENT}/parameters"), parameters)
@@ -109,6 +118,22 @@ impl State {
         let reasons = format!("reasons: [$reasons, {{'what': '{what}', 'fault': {RAISED}}}]");
         self.catch(ANY, &reasons, next)
     }
+}
+
+/// How long what is answered later may take in all, in seconds: the longest build with its wait.
+const LONGEST: u32 = 6 * 3_600;
+/// How long it is believed to go on without being looked at.
+const HEARTBEAT: u32 = 120;
+
+/// It is looked for again and again, for as long as it may take.
+fn heartbeats() -> Value {
+    json!({
+        "ErrorEquals": ["States.HeartbeatTimeout"],
+        "IntervalSeconds": 1,
+        "BackoffRate": 1,
+        "MaxAttempts": LONGEST / HEARTBEAT,
+        "MaxDelaySeconds": 2,
+    })
 }
 
 /// Lambda's errors after which the function may have done its work, as its process ended.

@@ -32,10 +32,16 @@ pub(crate) struct Stop {
     pub(crate) after: bool,
 }
 
+/// What is sent to a task token.
+enum Reply {
+    Person(Answer),
+    Agent(Value),
+}
+
 /// Performs the tasks of every execution in its own world.
 pub(crate) struct Hands {
     pub(crate) worlds: Mutex<HashMap<String, World>>,
-    tokens: mpsc::UnboundedSender<(String, Answer, String)>,
+    tokens: mpsc::UnboundedSender<(String, Reply, String)>,
     stop: Mutex<Option<Stop>>,
     calls: Mutex<u64>,
     stopped: tokio::sync::Notify,
@@ -57,7 +63,10 @@ impl TaskExecutor for Hands {
         let (result, token) = {
             let mut worlds = self.worlds.lock().unwrap();
             let world = worlds.get_mut(&run_id).expect("a world for every execution");
-            (world.perform(&task), world.token.take())
+            let result = world.perform(&task);
+            let person = world.token.take().map(|(token, answer)| (token, Reply::Person(answer)));
+            let agent = world.later.take().map(|(token, output)| (token, Reply::Agent(output)));
+            (result, agent.or(person))
         };
         if stop.is_some() {
             if let (Some((token, answer)), true) = (token, result.is_ok()) {
@@ -102,7 +111,7 @@ impl Bench {
         definition: &str,
         worlds: HashMap<String, World>,
     ) -> Self {
-        let (tokens, mut answers) = mpsc::unbounded_channel::<(String, Answer, String)>();
+        let (tokens, mut answers) = mpsc::unbounded_channel::<(String, Reply, String)>();
         let hands = Arc::new(Hands {
             worlds: Mutex::new(worlds),
             tokens,
@@ -132,6 +141,14 @@ impl Bench {
         let audience = Arc::clone(&hands);
         tokio::spawn(async move {
             while let Some((token, answer, run_id)) = answers.recv().await {
+                let answer = match answer {
+                    Reply::Person(answer) => answer,
+                    Reply::Agent(output) => {
+                        let output = json!({ "taskToken": token, "output": output.to_string() });
+                        drop(people.call("SendTaskSuccess", output).await);
+                        continue;
+                    }
+                };
                 let said = {
                     let mut worlds = audience.worlds.lock().unwrap();
                     worlds.get_mut(&run_id).and_then(|world| world.answer(answer))

@@ -60,6 +60,14 @@ pub(crate) struct World {
     pub(crate) told: BTreeMap<String, Vec<Value>>,
     /// A task token that waits for its answer.
     pub(crate) token: Option<(String, Answer)>,
+    /// What an agent answers later, to the token that it was given.
+    pub(crate) later: Option<(String, Value)>,
+}
+
+/// The token that an agent answers with, where its caller waits for one.
+fn agents_token(task: &TaskRequest) -> Option<String> {
+    let token = task.arguments.pointer("/Payload/intent/context/task_token")?;
+    token.as_str().filter(|_| task.wait_for_token).map(str::to_owned)
 }
 
 type Answered = Result<Value, TaskFailure>;
@@ -97,6 +105,7 @@ impl World {
             violations: Vec::new(),
             told: BTreeMap::new(),
             token: None,
+            later: None,
         }
     }
 
@@ -120,12 +129,18 @@ impl World {
 
     /// Performs a task as the script says.
     pub(crate) fn perform(&mut self, task: &TaskRequest) -> Answered {
-        let answered = self.decide(task);
+        let mut answered = self.decide(task);
+        if let (Some(token), Ok(answer)) = (agents_token(task), &answered) {
+            self.later = Some((token, json!({ "Payload": answer["Payload"] })));
+            answered = Ok(json!({ "Payload": { "noted": "it goes on" } }));
+        }
         let mut told = match &answered {
             Ok(result) => json!({ "result": result }),
             Err(failure) => json!({ "error": failure.error, "cause": failure.cause }),
         };
-        if let (Ok(_), Some((_, answer))) = (&answered, &self.token) {
+        if let (Ok(_), Some((_, answer))) = (&answered, &self.later) {
+            told["token"] = json!({ "answer": answer });
+        } else if let (Ok(_), Some((_, answer))) = (&answered, &self.token) {
             match answer {
                 Answer::Nameless => told["token"] = json!({ "error": null }),
                 answer => {
@@ -148,7 +163,8 @@ impl World {
         let turn = self.turn(state);
         let is_lambda = task.resource == "arn:aws:states:::lambda:invoke";
         // What is sent has to be right even where nobody answers.
-        let intent = if is_lambda && !task.wait_for_token {
+        let asks = task.wait_for_token && agents_token(task).is_none();
+        let intent = if is_lambda && !asks {
             match envelopes::read(&task.arguments, state) {
                 Ok(intent) => Some(intent),
                 Err(problem) => {
@@ -164,7 +180,7 @@ impl World {
         {
             return failure(error, cause.as_deref());
         }
-        let done = match (&intent, task.wait_for_token, task.resource.as_str()) {
+        let done = match (&intent, asks, task.resource.as_str()) {
             (Some(intent), ..) => self.act(state, intent, turn.as_ref()),
             (None, true, _) => self.ask(&task.arguments),
             (None, false, "arn:aws:states:::dynamodb:updateItem") => self.update(&task.arguments),

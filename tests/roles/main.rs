@@ -40,6 +40,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("*", "s3:PutObject", "the artifact store is a folder locally"),
     ("CodeAgentRole", "s3:GetObject", "the artifact store is a folder locally"),
     ("CodeAgentRole", "s3:ListBucket", "S3 answers 403, not 404, for what is not there without it"),
+    ("TestAgentRole", "s3:ListBucket", "S3 answers 403, not 404, for what is not there without it"),
     ("TestAgentRole", "s3:GetObject", "the artifact store is a folder locally"),
     ("SecurityAgentRole", "s3:GetObject", "the artifact store is a folder locally"),
     ("QualityAgentRole", "s3:GetObject", "the artifact store is a folder locally"),

@@ -4,6 +4,7 @@ use pact_e2e::{Repo, Stack, wait_for};
 use serde_json::Value;
 
 use crate::{
+    gate::Gate,
     gateway::{payload, up},
     text,
 };
@@ -55,22 +56,18 @@ fn ten_deliveries_of_one_push_are_one_run() {
 #[test]
 fn a_second_push_while_one_runs_is_a_run_of_its_own() {
     let (stack, repo) = (Stack::new(), Repo::shop());
-    let gate = repo.path().join("gate");
-    repo.write("test.sh", &format!("while [ ! -e {} ]; do sleep 0.1; done\n", gate.display()));
+    let gate = Gate::new();
+    repo.write("test.sh", &gate.script());
     repo.write("app.py", "a = 1\n");
     let first = repo.commit("One");
     repo.write("app.py", "a = 2\n").write("version", "two");
     let second = repo.commit("Two");
     let path = repo.path().to_string_lossy().into_owned();
     let one = stack.start(&["run", &path, "--json", "--head", &first]);
-    wait_for("the first run", 60, || {
-        (!one.functions("TestAgentFunction").is_empty()).then_some(())
-    });
+    gate.wait(1);
     let two = stack.start(&["run", &path, "--json", "--head", &second]);
-    wait_for("the second run", 60, || {
-        (one.functions("TestAgentFunction").len() >= 2).then_some(())
-    });
-    std::fs::write(&gate, "open").expect("the gate opens");
+    gate.wait(2);
+    gate.open();
     let (two, one) = (two.wait(), one.wait());
     let (first_report, second_report) = (one.json(), two.json());
     assert_eq!((one.code, text(&first_report, "/commit")), (Some(0), first.as_str()), "{one:?}");

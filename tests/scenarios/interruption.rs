@@ -3,30 +3,23 @@
 use pact_e2e::{Repo, Running, Stack, serves, wait_for};
 use serde_json::Value;
 
-use crate::{get, text};
+use crate::{gate::Gate, get, text};
 
 /// A run that waits in its tests until the gate is opened.
-fn waiting_run(stack: &Stack, repo: &Repo) -> (Running, std::path::PathBuf) {
-    let gate = repo.path().join("gate");
-    let begun = repo.path().join("begun");
-    repo.write(
-        "test.sh",
-        &format!(
-            "touch {}; while [ ! -e {} ]; do sleep 0.1; done\n",
-            begun.display(),
-            gate.display()
-        ),
-    );
+fn waiting_run(stack: &Stack, repo: &Repo) -> (Running, Gate) {
+    let gate = Gate::new();
+    repo.write("test.sh", &gate.script());
     repo.write("app.py", "a = 1\n");
-    repo.git(&["add", "app.py", "test.sh"]);
-    repo.git(&["commit", "-q", "-m", "Wait in the tests"]);
+    repo.commit("Wait in the tests");
     let running = stack.start(&["run", &repo.path().to_string_lossy(), "--json"]);
-    wait_for("the tests of the run", 60, || begun.exists().then_some(()));
+    gate.wait(1);
     (running, gate)
 }
 
-fn ends_well(stack: &Stack, repo: &Repo) {
+fn ends_well(stack: &Stack, repo: &Repo, gate: &Gate) {
     let (running, endpoints) = stack.up();
+    // The build ended with its host: the tests begin anew.
+    gate.open();
     let (api, secrets) = (text(&endpoints, "/api"), stack.secrets());
     let url = wait_for("the run goes on to its end", 90, || {
         let list = stack.pactctl(&["runs", "list", "--json"]).json();
@@ -66,8 +59,8 @@ fn ctrl_c_in_the_middle_then_up_goes_on() {
     let interrupted = running.wait();
     assert_eq!(interrupted.code, Some(130), "{interrupted:?}");
     assert!(interrupted.stderr.contains("pactctl up"), "{}", interrupted.stderr);
-    std::fs::write(&gate, "open").expect("the gate opens");
-    ends_well(&stack, &repo);
+    gate.gone(10);
+    ends_well(&stack, &repo, &gate);
 }
 
 #[test]
@@ -75,21 +68,21 @@ fn kill_9_in_the_middle_then_up_goes_on() {
     let (stack, repo) = (Stack::new(), Repo::shop());
     let (running, gate) = waiting_run(&stack, &repo);
     let children = running.functions("TestAgentFunction");
-    assert!(!children.is_empty(), "the tests run in a process of their own");
+    assert!(!children.is_empty(), "the agent is a process of its own");
     running.signal("KILL");
     let killed = running.wait();
     assert_eq!(killed.code, None, "{killed:?}");
     wait_for("the functions die with their host", 10, || {
         children.iter().all(|pid| !serves(*pid, "TestAgentFunction")).then_some(())
     });
-    std::fs::write(&gate, "open").expect("the gate opens");
-    ends_well(&stack, &repo);
+    gate.gone(10);
+    ends_well(&stack, &repo, &gate);
 }
 
 #[test]
 fn a_run_that_is_cancelled_ends_at_once_and_deploys_nothing() {
     let (stack, repo) = (Stack::new(), Repo::shop());
-    let (running, _gate) = waiting_run(&stack, &repo);
+    let (running, gate) = waiting_run(&stack, &repo);
     let endpoints: Value = serde_json::from_slice(
         &std::fs::read(stack.data().join("stack.json")).expect("the stack is announced"),
     )
@@ -103,6 +96,8 @@ fn a_run_that_is_cancelled_ends_at_once_and_deploys_nothing() {
         .send()
         .expect("the gateway answers");
     assert_eq!(answer.status(), 200, "{:?}", answer.text());
+    // The stop reaches what the tests have started.
+    gate.gone(5);
     let ended = running.wait();
     let report = ended.json();
     assert_eq!((ended.code, text(&report, "/status")), (Some(1), "cancelled"), "{report:#}");

@@ -10,9 +10,11 @@
 mod approval;
 mod aws_clients;
 mod bad_input;
+mod builds;
 mod contract;
 mod delivery;
 mod deploy;
+mod gate;
 mod gateway;
 mod interruption;
 mod origins;

@@ -42,7 +42,7 @@ pub fn decide_at(plan: &Plan, checks: &Checks, now: Option<jiff::Timestamp>) -> 
     reasons.sort_by_key(weight);
     let (verdict, summary) = verdict(plan, &reasons);
     let would_pass = match verdict {
-        Verdict::Hold | Verdict::Reject => would_pass(plan, &reasons),
+        Verdict::Hold | Verdict::Reject => would_pass(&reasons),
         Verdict::Promote | Verdict::StageOnly | Verdict::VerifyOnly => Vec::new(),
     };
     Decision { verdict, summary: truncated(&summary, MAX_SUMMARY), reasons, would_pass }
@@ -51,14 +51,8 @@ pub fn decide_at(plan: &Plan, checks: &Checks, now: Option<jiff::Timestamp>) -> 
 /// The smallest set of changes with which the release would pass. Every rule that it needs has to
 /// be met, so each that is not is one change, and none of them can be left out; lines that are
 /// covered among the changed ones count for all lines too.
-fn would_pass(plan: &Plan, reasons: &[RuleResult]) -> Vec<String> {
-    // Where nothing is deployed, what was not checked holds nothing.
-    let holds = |outcome| match outcome {
-        RuleOutcome::Met => false,
-        RuleOutcome::NotChecked => plan.target != PlanTarget::Nothing,
-        RuleOutcome::NotMet => true,
-    };
-    let open = reasons.iter().filter(|r| r.required && holds(r.outcome));
+fn would_pass(reasons: &[RuleResult]) -> Vec<String> {
+    let open = reasons.iter().filter(|r| r.required && r.outcome != RuleOutcome::Met);
     let change = |rule: &RuleResult| {
         let what = rule.would_pass.as_deref().unwrap_or("a check that is carried out and passes");
         truncated(&format!("{}: {what}", rule.rule), MAX_CHANGE)
@@ -93,15 +87,12 @@ fn verdict(plan: &Plan, reasons: &[RuleResult]) -> (Verdict, String) {
         return (Verdict::Reject, format!("Rejected: {}", several(&broken)));
     }
     let unknown = of(RuleOutcome::NotChecked, true);
-    if plan.target == PlanTarget::Nothing {
-        let mut summary = sentence(&plan.target_reason);
-        if !unknown.is_empty() {
-            summary = format!("{summary}; {}", several(&unknown));
-        }
-        return (Verdict::VerifyOnly, summary);
-    }
+    // Also where nothing would be deployed: what was not checked was not verified.
     if !unknown.is_empty() {
         return (Verdict::Hold, format!("Held: {}", several(&unknown)));
+    }
+    if plan.target == PlanTarget::Nothing {
+        return (Verdict::VerifyOnly, sentence(&plan.target_reason));
     }
     let met = reasons.iter().filter(|r| r.required).count();
     if met == 0 {

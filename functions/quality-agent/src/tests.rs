@@ -391,9 +391,9 @@ fn a_needed_check_that_was_not_carried_out_holds_by_name() {
     checks.remove("secrets");
     let decision = decide(&plan, &checks);
     assert_eq!(decision.summary, "Held: secrets not checked: it was not carried out");
-    // Nothing would be deployed anyway: it is named, but nothing is held.
+    // Also where nothing would be deployed.
     let decision = decide(&planned(&run(), &settings(&[])), &checks);
-    assert_eq!(decision.verdict, Verdict::VerifyOnly);
+    assert_eq!(decision.verdict, Verdict::Hold);
     assert!(decision.summary.contains("secrets not checked"), "{}", decision.summary);
     assert_eq!(decide(&plan, &Checks::new()).verdict, Verdict::Hold);
 }
@@ -798,13 +798,8 @@ proptest! {
         result.output = coverage(covered, covered / 20);
         let before = decide(&plan, &checks);
         prop_assume!(rank(before.verdict) > 0);
-        let holds = |outcome| match outcome {
-            RuleOutcome::Met => false,
-            RuleOutcome::NotChecked => plan.target != PlanTarget::Nothing,
-            RuleOutcome::NotMet => true,
-        };
         let open: Vec<_> = before.reasons.iter()
-            .filter(|r| r.required && holds(r.outcome)).cloned().collect();
+            .filter(|r| r.required && r.outcome != RuleOutcome::Met).cloned().collect();
         let mut all = checks.clone();
         for rule in &open {
             apply(rule, 0, &mut all);

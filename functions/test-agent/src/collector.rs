@@ -27,6 +27,8 @@ pub(crate) struct Collector<'a> {
     pub(crate) coverage_keys: Vec<String>,
     /// Key of the log.
     pub(crate) log_key: Option<String>,
+    /// Protections that the environment of the tests lacked.
+    pub(crate) without: Option<String>,
 }
 
 impl<'a> Collector<'a> {
@@ -40,6 +42,7 @@ impl<'a> Collector<'a> {
             notes: Vec::new(),
             coverage_keys: Vec::new(),
             log_key: None,
+            without: None,
         }
     }
 
@@ -60,6 +63,11 @@ impl<'a> Collector<'a> {
         if self.notes.len() < NOTES {
             self.notes.push(note);
         }
+    }
+
+    /// Notes which protections the environment of the tests lacked.
+    pub(crate) fn unprotected(&mut self, without: &str) {
+        self.without = Some(pact_agent::text::truncated(without, 500));
     }
 
     /// Whether further JUnit reports are read. Says so once when they are not.

@@ -208,8 +208,8 @@ fn python(root: &Path, files: &Files, reports: &Path) -> Option<Detected> {
     detected.command.push(format!("--junitxml={}", report.display()));
     // Sources in `src` are importable only once installed; this spares the installation.
     if root.join("src").is_dir() {
-        let source = root.join("src").display().to_string();
-        detected.environment.insert("PYTHONPATH".to_owned(), source);
+        // Relative to the root, where the tests are run.
+        detected.environment.insert("PYTHONPATH".to_owned(), "src".to_owned());
     }
     detected.environment.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
     let unittest = tests.iter().take(200).any(|file| {

@@ -1,12 +1,11 @@
-//! The test agent: runs a repository's tests in a clean checkout and reads their coverage.
+//! The test agent: has a repository's tests run, and judges what comes back.
 //!
-//! What it runs was written by others. It therefore runs in a process group of its own, with an
-//! environment that holds no secret, against a clock, and with bounded output; when the agent is
-//! done, or is stopped, nothing of it is left running.
+//! What is tested was written by others. It therefore runs in a build environment that holds nothing
+//! of the agent's, and everything that it hands over is read as hostile input: the agent plans,
+//! starts, collects and judges, and runs nothing of the commit itself.
 
 mod capture;
 mod collector;
-mod config;
 mod coverage;
 mod detect;
 mod files;
@@ -14,35 +13,42 @@ mod junit;
 mod lcov_report;
 mod lines;
 mod locations;
+mod news;
 mod run;
 pub mod runners;
+mod services;
 #[cfg(test)]
 mod tests;
 mod tool_output;
 mod verdict;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use async_trait::async_trait;
-use pact_agent::{Agent, AgentError, Call, Outcome, ports::Artifacts};
+use pact_agent::{Agent, AgentError, Call, News, Outcome, Stand};
 use pact_contract::{Capability, ErrorName};
+use serde_json::Value;
 
-pub use config::Config;
+pub use services::Services;
 
 /// What the agent offers.
 pub const CAPABILITIES: &[Capability] = pact_contract::agents::TEST;
 
 /// The agent.
 pub struct TestAgent {
-    artifacts: Arc<dyn Artifacts>,
-    config: Config,
+    services: Services,
 }
 
 impl TestAgent {
-    /// An agent that reads sources from, and writes logs to, `artifacts`.
+    /// An agent that reaches these services.
     #[must_use]
-    pub fn new(artifacts: Arc<dyn Artifacts>, config: Config) -> Self {
-        Self { artifacts, config }
+    pub fn new(services: Services) -> Self {
+        Self { services }
+    }
+
+    fn tests<'a>(&'a self, call: &'a Call) -> Result<Option<run::Tests<'a>>, AgentError> {
+        let kind = run::Kind::of(&call.action);
+        kind.map(|kind| run::Tests::new(&self.services, call, kind)).transpose()
     }
 }
 
@@ -65,16 +71,38 @@ impl Agent for TestAgent {
     }
 
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
-        let artifacts = &*self.artifacts;
+        if let Some(tests) = self.tests(call)? {
+            return tests.run().await;
+        }
         match call.action.as_str() {
-            "tests.run_unit" => run::run(artifacts, &self.config, call, run::Kind::Unit).await,
-            "tests.run_integration" => {
-                run::run(artifacts, &self.config, call, run::Kind::Integration).await
-            }
-            "tests.run_e2e" => run::run(artifacts, &self.config, call, run::Kind::EndToEnd).await,
-            "tests.check_coverage" => coverage::check(artifacts, call).await,
+            "tests.check_coverage" => coverage::check(&*self.services.artifacts, call).await,
             other => Err(AgentError::new(ErrorName::UnknownAction, format!("no action {other:?}"))),
         }
+    }
+
+    async fn begin(&self, call: &Call) -> Result<Stand, AgentError> {
+        match self.tests(call)? {
+            Some(tests) => tests.begin().await,
+            None => self.act(call).await.map(Stand::Done),
+        }
+    }
+
+    async fn look(&self, call: &Call, progress: &Value) -> Result<Stand, AgentError> {
+        match self.tests(call)? {
+            Some(tests) => tests.look(progress).await,
+            None => Err(AgentError::internal(format!("{} is never waited for", call.action))),
+        }
+    }
+
+    async fn stop(&self, call: &Call, progress: &Value) -> Result<(), AgentError> {
+        match self.tests(call)? {
+            Some(tests) => tests.stop(progress).await,
+            None => Ok(()),
+        }
+    }
+
+    fn news(&self, event: &Value) -> Option<News> {
+        news::read(event)
     }
 }
 
@@ -84,9 +112,14 @@ impl Agent for TestAgent {
 /// When the environment is not set up, or the Lambda Runtime API cannot be reached.
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
-    let config = Config::from_env()?;
     let services = pact_aws::Services::from_env()?;
     let artifacts = services.artifacts()?;
-    let agent = TestAgent::new(Arc::clone(&artifacts), config);
-    pact_agent::serve(agent, services.recording(&artifacts)).await
+    let recording = services.recording(&artifacts);
+    let recording = pact_agent::Recording { later: Some(services.later()), ..recording };
+    let agent = TestAgent::new(Services {
+        artifacts,
+        urls: services.signed_urls()?,
+        builds: services.builds(),
+    });
+    pact_agent::serve(agent, recording).await
 }

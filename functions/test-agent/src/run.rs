@@ -3,20 +3,24 @@
 
 use std::time::Duration;
 
-use pact_agent::{AgentError, Call, Outcome, ports::Artifacts};
+use pact_agent::{AgentError, Call, Outcome, Stand};
 use pact_contract::{
     ErrorName, Finding, Severity, StageStatus,
     actions::{RunTests, RunTestsOutput},
     codes,
     settings::{DEFAULT_TEST_TIMEOUT, Suite},
 };
+use serde_json::Value;
 
 use crate::{
     collector::Collector,
-    config::Config,
-    runners::{self, Execution, Run, Task},
+    runners::{self, Execution, Planned, Progress, Run, Runner, Task},
+    services::Services,
     verdict::{self, Evidence},
 };
+
+/// How often a caller that waits in person looks.
+const LOOK: Duration = Duration::from_millis(300);
 
 /// Which tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,16 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The tests that an action runs.
+    pub(crate) fn of(action: &str) -> Option<Self> {
+        match action {
+            "tests.run_unit" => Some(Self::Unit),
+            "tests.run_integration" => Some(Self::Integration),
+            "tests.run_e2e" => Some(Self::EndToEnd),
+            _ => None,
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Unit => "unit",
@@ -44,62 +58,149 @@ impl Kind {
     }
 }
 
-pub(crate) async fn run(
-    artifacts: &dyn Artifacts,
-    config: &Config,
-    call: &Call,
+/// Tests that are to be run.
+pub(crate) struct Tests<'a> {
+    services: &'a Services,
+    call: &'a Call,
     kind: Kind,
-) -> Result<Outcome, AgentError> {
-    let parameters: RunTests = call.parameters()?;
-    let settings = &parameters.settings;
-    let suite = match kind {
-        Kind::Unit => &settings.unit,
-        Kind::Integration => &settings.integration,
-        Kind::EndToEnd => &settings.e2e,
-    };
-    if suite.is_none() && kind != Kind::Unit {
-        return skipped(format!(
-            "no {} tests: set command in [{}] of pact.toml",
-            kind.name(),
-            kind.table()
-        ));
+    parameters: RunTests,
+}
+
+impl<'a> Tests<'a> {
+    /// What a call asks for.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_INTENT`.
+    pub(crate) fn new(
+        services: &'a Services,
+        call: &'a Call,
+        kind: Kind,
+    ) -> Result<Self, AgentError> {
+        Ok(Self { services, call, kind, parameters: call.parameters()? })
     }
-    if kind == Kind::EndToEnd && parameters.url.is_none() {
-        return skipped("the environment has no address to run end-to-end tests against");
-    }
-    let runner = match runners::open(suite.as_ref().map(|s| &s.runner), config) {
-        Ok(runner) => runner,
-        Err(reason) => {
-            let table = kind.table();
-            return skipped(format!("the tests were not run: [{table}]: {reason}"));
+
+    fn suite(&self) -> Option<&Suite> {
+        let settings = &self.parameters.settings;
+        match self.kind {
+            Kind::Unit => settings.unit.as_ref(),
+            Kind::Integration => settings.integration.as_ref(),
+            Kind::EndToEnd => settings.e2e.as_ref(),
         }
-    };
-    let task = Task {
-        table: kind.table(),
-        artifacts,
-        source: &parameters.source,
-        repository: &parameters.repository.name,
-        url: parameters.url.as_deref().filter(|_| kind == Kind::EndToEnd),
-        timeout: Duration::from_secs(
-            suite.as_ref().map_or(DEFAULT_TEST_TIMEOUT, |s| s.timeout_seconds),
-        ),
-        reports: suite.as_ref().map_or(&[], |s: &Suite| s.reports.as_slice()),
-        coverage: &settings.coverage,
-        deadline: call.deadline,
-    };
-    let mut collector = Collector::new(artifacts, call);
-    match runner.run(&task, &mut collector).await? {
+    }
+
+    fn task(&self) -> Task<'_> {
+        let suite = self.suite();
+        let seconds = suite.map_or(DEFAULT_TEST_TIMEOUT, |suite| suite.timeout_seconds);
+        Task {
+            table: self.kind.table(),
+            call: self.call,
+            artifacts: &*self.services.artifacts,
+            source: &self.parameters.source,
+            repository: &self.parameters.repository.name,
+            reference: self.parameters.reference.as_deref(),
+            url: self.parameters.url.as_deref().filter(|_| self.kind == Kind::EndToEnd),
+            timeout: Duration::from_secs(seconds),
+            reports: suite.map_or(&[], |suite| suite.reports.as_slice()),
+            coverage: &self.parameters.settings.coverage,
+        }
+    }
+
+    fn runner(&self) -> Result<Box<dyn Runner>, String> {
+        runners::open(self.suite().map(|suite| &suite.runner), self.services)
+    }
+
+    /// Plans them. Starts nothing.
+    ///
+    /// # Errors
+    /// Those of the runner.
+    pub(crate) async fn begin(&self) -> Result<Stand, AgentError> {
+        let kind = self.kind;
+        if self.suite().is_none() && kind != Kind::Unit {
+            return done(skipped(format!(
+                "no {} tests: set command in [{}] of pact.toml",
+                kind.name(),
+                kind.table()
+            )));
+        }
+        if kind == Kind::EndToEnd && self.parameters.url.is_none() {
+            return done(skipped("the environment has no address to run end-to-end tests against"));
+        }
+        let runner = match self.runner() {
+            Ok(runner) => runner,
+            Err(reason) => {
+                let table = kind.table();
+                return done(skipped(format!("the tests were not run: [{table}]: {reason}")));
+            }
+        };
+        let task = self.task();
+        match runner.plan(&task).await? {
+            Planned::Work(work) => Ok(Stand::Later(work)),
+            Planned::Nothing(why) => {
+                done(conclude(&task, why, Collector::new(task.artifacts, self.call)))
+            }
+        }
+    }
+
+    /// Looks how they stand, and takes their next step.
+    ///
+    /// # Errors
+    /// Those of the runner.
+    pub(crate) async fn look(&self, work: &Value) -> Result<Stand, AgentError> {
+        let runner = self.runner().map_err(AgentError::invalid)?;
+        let task = self.task();
+        let mut collector = Collector::new(task.artifacts, self.call);
+        match runner.look(&task, work, &mut collector).await? {
+            Progress::Goes(work) => Ok(Stand::Later(work)),
+            Progress::Ended(execution) => done(conclude(&task, execution, collector)),
+        }
+    }
+
+    /// Ends them.
+    ///
+    /// # Errors
+    /// They may go on.
+    pub(crate) async fn stop(&self, work: &Value) -> Result<(), AgentError> {
+        self.runner().map_err(AgentError::invalid)?.stop(work).await
+    }
+
+    /// Runs them to their end, for a caller who waits in person.
+    ///
+    /// # Errors
+    /// Those of the runner, and `ERR_TIMEOUT` when the call's own time is over before.
+    pub(crate) async fn run(&self) -> Result<Outcome, AgentError> {
+        let mut stand = self.begin().await?;
+        loop {
+            let work = match stand {
+                Stand::Done(outcome) => return Ok(outcome),
+                Stand::Later(work) => work,
+            };
+            if self.call.time_left().is_zero() {
+                self.stop(&work).await?;
+                return Err(AgentError::new(
+                    ErrorName::Timeout,
+                    format!("{} has no time left; its build was stopped", self.call.action),
+                ));
+            }
+            stand = self.look(&work).await?;
+            if matches!(&stand, Stand::Later(next) if *next == work) {
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+    }
+}
+
+fn done(outcome: Result<Outcome, AgentError>) -> Result<Stand, AgentError> {
+    outcome.map(Stand::Done)
+}
+
+fn conclude(
+    task: &Task<'_>,
+    execution: Execution,
+    collector: Collector<'_>,
+) -> Result<Outcome, AgentError> {
+    match execution {
         Execution::NotRun(reason) => skipped(reason),
         Execution::NoTests(reason) => Ok(Outcome { not_applicable: true, ..skipped(reason)? }),
-        Execution::OutOfTime => Err(AgentError::new(
-            ErrorName::Timeout,
-            format!(
-                "{} has no time left; the tests may take {} s. What they wrote is in {}",
-                call.action,
-                task.timeout.as_secs(),
-                collector.log_key.as_deref().unwrap_or("no log")
-            ),
-        )),
         Execution::SetupFailed { tool, command, setup, output } => {
             let finding = Finding::new(
                 codes::TEST_SETUP_FAILED,
@@ -119,7 +220,7 @@ pub(crate) async fn run(
             let outcome = Outcome::new(StageStatus::Skipped, summary, &output)?;
             Ok(outcome.with_findings(vec![finding]))
         }
-        Execution::Ran(run) => judge(&task, run, collector),
+        Execution::Ran(run) => judge(task, *run, collector),
     }
 }
 
@@ -145,7 +246,7 @@ fn judge(
     let mut judgement = verdict::judge(&Evidence {
         tool: &run.tool,
         command: &run.command,
-        end: run.end,
+        end: &run.end,
         took: run.took,
         timeout: task.timeout,
         captured: &run.captured,
@@ -155,6 +256,12 @@ fn judge(
     for note in &collector.notes {
         let note = run.checkout.readable(note);
         judgement.findings.push(Finding::new(codes::REPORT_UNREADABLE, Severity::Low, note));
+    }
+    if let Some(without) = &collector.without {
+        let message = format!("the tests ran without a protection of this machine: {without}");
+        let finding = Finding::new(codes::BUILD_UNPROTECTED, Severity::Low, message)
+            .remedy("let the kernel give namespaces to users, or run where it does");
+        judgement.findings.push(finding);
     }
     judgement.output.log_key = collector.log_key;
     judgement.output.coverage_keys = collector.coverage_keys;

@@ -1,14 +1,20 @@
 //! A second runner is one file and a line of the registry: it is chosen, checked, documented and
 //! named like the first.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use pact_agent::{Agent, Call, Outcome, testing::Memory};
+use async_trait::async_trait;
+use pact_agent::{
+    Agent, Call, Outcome,
+    builds::{Access, Build, Builds, NewBuild, SignedUrls},
+    ports::StoreError,
+    testing::Memory,
+};
 use pact_config::{Forms, form::Seam};
 use pact_contract::{StageStatus, settings::Settings};
 use serde_json::{Value, json};
 
-use crate::{Config, TestAgent, runners::forms};
+use crate::{Services, TestAgent, runners::forms};
 
 fn all() -> Forms {
     Forms::published().expect("is readable").clone().with(Seam::Runner, forms())
@@ -17,6 +23,29 @@ fn all() -> Forms {
 fn parse(suite: &str) -> Result<Settings, String> {
     let text = format!("[tests.unit]\n{suite}");
     all().parse(&text, "pact.toml").map_err(|errors| errors.to_string())
+}
+
+/// Nothing that is outside: a runner of one's own needs none of it.
+struct Nowhere;
+
+#[async_trait]
+impl SignedUrls for Nowhere {
+    async fn signed_url(&self, _: Access, _: &str, _: Duration) -> Result<String, StoreError> {
+        Err(StoreError::Invalid("nothing is signed".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Builds for Nowhere {
+    async fn start(&self, _: &NewBuild) -> Result<String, StoreError> {
+        Err(StoreError::Invalid("nothing is built".to_owned()))
+    }
+    async fn build(&self, _: &str) -> Result<Option<Build>, StoreError> {
+        Ok(None)
+    }
+    async fn stop(&self, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 async fn run(settings: Value) -> Outcome {
@@ -34,7 +63,12 @@ async fn run(settings: Value) -> Outcome {
         key: "key".to_owned(),
         deadline: tokio::time::Instant::now() + Duration::from_secs(60),
     };
-    let agent = TestAgent::new(Memory::new(), Config::default());
+    let none = Arc::new(Nowhere);
+    let agent = TestAgent::new(Services {
+        artifacts: Memory::new(),
+        urls: Arc::clone(&none) as _,
+        builds: none,
+    });
     agent.act(&call).await.expect("no fault")
 }
 
@@ -57,7 +91,7 @@ async fn what_is_wrong_is_said_with_the_known_runners() {
     assert_eq!(
         outcome.summary,
         "the tests were not run: [tests.unit]: the runner \"walker\" is not known; \
-         known are \"process\", \"recorder\""
+         known are \"codebuild\", \"recorder\""
     );
     let outcome = run(suite(json!({ "kind": "recorder" }))).await;
     assert!(outcome.summary.contains("missing field `says`"), "{}", outcome.summary);
@@ -69,7 +103,7 @@ async fn what_is_wrong_is_said_with_the_known_runners() {
     assert_eq!(
         parse("runner = 'recorder'\nsays = \"a\\nb\"\ncommand = 'x'").expect_err("is refused"),
         "pact.toml:3:8: tests.unit.says must be on one line\n\
-         pact.toml:4:1: unknown key \"command\" in [tests.unit]; it belongs to runner = \"process\""
+         pact.toml:4:1: unknown key \"command\" in [tests.unit]; it belongs to runner = \"codebuild\""
     );
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) tool: &'a str,
     /// The command as text.
     pub(crate) command: &'a str,
-    pub(crate) end: End,
+    pub(crate) end: &'a End,
     pub(crate) took: Duration,
     pub(crate) timeout: Duration,
     pub(crate) captured: &'a Captured,
@@ -67,8 +67,8 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
         }),
     };
     let code = match evidence.end {
-        End::Exited(code) => code,
-        End::TimedOut => None,
+        End::Exited(code) => *code,
+        End::TimedOut | End::Exceeded(_) => None,
     };
     let output = RunTestsOutput {
         runner: evidence.tool.to_owned(),
@@ -104,6 +104,16 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
             ];
             findings.extend(failed_tests(failures, evidence.checkout));
             (StageStatus::Failed, format!("the tests did not end within {limit}"), findings)
+        }
+        (End::Exceeded(reason), _) => {
+            let message = format!("`{}` was stopped: {reason}", evidence.command);
+            let mut findings = vec![
+                Finding::new(codes::TESTS_FAILED, Severity::High, message)
+                    .remedy("make the tests take less")
+                    .evidence(tail),
+            ];
+            findings.extend(failed_tests(failures, evidence.checkout));
+            (StageStatus::Failed, format!("the tests were stopped: {reason}"), findings)
         }
         (End::Exited(Some(PYTHON_NO_TESTS)), numbers)
             if matches!(evidence.tool, "pytest" | "unittest")
@@ -209,7 +219,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
 
 /// The shell's words, when a script of a detected tool needs a program that is not there.
 fn missing_command(evidence: &Evidence<'_>) -> Option<String> {
-    let End::Exited(Some(code)) = evidence.end else { return None };
+    let End::Exited(Some(code)) = *evidence.end else { return None };
     let by_shell = match evidence.tool {
         "npm" | "pnpm" => code == 127,
         "make" => code == 2 && evidence.captured.text.contains("] Error 127"),
@@ -384,7 +394,7 @@ mod tests {
         judge(&Evidence {
             tool,
             command: "run the tests",
-            end,
+            end: &end,
             took: Duration::from_millis(3_400),
             timeout: Duration::from_secs(600),
             captured: &capture.finish(),

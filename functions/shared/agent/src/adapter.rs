@@ -11,6 +11,7 @@ use tracing::{Instrument, Span};
 use crate::{
     agent::{Agent, Call, Outcome},
     error::AgentError,
+    later,
     metrics::MetricEvent,
     recording::Recording,
     stage::Stage,
@@ -46,7 +47,8 @@ pub async fn serve(agent: impl Agent, recording: Recording) -> Result<(), lambda
 
 /// Takes one intent envelope to `agent` and its answer back; records, logs and counts both.
 ///
-/// A request that was completed before gets the same answer again and is not carried out.
+/// A request that was completed before gets the same answer again and is not carried out. One with
+/// a task token is answered by it, perhaps later; an event that concerns such a one is taken, too.
 ///
 /// # Errors
 /// A fault with its stable name. It has been recorded, where the intent names a run.
@@ -119,12 +121,25 @@ async fn attend(
     event: Value,
     deadline: Instant,
 ) -> Result<Attended, AgentError> {
-    let intent = parse(agent, event)?;
+    if let Some(news) = agent.news(&event) {
+        let answer = later::news(agent, recording, news, margin(deadline)).await?;
+        return Ok(Attended { answer, status: None });
+    }
+    let mut intent = parse(agent, event)?;
+    let task_token = intent.intent.context.task_token.take();
     let key = intent.metadata.idempotency_key.clone();
     if let Some(key) = &key
         && let Some(answer) = recording.idempotency.completed(key).await?
     {
         tracing::info!(key, "answered before");
+        let answer = match &task_token {
+            Some(token) => later::succeed_again(recording, token, &answer).await?,
+            None => answer,
+        };
+        return Ok(Attended { answer, status: None });
+    }
+    if let Some(token) = &task_token {
+        let answer = later::begin(agent, recording, &intent, token, margin(deadline)).await?;
         return Ok(Attended { answer, status: None });
     }
     let stage = Stage::begin(agent, recording, &intent).await?;
@@ -182,6 +197,11 @@ fn parse(agent: &dyn Agent, event: Value) -> Result<IntentEnvelope, AgentError> 
     Ok(intent)
 }
 
+/// When an action has to be done, so that there is time to record it.
+fn margin(deadline: Instant) -> Instant {
+    deadline.checked_sub(DEADLINE_MARGIN).unwrap_or(deadline)
+}
+
 async fn carry_out(
     agent: &dyn Agent,
     intent: &IntentEnvelope,
@@ -201,7 +221,7 @@ async fn carry_out(
             .idempotency_key
             .clone()
             .unwrap_or_else(|| format!("by-hand/{}", stage.record.started_at)),
-        deadline: deadline.checked_sub(DEADLINE_MARGIN).unwrap_or(deadline),
+        deadline: margin(deadline),
     };
     let outcome =
         tokio::time::timeout_at(call.deadline, agent.act(&call)).await.map_err(|_| {

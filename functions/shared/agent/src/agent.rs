@@ -25,6 +25,66 @@ pub trait Agent: Send + Sync + 'static {
     /// # Errors
     /// A fault: the work could not be done. A verdict, however bad, is `Ok`.
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError>;
+
+    /// Begins an action whose caller can wait for the answer. May be called more than once for the
+    /// same request: what it begins outside is begun by [`Agent::look`], after its progress was
+    /// kept.
+    ///
+    /// # Errors
+    /// As [`Agent::act`].
+    async fn begin(&self, call: &Call) -> Result<Stand, AgentError> {
+        self.act(call).await.map(Stand::Done)
+    }
+
+    /// Looks how an action stands that was begun, and takes its next step. Called again with the
+    /// same progress it takes the same step, once.
+    ///
+    /// # Errors
+    /// As [`Agent::act`].
+    async fn look(&self, call: &Call, _progress: &Value) -> Result<Stand, AgentError> {
+        Err(AgentError::internal(format!("{} is never waited for", call.action)))
+    }
+
+    /// Ends what an action began, as nobody waits for it any more.
+    ///
+    /// # Errors
+    /// What was begun may go on.
+    async fn stop(&self, _call: &Call, _progress: &Value) -> Result<(), AgentError> {
+        Ok(())
+    }
+
+    /// What an event says that is no intent; none when it is nothing to this agent.
+    fn news(&self, _event: &Value) -> Option<News> {
+        None
+    }
+}
+
+/// How an action stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stand {
+    /// It is done.
+    Done(Outcome),
+    /// It goes on, as far as this says. Small: it is kept in the run store.
+    Later(Value),
+}
+
+/// What an event from outside is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Something that an action of this state waits for has changed.
+    Changed {
+        /// The run.
+        run_id: RunId,
+        /// The state whose action waits.
+        state: StateName,
+    },
+    /// A run has ended, whatever of it was waited for.
+    RunEnded {
+        /// The run.
+        run_id: RunId,
+    },
+    /// Of the right kind, but of nobody's interest.
+    Nothing,
 }
 
 /// One request to an agent.

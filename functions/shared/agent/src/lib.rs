@@ -6,8 +6,10 @@
 
 pub mod adapter;
 mod agent;
+pub mod builds;
 pub mod bundle;
 pub mod error;
+mod later;
 pub mod metrics;
 pub mod ports;
 mod recording;
@@ -18,8 +20,9 @@ pub mod telemetry;
 pub mod testing;
 pub mod text;
 pub mod toolchain;
+pub mod waiting;
 
 pub use adapter::serve;
-pub use agent::{Agent, Call, Outcome};
+pub use agent::{Agent, Call, News, Outcome, Stand};
 pub use error::AgentError;
-pub use recording::Recording;
+pub use recording::{Later, Recording};

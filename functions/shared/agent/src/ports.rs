@@ -25,6 +25,8 @@ pub trait Artifacts: Send + Sync {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError>;
     /// Whether anything is kept under `key`.
     async fn exists(&self, key: &str) -> Result<bool, StoreError>;
+    /// How many bytes are kept under `key`; none when nothing is.
+    async fn size(&self, key: &str) -> Result<Option<u64>, StoreError>;
 }
 
 /// Answers by idempotency key.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     metrics::Metrics,
     ports::{Artifacts, Idempotency, Recorder},
+    waiting::{TaskTokens, WaitingCalls},
 };
 
 /// Where the adapter records.
@@ -18,4 +19,15 @@ pub struct Recording {
     pub artifacts: Arc<dyn Artifacts>,
     /// What is counted and timed.
     pub metrics: Arc<dyn Metrics>,
+    /// What an agent needs whose answers may come later.
+    pub later: Option<Later>,
+}
+
+/// Where calls are kept whose answer comes later, and how they are answered.
+#[derive(Clone)]
+pub struct Later {
+    /// The calls.
+    pub calls: Arc<dyn WaitingCalls>,
+    /// The executions that wait.
+    pub tokens: Arc<dyn TaskTokens>,
 }

@@ -8,7 +8,6 @@ use pact_contract::{
     log::{LogKind, NewEntry},
 };
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 
 use crate::{
     agent::{Agent, Outcome},
@@ -29,7 +28,6 @@ pub(crate) struct Stage {
     agent: &'static str,
     pub(crate) context: Context,
     pub(crate) record: StageRecord,
-    begun: Instant,
 }
 
 impl Stage {
@@ -64,7 +62,7 @@ impl Stage {
             error: None,
             fallback: None,
         };
-        let stage = Self { agent: agent.id(), context, record, begun: Instant::now() };
+        let stage = Self { agent: agent.id(), context, record };
         if let Some(run_id) = &stage.context.run_id {
             recording.recorder.record_stage(&stage.record).await?;
             let body = json!({
@@ -77,6 +75,11 @@ impl Stage {
             stage.log(recording, run_id, LogKind::Intent, body).await?;
         }
         Ok(stage)
+    }
+
+    /// The stage of an attempt that was begun before, perhaps by another process.
+    pub(crate) fn resume(agent: &dyn Agent, context: Context, record: StageRecord) -> Self {
+        Self { agent: agent.id(), context, record }
     }
 
     async fn log(
@@ -102,9 +105,11 @@ impl Stage {
     }
 
     fn close(&mut self) {
-        self.record.finished_at = Some(Timestamp::now());
-        self.record.duration_ms =
-            u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = Timestamp::now();
+        self.record.finished_at = Some(now);
+        // By the clock: an answer that comes later is given by another process.
+        let took = now.duration_since(self.record.started_at).as_millis();
+        self.record.duration_ms = u64::try_from(took).unwrap_or(0);
     }
 
     /// Records the verdict and makes the response envelope.

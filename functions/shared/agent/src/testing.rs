@@ -65,6 +65,7 @@ impl Memory {
             idempotency: Arc::clone(self) as _,
             artifacts: Arc::clone(self) as _,
             metrics: Arc::clone(self) as _,
+            later: None,
         }
     }
 
@@ -113,6 +114,9 @@ impl Artifacts for Memory {
     }
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         Ok(self.lock_state().artifacts.contains_key(key))
+    }
+    async fn size(&self, key: &str) -> Result<Option<u64>, StoreError> {
+        Ok(self.lock_state().artifacts.get(key).map(|content| content.len() as u64))
     }
 }
 

@@ -6,9 +6,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::{
     ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, aws::AmazonS3Builder,
-    local::LocalFileSystem, path::Path,
+    local::LocalFileSystem, path::Path, signer::Signer,
 };
-use pact_agent::ports::{Artifacts, StoreError};
+use pact_agent::{
+    builds::{Access, SignedUrls},
+    ports::{Artifacts, StoreError},
+};
 use url::Url;
 
 use crate::{error::unavailable, http::Connections};
@@ -24,6 +27,8 @@ const RETRYING: Duration = Duration::from_secs(20);
 /// Artifacts in an object store, below a prefix.
 pub struct ObjectArtifacts {
     store: Arc<dyn ObjectStore>,
+    /// None for a folder, which has no addresses.
+    signer: Option<Arc<dyn Signer>>,
     prefix: Path,
 }
 
@@ -41,7 +46,7 @@ impl ObjectArtifacts {
             let folder = url.to_file_path().map_err(|()| refused(&"not a path of a folder"))?;
             std::fs::create_dir_all(&folder).map_err(|error| refused(&error))?;
             let store = LocalFileSystem::new_with_prefix(&folder).map_err(|e| refused(&e))?;
-            return Ok(Self { store: Arc::new(store), prefix: Path::default() });
+            return Ok(Self { store: Arc::new(store), signer: None, prefix: Path::default() });
         }
         let prefix = Path::from_url_path(url.path()).map_err(|error| refused(&error))?;
         let retries =
@@ -52,7 +57,8 @@ impl ObjectArtifacts {
             .with_retry(retries)
             .build()
             .map_err(|error| refused(&error))?;
-        Ok(Self { store: Arc::new(store), prefix })
+        let store = Arc::new(store);
+        Ok(Self { store: Arc::clone(&store) as _, signer: Some(store), prefix })
     }
 
     fn path(&self, key: &str) -> Result<Path, StoreError> {
@@ -102,12 +108,40 @@ impl Artifacts for ObjectArtifacts {
     }
 
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(self.size(key).await?.is_some())
+    }
+
+    async fn size(&self, key: &str) -> Result<Option<u64>, StoreError> {
         let path = self.path(key)?;
         match self.store.head(&path).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => {
                 Err(StoreError::unavailable(format!("cannot look for the artifact {key}"), error))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl SignedUrls for ObjectArtifacts {
+    async fn signed_url(
+        &self,
+        access: Access,
+        key: &str,
+        valid: Duration,
+    ) -> Result<String, StoreError> {
+        let Some(signer) = &self.signer else {
+            return Err(unavailable("cannot sign an address: the artifact store is a folder"));
+        };
+        let method = match access {
+            Access::Get => http::Method::GET,
+            Access::Put => http::Method::PUT,
+        };
+        match signer.signed_url(method, &self.path(key)?, valid).await {
+            Ok(url) => Ok(url.into()),
+            Err(error) => {
+                Err(StoreError::unavailable(format!("cannot sign an address for {key}"), error))
             }
         }
     }
@@ -116,7 +150,7 @@ impl Artifacts for ObjectArtifacts {
 /// Stands in where no artifact store is configured: every use says so.
 pub(crate) struct UnconfiguredArtifacts;
 
-fn unconfigured() -> StoreError {
+pub(crate) fn unconfigured() -> StoreError {
     unavailable("no artifact store: PACT_ARTIFACTS_URL is not set")
 }
 
@@ -129,6 +163,9 @@ impl Artifacts for UnconfiguredArtifacts {
         Err(unconfigured())
     }
     async fn exists(&self, _: &str) -> Result<bool, StoreError> {
+        Err(unconfigured())
+    }
+    async fn size(&self, _: &str) -> Result<Option<u64>, StoreError> {
         Err(unconfigured())
     }
 }

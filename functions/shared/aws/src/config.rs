@@ -12,6 +12,9 @@ pub struct Config {
     pub artifacts: Option<Url>,
     /// The pipeline: `PACT_STATE_MACHINE_ARN`. Only the gateway needs it.
     pub state_machine: Option<String>,
+    /// The project whose builds run code of commits: `PACT_BUILD_PROJECT`. Only the test agent needs
+    /// it.
+    pub build_project: Option<String>,
     /// Namespace of the metrics, one for each installation: `PACT_METRICS_NAMESPACE`.
     pub metrics: String,
     /// Path of the secrets in the Parameter Store, as in `/pact`: `PACT_SECRETS_PATH`. A function
@@ -60,6 +63,7 @@ impl Config {
         {
             faults.push("PACT_STATE_MACHINE_ARN is not the ARN of a state machine".to_owned());
         }
+        let build_project = get("PACT_BUILD_PROJECT");
         let metrics = get("PACT_METRICS_NAMESPACE").unwrap_or_else(|| METRICS.to_owned());
         let known = |c: char| c.is_ascii_alphanumeric() || "._-/#:".contains(c);
         if metrics.len() > 255 || !metrics.chars().all(known) || metrics.starts_with("AWS/") {
@@ -70,7 +74,7 @@ impl Config {
             faults.push("PACT_SECRETS_PATH is no path, as in /pact".to_owned());
         }
         if faults.is_empty() {
-            Ok(Self { table, artifacts, state_machine, metrics, secrets })
+            Ok(Self { table, artifacts, state_machine, build_project, metrics, secrets })
         } else {
             Err(ConfigError(faults))
         }

@@ -4,11 +4,14 @@ use async_trait::async_trait;
 use aws_sdk_sfn::{
     Client,
     operation::{
-        send_task_success::SendTaskSuccessError, start_execution::StartExecutionError,
-        stop_execution::StopExecutionError,
+        send_task_failure::SendTaskFailureError, send_task_success::SendTaskSuccessError,
+        start_execution::StartExecutionError, stop_execution::StopExecutionError,
     },
 };
-use pact_agent::ports::{Executions, StoreError};
+use pact_agent::{
+    ports::{Executions, StoreError},
+    waiting::TaskTokens,
+};
 use serde_json::Value;
 
 use crate::error::{failed, unavailable};
@@ -120,6 +123,40 @@ impl Executions for SfnExecutions {
                 Ok(false)
             }
             Err(error) => Err(failed("answer the task", error)),
+        }
+    }
+}
+
+#[async_trait]
+impl TaskTokens for SfnExecutions {
+    async fn succeed(&self, task_token: &str, output: &Value) -> Result<bool, StoreError> {
+        self.task_success(task_token, output).await
+    }
+
+    async fn fail(&self, task_token: &str, error: &str, cause: &str) -> Result<bool, StoreError> {
+        let sent = self
+            .client
+            .send_task_failure()
+            .task_token(task_token)
+            .error(error)
+            .cause(pact_agent::text::truncated(cause, MAX_CAUSE - 4))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(|error| {
+                    matches!(
+                        error,
+                        SendTaskFailureError::TaskTimedOut(_)
+                            | SendTaskFailureError::TaskDoesNotExist(_)
+                            | SendTaskFailureError::InvalidToken(_)
+                    )
+                }) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(failed("fail the task", error)),
         }
     }
 }

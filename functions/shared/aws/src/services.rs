@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use pact_agent::{
-    Recording,
+    Later, Recording,
+    builds::{Builds, SignedUrls},
     metrics::{EmbeddedMetrics, Metrics},
     ports::{Artifacts, StoreError},
     secrets::{Cached, Secrets},
 };
 
 use crate::{
-    Config, DynamoStore, ObjectArtifacts, ParameterStore, SfnExecutions,
-    artifacts::UnconfiguredArtifacts, http::Connections, sdk,
+    CodeBuild, Config, DynamoStore, ObjectArtifacts, ParameterStore, SfnExecutions,
+    artifacts::{UnconfiguredArtifacts, unconfigured},
+    http::Connections,
+    sdk,
 };
 
 /// The run store; and, for the functions that need them, the artifact store and the pipeline's
@@ -54,6 +57,30 @@ impl Services {
         })
     }
 
+    /// Addresses of single objects of the artifact store.
+    ///
+    /// # Errors
+    /// When there is no artifact store, or one that signs nothing.
+    pub fn signed_urls(&self) -> Result<Arc<dyn SignedUrls>, StoreError> {
+        match &self.config.artifacts {
+            Some(url) => Ok(Arc::new(ObjectArtifacts::open(url, &self.connections)?)),
+            None => Err(unconfigured()),
+        }
+    }
+
+    /// Builds of the installation's project.
+    #[must_use]
+    pub fn builds(&self) -> Arc<dyn Builds> {
+        let client = aws_sdk_codebuild::Client::new(&self.sdk);
+        Arc::new(CodeBuild::new(client, self.config.build_project.clone()))
+    }
+
+    /// What an agent needs whose answers may come later.
+    #[must_use]
+    pub fn later(&self) -> Later {
+        Later { calls: Arc::clone(&self.store) as _, tokens: self.executions() }
+    }
+
     /// The secrets of the installation, kept for a bounded time. Only a function that asks for them
     /// carries what reads them.
     #[must_use]
@@ -77,6 +104,7 @@ impl Services {
             idempotency: Arc::clone(&self.store) as _,
             artifacts: Arc::clone(artifacts),
             metrics: Arc::clone(&self.metrics),
+            later: None,
         }
     }
 }

@@ -44,7 +44,7 @@ ignore = ["vendor/**"]
 coverage = ["target/lcov.info"]
 
 [tests.unit]
-runner = "process"
+runner = "codebuild"
 command = ["cargo", "test"]
 directory = "services/web"
 timeout_seconds = 120
@@ -125,7 +125,7 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(settings.gate.max_severity, Some(Severity::Medium));
     assert_eq!(settings.gate.min_changed_coverage, Some(92.5));
     let unit = settings.tests.unit.as_ref().expect("unit tests");
-    assert_eq!((unit.runner.kind.as_str(), unit.timeout_seconds), ("process", 120));
+    assert_eq!((unit.runner.kind.as_str(), unit.timeout_seconds), ("codebuild", 120));
     assert_eq!(unit.runner.settings["directory"], "services/web");
     let integration = settings.tests.integration.as_ref().expect("integration tests");
     assert_eq!(integration.runner.settings["command"], json!(["sh", "-c", "make integration"]));

@@ -240,8 +240,11 @@ pub struct RunTests {
     /// How to run the tests.
     #[serde(default)]
     pub settings: TestSettings,
-    /// The repository: names the build cache that its runs share.
+    /// The repository.
     pub repository: Repository,
+    /// What was pushed to, as in `refs/heads/main`: names, with the repository, the build cache.
+    #[serde(default)]
+    pub reference: Option<String>,
     /// Address of the environment under test, for end-to-end tests; `PACT_URL` of the command.
     #[serde(default)]
     pub url: Option<String>,

@@ -31,19 +31,19 @@ pub const TEST: &[Capability] = &[
         action: "tests.run_unit",
         description: "Runs the unit tests, as configured or as detected from the repository.",
         required: &["source", "repository"],
-        optional: &["settings", "url"],
+        optional: &["settings", "reference", "url"],
     },
     Capability {
         action: "tests.run_integration",
         description: "Runs the integration tests, where the repository configures any.",
         required: &["source", "repository"],
-        optional: &["settings", "url"],
+        optional: &["settings", "reference", "url"],
     },
     Capability {
         action: "tests.run_e2e",
         description: "Runs the end-to-end tests against an environment, where any are configured.",
         required: &["source", "repository"],
-        optional: &["settings", "url"],
+        optional: &["settings", "reference", "url"],
     },
     Capability {
         action: "tests.check_coverage",

@@ -139,6 +139,9 @@ catalogue! {
         REPORT_UNREADABLE = "report-unreadable":
             "A report of the tests cannot be read: its numbers are missing.",
             "Make the runner write a JUnit or LCOV report that is whole.";
+        BUILD_UNPROTECTED = "build-unprotected":
+            "The tests ran without one of the protections that keep what is tested from what tests it.",
+            "Let the kernel give namespaces to users, or run where it does.";
         COVERAGE_TOO_LOW = "coverage-too-low":
             "Fewer lines are covered than are asked for.",
             "Cover more lines with tests, or lower tests.min_coverage in pact.toml.";

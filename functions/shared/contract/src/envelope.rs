@@ -56,6 +56,10 @@ pub struct Context {
     /// How often the state was retried before this call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<u32>,
+    /// Task token of an execution that waits for the answer, which then may come later. Whoever
+    /// knows it may answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_token: Option<String>,
 }
 
 /// Who sends an intent and how.

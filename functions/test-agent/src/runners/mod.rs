@@ -1,6 +1,6 @@
 //! What can run a suite of tests: one file or folder for each kind of runner, and their registry.
 
-mod process;
+mod codebuild;
 #[cfg(test)]
 mod recorder;
 mod runner;
@@ -8,13 +8,13 @@ mod runner;
 use pact_config::form::{Form, Seam};
 use pact_contract::settings::Instance;
 
-use crate::config::Config;
+use crate::services::Services;
 
-pub(crate) use runner::{End, Execution, Run, Task};
+pub(crate) use runner::{End, Execution, Planned, Progress, Run, Runner, Task};
 
 /// The kinds of runners. The first is meant where the settings name none.
 const KINDS: &[runner::Kind] = &[
-    process::KIND,
+    codebuild::KIND,
     #[cfg(test)]
     recorder::KIND,
 ];
@@ -34,7 +34,7 @@ pub fn forms() -> Vec<Form> {
 ///
 /// # Errors
 /// Why they are refused.
-pub(crate) fn open(settings: Option<&Instance>, config: &Config) -> runner::Opened {
+pub(crate) fn open(settings: Option<&Instance>, services: &Services) -> runner::Opened {
     let kind = match settings {
         None => KINDS.first().ok_or("there is no runner")?,
         Some(settings) => {
@@ -43,5 +43,5 @@ pub(crate) fn open(settings: Option<&Instance>, config: &Config) -> runner::Open
             })?
         }
     };
-    (kind.open)(settings, config)
+    (kind.open)(settings, services)
 }

@@ -11,9 +11,10 @@ use pact_config::{
 };
 use pact_contract::settings::Instance;
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::runner::{End, Execution, Kind, Opened, Run, Runner, Task};
-use crate::{capture::Capture, collector::Collector, config::Config, locations::Checkout};
+use super::runner::{End, Execution, Kind, Opened, Planned, Progress, Run, Runner, Task};
+use crate::{capture::Capture, collector::Collector, locations::Checkout, services::Services};
 
 pub(crate) const KIND: Kind = Kind { name: "recorder", form, open };
 
@@ -32,28 +33,37 @@ fn form() -> Form {
 
 struct Recorder(Settings);
 
-fn open(instance: Option<&Instance>, _: &Config) -> Opened {
+fn open(instance: Option<&Instance>, _: &Services) -> Opened {
     let instance = instance.ok_or("it has to be told what it says")?;
     Ok(Box::new(Recorder(instance.parse().map_err(|e| format!("the settings: {e}"))?)))
 }
 
 #[async_trait]
 impl Runner for Recorder {
-    async fn run(
+    async fn plan(&self, _: &Task<'_>) -> Result<Planned, AgentError> {
+        Ok(Planned::Work("said".into()))
+    }
+
+    async fn stop(&self, _: &Value) -> Result<(), AgentError> {
+        Ok(())
+    }
+
+    async fn look(
         &self,
         task: &Task<'_>,
+        _: &Value,
         collector: &mut Collector<'_>,
-    ) -> Result<Execution, AgentError> {
+    ) -> Result<Progress, AgentError> {
         let mut capture = Capture::default();
         capture.push(self.0.says.as_bytes());
         collector.log(self.0.says.clone()).await?;
-        Ok(Execution::Ran(Run {
+        Ok(Progress::Ended(Execution::Ran(Box::new(Run {
             tool: KIND.name.to_owned(),
             command: task.table.to_owned(),
             end: End::Exited(Some(0)),
             took: Duration::from_secs(1),
             captured: capture.finish(),
             checkout: Checkout::default(),
-        }))
+        }))))
     }
 }

@@ -1,17 +1,17 @@
 //! What a runner has to be able to do.
 //!
-//! A runner carries a suite out and hands over what was written; it does not judge. What it runs
-//! was written by others, and so was everything that it brings back.
+//! A runner has a suite carried out somewhere else and hands over what was written; it does not
+//! judge. What it has run was written by others, and so was everything that comes back.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pact_agent::{AgentError, ports::Artifacts};
+use pact_agent::{AgentError, Call, ports::Artifacts};
 use pact_config::form::Form;
 use pact_contract::{RepositoryName, actions::SourceRef, settings::Instance};
-use tokio::time::Instant;
+use serde_json::Value;
 
-use crate::{capture::Captured, collector::Collector, config::Config, locations::Checkout};
+use crate::{capture::Captured, collector::Collector, locations::Checkout, services::Services};
 
 /// A kind of runner: its settings, and how one is reached.
 pub(crate) struct Kind {
@@ -23,7 +23,7 @@ pub(crate) struct Kind {
     ///
     /// # Errors
     /// Why the settings are refused.
-    pub(crate) open: fn(Option<&Instance>, &Config) -> Opened,
+    pub(crate) open: fn(Option<&Instance>, &Services) -> Opened,
 }
 
 /// A runner, or why its settings are refused.
@@ -32,24 +32,57 @@ pub(crate) type Opened = Result<Box<dyn Runner>, String>;
 /// Where a suite of tests is run.
 #[async_trait]
 pub(crate) trait Runner: Send + Sync {
-    /// Runs a suite to its end, or to the end of its time, and leaves nothing of it running.
+    /// Finds out what is to be run. Starts nothing.
+    ///
+    /// # Errors
+    /// It cannot be found out now.
+    async fn plan(&self, task: &Task<'_>) -> Result<Planned, AgentError>;
+
+    /// Looks how the work stands, and takes its next step. The same work again is the same step,
+    /// taken once: what was started is not started again.
     ///
     /// # Errors
     /// The runner could not do its part: a fault, and no word about the tests.
-    async fn run(
+    async fn look(
         &self,
         task: &Task<'_>,
+        work: &Value,
         collector: &mut Collector<'_>,
-    ) -> Result<Execution, AgentError>;
+    ) -> Result<Progress, AgentError>;
+
+    /// Ends the work; nothing happens when it has ended.
+    ///
+    /// # Errors
+    /// It may go on.
+    async fn stop(&self, work: &Value) -> Result<(), AgentError>;
+}
+
+/// What came of planning.
+pub(crate) enum Planned {
+    /// There is this to do; small, as it is kept.
+    Work(Value),
+    /// There is nothing to do, and this is why.
+    Nothing(Execution),
+}
+
+/// How work stands.
+pub(crate) enum Progress {
+    /// It goes on, as far as this says.
+    Goes(Value),
+    /// It has ended.
+    Ended(Execution),
 }
 
 /// A suite that is to be run.
 pub(crate) struct Task<'a> {
     /// The table of `pact.toml` in which it is configured, for messages.
     pub(crate) table: &'static str,
+    pub(crate) call: &'a Call,
     pub(crate) artifacts: &'a dyn Artifacts,
     pub(crate) source: &'a SourceRef,
     pub(crate) repository: &'a RepositoryName,
+    /// What was pushed to, as in `refs/heads/main`.
+    pub(crate) reference: Option<&'a str>,
     /// Address of the environment under test.
     pub(crate) url: Option<&'a str>,
     /// How long the tests may take.
@@ -58,8 +91,6 @@ pub(crate) struct Task<'a> {
     pub(crate) reports: &'a [String],
     /// Patterns of the LCOV reports that they write.
     pub(crate) coverage: &'a [String],
-    /// When the call ends; what is to be kept has to be handed over before.
-    pub(crate) deadline: Instant,
 }
 
 /// What came of a suite.
@@ -79,10 +110,8 @@ pub(crate) enum Execution {
         /// What it wrote last.
         output: String,
     },
-    /// The call's own time was over, not that of the tests.
-    OutOfTime,
     /// The tests were run.
-    Ran(Run),
+    Ran(Box<Run>),
 }
 
 /// A suite that was run.
@@ -100,10 +129,12 @@ pub(crate) struct Run {
 }
 
 /// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// By itself, with its exit code; none when a signal ended it.
     Exited(Option<i32>),
     /// It was stopped when its time was over.
     TimedOut,
+    /// It was stopped for taking more than it may, in these words.
+    Exceeded(String),
 }

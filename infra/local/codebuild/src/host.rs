@@ -315,6 +315,11 @@ impl Inner {
         if let Err(error) = self.store.write(build) {
             tracing::error!(%error, build = %build.id(), "cannot keep how a build stands");
         }
+        self.remember(build);
+    }
+
+    /// Knows how a build stands now, for as long as this host lives.
+    pub(crate) fn remember(&self, build: &Build) {
         let mut state = lock(&self.state);
         let Some(entry) = state.builds.get_mut(&build.uuid) else { return };
         entry.build = build.clone();

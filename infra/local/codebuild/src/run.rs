@@ -66,8 +66,13 @@ async fn run(
     let end = Running { inner: &inner, build: &mut build, stop }.run(cache, limit).await;
     build.end(end.status, end.reason, Timestamp::now());
     let (store, uuid) = (inner.store.clone(), build.uuid.clone());
-    inner.update(&build);
-    inner.announce(&build);
+    if build.status == Status::Fault && *inner.closing().borrow() {
+        // On disk it goes on: the next host finds that it ended with this one, and tells.
+        inner.remember(&build);
+    } else {
+        inner.update(&build);
+        inner.announce(&build);
+    }
     // Its files are in nobody's way.
     drop(tokio::task::spawn_blocking(move || store.clean(&uuid)).await);
 }

@@ -15,6 +15,7 @@
 //! | end of that log | `RUN#<run>` / `LOGHEAD` |
 //! | notifications of a run | `RUN#<run>` / begins with `OUTBOX#` |
 //! | approvals of a run | `RUN#<run>` / begins with `APPROVAL#`, each pointing to a callback |
+//! | calls of a run that wait for an answer | `RUN#<run>` / begins with `CALL#`, with the task token |
 //! | a callback with its task token | `CALLBACK#<callback>` / `CALLBACK` |
 //! | an environment with its lock | `ENV#<repository>#<environment>` / `ENV` |
 //! | every environment | `gsi1`: `ENVIRONMENTS` / `<repository>#<environment>` |
@@ -34,6 +35,7 @@ mod recorder;
 mod runs;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use pact_agent::ports::StoreError;

@@ -72,7 +72,8 @@ impl Measured {
         entered + tried.saturating_sub(tasks)
     }
 
-    /// Requests to the HTTP API: the push, and the answer to each question that was put.
+    /// Requests to the HTTP API, at most: the push, and an answer to each task that waited for one,
+    /// though an agent's does not come this way.
     fn requests(&self) -> usize {
         1 + self.events.iter().filter(|kind| *kind == "TaskSubmitted").count()
     }

@@ -26,6 +26,8 @@ pub(crate) struct Recorder {
     functions: BTreeSet<String>,
     /// Prefix of every table's ARN.
     tables: String,
+    /// Prefix of every build project's ARN.
+    projects: String,
     seen: Mutex<(BTreeSet<String>, File)>,
 }
 
@@ -38,7 +40,9 @@ impl Recorder {
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let file = file.doing(&format!("open {}", path.display()))?;
         let tables = stack.tables.first().map(|t| t.arn.trim_end_matches(t.name.as_str()));
+        let projects = stack.projects.first().map(|p| p.arn.trim_end_matches(p.name.as_str()));
         Ok(Some(Self {
+            projects: projects.unwrap_or_default().to_owned(),
             functions: stack.functions.iter().map(|f| f.logical_id.clone()).collect(),
             tables: tables.unwrap_or_default().to_owned(),
             seen: Mutex::new((BTreeSet::new(), file)),
@@ -54,7 +58,7 @@ impl Recorder {
             return;
         }
         let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-        for (action, resource) in calls(target, &body, &self.tables) {
+        for (action, resource) in calls(target, &body, (&self.tables, &self.projects)) {
             let line = format!("{caller} {action} {resource}\n");
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             // One write of a whole line: several stacks may append to the file.
@@ -68,7 +72,7 @@ impl Recorder {
 }
 
 /// The actions that a request needs, each with its resource.
-fn calls(target: &str, body: &Value, tables: &str) -> Vec<(String, String)> {
+fn calls(target: &str, body: &Value, (tables, projects): (&str, &str)) -> Vec<(String, String)> {
     let text = |value: &Value, key: &str| {
         value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -85,6 +89,13 @@ fn calls(target: &str, body: &Value, tables: &str) -> Vec<(String, String)> {
         let names = body.get("Names").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let names = names.iter().filter_map(Value::as_str);
         return names.map(|name| (format!("ssm:{operation}"), parameters::arn(name))).collect();
+    }
+    if service.starts_with("CodeBuild") {
+        // A build is judged by its project, whose name its id begins with.
+        let id = || body.get("ids").and_then(|ids| ids.get(0)).or_else(|| body.get("id"));
+        let name = body.get("projectName").or_else(id).and_then(Value::as_str).unwrap_or_default();
+        let name = name.split(':').next().unwrap_or_default();
+        return vec![(format!("codebuild:{operation}"), format!("{projects}{name}"))];
     }
     if !service.starts_with("DynamoDB") {
         return vec![(target.to_owned(), "*".to_owned())];
@@ -121,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_call_is_written_as_iam_judges_it() {
-        let one = |target: &str, body: Value| calls(target, &body, "arn:table/");
+        let one = |target: &str, body: Value| calls(target, &body, ("arn:table/", "arn:project/"));
         let own = |a: &str, r: &str| (a.to_owned(), r.to_owned());
         assert_eq!(
             one("DynamoDB_20120810.Query", json!({"TableName": "t", "IndexName": "gsi1"})),
@@ -147,6 +158,10 @@ mod tests {
                 "arn:aws:ssm:us-east-1:000000000000:parameter/pact/api-token"
             )]
         );
+        for body in [json!({"projectName": "p"}), json!({"ids": ["p:1"]}), json!({"id": "p:1"})] {
+            let call = one("CodeBuild_20161006.StartBuild", body);
+            assert_eq!(call, [own("codebuild:StartBuild", "arn:project/p")]);
+        }
         assert_eq!(
             one("AWSStepFunctions.SendTaskSuccess", json!({"taskToken": "x"})),
             [own("states:SendTaskSuccess", "*")]

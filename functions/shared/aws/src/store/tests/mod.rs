@@ -15,6 +15,7 @@
 //!    its own; signatures are not checked, but have to be there.
 
 mod lists;
+mod waiting;
 mod writes;
 
 use std::time::Duration;
