@@ -34,7 +34,10 @@ pub(super) fn parse(path: &str, language: &str, text: &str) -> Opinion {
         return Opinion::from_faults(misplaced(path, language, text));
     }
     let lexical = lexical::fault(language, text);
-    if lexical.is_some() || reading.is_plain {
+    // Where a preprocessor comes first, a macro may stand for the token that is missing, and a
+    // directive between two halves of a statement takes it apart: only what is not closed counts.
+    let is_plain = reading.is_plain && !matches!(language, "C" | "C++");
+    if lexical.is_some() || is_plain {
         let mut faults = reading.faults;
         // The grammar may have noticed the bracket far away from it.
         if let Some(fault) = lexical
