@@ -1,23 +1,27 @@
 //! The scheduled watch: what is deployed, one environment after another.
 
-use pact_contract::states::Monitor::{self, *};
+use pact_contract::{
+    RunRequest,
+    actions::{EnvironmentRecord, WatchResult},
+    states::Monitor::{self, *},
+};
 use serde_json::Value;
 
-use crate::asl::{ANY, BELOW, State, choice, graph, head, map, pass, succeed};
+use crate::asl::{ANY, BELOW, State, choice, graph, head, map, parallel, pass, succeed};
 use crate::task::{self, RAISED, READ, table};
 
 /// The whole machine.
 pub(crate) fn monitor() -> Value {
     let there = "$exists($states.input) and $count($states.input) > 0";
     let item = "key: $states.context.Map.Item.Value.gsi1sk.S, \
-        record: $parse($states.context.Map.Item.Value.record.S)";
+        item: $states.context.Map.Item.Value";
     let states = vec![
         table("aws-sdk:dynamodb:query", ListEnvironments, "Everything that was ever deployed")
             .put_in("Arguments", "IndexName: 'gsi1', Limit: 100")
             .put("Arguments/KeyConditionExpression: 'gsi1pk = :environments'")
             .strings("ExpressionAttributeValues", ":environments: 'ENVIRONMENTS'")
-            .put("Arguments/ProjectionExpression: 'gsi1sk, #record'")
-            .put("Arguments/ExpressionAttributeNames/#record: 'record'")
+            .put("Arguments/ProjectionExpression: 'gsi1sk, #record, #schema'")
+            .put_in("Arguments/ExpressionAttributeNames", "#record: 'record', #schema: 'schema'")
             .put("Output: [$states.result.Items[$exists(record)]]"),
         choice(AnyEnvironment, "Is anything deployed?").only_if(there, NothingDeployed),
         map(WatchEnvironments, "One after another")
@@ -36,25 +40,70 @@ fn agent(state: Monitor, comment: &str) -> State {
 
 /// One environment.
 fn watch() -> Vec<State> {
-    let names = "name: $split($states.input.key, '#')[-1], repository: $substring( \
-        $states.input.key, 0, $length($states.input.key) \
-        - $length($split($states.input.key, '#')[-1]) - 1)";
+    // What is no key names nothing that anybody could be asked about.
+    let names = "name: $contains($states.input.key, /^[-.-9A-Z_a-z]+#[-0-9A-Z_a-z]+$/) \
+        ? $split($states.input.key, '#')[1] : 'unknown', \
+        repository: $contains($states.input.key, /^[-.-9A-Z_a-z]+#[-0-9A-Z_a-z]+$/) \
+        ? $split($states.input.key, '#')[0] : 'unknown'";
     let probed = "$type($release) = 'object' and $count($release.settings.health) > 0";
     let health = "summary: $response.summary, health: $response.status = 'passed' ? 'healthy' \
         : $response.status = 'failed' ? 'unhealthy' : 'unknown'";
     let fault = format!("fault: {RAISED}");
     let summary = format!("({READ} $fault := $read($fault); $fault.error & ': ' & $fault.cause)");
-    let update = "'SET watch_health = :health, watch_summary = :summary, watched_at = :now'";
+    let update = "'SET watch_health = :health, watch_summary = :summary, watched_at = :now, \
+        watch_schema = :schema'";
+    let schema = format!(":schema: '{}'", WatchResult::VERSION);
+    // One record that cannot be read is not watched; all others are.
+    let known: Vec<_> =
+        (1..=EnvironmentRecord::VERSION.number()).map(|version| format!("'{version}'")).collect();
+    let known = known.join(", ");
+    let newer = format!(
+        "$exists($states.input.item.schema) and $not($states.input.item.schema.N in [{known}])"
+    );
+    let record = format!(
+        "($record := {newer} ? null : $parse($states.input.item.record.S);
+        $type($record) = 'object' ? $record : $error('it is none'))"
+    );
+    let unreadable = format!(
+        "fault: {{'state': $states.context.State.Name, 'error': 'its record cannot be read', \
+        'cause': 'the item ENV#' & $key & ({newer} \
+        ? ' is of version ' & $states.input.item.schema.N & ', unknown here' : ' is damaged')}}"
+    );
+    // Of the run only what a message needs; it may have expired long before its release is replaced.
+    let gone = format!(
+        "{{'schema': {}, 'run_id': 'watch', 'reference': '', 'branch': '', 'url': '', \
+        'repository': {{'name': $repository, 'url': '', 'default_branch': ''}}, \
+        'commit': $exists($release.commit) ? $release.commit : '', 'started_at': $now(), \
+        'trigger': {{'kind': 'watch'}}}}",
+        RunRequest::VERSION
+    );
+    let read = format!(
+        "run: $exists($states.result.Item.request.S) \
+        ? $parse($states.result.Item.request.S) : {gone}"
+    );
+    let unread = format!("run: {gone}");
     let once_an_hour = "run: $merge([$run, {'run_id': \
-        'watch-' & $release.release & '-' & $name & '-' & $substring($now(), 0, 13)}])";
+        'watch-' & ($exists($release.release) ? $release.release : 'none') & '-' & $name & '-' & $substring($now(), 0, 13)}])";
     let outcome = "settings: {'slack': {}}, outcome: {'status': 'failed', 'deployments': [], \
         'reason': $repository & ' in ' & $name & ' is ' & $health & ': ' & $summary}";
     vec![
         pass(ReadEnvironment, "What is deployed here, and how is it watched?")
-            .assign("key: $states.input.key, record: $states.input.record")
+            .assign("key: $states.input.key, release: null")
             .assign(names)
-            .assign("release: $states.input.record.current")
             .assign("health: 'unknown', summary: 'not looked at yet'"),
+        parallel(OpenRecord, "Can this program read it?")
+            .branch(
+                "It is of a version that is known",
+                vec![
+                    pass(ParseRecord, "What is damaged fails here, and only here")
+                        .put(&format!("Output: {record}")),
+                ],
+            )
+            .assign(
+                "record: $states.result[0], release: $exists($states.result[0].current) \
+                ? $states.result[0].current : null",
+            )
+            .catch(ANY, &unreadable, DescribeFault),
         choice(SomethingToWatch, "An environment without a release or a probe is not watched")
             .only_if(probed, NotWatched),
         agent(CheckHealth, "Does it answer?")
@@ -83,13 +132,17 @@ fn watch() -> Vec<State> {
             .put("Arguments/ConditionExpression: 'attribute_exists(pk)'")
             .strings("ExpressionAttributeValues", ":health: $health, :summary: $summary")
             .strings("ExpressionAttributeValues", ":now: $now()")
+            .numbers("ExpressionAttributeValues", &schema)
             .catch(ANY, "", BELOW),
         choice(Well, "Tell people only when something is wrong")
             .when("$health = 'healthy'", Watched),
         table("dynamodb:getItem", ReadRun, "The run that deployed it: whom to tell about what")
-            .strings("Key", "pk: 'RUN#' & $release.run_id, sk: 'RUN'")
-            .assign("run: $parse($states.result.Item.request.S)")
-            .catch(ANY, "", Watched),
+            .strings(
+                "Key",
+                "pk: 'RUN#' & ($exists($release.run_id) ? $release.run_id : 'gone'), sk: 'RUN'",
+            )
+            .assign(&read)
+            .catch(ANY, &unread, BELOW),
         agent(Alert, "At most one message an hour for each environment")
             .asks("notify.slack_team", once_an_hour)
             .with(outcome)

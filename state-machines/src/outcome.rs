@@ -1,7 +1,7 @@
 //! How a run ends, and why: described, recorded, told.
 
-use pact_contract::RunStatus;
 use pact_contract::states::Pipeline::{self, *};
+use pact_contract::{RunStatus, run::Outcome};
 
 use crate::asl::{ANY, BELOW, State, choice, fail, parallel, pass, succeed};
 use crate::steps::{agent, release_lock};
@@ -81,7 +81,14 @@ fn record() -> State {
                 & '; the run was ' & $outcome.status & ': ' & $outcome.reason
         }}]))"
     );
-    let update = "'SET #status = :status, outcome = :outcome, finished_at = :now'";
+    let update = "'SET #status = :status, outcome = :outcome, outcome_schema = :outcome_schema, \
+        finished_at = :now, expires = if_not_exists(expires, :expires)'";
+    // A run of before runs expired has no time for it yet.
+    let numbers = format!(
+        ":outcome_schema: '{}', :expires: $string($ceil($toMillis($run.started_at) / 1000) \
+         + 86400 * $number('${{RunRetentionDays}}'))",
+        Outcome::VERSION
+    );
     let comment = "The final status, written without any function's help";
     table("dynamodb:updateItem", RecordOutcome, comment)
         .strings("Key", "pk: 'RUN#' & $run.run_id, sk: 'RUN'")
@@ -90,6 +97,7 @@ fn record() -> State {
         .put("Arguments/ExpressionAttributeNames/#status: 'status'")
         .strings("ExpressionAttributeValues", ":status: $outcome.status, :running: 'running'")
         .strings("ExpressionAttributeValues", ":now: $now(), :outcome: $string($outcome)")
+        .numbers("ExpressionAttributeValues", &numbers)
         .catch("DynamoDB.ConditionalCheckFailedException", "", BELOW)
         .catch(ANY, &unrecorded, BELOW)
 }

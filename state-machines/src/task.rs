@@ -93,8 +93,17 @@ impl State {
 
     /// An argument with strings as the table has them.
     pub(crate) fn strings(self, argument: &str, values: &str) -> Self {
+        self.attributes(argument, "S", values)
+    }
+
+    /// An argument with numbers as the table has them, which is as text.
+    pub(crate) fn numbers(self, argument: &str, values: &str) -> Self {
+        self.attributes(argument, "N", values)
+    }
+
+    fn attributes(self, argument: &str, kind: &str, values: &str) -> Self {
         pairs(values).fold(self, |state, (name, value)| {
-            state.put_json(&format!("Arguments/{argument}/{name}/S"), value)
+            state.put_json(&format!("Arguments/{argument}/{name}/{kind}"), value)
         })
     }
 

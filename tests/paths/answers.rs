@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use pact_contract::{
     Decision, Deployment, IntentEnvelope, PROTOCOL_VERSION, Repository, ResponseEnvelope, RunId,
-    RunRequest, SCHEMA_VERSION, StageStatus, Verdict,
+    RunRequest, StageStatus, Verdict,
     actions::{
         AnalyzeChangesOutput, CheckCoverageOutput, CheckHealthOutput, CheckQualityOutput,
         DetectAnomaliesOutput, EvaluateGate, JudgeReleaseOutput, Metrics, Plan, PlanTarget,
@@ -39,7 +39,7 @@ pub(crate) fn repository() -> Repository {
 
 pub(crate) fn request(run_id: &str) -> RunRequest {
     RunRequest {
-        schema: SCHEMA_VERSION,
+        schema: RunRequest::VERSION,
         run_id: RunId::parse(run_id).expect("a valid id"),
         repository: repository(),
         reference: "refs/heads/main".into(),

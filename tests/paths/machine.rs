@@ -36,6 +36,8 @@ pub(crate) fn states(definition: &Value) -> BTreeMap<String, Value> {
 fn substitute(value: &mut Value) {
     match value {
         Value::String(text) => {
+            // In the middle of an expression stands a number only.
+            *text = text.replace("${RunRetentionDays}", "400");
             if let Some(name) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) {
                 *text = name.to_owned();
             }

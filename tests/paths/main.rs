@@ -20,4 +20,5 @@ mod opinion;
 mod pipeline;
 mod script;
 mod second_opinion;
+mod watch;
 mod world;

@@ -144,7 +144,7 @@ async fn the_pipeline_runs_the_same_elsewhere() {
 }
 
 /// Tells every task what comes next for its state.
-struct Told(Mutex<HashMap<String, BTreeMap<String, Vec<Value>>>>);
+pub(crate) struct Told(pub(crate) Mutex<HashMap<String, BTreeMap<String, Vec<Value>>>>);
 
 #[async_trait]
 impl TaskExecutor for Told {
@@ -230,6 +230,7 @@ fn watches() -> Vec<(&'static str, BTreeMap<String, Vec<Value>>)> {
                 ("CheckHealth", crashes),
                 ("RecordHealth", vec![failed("DynamoDB.ConditionalCheckFailedException")]),
                 ("ReadRun", vec![failed("Unlisted"); 6]),
+                ("Alert", vec![lambda("passed", "told")]),
             ]),
         ),
     ]

@@ -87,6 +87,9 @@ fn said(answer: Answer) -> Option<Value> {
     Some(json!({ "approved": yes, "by": "ada", "reason": reason }))
 }
 
+/// When a run that began with the epoch expires.
+const EXPIRES: u64 = 400 * 86_400;
+
 impl World {
     pub(crate) fn new(run_id: &str, case: Case) -> Self {
         let before = case.variant.before;
@@ -379,7 +382,13 @@ impl World {
         match (text("/Key/pk/S").split_once('#'), text("/Key/sk/S")) {
             (Some(("RUN", id)), "RUN") if id == self.run_id => {
                 if condition != "#status = :running"
-                    || expression != "SET #status = :status, outcome = :outcome, finished_at = :now"
+                    || expression
+                        != "SET #status = :status, outcome = :outcome, \
+                            outcome_schema = :outcome_schema, finished_at = :now, \
+                            expires = if_not_exists(expires, :expires)"
+                    || text("/ExpressionAttributeValues/:outcome_schema/N")
+                        != Outcome::VERSION.to_string()
+                    || text("/ExpressionAttributeValues/:expires/N") != EXPIRES.to_string()
                     || text("/ExpressionAttributeValues/:running/S") != "running"
                     || text("/ExpressionAttributeNames/#status") != "status"
                 {

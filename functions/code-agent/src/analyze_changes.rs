@@ -50,7 +50,7 @@ pub(crate) async fn run(
         default_branch: parameters.repository.default_branch,
         commit,
         before: base,
-        pack: !artifacts.exists(&key).await?,
+        pack: !artifacts.has_recent(&key).await?,
     };
     let mut analysis = work::blocking(move |stop| request.analyze(stop)).await?;
     if let Some(bundle) = analysis.bundle {

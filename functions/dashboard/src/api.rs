@@ -1,16 +1,18 @@
 //! The JSON API. What a person's answer hangs on (callback ids, task tokens) never leaves it.
 
 use jiff::Timestamp;
-use pact_agent::ports::{ApprovalAnswer, ApprovalRecord, EnvironmentView, OutboxEntry, RunPage};
+use pact_agent::ports::{
+    ApprovalAnswer, ApprovalRecord, EnvironmentView, Listed, OutboxEntry, RunPage, Unreadable,
+};
 use pact_contract::{
     RunRecord, StageRecord,
     cause::{Cause, cause},
-    log::{self, LogEntry},
+    log::LogEntry,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::view::RunView;
+use crate::view::{Found, Parts};
 
 /// `GET /api/runs`.
 pub(crate) fn runs(page: &RunPage) -> Value {
@@ -25,23 +27,25 @@ pub(crate) fn runs(page: &RunPage) -> Value {
             value
         })
         .collect();
-    json!({ "runs": runs, "cursor": page.cursor })
+    json!({ "runs": runs, "unreadable": page.unreadable, "cursor": page.cursor })
 }
 
 #[derive(Serialize)]
 struct Run<'a> {
-    run: &'a RunRecord,
+    /// None when it cannot be read.
+    run: Option<&'a RunRecord>,
     cause: Option<Cause>,
     stages: &'a [StageRecord],
     log: Log<'a>,
     notifications: &'a [OutboxEntry],
     approvals: Vec<Approval<'a>>,
+    unreadable: &'a [Unreadable],
 }
 
 #[derive(Serialize)]
 struct Log<'a> {
     verified: bool,
-    fault: Option<String>,
+    fault: Option<&'a str>,
     entries: &'a [LogEntry],
 }
 
@@ -62,28 +66,42 @@ impl<'a> From<&'a ApprovalRecord> for Approval<'a> {
 }
 
 /// `GET /api/runs/{id}`.
-pub(crate) fn run(view: &RunView) -> Result<Value, serde_json::Error> {
-    let fault = log::verify(&view.log).err();
+pub(crate) fn run(found: &Found) -> Result<Value, serde_json::Error> {
+    let (run, cause, parts) = match found {
+        Found::Run(view) => (Some(&view.run), view.cause(), &view.parts),
+        Found::Unreadable(parts) => (None, None, parts),
+    };
+    let Parts { stages, log, log_fault, notifications, approvals, unreadable } = parts;
+    let fault = log_fault.as_deref();
     let mut value = serde_json::to_value(Run {
-        run: &view.run,
-        cause: view.cause(),
-        stages: &view.stages,
-        log: Log { verified: fault.is_none(), fault, entries: &view.log },
-        notifications: &view.notifications,
-        approvals: view.approvals.iter().map(Approval::from).collect(),
+        run,
+        cause,
+        stages,
+        log: Log { verified: fault.is_none(), fault, entries: log },
+        notifications,
+        approvals: approvals.iter().map(Approval::from).collect(),
+        unreadable,
     })?;
     redact(&mut value);
     Ok(value)
 }
 
 /// `GET /api/runs/{id}/version`.
-pub(crate) fn version(view: &RunView) -> Value {
-    json!({ "version": view.version(), "status": view.run.status, "settled": view.settled() })
+pub(crate) fn version(found: &Found) -> Value {
+    match found {
+        Found::Run(view) => json!({
+            "version": view.version(),
+            "status": view.run.status,
+            "settled": view.settled(),
+        }),
+        // Nobody waits for what cannot be read.
+        Found::Unreadable(_) => json!({ "version": "", "status": null, "settled": true }),
+    }
 }
 
 /// `GET /api/environments`.
-pub(crate) fn environments(all: &[EnvironmentView]) -> Value {
-    json!({ "environments": all })
+pub(crate) fn environments(all: &Listed<EnvironmentView>) -> Value {
+    json!({ "environments": all.items, "unreadable": all.unreadable })
 }
 
 /// Takes out what nobody may read, wherever it stands. No agent writes it; a fault might.

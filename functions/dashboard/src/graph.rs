@@ -98,6 +98,7 @@ fn parts(view: &RunView) -> Vec<Part> {
         })
         .collect();
     let others: Vec<Drawn> = view
+        .parts
         .stages
         .iter()
         .filter(|s| !knows(s.state.as_str()))
@@ -255,11 +256,11 @@ fn node(view: &RunView, drawn: &Drawn, m: &Measures, x: i32, y: i32) -> Markup {
 
 /// How a state stands: mark, word, and the part of the page about it.
 fn standing(view: &RunView, state: &str) -> (Mark, String, Option<String>) {
-    if let Some(stage) = view.stages.iter().find(|s| s.state == state) {
+    if let Some(stage) = view.parts.stages.iter().find(|s| s.state == state) {
         return (stage.status.mark(), stage.status.word(), Some(anchor(state)));
     }
     if let Some(approval) =
-        view.approvals.iter().rfind(|a| a.state == state || state == APPROVAL.as_str())
+        view.parts.approvals.iter().rfind(|a| a.state == state || state == APPROVAL.as_str())
     {
         let (mark, word) = view.approval(approval);
         return (mark, word.to_owned(), Some("approvals".to_owned()));

@@ -1,11 +1,11 @@
 //! What one run's page and its JSON are made of, read together.
 
 use jiff::{SignedDuration, Timestamp};
-use pact_agent::ports::{ApprovalRecord, OutboxEntry, RunReader, StoreError};
+use pact_agent::ports::{ApprovalRecord, Listed, OutboxEntry, RunReader, StoreError, Unreadable};
 use pact_contract::{
     Decision, Deployment, RunId, RunRecord, RunStatus, StageRecord, StageStatus,
     cause::{Cause, cause},
-    log::LogEntry,
+    log::{self, LogEntry},
 };
 use sha2::{Digest, Sha256};
 
@@ -14,17 +14,15 @@ use crate::{format, mark::Mark};
 /// Notifications and the last records arrive a little after the final status.
 const SETTLE: SignedDuration = SignedDuration::from_secs(20);
 
-/// One run with everything about it.
-pub(crate) struct RunView {
-    pub(crate) run: RunRecord,
-    pub(crate) stages: Vec<StageRecord>,
-    pub(crate) log: Vec<LogEntry>,
-    pub(crate) notifications: Vec<OutboxEntry>,
-    pub(crate) approvals: Vec<ApprovalRecord>,
-    pub(crate) now: Timestamp,
+/// A run that is there.
+pub(crate) enum Found {
+    /// It can be read.
+    Run(Box<RunView>),
+    /// Its own record cannot be read; what else is known of it can.
+    Unreadable(Parts),
 }
 
-impl RunView {
+impl Found {
     /// Reads a run; the transaction log only where it is wanted.
     pub(crate) async fn read(
         reader: &dyn RunReader,
@@ -32,25 +30,78 @@ impl RunView {
         now: Timestamp,
         with_log: bool,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(run) = reader.run(id).await? else { return Ok(None) };
-        let log = async { if with_log { reader.log(id).await } else { Ok(Vec::new()) } };
+        match reader.run(id).await {
+            Ok(None) => Ok(None),
+            Ok(Some(run)) => {
+                let parts = Parts::read(reader, id, with_log).await?;
+                Ok(Some(Self::Run(Box::new(RunView { run, parts, now }))))
+            }
+            Err(StoreError::Unreadable(unreadable)) => {
+                let mut parts = Parts::read(reader, id, with_log).await?;
+                parts.unreadable.insert(0, *unreadable);
+                Ok(Some(Self::Unreadable(parts)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What belongs to a run.
+pub(crate) struct Parts {
+    pub(crate) stages: Vec<StageRecord>,
+    pub(crate) log: Vec<LogEntry>,
+    /// What is wrong with the log as a whole; none when it is as it was written.
+    pub(crate) log_fault: Option<String>,
+    pub(crate) notifications: Vec<OutboxEntry>,
+    pub(crate) approvals: Vec<ApprovalRecord>,
+    /// What is there too and cannot be read.
+    pub(crate) unreadable: Vec<Unreadable>,
+}
+
+impl Parts {
+    async fn read(reader: &dyn RunReader, id: &RunId, with_log: bool) -> Result<Self, StoreError> {
+        let log = async { if with_log { reader.log(id).await } else { Ok(Listed::default()) } };
         let (stages, log, notifications, approvals) = tokio::try_join!(
             reader.stages(id),
             log,
             reader.notifications(id),
             reader.approvals(id)
         )?;
-        Ok(Some(Self { run, stages, log, notifications, approvals, now }))
+        // Where an entry is gone from the end, the chain alone does not tell.
+        let log_fault = match log.unreadable.first() {
+            Some(unreadable) => Some(unreadable.to_string()),
+            None => log::verify(&log.items).err(),
+        };
+        let unreadable =
+            [stages.unreadable, log.unreadable, notifications.unreadable, approvals.unreadable];
+        Ok(Self {
+            stages: stages.items,
+            log: log.items,
+            log_fault,
+            notifications: notifications.items,
+            approvals: approvals.items,
+            unreadable: unreadable.concat(),
+        })
     }
+}
 
+/// One run with everything about it.
+pub(crate) struct RunView {
+    pub(crate) run: RunRecord,
+    pub(crate) parts: Parts,
+    pub(crate) now: Timestamp,
+}
+
+impl RunView {
     /// A short text that changes with everything but the log, which follows the stages.
     pub(crate) fn version(&self) -> String {
         let mut hash = Sha256::new();
         let all = serde_json::json!([
             self.run,
-            self.stages,
-            self.notifications,
-            self.approvals,
+            self.parts.stages,
+            self.parts.notifications,
+            self.parts.approvals,
+            self.parts.unreadable,
             self.settled(),
         ]);
         hash.update(all.to_string().as_bytes());
@@ -81,6 +132,7 @@ impl RunView {
             return format!("Waiting for a person: {}", question.question);
         }
         let running: Vec<_> = self
+            .parts
             .stages
             .iter()
             .filter(|s| s.status == StageStatus::Running)
@@ -94,7 +146,7 @@ impl RunView {
 
     /// Why the run did not end well.
     pub(crate) fn cause(&self) -> Option<Cause> {
-        cause(&self.run, &self.stages)
+        cause(&self.run, &self.parts.stages)
     }
 
     /// How long the run took so far.
@@ -107,7 +159,7 @@ impl RunView {
         if let Some(decision) = self.run.outcome.as_ref().and_then(|o| o.decision.clone()) {
             return Some(decision);
         }
-        let stage = self.stages.iter().find(|s| s.action == "quality.evaluate_gate")?;
+        let stage = self.parts.stages.iter().find(|s| s.action == "quality.evaluate_gate")?;
         serde_json::from_value(stage.output.clone()).ok()
     }
 
@@ -117,7 +169,7 @@ impl RunView {
             return outcome.deployments.clone();
         }
         let mut out: Vec<Deployment> = Vec::new();
-        let stages = self.stages.iter().filter(|s| {
+        let stages = self.parts.stages.iter().filter(|s| {
             ["deploy.to_staging", "deploy.to_production", "deploy.rollback"]
                 .contains(&s.action.as_str())
         });
@@ -138,13 +190,13 @@ impl RunView {
         if let Some(template) = self.run.outcome.as_ref().and_then(|o| o.template.clone()) {
             return Some(template);
         }
-        let stage = self.stages.iter().find(|s| s.action == "quality.plan_pipeline")?;
+        let stage = self.parts.stages.iter().find(|s| s.action == "quality.plan_pipeline")?;
         stage.output.get("template").and_then(|t| t.as_str()).map(str::to_owned)
     }
 
     /// The question that the run waits for.
     pub(crate) fn open_question(&self) -> Option<&ApprovalRecord> {
-        self.approvals.iter().find(|a| self.approval(a).0 == Mark::Run)
+        self.parts.approvals.iter().find(|a| self.approval(a).0 == Mark::Run)
     }
 
     /// How a question stands.

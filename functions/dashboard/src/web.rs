@@ -25,7 +25,7 @@ use pact_web::Problem;
 use serde_json::json;
 use tracing::Span;
 
-use crate::{api, assets, filters::Filters, gzip, pages, view::RunView};
+use crate::{api, assets, filters::Filters, gzip, pages, view::Found};
 
 /// What every route needs.
 #[derive(Clone)]
@@ -199,21 +199,25 @@ async fn waiting(app: &App, found: &RunPage) -> Result<Vec<ApprovalRecord>, Faul
     let running = found.runs.iter().filter(|r| r.status == RunStatus::Running).take(MOST);
     for run in running {
         let all = app.reader.approvals(&run.request.run_id).await?;
-        out.extend(all.into_iter().filter(|a| a.answer.is_none() && a.expires_at > now));
+        out.extend(all.items.into_iter().filter(|a| a.answer.is_none() && a.expires_at > now));
     }
     Ok(out)
 }
 
-async fn view(app: &App, id: &str, with_log: bool) -> Result<RunView, Fault> {
+async fn view(app: &App, id: &str, with_log: bool) -> Result<Found, Fault> {
     let unknown = || Fault::Unknown("there is no such run".to_owned());
     let id = RunId::parse(id).map_err(|_| unknown())?;
     let fields = SpanFields { run_id: Some(id.as_str()), ..SpanFields::default() };
     telemetry::record(&Span::current(), &fields);
-    RunView::read(&*app.reader, &id, (app.now)(), with_log).await?.ok_or_else(unknown)
+    Found::read(&*app.reader, &id, (app.now)(), with_log).await?.ok_or_else(unknown)
 }
 
 async fn run(State(app): State<App>, Path(id): Path<String>) -> Response {
-    pages_or_fault(view(&app, &id, true).await.map(|view| pages::run(&view)))
+    let found = view(&app, &id, true).await;
+    pages_or_fault(found.map(|found| match found {
+        Found::Run(view) => pages::run(&view),
+        Found::Unreadable(parts) => pages::unreadable_run(&id, &parts, (app.now)()),
+    }))
 }
 
 async fn environments(State(app): State<App>) -> Response {

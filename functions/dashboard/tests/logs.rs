@@ -11,7 +11,8 @@ use axum::{
 use lambda_http::{Context, RequestExt as _};
 use pact_agent::{
     ports::{
-        ApprovalRecord, EnvironmentView, OutboxEntry, RunPage, RunQuery, RunReader, StoreError,
+        ApprovalRecord, EnvironmentView, Listed, OutboxEntry, RunPage, RunQuery, RunReader,
+        StoreError,
     },
     testing::Logged,
 };
@@ -33,19 +34,19 @@ impl RunReader for Gone {
     async fn run(&self, _: &RunId) -> Result<Option<RunRecord>, StoreError> {
         gone()
     }
-    async fn stages(&self, _: &RunId) -> Result<Vec<StageRecord>, StoreError> {
+    async fn stages(&self, _: &RunId) -> Result<Listed<StageRecord>, StoreError> {
         gone()
     }
-    async fn log(&self, _: &RunId) -> Result<Vec<LogEntry>, StoreError> {
+    async fn log(&self, _: &RunId) -> Result<Listed<LogEntry>, StoreError> {
         gone()
     }
-    async fn notifications(&self, _: &RunId) -> Result<Vec<OutboxEntry>, StoreError> {
+    async fn notifications(&self, _: &RunId) -> Result<Listed<OutboxEntry>, StoreError> {
         gone()
     }
-    async fn approvals(&self, _: &RunId) -> Result<Vec<ApprovalRecord>, StoreError> {
+    async fn approvals(&self, _: &RunId) -> Result<Listed<ApprovalRecord>, StoreError> {
         gone()
     }
-    async fn environments(&self) -> Result<Vec<EnvironmentView>, StoreError> {
+    async fn environments(&self) -> Result<Listed<EnvironmentView>, StoreError> {
         gone()
     }
 }

@@ -452,7 +452,7 @@ async fn what_is_wrong_with_the_target_is_a_verdict_before_anything_is_done() {
     let (_, none) = world.roll_back("r1", &outside).await.expect("no fault");
     assert_eq!(none.status, DeploymentStatus::Failed);
     // Nothing was kept of it.
-    assert!(world.memory.exists("sources/r1").await.expect("answers"));
+    assert!(world.memory.has_recent("sources/r1").await.expect("answers"));
     assert_eq!(world.record().await, EnvironmentRecord::default());
     assert_eq!(std::fs::read_dir(world.root.path()).expect("reads").count(), 0);
     // A damaged source is a fault, and what was begun can be taken back.

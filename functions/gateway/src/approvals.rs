@@ -8,7 +8,7 @@ use pact_agent::{
     text::truncated,
 };
 use pact_contract::{
-    RunId, SCHEMA_VERSION, StateName,
+    RunId, StateName,
     log::{LogKind, NewEntry},
     problems,
 };
@@ -50,7 +50,7 @@ pub(crate) async fn open(ports: &Ports, question: Question) -> Result<Value, Age
     let wait = question.expires_seconds.clamp(1, MAX_WAIT);
     let wait = SignedDuration::from_secs(i64::try_from(wait).unwrap_or(i64::MAX));
     let record = ApprovalRecord {
-        schema: SCHEMA_VERSION,
+        schema: ApprovalRecord::VERSION,
         callback: new_callback(),
         run_id: question.run_id,
         state: question.state,

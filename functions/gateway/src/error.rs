@@ -74,9 +74,11 @@ impl From<StoreError> for ApiError {
                 return Self::new(StatusCode::BAD_REQUEST, problems::INVALID_REQUEST, what);
             }
             // Asking again does not help.
-            StoreError::Unreadable(what) => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, problems::RECORD_UNREADABLE, what)
-            }
+            StoreError::Unreadable(what) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                problems::RECORD_UNREADABLE,
+                what.to_string(),
+            ),
             StoreError::Conflict(_) | StoreError::Unavailable(..) => Self::unavailable(),
         };
         Self { source: Some(error), ..answer }

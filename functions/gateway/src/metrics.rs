@@ -39,7 +39,8 @@ pub(crate) async fn started(ports: &Ports, run: &RunRecord) -> Result<bool> {
 /// Counts that the run ended, and its deployments. False when that was done before.
 pub(crate) async fn ended(ports: &Ports, run: &RunRecord) -> Result<bool> {
     let run_id = &run.request.run_id;
-    let log = ports.log.entries(run_id).await?;
+    // An entry that cannot be read is not counted; the run is.
+    let log = ports.log.entries(run_id).await?.items;
     let first = first(ports, run, "ended").await?;
     if first {
         for event in end_events(run, &log, Timestamp::now()) {

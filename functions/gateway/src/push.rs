@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use pact_contract::{
-    EnvironmentName, Repository, RunId, SCHEMA_VERSION,
+    EnvironmentName, Repository, RunId,
     run::{RunRequest, Trigger},
 };
 
@@ -40,7 +40,7 @@ impl Push {
     /// What the pipeline gets. `origin` is the address of the gateway as the caller reached it.
     pub(crate) fn request(&self, run_id: RunId, origin: &str) -> RunRequest {
         RunRequest {
-            schema: SCHEMA_VERSION,
+            schema: RunRequest::VERSION,
             url: run_url(origin, run_id.as_str()),
             run_id,
             repository: self.repository.clone(),

@@ -147,7 +147,10 @@ async fn show_run(
     if let Some(fields) = answer.as_object_mut() {
         // With their callbacks: whoever has the token of this API may answer them.
         let questions = gateway.ports.callbacks.questions(&id).await?;
-        fields.insert("approvals".to_owned(), json!(questions));
+        fields.insert("approvals".to_owned(), json!(questions.items));
+        if !questions.unreadable.is_empty() {
+            fields.insert("unreadable".to_owned(), json!(questions.unreadable));
+        }
     }
     Ok(Json(answer))
 }

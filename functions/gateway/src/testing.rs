@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use pact_agent::{
     metrics::MetricEvent,
     ports::{
-        ApprovalAnswer, ApprovalRecord, Callbacks, Claim, Environments, Executions, Lock, Recorder,
-        Runs, StoreError, TransactionLog,
+        ApprovalAnswer, ApprovalRecord, Callbacks, Claim, Environments, Executions, Listed, Lock,
+        Recorder, Runs, StoreError, TransactionLog,
     },
     testing::Memory,
 };
@@ -224,11 +224,11 @@ impl Executions for World {
 
 #[async_trait]
 impl Callbacks for World {
-    async fn questions(&self, run_id: &RunId) -> Result<Vec<ApprovalRecord>, StoreError> {
+    async fn questions(&self, run_id: &RunId) -> Result<Listed<ApprovalRecord>, StoreError> {
         self.call().await?;
         let state = self.state();
         let all = state.approvals.values().map(|(record, _)| record);
-        Ok(all.filter(|record| record.run_id == *run_id).cloned().collect())
+        Ok(all.filter(|record| record.run_id == *run_id).cloned().collect::<Vec<_>>().into())
     }
     async fn open_approval(
         &self,
@@ -283,9 +283,9 @@ impl Recorder for World {
 
 #[async_trait]
 impl TransactionLog for World {
-    async fn entries(&self, run_id: &RunId) -> Result<Vec<LogEntry>, StoreError> {
+    async fn entries(&self, run_id: &RunId) -> Result<Listed<LogEntry>, StoreError> {
         self.call().await?;
-        Ok(self.memory.log(run_id))
+        Ok(self.memory.log(run_id).into())
     }
 }
 

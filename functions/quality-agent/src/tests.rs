@@ -4,7 +4,7 @@ use bytes::Bytes;
 use pact_agent::{adapter, ports::Artifacts, testing::Memory};
 use pact_contract::{
     ChangeKind, ChangeSet, Decision, EnvironmentName, FileChange, Finding, FindingCode, Repository,
-    RunId, RunRequest, Severity, StageRecord, StageStatus, Verdict,
+    RunId, RunRequest, SchemaVersion, Severity, StageRecord, StageStatus, Verdict,
     actions::{DetectAnomaliesOutput, JudgeRelease, Metrics, Plan, PlanTarget, ReleaseVerdict},
     codes,
     run::{CheckResult, Checks, RuleOutcome, Trigger},
@@ -36,7 +36,7 @@ pub(crate) fn changes(paths: &[&str]) -> ChangeSet {
 
 fn run() -> RunRequest {
     RunRequest {
-        schema: 1,
+        schema: SchemaVersion::FIRST,
         run_id: RunId::parse("shop-1").expect("a run id"),
         repository: Repository {
             name: "acme/shop".parse().expect("a name"),

@@ -126,7 +126,7 @@ async fn settings_are_read_from_the_commit() {
     let out = output(&response);
     assert_eq!(out.settings, Settings::default());
     assert!(
-        world.memory.exists(&out.source.key).await.unwrap(),
+        world.memory.has_recent(&out.source.key).await.unwrap(),
         "the source is there all the same"
     );
     assert!(response.summary.contains("pact.toml is not valid"), "{}", response.summary);

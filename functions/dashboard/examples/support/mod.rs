@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::ports::{
-    ApprovalAnswer, ApprovalRecord, EnvironmentView, OutboxEntry, RunPage, RunQuery, RunReader,
-    StoreError, WatchResult,
+    ApprovalAnswer, ApprovalRecord, EnvironmentView, Listed, OutboxEntry, RunPage, RunQuery,
+    RunReader, StoreError, WatchResult,
 };
 use pact_contract::{
-    Decision, Deployment, Finding, Repository, RunId, RunRecord, RunRequest, RunStatus, Severity,
-    StageRecord, StageStatus, Verdict,
+    Decision, Deployment, Finding, Repository, RunId, RunRecord, RunRequest, RunStatus,
+    SchemaVersion, Severity, StageRecord, StageStatus, Verdict,
     actions::{EnvironmentRecord, ReleaseRecord},
     codes,
     log::{GENESIS, LogEntry, LogKind, NewEntry},
@@ -91,27 +91,27 @@ impl RunReader for Samples {
             .collect();
         let cursor = (matching.len() > query.limit).then(|| (from + query.limit).to_string());
         matching.truncate(query.limit);
-        Ok(RunPage { runs: matching, cursor })
+        Ok(RunPage { runs: matching, cursor, ..RunPage::default() })
     }
     async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         Ok(self.find(run_id)?.map(|s| s.run.clone()))
     }
-    async fn stages(&self, run_id: &RunId) -> Result<Vec<StageRecord>, StoreError> {
+    async fn stages(&self, run_id: &RunId) -> Result<Listed<StageRecord>, StoreError> {
         let stages = self.find(run_id)?.map(|s| s.stages.as_slice()).unwrap_or_default();
-        Ok(stages.iter().filter_map(|s| self.at(s)).collect())
+        Ok(stages.iter().filter_map(|s| self.at(s)).collect::<Vec<_>>().into())
     }
-    async fn log(&self, run_id: &RunId) -> Result<Vec<LogEntry>, StoreError> {
-        Ok(self.find(run_id)?.map(|s| s.log.clone()).unwrap_or_default())
+    async fn log(&self, run_id: &RunId) -> Result<Listed<LogEntry>, StoreError> {
+        Ok(self.find(run_id)?.map(|s| s.log.clone()).unwrap_or_default().into())
     }
-    async fn notifications(&self, run_id: &RunId) -> Result<Vec<OutboxEntry>, StoreError> {
-        Ok(self.find(run_id)?.map(|s| s.notifications.clone()).unwrap_or_default())
+    async fn notifications(&self, run_id: &RunId) -> Result<Listed<OutboxEntry>, StoreError> {
+        Ok(self.find(run_id)?.map(|s| s.notifications.clone()).unwrap_or_default().into())
     }
-    async fn approvals(&self, run_id: &RunId) -> Result<Vec<ApprovalRecord>, StoreError> {
-        Ok(self.find(run_id)?.map(|s| s.approvals.clone()).unwrap_or_default())
+    async fn approvals(&self, run_id: &RunId) -> Result<Listed<ApprovalRecord>, StoreError> {
+        Ok(self.find(run_id)?.map(|s| s.approvals.clone()).unwrap_or_default().into())
     }
-    async fn environments(&self) -> Result<Vec<EnvironmentView>, StoreError> {
+    async fn environments(&self) -> Result<Listed<EnvironmentView>, StoreError> {
         self.answers()?;
-        Ok(self.environments.clone())
+        Ok(self.environments.clone().into())
     }
 }
 
@@ -128,7 +128,7 @@ fn after(at: Timestamp, ms: i64) -> Timestamp {
 pub(crate) fn sample(id: &str, status: RunStatus, message: &str, started: Timestamp) -> Sample {
     let run = RunRecord {
         request: RunRequest {
-            schema: 1,
+            schema: SchemaVersion::FIRST,
             run_id: RunId::parse(id).expect("a run id"),
             repository: Repository {
                 name: "acme/web-shop".parse().expect("a name"),
@@ -185,7 +185,7 @@ impl Sample {
         let begin =
             self.stages.last().and_then(|s| s.finished_at).unwrap_or(self.run.request.started_at);
         self.stages.push(StageRecord {
-            schema: 1,
+            schema: SchemaVersion::FIRST,
             run_id: self.run.request.run_id.clone(),
             state: state.parse().expect("a name"),
             agent: agent.to_owned(),
@@ -480,7 +480,7 @@ pub(crate) fn succeeded(now: Timestamp) -> Sample {
             deployment("production", release, DeploymentStatus::Live),
         ]);
     sample.approvals = vec![ApprovalRecord {
-        schema: 1,
+        schema: SchemaVersion::FIRST,
         callback: "sample-callback-id".to_owned(),
         run_id: sample.run.request.run_id.clone(),
         state: "AwaitApproval".parse().expect("a name"),
@@ -594,7 +594,7 @@ pub(crate) fn waiting(now: Timestamp) -> Sample {
     .verified(StageStatus::Passed, "14 unit tests passed")
     .staged();
     sample.approvals = vec![ApprovalRecord {
-        schema: 1,
+        schema: SchemaVersion::FIRST,
         callback: "sample-callback-id".to_owned(),
         run_id: sample.run.request.run_id.clone(),
         state: "AwaitApproval".parse().expect("a name"),

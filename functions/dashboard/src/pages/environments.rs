@@ -2,20 +2,20 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use pact_agent::ports::{EnvironmentView, WatchResult};
+use pact_agent::ports::{EnvironmentView, Listed, WatchResult};
 use pact_contract::{EnvironmentKey, actions::ReleaseRecord};
 
 use sha2::{Digest as _, Sha256};
 
-use super::layout;
+use super::{layout, unreadable::unreadable};
 use crate::{
     format::{address, ago, commit, short},
     mark::Mark,
 };
 
-pub(crate) fn environments(all: &[EnvironmentView], now: Timestamp) -> Markup {
-    let version = version(all);
-    let mut all: Vec<_> = all.iter().collect();
+pub(crate) fn environments(listed: &Listed<EnvironmentView>, now: Timestamp) -> Markup {
+    let version = version(listed);
+    let mut all: Vec<_> = listed.items.iter().collect();
     // By repository, production first: that is what people come for.
     all.sort_by_key(|e| &e.key);
     layout::page(
@@ -24,10 +24,13 @@ pub(crate) fn environments(all: &[EnvironmentView], now: Timestamp) -> Markup {
         &html! {
             div class="title" { h1 { "Environments" } span id="live-mark" {} }
             div id="live" data-version=(version) data-poll="/api/environments/version" data-every="4000" data-say="The environments changed." {
+            (unreadable(&listed.unreadable))
             @if all.is_empty() {
-                div class="card empty" {
-                    p { "Nothing was deployed yet." }
-                    p { "A repository says in " code { "pact.toml" } " where its releases go." }
+                @if listed.unreadable.is_empty() {
+                    div class="card empty" {
+                        p { "Nothing was deployed yet." }
+                        p { "A repository says in " code { "pact.toml" } " where its releases go." }
+                    }
                 }
             } @else {
                 div class="card table" {
@@ -50,7 +53,7 @@ pub(crate) fn environments(all: &[EnvironmentView], now: Timestamp) -> Markup {
 }
 
 /// A short text that changes with what is deployed, and with how it was seen.
-pub(crate) fn version(all: &[EnvironmentView]) -> String {
+pub(crate) fn version(all: &Listed<EnvironmentView>) -> String {
     let text = serde_json::json!(all).to_string();
     hex::encode(Sha256::digest(text.as_bytes())).chars().take(16).collect()
 }

@@ -6,7 +6,7 @@ use pact_agent::ports::{ApprovalRecord, RunPage};
 use pact_contract::{RunRecord, RunStatus, cause::cause};
 use sha2::{Digest, Sha256};
 
-use super::layout;
+use super::{layout, unreadable::unreadable};
 use crate::{
     filters::Filters,
     format::{ago, commit, encoded, instant, short},
@@ -35,8 +35,13 @@ pub(crate) fn list(
             (form(filters))
             div id="live" data-version=(version(found, waiting, now)) data-poll=(poll) data-every=(every(found)) data-say="The list of runs changed." {
                 p class="right" { span id="live-mark" {} }
+                (unreadable(&found.unreadable))
                 (questions(found, waiting))
-                @if found.runs.is_empty() { (nothing(filters)) } @else { (table(&found.runs, now)) }
+                @if !found.runs.is_empty() {
+                    (table(&found.runs, now))
+                } @else if found.unreadable.is_empty() {
+                    (nothing(filters))
+                }
                 (pager(filters, found))
             }
         },
@@ -47,7 +52,7 @@ pub(crate) fn list(
 pub(crate) fn version(found: &RunPage, waiting: &[ApprovalRecord], now: Timestamp) -> String {
     // Running times go on.
     let tick = if active(found) { now.as_second() / 10 } else { 0 };
-    let text = serde_json::json!([found.runs, waiting, tick]).to_string();
+    let text = serde_json::json!([found.runs, found.unreadable, waiting, tick]).to_string();
     hex::encode(Sha256::digest(text.as_bytes())).chars().take(16).collect()
 }
 

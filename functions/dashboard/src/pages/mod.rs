@@ -6,6 +6,7 @@ mod layout;
 mod list;
 mod run;
 mod timeline;
+mod unreadable;
 mod verdicts;
 
 use axum::http::StatusCode;
@@ -13,7 +14,7 @@ use maud::{Markup, html};
 
 pub(crate) use environments::{environments, version as environments_version};
 pub(crate) use list::{list, version as list_version};
-pub(crate) use run::run;
+pub(crate) use run::{run, unreadable_run};
 
 /// A page that says why there is none.
 pub(crate) fn fault(status: StatusCode, text: &str) -> Markup {

@@ -1,18 +1,15 @@
 //! `/runs/{id}`: everything about one run.
 
+use jiff::Timestamp;
 use maud::{Markup, html};
-use pact_contract::{
-    ReleaseId, StateName,
-    cause::Cause,
-    log::{self, LogKind},
-};
+use pact_contract::{ReleaseId, StateName, cause::Cause, log::LogKind};
 
-use super::{evidence, layout, timeline, verdicts};
+use super::{evidence, layout, timeline, unreadable::unreadable, verdicts};
 use crate::{
     format::{address, ago, anchor, commit, encoded, excerpt, instant, plural, short},
     graph::graph,
     mark::{Mark, Marked as _},
-    view::RunView,
+    view::{Parts, RunView},
 };
 
 /// Most entries of the transaction log on the page.
@@ -32,6 +29,7 @@ pub(crate) fn run(view: &RunView) -> Markup {
         &html! {
             div id="live" data-version=(view.version()) data-poll=[poll] data-every="2000" data-say=(short(&say, 300)) {
                 (head(view, &heading, cause.as_ref()))
+                (unreadable(&view.parts.unreadable))
                 (approvals(view))
                 (verdicts::verdicts(view, cause.as_ref()))
                 section aria-labelledby="stages" {
@@ -40,15 +38,40 @@ pub(crate) fn run(view: &RunView) -> Markup {
                         summary { "State graph" }
                         (graph(view))
                     }
-                    @if view.stages.is_empty() {
+                    @if view.parts.stages.is_empty() {
                         p class="muted" { "No stage has begun." }
                     } @else {
-                        (timeline::timeline(&view.stages, decided, view.now))
+                        (timeline::timeline(&view.parts.stages, decided, view.now))
                     }
                 }
-                (evidence::findings(&view.stages, request.run_id.as_str()))
+                (evidence::findings(&view.parts.stages, request.run_id.as_str()))
                 (effects(view))
-                (transactions(view))
+                (transactions(request.run_id.as_str(), &view.parts))
+            }
+        },
+    )
+}
+
+/// The page of a run whose own record cannot be read: what else is known of it.
+pub(crate) fn unreadable_run(id: &str, parts: &Parts, now: Timestamp) -> Markup {
+    let heading = short(id, 200);
+    layout::page(
+        &heading,
+        "/",
+        &html! {
+            div id="live" {
+                div class="title" { h1 { (heading) } }
+                (unreadable(&parts.unreadable))
+                section aria-labelledby="stages" {
+                    h2 id="stages" { "Stages" }
+                    @if parts.stages.is_empty() {
+                        p class="muted" { "No stage can be shown." }
+                    } @else {
+                        (timeline::timeline(&parts.stages, None, now))
+                    }
+                }
+                (evidence::findings(&parts.stages, id))
+                (transactions(id, parts))
             }
         },
     )
@@ -116,9 +139,9 @@ fn fact(name: &str, value: &Markup) -> Markup {
 
 fn approvals(view: &RunView) -> Markup {
     html! {
-        @if !view.approvals.is_empty() {
+        @if !view.parts.approvals.is_empty() {
             section id="approvals" class="card ask" aria-label="Approval" tabindex="-1" {
-                @for approval in &view.approvals {
+                @for approval in &view.parts.approvals {
                     @let (mark, word) = view.approval(approval);
                     p { (mark.chip(word)) " " strong class="wrap" { (short(&approval.question, 400)) } }
                     @match &approval.answer {
@@ -164,7 +187,7 @@ fn effects(view: &RunView) -> Markup {
             }
             section aria-labelledby="notifications" {
                 h2 id="notifications" { "Notifications" }
-                @if view.notifications.is_empty() {
+                @if view.parts.notifications.is_empty() {
                     p class="muted" { "Nobody was told yet." }
                 } @else {
                     div class="card table" { table role="table" {
@@ -173,7 +196,7 @@ fn effects(view: &RunView) -> Markup {
                                 th role="columnheader" scope="col" { (head) }
                             }
                         } }
-                        tbody role="rowgroup" { @for entry in view.notifications.iter().take(20) { tr role="row" {
+                        tbody role="rowgroup" { @for entry in view.parts.notifications.iter().take(20) { tr role="row" {
                             td role="cell" { strong { (short(&entry.record.channel, 40)) } }
                             td role="cell" data-label="State" { div {
                                 @if entry.record.sent { (Mark::Pass.chip("sent")) } @else { (Mark::Skip.chip("not sent")) }
@@ -195,21 +218,21 @@ fn effects(view: &RunView) -> Markup {
     }
 }
 
-fn transactions(view: &RunView) -> Markup {
-    let verified = log::verify(&view.log);
+fn transactions(id: &str, parts: &Parts) -> Markup {
+    let Parts { log, log_fault, .. } = parts;
     html! {
         section class="log" aria-labelledby="log" {
             h2 id="log" { "Transaction log" }
             details id="log-entries" class="card" {
                 summary {
-                    (plural(view.log.len(), "entry"))
-                    @if view.log.is_empty() { } @else if verified.is_ok() {
+                    (plural(log.len(), "entry"))
+                    @if log.is_empty() && log_fault.is_none() { } @else if log_fault.is_none() {
                         (Mark::Pass.chip("chain verified"))
                     } @else {
                         (Mark::Fail.chip("chain broken"))
                     }
                 }
-                @if let Err(fault) = &verified { p { strong { (fault) } } }
+                @if let Some(fault) = log_fault { p { strong { (short(fault, 400)) } } }
                 table role="table" {
                     caption class="hidden" { "Every intent and answer, each chained to the one before" }
                     thead role="rowgroup" { tr role="row" {
@@ -217,7 +240,7 @@ fn transactions(view: &RunView) -> Markup {
                             th role="columnheader" scope="col" { (head) }
                         }
                     } }
-                    tbody role="rowgroup" { @for entry in view.log.iter().take(MAX_LOG) { tr role="row" {
+                    tbody role="rowgroup" { @for entry in log.iter().take(MAX_LOG) { tr role="row" {
                         td role="cell" class="num" data-label="No." { (entry.sequence) }
                         td role="cell" class="num" data-label="Time" { (instant(entry.timestamp)) }
                         td role="cell" class="wrap" data-label="Actor" { (short(&entry.actor, 80)) }
@@ -226,8 +249,8 @@ fn transactions(view: &RunView) -> Markup {
                         td role="cell" data-label="Hash" { code title=(short(&entry.hash, 80)) { (entry.hash.chars().take(12).collect::<String>()) } }
                     } } }
                 }
-                @if view.log.len() > MAX_LOG {
-                    p { a href={ "/api/runs/" (view.run.request.run_id) } { "All " (view.log.len()) " in the JSON" } }
+                @if log.len() > MAX_LOG {
+                    p { a href={ "/api/runs/" (encoded(id)) } { "All " (log.len()) " in the JSON" } }
                 }
             }
         }

@@ -56,6 +56,7 @@ pub(crate) fn verdicts(view: &RunView, cause: Option<&Cause>) -> Markup {
 fn judgement(view: &RunView, cause: Option<&Cause>) -> Markup {
     let decided = cause.and_then(|cause| cause.state.as_ref());
     let output = view
+        .parts
         .stages
         .iter()
         .find(|s| decided == Some(&s.state) && s.action == "quality.judge_release")

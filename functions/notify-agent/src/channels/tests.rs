@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use pact_agent::{AgentError, adapter, ports::Outbox, testing::Memory};
 use pact_contract::{
     Decision, Deployment, ErrorName, IntentEnvelope, Repository, ResponseEnvelope, RunId,
-    RunRequest, RunStatus, StageStatus, Verdict,
+    RunRequest, RunStatus, SchemaVersion, StageStatus, Verdict,
     actions::Notify,
     envelope::Context,
     run::{
@@ -53,7 +53,7 @@ fn set(notify: &mut Notify, channel: &str, settings: Value) {
 fn succeeded() -> Notify {
     Notify {
         run: RunRequest {
-            schema: 1,
+            schema: SchemaVersion::FIRST,
             run_id: RunId::parse("web-0123456789-abcdef01").expect("an id"),
             repository: Repository {
                 name: "acme/web".parse().expect("a name"),

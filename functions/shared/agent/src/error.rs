@@ -1,7 +1,7 @@
 //! Faults: why an agent could not do its work.
 
 use lambda_runtime::Diagnostic;
-use pact_contract::ErrorName;
+use pact_contract::{ErrorName, schema::Incompatible};
 
 /// A fault with its stable name. The message is a lower-case fragment that fits after
 /// "failed to …" or stands alone.
@@ -74,15 +74,43 @@ impl From<AgentError> for Diagnostic {
     }
 }
 
+/// An item of the store that is there and cannot be read: it is damaged, or of a version that this
+/// program does not know. It stands for itself only; whatever is beside it can be read.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, thiserror::Error)]
+#[error("{key} cannot be read: {reason}")]
+pub struct Unreadable {
+    /// Where it is. A key that is itself a secret is not named.
+    pub key: String,
+    /// Why.
+    pub reason: UnreadableReason,
+}
+
+/// Why an item cannot be read, in a sentence about the item.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnreadableReason {
+    /// It is of a version that this program does not know, or no longer.
+    #[error(transparent)]
+    Version(#[from] Incompatible),
+    /// It is damaged: what is wrong, without its content.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl serde::Serialize for UnreadableReason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// A port could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The record was changed by another in the meantime, or the caller no longer holds the lock.
     #[error("conflict: {0}")]
     Conflict(String),
-    /// What was read is not what was once written.
-    #[error("unreadable record: {0}")]
-    Unreadable(String),
+    /// What is there is not what this program reads.
+    #[error(transparent)]
+    Unreadable(Box<Unreadable>),
     /// What was asked for cannot be: the caller's mistake, a cursor that no page ended with.
     #[error("{0}")]
     Invalid(String),
@@ -102,12 +130,19 @@ impl StoreError {
     }
 }
 
+impl From<Unreadable> for StoreError {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Unreadable(Box::new(unreadable))
+    }
+}
+
 impl From<StoreError> for AgentError {
     fn from(error: StoreError) -> Self {
         let name = match &error {
             StoreError::Unavailable(..) => ErrorName::StoreUnavailable,
             StoreError::Invalid(_) => ErrorName::InvalidIntent,
-            StoreError::Conflict(_) | StoreError::Unreadable(_) => ErrorName::Internal,
+            StoreError::Unreadable(_) => ErrorName::RecordUnreadable,
+            StoreError::Conflict(_) => ErrorName::Internal,
         };
         Self::new(name, error.to_string()).caused_by(error)
     }

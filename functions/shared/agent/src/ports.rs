@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use pact_contract::{
-    EnvironmentKey, RepositoryName, RunId, RunRecord, RunStatus, StageRecord, StateName,
+    EnvironmentKey, RepositoryName, RunId, RunRecord, RunStatus, SchemaVersion, StageRecord,
+    StateName,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
     run::{NotificationRecord, Outcome, RunRequest},
@@ -14,7 +15,42 @@ use pact_contract::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use crate::error::StoreError;
+pub use crate::error::{StoreError, Unreadable, UnreadableReason};
+pub use pact_contract::actions::WatchResult;
+
+/// What a list of the store has: what can be read of it, in the list's order, and what cannot.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Listed<T> {
+    /// What can be read.
+    pub items: Vec<T>,
+    /// What is there too and cannot be read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), unreadable: Vec::new() }
+    }
+}
+
+impl<T> From<Vec<T>> for Listed<T> {
+    fn from(items: Vec<T>) -> Self {
+        Self { items, unreadable: Vec::new() }
+    }
+}
+
+impl<T> FromIterator<Result<T, Unreadable>> for Listed<T> {
+    fn from_iter<I: IntoIterator<Item = Result<T, Unreadable>>>(items: I) -> Self {
+        let mut listed = Self::default();
+        for item in items {
+            match item {
+                Ok(item) => listed.items.push(item),
+                Err(unreadable) => listed.unreadable.push(unreadable),
+            }
+        }
+        listed
+    }
+}
 
 /// Large, immutable things by key: source bundles, change sets, logs.
 #[async_trait]
@@ -23,10 +59,11 @@ pub trait Artifacts: Send + Sync {
     async fn put(&self, key: &str, content: Bytes) -> Result<(), StoreError>;
     /// What is kept under `key`.
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError>;
-    /// Whether anything is kept under `key`.
-    async fn exists(&self, key: &str) -> Result<bool, StoreError>;
     /// How many bytes are kept under `key`; none when nothing is.
     async fn size(&self, key: &str) -> Result<Option<u64>, StoreError>;
+    /// Whether something is kept under `key` that stays about as long as what is put now: it was
+    /// put within the last day. What is older may go while a run still refers to it: put it again.
+    async fn has_recent(&self, key: &str) -> Result<bool, StoreError>;
 }
 
 /// Answers by idempotency key.
@@ -51,7 +88,7 @@ pub trait Recorder: Send + Sync {
 #[async_trait]
 pub trait TransactionLog: Send + Sync {
     /// Every entry of a run, in order.
-    async fn entries(&self, run_id: &RunId) -> Result<Vec<LogEntry>, StoreError>;
+    async fn entries(&self, run_id: &RunId) -> Result<Listed<LogEntry>, StoreError>;
 }
 
 /// Result of asking for an environment's lock.
@@ -161,15 +198,15 @@ pub trait RunReader: Send + Sync {
     /// One run.
     async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError>;
     /// Its stages, in the order in which they began.
-    async fn stages(&self, run_id: &RunId) -> Result<Vec<StageRecord>, StoreError>;
+    async fn stages(&self, run_id: &RunId) -> Result<Listed<StageRecord>, StoreError>;
     /// Its transaction log, in order.
-    async fn log(&self, run_id: &RunId) -> Result<Vec<LogEntry>, StoreError>;
+    async fn log(&self, run_id: &RunId) -> Result<Listed<LogEntry>, StoreError>;
     /// Its notifications.
-    async fn notifications(&self, run_id: &RunId) -> Result<Vec<OutboxEntry>, StoreError>;
+    async fn notifications(&self, run_id: &RunId) -> Result<Listed<OutboxEntry>, StoreError>;
     /// Open and answered approvals of the run.
-    async fn approvals(&self, run_id: &RunId) -> Result<Vec<ApprovalRecord>, StoreError>;
+    async fn approvals(&self, run_id: &RunId) -> Result<Listed<ApprovalRecord>, StoreError>;
     /// Every environment.
-    async fn environments(&self) -> Result<Vec<EnvironmentView>, StoreError>;
+    async fn environments(&self) -> Result<Listed<EnvironmentView>, StoreError>;
 }
 
 /// One environment of one repository, as it is shown.
@@ -182,17 +219,6 @@ pub struct EnvironmentView {
     pub record: EnvironmentRecord,
     /// What the scheduled watch saw last; none before its first look.
     pub watch: Option<WatchResult>,
-}
-
-/// What the scheduled watch saw, written by its state machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct WatchResult {
-    /// `healthy`, `unhealthy` or `unknown`.
-    pub health: String,
-    /// One sentence for people.
-    pub summary: String,
-    /// When it looked.
-    pub at: Timestamp,
 }
 
 /// Which runs are wanted.
@@ -215,6 +241,8 @@ pub struct RunQuery {
 pub struct RunPage {
     /// The runs, newest first.
     pub runs: Vec<RunRecord>,
+    /// What stands between them in the list and cannot be read.
+    pub unreadable: Vec<Unreadable>,
     /// Where the next page begins, if there is one.
     pub cursor: Option<String>,
 }
@@ -223,7 +251,7 @@ pub struct RunPage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalRecord {
     /// Version of this type.
-    pub schema: u32,
+    pub schema: SchemaVersion,
     /// Unguessable id of the callback: whoever knows it may answer.
     pub callback: String,
     /// The run that waits.
@@ -236,6 +264,11 @@ pub struct ApprovalRecord {
     pub expires_at: Timestamp,
     /// The answer, once there is one.
     pub answer: Option<ApprovalAnswer>,
+}
+
+impl ApprovalRecord {
+    /// Version in which it is written.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
 }
 
 /// A person's answer.
@@ -263,7 +296,7 @@ pub trait Callbacks: Send + Sync {
         task_token: &str,
     ) -> Result<ApprovalRecord, StoreError>;
     /// Every question of a run, answered or not.
-    async fn questions(&self, run_id: &RunId) -> Result<Vec<ApprovalRecord>, StoreError>;
+    async fn questions(&self, run_id: &RunId) -> Result<Listed<ApprovalRecord>, StoreError>;
     /// The question and its task token.
     async fn approval(
         &self,

@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 use pact_contract::{
-    Finding, PROTOCOL_VERSION, ResponseEnvelope, RunId, SCHEMA_VERSION, StageRecord, StageStatus,
-    StateName,
+    Finding, PROTOCOL_VERSION, ResponseEnvelope, RunId, StageRecord, StageStatus, StateName,
     envelope::{Context, IntentEnvelope, Response, ResponseMetadata, Sender},
     log::{LogKind, NewEntry},
 };
@@ -44,7 +43,7 @@ impl Stage {
         };
         let now = Timestamp::now();
         let record = StageRecord {
-            schema: SCHEMA_VERSION,
+            schema: StageRecord::VERSION,
             run_id: context.run_id.clone().unwrap_or(RunId::BY_HAND),
             state,
             agent: agent.id().to_owned(),

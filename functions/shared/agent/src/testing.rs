@@ -112,7 +112,7 @@ impl Artifacts for Memory {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
         Ok(self.lock_state().artifacts.get(key).cloned())
     }
-    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+    async fn has_recent(&self, key: &str) -> Result<bool, StoreError> {
         Ok(self.lock_state().artifacts.contains_key(key))
     }
     async fn size(&self, key: &str) -> Result<Option<u64>, StoreError> {

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use object_store::{
     ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, aws::AmazonS3Builder,
     local::LocalFileSystem, path::Path, signer::Signer,
@@ -18,6 +19,8 @@ use crate::{error::unavailable, http::Connections};
 
 /// Longest key: S3 accepts 1024 bytes, the prefix included.
 const MAX_KEY: usize = 800;
+/// Seconds within which what was put counts as recent. Artifacts stay a week longer than runs.
+const RECENT: i64 = 24 * 3_600;
 /// Attempts after the first.
 const RETRIES: usize = 3;
 /// How long after the first attempt the last may begin. The state machine tries again too: what is
@@ -107,15 +110,25 @@ impl Artifacts for ObjectArtifacts {
         }
     }
 
-    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        Ok(self.size(key).await?.is_some())
-    }
-
     async fn size(&self, key: &str) -> Result<Option<u64>, StoreError> {
         let path = self.path(key)?;
         match self.store.head(&path).await {
             Ok(found) => Ok(Some(found.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => {
+                Err(StoreError::unavailable(format!("cannot look for the artifact {key}"), error))
+            }
+        }
+    }
+
+    async fn has_recent(&self, key: &str) -> Result<bool, StoreError> {
+        let path = self.path(key)?;
+        match self.store.head(&path).await {
+            Ok(found) => {
+                let age = Timestamp::now().as_second() - found.last_modified.timestamp();
+                Ok(age < RECENT)
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => {
                 Err(StoreError::unavailable(format!("cannot look for the artifact {key}"), error))
             }
@@ -162,7 +175,7 @@ impl Artifacts for UnconfiguredArtifacts {
     async fn get(&self, _: &str) -> Result<Option<Bytes>, StoreError> {
         Err(unconfigured())
     }
-    async fn exists(&self, _: &str) -> Result<bool, StoreError> {
+    async fn has_recent(&self, _: &str) -> Result<bool, StoreError> {
         Err(unconfigured())
     }
     async fn size(&self, _: &str) -> Result<Option<u64>, StoreError> {
@@ -180,13 +193,17 @@ mod tests {
         let url = Url::from_directory_path(folder.path().join("data of pact")).unwrap();
         let artifacts = ObjectArtifacts::open(&url, &Connections::default()).unwrap();
         let key = "runs/web-0123/stages/RunUnitTests.json";
-        assert!(!artifacts.exists(key).await.unwrap());
+        assert!(!artifacts.has_recent(key).await.unwrap());
         assert_eq!(artifacts.get(key).await.unwrap(), None);
         artifacts.put(key, Bytes::from_static(b"one")).await.unwrap();
         artifacts.put(key, Bytes::from_static(b"two")).await.unwrap();
-        assert!(artifacts.exists(key).await.unwrap());
+        assert!(artifacts.has_recent(key).await.unwrap());
         assert_eq!(artifacts.get(key).await.unwrap().as_deref(), Some(b"two".as_slice()));
-        assert!(folder.path().join("data of pact").join(key).is_file());
+        let file = folder.path().join("data of pact").join(key);
+        let old = std::time::SystemTime::now() - std::time::Duration::from_hours(25);
+        std::fs::File::options().write(true).open(file).unwrap().set_modified(old).unwrap();
+        assert!(!artifacts.has_recent(key).await.unwrap(), "it would go before what is put now");
+        assert!(artifacts.get(key).await.unwrap().is_some());
     }
 
     #[tokio::test]

@@ -1,6 +1,10 @@
 //! What the environment says about the stores.
 
+use std::time::Duration;
+
 use url::Url;
+
+use crate::store::RETENTION;
 
 /// Where a function's stores are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +24,12 @@ pub struct Config {
     /// Path of the secrets in the Parameter Store, as in `/pact`: `PACT_SECRETS_PATH`. A function
     /// that needs no secret needs none.
     pub secrets: Option<String>,
+    /// How long what belongs to a run is kept: `PACT_RETENTION_DAYS`.
+    pub retention: Duration,
 }
+
+/// Most days that anything is kept: a hundred years.
+const MAX_RETENTION: u64 = 36_500;
 
 /// Namespace of metrics where none is set.
 const METRICS: &str = "PACT";
@@ -73,8 +82,18 @@ impl Config {
         if secrets.as_ref().is_some_and(|path| !path.starts_with('/') || path.ends_with('/')) {
             faults.push("PACT_SECRETS_PATH is no path, as in /pact".to_owned());
         }
+        let retention = match get("PACT_RETENTION_DAYS").map(|days| days.parse::<u64>()) {
+            None => RETENTION,
+            Some(Ok(days @ 1..=MAX_RETENTION)) => Duration::from_hours(days * 24),
+            Some(_) => {
+                faults.push(format!(
+                    "PACT_RETENTION_DAYS is no number of days from 1 to {MAX_RETENTION}"
+                ));
+                RETENTION
+            }
+        };
         if faults.is_empty() {
-            Ok(Self { table, artifacts, state_machine, build_project, metrics, secrets })
+            Ok(Self { table, artifacts, state_machine, build_project, metrics, secrets, retention })
         } else {
             Err(ConfigError(faults))
         }
@@ -108,6 +127,9 @@ mod tests {
         assert_eq!(config.table, "pact");
         assert_eq!(config.artifacts, None);
         assert_eq!(config.metrics, "PACT");
+        assert_eq!(config.retention, Duration::from_hours(400 * 24));
+        let config = read(&[("PACT_TABLE", "pact"), ("PACT_RETENTION_DAYS", "30")]).unwrap();
+        assert_eq!(config.retention, Duration::from_hours(30 * 24));
     }
 
     #[test]
@@ -118,6 +140,7 @@ mod tests {
             ("PACT_STATE_MACHINE_ARN", "pipeline"),
             ("PACT_METRICS_NAMESPACE", "of its own"),
             ("PACT_SECRETS_PATH", "pact/"),
+            ("PACT_RETENTION_DAYS", "0"),
         ])
         .unwrap_err();
         assert_eq!(
@@ -128,6 +151,7 @@ mod tests {
                 "PACT_STATE_MACHINE_ARN is not the ARN of a state machine",
                 "PACT_METRICS_NAMESPACE is no namespace of CloudWatch",
                 "PACT_SECRETS_PATH is no path, as in /pact",
+                "PACT_RETENTION_DAYS is no number of days from 1 to 36500",
             ]
         );
     }

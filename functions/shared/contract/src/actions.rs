@@ -15,6 +15,7 @@ use crate::{
         Checks, Decision, Deployment, DeploymentStatus, NotificationRecord, Outcome, Repository,
         RunRequest,
     },
+    schema::SchemaVersion,
     settings::{
         CodeSettings, Environment, NotifySettings, Probe, SecuritySettings, Settings, Template,
         TestSettings, Watch,
@@ -572,6 +573,27 @@ pub struct EnvironmentRecord {
     pub pending: Option<PendingDeployment>,
     /// Address of the service, where it has one.
     pub url: Option<String>,
+}
+
+impl EnvironmentRecord {
+    /// Version in which it is written.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
+}
+
+/// What the scheduled watch saw of an environment, written by its state machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WatchResult {
+    /// `healthy`, `unhealthy` or `unknown`.
+    pub health: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// When it looked.
+    pub at: jiff::Timestamp,
+}
+
+impl WatchResult {
+    /// Version in which it is written.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
 }
 
 /// One release.

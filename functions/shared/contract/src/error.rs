@@ -89,6 +89,9 @@ error_names! {
     /// The run store or the artifact store did not answer.
     StoreUnavailable = "ERR_STORE_UNAVAILABLE", retry: Outage,
         "Start the run again; when it happens often, look at the store's throttles and limits.";
+    /// What the store holds under one key cannot be read: damaged, or written by a newer version.
+    RecordUnreadable = "ERR_RECORD_UNREADABLE", retry: Never,
+        "Look at the item that the message names; update this installation when a newer version wrote it.";
     /// Another run holds the environment.
     EnvironmentBusy = "ERR_ENVIRONMENT_BUSY", retry: Locked,
         "Wait for the run that the message names, or cancel it.";

@@ -20,6 +20,7 @@ pub mod ids;
 pub mod log;
 pub mod problems;
 pub mod run;
+pub mod schema;
 pub mod settings;
 pub mod states;
 #[cfg(any(test, feature = "testing"))]
@@ -37,6 +38,4 @@ pub use run::{
     Decision, Deployment, Repository, RunRecord, RunRequest, RunStatus, StageRecord, StageStatus,
     Verdict,
 };
-
-/// Version of every persisted type; written with each record and raised with each change of shape.
-pub const SCHEMA_VERSION: u32 = 1;
+pub use schema::SchemaVersion;

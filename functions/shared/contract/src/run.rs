@@ -10,6 +10,7 @@ use crate::{
     fallback::Fallback,
     finding::Finding,
     ids::{EnvironmentName, ReleaseId, RepositoryName, RunId, StateName},
+    schema::SchemaVersion,
 };
 
 /// A repository as the git host names it.
@@ -27,7 +28,7 @@ pub struct Repository {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRequest {
     /// Version of this type.
-    pub schema: u32,
+    pub schema: SchemaVersion,
     /// Identity of the run and name of its execution.
     pub run_id: RunId,
     /// The repository that was pushed to.
@@ -54,6 +55,11 @@ pub struct RunRequest {
     pub url: String,
     /// When the push was accepted.
     pub started_at: Timestamp,
+}
+
+impl RunRequest {
+    /// Version in which it is written.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
 }
 
 /// What started a run.
@@ -215,6 +221,18 @@ pub struct Outcome {
     pub fault: Option<Fault>,
 }
 
+impl Outcome {
+    /// Version in which it is written.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
+
+    /// An outcome of which only the status is known, and the reason why.
+    #[must_use]
+    pub fn unknown(status: RunStatus, reason: String) -> Self {
+        let (template, decision, deployments, fault) = (None, None, Vec::new(), None);
+        Self { status, reason, template, decision, deployments, fault }
+    }
+}
+
 /// A fault as the state machine caught it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
@@ -294,7 +312,7 @@ impl StageStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageRecord {
     /// Version of this type.
-    pub schema: u32,
+    pub schema: SchemaVersion,
     /// The run.
     pub run_id: RunId,
     /// State of the state machine; the key within the run.
@@ -330,6 +348,9 @@ pub struct StageRecord {
 }
 
 impl StageRecord {
+    /// Version in which it is written.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
+
     /// Name for people: `Run unit tests` for the state `RunUnitTests`.
     #[must_use]
     pub fn title(&self) -> String {

@@ -61,7 +61,7 @@ states! {
     /// A state of the scheduled watch.
     Monitor {
         ListEnvironments, AnyEnvironment, WatchEnvironments,
-        ReadEnvironment, SomethingToWatch, CheckHealth, Answers, TrackMetrics, JudgeRelease,
+        ReadEnvironment, OpenRecord, ParseRecord, SomethingToWatch, CheckHealth, Answers, TrackMetrics, JudgeRelease,
         DescribeFault, RecordHealth, Well, ReadRun, Alert, NotWatched, Watched,
         NothingDeployed,
     }

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use pact_contract::{EnvironmentKey, ReleaseId, actions::ReleaseRecord};
+use pact_contract::{EnvironmentKey, ReleaseId, SchemaVersion, actions::ReleaseRecord};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{names::slug, targets::target::TakenBack};
@@ -42,13 +42,18 @@ pub(crate) enum Ownership {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Note {
     /// Version of this type.
-    pub(crate) schema: u32,
+    pub(crate) schema: SchemaVersion,
     /// The release.
     pub(crate) record: ReleaseRecord,
     /// The release that it was to replace when it was deployed last.
     pub(crate) replaces: Option<ReleaseId>,
     /// Set when it was taken back, until it is deployed again.
     pub(crate) taken_back: Option<TakenBack>,
+}
+
+impl Note {
+    /// Version in which it is written.
+    pub(crate) const VERSION: SchemaVersion = SchemaVersion::FIRST;
 }
 
 impl Layout {
@@ -214,7 +219,14 @@ impl Layout {
         if !self.release(release).is_dir() {
             return Ok(None);
         }
-        read_json(&self.notes(release).join("note.json"))
+        let note: Option<Note> = read_json(&self.notes(release).join("note.json"))?;
+        match note {
+            Some(note) if note.schema > Note::VERSION => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                format!("the note of {release} is of version {}, a newer program's", note.schema),
+            )),
+            note => Ok(note),
+        }
     }
 
     pub(crate) fn write_note(&self, note: &Note) -> io::Result<()> {

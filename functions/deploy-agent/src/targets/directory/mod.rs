@@ -15,7 +15,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use pact_agent::{AgentError, bundle, ports::Artifacts};
 use pact_contract::{
-    EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, SCHEMA_VERSION, Severity,
+    EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, Severity,
     actions::{ReleaseRecord, SourceRef},
     codes,
     settings::Instance,
@@ -128,7 +128,7 @@ impl Target for Directory {
             self.steps.reached("built")?;
         }
         let note = Note {
-            schema: SCHEMA_VERSION,
+            schema: Note::VERSION,
             record: release.record.clone(),
             replaces: release.replaces.cloned(),
             taken_back: None,

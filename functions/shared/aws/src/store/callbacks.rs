@@ -5,12 +5,13 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{Put, TransactWriteItem},
 };
-use pact_agent::ports::{ApprovalAnswer, ApprovalRecord, Callbacks, RunReader, StoreError};
+use pact_agent::ports::{ApprovalAnswer, ApprovalRecord, Callbacks, Listed, RunReader, StoreError};
 use pact_contract::{RunId, StateName};
 
 use super::{
     DynamoStore,
-    item::{Item, from_json, json, run_key, s, text},
+    item::{Item, json, run_key, s, text},
+    kind::{APPROVAL, CALLBACK},
     recorder::{lost_the_race, wait},
 };
 use crate::error::failed;
@@ -28,7 +29,7 @@ fn pointer(state: &StateName) -> String {
 
 #[async_trait]
 impl Callbacks for DynamoStore {
-    async fn questions(&self, run_id: &RunId) -> Result<Vec<ApprovalRecord>, StoreError> {
+    async fn questions(&self, run_id: &RunId) -> Result<Listed<ApprovalRecord>, StoreError> {
         RunReader::approvals(self, run_id).await
     }
 
@@ -42,6 +43,7 @@ impl Callbacks for DynamoStore {
                 .get("read the approval", run_key(&approval.run_id), &pointer(&approval.state))
                 .await?;
             if let Some(known) = known {
+                APPROVAL.known(&known)?;
                 return self.replace_token(text(&known, "callback")?, task_token).await;
             }
             if self.put_approval(approval, task_token).await? {
@@ -56,9 +58,9 @@ impl Callbacks for DynamoStore {
         &self,
         callback: &str,
     ) -> Result<Option<(ApprovalRecord, String)>, StoreError> {
-        let item = self.callback(callback).await?;
-        item.map(|item| Ok((from_json(&item, "record")?, text(&item, "task_token")?.to_owned())))
-            .transpose()
+        let Some(item) = self.callback(callback).await? else { return Ok(None) };
+        let record = CALLBACK.document(&item, "record")?;
+        Ok(Some((record, text(&item, "task_token")?.to_owned())))
     }
 
     async fn answer_approval(
@@ -68,7 +70,7 @@ impl Callbacks for DynamoStore {
     ) -> Result<bool, StoreError> {
         for attempt in 0..ATTEMPTS {
             let Some(item) = self.callback(callback).await? else { return Ok(false) };
-            let mut record: ApprovalRecord = from_json(&item, "record")?;
+            let mut record: ApprovalRecord = CALLBACK.document(&item, "record")?;
             if record.answer.is_some() {
                 return Ok(false);
             }
@@ -131,7 +133,7 @@ impl DynamoStore {
             .send()
             .await
             .map_err(|error| failed("replace the task token of the approval", error))?;
-        from_json(&updated.attributes.unwrap_or_default(), "record")
+        Ok(CALLBACK.document(&updated.attributes.unwrap_or_default(), "record")?)
     }
 
     /// Writes the approval and the pointer to it. False when there is one already.
@@ -150,18 +152,23 @@ impl DynamoStore {
                     StoreError::unavailable(format!("cannot {what}: request: {error}"), error)
                 })
         };
+        let expires = self.expiry();
         let callback = absent(
             Put::builder()
                 .item("pk", s(key(&approval.callback)))
                 .item("sk", s("CALLBACK"))
+                .item("schema", CALLBACK.written())
                 .item("record", json("the approval", approval)?)
-                .item("task_token", s(task_token)),
+                .item("task_token", s(task_token))
+                .item("expires", expires.clone()),
         )?;
         let pointer = absent(
             Put::builder()
                 .item("pk", s(run_key(&approval.run_id)))
                 .item("sk", s(pointer(&approval.state)))
-                .item("callback", s(&approval.callback)),
+                .item("schema", APPROVAL.written())
+                .item("callback", s(&approval.callback))
+                .item("expires", expires),
         )?;
         let written = self
             .client

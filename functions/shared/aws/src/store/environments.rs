@@ -7,12 +7,13 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use pact_agent::ports::{Environments, Lock, StoreError};
-use pact_contract::{EnvironmentKey, RunId, actions::EnvironmentRecord};
+use pact_agent::ports::{Environments, Lock, StoreError, Unreadable};
+use pact_contract::{EnvironmentKey, RunId, SchemaVersion, actions::EnvironmentRecord};
 
 use super::{
     DynamoStore,
-    item::{Item, after, from_json, identifier, json, n, now, optional_number, s},
+    item::{Item, after, identifier, json, n, now, number, s},
+    kind::ENVIRONMENT,
 };
 use crate::error::failed;
 
@@ -24,13 +25,17 @@ fn key(environment: &EnvironmentKey) -> String {
 }
 
 /// The record in an item; the default when nothing was ever deployed.
-pub(super) fn environment_record(item: &Item) -> Result<EnvironmentRecord, StoreError> {
-    if item.contains_key("record") { from_json(item, "record") } else { Ok(<_>::default()) }
+pub(super) fn environment_record(item: &Item) -> Result<EnvironmentRecord, Unreadable> {
+    ENVIRONMENT.known(item)?;
+    if !item.contains_key("record") {
+        return Ok(<_>::default());
+    }
+    ENVIRONMENT.document(item, "record")
 }
 
+/// The fence of a lock that was written just now.
 fn fence(item: Option<&Item>) -> Result<u64, StoreError> {
-    item.and_then(|item| optional_number(item, "fence"))
-        .ok_or_else(|| StoreError::Unreadable("the lock has no fence".to_owned()))
+    Ok(number(item.unwrap_or(&Item::new()), "fence")?)
 }
 
 #[async_trait]
@@ -50,12 +55,17 @@ impl Environments for DynamoStore {
                 .key("pk", s(key(environment)))
                 .key("sk", s("ENV"))
                 .update_expression(
-                    "SET #run = :run, #until = :until, #gsi1pk = :gsi1pk, #gsi1sk = :gsi1sk \
-                     ADD #fence :one",
+                    "SET #run = :run, #until = :until, #gsi1pk = :gsi1pk, #gsi1sk = :gsi1sk, \
+                     #schema = if_not_exists(#schema, :first) ADD #fence :one",
                 )
                 .condition_expression(
-                    "attribute_not_exists(#run) OR (#run <> :run AND #until <= :now)",
+                    "(attribute_not_exists(#schema) OR #schema <= :known) AND \
+                     (attribute_not_exists(#run) OR (#run <> :run AND #until <= :now))",
                 )
+                .expression_attribute_names("#schema", ENVIRONMENT.attribute)
+                // The record stays as it is, of the first version if it has none.
+                .expression_attribute_values(":first", n(SchemaVersion::FIRST))
+                .expression_attribute_values(":known", ENVIRONMENT.written())
                 .expression_attribute_names("#run", "lock_run")
                 .expression_attribute_names("#until", "lock_expires")
                 .expression_attribute_names("#fence", "fence")
@@ -78,11 +88,9 @@ impl Environments for DynamoStore {
                 Err(error) => error,
             };
             let holder = match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => refused
-                    .item()
-                    .filter(|item| item.contains_key("lock_run"))
-                    .map(|item| identifier::<RunId>(item, "lock_run"))
-                    .transpose()?,
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    refused.item().map(holder).transpose()?.flatten()
+                }
                 _ => return Err(failed("lock the environment", error)),
             };
             match holder {
@@ -123,7 +131,7 @@ impl Environments for DynamoStore {
 
     async fn load(&self, environment: &EnvironmentKey) -> Result<EnvironmentRecord, StoreError> {
         let item = self.get("read the environment", key(environment), "ENV").await?;
-        item.as_ref().map_or_else(|| Ok(<_>::default()), environment_record)
+        Ok(item.as_ref().map(environment_record).transpose()?.unwrap_or_default())
     }
 
     async fn store(
@@ -137,13 +145,19 @@ impl Environments for DynamoStore {
             0 => "attribute_not_exists(#fence) OR #fence = :fence",
             _ => "#fence = :fence",
         };
+        let condition =
+            format!("(attribute_not_exists(#schema) OR #schema <= :schema) AND ({condition})");
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("pk", s(key(environment)))
             .key("sk", s("ENV"))
-            .update_expression("SET #record = :record, #gsi1pk = :gsi1pk, #gsi1sk = :gsi1sk")
+            .update_expression(
+                "SET #record = :record, #schema = :schema, #gsi1pk = :gsi1pk, #gsi1sk = :gsi1sk",
+            )
+            .expression_attribute_names("#schema", ENVIRONMENT.attribute)
+            .expression_attribute_values(":schema", ENVIRONMENT.written())
             .condition_expression(condition)
             .expression_attribute_names("#record", "record")
             .expression_attribute_names("#fence", "fence")
@@ -153,14 +167,22 @@ impl Environments for DynamoStore {
             .expression_attribute_values(":fence", n(fence))
             .expression_attribute_values(":gsi1pk", s("ENVIRONMENTS"))
             .expression_attribute_values(":gsi1sk", s(environment.to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match update {
             Ok(_) => Ok(()),
-            Err(error) if is_condition(error.as_service_error()) => Err(StoreError::Conflict(
-                format!("the lock of {environment} no longer has fence {fence}"),
-            )),
-            Err(error) => Err(failed("write the environment", error)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    if let Some(item) = refused.item() {
+                        ENVIRONMENT.known(item)?;
+                    }
+                    Err(StoreError::Conflict(format!(
+                        "the lock of {environment} no longer has fence {fence}"
+                    )))
+                }
+                _ => Err(failed("write the environment", error)),
+            },
         }
     }
 }
@@ -194,6 +216,12 @@ impl DynamoStore {
             Err(error) => Err(failed("renew the lock of the environment", error)),
         }
     }
+}
+
+/// Who holds the lock of an environment that this program knows.
+fn holder(item: &Item) -> Result<Option<RunId>, Unreadable> {
+    ENVIRONMENT.known(item)?;
+    item.contains_key("lock_run").then(|| identifier(item, "lock_run")).transpose()
 }
 
 fn is_condition(error: Option<&UpdateItemError>) -> bool {

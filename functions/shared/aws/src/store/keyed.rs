@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::{
     DynamoStore,
-    item::{after, from_json, json, n, named_key, now, optional_number, run_key, s},
+    item::{after, json, n, named_key, now, optional_number, run_key, s},
+    kind::{ANSWER, NOTIFICATION},
 };
 use crate::error::failed;
 
@@ -25,7 +26,7 @@ impl Idempotency for DynamoStore {
         match item {
             // DynamoDB removes expired items when it gets to it.
             Some(item) if optional_number::<i64>(&item, "expires").is_some_and(|e| e > now()) => {
-                from_json(&item, "answer").map(Some)
+                Ok(Some(ANSWER.document(&item, "answer")?))
             }
             _ => Ok(None),
         }
@@ -38,6 +39,7 @@ impl Idempotency for DynamoStore {
             .table_name(&self.table)
             .item("pk", s(named_key("IDEMPOTENCY", key)))
             .item("sk", s("IDEMPOTENCY"))
+            .item("schema", ANSWER.written())
             .item("answer", json("the answer", answer)?)
             .item("expires", n(after(KEEP_ANSWER)))
             .condition_expression("attribute_not_exists(#pk) OR #expires <= :now")
@@ -69,7 +71,7 @@ impl Outbox for DynamoStore {
     ) -> Result<Option<OutboxEntry>, StoreError> {
         let sk = format!("OUTBOX#{channel}");
         let item = self.get("read a notification", run_key(run_id), &sk).await?;
-        item.map(|item| from_json(&item, "entry")).transpose()
+        Ok(item.map(|item| NOTIFICATION.document(&item, "entry")).transpose()?)
     }
 
     async fn put_notification(
@@ -82,7 +84,9 @@ impl Outbox for DynamoStore {
             .table_name(&self.table)
             .item("pk", s(run_key(run_id)))
             .item("sk", s(format!("OUTBOX#{}", entry.record.channel)))
+            .item("schema", NOTIFICATION.written())
             .item("entry", json("the notification", entry)?)
+            .item("expires", self.expiry())
             .send()
             .await
             .map_err(|error| failed("write a notification", error))?;

@@ -3,15 +3,18 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use pact_agent::ports::{
-    ApprovalRecord, EnvironmentView, OutboxEntry, RunPage, RunQuery, RunReader, StoreError,
-    TransactionLog, WatchResult,
+    ApprovalRecord, EnvironmentView, Listed, OutboxEntry, RunPage, RunQuery, RunReader, StoreError,
+    TransactionLog, Unreadable, WatchResult,
 };
-use pact_contract::{RunId, RunRecord, StageRecord, log::LogEntry};
+use pact_contract::{
+    EnvironmentKey, RunId, RunRecord, StageRecord, actions::EnvironmentRecord, log::LogEntry,
+};
 
 use super::{
     DynamoStore, MAX_PAGES,
     environments::environment_record,
-    item::{Item, from_json, identifier, run_key, s, text},
+    item::{Item, has_expired, identifier, instant, key_of, run_key, s, text, unreadable},
+    kind::{APPROVAL, CALLBACK, LOG, NOTIFICATION, STAGE, WATCH},
     runs::run_record,
 };
 use crate::error::failed;
@@ -24,6 +27,9 @@ const MAX_LIMIT: usize = 200;
 const FILTERED_READ: usize = 200;
 /// Reads for one page.
 const MAX_READS: usize = 8;
+
+/// Longest place in a list: two sort keys and a partition key.
+const MAX_PLACE: usize = 2 * 1_024 + 2_048 + 2;
 
 /// One of the two lists of runs.
 struct List {
@@ -46,19 +52,37 @@ impl List {
         }
     }
 
-    /// The key after which to go on, from a run's position in the list.
-    fn start(&self, position: &str) -> Result<Item, StoreError> {
-        let run_id = position
-            .split_once('#')
-            .and_then(|(_, id)| RunId::parse(id).ok())
-            .ok_or_else(invalid_cursor)?;
+    /// The key after which to go on, from a place in the list. That of a run is its position; an
+    /// item that cannot be read may stand where no run does, and is named by its key as well.
+    fn start(&self, place: &str) -> Result<Item, StoreError> {
+        let run_key = |position: &str| {
+            let run_id = RunId::parse(position.split_once('#')?.1).ok()?;
+            Some(run_key(&run_id))
+        };
+        let parts: Vec<&str> = place.split('\n').collect();
+        let (position, pk, sk) = match parts[..] {
+            [position] => (position, run_key(position).ok_or_else(invalid_cursor)?, "RUN"),
+            [position, pk, sk] if !(position.is_empty() || pk.is_empty() || sk.is_empty()) => {
+                (position, pk.to_owned(), sk)
+            }
+            _ => return Err(invalid_cursor()),
+        };
         Ok([
             (self.hash.to_owned(), s(&self.key)),
             (self.range.to_owned(), s(position)),
-            ("pk".to_owned(), s(run_key(&run_id))),
-            ("sk".to_owned(), s("RUN")),
+            ("pk".to_owned(), s(pk)),
+            ("sk".to_owned(), s(sk)),
         ]
         .into())
+    }
+
+    /// The place of an item in the list, for a cursor.
+    fn place(&self, item: &Item) -> Result<String, Unreadable> {
+        let (position, pk, sk) = (text(item, self.range)?, text(item, "pk")?, text(item, "sk")?);
+        let of_a_run = self.start(position).is_ok_and(|start| {
+            start.iter().all(|(name, value)| item.get(name).is_none_or(|own| own == value))
+        });
+        Ok(hex::encode(if of_a_run { position.to_owned() } else { [position, pk, sk].join("\n") }))
     }
 }
 
@@ -71,15 +95,15 @@ fn decode_cursor(cursor: &str) -> Result<String, StoreError> {
     hex::decode(cursor)
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .filter(|text| text.len() <= 256)
+        .filter(|text| text.len() <= MAX_PLACE)
         .ok_or_else(invalid_cursor)
 }
 
 #[async_trait]
 impl TransactionLog for DynamoStore {
-    async fn entries(&self, run_id: &RunId) -> Result<Vec<LogEntry>, StoreError> {
+    async fn entries(&self, run_id: &RunId) -> Result<Listed<LogEntry>, StoreError> {
         let items = self.items_of_run("read the transaction log", run_id, "LOG#").await?;
-        items.iter().map(|item| from_json(item, "entry")).collect()
+        Ok(items.iter().map(|item| LOG.document(item, "entry")).collect())
     }
 }
 
@@ -98,70 +122,88 @@ impl RunReader for DynamoStore {
             Some(cursor) => Some(list.start(&decode_cursor(cursor)?)?),
             None => None,
         };
-        let mut runs = Vec::new();
+        let mut page = RunPage::default();
         let mut last = None;
         for _ in 0..MAX_READS {
-            let page = self.read_runs(&list, query, read, start.take()).await?;
-            for item in page.items.unwrap_or_default() {
-                if runs.len() == wanted {
-                    return Ok(RunPage { runs, cursor: last });
+            let found = self.read_runs(&list, query, read, start.take()).await?;
+            for item in found.items.unwrap_or_default() {
+                if page.runs.len() + page.unreadable.len() == wanted {
+                    return Ok(RunPage { cursor: last, ..page });
                 }
-                last = Some(hex::encode(text(&item, list.range)?));
+                last = Some(list.place(&item)?);
+                if has_expired(&item) {
+                    continue;
+                }
                 match run_record(&item) {
-                    Ok(run) => runs.push(run),
-                    // One bad record does not hide all the others.
-                    Err(error) => tracing::error!(%error, "a run is left out of the list"),
+                    Ok(run) => page.runs.push(run),
+                    Err(unreadable) => page.unreadable.push(unreadable),
                 }
             }
-            match page.last_evaluated_key {
+            match found.last_evaluated_key {
                 Some(key) if !key.is_empty() => {
-                    last = Some(hex::encode(text(&key, list.range)?));
+                    last = Some(list.place(&key)?);
                     start = Some(key);
                 }
-                _ => return Ok(RunPage { runs, cursor: None }),
+                _ => return Ok(page),
             }
-            if runs.len() == wanted {
+            if page.runs.len() + page.unreadable.len() == wanted {
                 break;
             }
         }
-        Ok(RunPage { runs, cursor: last })
+        Ok(RunPage { cursor: last, ..page })
     }
 
     async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         self.run(run_id).await
     }
 
-    async fn stages(&self, run_id: &RunId) -> Result<Vec<StageRecord>, StoreError> {
+    async fn stages(&self, run_id: &RunId) -> Result<Listed<StageRecord>, StoreError> {
         let items = self.items_of_run("read the stages", run_id, "STAGE#").await?;
-        let mut stages: Vec<StageRecord> =
-            items.iter().map(|item| from_json(item, "record")).collect::<Result<_, _>>()?;
-        stages.sort_by(|a, b| (a.started_at, &a.state).cmp(&(b.started_at, &b.state)));
+        let mut stages: Listed<StageRecord> =
+            items.iter().map(|item| STAGE.document(item, "record")).collect();
+        stages.items.sort_by(|a, b| (a.started_at, &a.state).cmp(&(b.started_at, &b.state)));
         Ok(stages)
     }
 
-    async fn log(&self, run_id: &RunId) -> Result<Vec<LogEntry>, StoreError> {
+    async fn log(&self, run_id: &RunId) -> Result<Listed<LogEntry>, StoreError> {
         self.entries(run_id).await
     }
 
-    async fn notifications(&self, run_id: &RunId) -> Result<Vec<OutboxEntry>, StoreError> {
+    async fn notifications(&self, run_id: &RunId) -> Result<Listed<OutboxEntry>, StoreError> {
         let items = self.items_of_run("read the notifications", run_id, "OUTBOX#").await?;
-        items.iter().map(|item| from_json(item, "entry")).collect()
+        Ok(items.iter().map(|item| NOTIFICATION.document(item, "entry")).collect())
     }
 
-    async fn approvals(&self, run_id: &RunId) -> Result<Vec<ApprovalRecord>, StoreError> {
+    async fn approvals(&self, run_id: &RunId) -> Result<Listed<ApprovalRecord>, StoreError> {
         let pointers = self.items_of_run("read the approvals", run_id, "APPROVAL#").await?;
-        let mut approvals = Vec::with_capacity(pointers.len());
+        let mut approvals = Listed::default();
         for pointer in &pointers {
-            if let Some(item) = self.callback(text(pointer, "callback")?).await? {
-                approvals.push(from_json(&item, "record")?);
+            let callback = APPROVAL.known(pointer).and_then(|_| text(pointer, "callback"));
+            let callback = match callback {
+                Ok(callback) => callback,
+                Err(unreadable) => {
+                    approvals.unreadable.push(unreadable);
+                    continue;
+                }
+            };
+            let record = match self.callback(callback).await? {
+                Some(item) => CALLBACK.document(&item, "record"),
+                None => Err(unreadable(pointer, "there is no such callback")),
+            };
+            match record {
+                Ok(record) => approvals.items.push(record),
+                // The callback's own key is not told: the approval that points to it is.
+                Err(Unreadable { reason, .. }) => {
+                    approvals.unreadable.push(Unreadable { key: key_of(pointer), reason });
+                }
             }
         }
         Ok(approvals)
     }
 
-    async fn environments(&self) -> Result<Vec<EnvironmentView>, StoreError> {
+    async fn environments(&self) -> Result<Listed<EnvironmentView>, StoreError> {
         let what = "read the environments";
-        let mut environments = Vec::new();
+        let mut environments = Listed::default();
         let mut start = None;
         for _ in 0..MAX_PAGES {
             let page = self
@@ -177,11 +219,17 @@ impl RunReader for DynamoStore {
                 .await
                 .map_err(|error| failed(what, error))?;
             for item in page.items.unwrap_or_default() {
-                environments.push(EnvironmentView {
-                    key: identifier(&item, "gsi1sk")?,
-                    record: environment_record(&item)?,
-                    watch: watch_result(&item),
+                // What the watch saw cannot hide what is deployed.
+                let watch = watch_result(&item).unwrap_or_else(|unreadable| {
+                    environments.unreadable.push(unreadable);
+                    None
                 });
+                match environment(&item) {
+                    Ok((key, record)) => {
+                        environments.items.push(EnvironmentView { key, record, watch });
+                    }
+                    Err(unreadable) => environments.unreadable.push(unreadable),
+                }
             }
             match page.last_evaluated_key {
                 Some(key) if !key.is_empty() => start = Some(key),
@@ -227,11 +275,19 @@ impl DynamoStore {
     }
 }
 
+fn environment(item: &Item) -> Result<(EnvironmentKey, EnvironmentRecord), Unreadable> {
+    Ok((identifier(item, "gsi1sk")?, environment_record(item)?))
+}
+
 /// What the watch wrote; none before its first look.
-fn watch_result(item: &Item) -> Option<WatchResult> {
-    Some(WatchResult {
-        health: text(item, "watch_health").ok()?.to_owned(),
-        summary: text(item, "watch_summary").ok()?.to_owned(),
-        at: text(item, "watched_at").ok()?.parse().ok()?,
-    })
+fn watch_result(item: &Item) -> Result<Option<WatchResult>, Unreadable> {
+    WATCH.known(item)?;
+    if !item.contains_key("watch_health") {
+        return Ok(None);
+    }
+    Ok(Some(WatchResult {
+        health: text(item, "watch_health")?.to_owned(),
+        summary: text(item, "watch_summary")?.to_owned(),
+        at: instant(item, "watched_at")?,
+    }))
 }

@@ -22,6 +22,14 @@
 //! | who claimed a delivery or a push | `CLAIM#<key>` / `CLAIM`, expires |
 //! | the answer to a request | `IDEMPOTENCY#<key>` / `IDEMPOTENCY`, expires |
 //!
+//! Every item has the version of its form in `schema`, and is read by its `kind`; two parts of
+//! items that the state machines write have their own, `outcome_schema` and `watch_schema`. An item
+//! that cannot be read is told with its key and the reason beside those that can: it hides nothing.
+//!
+//! What belongs to a run expires: the run itself counted from its start, everything else from when
+//! it was written, so that nothing of a run that is shown is gone. An expired item is not there,
+//! though DynamoDB may take days to take it away. Environments do not expire.
+//!
 //! What a run consists of is read consistently; the two lists come from indexes, which follow a
 //! write after a moment. Filters of a list by status and branch are applied to bounded reads; the
 //! cursor then says where to go on, so that a page may be short but nothing is left out.
@@ -30,12 +38,15 @@ mod callbacks;
 mod environments;
 mod item;
 mod keyed;
+mod kind;
 mod lists;
 mod recorder;
 mod runs;
 #[cfg(test)]
 mod tests;
 mod waiting;
+
+use std::time::Duration;
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use pact_agent::ports::StoreError;
@@ -47,22 +58,48 @@ use item::{Item, s};
 /// Largest number of pages that one question may read.
 const MAX_PAGES: usize = 64;
 
+/// How long what belongs to a run is kept, where nothing else is set.
+pub const RETENTION: Duration = Duration::from_hours(400 * 24);
+
 /// The run store. Implements every store port.
 #[derive(Clone, Debug)]
 pub struct DynamoStore {
     client: Client,
     table: String,
+    retention: Duration,
 }
 
 impl DynamoStore {
-    /// The store in `table`.
+    /// The store in `table`; what belongs to a run is kept for [`RETENTION`].
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+        Self { client, table: table.into(), retention: RETENTION }
     }
 
-    /// One item, read consistently.
+    /// Keeps what belongs to a run for so long.
+    #[must_use]
+    pub fn keeping(self, retention: Duration) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// When what is written now about a run expires.
+    fn expiry(&self) -> AttributeValue {
+        item::n(item::after(self.retention))
+    }
+
+    /// One item, read consistently; none when it has expired.
     async fn get(&self, what: &str, pk: String, sk: &str) -> Result<Option<Item>, StoreError> {
+        let found = self.get_expired(what, pk, sk).await?;
+        Ok(found.filter(|item| !item::has_expired(item)))
+    }
+
+    /// One item, read consistently, whether it has expired or not.
+    async fn get_expired(
+        &self,
+        what: &str,
+        pk: String,
+        sk: &str,
+    ) -> Result<Option<Item>, StoreError> {
         let found = self
             .client
             .get_item()
@@ -100,7 +137,8 @@ impl DynamoStore {
                 .send()
                 .await
                 .map_err(|error| failed(what, error))?;
-            items.extend(page.items.unwrap_or_default());
+            let found = page.items.unwrap_or_default();
+            items.extend(found.into_iter().filter(|item| !item::has_expired(item)));
             match page.last_evaluated_key {
                 Some(key) if !key.is_empty() => start = Some(key),
                 _ => return Ok(items),

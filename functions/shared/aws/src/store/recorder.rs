@@ -15,7 +15,8 @@ use pact_contract::{
 
 use super::{
     DynamoStore,
-    item::{json, n, optional_number, run_key, s, text},
+    item::{json, n, number, run_key, s, text},
+    kind::{LOG, LOG_HEAD, STAGE},
 };
 use crate::error::failed;
 
@@ -32,7 +33,9 @@ impl Recorder for DynamoStore {
             .table_name(&self.table)
             .item("pk", s(run_key(&record.run_id)))
             .item("sk", s(format!("STAGE#{}", record.state)))
+            .item("schema", STAGE.written())
             .item("record", json("the stage record", record)?)
+            .item("expires", self.expiry())
             .send()
             .await
             .map_err(|error| failed("write the stage record", error))?;
@@ -41,17 +44,17 @@ impl Recorder for DynamoStore {
 
     async fn append_log(&self, run_id: &RunId, entry: NewEntry) -> Result<LogEntry, StoreError> {
         for attempt in 0..APPEND_ATTEMPTS {
-            let head = self.get("read the end of the log", run_key(run_id), "LOGHEAD").await?;
+            // Of a log that has begun to expire the end is still where it is.
+            let what = "read the end of the log";
+            let head = self.get_expired(what, run_key(run_id), "LOGHEAD").await?;
             let (sequence, hash) = match &head {
                 Some(head) => {
-                    let sequence = optional_number::<u64>(head, "sequence").ok_or_else(|| {
-                        StoreError::Unreadable(format!("the log of {run_id} has no sequence"))
-                    })?;
-                    (sequence, text(head, "hash")?)
+                    LOG_HEAD.known(head)?;
+                    (number::<u64>(head, "sequence")?, text(head, "hash")?)
                 }
                 None => (0, GENESIS),
             };
-            let next = entry.clone().chain(sequence + 1, hash);
+            let next = entry.clone().chain(sequence.saturating_add(1), hash);
             if self.append(run_id, &next).await? {
                 return Ok(next);
             }
@@ -71,7 +74,9 @@ impl DynamoStore {
             .table_name(&self.table)
             .item("pk", s(run_key(run_id)))
             .item("sk", s(format!("LOG#{:010}", entry.sequence)))
+            .item("schema", LOG.written())
             .item("entry", json("the log entry", entry)?)
+            .item("expires", self.expiry())
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", "pk")
             .build();
@@ -79,9 +84,15 @@ impl DynamoStore {
             .table_name(&self.table)
             .key("pk", s(run_key(run_id)))
             .key("sk", s("LOGHEAD"))
-            .update_expression("SET #sequence = :sequence, #hash = :hash")
+            .update_expression(
+                "SET #sequence = :sequence, #hash = :hash, #schema = :schema, #expires = :expires",
+            )
             .expression_attribute_names("#sequence", "sequence")
             .expression_attribute_names("#hash", "hash")
+            .expression_attribute_names("#schema", LOG_HEAD.attribute)
+            .expression_attribute_names("#expires", "expires")
+            .expression_attribute_values(":schema", LOG_HEAD.written())
+            .expression_attribute_values(":expires", self.expiry())
             .expression_attribute_values(":sequence", n(entry.sequence))
             .expression_attribute_values(":hash", s(&entry.hash));
         let head = if entry.sequence == 1 {

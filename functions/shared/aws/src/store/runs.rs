@@ -8,18 +8,19 @@ use aws_sdk_dynamodb::{
     types::ReturnValuesOnConditionCheckFailure,
 };
 use jiff::Timestamp;
-use pact_agent::ports::{Claim, Runs, StoreError};
+use pact_agent::ports::{Claim, Runs, StoreError, Unreadable};
 use pact_contract::{
-    RunId, RunRecord, RunStatus, SCHEMA_VERSION,
+    RunId, RunRecord, RunStatus,
     run::{Outcome, RunRequest},
 };
 
 use super::{
     DynamoStore,
     item::{
-        Item, after, from_json, identifier, json, n, named_key, now, optional_text, run_key, s,
-        sortable, text,
+        Item, after, after_instant, identifier, instant, json, n, named_key, now, run_key, s,
+        sortable, text, unreadable,
     },
+    kind::{CLAIM, OUTCOME, RUN},
 };
 use crate::error::failed;
 
@@ -33,32 +34,27 @@ impl DynamoStore {
     /// When the store does not answer, or the record cannot be read.
     pub async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         let item = self.get("read the run", run_key(run_id), "RUN").await?;
-        item.as_ref().map(run_record).transpose()
+        Ok(item.as_ref().map(run_record).transpose()?)
     }
 }
 
 /// The run in an item.
-pub(super) fn run_record(item: &Item) -> Result<RunRecord, StoreError> {
+pub(super) fn run_record(item: &Item) -> Result<RunRecord, Unreadable> {
+    RUN.known(item)?;
     let status = text(item, "status")?;
     let status = RunStatus::parse(status)
-        .ok_or_else(|| StoreError::Unreadable(format!("no run status is named {status:?}")))?;
-    let request: RunRequest = from_json(item, "request")?;
+        .ok_or_else(|| unreadable(item, "its \"status\" is none that a run can have"))?;
+    let request: RunRequest = RUN.document(item, "request")?;
+    let has = |name: &str| item.contains_key(name);
     // The status stands by itself: an outcome that cannot be read does not hide the run.
-    let outcome = match item.contains_key("outcome").then(|| from_json::<Outcome>(item, "outcome"))
-    {
-        Some(Ok(outcome)) => Some(outcome),
-        Some(Err(error)) => {
-            tracing::error!(run_id = request.run_id.as_str(), %error, "a run without its outcome");
-            None
-        }
-        None => None,
-    };
-    let finished_at = optional_text(item, "finished_at").and_then(|text| text.parse().ok());
+    let outcome = has("outcome").then(|| OUTCOME.document(item, "outcome")).map(|outcome| {
+        outcome.unwrap_or_else(|unreadable| Outcome::unknown(status, unreadable.to_string()))
+    });
     Ok(RunRecord {
         request,
         status,
         execution_arn: text(item, "execution_arn")?.to_owned(),
-        finished_at,
+        finished_at: has("finished_at").then(|| instant(item, "finished_at")).transpose()?,
         outcome,
     })
 }
@@ -73,6 +69,7 @@ impl Runs for DynamoStore {
                 .table_name(&self.table)
                 .item("pk", s(named_key("CLAIM", key)))
                 .item("sk", s("CLAIM"))
+                .item("schema", CLAIM.written())
                 .item("run_id", s(run_id))
                 .item("expires", n(after(keep)))
                 .condition_expression("attribute_not_exists(#pk) OR #expires <= :now")
@@ -91,6 +88,7 @@ impl Runs for DynamoStore {
             match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => {
                     if let Some(held) = refused.item() {
+                        CLAIM.known(held)?;
                         return Ok(Claim::Seen { run_id: identifier(held, "run_id")? });
                     }
                 }
@@ -130,7 +128,8 @@ impl Runs for DynamoStore {
             .item("gsi1sk", s(&position))
             .item("gsi2pk", s(format!("REPO#{}", request.repository.name)))
             .item("gsi2sk", s(&position))
-            .item("schema", n(SCHEMA_VERSION))
+            .item("schema", RUN.written())
+            .item("expires", n(after_instant(request.started_at, self.retention)))
             .item("status", s(RunStatus::Running.as_str()))
             .item("request", json("the request", request)?)
             .item("execution_arn", s(execution_arn))
@@ -170,14 +169,22 @@ impl Runs for DynamoStore {
             .table_name(&self.table)
             .key("pk", s(run_key(run_id)))
             .key("sk", s("RUN"))
-            .update_expression("SET #status = :final, #finished = :at, #outcome = :outcome")
+            .update_expression(
+                "SET #status = :final, #finished = :at, #outcome = :outcome, \
+                 #outcome_schema = :outcome_schema, #expires = if_not_exists(#expires, :expires)",
+            )
             .condition_expression("#status = :running")
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#finished", "finished_at")
             .expression_attribute_names("#outcome", "outcome")
+            .expression_attribute_names("#outcome_schema", OUTCOME.attribute)
+            .expression_attribute_names("#expires", "expires")
             .expression_attribute_values(":final", s(outcome.status.as_str()))
             .expression_attribute_values(":at", s(at.to_string()))
             .expression_attribute_values(":outcome", json("the outcome", outcome)?)
+            .expression_attribute_values(":outcome_schema", OUTCOME.written())
+            // A run of before runs expired has no time for it yet.
+            .expression_attribute_values(":expires", self.expiry())
             .expression_attribute_values(":running", s(RunStatus::Running.as_str()))
             .send()
             .await;

@@ -15,7 +15,8 @@ use pact_contract::{RunId, StateName};
 
 use super::{
     DynamoStore,
-    item::{Item, after, from_json, json, n, now, run_key, s, text},
+    item::{Item, after, json, n, now, run_key, s, text},
+    kind::CALL,
 };
 use crate::error::failed;
 
@@ -30,7 +31,7 @@ fn waiting_call(item: &Item) -> Result<Option<(WaitingCall, String)>, StoreError
     if item.contains_key("closed") {
         return Ok(None);
     }
-    Ok(Some((from_json(item, "record")?, text(item, "task_token")?.to_owned())))
+    Ok(Some((CALL.document(item, "record")?, text(item, "task_token")?.to_owned())))
 }
 
 #[async_trait]
@@ -43,6 +44,8 @@ impl WaitingCalls for DynamoStore {
             .table_name(&self.table)
             .item("pk", s(run_key(&call.run_id)))
             .item("sk", s(sort_key(&call.state)))
+            .item("schema", CALL.written())
+            .item("expires", self.expiry())
             .item("key", s(&call.key))
             .item("record", json("the call", call)?)
             .item("task_token", s(task_token))
@@ -62,7 +65,7 @@ impl WaitingCalls for DynamoStore {
             _ => None,
         };
         let Some(known) = known else { return Err(failed(what, error)) };
-        let known: WaitingCall = from_json(&known, "record")?;
+        let known: WaitingCall = CALL.document(&known, "record")?;
         let token = [(":token", s(task_token)), (":key", s(&call.key))];
         let same = "#key = :key";
         self.update(what, call, "SET #token = :token", same, token).await?;
@@ -82,8 +85,16 @@ impl WaitingCalls for DynamoStore {
 
     async fn of_run(&self, run_id: &RunId) -> Result<Vec<WaitingCall>, StoreError> {
         let items = self.items_of_run("list the calls of a run", run_id, PREFIX).await?;
-        let calls = items.iter().map(waiting_call);
-        calls.filter_map(|call| Some(call.transpose()?.map(|(call, _)| call))).collect()
+        let mut calls = Vec::new();
+        for item in &items {
+            match waiting_call(item) {
+                Ok(Some((call, _))) => calls.push(call),
+                Ok(None) => {}
+                // Nobody can do anything about it; the run's other calls go on.
+                Err(error) => tracing::error!(%error, "a call that waits"),
+            }
+        }
+        Ok(calls)
     }
 
     async fn progress(&self, call: &WaitingCall) -> Result<(), StoreError> {

@@ -239,7 +239,7 @@ pub(super) fn build(case: Case<'_>, started: Timestamp) -> Sample {
         let began = at;
         at = at.checked_add(SignedDuration::from_millis(ms)).unwrap_or(at);
         stages.push(StageRecord {
-            schema: 1,
+            schema: crate::SchemaVersion::FIRST,
             run_id: run_id.clone(),
             state: name.parse().expect("a name"),
             agent: agent.to_owned(),
@@ -317,7 +317,7 @@ pub(super) fn build(case: Case<'_>, started: Timestamp) -> Sample {
     let decision = reached("EvaluateGate").then(|| decision(&case.rules, case.reason));
     let run = RunRecord {
         request: RunRequest {
-            schema: 1,
+            schema: crate::SchemaVersion::FIRST,
             run_id,
             repository: Repository {
                 name: "acme/web-shop".parse().expect("a name"),

@@ -42,7 +42,7 @@ async fn open_question(client: &Client, run_id: Option<&RunId>) -> Result<Approv
     let mut open = Vec::new();
     for id in &runs {
         let all = client.store.approvals(id).await.doing("read the approvals")?;
-        open.extend(all.into_iter().filter(|a| a.answer.is_none()));
+        open.extend(all.items.into_iter().filter(|a| a.answer.is_none()));
     }
     match open.len() {
         0 => Err(Failure::usage("no run waits for an answer")),

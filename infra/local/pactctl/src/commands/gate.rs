@@ -201,9 +201,16 @@ async fn one(
         None => Err(pact_quality_agent::NoEvidence::NotDecided.to_string()),
         Some(decision) => {
             let stages = reader.store.stages(&run_id).await.doing("read the stages")?;
-            Evidence::of(&stages, decision).map_err(|reason| reason.to_string()).and_then(
-                |evidence| evidence.under(&run.request, settings).map_err(|error| error.message),
-            )
+            match stages.unreadable.first() {
+                // Half of the evidence is none.
+                Some(unreadable) => Err(unreadable.to_string()),
+                None => {
+                    let evidence = Evidence::of(&stages.items, decision);
+                    evidence.map_err(|reason| reason.to_string()).and_then(|evidence| {
+                        evidence.under(&run.request, settings).map_err(|error| error.message)
+                    })
+                }
+            }
         }
     };
     Ok(Tried { run_id, repository: run.request.repository.name.clone(), before, after })

@@ -3,7 +3,7 @@
 use std::{fmt::Write, path::Path};
 
 use console::style;
-use pact_agent::ports::{RunQuery, RunReader};
+use pact_agent::ports::{Listed, RunQuery, RunReader, Unreadable};
 use pact_aws::DynamoStore;
 use pact_contract::{RunId, RunRecord, RunStatus, StageRecord, StageStatus, cause::cause, log};
 use pact_report::Stored;
@@ -149,11 +149,12 @@ async fn list(reader: &Reader, query: &RunQuery, json: bool) -> Result<Exit, Fai
                 })
             })
             .collect();
-        let document = json!({ "runs": runs, "cursor": page.cursor });
+        let document =
+            json!({ "runs": runs, "unreadable": page.unreadable, "cursor": page.cursor });
         println!("{}", serde_json::to_string_pretty(&document).doing("write the list")?);
         return Ok(Exit::Success);
     }
-    if page.runs.is_empty() {
+    if page.runs.is_empty() && page.unreadable.is_empty() {
         println!("no run matches");
     }
     if !page.runs.is_empty() {
@@ -161,6 +162,9 @@ async fn list(reader: &Reader, query: &RunQuery, json: bool) -> Result<Exit, Fai
     }
     for run in &page.runs {
         print!("{}", row(run));
+    }
+    for item in &page.unreadable {
+        println!("{}", unreadable(item));
     }
     Ok(Exit::Success)
 }
@@ -210,6 +214,11 @@ fn duration(run: &RunRecord) -> u64 {
     u64::try_from(end.duration_since(run.request.started_at).as_millis()).unwrap_or_default()
 }
 
+/// A line about what cannot be read.
+fn unreadable(item: &Unreadable) -> String {
+    format!("{:<16} {}", style("unreadable").yellow(), term::plain(&item.to_string()))
+}
+
 async fn show(
     reader: &Reader,
     run_id: Option<RunId>,
@@ -239,6 +248,9 @@ async fn show(
             }
         }
     }
+    for item in &report.unreadable {
+        writeln!(out, "{}", unreadable(item)).doing("write the report")?;
+    }
     print!("{out}{}", summary::text(&report, again));
     Ok(Exit::Success)
 }
@@ -246,11 +258,14 @@ async fn show(
 async fn print_log(reader: &Reader, run_id: Option<RunId>, json: bool) -> Result<Exit, Failure> {
     let run_id = reader.latest(run_id).await?;
     let entries = read_log(reader, &run_id).await?;
+    for item in &entries.unreadable {
+        term::error(&item.to_string());
+    }
     if json {
-        println!("{}", serde_json::to_string_pretty(&entries).doing("write the log")?);
+        println!("{}", serde_json::to_string_pretty(&entries.items).doing("write the log")?);
         return Ok(Exit::Success);
     }
-    for entry in &entries {
+    for entry in &entries.items {
         let hash: String = entry.hash.chars().take(12).collect();
         let said = ["summary", "message", "skip", "state"]
             .iter()
@@ -280,7 +295,10 @@ async fn stored(
         Failure::usage(format!("there is no run {run_id}")).remedy("`pactctl runs list` lists them")
     })?;
     let stages = reader.store.stages(&run_id).await.doing("read the stages")?;
-    Ok((run, stages))
+    for item in &stages.unreadable {
+        term::error(&item.to_string());
+    }
+    Ok((run, stages.items))
 }
 
 async fn sarif(reader: &Reader, run_id: Option<RunId>) -> Result<Exit, Failure> {
@@ -302,9 +320,9 @@ async fn read_report(reader: &Reader, run_id: Option<RunId>) -> Result<Report, F
     Report::read(&reader.store, &run_id).await
 }
 
-async fn read_log(reader: &Reader, run_id: &RunId) -> Result<Vec<log::LogEntry>, Failure> {
+async fn read_log(reader: &Reader, run_id: &RunId) -> Result<Listed<log::LogEntry>, Failure> {
     let entries = reader.store.log(run_id).await.doing("read the log")?;
-    if entries.is_empty() {
+    if entries.items.is_empty() && entries.unreadable.is_empty() {
         return Err(Failure::usage(format!("there is no run {run_id}, or it has no log"))
             .remedy("`pactctl runs list` lists the runs"));
     }
@@ -314,9 +332,13 @@ async fn read_log(reader: &Reader, run_id: &RunId) -> Result<Vec<log::LogEntry>,
 async fn verify(reader: &Reader, run_id: Option<RunId>) -> Result<Exit, Failure> {
     let run_id = reader.latest(run_id).await?;
     let entries = read_log(reader, &run_id).await?;
-    match log::verify(&entries) {
+    let verified = match entries.unreadable.first() {
+        Some(unreadable) => Err(unreadable.to_string()),
+        None => log::verify(&entries.items),
+    };
+    match verified {
         Ok(()) => {
-            println!("{run_id}: {} entries, all as they were written", entries.len());
+            println!("{run_id}: {} entries, all as they were written", entries.items.len());
             Ok(Exit::Success)
         }
         Err(reason) => {

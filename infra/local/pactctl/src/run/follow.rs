@@ -6,7 +6,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pact_agent::ports::{ApprovalRecord, RunReader};
+use pact_agent::ports::{ApprovalRecord, RunReader, Unreadable};
 use pact_contract::{RunId, StageRecord, StageStatus, StateName};
 
 use super::report::Report;
@@ -55,8 +55,9 @@ pub(crate) async fn follow(
             }
         };
         failures = 0;
-        progress.show(&stages);
-        progress.ask(&questions);
+        progress.show(&stages.items);
+        progress.ask(&questions.items);
+        progress.warn(stages.unreadable.iter().chain(&questions.unreadable));
         let Ok(running) = client.execution_is_running(&run.execution_arn).await else {
             return Ok(Followed::Lost);
         };
@@ -79,6 +80,7 @@ pub(crate) struct Progress {
     visible: bool,
     bar: ProgressBar,
     shown: BTreeSet<(StateName, u32, String)>,
+    warned: BTreeSet<String>,
 }
 
 impl Progress {
@@ -93,7 +95,7 @@ impl Progress {
         if draw {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        Self { visible, bar, shown: BTreeSet::new() }
+        Self { visible, bar, shown: BTreeSet::new(), warned: BTreeSet::new() }
     }
 
     fn show(&mut self, stages: &[StageRecord]) {
@@ -127,6 +129,15 @@ impl Progress {
                     run = question.run_id,
                 );
                 self.bar.suspend(|| term::note(&line));
+            }
+        }
+    }
+
+    /// Says once of each record that it cannot be read, also with `--json`.
+    fn warn<'u>(&mut self, unreadable: impl Iterator<Item = &'u Unreadable>) {
+        for item in unreadable {
+            if self.warned.insert(item.key.clone()) {
+                self.bar.suspend(|| term::note(&format!("! {}", term::plain(&item.to_string()))));
             }
         }
     }

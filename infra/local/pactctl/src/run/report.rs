@@ -1,6 +1,6 @@
 //! What is known of a run, as one document.
 
-use pact_agent::ports::RunReader;
+use pact_agent::ports::{RunReader, Unreadable};
 use pact_aws::DynamoStore;
 use pact_contract::{
     Decision, Deployment, Finding, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
@@ -49,6 +49,9 @@ pub(crate) struct Report {
     pub notifications: Vec<NotificationRecord>,
     /// The fault that ended the run, if it was one.
     pub fault: Option<Fault>,
+    /// What the store has of the run and cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<Unreadable>,
     /// The stages as they are stored.
     #[serde(skip)]
     pub records: Vec<StageRecord>,
@@ -92,7 +95,9 @@ impl Report {
         })?;
         let stages = store.stages(run_id).await.doing("read the stages")?;
         let notifications = store.notifications(run_id).await.doing("read the notifications")?;
-        Ok(Self::new(run, stages, notifications.into_iter().map(|n| n.record).collect()))
+        let unreadable = [stages.unreadable, notifications.unreadable].concat();
+        let notifications = notifications.items.into_iter().map(|n| n.record).collect();
+        Ok(Self { unreadable, ..Self::new(run, stages.items, notifications) })
     }
 
     /// The document of what was read.
@@ -124,6 +129,7 @@ impl Report {
             deployments: outcome.as_ref().map(|o| o.deployments.clone()).unwrap_or_default(),
             notifications,
             fault: outcome.and_then(|o| o.fault),
+            unreadable: Vec::new(),
             records,
         }
     }

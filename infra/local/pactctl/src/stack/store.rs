@@ -3,6 +3,8 @@
 //! Its server answers whoever asks, pages in a browser too. So it listens where nobody looks, and
 //! is reached through the stack's AWS endpoint, which is guarded.
 
+use std::time::Duration;
+
 use dynoxide::Database;
 use local_lambda_host::loopback;
 use local_template::Table;
@@ -14,6 +16,9 @@ use crate::{
     data::DataFolder,
     failure::{Context, Failure},
 };
+
+/// How often expired items are taken away; AWS may take days.
+const SWEEP: Duration = Duration::from_secs(600);
 
 /// DynamoDB, served to this process.
 pub(crate) struct Store {
@@ -33,15 +38,19 @@ impl Store {
             loopback::listen().and_then(TcpListener::from_std).doing("listen for DynamoDB")?;
         let endpoint = format!("http://{}", listener.local_addr().doing("read a port")?);
         let (stop, stopped) = oneshot::channel::<()>();
+        let expiring = database.clone();
         let server = tokio::spawn(async move {
             let until = async move {
                 if stopped.await.is_err() {
                     tracing::debug!("the store was dropped");
                 }
             };
-            let served = dynoxide::server::serve_with_shutdown(listener, database, until).await;
-            if let Err(error) = served {
-                tracing::error!(error, "DynamoDB ended");
+            let served = dynoxide::server::serve_with_shutdown(listener, database, until);
+            tokio::select! {
+                served = served => if let Err(error) = served {
+                    tracing::error!(error, "DynamoDB ended");
+                },
+                () = expire(expiring) => {}
             }
         });
         let store = Self { endpoint, stop, server };
@@ -77,8 +86,24 @@ impl Store {
             tracing::debug!("DynamoDB ended before");
         }
         let abort = self.server.abort_handle();
-        if tokio::time::timeout(std::time::Duration::from_secs(2), self.server).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(2), self.server).await.is_err() {
             abort.abort();
+        }
+    }
+}
+
+/// Takes away what has expired, now and again, without end.
+async fn expire(database: Database) {
+    let mut times = tokio::time::interval(SWEEP);
+    times.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        times.tick().await;
+        let database = database.clone();
+        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(items)) => tracing::info!(items, "expired items were taken away"),
+            Ok(Err(error)) => tracing::error!(%error, "expired items stay for now"),
+            Err(error) => tracing::error!(%error, "expired items stay for now"),
         }
     }
 }

@@ -14,7 +14,9 @@
 //!    `tokio::net::TcpListener` of one's own. Its router is private, so that it needs a port of
 //!    its own; signatures are not checked, but have to be there.
 
+mod damage;
 mod lists;
+mod samples;
 mod waiting;
 mod writes;
 
@@ -27,7 +29,7 @@ use aws_sdk_dynamodb::{
 use dynoxide::{Database, actions::create_table::CreateTableRequest};
 use jiff::Timestamp;
 use pact_contract::{
-    EnvironmentKey, Repository, RunId, SCHEMA_VERSION,
+    EnvironmentKey, Repository, RunId,
     run::{RunRequest, Trigger},
 };
 use serde_json::json;
@@ -87,14 +89,19 @@ fn id(text: &str) -> RunId {
 async fn store() -> DynamoStore {
     let database = Database::memory().unwrap();
     create_table(&database);
-    DynamoStore::new(client(database).await, TABLE)
+    stored(client(database).await)
+}
+
+/// The store behind a client. The samples' runs began at times that do not move on.
+fn stored(client: Client) -> DynamoStore {
+    DynamoStore::new(client, TABLE).keeping(Duration::from_hours(24 * 36_500))
 }
 
 fn request(repository: &str, branch: &str, number: i64) -> RunRequest {
     let reference = format!("refs/heads/{branch}");
     let commit = format!("{number:040x}");
     RunRequest {
-        schema: SCHEMA_VERSION,
+        schema: RunRequest::VERSION,
         run_id: RunId::for_push(&repository.parse().unwrap(), &reference, &commit, 0),
         repository: Repository {
             name: repository.parse().unwrap(),
@@ -125,11 +132,10 @@ async fn a_database_in_a_folder_survives_its_server() {
     {
         let database = Database::new(file.to_str().unwrap()).unwrap();
         create_table(&database);
-        let store = DynamoStore::new(client(database).await, TABLE);
+        let store = stored(client(database).await);
         store.create_run(&run, "arn").await.unwrap();
     }
-    let store =
-        DynamoStore::new(client(Database::new(file.to_str().unwrap()).unwrap()).await, TABLE);
+    let store = stored(client(Database::new(file.to_str().unwrap()).unwrap()).await);
     let found = store.run(&run.run_id).await.unwrap().unwrap();
     assert_eq!(found.request, run);
 }

@@ -6,9 +6,7 @@ use pact_agent::{
     ports::StoreError,
     waiting::{WaitingCall, WaitingCalls},
 };
-use pact_contract::{
-    RunId, SCHEMA_VERSION, StageRecord, StageStatus, StateName, envelope::Context,
-};
+use pact_contract::{RunId, StageRecord, StageStatus, StateName, envelope::Context};
 use serde_json::{Map, Value, json};
 
 use super::store;
@@ -25,7 +23,7 @@ fn call(key: &str, progress: Value) -> WaitingCall {
         parameters: Map::new(),
         context: Context::default(),
         stage: StageRecord {
-            schema: SCHEMA_VERSION,
+            schema: StageRecord::VERSION,
             run_id,
             state,
             agent: "test-agent".to_owned(),

@@ -9,7 +9,7 @@ use pact_agent::ports::{
     StoreError,
 };
 use pact_contract::{
-    RunStatus, SCHEMA_VERSION, StageRecord, StageStatus,
+    RunStatus, StageRecord, StageStatus,
     actions::{EnvironmentRecord, ReleaseRecord},
     log::{self, LogKind, NewEntry},
     run::{NotificationRecord, Outcome},
@@ -87,7 +87,12 @@ async fn a_run_is_read_as_the_state_machine_writes_its_end() {
 
     write("{ not json").await.unwrap();
     let found = store.run(&run.run_id).await.unwrap().unwrap();
-    assert_eq!((found.status, found.outcome), (RunStatus::RolledBack, None));
+    let outcome = found.outcome.unwrap();
+    assert_eq!((found.status, outcome.status), (RunStatus::RolledBack, RunStatus::RolledBack));
+    assert!(
+        outcome.reason.contains("RUN cannot be read: its \"outcome\" is no JSON"),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -153,15 +158,15 @@ async fn a_log_that_many_append_to_has_no_gap_and_verifies() {
         writer.await.unwrap();
     }
     let entries = store.log(&id("run")).await.unwrap();
-    assert_eq!(entries.len(), 40);
-    assert_eq!(log::verify(&entries), Ok(()));
+    assert_eq!(entries.items.len(), 40);
+    assert_eq!(log::verify(&entries.items), Ok(()));
     for writer in 0..8 {
         let name = format!("writer-{writer}");
         let own: Vec<&Value> =
-            entries.iter().filter(|e| e.actor == name).map(|e| &e.body["n"]).collect();
+            entries.items.iter().filter(|e| e.actor == name).map(|e| &e.body["n"]).collect();
         assert_eq!(own, [0, 1, 2, 3, 4].map(|n| json!(n)).iter().collect::<Vec<_>>());
     }
-    assert!(store.log(&id("another")).await.unwrap().is_empty());
+    assert!(store.log(&id("another")).await.unwrap().items.is_empty());
 }
 
 #[tokio::test]
@@ -260,7 +265,7 @@ async fn every_environment_is_listed_with_its_record() {
     store.lock(&environment("acme/web#production"), &id("a"), HOUR).await.unwrap();
     let listed = store.environments().await.unwrap();
     assert_eq!(
-        listed,
+        listed.items,
         [
             EnvironmentView { key: environment("acme/api#staging"), record, watch: None },
             EnvironmentView {
@@ -274,7 +279,7 @@ async fn every_environment_is_listed_with_its_record() {
 
 fn approval(callback: &str, state: &str) -> ApprovalRecord {
     ApprovalRecord {
-        schema: SCHEMA_VERSION,
+        schema: ApprovalRecord::VERSION,
         callback: callback.to_owned(),
         run_id: id("run"),
         state: state.parse().unwrap(),
@@ -311,7 +316,7 @@ async fn an_approval_keeps_its_callback_and_takes_one_answer() {
         taken += usize::from(answer.await.unwrap());
     }
     assert_eq!(taken, 1);
-    let listed = store.approvals(&id("run")).await.unwrap();
+    let listed = store.approvals(&id("run")).await.unwrap().items;
     assert_eq!(listed.len(), 2);
     assert_eq!(listed.iter().filter(|a| a.answer.is_some()).count(), 1);
     let answer =
@@ -356,13 +361,13 @@ async fn notifications_are_kept_by_channel() {
     store.put_notification(&id("run"), &entry("email", "third")).await.unwrap();
     let slack = store.notification(&id("run"), "slack").await.unwrap().unwrap();
     assert_eq!(slack.record.detail, "second");
-    let all = store.notifications(&id("run")).await.unwrap();
+    let all = store.notifications(&id("run")).await.unwrap().items;
     assert_eq!(all.len(), 2);
 }
 
 fn stage(state: &str, second: i64, summary: &str) -> StageRecord {
     StageRecord {
-        schema: SCHEMA_VERSION,
+        schema: StageRecord::VERSION,
         run_id: id("run"),
         state: state.parse().unwrap(),
         agent: "test-agent".to_owned(),
@@ -390,7 +395,7 @@ async fn stages_come_in_the_order_in_which_they_began() {
     }
     store.record_stage(&stage("A", 3, "new")).await.unwrap();
     store.append_log(&id("run"), entry("x", 1)).await.unwrap();
-    let stages = store.stages(&id("run")).await.unwrap();
+    let stages = store.stages(&id("run")).await.unwrap().items;
     let names: Vec<_> = stages.iter().map(|s| (s.state.as_str(), s.summary.as_str())).collect();
     assert_eq!(names, [("C", ""), ("B", ""), ("A", "new")]);
 }
@@ -403,5 +408,5 @@ async fn more_than_one_page_of_stages_is_read() {
     for n in 0..8 {
         store.record_stage(&stage(&format!("S{n}"), n, &text)).await.unwrap();
     }
-    assert_eq!(store.stages(&id("run")).await.unwrap().len(), 8);
+    assert_eq!(store.stages(&id("run")).await.unwrap().items.len(), 8);
 }
