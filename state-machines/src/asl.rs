@@ -44,11 +44,14 @@ kinds! {
 impl State {
     /// Puts values into fields.
     pub(crate) fn put(self, values: &str) -> Self {
-        pairs(values).fold(self, |state, (path, value)| state.put_json(&path, value))
+        self.put_in("", values)
     }
 
     pub(crate) fn put_json(mut self, path: &str, value: Value) -> Self {
-        *path.split('/').fold(&mut self.fields, |at, field| &mut at[field]) = value;
+        *path
+            .trim_start_matches('/')
+            .split('/')
+            .fold(&mut self.fields, |at, field| &mut at[field]) = value;
         self
     }
 

@@ -41,10 +41,9 @@ fn agent(state: Monitor, comment: &str) -> State {
 /// One environment.
 fn watch() -> Vec<State> {
     // What is no key names nothing that anybody could be asked about.
-    let names = "name: $contains($states.input.key, /^[-.-9A-Z_a-z]+#[-0-9A-Z_a-z]+$/) \
-        ? $split($states.input.key, '#')[1] : 'unknown', \
-        repository: $contains($states.input.key, /^[-.-9A-Z_a-z]+#[-0-9A-Z_a-z]+$/) \
-        ? $split($states.input.key, '#')[0] : 'unknown'";
+    let part = "$contains($states.input.key, /^[-.-9A-Z_a-z]+#[-0-9A-Z_a-z]+$/) \
+        ? $split($states.input.key, '#')[N] : 'unknown'";
+    let [repository, name] = ["0", "1"].map(|number| part.replace('N', number));
     let probed = "$type($release) = 'object' and $count($release.settings.health) > 0";
     let health = "summary: $response.summary, health: $response.status = 'passed' ? 'healthy' \
         : $response.status = 'failed' ? 'unhealthy' : 'unknown'";
@@ -52,22 +51,19 @@ fn watch() -> Vec<State> {
     let summary = format!("({READ} $fault := $read($fault); $fault.error & ': ' & $fault.cause)");
     let update = "'SET watch_health = :health, watch_summary = :summary, watched_at = :now, \
         watch_schema = :schema'";
-    let schema = format!(":schema: '{}'", WatchResult::VERSION);
     // One record that cannot be read is not watched; all others are.
     let known: Vec<_> =
         (1..=EnvironmentRecord::VERSION.number()).map(|version| format!("'{version}'")).collect();
-    let known = known.join(", ");
-    let newer = format!(
-        "$exists($states.input.item.schema) and $not($states.input.item.schema.N in [{known}])"
-    );
+    let schema = "$states.input.item.schema";
+    let newer = format!("$exists({schema}) and $not({schema}.N in [{}])", known.join(", "));
     let record = format!(
-        "($record := {newer} ? null : $parse($states.input.item.record.S);
+        "Output: ($record := {newer} ? null : $parse($states.input.item.record.S);
         $type($record) = 'object' ? $record : $error('it is none'))"
     );
     let unreadable = format!(
         "fault: {{'state': $states.context.State.Name, 'error': 'its record cannot be read', \
         'cause': 'the item ENV#' & $key & ({newer} \
-        ? ' is of version ' & $states.input.item.schema.N & ', unknown here' : ' is damaged')}}"
+        ? ' is of version ' & {schema}.N & ', unknown here' : ' is damaged')}}"
     );
     // Of the run only what a message needs; it may have expired long before its release is replaced.
     let gone = format!(
@@ -81,7 +77,11 @@ fn watch() -> Vec<State> {
         "run: $exists($states.result.Item.request.S) \
         ? $parse($states.result.Item.request.S) : {gone}"
     );
-    let unread = format!("run: {gone}");
+    let deployed_by =
+        "pk: 'RUN#' & ($exists($release.run_id) ? $release.run_id : 'gone'), sk: 'RUN'";
+    let parse = pass(ParseRecord, "What is damaged fails here, and only here");
+    let opened = "record: $states.result[0], release: $exists($states.result[0].current) \
+        ? $states.result[0].current : null";
     let once_an_hour = "run: $merge([$run, {'run_id': \
         'watch-' & ($exists($release.release) ? $release.release : 'none') & '-' & $name & '-' & $substring($now(), 0, 13)}])";
     let outcome = "settings: {'slack': {}}, outcome: {'status': 'failed', 'deployments': [], \
@@ -89,20 +89,11 @@ fn watch() -> Vec<State> {
     vec![
         pass(ReadEnvironment, "What is deployed here, and how is it watched?")
             .assign("key: $states.input.key, release: null")
-            .assign(names)
+            .assign(&format!("name: {name}, repository: {repository}"))
             .assign("health: 'unknown', summary: 'not looked at yet'"),
         parallel(OpenRecord, "Can this program read it?")
-            .branch(
-                "It is of a version that is known",
-                vec![
-                    pass(ParseRecord, "What is damaged fails here, and only here")
-                        .put(&format!("Output: {record}")),
-                ],
-            )
-            .assign(
-                "record: $states.result[0], release: $exists($states.result[0].current) \
-                ? $states.result[0].current : null",
-            )
+            .branch("It is of a version that is known", vec![parse.put(&record)])
+            .assign(opened)
             .catch(ANY, &unreadable, DescribeFault),
         choice(SomethingToWatch, "An environment without a release or a probe is not watched")
             .only_if(probed, NotWatched),
@@ -132,17 +123,14 @@ fn watch() -> Vec<State> {
             .put("Arguments/ConditionExpression: 'attribute_exists(pk)'")
             .strings("ExpressionAttributeValues", ":health: $health, :summary: $summary")
             .strings("ExpressionAttributeValues", ":now: $now()")
-            .numbers("ExpressionAttributeValues", &schema)
+            .number(":schema", &format!("'{}'", WatchResult::VERSION))
             .catch(ANY, "", BELOW),
         choice(Well, "Tell people only when something is wrong")
             .when("$health = 'healthy'", Watched),
         table("dynamodb:getItem", ReadRun, "The run that deployed it: whom to tell about what")
-            .strings(
-                "Key",
-                "pk: 'RUN#' & ($exists($release.run_id) ? $release.run_id : 'gone'), sk: 'RUN'",
-            )
+            .strings("Key", deployed_by)
             .assign(&read)
-            .catch(ANY, &unread, BELOW),
+            .catch(ANY, &format!("run: {gone}"), BELOW),
         agent(Alert, "At most one message an hour for each environment")
             .asks("notify.slack_team", once_an_hour)
             .with(outcome)

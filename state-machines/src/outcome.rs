@@ -84,11 +84,8 @@ fn record() -> State {
     let update = "'SET #status = :status, outcome = :outcome, outcome_schema = :outcome_schema, \
         finished_at = :now, expires = if_not_exists(expires, :expires)'";
     // A run of before runs expired has no time for it yet.
-    let numbers = format!(
-        ":outcome_schema: '{}', :expires: $string($ceil($toMillis($run.started_at) / 1000) \
-         + 86400 * $number('${{RunRetentionDays}}'))",
-        Outcome::VERSION
-    );
+    let expires = "$string($ceil($toMillis($run.started_at) / 1000) \
+        + 86400 * $number('${RunRetentionDays}'))";
     let comment = "The final status, written without any function's help";
     table("dynamodb:updateItem", RecordOutcome, comment)
         .strings("Key", "pk: 'RUN#' & $run.run_id, sk: 'RUN'")
@@ -97,7 +94,8 @@ fn record() -> State {
         .put("Arguments/ExpressionAttributeNames/#status: 'status'")
         .strings("ExpressionAttributeValues", ":status: $outcome.status, :running: 'running'")
         .strings("ExpressionAttributeValues", ":now: $now(), :outcome: $string($outcome)")
-        .numbers("ExpressionAttributeValues", &numbers)
+        .number(":outcome_schema", &format!("'{}'", Outcome::VERSION))
+        .number(":expires", expires)
         .catch("DynamoDB.ConditionalCheckFailedException", "", BELOW)
         .catch(ANY, &unrecorded, BELOW)
 }

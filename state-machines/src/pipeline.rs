@@ -72,19 +72,9 @@ fn verify() -> State {
         pass(CodeChecked, "What this lane found").put_in("Output", "syntax, quality"),
     ];
     let tests = vec![
-        check("unit", RunUnitTests, "Have the unit tests run in a build of their own")
-            .asks("tests.run_unit", "source, settings: $settings.tests, repository")
-            .with("reference: $run.reference")
-            .answered_later(),
-        check(
-            "integration",
-            RunIntegrationTests,
-            "Have the integration tests run in a build of their own",
-        )
-        .asks("tests.run_integration", "source, settings: $settings.tests, repository")
-        .with("reference: $run.reference")
-        .answered_later()
-        .context(&format!("skip: {failed} : $plan.checks.integration.skip")),
+        suite("unit", RunUnitTests),
+        suite("integration", RunIntegrationTests)
+            .context(&format!("skip: {failed} : $plan.checks.integration.skip")),
         check("coverage", CheckCoverage, "Coverage in all and of the changed lines")
             .asks("tests.check_coverage", "source, changes_key")
             .with("coverage_keys: [$unit.output.coverage_keys, $integration.output.coverage_keys]")
@@ -112,6 +102,14 @@ fn verify() -> State {
         .put("Output: $merge($states.result)")
         .assign("checks: $merge($states.result)")
         .on_fault("the checks could not be gathered", FailRun)
+}
+
+/// A check that is carried out by a build.
+fn suite(name: &str, state: Pipeline) -> State {
+    check(name, state, &format!("Have the {name} tests run in a build of their own"))
+        .asks(&format!("tests.run_{name}"), "source, settings: $settings.tests, repository")
+        .with("reference: $run.reference")
+        .answered_later()
 }
 
 /// A check that the plan may leave out. What is found, or raised, is kept under its name.

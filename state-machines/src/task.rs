@@ -93,18 +93,13 @@ impl State {
 
     /// An argument with strings as the table has them.
     pub(crate) fn strings(self, argument: &str, values: &str) -> Self {
-        self.attributes(argument, "S", values)
+        let path = |name| format!("Arguments/{argument}/{name}/S");
+        pairs(values).fold(self, |state, (name, value)| state.put_json(&path(name), value))
     }
 
-    /// An argument with numbers as the table has them, which is as text.
-    pub(crate) fn numbers(self, argument: &str, values: &str) -> Self {
-        self.attributes(argument, "N", values)
-    }
-
-    fn attributes(self, argument: &str, kind: &str, values: &str) -> Self {
-        pairs(values).fold(self, |state, (name, value)| {
-            state.put_json(&format!("Arguments/{argument}/{name}/{kind}"), value)
-        })
+    /// A value of a condition that is a number, as the table has it: as text.
+    pub(crate) fn number(self, name: &str, value: &str) -> Self {
+        self.put(&format!("Arguments/ExpressionAttributeValues/{name}/N: {value}"))
     }
 
     /// What is tried again; the first retrier that names an error counts.
@@ -136,13 +131,8 @@ const HEARTBEAT: u32 = 120;
 
 /// It is looked for again and again, for as long as it may take.
 fn heartbeats() -> Value {
-    json!({
-        "ErrorEquals": ["States.HeartbeatTimeout"],
-        "IntervalSeconds": 1,
-        "BackoffRate": 1,
-        "MaxAttempts": LONGEST / HEARTBEAT,
-        "MaxDelaySeconds": 2,
-    })
+    json!({ "ErrorEquals": ["States.HeartbeatTimeout"], "IntervalSeconds": 1, "BackoffRate": 1,
+        "MaxAttempts": LONGEST / HEARTBEAT, "MaxDelaySeconds": 2 })
 }
 
 /// Lambda's errors after which the function may have done its work, as its process ended.
@@ -150,13 +140,9 @@ pub(crate) const CRASHES: [&str; 2] = ["Lambda.Unknown", "Runtime.ExitError"];
 
 /// Something does not answer. Of Lambda's own errors those that pass: the function did not run.
 pub(crate) fn outage() -> Value {
-    let lambda = [
-        "Lambda.ServiceException",
-        "Lambda.AWSLambdaException",
-        "Lambda.SdkClientException",
-        "Lambda.TooManyRequestsException",
-    ];
-    retrier(3, named(Retry::Outage).chain(lambda))
+    let lambda = "Lambda.ServiceException Lambda.AWSLambdaException Lambda.SdkClientException \
+        Lambda.TooManyRequestsException";
+    retrier(3, named(Retry::Outage).chain(lambda.split(' ')))
 }
 
 /// The contract's errors of a kind.
@@ -165,12 +151,7 @@ pub(crate) fn named(retry: Retry) -> impl Iterator<Item = &'static str> {
 }
 
 pub(crate) fn retrier(attempts: u32, errors: impl IntoIterator<Item = &'static str>) -> Value {
-    json!({
-        "ErrorEquals": errors.into_iter().collect::<Vec<_>>(),
-        "IntervalSeconds": 1,
-        "BackoffRate": 2,
-        "MaxAttempts": attempts,
-        "MaxDelaySeconds": 20,
-        "JitterStrategy": "FULL",
-    })
+    let errors: Vec<_> = errors.into_iter().collect();
+    json!({ "ErrorEquals": errors, "IntervalSeconds": 1, "BackoffRate": 2, "MaxAttempts": attempts,
+        "MaxDelaySeconds": 20, "JitterStrategy": "FULL" })
 }

@@ -20,6 +20,25 @@ const LOG: u64 = 64 << 20;
 /// What of a longer one is kept of its beginning and of its end.
 const LOG_HEAD: u64 = 8 << 20;
 const LOG_TAIL: u64 = 48 << 20;
+/// Gets an address into a file, and puts a file to an address, by what an image has for it: that of
+/// AWS has curl, a machine of one's own perhaps another.
+const TRANSFER: &str = r#"has() { command -v "$1" >/dev/null 2>&1; }
+none() { echo "this environment has none of curl, wget and python3 to fetch the commit and to hand the results over with" >&2; return 127; }
+get() {
+if has curl; then curl -fsS --retry 3 --max-time 900 -o "$2" "$1"
+elif has wget; then wget -nv -t 3 -T 900 -O "$2" "$1"
+elif has python3; then python3 -c 'import shutil, sys, urllib.request as r
+with r.urlopen(sys.argv[1], timeout=900) as a, open(sys.argv[2], "wb") as f: shutil.copyfileobj(a, f)' "$1" "$2"
+else none; fi
+}
+put() {
+if has curl; then curl -fsS --retry 3 --max-time 900 -o /dev/null -T "$2" "$1"
+elif has wget; then wget -nv -t 3 -T 900 -O /dev/null --method=PUT --body-file="$2" "$1"
+elif has python3; then python3 -c 'import os, sys, urllib.request as r
+with open(sys.argv[2], "rb") as f: r.urlopen(r.Request(sys.argv[1], f, {"Content-Length": str(os.path.getsize(sys.argv[2]))}, method="PUT"), timeout=900).read()' "$1" "$2"
+else none; fi
+}
+"#;
 /// Most reports that are handed over.
 const REPORT_FILES: usize = 2_100;
 
@@ -68,10 +87,10 @@ impl Spec<'_> {
         let digest = &self.plan.digest;
         format!(
             r#": fetch the commit
-(
+{TRANSFER}(
 set -e
 mkdir -p pact/reports source
-curl -fsS --retry 3 --max-time 900 -o pact/bundle.tar.gz "${BUNDLE}"{signature}
+get "${BUNDLE}"{signature} pact/bundle.tar.gz
 printf '%s  pact/bundle.tar.gz\n' {digest} | sha256sum -c - >/dev/null
 tar -xzmf pact/bundle.tar.gz -C source
 rm pact/bundle.tar.gz
@@ -154,7 +173,7 @@ return $code
         let reports = REPORTS.trim_start_matches("../");
         format!(
             r#": hand the results over
-(
+{TRANSFER}(
 set -e
 for f in pact/setup.log pact/test.log; do
 [ -f $f ] || continue
@@ -172,7 +191,7 @@ find source -name node_modules -prune -o -name .git -prune -o -type f -newer pac
 if [ -d /codebuild/cache/cargo/nextest ]; then find /codebuild/cache/cargo/nextest -name junit.xml -type f -newer pact/stamp -print0; fi
 }} | head -z -n {REPORT_FILES} >pact/list
 tar -czf results.tar.gz --null -T pact/list 2>/dev/null
-curl -fsS --retry 3 --max-time 900 -o /dev/null -T results.tar.gz "${RESULTS}"{signature}
+put "${RESULTS}"{signature} results.tar.gz
 )"#
         )
     }
