@@ -1,6 +1,6 @@
 //! What is tested cannot judge itself, reach what judges it, or stay when it is over.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use pact_e2e::{Repo, Stack, send_signal, wait_for};
 use serde_json::Value;
@@ -82,8 +82,32 @@ echo '3 passed in 0.1s'
             assert!(!log.contains(text(&secret, value)), "{value} is in the log");
         }
     }
+    // As on AWS: the functions found a shell and no tool, but for the one that deploys to a folder.
+    let paths = paths(aws);
+    assert!(paths.len() >= 5, "{paths:?}");
+    for (function, path) in paths.iter().filter(|(name, _)| !name.contains("Deploy")) {
+        let programs = std::fs::read_dir(path).unwrap_or_else(|e| panic!("{path}: {e}"));
+        let names: Vec<_> = programs.map(|p| p.expect("is listed").file_name()).collect();
+        assert_eq!(names, ["sh"], "{function}");
+    }
     running.signal("TERM");
     assert_eq!(running.wait().code, Some(0));
+}
+
+/// Where the functions of the stack at this endpoint find programs, by the functions' names.
+fn paths(aws: &str) -> BTreeMap<String, String> {
+    let environment = |entry: std::fs::DirEntry| {
+        let bytes = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let of = |name: &str| {
+            text.split('\0')
+                .find_map(|v| v.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+        };
+        (of("AWS_ENDPOINT_URL")? == aws)
+            .then(|| Some((of("AWS_LAMBDA_FUNCTION_NAME")?, of("PATH")?)))?
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(environment).collect()
 }
 
 #[test]

@@ -46,6 +46,22 @@ pub(crate) fn inherited() -> Vec<String> {
     names.map(|name| (*name).to_owned()).collect()
 }
 
+/// The function that finds the tools of this machine: it builds and serves what is deployed to a
+/// folder of it.
+const WITH_TOOLS: &str = "DeployAgentFunction";
+
+/// What functions find programs in: a shell and nothing else, as on AWS. Tools are where builds are.
+fn path_of_functions(data: &DataFolder) -> Result<String, Failure> {
+    let folder = data.join("function-path");
+    std::fs::create_dir_all(&folder).doing("make the folder of the functions' programs")?;
+    match std::os::unix::fs::symlink("/bin/sh", folder.join("sh")) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(error).doing("give the functions a shell")
+        }
+        _ => Ok(folder.display().to_string()),
+    }
+}
+
 /// What the local Parameter Store has, by whole name.
 pub(crate) fn parameters(secrets: &Secrets) -> BTreeMap<String, String> {
     let own = [("webhook-secret", &secrets.webhook), ("api-token", &secrets.api_token)]
@@ -107,6 +123,7 @@ impl Definition {
         let program = std::env::current_exe().doing("find this program")?;
         let logs = data.join("logs");
         std::fs::create_dir_all(&logs).doing("make the folder for logs")?;
+        let path = path_of_functions(data)?;
         let functions = self.stack.functions.iter().map(|function| {
             let package = packages.and_then(|p| p.program(&function.logical_id));
             let (program, args) = match package {
@@ -122,13 +139,15 @@ impl Definition {
                 ("AWS_SECRET_ACCESS_KEY", &secret),
                 ("AWS_EC2_METADATA_DISABLED", "true"),
             ];
+            let path = (function.logical_id != WITH_TOOLS).then_some(("PATH", &*path));
+            let service_env = service_env.into_iter().chain(path);
             FunctionSpec {
                 description: function.description.clone(),
                 role: function.role.clone(),
                 args,
                 handler: function.handler.clone(),
                 env: env.map(|(name, value)| (name.clone(), value.clone())).collect(),
-                service_env: service_env.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+                service_env: service_env.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
                 timeout: Duration::from_secs(function.timeout_seconds.into()),
                 memory_mb: function.memory_mb,
                 ephemeral_mb: function.ephemeral_mb,
