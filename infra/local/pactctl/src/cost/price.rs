@@ -22,6 +22,9 @@ const REQUEST: f64 = 1.0 / 1e6;
 /// A gigabyte of logs taken in (CloudWatch pricing).
 const LOG_GB: f64 = 0.50;
 
+/// The function behind the HTTP API, by its name in the template.
+const GATEWAY: &str = "GatewayFunction";
+
 /// What a run did.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Measured {
@@ -72,10 +75,10 @@ impl Measured {
         entered + tried.saturating_sub(tasks)
     }
 
-    /// Requests to the HTTP API, at most: the push, and an answer to each task that waited for one,
-    /// though an agent's does not come this way.
+    /// Requests to the HTTP API: the push, and the answers of people, each an invocation of its own.
     fn requests(&self) -> usize {
-        1 + self.events.iter().filter(|kind| *kind == "TaskSubmitted").count()
+        let asked = self.invocations.iter().filter(|i| i.function == GATEWAY);
+        asked.count().max(1)
     }
 
     /// Lambda bills each millisecond that has begun.
