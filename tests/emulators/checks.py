@@ -183,7 +183,7 @@ class Scenario:
         for state in VERIFIED + DEPLOYED + TOLD:
             verdict = found.get(state)
             self.check.that(f"{state} has a verdict", verdict in {"passed", "skipped"}, verdict)
-        for state in ("ValidateSyntax", "RunUnitTests", "ValidateSecrets", "EvaluateGate"):
+        for state in ("ValidateSyntax", "CheckQuality", "ValidateSecrets", "EvaluateGate"):
             self.check.equal(f"{state} passed", found.get(state), "passed")
         live = {d["environment"]: d for d in (run["outcome"] or {}).get("deployments", [])}
         for name in ("staging", "production"):
@@ -213,11 +213,11 @@ class Scenario:
         self.check.equal("no second run was started", list(self.executions()), [run_id])
 
     def bad(self, push):
-        self.say("A push whose test fails")
+        self.say("A push that does not parse")
         view = self.run_to_the_end(push)
         run, found = view["run"], stages(view)
         self.check.equal("the run was rejected", run["status"], "rejected")
-        self.check.equal("RunUnitTests failed", found.get("RunUnitTests"), "failed")
+        self.check.equal("ValidateSyntax failed", found.get("ValidateSyntax"), "failed")
         self.check.that("nothing was deployed", "DeployStaging" not in found, found)
         execution = self.executions()[run["request"]["run_id"]]
         described = self.world.sfn.describe_execution(executionArn=execution["executionArn"])

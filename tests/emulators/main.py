@@ -188,7 +188,7 @@ def checked(folder, zips, check):
     scenario.refusals(push)
     view = scenario.good(push)
     scenario.again(push, view["run"]["request"]["run_id"])
-    third = shop.commit("Break it", {"app.py": "def total(items):\n    return len(items)\n"})
+    third = shop.commit("Break it", {"app.py": "def total(items:\n    return sum(items)\n"})
     scenario.bad(shop.push(git, second, third, "Break it"))
     fourth = shop.commit("Repair it", {"app.py": FILES["app.py"], "version": "four"})
     scenario.aborted(shop.push(git, third, fourth, "Repair it"))

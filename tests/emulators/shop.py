@@ -1,4 +1,5 @@
-"""A small shop in a git repository: tested by a script, deployed to staging and production."""
+"""A small shop in a git repository: deployed to staging and production. Its tests are switched off,
+as neither emulator carries out builds."""
 
 import os
 import subprocess
@@ -20,7 +21,7 @@ interval_ms = 50
 """
 
 SETTINGS = (
-    '[tests.unit]\ncommand = ["sh", "./test.sh"]\ntimeout_seconds = 60\n'
+    '[checks]\nunit = "skip"\nintegration = "skip"\ne2e = "skip"\n'
     + ENVIRONMENT.format(name="staging")
     + ENVIRONMENT.format(name="production")
     + "[environments.production.approval]\ntimeout_minutes = 5\n"
@@ -51,7 +52,6 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Shop).se
 FILES = {
     "pact.toml": SETTINGS,
     "build.sh": "exit 0\n",
-    "test.sh": "python3 -c 'from app import total; assert total([1, 2]) == 3' && echo '1 passed'\n",
     "serve.py": SERVICE,
     "app.py": "def total(items):\n    return sum(items)\n",
     "version": "one",

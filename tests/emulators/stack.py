@@ -105,9 +105,23 @@ class Stack:
             machine = theirs.describe_state_machine(stateMachineArn=arn)
             copy = ours.create_state_machine(
                 name=machine["name"],
-                definition=machine["definition"],
+                definition=without_heartbeats(machine["definition"]),
                 roleArn=machine["roleArn"],
                 type=machine["type"],
             )
             made[name] = machine | {"copy": copy["stateMachineArn"]}
         return made
+
+
+def without_heartbeats(definition):
+    """moto does not hear an answer that comes while the task is being handed over, where the state
+    has a heartbeat; where it has none, it does."""
+
+    def without(value):
+        if isinstance(value, list):
+            return [without(part) for part in value]
+        if isinstance(value, dict):
+            return {k: without(v) for k, v in value.items() if k != "HeartbeatSeconds"}
+        return value
+
+    return json.dumps(without(json.loads(definition)))
