@@ -8,6 +8,8 @@ use crate::files;
 
 /// Folders deep that tests are looked for.
 const DEPTH: usize = 6;
+/// Folders deep that anything is looked for.
+const DEEPEST: usize = 40;
 /// Bytes of a file that are looked at.
 const MAX_FILE: u64 = 1024 * 1024;
 
@@ -64,6 +66,41 @@ pub(crate) fn detect(root: &Path, reports: &Path) -> Option<Detected> {
     // The first of the largest.
     let best = candidates.into_iter().rev().max_by_key(|(files, _)| *files);
     best.map(|(_, detected)| detected).or_else(|| make(root, &files))
+}
+
+/// Folders below the root whose tests are known how to run there, at most `limit` of them: not run
+/// is not the same as not there.
+pub(crate) fn below(root: &Path, limit: usize) -> Vec<String> {
+    const MANIFESTS: &[&str] = &[
+        "Cargo.toml",
+        "GNUmakefile",
+        "Makefile",
+        "build.gradle",
+        "build.gradle.kts",
+        "go.mod",
+        "makefile",
+        "package.json",
+        "pom.xml",
+        "pyproject.toml",
+        "settings.gradle",
+        "settings.gradle.kts",
+        "setup.cfg",
+        "setup.py",
+        "tox.ini",
+    ];
+    let mut folders = std::collections::BTreeSet::new();
+    files::walk(root, DEEPEST, |path, _, _| {
+        if let Some((folder, name)) = path.rsplit_once('/')
+            && MANIFESTS.contains(&name)
+        {
+            folders.insert(folder.to_owned());
+        }
+    });
+    let has_tests = |folder: &String| {
+        let folder = root.join(folder);
+        detect(&folder, Path::new("reports")).is_some() || unknown_tool(&folder).is_some()
+    };
+    folders.into_iter().filter(has_tests).take(limit).collect()
 }
 
 /// The file by which a tool builds the repository whose tests nothing here knows how to run: that
@@ -355,6 +392,21 @@ mod tests {
         assert_eq!(tool(&[("a.sln", ""), ("A/BTest.cs", "")]).as_deref(), Some("a.sln"));
         assert_eq!(tool(&[("Gemfile", ""), ("lib/a.rb", "")]), None);
         assert_eq!(tool(&[("test/a.sh", ""), ("docs/Gemfile", "")]), None);
+    }
+
+    #[test]
+    fn tests_below_the_root_are_found_at_any_depth() {
+        let deep = "a/b/c/d/e/f/g/h/go.mod";
+        let files = [
+            ("web/package.json", "{\"scripts\":{\"test\":\"jest\"}}"),
+            (deep, ""),
+            ("a/b/c/d/e/f/g/h/a_test.go", ""),
+            ("docs/package.json", "{}"),
+            ("web/node_modules/x/package.json", "{\"scripts\":{\"test\":\"jest\"}}"),
+        ];
+        let dir = repository(&files);
+        assert_eq!(below(dir.path(), 9), ["a/b/c/d/e/f/g/h", "web"]);
+        assert_eq!(below(dir.path(), 1).len(), 1);
     }
 
     #[test]

@@ -217,6 +217,13 @@ async fn what_is_not_there_is_skipped_with_the_reason() {
     assert_eq!(answer.response.status, StageStatus::Skipped);
     assert!(answer.response.summary.starts_with("no tests found: "), "{}", answer.response.summary);
 
+    let package = "{\"scripts\":{\"test\":\"node --test\"}}";
+    let answer = bench.unit(&[("web/package.json", package)], json!({})).await;
+    let response = &answer.response;
+    assert_eq!(response.status, StageStatus::Skipped);
+    assert!(!response.not_applicable, "tests that are not run are not the same as none");
+    assert!(response.summary.contains("below the root, in web;"), "{}", response.summary);
+
     let answer = bench.unit(&[("a", "")], command(&["no-such-tool", "test"])).await;
     assert_eq!(answer.response.status, StageStatus::Skipped);
     assert_eq!(answer.response.summary, "the tests were not run: `no-such-tool` is not installed");

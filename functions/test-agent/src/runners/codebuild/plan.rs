@@ -17,6 +17,9 @@ use crate::{
 /// Where pytest is asked to write its report, from the root of the checkout.
 pub(super) const REPORTS: &str = "../pact/reports";
 
+/// Folders that are named in a sentence.
+const NAMED: usize = 5;
+
 /// How a suite is run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Settings {
@@ -126,6 +129,17 @@ fn detected(root: &Path, digest: String) -> Found {
                 "the tests were not run: how is not known for {file}; set command in [tests.unit] \
                  of pact.toml"
             )),
+            None if let below = detect::below(root, NAMED + 1)
+                && !below.is_empty() =>
+            {
+                let more = if below.len() > NAMED { " and more" } else { "" };
+                let named: Vec<_> = below.iter().take(NAMED).map(String::as_str).collect();
+                Execution::NotRun(format!(
+                    "the tests were not run: they are below the root, in {}{more}; set command in \
+                     [tests.unit] of pact.toml",
+                    named.join(", ")
+                ))
+            }
             None => Execution::NoTests(
                 "no tests found: no Cargo.toml, package.json with a test script, Python tests, \
                  go.mod with tests, pom.xml, Gradle build with tests or Makefile with a test \
