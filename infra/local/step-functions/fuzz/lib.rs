@@ -1,6 +1,6 @@
 //! An engine for every input that is tried.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 
 use async_trait::async_trait;
 use local_step_functions::{Engine, EngineOptions, TaskExecutor, TaskFailure, TaskRequest};
@@ -20,8 +20,23 @@ impl TaskExecutor for Echo {
     }
 }
 
+/// A panic ends the fuzzer, but for those of the library that evaluates expressions: the engine makes
+/// each a fault of its expression, and that it does so is fuzzed with the rest.
+fn let_the_library_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let ends = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !info.location().is_some_and(|at| at.file().contains("/jsonata-core-")) {
+                ends(info);
+            }
+        }));
+    });
+}
+
 /// Runs `attempt` with a new engine in a folder of its own, and ends both.
 pub fn with_engine<F: Future<Output = ()>>(attempt: impl FnOnce(Engine) -> F) {
+    let_the_library_panic();
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime =
         RUNTIME.get_or_init(|| Builder::new_current_thread().enable_all().build().unwrap());

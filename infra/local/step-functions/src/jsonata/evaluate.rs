@@ -1,5 +1,6 @@
 //! From an expression to its value.
 
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use jsonata_core::ast::AstNode;
@@ -18,8 +19,18 @@ pub(crate) fn is_small(expression: &Expression, bindings: &Bindings<'_>) -> bool
     cost::estimate(&expression.ast, &bindings.weights()) < cost::SMALL
 }
 
-/// The value of `expression`, unless `cancel` is cancelled before.
+/// The value of `expression`, unless `cancel` is cancelled before. Where the language's library
+/// panics, as it does on some pictures of dates, that is a fault of this expression alone.
 pub(crate) fn evaluate(
+    expression: &Expression,
+    bindings: &Bindings<'_>,
+    cancel: &CancelToken,
+) -> Result<Value, Fault> {
+    std::panic::catch_unwind(AssertUnwindSafe(|| unguarded(expression, bindings, cancel)))
+        .unwrap_or_else(|_| Err(Fault::Broken("the evaluator panicked".to_owned())))
+}
+
+fn unguarded(
     expression: &Expression,
     bindings: &Bindings<'_>,
     cancel: &CancelToken,
@@ -105,6 +116,12 @@ mod tests {
         assert_eq!(run("1 / 4", env.clone()), Ok(json!(0.25)));
         assert_eq!(run("$nothing", env.clone()), Err(Fault::Undefined));
         assert_eq!(run("function($x){$x}", env), Err(Fault::Unsupported));
+    }
+
+    #[test]
+    fn a_panic_of_the_library_is_a_fault_of_the_expression() {
+        let fault = run("$fromMillis(0, '[,Y0001]')", json!({}));
+        assert_eq!(fault, Err(Fault::Broken("the evaluator panicked".to_owned())));
     }
 
     #[test]
