@@ -20,6 +20,7 @@ use crate::{
     agent::{Agent, Call, News, Outcome, Stand},
     error::{AgentError, StoreError},
     metrics::MetricEvent,
+    ports::Listed,
     recording::{Later, Recording},
     stage::Stage,
     telemetry::{self, SpanFields},
@@ -88,7 +89,7 @@ pub(crate) async fn begin(
                 }
             };
             WaitingCall {
-                schema: WaitingCall::SCHEMA,
+                schema: WaitingCall::VERSION,
                 run_id: run_id.clone(),
                 state: state.clone(),
                 key: key.clone(),
@@ -168,7 +169,11 @@ async fn run_ended(
 ) -> Result<Value, AgentError> {
     let calls = &later(recording)?.calls;
     let (mut stopped, mut failed) = (0, None);
-    for call in calls.of_run(run_id).await? {
+    let Listed { items, unreadable } = calls.of_run(run_id).await?;
+    for one in &unreadable {
+        tracing::error!(error = %one, "what goes on outside for it cannot be stopped");
+    }
+    for call in items {
         about(&call);
         match agent.stop(&call.call(Instant::now()), &call.progress).await {
             Ok(()) => {
@@ -181,7 +186,7 @@ async fn run_ended(
     }
     match failed {
         Some(error) => Err(error),
-        None => Ok(json!({ "run_id": run_id, "stopped": stopped })),
+        None => Ok(json!({ "run_id": run_id, "stopped": stopped, "unreadable": unreadable })),
     }
 }
 

@@ -4,18 +4,18 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pact_contract::{RunId, StageRecord, StateName, envelope::Context};
+use pact_contract::{RunId, SchemaVersion, StageRecord, StateName, envelope::Context};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use crate::{agent::Call, error::StoreError};
+use crate::{agent::Call, error::StoreError, ports::Listed};
 
 /// A call that was begun and is not answered yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WaitingCall {
-    /// Version of this type; it grows when an older reader would misread a field.
-    pub schema: u32,
+    /// Version of this form.
+    pub schema: SchemaVersion,
     /// The run.
     pub run_id: RunId,
     /// The state that waits: a run waits with each state once.
@@ -35,8 +35,8 @@ pub struct WaitingCall {
 }
 
 impl WaitingCall {
-    /// Version of the type that is written.
-    pub const SCHEMA: u32 = 1;
+    /// Version of the form that is written.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
 
     /// The call, for the agent.
     #[must_use]
@@ -65,7 +65,7 @@ pub trait WaitingCalls: Send + Sync {
         state: &StateName,
     ) -> Result<Option<(WaitingCall, String)>, StoreError>;
     /// Every call of a run that waits.
-    async fn of_run(&self, run_id: &RunId) -> Result<Vec<WaitingCall>, StoreError>;
+    async fn of_run(&self, run_id: &RunId) -> Result<Listed<WaitingCall>, StoreError>;
     /// Writes how far a call is. [`StoreError::Conflict`] when it does not wait any more.
     async fn progress(&self, call: &WaitingCall) -> Result<(), StoreError>;
     /// Takes the looking after a call upon oneself, for so long. False when another has: that one is

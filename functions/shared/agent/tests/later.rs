@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use pact_agent::{
     Agent, AgentError, Call, Later, News, Outcome, Recording, Stand, adapter,
     error::StoreError,
+    ports::Listed,
     testing::Memory,
     waiting::{TaskTokens, WaitingCall, WaitingCalls},
 };
@@ -103,8 +104,9 @@ impl WaitingCalls for World {
     ) -> Result<Option<(WaitingCall, String)>, StoreError> {
         Ok(self.seen.lock().expect("a lock").call.clone())
     }
-    async fn of_run(&self, _: &RunId) -> Result<Vec<WaitingCall>, StoreError> {
-        Ok(self.seen.lock().expect("a lock").call.iter().map(|(call, _)| call.clone()).collect())
+    async fn of_run(&self, _: &RunId) -> Result<Listed<WaitingCall>, StoreError> {
+        let seen = self.seen.lock().expect("a lock");
+        Ok(seen.call.iter().map(|(call, _)| Ok(call.clone())).collect())
     }
     async fn progress(&self, call: &WaitingCall) -> Result<(), StoreError> {
         match &mut self.seen.lock().expect("a lock").call {

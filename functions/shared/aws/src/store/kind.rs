@@ -1,7 +1,10 @@
 //! The kinds of items: in which version each is written, and how each is read in whatever version
 //! it was written.
 
-use pact_agent::ports::{ApprovalRecord, Unreadable};
+use pact_agent::{
+    ports::{ApprovalRecord, Unreadable},
+    waiting::WaitingCall,
+};
 use pact_contract::{
     RunRequest, SchemaVersion, StageRecord,
     actions::{EnvironmentRecord, WatchResult},
@@ -54,7 +57,7 @@ pub(super) const APPROVAL: Kind = kind("schema", SchemaVersion::FIRST);
 /// A question with its task token: `record` and `task_token`.
 pub(super) const CALLBACK: Kind = kind("schema", ApprovalRecord::VERSION);
 /// A call that is answered later: `record` and `task_token`.
-pub(super) const CALL: Kind = kind("schema", SchemaVersion::FIRST);
+pub(super) const CALL: Kind = kind("schema", WaitingCall::VERSION);
 /// What is deployed in an environment: `record`.
 pub(super) const ENVIRONMENT: Kind = kind("schema", EnvironmentRecord::VERSION);
 /// What the watch saw, in the environment's item: written by its state machine.

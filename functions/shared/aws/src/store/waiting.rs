@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use pact_agent::{
-    ports::StoreError,
+    ports::{Listed, StoreError, Unreadable},
     waiting::{WaitingCall, WaitingCalls},
 };
 use pact_contract::{RunId, StateName};
@@ -27,7 +27,7 @@ fn sort_key(state: &StateName) -> String {
 }
 
 /// A call that waits, in an item.
-fn waiting_call(item: &Item) -> Result<Option<(WaitingCall, String)>, StoreError> {
+fn waiting_call(item: &Item) -> Result<Option<(WaitingCall, String)>, Unreadable> {
     if item.contains_key("closed") {
         return Ok(None);
     }
@@ -78,23 +78,15 @@ impl WaitingCalls for DynamoStore {
         state: &StateName,
     ) -> Result<Option<(WaitingCall, String)>, StoreError> {
         match self.get("read a call", run_key(run_id), &sort_key(state)).await? {
-            Some(item) => waiting_call(&item),
+            Some(item) => Ok(waiting_call(&item)?),
             None => Ok(None),
         }
     }
 
-    async fn of_run(&self, run_id: &RunId) -> Result<Vec<WaitingCall>, StoreError> {
+    async fn of_run(&self, run_id: &RunId) -> Result<Listed<WaitingCall>, StoreError> {
         let items = self.items_of_run("list the calls of a run", run_id, PREFIX).await?;
-        let mut calls = Vec::new();
-        for item in &items {
-            match waiting_call(item) {
-                Ok(Some((call, _))) => calls.push(call),
-                Ok(None) => {}
-                // Nobody can do anything about it; the run's other calls go on.
-                Err(error) => tracing::error!(%error, "a call that waits"),
-            }
-        }
-        Ok(calls)
+        let calls = items.iter().filter_map(|item| waiting_call(item).transpose());
+        Ok(calls.map(|call| call.map(|(call, _)| call)).collect())
     }
 
     async fn progress(&self, call: &WaitingCall) -> Result<(), StoreError> {

@@ -12,8 +12,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pact_agent::ports::{
     ApprovalAnswer, ApprovalRecord, Callbacks as _, Claim, Environments as _, Idempotency as _,
-    Outbox as _, OutboxEntry, Recorder as _, RunReader as _, Runs as _,
+    Outbox as _, OutboxEntry, Recorder as _, RunReader as _, Runs,
 };
+use pact_agent::waiting::WaitingCalls as _;
 use pact_contract::{
     Deployment, Finding, RunId, RunStatus, Severity, StageRecord, StageStatus,
     actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord},
@@ -24,7 +25,7 @@ use pact_contract::{
 };
 use serde_json::{Value, json};
 
-use super::{super::item::Item, environment, id, request, store};
+use super::{super::item::Item, environment, id, request, store, waiting::call_of};
 use crate::DynamoStore;
 
 /// Files of what earlier versions wrote.
@@ -231,7 +232,11 @@ pub(super) async fn fill(store: &DynamoStore) {
             .await
             .unwrap();
     }
-    store.claim("delivery/d-1", run_id, HOUR).await.unwrap();
+    for (state, key) in [("RunIntegrationTests", "k1"), ("RunUnitTests", "k2")] {
+        let call = call_of(run_id.clone(), state.parse().unwrap(), key, json!({ "build": "b-1" }));
+        store.keep(&call, "token").await.unwrap();
+    }
+    Runs::claim(store, "delivery/d-1", run_id, HOUR).await.unwrap();
     store.complete("key-1", &json!({ "response": { "status": "passed" } })).await.unwrap();
 }
 
@@ -352,7 +357,7 @@ async fn what_earlier_programs_wrote_is_read() {
         store.store(&environment.key, &environment.record, 3).await.unwrap();
         assert_eq!(store.load(&environment.key).await.unwrap(), environment.record);
 
-        let claim = store.claim("delivery/d-1", &id("another"), HOUR).await.unwrap();
+        let claim = Runs::claim(&store, "delivery/d-1", &id("another"), HOUR).await.unwrap();
         assert_eq!(claim, Claim::Seen { run_id });
         let answer = store.completed("key-1").await.unwrap();
         assert_eq!(answer, Some(json!({ "response": { "status": "passed" } })));

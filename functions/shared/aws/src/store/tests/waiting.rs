@@ -12,10 +12,13 @@ use serde_json::{Map, Value, json};
 use super::store;
 
 fn call(key: &str, progress: Value) -> WaitingCall {
-    let run_id: RunId = "web-1".parse().unwrap();
-    let state: StateName = "RunUnitTests".parse().unwrap();
+    call_of("web-1".parse().unwrap(), "RunUnitTests".parse().unwrap(), key, progress)
+}
+
+/// A call of a run's state that waits.
+pub(super) fn call_of(run_id: RunId, state: StateName, key: &str, progress: Value) -> WaitingCall {
     WaitingCall {
-        schema: WaitingCall::SCHEMA,
+        schema: WaitingCall::VERSION,
         run_id: run_id.clone(),
         state: state.clone(),
         key: key.to_owned(),
@@ -58,12 +61,12 @@ async fn a_call_waits_with_the_last_token_until_it_is_closed() {
     assert_eq!((found, token.as_str()), (first.clone(), "two"));
     let further = WaitingCall { progress: json!({ "n": 2 }), ..first.clone() };
     store.progress(&further).await.unwrap();
-    assert_eq!(store.of_run(&first.run_id).await.unwrap(), std::slice::from_ref(&further));
+    assert_eq!(store.of_run(&first.run_id).await.unwrap().items, std::slice::from_ref(&further));
     for _ in 0..2 {
         store.close(&further).await.unwrap();
     }
     assert_eq!(store.waiting(&first.run_id, &first.state).await.unwrap(), None);
-    assert_eq!(store.of_run(&first.run_id).await.unwrap(), []);
+    assert_eq!(store.of_run(&first.run_id).await.unwrap().items, []);
     let late = store.progress(&further).await.unwrap_err();
     assert!(matches!(late, StoreError::Conflict(_)), "{late}");
 }
