@@ -184,7 +184,8 @@ fn watch() -> Vec<State> {
     vec![
         agent(TrackMetrics, "Watch the new release")
             .asks("monitor.track_metrics", "environment: 'production', url: $production.url")
-            .with("probes: $plan.production.health, watch: $plan.production.watch")
+            .with("probes: $plan.production.health, watch: $plan.production.watch, baseline")
+            .with("judged: true")
             .assign("metrics: $response.status = 'passed' ? $response.output : null")
             .on_fault("the release could not be watched", RollbackProduction),
         agent(DetectAnomalies, "Is it worse than before?")
@@ -198,7 +199,8 @@ fn watch() -> Vec<State> {
             .context(skip)
             .because("$response.summary")
             .on_fault("the release could not be judged", RollbackProduction),
-        choice(Judgement, "Keep it or take it back")
+        choice(Judgement, "Keep it, ask a person or take it back")
+            .when("$states.input.output.then = 'hold'", HoldRelease)
             .when("$states.input.status in ['passed', 'skipped']", Succeed)
             .otherwise(RollbackProduction),
     ]

@@ -9,7 +9,7 @@ use pact_contract::{
     actions::{
         AnalyzeChangesOutput, CheckCoverageOutput, CheckHealthOutput, CheckQualityOutput,
         DetectAnomaliesOutput, EvaluateGate, JudgeReleaseOutput, Metrics, Plan, PlanTarget,
-        PlannedChecks, ReleaseVerdict, RunTestsOutput, SecurityCheckOutput, SourceRef,
+        PlannedChecks, ReleaseVerdict, RunTestsOutput, SecurityCheckOutput, SourceRef, Then,
         ValidateSyntaxOutput,
     },
     changes::ChangeSummary,
@@ -168,6 +168,7 @@ pub(crate) fn output(action: &str, status: StageStatus) -> Value {
                 _ => ReleaseVerdict::Keep,
             },
             reasons: Vec::new(),
+            then: (status == StageStatus::Skipped).then_some(Then::Hold),
         }),
         other => panic!("no answer for {other}"),
     }

@@ -88,6 +88,7 @@ pub(crate) fn routes() -> Vec<Route> {
             verdict(CheckProductionHealth, Failed),
         ),
         route("judged", "rolled_back", hotfix.clone(), verdict(JudgeRelease, Failed)),
+        route("judged, not sure", "held", hotfix.clone(), verdict(JudgeRelease, Skipped)),
         route("judged, staged", "rolled_back", promote, verdict(JudgeRelease, Failed)),
         route("judged, first", "rolled_back", first, verdict(JudgeRelease, Failed)),
         route("bare and lost", "rolled_back", bare, verdict(CheckProductionStatus, Failed)),

@@ -7,7 +7,6 @@ mod health;
 mod http;
 mod metrics;
 pub mod sources;
-mod stats;
 #[cfg(test)]
 mod tests;
 

@@ -1,12 +1,19 @@
 //! `quality.judge_release`: whether a release that was watched stays.
+//!
+//! The judgement itself is in `pact-statistics`; here it becomes rules with reasons, and what
+//! follows where there is no verdict.
 
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
     StageStatus,
-    actions::{DetectAnomaliesOutput, JudgeRelease, JudgeReleaseOutput, Metrics, ReleaseVerdict},
+    actions::{
+        Compared, Comparison, DetectAnomaliesOutput, JudgeRelease, JudgeReleaseOutput, Metrics,
+        ReleaseVerdict, Then,
+    },
     run::{RuleOutcome, RuleResult},
-    settings::Watch,
+    settings::{Inconclusive, Watch},
 };
+use pact_statistics::Assessment;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -30,11 +37,13 @@ pub(crate) fn act(call: &Call) -> Result<Outcome, AgentError> {
         anomalies: anomalies.unwrap_or_default(),
         watch: watch.unwrap_or_default(),
     });
-    let status = match output.verdict {
-        ReleaseVerdict::Keep => StageStatus::Passed,
+    let status = match (output.verdict, output.then) {
+        (ReleaseVerdict::Keep, _) => StageStatus::Passed,
+        (ReleaseVerdict::RollBack, _) | (ReleaseVerdict::Inconclusive, Some(Then::TakeBack)) => {
+            StageStatus::Failed
+        }
         // Not measured is not passed; the release stays on the strength of its health.
-        ReleaseVerdict::Inconclusive => StageStatus::Skipped,
-        ReleaseVerdict::RollBack => StageStatus::Failed,
+        (ReleaseVerdict::Inconclusive, _) => StageStatus::Skipped,
     };
     Outcome::new(status, summary, &output)
 }
@@ -43,138 +52,125 @@ pub(crate) fn act(call: &Call) -> Result<Outcome, AgentError> {
 #[must_use]
 pub fn judge(asked: &JudgeRelease) -> (JudgeReleaseOutput, String) {
     let JudgeRelease { metrics, baseline, anomalies, watch } = asked;
-    if metrics.requests == 0 {
-        let nothing = "nothing was measured";
-        let reasons = vec![
-            rule(
-                "error-rate",
-                RuleOutcome::NotChecked,
-                Value::Null,
-                json!(watch.max_error_rate),
-                nothing,
-            ),
-            rule(
-                "latency-p95",
-                RuleOutcome::NotChecked,
-                Value::Null,
-                json!(watch.max_p95_ms),
-                nothing,
-            ),
-            rule("no-anomalies", RuleOutcome::NotChecked, Value::Null, json!(0), nothing),
-        ];
-        let summary = "Inconclusive: no request was measured during the watch".to_owned();
-        return (JudgeReleaseOutput { verdict: ReleaseVerdict::Inconclusive, reasons }, summary);
-    }
-    let reasons = vec![
-        error_rate(metrics, baseline.as_ref(), watch),
-        latency(metrics, baseline.as_ref(), watch),
-        no_anomalies(anomalies),
-    ];
-    let broken: Vec<_> = reasons
-        .iter()
-        .filter(|r| r.outcome == RuleOutcome::NotMet)
-        .map(|r| r.message.as_str())
-        .collect();
-    let (verdict, summary) = if broken.is_empty() {
-        let summary = format!(
-            "The release stays: {} requests, {} of them failed, 95th percentile {:.0} ms",
-            metrics.requests, metrics.errors, metrics.p95_ms
-        );
-        (ReleaseVerdict::Keep, summary)
+    let baseline = baseline.as_ref();
+    let compared = if anomalies.comparisons.is_empty() {
+        pact_statistics::compare(baseline, metrics)
     } else {
-        (ReleaseVerdict::RollBack, format!("The release is taken back: {}", broken.join("; ")))
+        anomalies.comparisons.clone()
     };
-    (JudgeReleaseOutput { verdict, reasons }, summary)
+    let found = pact_statistics::verdict(baseline, metrics, watch, compared);
+    let reasons = reasons(&found, metrics, watch);
+    let then = (found.verdict == ReleaseVerdict::Inconclusive)
+        .then(|| follows(watch.inconclusive, found.suspicious));
+    let summary = summary(&found, &reasons, metrics, then);
+    (JudgeReleaseOutput { verdict: found.verdict, reasons, then }, summary)
 }
 
-fn error_rate(metrics: &Metrics, baseline: Option<&Metrics>, watch: &Watch) -> RuleResult {
-    let message = format!(
-        "{:.1} % of {} requests failed; at most {} %{}",
-        metrics.error_rate,
-        metrics.requests,
-        watch.max_error_rate,
-        before(baseline, |m| format!("{:.1} %", m.error_rate)),
-    );
-    let outcome = at_most(metrics.error_rate, watch.max_error_rate);
-    let mut rule = rule(
-        "error-rate",
-        outcome,
-        json!(metrics.error_rate),
-        json!(watch.max_error_rate),
-        &message,
-    );
-    if outcome == RuleOutcome::NotMet {
-        rule.would_pass = Some(format!("an error rate of {} % or less", watch.max_error_rate));
+/// What follows from a watch that does not tell, after it was extended where it may be.
+fn follows(policy: Inconclusive, suspicious: bool) -> Then {
+    match policy {
+        Inconclusive::Extend if !suspicious => Then::Keep,
+        Inconclusive::Extend | Inconclusive::Hold => Then::Hold,
+        Inconclusive::Keep => Then::Keep,
+        Inconclusive::TakeBack => Then::TakeBack,
     }
-    rule
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a latency limit is far below 2^52")]
-fn latency(metrics: &Metrics, baseline: Option<&Metrics>, watch: &Watch) -> RuleResult {
-    let message = format!(
-        "the 95th percentile of the latency is {:.0} ms; at most {} ms{}",
-        metrics.p95_ms,
-        watch.max_p95_ms,
-        before(baseline, |m| format!("{:.0} ms", m.p95_ms)),
+fn summary(
+    found: &Assessment,
+    reasons: &[RuleResult],
+    metrics: &Metrics,
+    then: Option<Then>,
+) -> String {
+    let measured = format!(
+        "{} requests, {} of them failed, 95th percentile {:.0} ms",
+        metrics.requests, metrics.errors, metrics.p95_ms
     );
-    let outcome = at_most(metrics.p95_ms, watch.max_p95_ms as f64);
-    let mut rule =
-        rule("latency-p95", outcome, json!(metrics.p95_ms), json!(watch.max_p95_ms), &message);
-    if outcome == RuleOutcome::NotMet {
-        let less = metrics.p95_ms - watch.max_p95_ms as f64;
-        rule.would_pass = Some(format!("a 95th percentile {less:.0} ms lower"));
+    let of = |wanted: RuleOutcome| -> Vec<&str> {
+        let rules = reasons.iter().filter(|rule| rule.outcome == wanted);
+        rules.filter(|rule| rule.would_pass.is_some()).map(|r| r.message.as_str()).collect()
+    };
+    match found.verdict {
+        ReleaseVerdict::RollBack => {
+            let broken = of(RuleOutcome::NotMet);
+            let more = match broken.len() {
+                0..=2 => String::new(),
+                all => format!("; and {} more", all - 2),
+            };
+            let first: Vec<_> = broken.into_iter().take(2).collect();
+            format!("The release is taken back: {}{more}", first.join("; "))
+        }
+        ReleaseVerdict::Keep => match &found.excused {
+            Some(reason) => format!("The release stays, with a warning: {measured}; {reason}"),
+            None => format!("The release stays: {measured}"),
+        },
+        ReleaseVerdict::Inconclusive => {
+            let why = found.too_little.clone().unwrap_or_else(|| {
+                let mut all = of(RuleOutcome::NotMet);
+                all.extend(of(RuleOutcome::NotChecked));
+                all.join("; ")
+            });
+            let then = match then {
+                Some(Then::TakeBack) => "it is taken back",
+                Some(Then::Hold) => "it stays until a person has looked at it",
+                Some(Then::Keep) | None => "it stays",
+            };
+            format!("Inconclusive: {why}; {then}")
+        }
     }
-    rule
 }
 
-fn no_anomalies(anomalies: &DetectAnomaliesOutput) -> RuleResult {
-    let found = json!(anomalies.anomalies.len());
-    if let Some(first) = anomalies.anomalies.first() {
-        let more = match anomalies.anomalies.len() - 1 {
-            0 => String::new(),
-            n => format!(" and {n} more"),
+/// A rule for each limit, and one for each metric against the release before.
+fn reasons(found: &Assessment, metrics: &Metrics, watch: &Watch) -> Vec<RuleResult> {
+    let held = found.limits.iter().map(|row| {
+        let (value, threshold) = match row.metric.as_str() {
+            "error-rate" => (json!(metrics.error_rate), json!(watch.max_error_rate)),
+            _ => (json!(metrics.p95_ms), json!(watch.max_p95_ms)),
         };
-        let message = format!(
-            "worse than before the release: {}{more}",
-            pact_agent::text::truncated(first, 300)
-        );
-        let mut rule = rule("no-anomalies", RuleOutcome::NotMet, found, json!(0), &message);
-        rule.would_pass = Some("no measurement that is worse than before the release".to_owned());
-        return rule;
+        let value = if metrics.requests == 0 { Value::Null } else { value };
+        rule(row.metric.clone(), row, value, threshold)
+    });
+    let compared = found.comparisons.iter().map(|row| {
+        rule(format!("compared-{}", row.metric), row, json!(row.now), json!(row.tolerated))
+    });
+    let mut reasons: Vec<RuleResult> = held.chain(compared).collect();
+    if found.comparisons.is_empty() {
+        reasons.push(RuleResult {
+            rule: "compared-errors".to_owned(),
+            outcome: RuleOutcome::NotChecked,
+            required: false,
+            value: Value::Null,
+            threshold: Value::Null,
+            message: "there is nothing measured of a release before to compare with".to_owned(),
+            would_pass: None,
+        });
     }
-    let (outcome, message) = if anomalies.compared {
-        (RuleOutcome::Met, "nothing is worse than before the release")
-    } else {
-        (RuleOutcome::NotChecked, "there was not enough to compare with before the release")
+    reasons
+}
+
+fn rule(name: String, row: &Comparison, value: Value, threshold: Value) -> RuleResult {
+    let outcome = match row.outcome {
+        Compared::Better | Compared::Same => RuleOutcome::Met,
+        Compared::Worse => RuleOutcome::NotMet,
+        Compared::Unsure | Compared::NotCompared => RuleOutcome::NotChecked,
     };
-    rule("no-anomalies", outcome, found, json!(0), message)
-}
-
-fn before(baseline: Option<&Metrics>, value: impl Fn(&Metrics) -> String) -> String {
-    baseline
-        .filter(|m| m.requests > 0)
-        .map_or_else(String::new, |m| format!(" (before the release {})", value(m)))
-}
-
-/// Whether a value is within its limit. What is not a number is not.
-fn at_most(value: f64, limit: f64) -> RuleOutcome {
-    if value <= limit { RuleOutcome::Met } else { RuleOutcome::NotMet }
-}
-
-fn rule(
-    name: &str,
-    outcome: RuleOutcome,
-    value: Value,
-    threshold: Value,
-    message: &str,
-) -> RuleResult {
+    let mut message = row.message.clone();
+    if let Some(chance) = row.chance.filter(|_| outcome != RuleOutcome::Met) {
+        message.push_str(&format!(
+            " ({} and {} samples, chance {}, {})",
+            row.samples_before,
+            row.samples_now,
+            if chance < 0.0001 { "below 0.0001".to_owned() } else { chance.to_string() },
+            row.method
+        ));
+    }
     RuleResult {
-        rule: name.to_owned(),
+        rule: name,
         outcome,
-        required: true,
+        required: row.outcome != Compared::NotCompared,
         value,
         threshold,
-        message: message.to_owned(),
-        would_pass: None,
+        message,
+        would_pass: row.would_pass.clone(),
     }
 }

@@ -5,10 +5,15 @@ use pact_agent::{adapter, ports::Artifacts, testing::Memory};
 use pact_contract::{
     ChangeKind, ChangeSet, Decision, EnvironmentName, FileChange, Finding, FindingCode, Repository,
     RunId, RunRequest, SchemaVersion, Severity, StageRecord, StageStatus, Verdict,
-    actions::{DetectAnomaliesOutput, JudgeRelease, Metrics, Plan, PlanTarget, ReleaseVerdict},
+    actions::{
+        DetectAnomaliesOutput, JudgeRelease, JudgeReleaseOutput, Metrics, Plan, PlanTarget,
+        ReleaseVerdict, Then,
+    },
     codes,
     run::{CheckResult, Checks, RuleOutcome, Trigger},
-    settings::{Approval, CheckMode, Environment, Instance, Settings, Template, Watch},
+    settings::{
+        Approval, CheckMode, Environment, Inconclusive, Instance, Settings, Template, Watch,
+    },
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -855,59 +860,97 @@ proptest! {
 
 // The judgement.
 
-fn metrics(errors: u64, p95_ms: f64) -> Metrics {
+fn metrics(requests: u64, errors: u64, ms: f64) -> Metrics {
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    let error_rate = errors as f64;
-    Metrics { requests: 100, errors, error_rate, p95_ms, ..Metrics::default() }
+    let (rate, latencies_ms) = (
+        errors as f64 * 100.0 / requests.max(1) as f64,
+        (0..requests - errors).map(|i| ms + (i * 7 % 11) as f64 * ms / 40.0).collect(),
+    );
+    Metrics { requests, errors, error_rate: rate, p95_ms: ms, latencies_ms, ..Metrics::default() }
+}
+
+fn judged(before: Option<Metrics>, now: Metrics, watch: Watch) -> (JudgeReleaseOutput, String) {
+    let anomalies = DetectAnomaliesOutput::default();
+    judge(&JudgeRelease { metrics: now, baseline: before, anomalies, watch })
 }
 
 #[test]
-fn a_release_is_judged_by_errors_latency_and_anomalies() {
-    let calm = DetectAnomaliesOutput { compared: true, anomalies: Vec::new() };
-    let worse =
-        DetectAnomaliesOutput { compared: true, anomalies: vec!["slower by 80 ms".to_owned()] };
-    let unknown = DetectAnomaliesOutput::default();
-    let table = [
+fn a_release_is_judged_by_what_it_replaces_and_by_its_limits() {
+    use ReleaseVerdict::{Inconclusive, Keep, RollBack};
+    let calm = || metrics(100, 0, 20.0);
+    let nan = || Metrics { latencies_ms: Vec::new(), p95_ms: f64::NAN, ..calm() };
+    for (before, now, verdict, text) in [
+        (Some(calm()), calm(), Keep, "The release stays: 100 requests, 0 of them failed"),
+        (None, calm(), Keep, "The release stays"),
+        (None, metrics(100, 40, 20.0), RollBack, "40.0 % of 100 requests failed; at most 5 %"),
+        (None, metrics(100, 6, 20.0), Inconclusive, "6.0 % of 100 requests failed; at most 5 %"),
+        (None, metrics(100, 0, 900.0), RollBack, "the latency is 900 ms; at most 500 ms"),
+        (None, nan(), RollBack, "NaN"),
+        (Some(calm()), metrics(100, 0, 80.0), RollBack, "the median latency is worse: 90.0 ms"),
         (
-            metrics(5, 500.0),
-            &calm,
-            ReleaseVerdict::Keep,
-            "The release stays: 100 requests, 5 of them failed",
+            Some(metrics(600, 0, 20.0)),
+            metrics(600, 24, 20.0),
+            RollBack,
+            "failed requests is worse: 4.00 %",
         ),
-        (
-            metrics(6, 10.0),
-            &calm,
-            ReleaseVerdict::RollBack,
-            "6.0 % of 100 requests failed; at most 5 %",
-        ),
-        (
-            metrics(0, 501.0),
-            &calm,
-            ReleaseVerdict::RollBack,
-            "the latency is 501 ms; at most 500 ms",
-        ),
-        (metrics(0, f64::NAN), &calm, ReleaseVerdict::RollBack, "NaN"),
-        (
-            metrics(0, 10.0),
-            &worse,
-            ReleaseVerdict::RollBack,
-            "worse than before the release: slower by 80 ms",
-        ),
-        (metrics(0, 10.0), &unknown, ReleaseVerdict::Keep, "The release stays"),
-        (Metrics::default(), &worse, ReleaseVerdict::Inconclusive, "no request was measured"),
-    ];
-    for (metrics, anomalies, verdict, text) in table {
-        let asked = JudgeRelease {
-            metrics,
-            baseline: None,
-            anomalies: anomalies.clone(),
-            watch: Watch::default(),
-        };
-        let (output, summary) = judge(&asked);
+        // What is better than what it replaces stays, though it is not good.
+        (Some(metrics(50, 50, 20.0)), metrics(100, 15, 20.0), Keep, "The release stays"),
+        (Some(metrics(50, 15, 2.0)), metrics(50, 3, 700.0), Keep, "stays, with a warning"),
+        (Some(calm()), metrics(19, 19, 20.0), Inconclusive, "19 requests during the watch"),
+        (Some(metrics(9, 0, 20.0)), calm(), Inconclusive, "9 requests before the release"),
+        (Some(calm()), Metrics::default(), Inconclusive, "no request was measured"),
+    ] {
+        let (output, summary) = judged(before, now, Watch::default());
         assert_eq!(output.verdict, verdict, "{summary}");
         assert!(summary.contains(text), "{summary}");
-        let rules: Vec<_> = output.reasons.iter().map(|r| r.rule.as_str()).collect();
-        assert_eq!(rules, ["error-rate", "latency-p95", "no-anomalies"]);
+        let broken = output.reasons.iter().filter(|r| r.outcome == RuleOutcome::NotMet);
+        for rule in broken {
+            assert!(rule.would_pass.is_some(), "{rule:?}");
+        }
+    }
+}
+
+#[test]
+fn every_rule_names_sizes_interval_and_what_would_have_passed() {
+    let (output, _) = judged(Some(metrics(100, 0, 20.0)), metrics(100, 0, 80.0), Watch::default());
+    let rules: Vec<_> = output.reasons.iter().map(|r| r.rule.as_str()).collect();
+    assert_eq!(
+        rules,
+        [
+            "error-rate",
+            "latency-p95",
+            "compared-errors",
+            "compared-latency-median",
+            "compared-spread",
+            "compared-latency-p95",
+            "compared-latency-p99",
+            "compared-trend"
+        ]
+    );
+    let median = &output.reasons[3];
+    for said in ["22.5 ms before", "the difference is from", "100 and 100 samples", "Mann-Whitney"]
+    {
+        assert!(median.message.contains(said), "{}", median.message);
+    }
+    assert_eq!(median.would_pass.as_deref(), Some("the median latency at 32.5 ms or less"));
+}
+
+#[test]
+fn the_policy_says_what_follows_where_there_is_no_verdict() {
+    use Inconclusive::{Extend, Hold, Keep, TakeBack};
+    let suspicious = || metrics(50, 2, 20.0);
+    let nothing = Metrics::default;
+    for (policy, now, then, status) in [
+        (Extend, nothing(), Then::Keep, "it stays"),
+        (Extend, suspicious(), Then::Hold, "it stays until a person has looked at it"),
+        (Hold, nothing(), Then::Hold, "it stays until a person has looked at it"),
+        (Keep, suspicious(), Then::Keep, "it stays"),
+        (TakeBack, nothing(), Then::TakeBack, "it is taken back"),
+    ] {
+        let watch = Watch { inconclusive: policy, ..Watch::default() };
+        let (output, summary) = judged(Some(metrics(50, 0, 20.0)), now, watch);
+        assert_eq!((output.verdict, output.then), (ReleaseVerdict::Inconclusive, Some(then)));
+        assert!(summary.ends_with(status), "{summary}");
     }
 }
 
@@ -970,8 +1013,7 @@ async fn every_action_answers_as_the_state_machine_asks() {
     assert_eq!(answer["response"]["status"], "failed");
     assert_eq!(answer["response"]["output"]["verdict"], "hold");
 
-    let asked =
-        json!({ "metrics": metrics(0, 10.0), "baseline": null, "anomalies": null, "watch": null });
+    let asked = json!({ "metrics": metrics(100, 0, 10.0), "baseline": null, "anomalies": null, "watch": null });
     let answer = call(&memory, "quality.judge_release", asked).await.expect("a judgement");
     assert_eq!(answer["response"]["output"]["verdict"], "keep");
     let answer = call(&memory, "quality.judge_release", json!({ "metrics": Metrics::default() }))

@@ -17,10 +17,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::source::{Kind, Measured, MetricSource, Opened, Surroundings, Window};
-use crate::{
-    http::{Answer, Client},
-    stats,
-};
+use crate::http::{Answer, Client};
 
 /// This kind of source.
 pub(crate) const KIND: Kind = Kind { name: "probe", form, open };
@@ -160,7 +157,7 @@ fn sum_up(samples: &[Sample]) -> Metrics {
     let errors = samples.len() - latencies.len();
     let mut sorted = latencies.clone();
     sorted.sort_by(f64::total_cmp);
-    let at = |percent| round(stats::percentile(&sorted, percent).unwrap_or(0.0));
+    let at = |percent| round(pact_statistics::percentile(&sorted, percent).unwrap_or(0.0));
     Metrics {
         requests: samples.len() as u64,
         errors: errors as u64,
@@ -172,7 +169,11 @@ fn sum_up(samples: &[Sample]) -> Metrics {
         p50_ms: at(50),
         p95_ms: at(95),
         p99_ms: at(99),
-        latencies_ms: stats::thinned(&latencies, MAX_LATENCIES).into_iter().map(round).collect(),
+        latencies_ms: pact_statistics::thinned(&latencies, MAX_LATENCIES)
+            .into_iter()
+            .map(round)
+            .collect(),
+        look: None,
     }
 }
 

@@ -179,6 +179,9 @@ fn approval() -> Vec<Field> {
     )]
 }
 
+/// Policies for a watch that does not tell.
+const INCONCLUSIVE: &[&str] = &["extend", "hold", "keep", "take_back"];
+
 fn watch() -> Vec<Field> {
     vec![
         field("seconds", "Length of the watch in seconds.", Shape::Integer { min: 0, max: 600 }),
@@ -191,6 +194,12 @@ fn watch() -> Vec<Field> {
             "max_p95_ms",
             "Highest 95th percentile of the latency.",
             Shape::Integer { min: 1, max: 60_000 },
+        ),
+        field(
+            "inconclusive",
+            "What follows when the watch does not tell: extend it, hold for a person, keep the \
+             release or take it back.",
+            Shape::word(INCONCLUSIVE),
         ),
     ]
 }

@@ -88,6 +88,7 @@ seconds = 10
 interval_ms = 50
 max_error_rate = 1.5
 max_p95_ms = 250
+inconclusive = 'hold'
 
 [environments.production]
 target = "directory"

@@ -18,9 +18,11 @@ use crate::{
     schema::SchemaVersion,
     settings::{
         CodeSettings, Environment, NotifySettings, Probe, SecuritySettings, Settings, Template,
-        TestSettings, Watch,
+        TestSettings,
     },
 };
+
+pub use crate::judgement::*;
 
 /// The source of one commit as a bundle (`tar.gz`) in the artifact store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -482,42 +484,6 @@ pub struct EvaluateGate {
 /// Output of `quality.evaluate_gate`.
 pub type EvaluateGateOutput = Decision;
 
-/// `quality.judge_release`: whether the release that was watched stays.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JudgeRelease {
-    /// What was measured during the watch.
-    pub metrics: Metrics,
-    /// What was measured before the release; none when nothing was there.
-    #[serde(default)]
-    pub baseline: Option<Metrics>,
-    /// What the anomaly test said.
-    pub anomalies: DetectAnomaliesOutput,
-    /// Limits of the watch.
-    #[serde(default)]
-    pub watch: Watch,
-}
-
-/// Output of `quality.judge_release`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JudgeReleaseOutput {
-    /// What should happen to the release.
-    pub verdict: ReleaseVerdict,
-    /// Every rule that was looked at.
-    pub reasons: Vec<crate::run::RuleResult>,
-}
-
-/// What should happen to a release that was watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReleaseVerdict {
-    /// It stays.
-    Keep,
-    /// It stays; too little was measured to say more.
-    Inconclusive,
-    /// It is taken back.
-    RollBack,
-}
-
 /// `deploy.to_staging`, `deploy.to_production`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deploy {
@@ -644,60 +610,6 @@ pub struct CheckHealthOutput {
     pub probes: usize,
     /// Requests that were sent.
     pub requests: u64,
-}
-
-/// `monitor.track_metrics`: probes for a while and sums up.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrackMetrics {
-    /// `staging` or `production`.
-    pub environment: EnvironmentName,
-    /// Address of the environment.
-    #[serde(default)]
-    pub url: Option<String>,
-    /// What is requested.
-    #[serde(default)]
-    pub probes: Vec<Probe>,
-    /// For how long and how often.
-    #[serde(default)]
-    pub watch: Watch,
-}
-
-/// What was measured: output of `monitor.track_metrics`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Metrics {
-    /// Requests that were sent.
-    pub requests: u64,
-    /// Requests that failed.
-    pub errors: u64,
-    /// Share of failed requests in percent; 0 without a request.
-    pub error_rate: f64,
-    /// Median latency in milliseconds.
-    pub p50_ms: f64,
-    /// 95th percentile of the latency in milliseconds.
-    pub p95_ms: f64,
-    /// 99th percentile of the latency in milliseconds.
-    pub p99_ms: f64,
-    /// Latencies in milliseconds, in the order of the requests; at most 500, evenly thinned.
-    pub latencies_ms: Vec<f64>,
-}
-
-/// `monitor.detect_anomalies`: compares with the time before the release.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DetectAnomalies {
-    /// Measured now.
-    pub metrics: Metrics,
-    /// Measured before the release; none when nothing was there.
-    #[serde(default)]
-    pub baseline: Option<Metrics>,
-}
-
-/// Output of `monitor.detect_anomalies`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct DetectAnomaliesOutput {
-    /// Whether there was enough to compare.
-    pub compared: bool,
-    /// What is worse than before, one sentence each, with the numbers.
-    pub anomalies: Vec<String>,
 }
 
 /// `notify.slack_team`, `notify.email_stakeholders`, `notify.update_jira`.

@@ -135,9 +135,10 @@ pub const MONITOR: &[Capability] = &[
     },
     Capability {
         action: "monitor.track_metrics",
-        description: "Requests the probes for a while and sums up errors and latencies.",
+        description: "Requests the probes for a while and sums up errors and latencies; ends early \
+            where a release is judged and is clearly worse.",
         required: &["environment"],
-        optional: &["url", "probes", "watch"],
+        optional: &["url", "probes", "watch", "baseline", "judged"],
     },
     Capability {
         action: "monitor.detect_anomalies",

@@ -17,6 +17,7 @@ pub mod explain;
 pub mod fallback;
 pub mod finding;
 pub mod ids;
+pub mod judgement;
 pub mod log;
 pub mod problems;
 pub mod run;

@@ -423,12 +423,51 @@ pub struct Watch {
     pub max_p95_ms: u64,
     /// What the release is measured by; none: what the monitor agent measures by itself.
     pub source: Option<Instance>,
+    /// What follows when the watch does not tell whether the release is well.
+    #[serde(skip_serializing_if = "is_default")]
+    pub inconclusive: Inconclusive,
 }
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { seconds: 5, max_error_rate: 5.0, max_p95_ms: 500, source: None }
+        Self {
+            seconds: 5,
+            max_error_rate: 5.0,
+            max_p95_ms: 500,
+            source: None,
+            inconclusive: Inconclusive::default(),
+        }
     }
+}
+
+fn is_default(policy: &Inconclusive) -> bool {
+    *policy == Inconclusive::default()
+}
+
+/// What follows when a watch does not tell whether a release is well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inconclusive {
+    /// It is watched for longer. Where that does not tell either, it stays if nothing looks worse,
+    /// and is held for a person if something does.
+    #[default]
+    Extend,
+    /// It stays, and a person is asked.
+    Hold,
+    /// It stays.
+    Keep,
+    /// It is taken back.
+    TakeBack,
+}
+
+impl Inconclusive {
+    /// Every policy by the word for it.
+    pub const ALL: &'static [(Self, &'static str)] = &[
+        (Self::Extend, "extend"),
+        (Self::Hold, "hold"),
+        (Self::Keep, "keep"),
+        (Self::TakeBack, "take_back"),
+    ];
 }
 
 /// A watch as it may be stored.
@@ -439,20 +478,22 @@ struct StoredWatch {
     max_error_rate: f64,
     max_p95_ms: u64,
     source: Option<Instance>,
+    inconclusive: Inconclusive,
     /// Before there were sources every release was probed, at this interval.
     interval_ms: Option<u64>,
 }
 
 impl Default for StoredWatch {
     fn default() -> Self {
-        let Watch { seconds, max_error_rate, max_p95_ms, source } = Watch::default();
-        Self { seconds, max_error_rate, max_p95_ms, source, interval_ms: None }
+        let Watch { seconds, max_error_rate, max_p95_ms, source, inconclusive } = Watch::default();
+        Self { seconds, max_error_rate, max_p95_ms, source, inconclusive, interval_ms: None }
     }
 }
 
 impl From<StoredWatch> for Watch {
     fn from(stored: StoredWatch) -> Self {
-        let StoredWatch { seconds, max_error_rate, max_p95_ms, source, interval_ms } = stored;
+        let StoredWatch { seconds, max_error_rate, max_p95_ms, source, inconclusive, interval_ms } =
+            stored;
         let probed = |interval: u64| {
             let mut source = Instance::new("probe");
             source.settings.insert("interval_ms".to_owned(), interval.into());
@@ -463,6 +504,7 @@ impl From<StoredWatch> for Watch {
             max_error_rate,
             max_p95_ms,
             source: source.or_else(|| interval_ms.map(probed)),
+            inconclusive,
         }
     }
 }

@@ -1,0 +1,193 @@
+//! What is measured of a release, how it compares with the one before, and what is judged of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::EnvironmentName,
+    run::RuleResult,
+    settings::{Probe, Watch},
+};
+
+/// `monitor.track_metrics`: probes for a while and sums up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrackMetrics {
+    /// `staging` or `production`.
+    pub environment: EnvironmentName,
+    /// Address of the environment.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// What is requested.
+    #[serde(default)]
+    pub probes: Vec<Probe>,
+    /// For how long and how often.
+    #[serde(default)]
+    pub watch: Watch,
+    /// What was measured before the release. With it a watch ends as soon as the release is
+    /// clearly worse; none: it runs to its end, unless the limits alone are clearly not kept.
+    #[serde(default)]
+    pub baseline: Option<Metrics>,
+    /// Whether a release is being judged, so that the watch may end early or be extended. Without
+    /// one, it is measured for as long as the settings say.
+    #[serde(default)]
+    pub judged: bool,
+}
+
+/// What was measured: output of `monitor.track_metrics`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Requests that were sent.
+    pub requests: u64,
+    /// Requests that failed.
+    pub errors: u64,
+    /// Share of failed requests in percent; 0 without a request.
+    pub error_rate: f64,
+    /// Median latency in milliseconds.
+    pub p50_ms: f64,
+    /// 95th percentile of the latency in milliseconds.
+    pub p95_ms: f64,
+    /// 99th percentile of the latency in milliseconds.
+    pub p99_ms: f64,
+    /// Latencies in milliseconds, in the order of the requests; at most 500, evenly thinned.
+    pub latencies_ms: Vec<f64>,
+    /// After which look at them the watch ended; none: it ran for its time, and was not looked at
+    /// before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
+}
+
+/// A look at the numbers. What is looked at more than once looks bad by chance more often: each
+/// look has its own, smaller share of the alarms that may be false.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Look {
+    /// During the watch, at a number of requests that was set before: the first is 1.
+    Step(u32),
+    /// At the end of the watch, after so many extensions.
+    End(u32),
+}
+
+/// `monitor.detect_anomalies`: compares with the time before the release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DetectAnomalies {
+    /// Measured now.
+    pub metrics: Metrics,
+    /// Measured before the release; none when nothing was there.
+    #[serde(default)]
+    pub baseline: Option<Metrics>,
+}
+
+/// Output of `monitor.detect_anomalies`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DetectAnomaliesOutput {
+    /// Whether there was enough to compare.
+    pub compared: bool,
+    /// What is worse than before, one sentence each, with the numbers.
+    pub anomalies: Vec<String>,
+    /// Each metric against what it was before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<Comparison>,
+}
+
+/// One metric of a release against that of the release before, or against its limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Stable name: `errors`, `latency-median`, `latency-p95`, `latency-p99`, `spread`, `trend`.
+    pub metric: String,
+    /// What came of it.
+    pub outcome: Compared,
+    /// Before; none where there is nothing, or where it is held to a limit.
+    #[serde(default)]
+    pub before: Option<f64>,
+    /// Now.
+    #[serde(default)]
+    pub now: Option<f64>,
+    /// Up to what it would have passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerated: Option<f64>,
+    /// What these are: `%` or `ms`.
+    pub unit: String,
+    /// Samples before.
+    pub samples_before: u64,
+    /// Samples now.
+    pub samples_now: u64,
+    /// Where the difference lies with a confidence of 95 %, in the same unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<(f64, f64)>,
+    /// How rarely chance alone would look like this, for how often it is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
+    /// By which test, and below what chance it counts.
+    pub method: String,
+    /// One sentence for people.
+    pub message: String,
+    /// What would have passed, where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would_pass: Option<String>,
+}
+
+/// What came of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compared {
+    /// Better, beyond chance.
+    Better,
+    /// No difference that matters and is more than chance.
+    Same,
+    /// It looks worse, by as much as matters; it may be chance.
+    Unsure,
+    /// Worse, by as much as matters, and beyond chance.
+    Worse,
+    /// There was too little to compare.
+    NotCompared,
+}
+
+/// `quality.judge_release`: whether the release that was watched stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgeRelease {
+    /// What was measured during the watch.
+    pub metrics: Metrics,
+    /// What was measured before the release; none when nothing was there.
+    #[serde(default)]
+    pub baseline: Option<Metrics>,
+    /// What the anomaly test said.
+    pub anomalies: DetectAnomaliesOutput,
+    /// Limits of the watch.
+    #[serde(default)]
+    pub watch: Watch,
+}
+
+/// Output of `quality.judge_release`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgeReleaseOutput {
+    /// What should happen to the release.
+    pub verdict: ReleaseVerdict,
+    /// Every rule that was looked at.
+    pub reasons: Vec<RuleResult>,
+    /// What follows, where the verdict is that there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<Then>,
+}
+
+/// What follows when nothing can be said of a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// It stays.
+    Keep,
+    /// It stays, and a person is asked to look at it.
+    Hold,
+    /// It is taken back.
+    TakeBack,
+}
+
+/// What should happen to a release that was watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseVerdict {
+    /// It stays.
+    Keep,
+    /// Neither: there was too little to tell, or what there was does not tell.
+    Inconclusive,
+    /// It is taken back.
+    RollBack,
+}

@@ -1,0 +1,84 @@
+//! The verdict.
+
+use pact_contract::{
+    actions::{Compared, Comparison, Look, Metrics, ReleaseVerdict},
+    settings::Watch,
+};
+
+use crate::{compare, limits, limits::was_broken};
+
+/// Fewer requests than this tell nothing, unless the watch ended early because they do.
+pub const MIN_SAMPLES: u64 = 20;
+
+/// What is to be said of a release.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assessment {
+    /// The verdict.
+    pub verdict: ReleaseVerdict,
+    /// The limits, each with what came of it.
+    pub limits: Vec<Comparison>,
+    /// The metrics against those of the release before.
+    pub comparisons: Vec<Comparison>,
+    /// Whether something looks worse, or is.
+    pub suspicious: bool,
+    /// Why nothing can be said, where the verdict is that.
+    pub too_little: Option<String>,
+    /// What is worse and does not speak against the release, with the reason.
+    pub excused: Option<String>,
+}
+
+/// Compares, holds to the limits, and comes to a verdict.
+#[must_use]
+pub fn assess(baseline: Option<&Metrics>, now: &Metrics, watch: &Watch) -> Assessment {
+    verdict(baseline, now, watch, compare(baseline, now))
+}
+
+/// Comes to a verdict on what was compared.
+#[must_use]
+pub fn verdict(
+    baseline: Option<&Metrics>,
+    now: &Metrics,
+    watch: &Watch,
+    comparisons: Vec<Comparison>,
+) -> Assessment {
+    let limits = limits(now, baseline, watch);
+    let mended = baseline.is_some_and(|before| was_broken(before, watch))
+        && comparisons.iter().any(|row| row.metric == "errors" && row.outcome == Compared::Better);
+    // A release that answers takes longer than one that fails at once.
+    let counts =
+        |row: &&Comparison| !mended || matches!(row.metric.as_str(), "errors" | "error-rate");
+    let is = |outcome: Compared| {
+        limits.iter().chain(&comparisons).filter(counts).any(|row| row.outcome == outcome)
+    };
+    let (worse, unsure) = (is(Compared::Worse), is(Compared::Unsure));
+    let too_little = too_little(baseline, now);
+    let verdict = match () {
+        () if too_little.is_some() => ReleaseVerdict::Inconclusive,
+        () if worse => ReleaseVerdict::RollBack,
+        () if unsure => ReleaseVerdict::Inconclusive,
+        () => ReleaseVerdict::Keep,
+    };
+    let excused = (mended
+        && limits.iter().chain(&comparisons).any(|row| row.outcome == Compared::Worse))
+    .then(|| "the release before failed more often than it may".to_owned());
+    Assessment { verdict, suspicious: worse || unsure, too_little, excused, limits, comparisons }
+}
+
+fn too_little(baseline: Option<&Metrics>, now: &Metrics) -> Option<String> {
+    if now.requests == 0 {
+        return Some("no request was measured during the watch".to_owned());
+    }
+    // A look during the watch counts only where it is clear, whatever the number.
+    let early = matches!(now.look, Some(Look::Step(_)));
+    let needed = |requests: u64, when: &str| {
+        (requests < MIN_SAMPLES)
+            .then(|| format!("{requests} requests {when} tell nothing, {MIN_SAMPLES} are needed"))
+    };
+    if early {
+        return None;
+    }
+    needed(now.requests, "during the watch").or_else(|| {
+        let before = baseline.filter(|before| before.requests > 0)?;
+        needed(before.requests, "before the release")
+    })
+}

@@ -1,0 +1,29 @@
+//! Whether numbers became worse. Pure: no clock, no I/O, the same answer for the same numbers.
+//!
+//! # A release against the one before
+//!
+//! [`compare`] asks of each metric two questions, and both have to be answered with yes before it
+//! is worse: is the difference more than chance (a test), and is it large enough to matter (an
+//! effect size). [`assess`] adds the limits of the watch and comes to a verdict.
+//!
+//! Tests are exact where numbers are small: Fisher's for failures, the binomial one for limits, and
+//! for tails the hypergeometric one of how many of the slowest answers are the new release's. Each
+//! row has its share of the false alarms ([`looks`]), so that all together keep to one bound,
+//! however often they are looked at.
+#![forbid(unsafe_code)]
+
+mod assess;
+mod chance;
+mod compare;
+mod errors;
+mod latency;
+mod limits;
+mod looks;
+mod row;
+mod sample;
+
+pub use assess::{Assessment, MIN_SAMPLES, assess, verdict};
+pub use compare::compare;
+pub use limits::limits;
+pub use looks::{STEPS, next_step};
+pub use sample::{percentile, thinned};

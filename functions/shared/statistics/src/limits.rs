@@ -1,0 +1,157 @@
+//! The limits of a watch. They hold for what a release does, not for what it found: where the
+//! release before did not keep to one either, what counts is whether it became worse.
+
+use pact_contract::{
+    actions::{Compared, Comparison, Look, Metrics},
+    settings::Watch,
+};
+
+use crate::{
+    chance::{above, binomial, real},
+    compare::MIN_LATENCIES,
+    errors::{counts, share, shares},
+    row::{Row, not_compared, round},
+};
+
+/// How likely it has to be that the release before was above the limit too, for the limit not to
+/// speak against this one as long as it is no worse.
+const AS_BEFORE: f64 = 0.1;
+/// The weight of what is compared with the release before.
+const WEIGHT: f64 = 0.15;
+/// The share of answers that may be slower than the 95th percentile.
+const SLOW: f64 = 0.05;
+
+/// Holds a release to its limits: failed requests, then slow answers.
+#[must_use]
+pub fn limits(now: &Metrics, baseline: Option<&Metrics>, watch: &Watch) -> Vec<Comparison> {
+    let before = baseline.filter(|before| before.requests > 0);
+    vec![failed(now, before, watch), slow(now, before, watch)]
+}
+
+fn failed(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison {
+    let names = ("error-rate", "the share of failed requests");
+    if now.requests == 0 {
+        return not_compared(names.0, "%", (0, 0), "nothing was measured".to_owned());
+    }
+    let limit = watch.max_error_rate / 100.0;
+    let mut row = held(names, 0.15, counts(now), limit, now);
+    row.message = format!(
+        "{:.1} % of {} requests failed; at most {} %",
+        share(counts(now)) * 100.0,
+        now.requests,
+        watch.max_error_rate
+    );
+    excused(row, before.map(counts), counts(now), limit, now.look)
+}
+
+/// A share against its limit: the exact binomial test.
+fn held(
+    (metric, named): (&'static str, &'static str),
+    weight: f64,
+    now: (u64, u64),
+    limit: f64,
+    metrics: &Metrics,
+) -> Comparison {
+    let row = Row {
+        metric,
+        named,
+        unit: "%",
+        before: None,
+        now: share(now) * 100.0,
+        samples: (0, now.1),
+        interval: None,
+        chance: binomial(now.1, now.0, limit),
+        test: "exact binomial test",
+        weight,
+        tolerated: limit * 100.0,
+        // Above the limit, by however little, is not within it.
+        likely: if share(now) > limit { 1.0 } else { 0.0 },
+        better: false,
+    };
+    row.judged(metrics.look)
+}
+
+/// What the release before did as well is not this one's doing.
+fn excused(
+    mut row: Comparison,
+    before: Option<(u64, u64)>,
+    now: (u64, u64),
+    limit: f64,
+    look: Option<Look>,
+) -> Comparison {
+    let Some(before) = before else { return row };
+    row.before = Some(round(share(before) * 100.0));
+    row.samples_before = before.1;
+    row.message.push_str(&format!(" (before the release {:.1} %)", share(before) * 100.0));
+    let as_before = share(before) > limit || above(before.0, before.1, limit) >= AS_BEFORE;
+    if !as_before || !matches!(row.outcome, Compared::Worse | Compared::Unsure) {
+        return row;
+    }
+    match shares(("", ""), WEIGHT, before, now).outcome(look) {
+        Compared::Worse => {}
+        Compared::Unsure => row.outcome = Compared::Unsure,
+        _ => {
+            row.outcome = Compared::Same;
+            row.would_pass = None;
+            row.message.push_str(", which was no better");
+        }
+    }
+    row
+}
+
+/// Answers that are slower than the limit of the 95th percentile: at most one in twenty, and not
+/// more than before.
+fn slow(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison {
+    let names = ("latency-p95", "the share of slow answers");
+    #[expect(clippy::cast_precision_loss, reason = "a latency limit is far below 2^52")]
+    let limit = watch.max_p95_ms as f64;
+    let message = format!(
+        "the 95th percentile of the latency is {:.0} ms; at most {} ms",
+        now.p95_ms, watch.max_p95_ms
+    );
+    let counted = slower(now, limit);
+    if counted.1 == 0 {
+        let answers = now.requests.saturating_sub(now.errors);
+        let mut row = not_compared(names.0, "%", (0, 0), "no answer was measured".to_owned());
+        // A source that has no single latencies has at least this number.
+        if answers > 0 {
+            row.message = message;
+            row.outcome = if now.p95_ms <= limit { Compared::Same } else { Compared::Worse };
+            row.would_pass = (row.outcome == Compared::Worse)
+                .then(|| format!("a 95th percentile of {} ms or less", watch.max_p95_ms));
+        }
+        return row;
+    }
+    let mut absolute = held(names, 0.1, counted, SLOW, now);
+    absolute.message = message;
+    absolute.would_pass = absolute
+        .would_pass
+        .map(|_| format!("at most 5 % of the answers slower than {} ms", watch.max_p95_ms));
+    let old = before.map(|m| slower(m, limit)).filter(|(_, all)| *all >= MIN_LATENCIES);
+    let absolute = excused(absolute, old, counted, SLOW, now.look);
+    let Some(old) = old.filter(|_| counted.1 >= 5) else { return absolute };
+    let mut relative = shares(names, WEIGHT, old, counted).judged(now.look);
+    relative.message = format!(
+        "{} of {} answers took longer than {limit} ms, {} of {} before the release",
+        counted.0, counted.1, old.0, old.1
+    );
+    // The graver of both.
+    let gravity = |row: &Comparison| match row.outcome {
+        Compared::Worse => 2,
+        Compared::Unsure => 1,
+        _ => 0,
+    };
+    if gravity(&relative) > gravity(&absolute) { relative } else { absolute }
+}
+
+/// Answers that took longer, of how many.
+fn slower(metrics: &Metrics, limit: f64) -> (u64, u64) {
+    let known = || metrics.latencies_ms.iter().filter(|ms| ms.is_finite());
+    (known().filter(|ms| **ms > limit).count() as u64, known().count() as u64)
+}
+
+/// Whether the release before failed more often than the limit allows.
+pub(crate) fn was_broken(before: &Metrics, watch: &Watch) -> bool {
+    before.requests > 0
+        && real(counts(before).0) * 100.0 > watch.max_error_rate * real(before.requests)
+}
