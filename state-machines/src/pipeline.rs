@@ -32,14 +32,16 @@ fn plan() -> Vec<State> {
         agent(AnalyzeChanges, "Fetch the commit once and say what changed")
             .asks("code.analyze_changes", "repository, reference: $run.reference")
             .with("commit: $run.commit, base: $run.base")
+            .with("policy: $exists($run.policy) ? $run.policy : null")
             .assign("source: $response.output.source, settings: $response.output.settings")
             .assign("changes_key: $response.output.changes_key")
+            .assign("loosened: $exists($response.output.policy) ? $response.output.policy.loosened : []")
             .because("$response.summary")
             .on_fault("the changes could not be analyzed", FailRun),
         choice(SettingsValid, "Is the repository's pact.toml valid?")
             .when("$states.input.status = 'failed'", RejectRelease),
         agent(PlanPipeline, "Which checks run and how far the release may go, with reasons")
-            .asks("quality.plan_pipeline", "run, changes_key, settings")
+            .asks("quality.plan_pipeline", "run, changes_key, settings, loosened")
             .assign("plan: $response.output, release: $response.output.release")
             .on_fault("the pipeline could not be planned", FailRun),
         verify(),
@@ -129,7 +131,9 @@ const APPROVAL: &str = "Arguments/Payload/approval";
 fn release() -> Vec<State> {
     let failed = "$states.input.status = 'failed' \
         or ('e2e' in $plan.required and $states.input.status != 'passed')";
-    let question = "question: 'Deploy ' & $release & ' of ' & $repository.name & ' to production?'";
+    let question = "question: 'Deploy ' & $release & ' of ' & $repository.name & ' to production?' \
+        & ($count($plan.loosened) > 0 ? ' With it you agree to looser rules for the commits after \
+        it: ' & $join($plan.loosened, '; '))";
     let refused = "'not approved by ' & $states.result.by \
         & ($type($states.result.reason) = 'string' ? ': ' & $states.result.reason)";
     let url = "url: $states.input.status = 'passed' ? $states.input.output.url : null";

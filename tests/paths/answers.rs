@@ -53,6 +53,7 @@ pub(crate) fn request(run_id: &str) -> RunRequest {
         environment: None,
         url: format!("http://localhost/runs/{run_id}"),
         started_at: Timestamp::UNIX_EPOCH,
+        policy: Default::default(),
     }
 }
 
@@ -75,6 +76,7 @@ pub(crate) fn analyzed(variant: &Variant) -> AnalyzeChangesOutput {
         .collect();
     AnalyzeChangesOutput {
         base_reason: String::new(),
+        policy: Default::default(),
         source: SourceRef { key: "source.tar.gz".into(), commit: "0123".into() },
         changes_key: "changes.json".into(),
         changes: ChangeSummary::default(),
@@ -110,6 +112,7 @@ pub(crate) fn plan(variant: &Variant) -> Plan {
             Some(Answer::Nothing) => 1,
             Some(_) => 3_600,
         },
+        loosened: Vec::new(),
         gate: GateSettings::default(),
         min_quality_score: None,
         scan: pact_contract::settings::ScanLevel::default(),

@@ -18,6 +18,7 @@ mod gate;
 mod gateway;
 mod interruption;
 mod origins;
+mod policy;
 mod secrets;
 mod telemetry;
 mod verdicts;

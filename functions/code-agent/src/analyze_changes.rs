@@ -9,6 +9,7 @@ use pact_contract::{
     ChangeSet, ErrorName, Fallback, FallbackLevel, Finding, StageStatus,
     actions::{AnalyzeChanges, AnalyzeChangesOutput, SourceRef},
     changes::ChangeSummary,
+    policy::RunPolicy,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -18,7 +19,7 @@ use crate::{
     base::{self, Base, Push},
     changes,
     config::Config,
-    history, objects, pack, settings,
+    history, objects, pack, policy, settings,
     source::{self, Location},
     work,
 };
@@ -51,6 +52,7 @@ pub(crate) async fn run(
         commit,
         before: base,
         pack: !artifacts.has_recent(&key).await?,
+        policy: parameters.policy.unwrap_or_default(),
     };
     let mut analysis = work::blocking(move |stop| request.analyze(stop)).await?;
     if let Some(bundle) = analysis.bundle {
@@ -68,9 +70,10 @@ pub(crate) async fn run(
         source: SourceRef { key, commit: commit.to_string() },
         changes_key,
         changes: ChangeSummary::from(&analysis.changes),
-        settings: analysis.settings.settings,
+        settings: analysis.judgement.settings,
         settings_path: analysis.settings.path,
         base_reason: analysis.base.reason.clone(),
+        policy: analysis.judgement.note,
     };
     let summary = sentence(&analysis.changes, &output.changes);
     let mut summary = match (&analysis.base, &analysis.changes.base) {
@@ -83,7 +86,15 @@ pub(crate) async fn run(
         summary = format!("{path} is not valid; {summary}");
     }
     let status = if analysis.settings.invalid { StageStatus::Failed } else { StageStatus::Passed };
+    match &output.policy.loosened[..] {
+        [] => {}
+        [one] => summary = format!("{summary}; it loosens its rules: {one}"),
+        [one, more @ ..] => {
+            summary = format!("{summary}; it loosens its rules: {one}; and {} more", more.len());
+        }
+    }
     let mut findings = analysis.settings.findings;
+    findings.extend(analysis.judgement.findings);
     findings.extend(analysis.findings);
     let mut outcome = Outcome::new(status, summary, &output)?.with_findings(findings);
     outcome.fallback = analysis.base.is_fallback.then(|| Fallback {
@@ -127,6 +138,7 @@ struct Request {
     commit: ObjectId,
     before: Option<ObjectId>,
     pack: bool,
+    policy: RunPolicy,
 }
 
 struct Analysis {
@@ -134,6 +146,7 @@ struct Analysis {
     changes: ChangeSet,
     push: Bytes,
     settings: settings::Found,
+    judgement: policy::Judgement,
     findings: Vec<Finding>,
     base: Base,
 }
@@ -149,7 +162,10 @@ impl Request {
         let source = source::obtain(&self.location, &push, stop)?;
         let repository = &source.repository;
         base::choose(repository, &push, source.tip)
-            .and_then(|base| self.read(repository, base, stop))
+            .and_then(|base| {
+                let judge = base::judge(repository, &push, source.tip, &base)?;
+                self.read(repository, base, judge, stop)
+            })
             .map_err(|error| self.explain(repository, error))
     }
 
@@ -157,6 +173,7 @@ impl Request {
         &self,
         repository: &Repository,
         base: Base,
+        judge: Option<ObjectId>,
         stop: &AtomicBool,
     ) -> Result<Analysis, AgentError> {
         let head = objects::tree_of(repository, self.commit)?;
@@ -167,6 +184,8 @@ impl Request {
         let packed = pack::pack(repository, &files, &mut attributes, self.pack, stop)?;
         let changed = changes::between(repository, base_tree, head, &mut attributes, stop)?;
         let settings = settings::read(&pack::settings_files(repository, &files)?);
+        let before = judge.map(|commit| before(repository, commit)).transpose()?;
+        let judgement = policy::judge(&settings, before.as_ref(), &self.policy);
         let push = history::Push {
             repository,
             // Without the base that was asked for, the push has no beginning that is known.
@@ -187,6 +206,7 @@ impl Request {
                 push_key: None,
             },
             settings,
+            judgement,
             findings: packed.findings,
             base,
         })
@@ -208,6 +228,14 @@ impl Request {
         let message = format!("{}; {remedy}", error.message);
         AgentError::new(ErrorName::ToolFailed, message).caused_by(error)
     }
+}
+
+/// The settings of a commit before.
+fn before(repository: &Repository, commit: ObjectId) -> Result<policy::Before, AgentError> {
+    let tree = objects::tree_of(repository, commit)?;
+    let files = pack::root(repository, tree)?;
+    let found = settings::read(&pack::settings_files(repository, &files)?);
+    Ok(policy::Before { commit, found })
 }
 
 fn sentence(changes: &ChangeSet, summary: &ChangeSummary) -> String {

@@ -107,6 +107,24 @@ pub(crate) fn choose(
     Ok(after_tag(repository, push, base))
 }
 
+/// The commit whose settings judge the push; none where there is none before it. On the default
+/// branch that is what the branch pointed to, elsewhere where the default branch was left: what was
+/// pushed to a branch before is nobody's rule.
+pub(crate) fn judge(
+    repository: &Repository,
+    push: &Push<'_>,
+    tip: Option<ObjectId>,
+    base: &Base,
+) -> Result<Option<ObjectId>, AgentError> {
+    let parent = || first_parent(repository, push.head);
+    if push.is_default_branch() {
+        let before = push.before.filter(|id| *id != push.head);
+        return Ok(before.filter(|id| repository.find_commit(*id).is_ok()).or_else(parent));
+    }
+    let left = tip.map(|tip| meet(repository, tip, push.head)).transpose()?.flatten();
+    Ok(left.or(base.commit).or_else(parent))
+}
+
 /// A tag on a commit of the default branch brings what that commit brought.
 fn after_tag(repository: &Repository, push: &Push<'_>, base: Base) -> Base {
     if !push.is_tag() || base.commit != Some(push.head) {

@@ -17,6 +17,7 @@ mod languages;
 mod limits;
 mod objects;
 mod pack;
+mod policy;
 mod quality;
 mod settings;
 mod source;

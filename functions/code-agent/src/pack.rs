@@ -85,6 +85,18 @@ pub(crate) fn list(
     Ok(files)
 }
 
+/// The files at the root of a tree.
+pub(crate) fn root(repository: &Repository, tree: ObjectId) -> Result<Vec<TreeFile>, AgentError> {
+    let root = repository.find_tree(tree).map_err(|e| missing(&BString::default(), &e))?;
+    let mut files = Vec::new();
+    for entry in root.iter() {
+        let entry = entry.map_err(|e| missing(&BString::default(), &e))?;
+        let (path, mode) = (entry.filename().to_owned(), entry.kind());
+        files.push(TreeFile { path, mode, id: entry.object_id() });
+    }
+    Ok(files)
+}
+
 /// What [`pack`] found.
 pub(crate) struct Packed {
     /// The bundle, if it was asked for.

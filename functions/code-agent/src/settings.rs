@@ -15,6 +15,8 @@ pub(crate) struct Found {
     pub(crate) invalid: bool,
     /// What is wrong with it.
     pub(crate) findings: Vec<Finding>,
+    /// Its text, where it can be used.
+    pub(crate) text: Option<String>,
 }
 
 /// Reads the settings from the file at the root that may hold them; two of them are a fault, as
@@ -38,7 +40,10 @@ pub(crate) fn read(files: &[(String, RootFile)]) -> Found {
         }
     };
     match pact_config::parse(text, path) {
-        Ok(settings) => found.settings = settings,
+        Ok(settings) => {
+            found.settings = settings;
+            found.text = Some(text.clone());
+        }
         Err(errors) => {
             found.invalid = true;
             found.findings.extend(

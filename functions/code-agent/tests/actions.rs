@@ -18,6 +18,8 @@ mod files;
 mod harness;
 #[path = "actions/http.rs"]
 mod http;
+#[path = "actions/policy.rs"]
+mod policy;
 #[path = "actions/push.rs"]
 mod push;
 #[path = "actions/refactor.rs"]

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use pact_contract::{
     EnvironmentName, Repository, RunId,
+    policy::{JudgedBy, RunPolicy},
     run::{RunRequest, Trigger},
 };
 
@@ -18,6 +19,8 @@ pub(crate) struct Push {
     pub(crate) template: Option<String>,
     pub(crate) environment: Option<EnvironmentName>,
     pub(crate) trigger: Trigger,
+    /// Whose settings judge the commit.
+    pub(crate) judged_by: JudgedBy,
 }
 
 impl Push {
@@ -54,6 +57,7 @@ impl Push {
             template: self.template.clone(),
             environment: self.environment.clone(),
             started_at: Timestamp::now(),
+            policy: RunPolicy { judged_by: self.judged_by, ..RunPolicy::default() },
         }
     }
 }

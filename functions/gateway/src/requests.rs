@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use pact_contract::{
     EnvironmentName, Repository,
+    policy::JudgedBy,
     run::Trigger,
     settings::{ENVIRONMENTS, Template},
 };
@@ -48,6 +49,7 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
         "template",
         "environment",
         "rerun",
+        "settings",
     ])?;
     let repository = repository(&fields, allowed)?;
     let branch = fields.text("branch", validate::MAX_BRANCH)?;
@@ -78,6 +80,7 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
         }
         None => None,
     };
+    let judged_by = judged_by(&fields, &repository)?;
     let author = fields.optional_text("author", MAX_TEXT)?.and_then(|text| line(text, MAX_PERSON));
     let message = fields.optional_text("message", MAX_TEXT)?;
     Ok(Start {
@@ -91,9 +94,24 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
             author,
             template: template.map(str::to_owned),
             environment,
+            judged_by,
         },
         rerun: fields.optional_flag("rerun")?.unwrap_or(false),
     })
+}
+
+/// Whose settings judge: the commit's own only in a folder of this machine, whose owner is also
+/// the judge.
+fn judged_by(fields: &Fields<'_>, repository: &Repository) -> Answer<JudgedBy> {
+    match fields.optional_text("settings", 16)? {
+        None | Some("base") => Ok(JudgedBy::Base),
+        Some("own") if repository.url.starts_with("file:") => Ok(JudgedBy::Own),
+        Some("own") => Err(fields.wrong(
+            "settings",
+            "own settings judge only a repository that is a folder of this machine",
+        )),
+        Some(_) => Err(fields.wrong("settings", "unknown; known are base and own")),
+    }
 }
 
 fn repository(fields: &Fields<'_>, allowed: &Sources) -> Answer<Repository> {

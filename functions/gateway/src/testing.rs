@@ -350,6 +350,7 @@ pub(crate) fn push(digit: char) -> Push {
         author: None,
         template: None,
         environment: None,
+        judged_by: Default::default(),
         trigger: Trigger { kind: "push".to_owned(), actor: None, delivery: Some("d-1".to_owned()) },
     }
 }

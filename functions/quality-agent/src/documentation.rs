@@ -1,17 +1,7 @@
 //! Whether a change touches nothing but documentation.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use pact_contract::ChangeSet;
-
-/// Paths that are documentation where the repository says nothing about it.
-const BUILT_IN: &[&str] = &[
-    "**/*.{md,markdown,rst,adoc}",
-    "{docs,doc}/**",
-    "{LICENSE,LICENCE,COPYING,NOTICE,CHANGELOG,AUTHORS,CONTRIBUTORS,README}{,.txt}",
-    "{LICENSE,LICENCE}-[A-Z]*",
-    "{,docs/,.github/}CODEOWNERS",
-    ".github/{ISSUE_TEMPLATE,PULL_REQUEST_TEMPLATE}/**",
-];
+use pact_contract::{ChangeSet, settings::DOCUMENTATION};
 
 /// Which paths are documentation.
 pub(crate) struct Documentation(GlobSet);
@@ -24,7 +14,7 @@ impl Documentation {
     pub(crate) fn new(own: Option<&[String]>) -> Result<Self, String> {
         let patterns: Vec<&str> = match own {
             Some(own) => own.iter().map(String::as_str).collect(),
-            None => BUILT_IN.to_vec(),
+            None => DOCUMENTATION.to_vec(),
         };
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {

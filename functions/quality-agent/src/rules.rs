@@ -315,13 +315,16 @@ impl<'a> Rules<'a> {
         let found = output.as_ref().map(|o| o.above_threshold as u64);
         let value = json!(found);
         let failed = result.status == StageStatus::Failed;
-        if limit.is_none()
+        if (limit.is_none() || self.plan.gate.quality_score)
             && let Some(rule) = output.and_then(|o| self.score(result, &o))
         {
             return rule;
         }
         let (over, less) = match (limit, found) {
-            (Some(limit), Some(found)) => (found > limit, found.saturating_sub(limit)),
+            (Some(limit), Some(found)) => (
+                found > limit || self.plan.gate.quality_score && failed,
+                found.saturating_sub(limit),
+            ),
             (Some(_), None) if !failed => {
                 return not_checked(
                     rule,

@@ -21,6 +21,8 @@ use tokio::time::Instant;
 
 use super::*;
 
+mod policy;
+
 pub(crate) fn changes(paths: &[&str]) -> ChangeSet {
     let files = paths.iter().map(|path| FileChange {
         path: (*path).to_owned(),
@@ -59,6 +61,7 @@ fn run() -> RunRequest {
         environment: None,
         url: String::new(),
         started_at: "2026-11-23T10:20:30Z".parse().expect("an instant"),
+        policy: Default::default(),
     }
 }
 
@@ -166,6 +169,13 @@ fn the_trigger_overrides_the_repositorys_template() {
     assert_eq!(plan.demanded, ["unit", "coverage", "vulnerabilities", "dependencies"]);
     let mut run = run();
     run.template = Some("hotfix".to_owned());
+    let plan = planned(&run, &settings);
+    assert_eq!(
+        (plan.template, plan.template_reason.as_str()),
+        (Template::Production, "hotfix was asked for, and is less strict than is set")
+    );
+    // On this machine the owner of the repository is its judge.
+    run.policy.judged_by = pact_contract::policy::JudgedBy::Own;
     let plan = planned(&run, &settings);
     assert_eq!(
         (plan.template, plan.template_reason.as_str()),
@@ -646,6 +656,10 @@ const STATUSES: [StageStatus; 4] =
     [StageStatus::Passed, StageStatus::Skipped, StageStatus::Error, StageStatus::Failed];
 
 fn any_plan() -> impl Strategy<Value = Plan> {
+    any_settings().prop_map(|settings| planned(&run(), &settings))
+}
+
+fn any_settings() -> impl Strategy<Value = Settings> {
     let modes = proptest::collection::vec(0usize..3, 9);
     let limits = (
         proptest::option::of(0.0f64..100.0),
@@ -671,7 +685,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
             Some(Severity::High),
             Some(Severity::Critical),
         ][limits.3];
-        planned(&run(), &settings)
+        settings
     })
 }
 

@@ -74,6 +74,10 @@ fn seeded() -> Option<(Repo, Vec<String>)> {
     let mut paths = Vec::new();
     for (n, file) in found.iter().enumerate().filter(|(n, _)| n % 2 == 0) {
         let text = std::fs::read_to_string(file).unwrap();
+        // What a macro is given is no function yet.
+        if text.contains("proptest! {") {
+            continue;
+        }
         let path = format!("code/m{n}/{}", file.file_name().unwrap().to_string_lossy());
         repo.write(&path, text);
         paths.push(path);

@@ -150,6 +150,7 @@ pub(crate) fn sample(id: &str, status: RunStatus, message: &str, started: Timest
             environment: None,
             url: String::new(),
             started_at: started,
+            policy: Default::default(),
         },
         status,
         execution_arn: format!("arn:aws:states:local:000000000000:execution:pipeline:{id}"),

@@ -68,6 +68,7 @@ fn succeeded() -> Notify {
             author: Some("Ann\r\nBcc: eve@example.org".to_owned()),
             trigger: Trigger { kind: "push".to_owned(), actor: None, delivery: None },
             template: None,
+            policy: Default::default(),
             environment: None,
             url: "http://127.0.0.1:9000/runs/web-0123456789-abcdef01".to_owned(),
             started_at: Timestamp::now() - SignedDuration::from_millis(134_200),

@@ -112,7 +112,7 @@ impl<'t> Faults<'t> {
 }
 
 /// Line and column of a byte offset, both from 1.
-fn place(text: &str, offset: usize) -> Option<(u32, u32)> {
+pub(crate) fn place(text: &str, offset: usize) -> Option<(u32, u32)> {
     let before = text.get(..offset.min(text.len()))?;
     let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
     let start = before.rfind('\n').map_or(0, |i| i + 1);

@@ -12,6 +12,7 @@ mod errors;
 pub mod form;
 mod laws;
 mod nearest;
+pub mod policy;
 mod schema;
 mod shape;
 mod values;

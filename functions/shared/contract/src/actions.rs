@@ -11,6 +11,7 @@ use crate::{
     changes::ChangeSummary,
     finding::Finding,
     ids::{EnvironmentName, ReleaseId, RunId},
+    policy::RunPolicy,
     run::{
         Checks, Decision, Deployment, DeploymentStatus, NotificationRecord, Outcome, Repository,
         RunRequest,
@@ -34,7 +35,7 @@ pub struct SourceRef {
 }
 
 /// `code.analyze_changes`: fetches the commit and says what changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnalyzeChanges {
     /// The repository.
     pub repository: Repository,
@@ -46,6 +47,9 @@ pub struct AnalyzeChanges {
     /// branch. What is compared with is the merge base with it, or with the default branch.
     #[serde(default)]
     pub base: Option<String>,
+    /// By whose rules it is judged; none: by those of the commit before.
+    #[serde(default)]
+    pub policy: Option<RunPolicy>,
 }
 
 /// Output of `code.analyze_changes`.
@@ -57,13 +61,29 @@ pub struct AnalyzeChangesOutput {
     pub changes_key: String,
     /// The change set in a few numbers.
     pub changes: ChangeSummary,
-    /// The repository's settings; the defaults where it has no file.
+    /// The settings by which the commit is judged.
     pub settings: Settings,
     /// Path of the settings file, where there is one.
     pub settings_path: Option<String>,
     /// What the commit is that the changes are relative to, or why there is none.
     #[serde(default)]
     pub base_reason: String,
+    /// Whose settings they are, and what of the commit's own does not count.
+    #[serde(default)]
+    pub policy: PolicyNote,
+}
+
+/// By whose rules a commit is judged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PolicyNote {
+    /// One sentence for people.
+    pub note: String,
+    /// The commit whose settings count beside its own; none where only its own do.
+    pub commit: Option<String>,
+    /// What the commit loosens, or may, one sentence each: it counts from the next commit, once
+    /// somebody who may agreed.
+    pub loosened: Vec<String>,
 }
 
 /// `code.validate_syntax`: parses the changed files.
@@ -387,8 +407,11 @@ pub struct PlanPipeline {
     pub run: RunRequest,
     /// Key of the change set.
     pub changes_key: String,
-    /// The repository's settings.
+    /// The settings by which the commit is judged.
     pub settings: Settings,
+    /// What the commit loosens: see [`PolicyNote::loosened`].
+    #[serde(default)]
+    pub loosened: Vec<String>,
 }
 
 /// The plan: output of `quality.plan_pipeline`.
@@ -422,6 +445,9 @@ pub struct Plan {
     pub approval: bool,
     /// Seconds to wait for that person; 0 when nobody is asked.
     pub approval_seconds: u64,
+    /// What the commit loosens: that person is told, as it counts once they agree.
+    #[serde(default)]
+    pub loosened: Vec<String>,
     /// Thresholds of the gate: the repository's, or else the template's.
     pub gate: crate::settings::GateSettings,
     /// Least quality score, from 0 to 10, where functions were measured; none: no threshold.

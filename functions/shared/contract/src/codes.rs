@@ -82,6 +82,15 @@ catalogue! {
         CONFIG_INVALID = "config-invalid":
             "The repository's settings are not valid: no check can rely on them.",
             "Mend the place that the finding names; `pactctl validate` checks the file before a push.";
+        POLICY_LOOSENED = "policy-loosened":
+            "The commit loosens the rules by which commits are judged, or may: it is judged by those of the commit before.",
+            "Nothing, where it is meant: somebody who may has to agree, and it counts from the next commit.";
+        POLICY_RAISED = "policy-raised":
+            "The installation asks for more than the settings do: that counts.",
+            "Raise the setting in pact.toml, or have the repository's floor lowered by `pactctl repos`.";
+        POLICY_OWN = "policy-own":
+            "The commit is judged by its own settings, for the reason that the finding gives.",
+            "Nothing.";
         SUBMODULE_LEFT_OUT = "submodule-left-out":
             "A submodule is not fetched: its folder is empty for every check.",
             "Keep the files in the repository itself where a check has to see them.";

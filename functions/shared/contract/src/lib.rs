@@ -19,6 +19,7 @@ pub mod finding;
 pub mod ids;
 pub mod judgement;
 pub mod log;
+pub mod policy;
 pub mod problems;
 pub mod run;
 pub mod schema;

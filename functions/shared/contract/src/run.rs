@@ -10,6 +10,7 @@ use crate::{
     fallback::Fallback,
     finding::Finding,
     ids::{EnvironmentName, ReleaseId, RepositoryName, RunId, StateName},
+    policy::RunPolicy,
     schema::SchemaVersion,
 };
 
@@ -25,7 +26,7 @@ pub struct Repository {
 }
 
 /// What starts a run, and the input of the pipeline's execution.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRequest {
     /// Version of this type.
     pub schema: SchemaVersion,
@@ -55,6 +56,9 @@ pub struct RunRequest {
     pub url: String,
     /// When the push was accepted.
     pub started_at: Timestamp,
+    /// By whose rules the commit is judged.
+    #[serde(default)]
+    pub policy: RunPolicy,
 }
 
 impl RunRequest {

@@ -46,6 +46,16 @@ pub const CHECKS: &[&str] = &[
     "e2e",
 ];
 
+/// Paths that are documentation where the repository says nothing about it.
+pub const DOCUMENTATION: &[&str] = &[
+    "**/*.{md,markdown,rst,adoc}",
+    "{docs,doc}/**",
+    "{LICENSE,LICENCE,COPYING,NOTICE,CHANGELOG,AUTHORS,CONTRIBUTORS,README}{,.txt}",
+    "{LICENSE,LICENCE}-[A-Z]*",
+    "{,docs/,.github/}CODEOWNERS",
+    ".github/{ISSUE_TEMPLATE,PULL_REQUEST_TEMPLATE}/**",
+];
+
 /// Environments in the order of promotion.
 pub const ENVIRONMENTS: &[EnvironmentName] =
     &[EnvironmentName::STAGING, EnvironmentName::PRODUCTION];
@@ -101,6 +111,18 @@ impl Template {
             _ => &[],
         };
         TemplatePolicy { timeout_minutes, min_coverage, min_quality_score, scan, strict, skips }
+    }
+
+    /// How strict it is: a template asks for all that those below it ask for.
+    #[must_use]
+    pub const fn strictness(self) -> u8 {
+        match self {
+            Self::Hotfix => 0,
+            Self::MlModel => 1,
+            Self::Frontend => 2,
+            Self::Default | Self::Microservice => 3,
+            Self::Production => 4,
+        }
     }
 
     /// The name on the wire.
@@ -173,6 +195,10 @@ pub struct GateSettings {
     pub max_severity: Option<Severity>,
     /// Most findings of the quality check.
     pub max_quality_findings: Option<u64>,
+    /// Whether the template's quality score counts beside the number of findings; no file says so,
+    /// but the policy before may.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub quality_score: bool,
 }
 
 /// Thresholds of the code agent. Only what is new or became worse is held to them.

@@ -255,6 +255,9 @@ pub(crate) struct RunArgs {
     /// Template: default, production, microservice, frontend, ml_model or hotfix.
     #[arg(long, value_name = "NAME", value_parser = template)]
     pub template: Option<String>,
+    /// Judge the commit as a push is judged: by the settings of the commit before it.
+    #[arg(long)]
+    pub as_pushed: bool,
     /// Port of the gateway and the dashboard [default: any free one].
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     pub port: u16,

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    cli::RunArgs,
     credentials::{Credentials, Pair},
     data::{Endpoints, Secrets},
     failure::{Context, Failure},
@@ -49,6 +50,16 @@ pub(crate) struct Accepted {
     /// Whether the push was known already.
     #[serde(default)]
     pub duplicate: bool,
+}
+
+/// How a run is to be started.
+pub(crate) struct Start<'a> {
+    /// What was asked for on the command line.
+    pub args: &'a RunArgs,
+    /// Whether the commit's own settings judge it.
+    pub own: bool,
+    /// Once more, although the push had its run.
+    pub rerun: bool,
 }
 
 impl Client {
@@ -97,13 +108,12 @@ impl Client {
         accepted(request.body(composed.body)).await
     }
 
-    /// Starts a run through the API: with a template or an environment, or once more.
+    /// Starts a run through the API: by the commit's own settings, with a template or an
+    /// environment, or once more.
     pub(crate) async fn start(
         &self,
         push: &Push,
-        template: Option<&str>,
-        environment: Option<&str>,
-        rerun: bool,
+        Start { args, own, rerun }: Start<'_>,
     ) -> Result<Accepted, Failure> {
         let mut body = json!({
             "repository": push.repository,
@@ -115,8 +125,9 @@ impl Client {
             ("base", push.base.as_deref()),
             ("author", push.author.as_deref()),
             ("message", push.message.as_deref()),
-            ("template", template),
-            ("environment", environment),
+            ("template", args.template.as_deref()),
+            ("environment", args.environment.as_deref()),
+            ("settings", own.then_some("own")),
         ];
         if let Some(map) = body.as_object_mut() {
             for (key, value) in optional {

@@ -339,6 +339,7 @@ pub(super) fn build(case: Case<'_>, started: Timestamp) -> Sample {
             environment: None,
             url: format!("https://pact.example.org/runs/{id}"),
             started_at: started,
+            policy: crate::policy::RunPolicy::default(),
         },
         status: case.status,
         execution_arn: format!(

@@ -11,7 +11,7 @@ use pact_contract::{EnvironmentName, RunStatus};
 
 use crate::{
     cli::RunArgs,
-    client::{Accepted, Client},
+    client::{Accepted, Client, Start},
     failure::{Context, Exit, Failure},
     repository::{self, Push},
     term,
@@ -95,18 +95,25 @@ async fn whole_run(args: &RunArgs, push: &Push, session: &mut Session) -> Result
 /// Delivers the push. A push that was run before is run once more: whoever types the command
 /// wants that.
 async fn submit(args: &RunArgs, push: &Push, client: &Client) -> Result<Accepted, Failure> {
-    let (template, environment) = (args.template.as_deref(), args.environment.as_deref());
-    let accepted = if template.is_some() || environment.is_some() {
-        client.start(push, template, environment, false).await?
+    let start = |rerun| client.start(push, Start { args, own: own_settings(args, push), rerun });
+    let asks = args.template.is_some() || args.environment.is_some();
+    let accepted = if asks || own_settings(args, push) {
+        start(false).await?
     } else {
         client.push(push).await?
     };
     let ended =
         accepted.status.as_deref().and_then(RunStatus::parse).is_some_and(RunStatus::is_final);
     if accepted.duplicate && ended {
-        return client.start(push, template, environment, true).await;
+        return start(true).await;
     }
     Ok(accepted)
+}
+
+/// Whether the commit is judged by its own settings: on this machine its owner is its judge, unless
+/// the run is to be as a push would be.
+fn own_settings(args: &RunArgs, push: &Push) -> bool {
+    !args.as_pushed && !is_remote(push)
 }
 
 fn announce(push: &Push, accepted: &Accepted) {

@@ -119,6 +119,7 @@ fn request(repository: &str, branch: &str, number: i64) -> RunRequest {
         environment: None,
         url: "http://localhost/runs/x".to_owned(),
         started_at: Timestamp::from_millisecond(1_790_000_000_000 + number * 250).unwrap(),
+        policy: Default::default(),
     }
 }
 

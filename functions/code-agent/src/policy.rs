@@ -1,0 +1,113 @@
+//! By whose settings the commit is judged.
+
+use gix::ObjectId;
+use pact_config::policy::{self, Difference, Judged};
+use pact_contract::{
+    Finding, FindingCode, Severity,
+    actions::PolicyNote,
+    codes,
+    policy::{JudgedBy, RunPolicy},
+    settings::Settings,
+};
+
+use crate::settings::Found;
+
+/// Most findings of one kind.
+const MAX_FINDINGS: usize = 20;
+/// Most sentences that travel on, and their length in bytes.
+const MAX_SENTENCES: usize = 10;
+const MAX_SENTENCE: usize = 250;
+
+/// What was there before the commit.
+pub(crate) struct Before {
+    /// The commit.
+    pub(crate) commit: ObjectId,
+    /// Its settings.
+    pub(crate) found: Found,
+}
+
+/// The settings that count, and what is to be said of them.
+pub(crate) struct Judgement {
+    pub(crate) settings: Settings,
+    pub(crate) note: PolicyNote,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Judges by what was before, the commit's own settings and the installation's floor.
+pub(crate) fn judge(own: &Found, before: Option<&Before>, asked: &RunPolicy) -> Judgement {
+    let usable = before.filter(|before| before.found.text.is_some());
+    let usable = usable.filter(|_| asked.judged_by == JudgedBy::Base);
+    // What cannot be read says nothing.
+    let own_settings = match usable {
+        Some(before) if own.invalid => &before.found.settings,
+        _ => &own.settings,
+    };
+    let judged =
+        policy::judge(usable.map(|before| &before.found.settings), own_settings, &asked.floor);
+    let note = note(own, before, asked.judged_by);
+    let mut findings = Vec::new();
+    if usable.is_none() && own.path.is_some() && !own.invalid {
+        findings.push(at(own, None, Finding::new(codes::POLICY_OWN, Severity::Info, &note)));
+    }
+    findings.extend(listed(own, &judged));
+    let loosened = judged.loosened.iter().take(MAX_SENTENCES);
+    Judgement {
+        note: PolicyNote {
+            note,
+            commit: usable.map(|before| before.commit.to_string()),
+            loosened: loosened
+                .map(|d| pact_agent::text::truncated(&d.sentence, MAX_SENTENCE))
+                .collect(),
+        },
+        settings: judged.settings,
+        findings,
+    }
+}
+
+fn note(own: &Found, before: Option<&Before>, by: JudgedBy) -> String {
+    match before {
+        _ if by == JudgedBy::Own => {
+            "judged by its own settings, as its owner asked: a push is judged by those of the \
+             commit before it"
+                .to_owned()
+        }
+        None => "judged by its own settings: there is no commit before it".to_owned(),
+        Some(Before { commit, found }) => match (&found.path, found.invalid) {
+            (None, _) if own.path.is_none() => {
+                "there are no settings: the defaults count".to_owned()
+            }
+            (None, _) => format!(
+                "judged by its own settings: it is the first commit with any, {commit} has none"
+            ),
+            (Some(path), true) => {
+                format!("judged by its own settings: {path} of {commit} is not valid")
+            }
+            (Some(path), false) => format!("judged by {path} of {commit}"),
+        },
+    }
+}
+
+fn listed(own: &Found, judged: &Judged) -> Vec<Finding> {
+    let mut all = Vec::new();
+    let kinds: [(FindingCode, Severity, &[Difference]); 2] = [
+        (codes::POLICY_LOOSENED, Severity::Medium, &judged.loosened),
+        (codes::POLICY_RAISED, Severity::Info, &judged.raised),
+    ];
+    for (code, severity, differences) in kinds {
+        for difference in differences.iter().take(MAX_FINDINGS) {
+            let finding = Finding::new(code.clone(), severity, &difference.sentence);
+            all.push(at(own, Some(&difference.key), finding));
+        }
+        if let Some(more) = differences.len().checked_sub(MAX_FINDINGS).filter(|n| *n > 0) {
+            all.push(Finding::new(code, severity, format!("and {more} more settings")));
+        }
+    }
+    all
+}
+
+/// The finding with the place of the setting, or of the file.
+fn at(own: &Found, key: Option<&str>, finding: Finding) -> Finding {
+    let Some(path) = &own.path else { return finding };
+    let place = own.text.as_deref().zip(key).and_then(|(text, key)| policy::place_of(text, key));
+    finding.at(path, place.map(|p| p.0), place.map(|p| p.1))
+}

@@ -1,0 +1,264 @@
+//! Of two settings the stricter ones. Where neither of two values is the stricter, the first's
+//! counts, as nobody can say that the other asks for as much.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pact_contract::{
+    EnvironmentName, Severity,
+    settings::{
+        CheckMode, CodeSettings, CodeThresholds, DOCUMENTATION, Environment, GateSettings,
+        Inconclusive, Probe, ScanLevel, SecuritySettings, Settings, Suite, Template,
+        TemplatePolicy, TestSettings, Watch,
+    },
+};
+
+type Environments = BTreeMap<EnvironmentName, Environment>;
+
+/// Settings that ask for all that `before` and `own` ask for, and let through nothing that one of
+/// them would not. What does not judge, such as how a release is deployed and who is told, is
+/// `own`'s.
+#[must_use]
+pub fn stricter(before: &Settings, own: &Settings) -> Settings {
+    Settings {
+        template: template(before.template, own.template),
+        documentation: documentation(before.documentation.as_ref(), own.documentation.as_ref()),
+        checks: checks(&before.checks, &own.checks),
+        gate: gate([asked(before), asked(own)]),
+        code: code(&before.code, &own.code),
+        tests: tests(&before.tests, &own.tests),
+        security: security(&before.security, &own.security),
+        environments: environments(&before.environments, &own.environments),
+        notify: own.notify.clone(),
+    }
+}
+
+/// What settings ask of the gate.
+pub(super) fn asked(settings: &Settings) -> Asked<'_> {
+    (Some(settings.template.unwrap_or_default().policy()), &settings.gate)
+}
+
+pub(super) fn template(before: Option<Template>, own: Option<Template>) -> Option<Template> {
+    let strictness = |template: Option<Template>| template.unwrap_or_default().strictness();
+    if strictness(before) > strictness(own) { before } else { own }
+}
+
+/// A list of what is let off: only what both let off.
+fn both(before: &[String], own: &[String]) -> Vec<String> {
+    own.iter().filter(|entry| before.contains(entry)).cloned().collect()
+}
+
+fn documentation(before: Option<&Vec<String>>, own: Option<&Vec<String>>) -> Option<Vec<String>> {
+    let list = |list: Option<&Vec<String>>| match list {
+        Some(list) => list.clone(),
+        None => DOCUMENTATION.iter().map(|glob| (*glob).to_owned()).collect(),
+    };
+    let all = list(own);
+    let kept = both(&list(before), &all);
+    if kept == all { own.cloned() } else { Some(kept) }
+}
+
+const fn strength(mode: CheckMode) -> u8 {
+    match mode {
+        CheckMode::Skip => 0,
+        CheckMode::Auto => 1,
+        CheckMode::Require => 2,
+    }
+}
+
+pub(super) fn checks(
+    before: &BTreeMap<String, CheckMode>,
+    own: &BTreeMap<String, CheckMode>,
+) -> BTreeMap<String, CheckMode> {
+    let mut all = own.clone();
+    for (name, mode) in before {
+        let theirs = own.get(name).copied().unwrap_or(CheckMode::Auto);
+        if strength(*mode) > strength(theirs) {
+            all.insert(name.clone(), *mode);
+        }
+    }
+    // What is not said is as the plan decides, which is more than to leave it out.
+    for (name, mode) in &mut all {
+        if *mode == CheckMode::Skip && before.get(name) != Some(&CheckMode::Skip) {
+            *mode = CheckMode::Auto;
+        }
+    }
+    all
+}
+
+/// What the gate is asked for, and by which template; none where no template is asked for.
+pub(super) type Asked<'a> = (Option<TemplatePolicy>, &'a GateSettings);
+
+/// A threshold that only one of them sets is compared with what the other's template asks for.
+pub(super) fn gate(asked: [Asked<'_>; 2]) -> GateSettings {
+    let set = |is_set: fn(&GateSettings) -> bool| asked.iter().any(|(_, gate)| is_set(gate));
+    let least = |(policy, gate): &Asked<'_>| {
+        gate.min_coverage.or(policy.as_ref().map(|policy| policy.min_coverage))
+    };
+    let gravest = |(policy, gate): &Asked<'_>| {
+        gate.max_severity.or(policy.as_ref().map(|policy| match policy.scan {
+            // A medium finding rejects there.
+            ScanLevel::Comprehensive => Severity::Low,
+            ScanLevel::Basic | ScanLevel::Standard => Severity::Medium,
+        }))
+    };
+    let max_quality_findings = asked.iter().filter_map(|(_, gate)| gate.max_quality_findings).min();
+    // A number of findings stands in the place of the template's score: both count where only one
+    // of the two has it.
+    let scored = asked.iter().any(|(policy, gate)| {
+        gate.quality_score || gate.max_quality_findings.is_none() && policy.is_some()
+    });
+    GateSettings {
+        min_coverage: set(|gate| gate.min_coverage.is_some())
+            .then(|| asked.iter().filter_map(least).reduce(f64::max))
+            .flatten(),
+        min_changed_coverage: asked
+            .iter()
+            .filter_map(|(_, gate)| gate.min_changed_coverage)
+            .reduce(f64::max),
+        max_severity: set(|gate| gate.max_severity.is_some())
+            .then(|| asked.iter().filter_map(gravest).min())
+            .flatten(),
+        quality_score: scored && max_quality_findings.is_some_and(|most| most > 0),
+        max_quality_findings,
+    }
+}
+
+pub(super) fn code(before: &CodeSettings, own: &CodeSettings) -> CodeSettings {
+    CodeSettings {
+        max_cyclomatic: before.max_cyclomatic.min(own.max_cyclomatic),
+        max_cognitive: before.max_cognitive.min(own.max_cognitive),
+        max_function_lines: before.max_function_lines.min(own.max_function_lines),
+        max_nesting: before.max_nesting.min(own.max_nesting),
+        max_parameters: before.max_parameters.min(own.max_parameters),
+        max_duplicate_tokens: before.max_duplicate_tokens.min(own.max_duplicate_tokens),
+        tests: CodeThresholds {
+            max_cyclomatic: before.tests.max_cyclomatic.min(own.tests.max_cyclomatic),
+            max_cognitive: before.tests.max_cognitive.min(own.tests.max_cognitive),
+            max_function_lines: before.tests.max_function_lines.min(own.tests.max_function_lines),
+            max_nesting: before.tests.max_nesting.min(own.tests.max_nesting),
+            max_parameters: before.tests.max_parameters.min(own.tests.max_parameters),
+        },
+        ignore: both(&before.ignore, &own.ignore),
+    }
+}
+
+/// Which command tests, and which reports are read, is no more or less: those of before count. A
+/// suite where none was is more.
+fn tests(before: &TestSettings, own: &TestSettings) -> TestSettings {
+    let suite = |before: &Suite, own: Option<&Suite>| {
+        let reports = match own {
+            Some(own) if before.reports.is_empty() => own.reports.clone(),
+            _ => before.reports.clone(),
+        };
+        Suite {
+            runner: before.runner.clone(),
+            timeout_seconds: own.unwrap_or(before).timeout_seconds,
+            reports,
+        }
+    };
+    let further = |before: Option<&Suite>, own: Option<&Suite>| match before {
+        Some(before) => Some(suite(before, own)),
+        None => own.cloned(),
+    };
+    TestSettings {
+        // Without a command they are found in the repository: that is a suite too.
+        unit: before.unit.as_ref().map(|before| suite(before, own.unit.as_ref())),
+        integration: further(before.integration.as_ref(), own.integration.as_ref()),
+        e2e: further(before.e2e.as_ref(), own.e2e.as_ref()),
+        coverage: match &before.coverage[..] {
+            [] => own.coverage.clone(),
+            before => before.to_vec(),
+        },
+    }
+}
+
+fn security(before: &SecuritySettings, own: &SecuritySettings) -> SecuritySettings {
+    let accepted = own.accept.iter().filter(|(id, _)| before.accept.contains_key(*id));
+    SecuritySettings {
+        ignore: both(&before.ignore, &own.ignore),
+        accept: accepted.map(|(id, reason)| (id.clone(), reason.clone())).collect(),
+    }
+}
+
+/// A release goes no further than either lets it, and past no environment that one of them has
+/// on the way.
+fn environments(before: &Environments, own: &Environments) -> Environments {
+    const STAGING: EnvironmentName = EnvironmentName::STAGING;
+    const PRODUCTION: EnvironmentName = EnvironmentName::PRODUCTION;
+    let pair = |name: &EnvironmentName| (before.get(name), own.get(name));
+    let mut all = Environments::new();
+    if let (Some(before), Some(own)) = pair(&PRODUCTION) {
+        all.insert(PRODUCTION, environment(before, own));
+    }
+    let goes_on = all.contains_key(&PRODUCTION);
+    let staging = match pair(&STAGING) {
+        (Some(before), Some(own)) => Some(environment(before, own)),
+        (Some(one), None) | (None, Some(one)) if goes_on => Some(one.clone()),
+        _ => None,
+    };
+    all.extend(staging.map(|staging| (STAGING, staging)));
+    let others: BTreeSet<_> = before.keys().chain(own.keys()).collect();
+    for name in others.into_iter().filter(|name| **name != STAGING && **name != PRODUCTION) {
+        if let (Some(before), Some(own)) = pair(name) {
+            all.insert(name.clone(), environment(before, own));
+        }
+    }
+    all
+}
+
+fn environment(before: &Environment, own: &Environment) -> Environment {
+    Environment {
+        target: own.target.clone(),
+        health: health(&before.health, &own.health),
+        // How long is waited loosens nothing: no answer is no.
+        approval: own.approval.clone().or_else(|| before.approval.clone()),
+        watch: Watch {
+            seconds: before.watch.seconds.max(own.watch.seconds),
+            max_error_rate: before.watch.max_error_rate.min(own.watch.max_error_rate),
+            max_p95_ms: before.watch.max_p95_ms.min(own.watch.max_p95_ms),
+            source: before.watch.source.clone(),
+            inconclusive: cautious(before.watch.inconclusive, own.watch.inconclusive),
+        },
+    }
+}
+
+/// The policy that keeps less of what nobody can say is well.
+fn cautious(before: Inconclusive, own: Inconclusive) -> Inconclusive {
+    let caution = |policy: Inconclusive| match policy {
+        Inconclusive::Keep => 0,
+        Inconclusive::Extend => 1,
+        Inconclusive::Hold => 2,
+        Inconclusive::TakeBack => 3,
+    };
+    if caution(before) > caution(own) { before } else { own }
+}
+
+/// Every probe of both; where they ask the same, with the tighter limits.
+fn health(before: &[Probe], own: &[Probe]) -> Vec<Probe> {
+    fn asks(probe: &Probe) -> (&str, u16, Option<&str>) {
+        (&probe.path, probe.status, probe.contains.as_deref())
+    }
+    fn limited(probe: &Probe, by: &Probe) -> Probe {
+        Probe {
+            max_latency_ms: probe.max_latency_ms.min(by.max_latency_ms),
+            successes: probe.successes.max(by.successes),
+            deadline_seconds: probe.deadline_seconds.min(by.deadline_seconds),
+            ..probe.clone()
+        }
+    }
+    if before == own {
+        return own.to_vec();
+    }
+    let mut all: Vec<Probe> = own
+        .iter()
+        .map(|own| match before.iter().find(|before| asks(before) == asks(own)) {
+            Some(before) => {
+                limited(&Probe { interval_ms: before.interval_ms, ..own.clone() }, before)
+            }
+            None => own.clone(),
+        })
+        .collect();
+    let missing = before.iter().filter(|before| !own.iter().any(|own| asks(own) == asks(before)));
+    all.extend(missing.cloned());
+    all
+}

@@ -1,0 +1,231 @@
+use pact_contract::{policy::Floor, settings::Settings};
+use proptest::prelude::*;
+
+use super::*;
+
+fn parsed(text: &str) -> Settings {
+    crate::parse(text, "pact.toml").expect("settings")
+}
+
+const DEPLOYED: &str = r#"
+[environments.staging]
+target = "directory"
+path = "a"
+[environments.production]
+target = "directory"
+path = "b"
+"#;
+
+/// Each pair is a file before and what a commit makes of it, with the keys that are loosened.
+fn judged(before: &str, own: &str) -> (Judged, Vec<String>) {
+    let judged = judge(Some(&parsed(before)), &parsed(own), &Floor::default());
+    let keys = judged.loosened.iter().map(|d| d.key.clone()).collect();
+    (judged, keys)
+}
+
+#[test]
+fn what_is_loosened_is_named_and_does_not_count() {
+    for (before, own, keys) in [
+        ("gate.min_coverage = 80", "gate.min_coverage = 50", vec!["gate.min_coverage"]),
+        ("gate.min_coverage = 80", "", vec!["gate.min_coverage"]),
+        ("", "gate.min_coverage = 10", vec!["gate.min_coverage"]),
+        ("template = \"production\"", "", vec!["template"]),
+        ("", "template = \"hotfix\"", vec!["template"]),
+        ("", "checks.secrets = \"skip\"", vec!["checks.secrets"]),
+        ("checks.unit = \"require\"", "checks.unit = \"auto\"", vec!["checks.unit"]),
+        ("", "gate.max_severity = \"critical\"", vec!["gate.max_severity"]),
+        ("", "gate.max_quality_findings = 5", vec!["gate.max_quality_findings"]),
+        ("", "security.ignore = [\"src/**\"]", vec!["security.ignore"]),
+        ("", "security.accept.CVE-2020-1 = \"a reason\"", vec!["security.accept.CVE-2020-1"]),
+        ("", "code.ignore = [\"src/**\"]", vec!["code.ignore"]),
+        ("", "code.max_cyclomatic = 99", vec!["code.max_cyclomatic"]),
+        ("", "documentation = [\"**\"]", vec!["documentation"]),
+        (
+            "tests.unit.command = [\"make\", \"test\"]",
+            "tests.unit.command = [\"true\"]",
+            vec!["tests.unit"],
+        ),
+        ("", "tests.unit.command = [\"true\"]", vec!["tests.unit"]),
+        ("tests.integration.command = [\"it\"]", "", vec!["tests.integration"]),
+    ] {
+        let (judged, found) = judged(before, own);
+        assert_eq!(found, keys, "{before} -> {own}");
+        let whole = judge(Some(&parsed(before)), &judged.settings, &Floor::default());
+        assert_eq!(whole.loosened, vec![], "{before} -> {own}");
+    }
+}
+
+#[test]
+fn what_is_tightened_counts_at_once() {
+    for (before, own) in [
+        ("", "gate.min_coverage = 90"),
+        ("", "gate.min_changed_coverage = 90"),
+        ("gate.max_severity = \"medium\"", "gate.max_severity = \"low\""),
+        ("checks.unit = \"skip\"", ""),
+        ("template = \"hotfix\"", "template = \"production\""),
+        ("security.ignore = [\"a\", \"b\"]", "security.ignore = [\"b\"]"),
+        ("code.max_nesting = 9", "code.max_nesting = 3"),
+        ("", "tests.e2e.command = [\"e2e\"]"),
+        ("documentation = [\"docs/**\", \"*.md\"]", "documentation = [\"*.md\"]"),
+    ] {
+        let (judged, keys) = judged(before, own);
+        assert_eq!(keys, Vec::<String>::new(), "{before} -> {own}");
+        assert_eq!(judged.settings, parsed(own), "{before} -> {own}");
+    }
+}
+
+#[test]
+fn an_approval_that_is_taken_out_is_asked_for_nevertheless() {
+    let asked = format!("{DEPLOYED}[environments.production.approval]\ntimeout_minutes = 5\n");
+    let (with, keys) = judged(&asked, DEPLOYED);
+    assert_eq!(keys, ["environments.production.approval"]);
+    let production = &with.settings.environments["production"];
+    assert_eq!(production.approval.as_ref().map(|a| a.timeout_minutes), Some(5));
+}
+
+#[test]
+fn a_release_goes_no_further_than_before_and_passes_staging() {
+    let staging = DEPLOYED.split("[environments.production]").next().expect("a part");
+    let (judged_, keys) = judged(staging, DEPLOYED);
+    assert_eq!(keys, ["environments.production"]);
+    assert!(!judged_.settings.environments.contains_key("production"));
+    let straight = "[environments.production]\ntarget = \"directory\"\npath = \"b\"\n";
+    let (judged_, keys) = judged(DEPLOYED, straight);
+    assert_eq!(keys, ["environments.staging"]);
+    assert_eq!(judged_.settings.environments.len(), 2);
+    // A way that is shorter at its end is no milder.
+    assert_eq!(judged(DEPLOYED, staging).1, Vec::<String>::new());
+}
+
+#[test]
+fn the_place_is_that_of_the_setting_or_of_the_table_above() {
+    let text =
+        "template = \"hotfix\"\n\n[gate]\n  min_coverage = 1\n[[environments.staging.health]]\n";
+    assert_eq!(place_of(text, "gate.min_coverage"), Some((4, 3)));
+    assert_eq!(place_of(text, "gate.max_severity"), Some((3, 2)));
+    assert_eq!(place_of(text, "template"), Some((1, 1)));
+    assert_eq!(place_of(text, "security.ignore"), None);
+    assert_eq!(place_of("[", "gate"), None);
+}
+
+#[test]
+fn the_floor_holds_whoever_judges() {
+    let floor: Floor = serde_json::from_str(
+        r#"{ "template": "production", "checks": { "secrets": "auto", "unit": "require" },
+             "gate": { "min_coverage": 60.0 },
+             "approval": { "production": { "timeout_minutes": 30 } } }"#,
+    )
+    .expect("a floor");
+    let own = format!("gate.min_coverage = 40\nchecks.secrets = \"skip\"\n{DEPLOYED}");
+    let judged = judge(None, &parsed(&own), &floor);
+    assert_eq!(judged.loosened, vec![]);
+    let settings = &judged.settings;
+    assert_eq!(settings.gate.min_coverage, Some(60.0));
+    assert_eq!(settings.checks["secrets"], CheckMode::Auto);
+    assert_eq!(settings.checks["unit"], CheckMode::Require);
+    assert!(settings.environments["production"].approval.is_some());
+    assert!(settings.environments["staging"].approval.is_none());
+    let keys: Vec<_> = judged.raised.iter().map(|d| d.key.as_str()).collect();
+    let expected = [
+        "checks.secrets",
+        "checks.unit",
+        "environments.production.approval",
+        "gate.min_coverage",
+        "template",
+    ];
+    assert_eq!(keys, expected);
+    assert!(serde_json::from_str::<Floor>(r#"{ "gates": {} }"#).is_err());
+}
+
+pub(crate) fn some_settings() -> impl Strategy<Value = Settings> {
+    let template = prop::option::of(prop::sample::select(vec![
+        "default",
+        "production",
+        "microservice",
+        "frontend",
+        "ml_model",
+        "hotfix",
+    ]));
+    let check = || prop::option::of(prop::sample::select(vec!["auto", "skip", "require"]));
+    let number = || prop::option::of(0_u32..=100);
+    let severity =
+        prop::option::of(prop::sample::select(vec!["info", "low", "medium", "high", "critical"]));
+    let globs = || prop::sample::subsequence(vec!["\"a/**\"", "\"b/**\"", "\"*.md\""], 0..=3);
+    let ways = prop::sample::subsequence(vec!["staging", "production"], 0..=2);
+    let approval = any::<bool>();
+    (
+        (template, check(), check(), check(), number(), number(), severity, number()),
+        (globs(), prop::option::of(globs()), 1_u32..40, ways, approval, prop::option::of(0_u8..3)),
+    )
+        .prop_map(
+            |((template, unit, secrets, quality, least, changed, severity, most), rest)| {
+                let (ignore, documentation, nesting, ways, approval, suite) = rest;
+                let mut text = String::new();
+                let mut line = |line: String| {
+                    text.push_str(&line);
+                    text.push('\n');
+                };
+                if let Some(template) = template {
+                    line(format!("template = {template:?}"));
+                }
+                if let Some(globs) = documentation {
+                    line(format!("documentation = [{}]", globs.join(", ")));
+                }
+                for (name, mode) in [("unit", unit), ("secrets", secrets), ("quality", quality)] {
+                    if let Some(mode) = mode {
+                        line(format!("checks.{name} = {mode:?}"));
+                    }
+                }
+                if let Some(least) = least {
+                    line(format!("gate.min_coverage = {least}"));
+                }
+                if let Some(least) = changed {
+                    line(format!("gate.min_changed_coverage = {least}"));
+                }
+                if let Some(severity) = severity {
+                    line(format!("gate.max_severity = {severity:?}"));
+                }
+                if let Some(most) = most {
+                    line(format!("gate.max_quality_findings = {most}"));
+                }
+                line(format!("security.ignore = [{}]", ignore.join(", ")));
+                line(format!("code.max_nesting = {nesting}"));
+                if let Some(suite) = suite {
+                    line(format!("tests.integration.command = [\"it\", \"{suite}\"]"));
+                }
+                for way in ways {
+                    line(format!("[environments.{way}]\ntarget = \"directory\"\npath = {way:?}"));
+                    if approval {
+                        line(format!("[environments.{way}.approval]"));
+                    }
+                }
+                parsed(&text)
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn the_stricter_of_two_is_one_that_asks_for_all_of_both(
+        before in some_settings(), own in some_settings(), third in some_settings(),
+    ) {
+        let counts = stricter(&before, &own);
+        // It adds nothing to itself, and neither of the two adds anything to it.
+        prop_assert_eq!(&stricter(&counts, &counts), &counts);
+        let again = Settings { environments: counts.environments.clone(), ..stricter(&before, &counts) };
+        prop_assert_eq!(&again, &counts);
+        let mut own_first = stricter(&own, &counts);
+        // Which of two commands counts is no matter of more or less.
+        own_first.tests = counts.tests.clone();
+        own_first.documentation.clone_from(&counts.documentation);
+        own_first.environments = counts.environments.clone();
+        own_first.template = counts.template;
+        prop_assert_eq!(&own_first, &counts);
+        // Steps that each loosen a little come to no more than one that does.
+        let steps = stricter(&stricter(&before, &own), &third);
+        let least = stricter(&before, &third);
+        prop_assert!(judge(Some(&least), &steps, &Floor::default()).loosened.iter().all(|d| {
+            d.key.starts_with("environments") || d.key.starts_with("tests")
+        }), "{:?}", judge(Some(&least), &steps, &Floor::default()).loosened);
+    }
+}
