@@ -66,10 +66,15 @@ fn verify() -> State {
     let invalid = "$syntax.status = 'failed' ? 'the syntax is not valid'";
     let failed = "$unit.status in ['failed', 'error'] ? 'the unit tests did not pass'";
     let code = vec![
-        check("syntax", ValidateSyntax, "Parse the changed files")
-            .asks("code.validate_syntax", "source, changes_key, settings: $settings.code"),
+        check("syntax", ValidateSyntax, "Parse the changed files").asks(
+            "code.validate_syntax",
+            "source, changes_key, settings: $settings.code, waivers: $settings.waivers",
+        ),
         check("quality", CheckQuality, "Measure the functions that changed")
-            .asks("code.check_quality", "source, changes_key, settings: $settings.code")
+            .asks(
+                "code.check_quality",
+                "source, changes_key, settings: $settings.code, waivers: $settings.waivers",
+            )
             .context(&format!("skip: {invalid} : $plan.checks.quality.skip")),
         pass(CodeChecked, "What this lane found").put_in("Output", "syntax, quality"),
     ];
@@ -85,7 +90,7 @@ fn verify() -> State {
             .context(&format!("skip: {failed} : $plan.checks.coverage.skip")),
         pass(TestsRun, "What this lane found").put_in("Output", "unit, integration, coverage"),
     ];
-    let settings = "source, changes_key, settings: $settings.security";
+    let settings = "source, changes_key, settings: $settings.security, waivers: $settings.waivers";
     let security = vec![
         check("vulnerabilities", ScanVulnerabilities, "Static analysis of the changed lines")
             .asks("security.scan_vulnerabilities", settings),

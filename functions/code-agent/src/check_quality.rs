@@ -6,7 +6,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
+use pact_agent::{
+    AgentError, Call, Outcome, bundle,
+    globs::Globs,
+    ports::Artifacts,
+    waivers::{self, Waivers},
+};
 use pact_contract::{
     ChangeKind, ChangeSet, FileChange, Finding, LineRange, PushIndex, Severity, StageStatus,
     actions::{CheckQuality, CheckQualityOutput, FunctionRecord, FunctionState},
@@ -15,7 +20,6 @@ use pact_contract::{
 };
 
 use crate::{
-    ignore::Ignore,
     languages,
     limits::MAX_FILE,
     quality::{
@@ -47,8 +51,9 @@ pub(crate) async fn run(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcom
         Some(key) => artifacts.get(key).await?,
         None => None,
     };
-    let ignore = Ignore::new(&parameters.settings.ignore)?;
-    let work = Work { changes, source, push, settings: parameters.settings, ignore };
+    let ignore = Globs::new("code.ignore", &parameters.settings.ignore)?;
+    let waivers = Waivers::new(&parameters.waivers)?;
+    let work = Work { changes, source, push, settings: parameters.settings, ignore, waivers };
     let report = work::blocking(move |stop| work.measure(stop)).await?;
     let (mut output, findings) = match report {
         Report::Measured { output, findings, listed } => {
@@ -67,8 +72,8 @@ pub(crate) async fn run(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcom
             return Ok(Outcome::skipped(reason).with_findings(findings));
         }
     };
-    output.above_threshold =
-        findings.iter().filter(|f| f.code != codes::QUALITY_NOT_CHECKED).count();
+    let stands = |f: &&Finding| f.code != codes::QUALITY_NOT_CHECKED && f.waived.is_none();
+    output.above_threshold = findings.iter().filter(stands).count();
     outcome(&output, findings)
 }
 
@@ -78,7 +83,8 @@ struct Work {
     source: Bytes,
     push: Option<Bytes>,
     settings: CodeSettings,
-    ignore: Ignore,
+    ignore: Globs,
+    waivers: Waivers,
 }
 
 /// What came out.
@@ -252,9 +258,11 @@ impl<'a> Judged<'a> {
                 thresholds: &thresholds,
                 is_suite: is_suite(file, function),
             };
-            let findings = touched.findings();
+            let mut findings = touched.findings();
             let state = touched.state(&findings);
-            add(&mut output, state, function, !findings.is_empty());
+            self.work.waivers.apply(&mut findings);
+            let is_bad = findings.iter().any(|finding| finding.waived.is_none());
+            add(&mut output, state, function, is_bad);
             if listed.len() < MAX_LISTED {
                 listed.push(FunctionRecord {
                     path: file.change.path.clone(),
@@ -314,17 +322,19 @@ impl<'a> Judged<'a> {
             self.read_rest(&mut search, &after, stop)?;
         }
         for repetition in search.found() {
-            output.duplicates += 1;
             let text = format!(
                 "{} tokens up to line {} are the same as at {}",
                 repetition.tokens, repetition.lines.end, repetition.of
             );
-            self.findings.push(
-                Finding::new(codes::DUPLICATE_CODE, Severity::Low, text)
-                    .at(&repetition.path, Some(repetition.lines.start), None)
-                    .remedy("use the one from the other, or raise code.max_duplicate_tokens in pact.toml")
-                    .evidence(format!("value {}, threshold {length}", repetition.tokens)),
-            );
+            let mut finding = Finding::new(codes::DUPLICATE_CODE, Severity::Low, text)
+                .at(&repetition.path, Some(repetition.lines.start), None)
+                .remedy(
+                    "use the one from the other, or raise code.max_duplicate_tokens in pact.toml",
+                )
+                .evidence(format!("value {}, threshold {length}", repetition.tokens));
+            self.work.waivers.apply(std::slice::from_mut(&mut finding));
+            output.duplicates += usize::from(finding.waived.is_none());
+            self.findings.push(finding);
         }
         Ok(())
     }
@@ -445,6 +455,10 @@ fn outcome(output: &CheckQualityOutput, findings: Vec<Finding>) -> Result<Outcom
         format!("{functions}{rest}")
     } else {
         format!("{functions}, {verdict}{rest}")
+    };
+    let summary = match waivers::told(&findings) {
+        Some(waived) => format!("{summary}; {waived}"),
+        None => summary,
     };
     Ok(Outcome::new(status, summary, output)?.with_findings(findings))
 }

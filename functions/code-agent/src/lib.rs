@@ -12,7 +12,6 @@ mod check_quality;
 pub mod config;
 mod fault;
 mod history;
-mod ignore;
 mod languages;
 mod limits;
 mod objects;

@@ -5,7 +5,12 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
+use pact_agent::{
+    AgentError, Call, Outcome, bundle,
+    globs::Globs,
+    ports::Artifacts,
+    waivers::{self, Waivers},
+};
 use pact_contract::{
     ChangeKind, ChangeSet, Finding, Severity, StageStatus,
     actions::{SyntaxFile, SyntaxResult, ValidateSyntax, ValidateSyntaxOutput},
@@ -13,7 +18,6 @@ use pact_contract::{
 };
 
 use crate::{
-    ignore::Ignore,
     languages,
     limits::MAX_FILE,
     syntax::{self, Cause, Fault, Verdict},
@@ -30,7 +34,8 @@ pub(crate) async fn run(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcom
     let parameters: ValidateSyntax = call.parameters()?;
     let changes = bundle::change_set(artifacts, &parameters.changes_key).await?;
     let source = bundle::fetch(artifacts, &parameters.source).await?;
-    let ignore = Ignore::new(&parameters.settings.ignore)?;
+    let ignore = Globs::new("code.ignore", &parameters.settings.ignore)?;
+    let waivers = Waivers::new(&parameters.waivers)?;
     let mut report =
         work::blocking(move |stop| Report::of(&changes, &source, &ignore, stop)).await?;
 
@@ -39,6 +44,7 @@ pub(crate) async fn run(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcom
     let list = serde_json::to_vec(&report.files)
         .map_err(|e| AgentError::internal(format!("cannot write the list of files: {e}")))?;
     artifacts.put(&key, list.into()).await?;
+    waivers.apply(&mut report.findings);
     report.outcome(key)
 }
 
@@ -56,7 +62,7 @@ impl Report {
     fn of(
         changes: &ChangeSet,
         source: &[u8],
-        ignore: &Ignore,
+        ignore: &Globs,
         stop: &AtomicBool,
     ) -> Result<Self, AgentError> {
         let mut report = Self::default();
@@ -146,7 +152,10 @@ impl Report {
     }
 
     fn outcome(self, files_key: String) -> Result<Outcome, AgentError> {
-        let broken = self.count(SyntaxResult::Broken);
+        // Where somebody answers for everything that is wrong with a file, it counts for nothing.
+        let errors = self.findings.iter().filter(|f| stands(f));
+        let paths: HashSet<&str> = errors.filter_map(|f| f.path.as_deref()).collect();
+        let broken = paths.len();
         let output = ValidateSyntaxOutput {
             checked: self.count(SyntaxResult::Parsed) + broken,
             invalid: broken,
@@ -168,7 +177,7 @@ impl Report {
     fn judge(&self, output: &ValidateSyntaxOutput) -> (StageStatus, String) {
         let rest = self.rest(output);
         if output.invalid > 0 {
-            let first = self.findings.iter().find(|f| f.code == codes::SYNTAX_ERROR);
+            let first = self.findings.iter().find(|f| stands(f));
             let first = first.and_then(Finding::place).unwrap_or_default();
             let text = match (output.checked, output.invalid) {
                 (1, _) => format!("the file does not parse, at {first}"),
@@ -216,8 +225,16 @@ impl Report {
         if output.ignored > 0 {
             rest.push_str(&format!("; {} ignored by code.ignore", output.ignored));
         }
+        if let Some(waived) = waivers::told(&self.findings) {
+            rest.push_str(&format!("; {waived}"));
+        }
         rest
     }
+}
+
+/// An error for which nobody answers.
+fn stands(finding: &Finding) -> bool {
+    finding.code == codes::SYNTAX_ERROR && finding.waived.is_none()
 }
 
 fn error(path: &str, fault: &Fault) -> Finding {

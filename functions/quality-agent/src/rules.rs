@@ -293,9 +293,10 @@ impl<'a> Rules<'a> {
         if let Some(places) = places(&result.findings) {
             would_pass.push_str(&format!(": {places}"));
         }
-        if check == "dependencies" {
-            would_pass.push_str("; or a reason for each in [security.accept] of pact.toml");
-        }
+        would_pass.push_str(match check {
+            "dependencies" => "; or a reason for each in [security.accept] of pact.toml",
+            _ => "; or somebody who answers for each in [[waivers]] of pact.toml",
+        });
         not_met(rule, required, value, threshold, &result.summary, would_pass)
     }
 

@@ -115,14 +115,17 @@ async fn judge(
             }
         }
     }
-    report::conclude(Seen {
-        checked: uses.len(),
-        noun: ("package", "packages"),
-        findings,
-        before: known,
-        ledger,
-        incomplete,
-    })
+    report::conclude(
+        Seen {
+            checked: uses.len(),
+            noun: ("package", "packages"),
+            findings,
+            before: known,
+            ledger,
+            incomplete,
+        },
+        &source.waivers,
+    )
 }
 
 /// The folder of a path.

@@ -1,6 +1,9 @@
 //! From findings to a verdict.
 
-use pact_agent::{AgentError, Outcome};
+use pact_agent::{
+    AgentError, Outcome,
+    waivers::{self, Waivers},
+};
 use pact_contract::{Finding, Severity, StageStatus, actions::SecurityCheckOutput, codes};
 
 use crate::scope::Ledger;
@@ -28,8 +31,11 @@ pub(crate) struct Seen {
 }
 
 /// Failed from severity high on; skipped when something could not be checked; passed otherwise.
-pub(crate) fn conclude(seen: Seen) -> Result<Outcome, AgentError> {
+///
+/// What somebody answers for counts for nothing.
+pub(crate) fn conclude(seen: Seen, waivers: &Waivers) -> Result<Outcome, AgentError> {
     let Seen { checked, noun, mut findings, before, ledger, mut incomplete } = seen;
+    waivers.apply(&mut findings);
     incomplete.extend(ledger.incomplete());
     let mut output = SecurityCheckOutput::count(checked, &findings);
     output.preexisting = before.len();
@@ -43,6 +49,9 @@ pub(crate) fn conclude(seen: Seen) -> Result<Outcome, AgentError> {
     let mut summary = format!("{checked} {} checked: {}", plural(checked, noun), counts(&output));
     if !before.is_empty() {
         summary = format!("{summary}; {} there before", before.len());
+    }
+    if let Some(waived) = waivers::told(&findings) {
+        summary = format!("{summary}; {waived}");
     }
     if !incomplete.is_empty() {
         let reasons = crate::deps::verdict::short(&incomplete.join("; "), 1_000);
@@ -121,12 +130,13 @@ mod tests {
             (&[Critical], Some("x"), StageStatus::Failed),
             (&[Medium], Some("x"), StageStatus::Skipped),
         ] {
-            let outcome = conclude(seen(severities, incomplete)).expect("an outcome");
+            let outcome =
+                conclude(seen(severities, incomplete), &Waivers::default()).expect("an outcome");
             assert_eq!(outcome.status, status, "{severities:?}");
         }
         let mut unread = seen(&[], None);
         unread.ledger.not_read("a.7z", "not opened");
-        let outcome = conclude(unread).expect("an outcome");
+        let outcome = conclude(unread, &Waivers::default()).expect("an outcome");
         assert_eq!(outcome.status, StageStatus::Skipped);
         assert!(outcome.summary.contains("a.7z: not opened"), "{}", outcome.summary);
         assert_eq!(outcome.output["scope"]["not_read"][0], "a.7z: not opened");
@@ -136,7 +146,7 @@ mod tests {
     fn what_was_there_before_is_listed_and_stops_nothing() {
         let mut old = seen(&[], None);
         old.before.push(Finding::new(codes::NOT_SCANNED, Severity::Critical, "bad"));
-        let outcome = conclude(old).expect("an outcome");
+        let outcome = conclude(old, &Waivers::default()).expect("an outcome");
         assert_eq!(outcome.status, StageStatus::Passed);
         assert_eq!(outcome.summary, "2 files checked: nothing found; 1 there before");
         assert_eq!(outcome.findings[0].message, "there before this change (critical): bad");
@@ -147,7 +157,7 @@ mod tests {
     fn findings_are_bounded_and_the_gravest_stay() {
         let mut severities = vec![Severity::Low; MAX_FINDINGS + 5];
         severities.push(Severity::Critical);
-        let outcome = conclude(seen(&severities, None)).expect("an outcome");
+        let outcome = conclude(seen(&severities, None), &Waivers::default()).expect("an outcome");
         assert_eq!(outcome.findings.len(), MAX_FINDINGS + 1);
         assert_eq!(outcome.findings[0].severity, Severity::Critical);
         assert_eq!(outcome.output["low"], MAX_FINDINGS + 5);

@@ -85,11 +85,14 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
         ));
         return Ok(outcome.with_findings(ledger.findings()));
     }
-    report::conclude(Seen {
-        checked,
-        noun: ("changed file", "changed files"),
-        findings,
-        ledger,
-        ..Seen::default()
-    })
+    report::conclude(
+        Seen {
+            checked,
+            noun: ("changed file", "changed files"),
+            findings,
+            ledger,
+            ..Seen::default()
+        },
+        &source.waivers,
+    )
 }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use pact_agent::{AgentError, Call, bundle, ports::Artifacts};
+use pact_agent::{AgentError, Call, bundle, ports::Artifacts, waivers::Waivers};
 use pact_contract::{
     ChangeKind, ChangeSet, ErrorName, FileChange, PushIndex, actions::SecurityCheck,
     settings::SecuritySettings,
@@ -73,6 +73,7 @@ pub(crate) struct Source {
     pub(crate) accept: BTreeMap<String, String>,
     /// Advisories that only this push accepts.
     pub(crate) accept_later: BTreeSet<String>,
+    pub(crate) waivers: Waivers,
     pub(crate) deadline: Instant,
 }
 
@@ -112,6 +113,7 @@ impl Source {
             ignore: Ignore::new(&settings.ignore, whose)?,
             accept: settings.accept,
             accept_later,
+            waivers: Waivers::new(&check.waivers)?,
             deadline: call.deadline.into_std(),
         })
     }

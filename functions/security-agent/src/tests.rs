@@ -24,6 +24,7 @@ struct Bench {
     memory: Arc<Memory>,
     config: Config,
     settings: Value,
+    waivers: Value,
 }
 
 impl Bench {
@@ -48,7 +49,7 @@ impl Bench {
         memory.put("changes", set.into()).await.expect("is kept");
         // Nothing here asks the real service.
         let config = Config { osv_url: "http://127.0.0.1:9".to_owned(), ..Config::default() };
-        Self { memory, config, settings: json!({}) }
+        Self { memory, config, settings: json!({}), waivers: json!([]) }
     }
 
     /// Files of any content, each of them new.
@@ -82,6 +83,7 @@ impl Bench {
                     "source": { "key": "source", "commit": "c0ffee" },
                     "changes_key": "changes",
                     "settings": self.settings,
+                    "waivers": self.waivers,
                 },
                 "context": { "run_id": "r1", "state": "Check" },
             },

@@ -129,14 +129,17 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
             "{on_the_way} versions of files were read that only commits on the way have"
         ));
     }
-    report::conclude(Seen {
-        checked,
-        noun: ("changed file", "changed files"),
-        findings,
-        before,
-        ledger,
-        ..Seen::default()
-    })
+    report::conclude(
+        Seen {
+            checked,
+            noun: ("changed file", "changed files"),
+            findings,
+            before,
+            ledger,
+            ..Seen::default()
+        },
+        &source.waivers,
+    )
 }
 
 fn short(commit: &str) -> &str {

@@ -2,7 +2,7 @@
 
 use pact_agent::AgentError;
 
-use crate::ignore::Ignore;
+use pact_agent::globs::Globs;
 
 /// Code of others that was copied here.
 const VENDORED: &[&str] =
@@ -60,9 +60,9 @@ pub(crate) enum Owner {
 
 /// What tells whose a file is.
 pub(crate) struct Owners {
-    vendored: Ignore,
-    generated: Ignore,
-    tests: Ignore,
+    vendored: Globs,
+    generated: Globs,
+    tests: Globs,
 }
 
 impl Owners {
@@ -72,9 +72,9 @@ impl Owners {
     /// One of them is not valid: a fault of this program.
     pub(crate) fn new() -> Result<Self, AgentError> {
         Ok(Self {
-            vendored: Ignore::new(VENDORED)?,
-            generated: Ignore::new(GENERATED)?,
-            tests: Ignore::new(TESTS)?,
+            vendored: Globs::new("vendored code", VENDORED)?,
+            generated: Globs::new("generated code", GENERATED)?,
+            tests: Globs::new("tests", TESTS)?,
         })
     }
 

@@ -143,3 +143,53 @@ async fn a_moved_file_is_not_charged_for_its_old_lines() {
     assert_status(&response, StageStatus::Passed);
     assert!(response.summary.contains("no function changed"), "{}", response.summary);
 }
+
+fn waiver(code: &str, path: &str) -> serde_json::Value {
+    json!({
+        "code": code, "path": path, "owner": "ada", "reason": "on purpose",
+        "expires": "9999-12-31",
+    })
+}
+
+#[tokio::test]
+async fn a_broken_file_that_somebody_answers_for_counts_for_nothing() {
+    let Some(repo) = Repo::new() else { return };
+    repo.write("ok.py", "x = 1\n");
+    let base = repo.commit();
+    let world = World::new();
+    repo.write("ok.py", "x = 2\n");
+    repo.write("samples/a.py", "def (\n");
+    repo.write("samples/b.py", "def (\n");
+    let waivers = json!([waiver("syntax-error", "samples/a.py")]);
+    let response = world.check_with(SYNTAX, &repo, Some(&base), json!({}), waivers).await;
+    assert_status(&response, StageStatus::Failed);
+    assert!(response.summary.contains("samples/b.py"), "{}", response.summary);
+    assert!(response.summary.contains("waived by ada until 9999-12-31: on purpose"));
+    let out: ValidateSyntaxOutput = serde_json::from_value(response.output).unwrap();
+    assert_eq!((out.checked, out.invalid), (2, 1));
+    let waivers = json!([waiver("syntax-error", "samples")]);
+    let response = world.check_with(SYNTAX, &repo, Some(&base), json!({}), waivers).await;
+    assert_status(&response, StageStatus::Passed);
+    let out: ValidateSyntaxOutput = serde_json::from_value(response.output.clone()).unwrap();
+    assert_eq!((out.checked, out.invalid), (1, 0));
+    assert!(coded(&response, "syntax-error").iter().all(|f| f.waived.is_some()));
+}
+
+#[tokio::test]
+async fn a_function_that_somebody_answers_for_is_not_above_its_threshold() {
+    let Some(repo) = Repo::new() else { return };
+    repo.write("a.py", "x = 1\n");
+    let base = repo.commit();
+    let world = World::new();
+    let branches = (0..20).map(|n| format!("    if x == {n}:\n        return {n}\n"));
+    repo.write("a.py", format!("def f(x):\n{}", branches.collect::<String>()));
+    let codes = ["complexity-cyclomatic", "complexity-cognitive"];
+    let response = world.check(QUALITY, &repo, Some(&base), json!({})).await;
+    assert_status(&response, StageStatus::Failed);
+    assert!(response.findings.iter().all(|f| codes.contains(&f.code.as_str())), "{response:#?}");
+    let waivers = json!(codes.map(|code| waiver(code, "a.py")));
+    let response = world.check_with(QUALITY, &repo, Some(&base), json!({}), waivers).await;
+    assert_status(&response, StageStatus::Passed);
+    let out: CheckQualityOutput = serde_json::from_value(response.output).unwrap();
+    assert_eq!((out.functions, out.complex, out.above_threshold), (1, 0, 0));
+}

@@ -151,6 +151,17 @@ impl World {
         base: Option<&str>,
         settings: Value,
     ) -> Response {
+        self.check_with(action, repo, base, settings, json!([])).await
+    }
+
+    pub(crate) async fn check_with(
+        &self,
+        action: &str,
+        repo: &Repo,
+        base: Option<&str>,
+        settings: Value,
+        waivers: Value,
+    ) -> Response {
         let commit = repo.commit();
         let analyzed = self.analyze(&repo.url(), &commit, base).await.unwrap();
         let output = output(&analyzed);
@@ -158,6 +169,7 @@ impl World {
             "source": output.source,
             "changes_key": output.changes_key,
             "settings": settings,
+            "waivers": waivers,
         });
         self.send(action, parameters).await.unwrap()
     }

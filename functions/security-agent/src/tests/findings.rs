@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::report::MAX_FINDINGS;
+use pact_contract::Severity;
 
 const SECRETS: &str = "security.validate_secrets";
 const CODE: &str = "security.scan_vulnerabilities";
@@ -25,6 +26,37 @@ async fn a_secret_in_an_added_line_fails_and_is_nowhere_in_the_records() {
     let kept =
         format!("{:?} {:?}", bench.memory.stages(), bench.memory.log(&"r1".parse().unwrap()));
     assert!(!kept.contains(&key()) && kept.contains("secret-aws-access-key"));
+}
+
+#[tokio::test]
+async fn what_somebody_answers_for_is_listed_and_stops_nothing_until_the_day_after() {
+    let content = format!("id = '{}'\n", key());
+    let mut bench =
+        Bench::new(&[("handbook/keys.md", &content), ("app/settings.py", &content)]).await;
+    let waiver = |path: Option<&str>, expires: &str| {
+        json!({
+            "code": "secret-aws-access-key", "path": path, "owner": "ada",
+            "reason": "the sample of the handbook", "expires": expires,
+        })
+    };
+    bench.waivers = json!([waiver(Some("handbook"), "9999-12-31")]);
+    let response = bench.run(SECRETS).await;
+    assert_eq!(status(&response), StageStatus::Failed, "one of them is elsewhere");
+    assert_eq!(
+        response.response.summary,
+        "2 changed files checked: 1 critical; 1 waived by ada until 9999-12-31: the sample of the \
+         handbook"
+    );
+    bench.waivers = json!([waiver(None, "9999-12-31")]);
+    let response = bench.run(SECRETS).await;
+    assert_eq!(status(&response), StageStatus::Passed);
+    let finding = &response.response.findings[0];
+    assert!(finding.message.starts_with("waived by ada until 9999-12-31"), "{finding:?}");
+    assert_eq!(finding.waived.as_ref().expect("is waived").severity, Severity::Critical);
+    bench.waivers = json!([waiver(None, "2026-01-01")]);
+    let response = bench.run(SECRETS).await;
+    assert_eq!(status(&response), StageStatus::Failed);
+    assert!(response.response.findings[0].message.contains("it was waived by ada until 2026"));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod agent;
 pub mod builds;
 pub mod bundle;
 pub mod error;
+pub mod globs;
 mod later;
 pub mod metrics;
 pub mod ports;
@@ -21,6 +22,7 @@ pub mod testing;
 pub mod text;
 pub mod toolchain;
 pub mod waiting;
+pub mod waivers;
 
 pub use adapter::serve;
 pub use agent::{Agent, Call, News, Outcome, Stand};

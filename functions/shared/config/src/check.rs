@@ -242,11 +242,14 @@ impl Check<'_, '_> {
     }
 
     fn text(&mut self, node: &Node<'_>, rule: &Rule) -> Option<String> {
-        let DeValue::String(text) = node.get_ref() else {
-            return self.wrong(node, "a string", node.get_ref());
+        let text = match node.get_ref() {
+            DeValue::String(text) => text.as_ref().to_owned(),
+            // TOML has days of its own.
+            DeValue::Datetime(day) if *rule == Rule::Day => day.to_string(),
+            other => return self.wrong(node, "a string", other),
         };
-        match rule.check(text) {
-            Ok(()) => Some(text.as_ref().to_owned()),
+        match rule.check(&text) {
+            Ok(()) => Some(text),
             Err(reason) => {
                 self.fault(node, &reason, None);
                 None

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use crate::{
-    form::{Field, Seam, Shape, field},
+    form::{Field, Seam, Shape, field, required},
     values::Rule,
 };
 
@@ -48,6 +48,11 @@ pub(crate) fn root() -> &'static [Field] {
                 Shape::Table(environments()),
             ),
             field("notify", "Whom to tell.", Shape::Kinds(Seam::Channel)),
+            field(
+                "waivers",
+                "Findings that somebody answers for: they are listed, and stop nothing.",
+                Shape::Tables(waivers()),
+            ),
         ]
     });
     &ROOT
@@ -131,6 +136,17 @@ fn security() -> Vec<Field> {
             "Advisories that were judged and accepted, each with the reason.",
             Shape::Map { keys: Rule::Advisory, values: Rule::Reason },
         ),
+    ]
+}
+
+fn waivers() -> Vec<Field> {
+    let path = "Where: a path or a glob; everywhere without it.";
+    vec![
+        required("code", "Code of the findings, as in their list.", Shape::Text(Rule::Code)),
+        field("path", path, Shape::Text(Rule::Glob)),
+        required("owner", "Who answers for it.", Shape::Text(Rule::Reason)),
+        required("reason", "Why it is right.", Shape::Text(Rule::Reason)),
+        required("expires", "The last day on which it counts, in UTC.", Shape::Text(Rule::Day)),
     ]
 }
 

@@ -61,6 +61,13 @@ command = ["sh", "e2e.sh"]
 ignore = ["tests/fixtures/**"]
 accept = { "RUSTSEC-2024-0001" = "not reachable: the feature is off" }
 
+[[waivers]]
+code = "secret-jwt"
+path = "handbook/*.md"
+owner = "ada@example.org"
+reason = "the sample of the handbook"
+expires = 2027-03-31
+
 [environments.staging]
 target = "directory"
 path = "shop/staging"
@@ -222,6 +229,11 @@ command = []
 [security.accept]
 "RUSTSEC-2024-0001" = ""
 "not an id" = "reason"
+
+[[waivers]]
+code = "no code"
+expires = "2027-02-30"
+reasn = "it is late"
 
 [environments.prod]
 target = "directory"

@@ -1,6 +1,7 @@
 //! Rules for texts.
 
 use globset::GlobBuilder;
+use jiff::civil::Date;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,10 @@ pub enum Rule {
     Variable,
     /// Id of an advisory.
     Advisory,
+    /// Code of a finding.
+    Code,
+    /// A day of the calendar.
+    Day,
     /// E-mail address.
     Address,
     /// Slack channel.
@@ -50,6 +55,8 @@ impl Rule {
             Self::Probe => 2_048,
             Self::Variable | Self::Address => 254,
             Self::Advisory | Self::Channel => 80,
+            Self::Code => 100,
+            Self::Day => 10,
             Self::Project => 32,
             Self::Pattern { max, .. } => *max,
         }
@@ -90,6 +97,13 @@ impl Rule {
                     c.is_ascii_alphanumeric() || (i > 0 && matches!(c, '-' | '_' | '.' | ':'))
                 })
             }
+            Self::Code => name(text, "the code of a finding such as \"secret-jwt\"", |i, c| {
+                c.is_ascii_alphanumeric() || (i > 0 && matches!(c, '-' | '_' | '.'))
+            }),
+            Self::Day => match text.parse::<Date>() {
+                Ok(_) => Ok(()),
+                Err(_) => Err("must be a day of the calendar such as \"2027-03-31\"".to_owned()),
+            },
             Self::Address => address(text),
             Self::Channel => name(text, "a channel name such as \"#releases\"", |i, c| {
                 c.is_alphanumeric() || matches!(c, '-' | '_' | '.') || (i == 0 && c == '#')
@@ -191,6 +205,8 @@ mod tests {
             (Rule::Inside, "."),
             (Rule::Variable, "_A1"),
             (Rule::Advisory, "GHSA-abcd-1234-wxyz"),
+            (Rule::Code, "secret-jwt"),
+            (Rule::Day, "2028-02-29"),
             (Rule::Address, "first.last+tag@mail.example.org"),
             (Rule::Address, "root@localhost"),
             (Rule::Channel, "#releases"),
@@ -214,6 +230,9 @@ mod tests {
             (Rule::Variable, "1A"),
             (Rule::Variable, "A=B"),
             (Rule::Advisory, "-x"),
+            (Rule::Code, "two words"),
+            (Rule::Day, "2027-02-29"),
+            (Rule::Day, "tomorrow"),
             (Rule::Address, "nobody"),
             (Rule::Address, "a@b@c"),
             (Rule::Address, "a..b@c.org"),

@@ -21,6 +21,7 @@ use crate::{
         CodeSettings, Environment, NotifySettings, Probe, SecuritySettings, Settings, Template,
         TestSettings,
     },
+    waiver::Waiver,
 };
 
 pub use crate::judgement::*;
@@ -96,6 +97,9 @@ pub struct ValidateSyntax {
     /// Paths to leave out.
     #[serde(default)]
     pub settings: CodeSettings,
+    /// Findings that somebody answers for.
+    #[serde(default)]
+    pub waivers: Vec<Waiver>,
 }
 
 /// Output of `code.validate_syntax`.
@@ -161,6 +165,9 @@ pub struct CheckQuality {
     /// Thresholds.
     #[serde(default)]
     pub settings: CodeSettings,
+    /// Findings that somebody answers for.
+    #[serde(default)]
+    pub waivers: Vec<Waiver>,
 }
 
 /// Output of `code.check_quality`.
@@ -340,6 +347,9 @@ pub struct SecurityCheck {
     /// What to look at.
     #[serde(default)]
     pub settings: SecuritySettings,
+    /// Findings that somebody answers for.
+    #[serde(default)]
+    pub waivers: Vec<Waiver>,
 }
 
 /// Output of a security check.

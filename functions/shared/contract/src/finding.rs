@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codes::FindingCode;
+use crate::{codes::FindingCode, waiver::Waived};
 
 /// How much a finding matters, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub struct Finding {
     /// What was measured or seen, redacted and short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
+    /// Set when somebody answers for it; its severity is then information.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived: Option<Waived>,
 }
 
 impl Finding {
@@ -73,6 +76,7 @@ impl Finding {
             column: None,
             remedy: None,
             evidence: None,
+            waived: None,
         }
     }
 

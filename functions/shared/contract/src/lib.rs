@@ -27,6 +27,7 @@ pub mod settings;
 pub mod states;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod waiver;
 
 pub use capability::Capability;
 pub use changes::{ChangeKind, ChangeSet, FileChange, LineRange, PushIndex};
@@ -41,3 +42,4 @@ pub use run::{
     Verdict,
 };
 pub use schema::SchemaVersion;
+pub use waiver::{Grant, Waived, Waiver};

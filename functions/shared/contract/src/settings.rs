@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::{finding::Severity, ids::EnvironmentName};
+use crate::{finding::Severity, ids::EnvironmentName, waiver::Waiver};
 
 /// All settings of a repository.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct Settings {
     pub environments: BTreeMap<EnvironmentName, Environment>,
     /// Whom to tell.
     pub notify: NotifySettings,
+    /// Findings that somebody answers for.
+    pub waivers: Vec<Waiver>,
 }
 
 /// The checks of the pipeline by name.

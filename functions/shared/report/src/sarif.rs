@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use pact_contract::{Finding, RunStatus, Severity, StageRecord, StageStatus, catalogue};
+use pact_contract::{Finding, RunStatus, Severity, StageRecord, StageStatus, Waived, catalogue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 use serde_sarif::sarif::{
     ArtifactLocation, Invocation, Location, Message, MultiformatMessageString, Notification,
     PhysicalLocation, PropertyBag, Region, ReportingDescriptor, Result as SarifResult, ResultLevel,
-    Run, RunAutomationDetails, Sarif, Tool, ToolComponent, VersionControlDetails,
+    Run, RunAutomationDetails, Sarif, Suppression, Tool, ToolComponent, VersionControlDetails,
 };
 
 use crate::{
@@ -135,6 +135,7 @@ fn result(
     if let Some(evidence) = &finding.evidence {
         properties.insert("evidence".to_owned(), json!(evidence));
     }
+    let suppressions: Vec<Suppression> = finding.waived.iter().map(suppression).collect();
     let properties = PropertyBag::builder().additional_properties(properties).build();
     let print = BTreeMap::from([(fingerprint::NAME.to_owned(), fingerprints.next(finding))]);
     let result = SarifResult::builder()
@@ -143,11 +144,22 @@ fn result(
         .level(level)
         .message(Message::builder().text(text).build())
         .partial_fingerprints(print)
+        // That the list is there and empty says that nothing was suppressed.
+        .suppressions(suppressions)
         .properties(properties);
     match location(finding) {
         Some(location) => result.locations(vec![location]).build(),
         None => result.build(),
     }
+}
+
+/// Somebody answers for it, in a file that is not the one where it is.
+fn suppression(waived: &Waived) -> Suppression {
+    Suppression::builder()
+        .kind(json!("external"))
+        .status(json!("accepted"))
+        .justification(format!("waived {}", waived.grant))
+        .build()
 }
 
 fn location(finding: &Finding) -> Option<Location> {

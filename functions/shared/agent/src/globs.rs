@@ -1,25 +1,39 @@
-//! Paths that are left out: the repository's own list.
+//! Paths of a repository that its settings name by globs.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use pact_agent::AgentError;
+
+use crate::AgentError;
+
+/// Most globs of a list.
+const MAX_GLOBS: usize = 1_000;
 
 /// Globs as people write them in `.gitignore`: without a `/` at any depth, a folder with all that
 /// is in it.
-pub(crate) struct Ignore {
+#[derive(Debug)]
+pub struct Globs {
     set: GlobSet,
     /// The glob that each pattern of the set comes from.
     globs: Vec<String>,
 }
 
-impl Ignore {
-    /// Reads the globs.
-    pub(crate) fn new<S: AsRef<str>>(globs: &[S]) -> Result<Self, AgentError> {
+impl Globs {
+    /// Reads the globs of the setting `key`.
+    ///
+    /// # Errors
+    /// One is none, or there are too many.
+    pub fn new<S: AsRef<str>>(key: &str, globs: &[S]) -> Result<Self, AgentError> {
+        if globs.len() > MAX_GLOBS {
+            let count = globs.len();
+            return Err(AgentError::invalid(format!(
+                "{key} has {count} globs; at most {MAX_GLOBS}"
+            )));
+        }
         let mut set = GlobSetBuilder::new();
         let mut sources = Vec::new();
         for glob in globs {
             let text = glob.as_ref();
             let wrong = |e: &dyn std::fmt::Display| {
-                AgentError::invalid(format!("code.ignore: {text:?} is not a glob: {e}"))
+                AgentError::invalid(format!("{key}: {text:?} is not a glob: {e}"))
             };
             let path = text.trim().trim_end_matches('/');
             let path = path.strip_prefix("./").unwrap_or(path);
@@ -39,16 +53,18 @@ impl Ignore {
         }
         set.build()
             .map(|set| Self { set, globs: sources })
-            .map_err(|e| AgentError::invalid(format!("code.ignore cannot be used: {e}")))
+            .map_err(|e| AgentError::invalid(format!("{key} cannot be used: {e}")))
     }
 
-    /// Whether the path is left out.
-    pub(crate) fn covers(&self, path: &str) -> bool {
+    /// Whether one of them is for the path.
+    #[must_use]
+    pub fn covers(&self, path: &str) -> bool {
         self.set.is_match(path)
     }
 
-    /// The glob that leaves the path out, if one does.
-    pub(crate) fn rule(&self, path: &str) -> Option<&str> {
+    /// The first glob that is for the path.
+    #[must_use]
+    pub fn rule(&self, path: &str) -> Option<&str> {
         let first = self.set.matches(path).into_iter().min()?;
         self.globs.get(first).map(String::as_str)
     }
@@ -60,17 +76,19 @@ mod tests {
 
     #[test]
     fn globs_mean_what_people_expect() {
-        let ignore = Ignore::new(&["vendor", "tests/bad/", "*.gen.rs", "/dist", "a/**/z.py"])
-            .expect("globs");
+        let globs = ["vendor", "tests/bad/", "*.gen.rs", "/dist", "a/**/z.py"];
+        let globs = Globs::new("code.ignore", &globs).expect("globs");
         for path in ["vendor/x.go", "sub/vendor/x.go", "tests/bad/a/b.py", "src/x.gen.rs"] {
-            assert!(ignore.covers(path), "{path}");
+            assert!(globs.covers(path), "{path}");
         }
-        assert_eq!(ignore.rule("tests/bad/a/b.py"), Some("tests/bad/"));
-        assert_eq!(ignore.rule("src/a.rs"), None);
-        assert!(ignore.covers("dist/app.js") && ignore.covers("a/b/c/z.py"));
+        assert_eq!(globs.rule("tests/bad/a/b.py"), Some("tests/bad/"));
+        assert_eq!(globs.rule("src/a.rs"), None);
+        assert!(globs.covers("dist/app.js") && globs.covers("a/b/c/z.py"));
         for path in ["src/vendored.rs", "src/tests/bad/x.py", "web/dist/app.js", "a/z.pyc"] {
-            assert!(!ignore.covers(path), "{path}");
+            assert!(!globs.covers(path), "{path}");
         }
-        assert!(Ignore::new(&["a[b"]).is_err());
+        let error = Globs::new("code.ignore", &["a[b"]).expect_err("is refused");
+        assert!(error.to_string().contains("code.ignore: \"a[b\" is not a glob"), "{error}");
+        assert!(Globs::new("code.ignore", &vec!["a"; 1_001]).is_err());
     }
 }
