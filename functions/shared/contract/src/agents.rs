@@ -15,13 +15,13 @@ pub const CODE: &[Capability] = &[
         action: "code.validate_syntax",
         description: "Parses the changed files and reports every syntax error with its place.",
         required: &["source", "changes_key"],
-        optional: &["settings"],
+        optional: &["settings", "waivers"],
     },
     Capability {
         action: "code.check_quality",
         description: "Measures the complexity and length of the functions that changed.",
         required: &["source", "changes_key"],
-        optional: &["settings"],
+        optional: &["settings", "waivers"],
     },
 ];
 
@@ -59,19 +59,19 @@ pub const SECURITY: &[Capability] = &[
         action: "security.scan_vulnerabilities",
         description: "Looks for dangerous code in the lines that were added, by syntax.",
         required: &["source", "changes_key"],
-        optional: &["settings"],
+        optional: &["settings", "waivers"],
     },
     Capability {
         action: "security.check_dependencies",
         description: "Compares the versions in the lock files with known advisories.",
         required: &["source", "changes_key"],
-        optional: &["settings"],
+        optional: &["settings", "waivers"],
     },
     Capability {
         action: "security.validate_secrets",
         description: "Looks for secrets in the lines that were added.",
         required: &["source", "changes_key"],
-        optional: &["settings"],
+        optional: &["settings", "waivers"],
     },
 ];
 
