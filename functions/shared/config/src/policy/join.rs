@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pact_contract::{
-    EnvironmentName, Severity,
+    EnvironmentName, Grant, Severity, Waiver,
     settings::{
         CheckMode, CodeSettings, CodeThresholds, DOCUMENTATION, Environment, GateSettings,
         Inconclusive, Probe, ScanLevel, SecuritySettings, Settings, Suite, Template,
@@ -29,6 +29,7 @@ pub fn stricter(before: &Settings, own: &Settings) -> Settings {
         security: security(&before.security, &own.security),
         environments: environments(&before.environments, &own.environments),
         notify: own.notify.clone(),
+        waivers: waivers(&before.waivers, &own.waivers),
     }
 }
 
@@ -178,6 +179,26 @@ fn security(before: &SecuritySettings, own: &SecuritySettings) -> SecuritySettin
         ignore: both(&before.ignore, &own.ignore),
         accept: accepted.map(|(id, reason)| (id.clone(), reason.clone())).collect(),
     }
+}
+
+/// What both let off, for as long as both do.
+fn waivers(before: &[Waiver], own: &[Waiver]) -> Vec<Waiver> {
+    let until = |own: &Waiver| {
+        let same = before.iter().filter(|before| {
+            let without_day = |waiver: &Waiver| {
+                let grant = Grant { expires: own.grant.expires, ..waiver.grant.clone() };
+                (waiver.code.clone(), waiver.path.clone(), grant)
+            };
+            without_day(before) == without_day(own)
+        });
+        same.map(|before| before.grant.expires.min(own.grant.expires)).max()
+    };
+    own.iter()
+        .filter_map(|own| {
+            let grant = Grant { expires: until(own)?, ..own.grant.clone() };
+            Some(Waiver { grant, ..own.clone() })
+        })
+        .collect()
 }
 
 /// A release goes no further than either lets it, and past no environment that one of them has

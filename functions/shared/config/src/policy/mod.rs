@@ -111,6 +111,21 @@ fn compare(
     if own == counts {
         return;
     }
+    if let ([key], Value::Array(own), Value::Array(counts)) = (&path[..], own, counts)
+        && key == "waivers"
+    {
+        for waiver in own.iter().filter(|waiver| !counts.contains(waiver)) {
+            let text = |name: &str| waiver.get(name).map(shown).unwrap_or_default();
+            let sentence = format!(
+                "waivers has {} by {} until {}; {judges} without that",
+                text("code"),
+                text("owner"),
+                text("expires")
+            );
+            found.push(Difference { key: "waivers".to_owned(), sentence });
+        }
+        return;
+    }
     if let (Value::Object(own), Value::Object(counts)) = (own, counts)
         // A command or a target is one thing.
         && !(own.contains_key("kind") && counts.contains_key("kind"))

@@ -55,6 +55,32 @@ fn what_is_loosened_is_named_and_does_not_count() {
     }
 }
 
+fn waived(owner: &str, expires: &str) -> String {
+    format!(
+        "[[waivers]]\ncode = \"secret-jwt\"\nowner = {owner:?}\nreason = \"r\"\nexpires = {expires}\n"
+    )
+}
+
+#[test]
+fn a_waiver_counts_from_the_next_commit_and_a_longer_one_for_the_longer_time() {
+    let (judged_, keys) = judged("", &waived("ada", "2027-03-31"));
+    assert_eq!((judged_.settings.waivers, keys), (vec![], vec!["waivers".to_owned()]));
+    assert_eq!(
+        judged_.loosened[0].sentence,
+        "waivers has \"secret-jwt\" by \"ada\" until \"2027-03-31\"; this commit is judged without \
+         that"
+    );
+    let before = waived("ada", "2027-03-31");
+    let (judged_, keys) = judged(&before, &waived("ada", "2028-03-31"));
+    assert_eq!(judged_.settings.waivers, parsed(&before).waivers);
+    assert_eq!(keys, ["waivers"]);
+    let earlier = waived("ada", "2027-01-01");
+    let (judged_, keys) = judged(&before, &earlier);
+    assert_eq!((judged_.settings.waivers, keys), (parsed(&earlier).waivers, vec![]));
+    assert_eq!(judged(&before, "").1, Vec::<String>::new());
+    assert_eq!(judged(&before, &waived("eve", "2027-03-31")).1, ["waivers"]);
+}
+
 #[test]
 fn what_is_tightened_counts_at_once() {
     for (before, own) in [
@@ -156,9 +182,14 @@ pub(crate) fn some_settings() -> impl Strategy<Value = Settings> {
     (
         (template, check(), check(), check(), number(), number(), severity, number()),
         (globs(), prop::option::of(globs()), 1_u32..40, ways, approval, prop::option::of(0_u8..3)),
+        prop::collection::vec((prop::sample::select(vec!["ada", "eve"]), 2027..2030), 0..3),
     )
         .prop_map(
-            |((template, unit, secrets, quality, least, changed, severity, most), rest)| {
+            |(
+                (template, unit, secrets, quality, least, changed, severity, most),
+                rest,
+                waivers,
+            )| {
                 let (ignore, documentation, nesting, ways, approval, suite) = rest;
                 let mut text = String::new();
                 let mut line = |line: String| {
@@ -192,6 +223,9 @@ pub(crate) fn some_settings() -> impl Strategy<Value = Settings> {
                 line(format!("code.max_nesting = {nesting}"));
                 if let Some(suite) = suite {
                     line(format!("tests.integration.command = [\"it\", \"{suite}\"]"));
+                }
+                for (owner, year) in waivers {
+                    line(waived(owner, &format!("{year}-01-01")));
                 }
                 for way in ways {
                     line(format!("[environments.{way}]\ntarget = \"directory\"\npath = {way:?}"));
