@@ -8,6 +8,15 @@ use crate::asl::{BELOW, State, choice, pass, wait};
 use crate::steps::agent;
 use crate::task::{CRASHES, named, outage, retrier};
 
+/// What the release may replace follows from where it comes from.
+const ORIGIN: &str = "origin: {'branch': $run.branch, 'place': $run.place, \
+    'on_purpose': $run.on_purpose}";
+
+/// A release was judged only where no fault is among the reasons.
+const WHY: &str = "why: {'judged': $count($reasons[$type($) = 'object']) = 0, \
+    'reason': $join([$map($reasons, function($r) { \
+        $type($r) = 'string' ? $r : $string($r.what) & ': ' & $string($r.fault.error) })], '; ')}";
+
 const PASSED: &str = "$states.input.status = 'passed'";
 
 /// What is not probed is not judged.
@@ -25,12 +34,17 @@ pub(crate) fn deploy() -> Vec<State> {
     vec![
         agent(DeployStaging, "Put the release into effect in staging")
             .asks("deploy.to_staging", "repository, release, source, settings: $plan.staging")
+            .with(ORIGIN)
             .assign("staging: $response.output, polls: 0")
             .because("$response.summary")
             // Half an hour for another run's deployment. What a crash left behind is taken back.
             .retry([retrier(180, named(Retry::Locked)), outage()])
             .on_fault("the deployment to staging stopped", RollbackStaging),
-        choice(StagingDeployed, "Was it carried out?").only_if(PASSED, RollbackStaging),
+        choice(StagingDeployed, "Was it carried out? What is refused has changed nothing.")
+            .when(PASSED, BELOW)
+            .when("'release-outdated' in $states.input.findings.code", SupersedeRun)
+            .when("'release-rejected' in $states.input.findings.code", RejectRelease)
+            .otherwise(RollbackStaging),
         agent(CheckStagingStatus, "Is the release current in staging?")
             .asks("deploy.check_status", "repository, release, environment: 'staging'")
             .with("settings: $plan.staging")
@@ -67,6 +81,7 @@ pub(crate) fn roll_back() -> Vec<State> {
         agent(RollbackStaging, "Return staging to the release before")
             .asks("deploy.rollback", "repository, release, environment: 'staging'")
             .with("settings: $plan.staging")
+            .with(WHY)
             .assign("staging: $response.output, restored: $response.output")
             .retry([retrier(2, again), outage()])
             .on_another_fault("the rollback of staging stopped", StagingRollbackFailed),

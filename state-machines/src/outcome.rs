@@ -4,7 +4,7 @@ use pact_contract::states::Pipeline::{self, *};
 use pact_contract::{RunStatus, run::Outcome};
 
 use crate::asl::{ANY, BELOW, State, choice, fail, parallel, pass, succeed};
-use crate::steps::{agent, release_lock};
+use crate::steps::{agent, judged_good, release_lock};
 use crate::task::{RAISED, READ, table};
 
 /// From the verdicts to the terminal states.
@@ -13,26 +13,31 @@ pub(crate) fn end() -> Vec<State> {
         : $type($staging) = 'object' ? $release & ' is live in staging: ' & $plan.target_reason \
         : $decision.summary";
     vec![
+        judged_good(KeepProduction, "From now on it is a place to return to", "production")
+            .put("Arguments/UpdateExpression: 'SET good_run = :run, good_at = :now'"),
         verdict(Succeed, "succeeded", "All that was planned is done").because(reached),
         verdict(RejectRelease, "rejected", "Not to be released"),
         verdict(HoldRelease, "held", "A person has to decide"),
         verdict(RolledBack, "rolled_back", "Taken back, and the release before answers again"),
+        verdict(SupersedeRun, "superseded", "A newer push of the branch is in effect"),
         verdict(FailDeployment, "failed", "Could not be deployed; nothing was replaced"),
         verdict(FailRun, "failed", "A fault before anything was deployed"),
         describe(),
         record(),
-        release_lock(FreeStaging, "No run keeps an environment after its end", "'staging'"),
-        release_lock(FreeProduction, "Only if this run holds it", "'production'"),
+        release_lock(FreeStaging, "No run keeps an environment after its end", "staging"),
+        release_lock(FreeProduction, "Only if this run holds it", "production"),
         notify(),
         choice(Conclude, "End as the run ended")
             .when("$outcome.status = 'succeeded'", Succeeded)
             .when("$outcome.status = 'held'", Held)
+            .when("$outcome.status = 'superseded'", Superseded)
             .when("$outcome.status = 'rejected'", Rejected)
             .when("$outcome.status = 'rolled_back'", ReleaseRolledBack)
             .when("$outcome.status = 'rollback_failed'", RollbackFailed)
             .otherwise(Failed),
         well(Succeeded, "All is well"),
         well(Held, "Not an error: a person decides"),
+        well(Superseded, "Not an error: a newer push took its place"),
         ill(Rejected, RunStatus::Rejected, "The gate, or a person, said no"),
         ill(ReleaseRolledBack, RunStatus::RolledBack, "The release before is back"),
         ill(RollbackFailed, RunStatus::RollbackFailed, "A person is needed"),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::asl::{ANY, BELOW, State, choice, graph, head, parallel, pass, task};
 use crate::environment::{deploy, in_production, roll_back};
 use crate::outcome::end;
-use crate::steps::{agent, release_lock};
+use crate::steps::{agent, judged_good};
 use crate::task::{RAISED, outage};
 
 /// The whole machine.
@@ -155,7 +155,15 @@ fn release() -> Vec<State> {
             .on_fault("the end-to-end tests could not be run", RollbackStaging),
         choice(EndToEnd, "Did they pass? Where there are none, staging stands on its health.")
             .when(failed, RollbackStaging),
-        release_lock(ReleaseStaging, "Staging is done: the next run may have it", "'staging'"),
+        judged_good(
+            ReleaseStaging,
+            "Staging is well and done: the next run may have it",
+            "staging",
+        )
+        .put(
+            "Arguments/UpdateExpression: \
+                'SET good_run = :run, good_at = :now REMOVE lock_run, lock_expires'",
+        ),
         choice(MayGoOn, "To production, or is staging the end?").only_if(TO_PRODUCTION, Succeed),
         choice(ApprovalNeeded, "Does a person have to agree?")
             .only_if("$plan.approval", InspectProduction),
@@ -210,7 +218,7 @@ fn watch() -> Vec<State> {
             .on_fault("the release could not be judged", RollbackProduction),
         choice(Judgement, "Keep it, ask a person or take it back")
             .when("$states.input.output.then = 'hold'", HoldRelease)
-            .when("$states.input.status in ['passed', 'skipped']", Succeed)
+            .when("$states.input.status in ['passed', 'skipped']", KeepProduction)
             .otherwise(RollbackProduction),
     ]
 }

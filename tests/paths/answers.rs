@@ -54,6 +54,9 @@ pub(crate) fn request(run_id: &str) -> RunRequest {
         url: format!("http://localhost/runs/{run_id}"),
         started_at: Timestamp::UNIX_EPOCH,
         policy: Default::default(),
+        place: None,
+        on_purpose: None,
+        verify_only: None,
     }
 }
 

@@ -44,6 +44,7 @@ fn terminal(status: RunStatus) -> Pipeline {
         RunStatus::Succeeded => Pipeline::Succeeded,
         RunStatus::Held => Pipeline::Held,
         RunStatus::Rejected => Pipeline::Rejected,
+        RunStatus::Superseded => Pipeline::Superseded,
         RunStatus::RolledBack => Pipeline::ReleaseRolledBack,
         RunStatus::RollbackFailed => Pipeline::RollbackFailed,
         _ => Pipeline::Failed,
@@ -147,7 +148,10 @@ impl Look<'_> {
                 );
             }
         }
-        let well = matches!(outcome.status, RunStatus::Succeeded | RunStatus::Held);
+        let well = matches!(
+            outcome.status,
+            RunStatus::Succeeded | RunStatus::Held | RunStatus::Superseded
+        );
         let expected = if well { "SUCCEEDED" } else { "FAILED" };
         self.must(change.status == expected, format!("the execution is {}", change.status));
         let error = change.error.as_deref().unwrap_or_default();
@@ -230,6 +234,16 @@ impl Look<'_> {
                 continue;
             }
             let restored = self.report.world.restored(name);
+            if let Some(ends) = self.refused(&format!("Deploy{state}")) {
+                self.must(restored, format!("{name} was refused, but touched"));
+                let back = self.called(format!("Rollback{state}")) > 0;
+                self.must(!back, format!("{name} was refused, and taken back"));
+                self.must(
+                    status == ends || !recorded,
+                    format!("{name} was refused, and the run is {status:?}"),
+                );
+                continue;
+            }
             let stays = match name {
                 "staging" => self.called(Pipeline::ReleaseStaging) > 0,
                 _ => self.called(Pipeline::RollbackProduction) == 0,
@@ -238,12 +252,25 @@ impl Look<'_> {
                 let place = &self.report.world.places[name];
                 let live = place.current.as_deref() == Some(RELEASE);
                 self.must(live, format!("{name} counts as done, but the release is not live"));
+                let may_keep = match name {
+                    "staging" => Pipeline::ReleaseStaging,
+                    _ => Pipeline::KeepProduction,
+                };
+                let unwritten = self.faults().any(|f| f.state == may_keep.as_str());
+                let good = self.report.world.places[name].good;
+                // What the watch does not tell is left to a person, where it is.
+                let left = name == "production"
+                    && status == RunStatus::Held
+                    && self.called(Pipeline::JudgeRelease) > 0;
+                self.must(
+                    good || unwritten || left,
+                    format!("{name} keeps what was not judged good"),
+                );
+                self.must(!good || !left, format!("{name} is good, and left to a person"));
                 let entry_is_live =
                     entry.as_ref().is_some_and(|d| d.status == DeploymentStatus::Live);
                 self.must(entry_is_live, format!("{name} is live, but has {entry:?}"));
                 if name == "production" {
-                    // What the watch does not tell is left to a person, where it is.
-                    let left = status == RunStatus::Held && self.called(Pipeline::JudgeRelease) > 0;
                     self.must(
                         status == RunStatus::Succeeded || left || !recorded,
                         format!("production keeps a release of a run that is {status:?}"),
@@ -251,6 +278,8 @@ impl Look<'_> {
                 }
                 continue;
             }
+            let good = self.report.world.places[name].good;
+            self.must(!good, format!("{name} was judged good, and does not stay"));
             let tried = self.called(format!("Rollback{state}")) > 0;
             self.must(tried, format!("{name} was begun, is not done, and was not rolled back"));
             self.must(status != RunStatus::Succeeded, format!("succeeded without {name}"));
@@ -280,6 +309,15 @@ impl Look<'_> {
                 self.must(!wrong, format!("rolled back, but {answers} said otherwise"));
             }
         }
+    }
+
+    /// How a run ends whose deployment the ledger refuses; none where it does not.
+    fn refused(&self, state: &str) -> Option<RunStatus> {
+        self.faults().filter(|f| f.state == state).find_map(|f| match f.turn {
+            Turn::Refused("release-outdated") => Some(RunStatus::Superseded),
+            Turn::Refused(_) => Some(RunStatus::Rejected),
+            _ => None,
+        })
     }
 
     fn gate(&mut self) {
@@ -321,7 +359,7 @@ impl Look<'_> {
             self.must(place.lock.is_none() || cannot, format!("{name} stays locked"));
             let freed = self.position(|e| matches!(e, Effect::Freed(n) if *n == name));
             let touched = self.report.world.effects.iter().rposition(|e| {
-                matches!(e, Effect::Deploying(n) | Effect::Deployed(n) | Effect::TakenBack(n) if *n == name)
+                matches!(e, Effect::Deploying(n) | Effect::Deployed(n) | Effect::TakenBack(n) | Effect::Kept(n) if *n == name)
             });
             if let (Some(freed), Some(touched)) = (freed, touched) {
                 self.must(touched < freed, format!("the lock of {name} was released too early"));

@@ -41,6 +41,11 @@ pub(crate) fn routes() -> Vec<Route> {
     let e2e = Variant { needs_e2e: true, ..promote.clone() };
     let verdict = |state: Pipeline, status| vec![Fault::verdict(state, status)];
     let crash = |state: Pipeline, when| vec![Fault::error(state, "Lambda.Unknown", when)];
+    let refused = |state: Pipeline, why| {
+        let code = if why == "outdated" { "release-outdated" } else { "release-rejected" };
+        vec![Fault::new(state, Turn::Refused(code))]
+    };
+    let (stage_first, also) = (promote.clone(), promote.clone());
     let mut routes = vec![
         route("verify only", "succeeded", none, vec![]),
         route("stage only", "succeeded", stage.clone(), vec![]),
@@ -92,6 +97,9 @@ pub(crate) fn routes() -> Vec<Route> {
         route("judged, staged", "rolled_back", promote, verdict(JudgeRelease, Failed)),
         route("judged, first", "rolled_back", first, verdict(JudgeRelease, Failed)),
         route("bare and lost", "rolled_back", bare, verdict(CheckProductionStatus, Failed)),
+        route("outdated", "superseded", hotfix.clone(), refused(DeployProduction, "outdated")),
+        route("outdated early", "superseded", stage_first, refused(DeployStaging, "outdated")),
+        route("bad again", "rejected", also, refused(DeployProduction, "rejected")),
         route(
             "unwatched",
             "rolled_back",

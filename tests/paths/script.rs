@@ -52,6 +52,8 @@ pub(crate) enum Turn {
     Verdict(StageStatus),
     /// A deployment that is on its way still.
     Pending,
+    /// A deployment that the ledger refuses, with this code.
+    Refused(&'static str),
     /// A rollback that finds nothing it could name.
     Nothing,
     /// An answer that is no response envelope.

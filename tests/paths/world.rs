@@ -23,6 +23,7 @@ pub(crate) enum Effect {
     Deploying(String),
     Deployed(String),
     TakenBack(String),
+    Kept(String),
     Freed(String),
     Recorded(String),
     Notified(String, Box<Outcome>),
@@ -35,6 +36,8 @@ pub(crate) struct Place {
     pub(crate) previous: Option<String>,
     pub(crate) pending: bool,
     pub(crate) lock: Option<String>,
+    /// Whether what this run deployed was judged good.
+    pub(crate) good: bool,
     taken_back: bool,
 }
 
@@ -232,7 +235,7 @@ impl World {
         let parameters = &intent.intent.parameters;
         let verdict = match turn {
             Some(Turn::Verdict(status)) => Some(*status),
-            Some(Turn::Pending) => Some(StageStatus::Failed),
+            Some(Turn::Pending | Turn::Refused(_)) => Some(StageStatus::Failed),
             _ => None,
         };
         let unprobed =
@@ -304,7 +307,11 @@ impl World {
             }
             other => answers::output(other, status),
         };
-        Ok(answers::respond(intent, status, summary, output))
+        let mut answer = answers::respond(intent, status, summary, output);
+        if let Some(Turn::Refused(code)) = turn {
+            answer["Payload"]["response"]["findings"] = json!([{ "code": code }]);
+        }
+        Ok(answer)
     }
 
     fn deploy(&mut self, environment: &str, status: StageStatus, turn: Option<&Turn>) -> Value {
@@ -407,14 +414,27 @@ impl World {
                     self.violations.push(format!("no environment {key}"));
                     return refused();
                 };
-                if condition != "lock_run = :run" || expression != "REMOVE lock_run, lock_expires" {
-                    self.violations.push(format!("not how a lock is released: {arguments}"));
+                let kept = expression.strip_prefix("SET good_run = :run, good_at = :now");
+                let then = kept.map_or(expression, str::trim_start);
+                let frees = then == "REMOVE lock_run, lock_expires";
+                if condition != "lock_run = :run" || !frees && (kept.is_none() || !then.is_empty())
+                {
+                    self.violations.push(format!("not how an environment is left: {arguments}"));
                 }
                 if place.lock.as_deref() != Some(text("/ExpressionAttributeValues/:run/S")) {
                     return refused();
                 }
-                place.lock = None;
-                self.effects.push(Effect::Freed(name.unwrap_or_default().to_owned()));
+                if kept.is_some() {
+                    if place.current.as_deref() != Some(RELEASE) || place.pending {
+                        self.violations.push(format!("good, but not in effect: {arguments}"));
+                    }
+                    place.good = true;
+                    self.effects.push(Effect::Kept(name.unwrap_or_default().to_owned()));
+                }
+                if frees {
+                    place.lock = None;
+                    self.effects.push(Effect::Freed(name.unwrap_or_default().to_owned()));
+                }
             }
             _ => self.violations.push(format!("an unknown item: {arguments}")),
         }

@@ -80,11 +80,12 @@ pub(crate) trait Marked: Copy {
 impl Marked for RunStatus {
     fn mark(self) -> Mark {
         match self {
+            Self::Queued => Mark::Wait,
             Self::Running => Mark::Run,
             Self::Succeeded => Mark::Pass,
             Self::Failed | Self::Rejected | Self::RollbackFailed => Mark::Fail,
             Self::Held | Self::RolledBack | Self::TimedOut => Mark::Warn,
-            Self::Cancelled => Mark::Skip,
+            Self::Cancelled | Self::Superseded => Mark::Skip,
         }
     }
 

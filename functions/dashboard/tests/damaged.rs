@@ -132,7 +132,7 @@ async fn one_odd_environment_hides_no_other() {
             "cannot be read",
             "ENV#acme/shop#staging / ENV",
             "ENV#acme/api#staging / ENV",
-            "it is of version 7, and this program knows version 1 at most",
+            "it is of version 7, and this program knows version 2 at most",
         ],
     )
     .await;

@@ -12,6 +12,7 @@ use pact_contract::{
     actions::{Deploy, PendingDeployment, ReleaseRecord},
     codes,
     error::ErrorName,
+    ledger::{Against, LedgerEntry, Standing},
     run::DeploymentStatus,
 };
 
@@ -32,8 +33,10 @@ struct Work<'a> {
     lease: Lease<'a>,
     /// The release as it is recorded.
     new: ReleaseRecord,
-    /// The release that it replaces.
+    /// The release to return to: the last one that was judged good.
     replaces: Option<ReleaseRecord>,
+    /// The release that is in effect without this one: as a rule the same.
+    was: Option<ReleaseRecord>,
 }
 
 pub(crate) async fn deploy(
@@ -63,7 +66,8 @@ pub(crate) async fn deploy(
         deployed_at: Timestamp::now(),
         settings: wanted.settings.clone(),
     };
-    let mut work = Work { agent, call, wanted: &wanted, key, target, lease, new, replaces: None };
+    let mut work =
+        Work { agent, call, wanted: &wanted, key, target, lease, new, replaces: None, was: None };
     let result = work.run().await;
     work.lease.end().await;
     result
@@ -74,7 +78,7 @@ impl Work<'_> {
         let claimed = self.target.claim(PATIENCE.min(self.call.time_left())).await?;
         // The same request may have been at work until now.
         self.lease.reload().await?;
-        self.replaces = self.what_it_replaces();
+        (self.replaces, self.was) = self.what_it_replaces();
         let _claim = match claimed {
             Claimed::Ours(claim) => claim,
             Claimed::Foreign(reason) => {
@@ -89,7 +93,7 @@ impl Work<'_> {
         if self.is_in_effect().await? {
             return self.deployed(", as before");
         }
-        if let Some(reason) = self.other_commit() {
+        if let Some(reason) = self.other_commit().or_else(|| self.against_the_order()) {
             return self.give_up(reason, false).await;
         }
 
@@ -119,8 +123,11 @@ impl Work<'_> {
             Activated::Failed(reason) => return self.give_up(reason, true).await,
         };
 
+        let now = Timestamp::now();
+        let entry = self.entry(now);
         let record = &mut self.lease.record;
-        record.current = Some(ReleaseRecord { deployed_at: Timestamp::now(), ..self.new.clone() });
+        record.ledger.deployed(entry);
+        record.current = Some(ReleaseRecord { deployed_at: now, ..self.new.clone() });
         record.previous = self.replaces.clone();
         record.pending = None;
         record.url = url;
@@ -130,22 +137,61 @@ impl Work<'_> {
         self.deployed("")
     }
 
-    /// The release to return to. Whoever was interrupted goes on with what it found when it began.
-    fn what_it_replaces(&self) -> Option<ReleaseRecord> {
+    /// The release to return to, and the one that is in effect now. Whoever was interrupted goes
+    /// on with what it found when it began.
+    fn what_it_replaces(&self) -> (Option<ReleaseRecord>, Option<ReleaseRecord>) {
         let record = &self.lease.record;
         let new = &self.new;
-        match (&record.pending, &record.current) {
-            (Some(p), _) if p.release.release == new.release && p.release.commit == new.commit => {
+        let was = match &record.current {
+            Some(current) if current.release == new.release => record.previous.clone(),
+            current => current.clone(),
+        };
+        let replaces = match &record.pending {
+            Some(p) if p.release.release == new.release && p.release.commit == new.commit => {
                 p.replaces.clone()
             }
-            (_, Some(current)) if current.release == new.release => record.previous.clone(),
-            (_, current) => current.clone(),
+            // What nobody judged good is replaced, and never returned to.
+            _ => was
+                .clone()
+                .filter(|release| record.ledger.is_good(&release.release))
+                .or_else(|| record.previous.clone()),
+        };
+        (replaces, was)
+    }
+
+    /// What the ledger has against it: a newer push, or a verdict.
+    fn against_the_order(&self) -> Option<Finding> {
+        // Without an origin it was sent by hand, by a person.
+        let origin = self.wanted.origin.as_ref()?;
+        let refused = self.lease.record.ledger.refuses(&self.new.commit, origin)?;
+        let code = match refused.against {
+            Against::Order => codes::RELEASE_OUTDATED,
+            Against::Verdict => codes::RELEASE_REJECTED,
+        };
+        Some(refusal(code, refused.message, refused.remedy))
+    }
+
+    /// What the ledger keeps of the release.
+    fn entry(&self, now: Timestamp) -> LedgerEntry {
+        // By hand nobody judges it later: the person who deploys it does.
+        let by_hand = self.call.run_id.is_none();
+        LedgerEntry {
+            release: self.new.release.clone(),
+            commit: self.new.commit.clone(),
+            run_id: self.new.run_id.clone(),
+            origin: self.wanted.origin.clone().unwrap_or_default(),
+            standing: if by_hand { Standing::Good } else { Standing::Candidate },
+            reason: None,
+            deployed_at: now,
+            judged_at: by_hand.then_some(now),
+            serving_since: None,
+            served_seconds: 0,
         }
     }
 
     /// Where the release before is, when its settings were others.
     fn elsewhere(&self) -> Option<Box<dyn Target>> {
-        let before = self.agent.target(&self.key, &self.replaces.as_ref()?.settings).ok()?;
+        let before = self.agent.target(&self.key, &self.was.as_ref()?.settings).ok()?;
         (before.location() != self.target.location()).then_some(before)
     }
 
@@ -212,7 +258,7 @@ impl Work<'_> {
         touched: bool,
         again: bool,
     ) -> Result<(), AgentError> {
-        let restored = self.agent.restore(&self.key, &*self.target, self.replaces.as_ref()).await?;
+        let restored = self.agent.restore(&self.key, &*self.target, self.was.as_ref()).await?;
         match restored {
             Restored::Done { url } => self.lease.record.url = url,
             Restored::Failed(second) if touched => {
@@ -229,12 +275,16 @@ impl Work<'_> {
             }
         }
         if again {
-            let record = &mut self.lease.record;
-            record.current.clone_from(&self.replaces);
-            record.previous = match &self.replaces {
+            let before = match &self.was {
                 Some(old) => self.target.before(&old.release).await?,
                 None => None,
             };
+            let record = &mut self.lease.record;
+            let restored = self.was.as_ref().map(|r| &r.release);
+            let why = (false, reason.message.as_str());
+            record.ledger.taken_back(&self.new.release, restored, why, Timestamp::now());
+            record.current.clone_from(&self.was);
+            record.previous = before.filter(|older| record.ledger.is_good(&older.release));
         }
         // What could not be put into effect is made anew next time.
         self.target.discard(&self.new.release).await

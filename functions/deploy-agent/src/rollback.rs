@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
     Deployment, EnvironmentKey, Finding, ReleaseId, Severity, StageStatus,
@@ -45,7 +46,7 @@ pub(crate) async fn rollback(agent: &DeployAgent, call: &Call) -> Result<Outcome
 }
 
 async fn work(agent: &DeployAgent, call: &Call, wanted: &Rollback) -> Result<Outcome, AgentError> {
-    let Rollback { repository, environment, release, settings } = wanted;
+    let Rollback { repository, environment, release, settings, .. } = wanted;
     let key = EnvironmentKey::new(&repository.name, environment);
     let store = &*agent.environments;
     let record = store.load(&key).await?;
@@ -111,12 +112,29 @@ async fn take_back(
         let Some(taken) = lease.record.current.take() else {
             return Err(AgentError::internal("the release in effect is gone from the record"));
         };
-        lease.record.pending =
+        let record = &mut lease.record;
+        record.pending =
             Some(PendingDeployment { release: taken, replaces: back_to.clone(), fence });
-        lease.record.previous = older.filter(|o| o.release != *release);
-        lease.record.current = back_to;
+        record.previous =
+            older.filter(|o| o.release != *release && record.ledger.is_good(&o.release));
+        record.current = back_to;
+        enter(wanted, record);
     } else if let Some(pending) = &mut lease.record.pending {
         pending.fence = fence;
+        // What it was to replace may be something that nobody judged, and is not returned to.
+        let back_to = pending.replaces.clone();
+        let record = &mut lease.record;
+        if record.current.as_ref().map(|r| &r.release) != back_to.as_ref().map(|r| &r.release) {
+            let abandoned = record.current.take();
+            record.current = back_to;
+            record.previous = None;
+            if let Some(abandoned) = abandoned {
+                let back_to = record.current.as_ref().map(|r| r.release.clone());
+                let why = (false, "another run was taken back before this one was judged");
+                let now = Timestamp::now();
+                record.ledger.taken_back(&abandoned.release, back_to.as_ref(), why, now);
+            }
+        }
     }
     lease.write().await?;
     agent.steps.reached("rollback recorded")?;
@@ -143,6 +161,17 @@ async fn take_back(
     lease.write().await?;
     agent.steps.reached("rollback completed")?;
     taken_back(wanted, restored, lease.record.url.clone())
+}
+
+/// Writes into the ledger that the release was taken back, and why.
+fn enter(wanted: &Rollback, record: &mut EnvironmentRecord) {
+    let (judged, reason) = match &wanted.why {
+        Some(why) => (why.judged, why.reason.as_str()),
+        // By hand: a person's word is a verdict.
+        None => (true, "taken back by hand"),
+    };
+    let back_to = record.current.as_ref().map(|r| r.release.clone());
+    record.ledger.taken_back(&wanted.release, back_to.as_ref(), (judged, reason), Timestamp::now());
 }
 
 fn is_in_effect(record: &EnvironmentRecord, release: &ReleaseId) -> bool {

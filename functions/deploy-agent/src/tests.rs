@@ -1,5 +1,6 @@
 //! The agent with real processes, real files and real requests.
 
+mod order;
 mod seam;
 mod world;
 
@@ -190,7 +191,9 @@ async fn the_first_release_is_taken_back_to_nothing() {
         assert_eq!((back.status, back.previous), (DeploymentStatus::RolledBack, None));
         assert!(answer.response.summary.contains("first release"), "{}", answer.response.summary);
     }
-    assert_eq!(world.record().await, EnvironmentRecord::default());
+    let record = world.record().await;
+    assert_eq!(record.ledger.entries().len(), 1, "it is remembered");
+    assert_eq!(EnvironmentRecord { ledger: <_>::default(), ..record }, <_>::default());
     assert_eq!(world.folder().current(), None);
     assert!(world.running().is_empty());
     let address = live.url.expect("an address");
@@ -461,6 +464,7 @@ async fn what_is_wrong_with_the_target_is_a_verdict_before_anything_is_done() {
         release: "r2".parse().unwrap(),
         source: SourceRef { key: "damaged".to_owned(), commit: "c".to_owned() },
         settings: files(2),
+        origin: None,
     };
     world.memory.put("damaged", b"no archive".to_vec().into()).await.expect("is kept");
     let parameters = serde_json::to_value(wanted).expect("json");

@@ -58,6 +58,9 @@ impl Push {
             environment: self.environment.clone(),
             started_at: Timestamp::now(),
             policy: RunPolicy { judged_by: self.judged_by, ..RunPolicy::default() },
+            place: None,
+            on_purpose: None,
+            verify_only: None,
         }
     }
 }

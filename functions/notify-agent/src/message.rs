@@ -141,6 +141,7 @@ impl Message {
 
 fn headline(status: RunStatus) -> &'static str {
     match status {
+        RunStatus::Queued => "Queued",
         RunStatus::Running => "Running",
         RunStatus::Succeeded => "Succeeded",
         RunStatus::Failed => "Failed",
@@ -150,6 +151,7 @@ fn headline(status: RunStatus) -> &'static str {
         RunStatus::RollbackFailed => "Rollback failed, a person is needed",
         RunStatus::Cancelled => "Cancelled",
         RunStatus::TimedOut => "Timed out",
+        RunStatus::Superseded => "Superseded",
     }
 }
 

@@ -62,6 +62,9 @@ fn run() -> RunRequest {
         url: String::new(),
         started_at: "2026-11-23T10:20:30Z".parse().expect("an instant"),
         policy: Default::default(),
+        place: None,
+        on_purpose: None,
+        verify_only: None,
     }
 }
 

@@ -151,6 +151,9 @@ pub(crate) fn sample(id: &str, status: RunStatus, message: &str, started: Timest
             url: String::new(),
             started_at: started,
             policy: Default::default(),
+            place: None,
+            on_purpose: None,
+            verify_only: None,
         },
         status,
         execution_arn: format!("arn:aws:states:local:000000000000:execution:pipeline:{id}"),
@@ -685,6 +688,7 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
         previous: Some(record("20261122-161500-77aa01c2d3", "web-shop-3f9c2ab17d-back")),
         pending: None,
         url: Some("http://127.0.0.1:8081".to_owned()),
+        ledger: Default::default(),
     };
     Samples {
         runs: vec![

@@ -57,7 +57,7 @@ pub(crate) fn version(found: &RunPage, waiting: &[ApprovalRecord], now: Timestam
 }
 
 fn active(found: &RunPage) -> bool {
-    found.runs.iter().any(|r| r.status == RunStatus::Running)
+    found.runs.iter().any(|r| !r.status.is_final())
 }
 
 /// What waits for a person, above everything else, with how it is answered.

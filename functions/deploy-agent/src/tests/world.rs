@@ -145,6 +145,7 @@ impl World {
             release: "r0".parse().expect("a name"),
             source: SourceRef { key, commit: format!("c-{release}") },
             settings: settings.clone(),
+            origin: None,
         };
         let mut wanted = serde_json::to_value(wanted).expect("json");
         // It need not be the name of a release.
@@ -178,6 +179,7 @@ impl World {
             environment: key().environment,
             release: release.parse().expect("a name"),
             settings: settings.clone(),
+            why: None,
         };
         self.act(steps, "deploy.rollback", run, serde_json::to_value(wanted).expect("json")).await
     }
@@ -197,8 +199,15 @@ impl World {
         self.act(Steps::default(), "deploy.check_status", "run-x", parameters).await
     }
 
-    /// The run is over: the state machine gives its locks back.
+    /// The run is over: the state machine says that what it deployed is good, and gives its locks
+    /// back.
     pub(super) async fn end(&self, run: &str) {
+        self.memory.judge_good(&key(), &run.parse().expect("an id"));
+        self.abandon(run).await;
+    }
+
+    /// The run is over before anybody judged what it deployed.
+    pub(super) async fn abandon(&self, run: &str) {
         self.memory.unlock(&key(), &run.parse().expect("an id")).await.expect("unlocks");
     }
 

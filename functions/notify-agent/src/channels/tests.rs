@@ -72,6 +72,9 @@ fn succeeded() -> Notify {
             environment: None,
             url: "http://127.0.0.1:9000/runs/web-0123456789-abcdef01".to_owned(),
             started_at: Timestamp::now() - SignedDuration::from_millis(134_200),
+            place: None,
+            on_purpose: None,
+            verify_only: None,
         },
         outcome: RunOutcome {
             status: RunStatus::Succeeded,

@@ -142,7 +142,7 @@ impl MetricEvent {
 }
 
 /// 1 for a run that came to no good end, 0 for one that did or that waits for a person, nothing for
-/// one that was stopped on request.
+/// one that was stopped on request or whose place a newer one took.
 const fn unsuccessful(status: RunStatus) -> Option<u64> {
     match status {
         RunStatus::Succeeded | RunStatus::Held => Some(0),
@@ -151,7 +151,9 @@ const fn unsuccessful(status: RunStatus) -> Option<u64> {
         | RunStatus::RolledBack
         | RunStatus::RollbackFailed
         | RunStatus::TimedOut => Some(1),
-        RunStatus::Running | RunStatus::Cancelled => None,
+        RunStatus::Queued | RunStatus::Running | RunStatus::Cancelled | RunStatus::Superseded => {
+            None
+        }
     }
 }
 

@@ -92,6 +92,13 @@ impl Memory {
         self.lock_state().logs.get(run_id).cloned().unwrap_or_default()
     }
 
+    /// The run judged what it deployed as good, as its state machine writes it.
+    pub fn judge_good(&self, environment: &EnvironmentKey, run_id: &RunId) {
+        if let Some(entry) = self.lock_state().environments.get_mut(environment) {
+            entry.record.judged_good(run_id, Timestamp::now());
+        }
+    }
+
     /// Keys in the artifact store.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {

@@ -11,6 +11,7 @@ use crate::{
     changes::ChangeSummary,
     finding::Finding,
     ids::{EnvironmentName, ReleaseId, RunId},
+    ledger::{Ledger, Origin},
     policy::RunPolicy,
     run::{
         Checks, Decision, Deployment, DeploymentStatus, NotificationRecord, Outcome, Repository,
@@ -531,6 +532,9 @@ pub struct Deploy {
     pub source: SourceRef,
     /// Where to.
     pub settings: Environment,
+    /// Where the release comes from: what it may replace. Without it no order is kept.
+    #[serde(default)]
+    pub origin: Option<Origin>,
 }
 
 /// `deploy.rollback`: takes back what this run deployed, or began to deploy.
@@ -544,6 +548,18 @@ pub struct Rollback {
     pub release: ReleaseId,
     /// How the environment is set up.
     pub settings: Environment,
+    /// Why it is taken back.
+    #[serde(default)]
+    pub why: Option<WhyTakenBack>,
+}
+
+/// Why a release is taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyTakenBack {
+    /// Whether it was judged bad. Where nobody could say, by a fault or a cancellation, it was not.
+    pub judged: bool,
+    /// One sentence for people.
+    pub reason: String,
 }
 
 /// `deploy.check_status`: whether a release is in effect.
@@ -569,17 +585,37 @@ pub type DeployOutput = Deployment;
 pub struct EnvironmentRecord {
     /// Release in effect.
     pub current: Option<ReleaseRecord>,
-    /// Release that was in effect before.
+    /// Release to return to: one that was in effect before and was judged good.
     pub previous: Option<ReleaseRecord>,
     /// What is about to be put into effect, with what it replaces: written before anything is done.
     pub pending: Option<PendingDeployment>,
     /// Address of the service, where it has one.
     pub url: Option<String>,
+    /// Which releases served, and how each was judged.
+    pub ledger: Ledger,
 }
 
 impl EnvironmentRecord {
-    /// Version in which it is written.
-    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
+    /// Version in which it is written: the second has the ledger.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST.next();
+
+    /// The run judged what it deployed as good, if that is still what is in effect.
+    pub fn judged_good(&mut self, run_id: &RunId, at: jiff::Timestamp) -> bool {
+        match &self.current {
+            Some(current) if current.run_id == *run_id => {
+                self.ledger.judged_good(&current.release, run_id, at)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether what the run deployed is in effect and was not judged yet.
+    #[must_use]
+    pub fn has_candidate_of(&self, run_id: &RunId) -> bool {
+        self.current.as_ref().is_some_and(|current| {
+            current.run_id == *run_id && !self.ledger.is_good(&current.release)
+        })
+    }
 }
 
 /// What the scheduled watch saw of an environment, written by its state machine.

@@ -103,19 +103,19 @@ pub const DEPLOY: &[Capability] = &[
         action: "deploy.to_staging",
         description: "puts a release into effect in staging",
         required: &["repository", "release", "source", "settings"],
-        optional: &[],
+        optional: &["origin"],
     },
     Capability {
         action: "deploy.to_production",
         description: "puts a release into effect in production",
         required: &["repository", "release", "source", "settings"],
-        optional: &[],
+        optional: &["origin"],
     },
     Capability {
         action: "deploy.rollback",
         description: "takes back what a run deployed or began to deploy",
         required: &["repository", "environment", "release", "settings"],
-        optional: &[],
+        optional: &["why"],
     },
     Capability {
         action: "deploy.check_status",

@@ -28,11 +28,13 @@ const fn ending(status: RunStatus) -> Option<(&'static str, &'static str)> {
             "Look at the environment now: deploy a release that is known to be good, then see why it could not be taken back.",
         )),
         // Not an error of the machine's own: it is running, ended well, or was ended from outside.
-        RunStatus::Running
+        RunStatus::Queued
+        | RunStatus::Running
         | RunStatus::Succeeded
         | RunStatus::Held
         | RunStatus::Cancelled
-        | RunStatus::TimedOut => None,
+        | RunStatus::TimedOut
+        | RunStatus::Superseded => None,
     }
 }
 

@@ -262,6 +262,12 @@ catalogue! {
         RELEASE_NAME_TAKEN = "release-name-taken":
             "The release's name stands for another commit already.",
             "Give the release another name: start the run again.";
+        RELEASE_OUTDATED = "release-outdated":
+            "A newer push of the same branch was deployed there already.",
+            "Nothing, as the newer one is in effect; to go back on purpose push the branch back, or start the run with `on_purpose`.";
+        RELEASE_REJECTED = "release-rejected":
+            "The commit was deployed there before, judged bad and taken back.",
+            "Push a commit that mends it; to deploy it all the same start the run with `on_purpose` and the reason.";
         BUILD_FAILED = "build-failed":
             "A build command of the target failed; nothing was replaced.",
             "Run the target's build commands in a checkout of the commit.";

@@ -18,6 +18,7 @@ pub mod fallback;
 pub mod finding;
 pub mod ids;
 pub mod judgement;
+pub mod ledger;
 pub mod log;
 pub mod policy;
 pub mod problems;

@@ -10,6 +10,7 @@ use crate::{
     fallback::Fallback,
     finding::Finding,
     ids::{EnvironmentName, ReleaseId, RepositoryName, RunId, StateName},
+    ledger::OnPurpose,
     policy::RunPolicy,
     schema::SchemaVersion,
 };
@@ -59,11 +60,21 @@ pub struct RunRequest {
     /// By whose rules the commit is judged.
     #[serde(default)]
     pub policy: RunPolicy,
+    /// Place of the push in its branch: a later push has a larger one. None in what was accepted
+    /// before pushes had places.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u64>,
+    /// Set when a person wants the commit deployed whatever the order and the verdicts say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_purpose: Option<OnPurpose>,
+    /// Why nothing is deployed, whatever the repository configures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_only: Option<String>,
 }
 
 impl RunRequest {
-    /// Version in which it is written.
-    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
+    /// Version in which it is written: the second has runs that are queued or superseded.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST.next();
 }
 
 /// What started a run.
@@ -77,10 +88,12 @@ pub struct Trigger {
     pub delivery: Option<String>,
 }
 
-/// State of a run. Everything but [`RunStatus::Running`] is final.
+/// State of a run. Everything but [`RunStatus::Queued`] and [`RunStatus::Running`] is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
+    /// Accepted; it begins when there is room.
+    Queued,
     /// Not yet decided.
     Running,
     /// Everything that was planned was done, and is well.
@@ -99,11 +112,14 @@ pub enum RunStatus {
     Cancelled,
     /// Took longer than the state machine allows.
     TimedOut,
+    /// A newer push of the branch took its place.
+    Superseded,
 }
 
 impl RunStatus {
     /// Every status.
     pub const ALL: &'static [Self] = &[
+        Self::Queued,
         Self::Running,
         Self::Succeeded,
         Self::Failed,
@@ -113,12 +129,14 @@ impl RunStatus {
         Self::RollbackFailed,
         Self::Cancelled,
         Self::TimedOut,
+        Self::Superseded,
     ];
 
     /// The name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Running => "running",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
@@ -128,6 +146,7 @@ impl RunStatus {
             Self::RollbackFailed => "rollback_failed",
             Self::Cancelled => "cancelled",
             Self::TimedOut => "timed_out",
+            Self::Superseded => "superseded",
         }
     }
 
@@ -146,14 +165,20 @@ impl RunStatus {
             Self::Rejected => Some("Pact.Rejected"),
             Self::RolledBack => Some("Pact.RolledBack"),
             Self::RollbackFailed => Some("Pact.RollbackFailed"),
-            Self::Running | Self::Succeeded | Self::Held | Self::Cancelled | Self::TimedOut => None,
+            Self::Queued
+            | Self::Running
+            | Self::Succeeded
+            | Self::Held
+            | Self::Cancelled
+            | Self::TimedOut
+            | Self::Superseded => None,
         }
     }
 
     /// Whether nothing more will happen to the run.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        !matches!(self, Self::Running)
+        !matches!(self, Self::Queued | Self::Running)
     }
 }
 
@@ -226,8 +251,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Version in which it is written.
-    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
+    /// Version in which it is written: the second has runs that were superseded.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST.next();
 
     /// An outcome of which only the status is known, and the reason why.
     #[must_use]

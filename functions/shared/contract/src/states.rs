@@ -50,10 +50,11 @@ states! {
         StagingRollbackFailed,
         RollbackProduction, ProductionTakenBack, CheckRestoredProduction, ProductionRestored,
         ProductionRollbackFailed,
-        Succeed, RejectRelease, HoldRelease, RolledBack, FailDeployment, FailRun,
+        KeepProduction, Succeed, RejectRelease, HoldRelease, RolledBack, SupersedeRun,
+        FailDeployment, FailRun,
         DescribeOutcome, RecordOutcome, FreeStaging, FreeProduction,
         Notify, NotifySlack, SlackNotTold, NotifyEmail, EmailNotTold, NotifyJira, JiraNotTold,
-        Conclude, Succeeded, Held, Rejected, ReleaseRolledBack, RollbackFailed, Failed,
+        Conclude, Succeeded, Held, Superseded, Rejected, ReleaseRolledBack, RollbackFailed, Failed,
     }
 }
 

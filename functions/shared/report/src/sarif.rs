@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pact_contract::{Finding, RunStatus, Severity, StageRecord, StageStatus, Waived, catalogue};
+use pact_contract::{Finding, Severity, StageRecord, StageStatus, Waived, catalogue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 use serde_sarif::sarif::{
@@ -215,7 +215,7 @@ fn invocation(stored: Stored<'_>) -> Invocation {
         }
     }
     let run = stored.run;
-    let is_whole = run.status != RunStatus::Running
+    let is_whole = run.status.is_final()
         && stored.stages.iter().all(|stage| stage.status != StageStatus::Error);
     let invocation = Invocation::builder()
         .execution_successful(is_whole)

@@ -94,8 +94,10 @@ pub(crate) fn stage_mark(status: StageStatus) -> (&'static str, Style) {
 pub(crate) fn run_style(status: RunStatus) -> Style {
     match status {
         RunStatus::Succeeded => Style::new().green().bold(),
-        RunStatus::Running => Style::new().cyan().bold(),
-        RunStatus::Held | RunStatus::Cancelled => Style::new().yellow().bold(),
+        RunStatus::Queued | RunStatus::Running => Style::new().cyan().bold(),
+        RunStatus::Held | RunStatus::Cancelled | RunStatus::Superseded => {
+            Style::new().yellow().bold()
+        }
         _ => Style::new().red().bold(),
     }
 }

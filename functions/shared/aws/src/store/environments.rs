@@ -12,7 +12,7 @@ use pact_contract::{EnvironmentKey, RunId, SchemaVersion, actions::EnvironmentRe
 
 use super::{
     DynamoStore,
-    item::{Item, after, identifier, json, n, now, number, s},
+    item::{Item, after, identifier, instant, json, n, now, number, s},
     kind::ENVIRONMENT,
 };
 use crate::error::failed;
@@ -30,7 +30,12 @@ pub(super) fn environment_record(item: &Item) -> Result<EnvironmentRecord, Unrea
     if !item.contains_key("record") {
         return Ok(<_>::default());
     }
-    ENVIRONMENT.document(item, "record")
+    let mut record: EnvironmentRecord = ENVIRONMENT.document(item, "record")?;
+    // What a state machine judged is beside the record: it cannot write into it.
+    if item.contains_key("good_run") {
+        record.judged_good(&identifier(item, "good_run")?, instant(item, "good_at")?);
+    }
+    Ok(record)
 }
 
 /// The fence of a lock that was written just now.

@@ -40,10 +40,42 @@ const fn kind(attribute: &'static str, version: SchemaVersion) -> Kind {
     Kind { attribute, version, oldest: (SchemaVersion::FIRST, ""), steps: &[] }
 }
 
+/// A kind with a second version.
+const fn second(attribute: &'static str, version: SchemaVersion, steps: &'static [Step]) -> Kind {
+    Kind { attribute, version, oldest: (SchemaVersion::FIRST, ""), steps }
+}
+
+/// The version after may have a variant that programs of the one before do not know.
+fn as_it_is(_: &str, document: Document) -> Result<Document, &'static str> {
+    Ok(document)
+}
+
+/// Before there was a ledger, what was in effect without a run that watched it counted as good, and
+/// so did what was before it.
+fn with_ledger(_: &str, mut document: Document) -> Result<Document, &'static str> {
+    let mut ledger = Vec::new();
+    for (place, serves) in [("current", true), ("previous", false)] {
+        let Some(Value::Object(release)) = document.get(place) else { continue };
+        let field = |name: &str| release.get(name).cloned().unwrap_or_default();
+        let at = field("deployed_at");
+        ledger.push(serde_json::json!({
+            "release": field("release"),
+            "commit": field("commit"),
+            "run_id": field("run_id"),
+            "standing": "good",
+            "deployed_at": at,
+            "judged_at": at,
+            "serving_since": if serves { at.clone() } else { Value::Null },
+        }));
+    }
+    document.insert("ledger".to_owned(), ledger.into());
+    Ok(document)
+}
+
 /// A run: `request` and what the lists need.
-pub(super) const RUN: Kind = kind("schema", RunRequest::VERSION);
+pub(super) const RUN: Kind = second("schema", RunRequest::VERSION, &[as_it_is]);
 /// How a run ended, in the run's item: written by the state machine, or by the reconciler.
-pub(super) const OUTCOME: Kind = kind("outcome_schema", Outcome::VERSION);
+pub(super) const OUTCOME: Kind = second("outcome_schema", Outcome::VERSION, &[as_it_is]);
 /// A stage: `record`.
 pub(super) const STAGE: Kind = kind("schema", StageRecord::VERSION);
 /// An entry of a transaction log: `entry`.
@@ -59,7 +91,7 @@ pub(super) const CALLBACK: Kind = kind("schema", ApprovalRecord::VERSION);
 /// A call that is answered later: `record` and `task_token`.
 pub(super) const CALL: Kind = kind("schema", WaitingCall::VERSION);
 /// What is deployed in an environment: `record`.
-pub(super) const ENVIRONMENT: Kind = kind("schema", EnvironmentRecord::VERSION);
+pub(super) const ENVIRONMENT: Kind = second("schema", EnvironmentRecord::VERSION, &[with_ledger]);
 /// What the watch saw, in the environment's item: written by its state machine.
 pub(super) const WATCH: Kind = kind("watch_schema", WatchResult::VERSION);
 /// Who claimed a delivery or a push: `run_id`.

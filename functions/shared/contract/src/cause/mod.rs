@@ -73,8 +73,10 @@ pub fn cause(run: &RunRecord, stages: &[StageRecord]) -> Option<Cause> {
     let author = author.as_deref();
     let view = View { author, stages, outcome: run.outcome.as_ref() };
     match run.status {
-        RunStatus::Running | RunStatus::Succeeded => None,
-        RunStatus::Cancelled | RunStatus::TimedOut => Some(view.stopped(run.status)),
+        RunStatus::Queued | RunStatus::Running | RunStatus::Succeeded => None,
+        RunStatus::Cancelled | RunStatus::TimedOut | RunStatus::Superseded => {
+            Some(view.stopped(run.status))
+        }
         RunStatus::Rejected | RunStatus::Held => Some(view.decided()),
         RunStatus::RollbackFailed => Some(view.stuck()),
         RunStatus::Failed | RunStatus::RolledBack => Some(finish(view.failed(), &[])),

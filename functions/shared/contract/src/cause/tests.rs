@@ -60,7 +60,8 @@ fn what_ends_well_or_runs_has_no_cause_and_everything_else_has_one() {
         for status in RunStatus::ALL {
             for outcome in [sample.run.outcome.clone(), None] {
                 let run = RunRecord { status: *status, outcome, ..sample.run.clone() };
-                let well = matches!(status, RunStatus::Running | RunStatus::Succeeded);
+                let well =
+                    matches!(status, RunStatus::Queued | RunStatus::Running | RunStatus::Succeeded);
                 let found = cause(&run, &sample.stages);
                 assert_eq!(found.is_none(), well, "{} {status:?}", sample.name);
                 let said = found.map_or("-".to_owned(), |c| c.sentence);

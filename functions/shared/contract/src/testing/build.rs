@@ -340,6 +340,9 @@ pub(super) fn build(case: Case<'_>, started: Timestamp) -> Sample {
             url: format!("https://pact.example.org/runs/{id}"),
             started_at: started,
             policy: crate::policy::RunPolicy::default(),
+            place: None,
+            on_purpose: None,
+            verify_only: None,
         },
         status: case.status,
         execution_arn: format!(

@@ -158,13 +158,14 @@ pub(crate) fn exit_code(status: RunStatus) -> Exit {
     match status {
         RunStatus::Succeeded => Exit::Success,
         RunStatus::RolledBack => Exit::RolledBack,
-        RunStatus::Running => Exit::Internal,
+        RunStatus::Queued | RunStatus::Running => Exit::Internal,
         RunStatus::Failed
         | RunStatus::Rejected
         | RunStatus::Held
         | RunStatus::RollbackFailed
         | RunStatus::Cancelled
-        | RunStatus::TimedOut => Exit::NotReleased,
+        | RunStatus::TimedOut
+        | RunStatus::Superseded => Exit::NotReleased,
     }
 }
 

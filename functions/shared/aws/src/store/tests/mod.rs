@@ -120,6 +120,9 @@ fn request(repository: &str, branch: &str, number: i64) -> RunRequest {
         url: "http://localhost/runs/x".to_owned(),
         started_at: Timestamp::from_millisecond(1_790_000_000_000 + number * 250).unwrap(),
         policy: Default::default(),
+        place: None,
+        on_purpose: None,
+        verify_only: None,
     }
 }
 

@@ -19,6 +19,7 @@ use pact_contract::{
     Deployment, Finding, RunId, RunStatus, Severity, StageRecord, StageStatus,
     actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord},
     codes,
+    ledger::{Ledger, LedgerEntry, OnPurpose, Origin, Standing},
     log::{self, LogKind, NewEntry},
     run::{DeploymentStatus, NotificationRecord, Outcome},
     settings::{Environment, Instance, Watch},
@@ -29,7 +30,7 @@ use super::{super::item::Item, environment, id, request, store, waiting::call_of
 use crate::DynamoStore;
 
 /// Files of what earlier versions wrote.
-const OLDER: &[&str] = &["unversioned"];
+const OLDER: &[&str] = &["unversioned", "first"];
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -118,6 +119,28 @@ fn release(name: &str, run_id: &RunId) -> ReleaseRecord {
         deployed_at: at(30),
         settings,
     }
+}
+
+fn ledger(run_id: &RunId) -> Ledger {
+    let mut ledger = Ledger::default();
+    let entry = LedgerEntry {
+        release: "r1".parse().unwrap(),
+        commit: "2".repeat(40),
+        run_id: run_id.clone(),
+        origin: Origin {
+            branch: Some("main".to_owned()),
+            place: Some(7),
+            on_purpose: Some(OnPurpose { by: "ada".to_owned(), reason: "a drill".to_owned() }),
+        },
+        standing: Standing::Candidate,
+        reason: None,
+        deployed_at: at(30),
+        judged_at: None,
+        serving_since: None,
+        served_seconds: 0,
+    };
+    ledger.deployed(entry);
+    ledger
 }
 
 /// Writes two of everything, the same each time: the first whole, the second bare.
@@ -215,12 +238,13 @@ pub(super) async fn fill(store: &DynamoStore) {
                 fence: 1,
             }),
             url: Some("http://127.0.0.1:40001".to_owned()),
+            ledger: ledger(run_id),
         };
         store.store(&key, &record, 1).await.unwrap();
         // As its state machine does.
         let watched = store.client.update_item().table_name(&store.table);
         let expression = "SET watch_health = :health, watch_summary = :health, watched_at = :now, \
-            watch_schema = :schema";
+            watch_schema = :schema, good_run = :run, good_at = :now";
         watched
             .key("pk", AttributeValue::S(format!("ENV#{key}")))
             .key("sk", AttributeValue::S("ENV".to_owned()))
@@ -228,6 +252,7 @@ pub(super) async fn fill(store: &DynamoStore) {
             .expression_attribute_values(":health", AttributeValue::S("healthy".to_owned()))
             .expression_attribute_values(":now", AttributeValue::S(at(70).to_string()))
             .expression_attribute_values(":schema", AttributeValue::N("1".to_owned()))
+            .expression_attribute_values(":run", AttributeValue::S(run_id.to_string()))
             .send()
             .await
             .unwrap();
@@ -350,6 +375,9 @@ async fn what_earlier_programs_wrote_is_read() {
         let watch = &environment.record.current.as_ref().expect("a release").settings.watch;
         let source = watch.source.as_ref().expect("every release was probed");
         assert_eq!((source.kind.as_str(), &source.settings["interval_ms"]), ("probe", &json!(50)));
+        // Before there was a ledger, what was in effect counted as good.
+        let current = environment.record.current.as_ref().expect("a release");
+        assert!(environment.record.ledger.is_good(&current.release), "{name}");
         assert_eq!(environment.watch.as_ref().expect("a watch").health, "healthy");
         // Whoever holds it goes on, under the same fence.
         let held = store.lock(&environment.key, &run_id, HOUR).await.unwrap();
