@@ -9,6 +9,7 @@ mod metrics;
 pub mod sources;
 #[cfg(test)]
 mod tests;
+mod watcher;
 
 use std::sync::Arc;
 

@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Duration};
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
     StageStatus,
-    actions::{Metrics, TrackMetrics},
+    actions::{Look, Metrics, TrackMetrics},
 };
 use tokio::time::Instant;
 
 use crate::{
     http::Client,
-    sources::{self, Measured, Surroundings, Window},
+    sources::{self, Measured, Surroundings, Watcher, Window},
+    watcher::{Judging, Measuring},
 };
 
 /// Longest watch.
@@ -32,12 +33,20 @@ pub(crate) async fn track(http: &Arc<Client>, call: &Call) -> Result<Outcome, Ag
         length: Duration::from_secs(parameters.watch.seconds).min(MAX_WATCH),
         last: begun + call.time_left(),
     };
-    let metrics = match source.measure(&window).await? {
+    let mut judging = Judging::new(parameters.baseline.as_ref(), &parameters.watch);
+    let watcher: &mut dyn Watcher = if parameters.judged { &mut judging } else { &mut Measuring };
+    let metrics = match source.measure(&window, watcher).await? {
         Measured::Metrics(metrics) => metrics,
         Measured::Nothing(reason) => return skipped(reason),
     };
+    let took = begun.elapsed().as_secs_f64();
+    let ended = match metrics.look {
+        Some(Look::Step(_)) => format!("; ended after {took:.1} s, as it is clear"),
+        Some(Look::End(times)) => format!("; extended {times} times, to {took:.0} s"),
+        None => String::new(),
+    };
     let summary = format!(
-        "{} requests, {:.1} % errors, median {:.1} ms, 95th percentile {:.1} ms",
+        "{} requests, {:.1} % errors, median {:.1} ms, 95th percentile {:.1} ms{ended}",
         metrics.requests, metrics.error_rate, metrics.p50_ms, metrics.p95_ms
     );
     Outcome::new(StageStatus::Passed, summary, &metrics)

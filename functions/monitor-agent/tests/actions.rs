@@ -11,7 +11,9 @@ use std::{
 
 use pact_agent::{AgentError, adapter, testing::Memory};
 use pact_contract::{
-    ErrorName, IntentEnvelope, ResponseEnvelope, StageStatus, actions::Metrics, envelope::Context,
+    ErrorName, IntentEnvelope, ResponseEnvelope, StageStatus,
+    actions::{Look, Metrics},
+    envelope::Context,
 };
 use pact_monitor_agent::{Config, MonitorAgent};
 use serde_json::{Value, json};
@@ -303,4 +305,90 @@ async fn a_release_that_became_slow_is_found_by_measuring_twice() {
     let answer =
         call("monitor.detect_anomalies", json!({ "metrics": after, "baseline": null })).await;
     assert_eq!(answer.response.status, StageStatus::Skipped);
+}
+
+#[tokio::test]
+async fn wrong_answers_that_do_not_change_end_the_check_at_once() {
+    let server = server(500, "").await;
+    let begun = Instant::now();
+    let answer = health(&server.uri(), json!([{ "path": "/health", "interval_ms": 100 }])).await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(answer.response.status, StageStatus::Failed);
+    let message = &answer.response.findings[0].message;
+    assert!(message.contains("status 500, not 200 (") && message.contains("in a row"), "{message}");
+    // Unless it is told to wait.
+    let probes = json!([{ "path": "/health", "interval_ms": 50, "deadline_seconds": 2, "give_up_after": 0 }]);
+    let answer = health(&server.uri(), probes).await;
+    assert!(answer.response.summary.contains("within 2 s"), "{}", answer.response.summary);
+}
+
+#[tokio::test]
+async fn a_service_that_answered_and_is_gone_is_not_starting() {
+    let server = server(404, "").await;
+    let url = server.uri();
+    let begun = Instant::now();
+    let check = tokio::spawn(async move {
+        health(&url, json!([{ "path": "/health", "interval_ms": 100, "status": 204 }])).await
+    });
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    drop(server);
+    let answer = check.await.expect("it ends");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(answer.response.status, StageStatus::Failed);
+}
+
+/// A baseline of 50 requests that took about as long as an answer of the test's own server.
+fn well() -> Value {
+    let latencies: Vec<f64> = (0..50).map(|i| 2.0 + f64::from(i % 7)).collect();
+    json!({ "requests": 50, "errors": 0, "error_rate": 0.0, "p50_ms": 5.0, "p95_ms": 8.0,
+        "p99_ms": 8.0, "latencies_ms": latencies })
+}
+
+async fn judged(url: &str, watch: Value) -> (ResponseEnvelope, Metrics, Duration) {
+    let begun = Instant::now();
+    let parameters = json!({ "environment": "production", "url": url, "watch": watch,
+        "probes": [{ "path": "/health" }], "baseline": well(), "judged": true });
+    let answer = call("monitor.track_metrics", parameters).await;
+    let metrics = serde_json::from_value(answer.response.output.clone()).expect("metrics");
+    (answer, metrics, begun.elapsed())
+}
+
+#[tokio::test]
+async fn a_clear_failure_ends_the_watch_at_once() {
+    let broken = server(500, "").await;
+    let watch = json!({ "seconds": 30, "source": { "kind": "probe", "interval_ms": 50 } });
+    for url in [broken.uri(), "http://127.0.0.1:1".to_owned()] {
+        let (answer, metrics, took) = judged(&url, watch.clone()).await;
+        assert!(took < Duration::from_secs(3), "{took:?} {metrics:?}");
+        assert!(matches!(metrics.look, Some(Look::Step(_))), "{metrics:?}");
+        assert!(answer.response.summary.contains("as it is clear"), "{}", answer.response.summary);
+        // What ended the watch is what is found afterwards.
+        let asked = json!({ "metrics": metrics, "baseline": well() });
+        let found = call("monitor.detect_anomalies", asked).await;
+        assert_eq!(found.response.status, StageStatus::Failed, "{}", found.response.summary);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_is_clear_before_its_answers_are_due() {
+    let server = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_delay(Duration::from_secs(20));
+    Mock::given(path("/health")).respond_with(answer).mount(&server).await;
+    let watch = json!({ "seconds": 10, "source": { "kind": "probe", "interval_ms": 50 } });
+    let (_, metrics, took) = judged(&server.uri(), watch).await;
+    assert!(took < Duration::from_secs(4), "{took:?} {metrics:?}");
+    assert!(matches!(metrics.look, Some(Look::Step(_))), "{metrics:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_clear_is_watched_for_longer() {
+    // Few answers, all well: too little to tell.
+    let server = server(200, "").await;
+    let watch = |inconclusive: &str| json!({ "seconds": 1, "inconclusive": inconclusive, "source": { "kind": "probe", "interval_ms": 100 } });
+    let (answer, metrics, _) = judged(&server.uri(), watch("extend")).await;
+    assert!(matches!(metrics.look, Some(Look::End(1..=3))), "{metrics:?}");
+    assert!(metrics.requests >= 20, "{metrics:?}");
+    assert!(answer.response.summary.contains("extended"), "{}", answer.response.summary);
+    let (_, metrics, _) = judged(&server.uri(), watch("keep")).await;
+    assert_eq!(metrics.look, None);
 }

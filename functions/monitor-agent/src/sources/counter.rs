@@ -6,7 +6,7 @@ use pact_config::form::{Form, Shape, required};
 use pact_contract::{actions::Metrics, settings::Instance};
 use serde::Deserialize;
 
-use super::source::{Kind, Measured, MetricSource, Opened, Surroundings, Window};
+use super::source::{Kind, Measured, MetricSource, Opened, Surroundings, Watcher, Window};
 
 pub(crate) const KIND: Kind = Kind { name: "counter", form, open };
 
@@ -32,8 +32,19 @@ fn open(instance: &Instance, _: &Surroundings) -> Opened {
 
 #[async_trait]
 impl MetricSource for Counter {
-    async fn measure(&self, window: &Window<'_>) -> Result<Measured, AgentError> {
-        let requests = window.length.as_secs() * self.0.per_second;
-        Ok(Measured::Metrics(Metrics { requests, ..Metrics::default() }))
+    async fn measure(
+        &self,
+        window: &Window<'_>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Measured, AgentError> {
+        let mut length = window.length;
+        loop {
+            let requests = length.as_secs() * self.0.per_second;
+            let mut metrics = Metrics { requests, ..Metrics::default() };
+            match watcher.end(&mut metrics) {
+                Some(more) => length += more,
+                None => return Ok(Measured::Metrics(metrics)),
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ mod source;
 use pact_config::form::{Form, Seam};
 use pact_contract::settings::Instance;
 
-pub(crate) use source::{Measured, Surroundings, Window};
+pub(crate) use source::{Measured, Surroundings, Watcher, Watching, Window};
 
 /// The kinds of sources. The first is meant where the settings name none.
 const KINDS: &[source::Kind] = &[

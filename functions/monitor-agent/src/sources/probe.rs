@@ -3,7 +3,7 @@
 //! Requests are sent on schedule whether or not earlier ones were answered, so that a slow service
 //! is not asked less often than a fast one, and its slowness not hidden.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream::FuturesUnordered};
@@ -14,9 +14,12 @@ use pact_contract::{
     settings::{Instance, Probe},
 };
 use serde::Deserialize;
+use tokio::time::Instant;
 use url::Url;
 
-use super::source::{Kind, Measured, MetricSource, Opened, Surroundings, Window};
+use super::source::{
+    Kind, Measured, MetricSource, Opened, Surroundings, Watcher, Watching, Window,
+};
 use crate::http::{Answer, Client};
 
 /// This kind of source.
@@ -28,6 +31,10 @@ const MAX_PROBES: usize = 5;
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 /// Requests that are open at once; while there are so many, none is added.
 const MAX_OPEN: usize = 256;
+/// From when on an open request is as slow as it is old, though nobody knows how slow it will be.
+const OVERDUE: Duration = Duration::from_secs(1);
+/// What fails for less than this may have passed by the next request.
+const PASSING: Duration = Duration::from_millis(500);
 /// Latencies that are handed on.
 const MAX_LATENCIES: usize = 500;
 
@@ -74,7 +81,11 @@ fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
 
 #[async_trait]
 impl MetricSource for Probes {
-    async fn measure(&self, window: &Window<'_>) -> Result<Measured, AgentError> {
+    async fn measure(
+        &self,
+        window: &Window<'_>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Measured, AgentError> {
         if window.probes.is_empty() {
             return Ok(Measured::Nothing(format!(
                 "nothing to measure: add [[environments.{}.health]] to pact.toml",
@@ -88,12 +99,62 @@ impl MetricSource for Probes {
                 Err(reason) => return Ok(Measured::Nothing(reason)),
             }
         }
-        let samples = requests(&self.http, &probes, self.interval, window).await?;
-        if samples.is_empty() {
+        let metrics = requests(&self.http, &probes, self.interval, window, watcher).await?;
+        if metrics.requests == 0 {
             let reason = "no request was sent: there was no time for the watch";
             return Ok(Measured::Nothing(reason.to_owned()));
         }
-        Ok(Measured::Metrics(sum_up(&samples)))
+        Ok(Measured::Metrics(metrics))
+    }
+}
+
+/// What came back so far, and what is still open.
+#[derive(Default)]
+struct Samples {
+    answered: Vec<(u64, Sample)>,
+    /// When each was sent that is not answered.
+    open: BTreeMap<u64, Instant>,
+    /// When the first failed.
+    failed: Option<Instant>,
+}
+
+impl Samples {
+    fn add(&mut self, number: u64, sample: Sample) {
+        self.open.remove(&number);
+        if sample.is_none() {
+            self.failed.get_or_insert_with(Instant::now);
+        }
+        self.answered.push((number, sample));
+    }
+
+    /// Those that are open for so long that this alone says something.
+    fn overdue(&self) -> impl Iterator<Item = (u64, Sample)> {
+        let now = Instant::now();
+        self.open.iter().filter_map(move |(number, sent)| {
+            let age = now.duration_since(*sent);
+            (age >= OVERDUE).then_some((*number, Some(age.as_secs_f64() * 1_000.0)))
+        })
+    }
+
+    fn count(&self) -> u64 {
+        (self.answered.len() + self.overdue().count()) as u64
+    }
+
+    /// In the order in which they were sent.
+    fn metrics(&self) -> Metrics {
+        let mut all: Vec<_> = self.answered.iter().copied().chain(self.overdue()).collect();
+        all.sort_by_key(|(number, _)| *number);
+        sum_up(&all.into_iter().map(|(_, sample)| sample).collect::<Vec<_>>())
+    }
+
+    /// Looks, where a look is due; what failed has to have done so for a while.
+    fn look(&self, watcher: &mut dyn Watcher) -> Option<Metrics> {
+        let passing = self.failed.is_some_and(|first| first.elapsed() < PASSING);
+        if passing || !watcher.due(self.count()) {
+            return None;
+        }
+        let mut metrics = self.metrics();
+        (watcher.look(&mut metrics) == Watching::Ends).then_some(metrics)
     }
 }
 
@@ -102,43 +163,52 @@ async fn requests(
     probes: &[(&Probe, Url)],
     interval: Duration,
     window: &Window<'_>,
-) -> Result<Vec<Sample>, AgentError> {
+    watcher: &mut dyn Watcher,
+) -> Result<Metrics, AgentError> {
     let patience =
         interval.saturating_mul(10).clamp(Duration::from_secs(5), Duration::from_secs(30));
     // The answers to the last requests are waited for as well.
     let last = window.last.checked_sub(patience).unwrap_or(window.begun);
-    let until = (window.begun + window.length).min(last);
+    let mut until = (window.begun + window.length).min(last);
 
     let mut open = FuturesUnordered::new();
-    let mut samples: Vec<(u64, Sample)> = Vec::new();
+    let mut samples = Samples::default();
     let mut turn = probes.iter().cycle();
     let mut number = 0u64;
     let mut tick = tokio::time::interval(interval);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         tokio::select! {
-            now = tick.tick(), if open.len() < MAX_OPEN => {
-                if now >= until {
-                    break;
+            now = tick.tick(), if open.len() < MAX_OPEN && Instant::now() < until => {
+                if now < until && let Some((probe, url)) = turn.next() {
+                    let this = number;
+                    number += 1;
+                    samples.open.insert(this, Instant::now());
+                    open.push(async move {
+                        http.get(url, probe.contains.as_deref(), patience)
+                            .await
+                            .map(|answer| (this, sample(probe, &answer)))
+                    });
                 }
-                let Some((probe, url)) = turn.next() else { break };
-                let this = number;
-                number += 1;
-                open.push(async move {
-                    http.get(url, probe.contains.as_deref(), patience)
-                        .await
-                        .map(|answer| (this, sample(probe, &answer)))
-                });
             }
-            Some(sample) = open.next() => samples.push(sample?),
-            () = tokio::time::sleep_until(until) => break,
+            Some(sample) = open.next() => {
+                let (number, sample) = sample?;
+                samples.add(number, sample);
+            }
+            () = tokio::time::sleep_until(until), if Instant::now() < until => {}
+            else => {}
+        }
+        if let Some(clear) = samples.look(watcher) {
+            return Ok(clear);
+        }
+        if Instant::now() >= until && open.is_empty() {
+            let mut metrics = samples.metrics();
+            match watcher.end(&mut metrics) {
+                Some(more) if Instant::now() + more <= last => until = Instant::now() + more,
+                _ => return Ok(metrics),
+            }
         }
     }
-    while let Some(sample) = open.next().await {
-        samples.push(sample?);
-    }
-    samples.sort_by_key(|(number, _)| *number);
-    Ok(samples.into_iter().map(|(_, sample)| sample).collect())
 }
 
 /// A failed request has no latency: a quick refusal would make a broken service look fast.

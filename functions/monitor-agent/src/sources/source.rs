@@ -39,11 +39,32 @@ pub(crate) struct Surroundings {
 /// Where the numbers come from by which a release is judged.
 #[async_trait]
 pub(crate) trait MetricSource: Send + Sync {
-    /// Measures for as long as the window says.
+    /// Measures for as long as the window says, and the watcher wants.
     ///
     /// # Errors
     /// The source could not be asked: a fault, and no word about the release.
-    async fn measure(&self, window: &Window<'_>) -> Result<Measured, AgentError>;
+    async fn measure(
+        &self,
+        window: &Window<'_>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Measured, AgentError>;
+}
+
+/// Who looks at the numbers while they come in.
+pub(crate) trait Watcher: Send {
+    /// Whether there is a look due after so many requests.
+    fn due(&self, requests: u64) -> bool;
+    /// Looks. What is clear ends the watch.
+    fn look(&mut self, so_far: &mut Metrics) -> Watching;
+    /// Looks once more at the end of the time: for how much longer the watch goes on, if it does.
+    fn end(&mut self, all: &mut Metrics) -> Option<Duration>;
+}
+
+/// Whether a watch goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watching {
+    GoesOn,
+    Ends,
 }
 
 /// What is measured, and when.

@@ -184,6 +184,11 @@ fn probe() -> Vec<Field> {
         field("successes", "Successes in a row.", Shape::Integer { min: 1, max: 100 }),
         field("interval_ms", "Time between two requests.", Shape::Integer { min: 10, max: 60_000 }),
         field("deadline_seconds", "How long to wait.", Shape::Integer { min: 1, max: 600 }),
+        field(
+            "give_up_after",
+            "Wrong answers in a row (not 425, 429, 502, 503, 504) after which it is broken; 0: never.",
+            Shape::Integer { min: 0, max: 1_000 },
+        ),
     ]
 }
 

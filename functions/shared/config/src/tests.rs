@@ -87,6 +87,7 @@ contains = "ok"
 max_latency_ms = 500
 successes = 2
 interval_ms = 100
+give_up_after = 9
 deadline_seconds = 20
 
 [environments.staging.watch]

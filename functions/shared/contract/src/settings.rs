@@ -416,6 +416,21 @@ pub struct Probe {
     pub interval_ms: u64,
     /// How long to wait for the successes in seconds.
     pub deadline_seconds: u64,
+    /// After how many wrong answers in a row the service is taken for broken, before the deadline;
+    /// 0: never. A service that starts says so by 503, or by refusing connections: these, and what
+    /// is only slow, are waited for.
+    #[serde(skip_serializing_if = "Probe::gives_up_as_usual")]
+    pub give_up_after: u32,
+}
+
+impl Probe {
+    /// Wrong answers in a row that are usually enough.
+    const GIVE_UP_AFTER: u32 = 5;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+    fn gives_up_as_usual(times: &u32) -> bool {
+        *times == Self::GIVE_UP_AFTER
+    }
 }
 
 impl Default for Probe {
@@ -428,6 +443,7 @@ impl Default for Probe {
             successes: 3,
             interval_ms: 200,
             deadline_seconds: 30,
+            give_up_after: Self::GIVE_UP_AFTER,
         }
     }
 }

@@ -25,5 +25,5 @@ mod sample;
 pub use assess::{Assessment, MIN_SAMPLES, assess, verdict};
 pub use compare::compare;
 pub use limits::limits;
-pub use looks::{STEPS, next_step};
+pub use looks::{EXTENSIONS, STEPS, next_step};
 pub use sample::{percentile, thinned};

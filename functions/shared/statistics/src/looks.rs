@@ -24,6 +24,9 @@ const STEPS_SHARE: f64 = 0.3;
 /// The ends of a watch: of its own time, and after each extension.
 const ENDS: [f64; 4] = [0.5, 0.1, 0.06, 0.04];
 
+/// How often a watch may be extended.
+pub const EXTENSIONS: u32 = 3;
+
 /// The look that is due after so many requests, when the last was `last` (0: none yet).
 #[must_use]
 pub fn next_step(requests: u64, last: u32) -> Option<u32> {
@@ -66,6 +69,11 @@ mod tests {
         for never in [Look::Step(0), Look::Step(17), Look::End(4)] {
             assert_eq!(share(Some(never)), 0.0, "{never:?}");
         }
+    }
+
+    #[test]
+    fn every_extension_has_its_share() {
+        assert_eq!(ENDS.len(), EXTENSIONS as usize + 1);
     }
 
     #[test]
