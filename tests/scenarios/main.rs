@@ -20,6 +20,7 @@ mod interruption;
 mod origins;
 mod policy;
 mod secrets;
+mod suites;
 mod telemetry;
 mod verdicts;
 

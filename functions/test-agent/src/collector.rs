@@ -1,26 +1,21 @@
-//! What a suite brings back: its log, its JUnit reports and its coverage, taken in one by one as
-//! hostile input, so that only one of them is in memory.
+//! What suites bring back besides their verdicts: their log, their coverage, and what people should
+//! know.
 
 use pact_agent::{AgentError, Call, ports::Artifacts};
 
-use crate::junit::Counts;
-
 /// Most JUnit reports that are read, and most bytes of one.
-const JUNIT_FILES: usize = 2_000;
+pub(crate) const JUNIT_FILES: usize = 2_000;
 pub(crate) const JUNIT_BYTES: u64 = 16 * 1024 * 1024;
 /// Most LCOV reports that are kept, and most bytes of one.
 const LCOV_FILES: usize = 16;
 pub(crate) const LCOV_BYTES: u64 = 32 * 1024 * 1024;
 /// Most notes.
-const NOTES: usize = 20;
+pub(crate) const NOTES: usize = 20;
 
 /// Takes in what a suite brings back.
 pub(crate) struct Collector<'a> {
     artifacts: &'a dyn Artifacts,
     call: &'a Call,
-    /// Counts over the JUnit reports; none when there was no readable one.
-    pub(crate) junit: Option<Counts>,
-    reports: usize,
     /// What is wrong with reports, for people.
     pub(crate) notes: Vec<String>,
     /// Keys of the coverage reports.
@@ -37,8 +32,6 @@ impl<'a> Collector<'a> {
         Self {
             artifacts,
             call,
-            junit: None,
-            reports: 0,
             notes: Vec::new(),
             coverage_keys: Vec::new(),
             log_key: None,
@@ -68,23 +61,6 @@ impl<'a> Collector<'a> {
     /// Notes which protections the environment of the tests lacked.
     pub(crate) fn unprotected(&mut self, without: &str) {
         self.without = Some(pact_agent::text::truncated(without, 500));
-    }
-
-    /// Whether further JUnit reports are read. Says so once when they are not.
-    pub(crate) fn wants_junit(&mut self) -> bool {
-        if self.reports == JUNIT_FILES {
-            self.note(format!("more than {JUNIT_FILES} reports; only those were read"));
-        }
-        self.reports += 1;
-        self.reports <= JUNIT_FILES
-    }
-
-    /// Takes in a JUnit report that was read, or not.
-    pub(crate) fn junit(&mut self, name: &str, content: Result<Vec<u8>, String>) {
-        match content.and_then(|content| Counts::read(&content)) {
-            Ok(counts) => self.junit.get_or_insert_default().add(counts),
-            Err(reason) => self.note(format!("cannot read the report {name}: {reason}")),
-        }
     }
 
     /// Whether further coverage reports are kept.

@@ -1,46 +1,6 @@
-//! Files of a folder tree that others wrote, bounded in number, depth and size.
+//! Files that others wrote, bounded in size.
 
 use std::{io::Read, path::Path};
-
-/// Entries of a folder tree that are looked at.
-const MAX_ENTRIES: usize = 200_000;
-/// Folders that are not looked into.
-const IGNORED: &[&str] = &[".git", "node_modules", ".venv", "venv", "__pycache__"];
-
-/// Visits the files below `root`, links left out, in a stable order.
-pub(crate) fn walk(
-    root: &Path,
-    depth: usize,
-    mut visit: impl FnMut(&str, &Path, &std::fs::Metadata),
-) {
-    let mut folders = vec![(root.to_owned(), String::new(), 0usize)];
-    let mut entries = 0usize;
-    while let Some((folder, prefix, level)) = folders.pop() {
-        // A folder that cannot be read holds no report that could be.
-        let Ok(listing) = std::fs::read_dir(&folder) else { continue };
-        let mut names: Vec<_> =
-            listing.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
-        names.sort_unstable();
-        for name in names {
-            entries += 1;
-            if entries > MAX_ENTRIES {
-                tracing::warn!(root = %root.display(), "too many files; not all are looked at");
-                return;
-            }
-            let path = folder.join(&name);
-            let relative =
-                if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
-            let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
-            if metadata.is_dir() {
-                if level < depth && !IGNORED.contains(&name.as_str()) {
-                    folders.push((path, relative, level + 1));
-                }
-            } else if metadata.is_file() {
-                visit(&relative, &path, &metadata);
-            }
-        }
-    }
-}
 
 /// Reads a file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {

@@ -7,7 +7,6 @@
 mod capture;
 mod collector;
 mod coverage;
-mod detect;
 mod files;
 mod junit;
 mod lcov_report;
@@ -17,6 +16,9 @@ mod news;
 mod run;
 pub mod runners;
 mod services;
+mod setup;
+mod suites;
+mod sum;
 #[cfg(test)]
 mod tests;
 mod tool_output;
@@ -52,12 +54,27 @@ impl TestAgent {
     }
 }
 
-/// Tool and command by which the unit tests of the repository at `root` are run when its settings
-/// say nothing; none where nothing is found that is known how to run.
+/// A suite of tests that was found.
+pub struct Detected {
+    /// By which it is known: its folder, or its tool, or both.
+    pub name: String,
+    /// The tool that runs it.
+    pub tool: String,
+    /// The command.
+    pub command: Vec<String>,
+}
+
+/// The suites of unit tests of the repository at `root` when its settings say nothing, and the files
+/// of tools whose tests nothing here knows how to run.
 #[must_use]
-pub fn detected(root: &Path) -> Option<(String, Vec<String>)> {
-    let found = detect::detect(root, Path::new("reports"))?;
-    Some((found.runner.to_owned(), found.command))
+pub fn detected(root: &Path) -> (Vec<Detected>, Vec<String>) {
+    let found = suites::find(root);
+    let detected = |suite: suites::Suite| Detected {
+        command: suite.shown(),
+        name: suite.name,
+        tool: suite.tool,
+    };
+    (found.suites.into_iter().map(detected).collect(), found.unknown)
 }
 
 #[async_trait]

@@ -57,18 +57,6 @@ impl Checkout {
         })
     }
 
-    /// Whether a Python module of this name is in the checkout, where it could be imported from.
-    pub(crate) fn has_module(&self, name: &str) -> bool {
-        let folders = ["", "src", self.directory.as_str()];
-        folders.into_iter().any(|folder| {
-            let module =
-                if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-            let inside = format!("{module}/");
-            self.files.contains(&format!("{module}.py"))
-                || self.files.iter().any(|file| file.starts_with(&inside))
-        })
-    }
-
     /// The place that `text` names: the innermost frame of a Python traceback, otherwise the
     /// first place that is in the repository.
     pub(crate) fn find(&self, text: &str) -> Option<(String, Option<u32>)> {
@@ -145,13 +133,5 @@ mod tests {
         let text = "in /tmp/run: /tmp/run/a.rs, see /tmp/reports/x.xml";
         assert_eq!(checkout.readable(text), "in .: a.rs, see x.xml");
         assert_eq!(Checkout::default().readable("/a"), "/a");
-    }
-
-    #[test]
-    fn modules_are_packages_or_files_where_they_are_imported_from() {
-        let files = ["a.py", "src/b/__init__.py", "web/c.py"].map(str::to_owned).into();
-        let checkout = Checkout { directory: "web".to_owned(), files, ..Checkout::default() };
-        let found: Vec<_> = ["a", "b", "c", "d"].map(|name| checkout.has_module(name)).into();
-        assert_eq!(found, [true, true, true, false]);
     }
 }

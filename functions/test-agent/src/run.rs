@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use pact_agent::{AgentError, Call, Outcome, Stand};
 use pact_contract::{
-    ErrorName, Finding, Severity, StageStatus,
+    ErrorName, StageStatus,
     actions::{RunTests, RunTestsOutput},
-    codes,
     settings::{DEFAULT_TEST_TIMEOUT, Suite},
 };
 use serde_json::Value;
 
 use crate::{
     collector::Collector,
-    runners::{self, Execution, Planned, Progress, Run, Runner, Task},
+    runners::{self, Execution, Planned, Progress, Runner, Task},
     services::Services,
-    verdict::{self, Evidence},
+    sum,
 };
 
 /// How often a caller that waits in person looks.
@@ -91,6 +90,7 @@ impl<'a> Tests<'a> {
     fn task(&self) -> Task<'_> {
         let suite = self.suite();
         let seconds = suite.map_or(DEFAULT_TEST_TIMEOUT, |suite| suite.timeout_seconds);
+        let unit = self.kind == Kind::Unit;
         Task {
             table: self.kind.table(),
             call: self.call,
@@ -102,6 +102,8 @@ impl<'a> Tests<'a> {
             timeout: Duration::from_secs(seconds),
             reports: suite.map_or(&[], |suite| suite.reports.as_slice()),
             coverage: &self.parameters.settings.coverage,
+            suites: if unit { &self.parameters.settings.suites } else { &[] },
+            leave_out: if unit { &self.parameters.settings.leave_out } else { &[] },
         }
     }
 
@@ -135,9 +137,7 @@ impl<'a> Tests<'a> {
         let task = self.task();
         match runner.plan(&task).await? {
             Planned::Work(work) => Ok(Stand::Later(work)),
-            Planned::Nothing(why) => {
-                done(conclude(&task, why, Collector::new(task.artifacts, self.call)))
-            }
+            Planned::Nothing(why) => done(nothing(why)),
         }
     }
 
@@ -151,7 +151,7 @@ impl<'a> Tests<'a> {
         let mut collector = Collector::new(task.artifacts, self.call);
         match runner.look(&task, work, &mut collector).await? {
             Progress::Goes(work) => Ok(Stand::Later(work)),
-            Progress::Ended(execution) => done(conclude(&task, execution, collector)),
+            Progress::Ended(ended) => done(sum::conclude(ended, collector)),
         }
     }
 
@@ -193,78 +193,18 @@ fn done(outcome: Result<Outcome, AgentError>) -> Result<Stand, AgentError> {
     outcome.map(Stand::Done)
 }
 
-fn conclude(
-    task: &Task<'_>,
-    execution: Execution,
-    collector: Collector<'_>,
-) -> Result<Outcome, AgentError> {
-    match execution {
-        Execution::NotRun(reason) => skipped(reason),
+/// There was nothing to run, for this reason.
+fn nothing(why: Execution) -> Result<Outcome, AgentError> {
+    match why {
         Execution::NoTests(reason) => Ok(Outcome { not_applicable: true, ..skipped(reason)? }),
-        Execution::SetupFailed { tool, command, setup, output } => {
-            let finding = Finding::new(
-                codes::TEST_SETUP_FAILED,
-                Severity::Medium,
-                format!("`{setup}` did not succeed"),
-            )
-            .remedy("make the command succeed, or set command in [tests.unit] of pact.toml")
-            .evidence(output);
-            let output = RunTestsOutput {
-                runner: tool,
-                command,
-                evidence: "exit_code".to_owned(),
-                log_key: collector.log_key,
-                ..RunTestsOutput::default()
-            };
-            let summary = format!("the tests were not run: `{setup}` did not succeed");
-            let outcome = Outcome::new(StageStatus::Skipped, summary, &output)?;
-            Ok(outcome.with_findings(vec![finding]))
+        Execution::NotRun(reason) => skipped(reason),
+        Execution::SetupFailed { .. } | Execution::Ran(_) => {
+            Err(AgentError::internal("a plan is no execution"))
         }
-        Execution::Ran(run) => judge(task, *run, collector),
     }
 }
 
 /// Nothing was run; later states read the output all the same.
 fn skipped(reason: impl Into<String>) -> Result<Outcome, AgentError> {
     Outcome::new(StageStatus::Skipped, reason, &RunTestsOutput::default())
-}
-
-fn judge(
-    task: &Task<'_>,
-    mut run: Run,
-    mut collector: Collector<'_>,
-) -> Result<Outcome, AgentError> {
-    let mut junit = collector.junit.take();
-    let in_reports = junit.iter_mut().flat_map(|counts| counts.failures.iter_mut());
-    for failure in in_reports.chain(run.captured.summary.failures.iter_mut()) {
-        failure.detail = run.checkout.readable(&failure.detail);
-    }
-    if junit.is_none() && !task.reports.is_empty() {
-        let patterns = task.reports.join(", ");
-        collector.note(format!("no JUnit report was written that matches {patterns}"));
-    }
-    let mut judgement = verdict::judge(&Evidence {
-        tool: &run.tool,
-        command: &run.command,
-        end: &run.end,
-        took: run.took,
-        timeout: task.timeout,
-        captured: &run.captured,
-        junit,
-        checkout: &run.checkout,
-    });
-    for note in &collector.notes {
-        let note = run.checkout.readable(note);
-        judgement.findings.push(Finding::new(codes::REPORT_UNREADABLE, Severity::Low, note));
-    }
-    if let Some(without) = &collector.without {
-        let message = format!("the tests ran without a protection of this machine: {without}");
-        let finding = Finding::new(codes::BUILD_UNPROTECTED, Severity::Low, message)
-            .remedy("let the kernel give namespaces to users, or run where it does");
-        judgement.findings.push(finding);
-    }
-    judgement.output.log_key = collector.log_key;
-    judgement.output.coverage_keys = collector.coverage_keys;
-    Ok(Outcome::new(judgement.status, judgement.summary, &judgement.output)?
-        .with_findings(judgement.findings))
 }

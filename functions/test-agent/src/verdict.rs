@@ -16,8 +16,6 @@ use crate::{
 
 /// Exit code of pytest, and of newer versions of unittest, when there was nothing to run.
 const PYTHON_NO_TESTS: i32 = 5;
-/// Exit code of pytest when it did not come to look for tests.
-const PYTEST_USAGE: i32 = 4;
 
 /// What is known about a run.
 pub(crate) struct Evidence<'a> {
@@ -78,8 +76,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
         failed: numbers.as_ref().map(|n| n.failed),
         skipped: numbers.as_ref().map(|n| n.skipped),
         exit_code: code,
-        log_key: None,
-        coverage_keys: Vec::new(),
+        ..RunTestsOutput::default()
     };
 
     let failures = match &evidence.junit {
@@ -139,27 +136,6 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
                 evidence.tool
             );
             (StageStatus::Skipped, summary, vec![finding])
-        }
-        (End::Exited(Some(PYTEST_USAGE)), None)
-            if let Some(module) = missing_in_conftest(evidence) =>
-        {
-            let finding = Finding::new(
-                codes::TESTS_FAILED,
-                Severity::Medium,
-                format!("`{}` cannot load conftest.py", evidence.command),
-            )
-            .remedy("install what the repository depends on")
-            .evidence(tail);
-            (StageStatus::Skipped, lacks_module(&module), vec![finding])
-        }
-        (End::Exited(Some(_)), Some(n))
-            if let Some(module) = missing_module(evidence, n, failures) =>
-        {
-            let mut findings = failed_tests(failures, evidence.checkout);
-            for finding in &mut findings {
-                finding.severity = Severity::Medium;
-            }
-            (StageStatus::Skipped, lacks_module(&module), findings)
         }
         (End::Exited(Some(0)), None) => (
             StageStatus::Passed,
@@ -230,43 +206,6 @@ fn missing_command(evidence: &Evidence<'_>) -> Option<String> {
     by_shell.then(|| truncated(line.trim(), 200))
 }
 
-/// A module that is not the repository's own, when the lack of such modules is all that failed and
-/// nothing passed: then no test was run.
-fn missing_module(
-    evidence: &Evidence<'_>,
-    numbers: &Numbers,
-    failures: &[Failure],
-) -> Option<String> {
-    let detected = matches!(evidence.tool, "pytest" | "unittest");
-    if !detected || failures.is_empty() || numbers.failed < numbers.total {
-        return None;
-    }
-    let missing = |failure: &Failure| foreign_module(evidence, &failure.detail);
-    let modules: Option<Vec<_>> = failures.iter().map(missing).collect();
-    modules?.into_iter().next()
-}
-
-/// The same, when pytest stopped at a `conftest.py` and so before any test.
-fn missing_in_conftest(evidence: &Evidence<'_>) -> Option<String> {
-    let text = &evidence.captured.text;
-    (evidence.tool == "pytest" && text.contains("ImportError while loading conftest"))
-        .then(|| foreign_module(evidence, text))?
-}
-
-/// The module that `text` misses last, unless it is the repository's own.
-fn foreign_module(evidence: &Evidence<'_>, text: &str) -> Option<String> {
-    let (_, rest) = text.rsplit_once("No module named '")?;
-    let module = rest.split(['.', '\'']).next().filter(|m| !m.is_empty())?;
-    (!evidence.checkout.has_module(module)).then(|| module.to_owned())
-}
-
-fn lacks_module(module: &str) -> String {
-    format!(
-        "the tests were not run: python3 has no module {module:?}; install what the repository \
-         depends on, or set command in [tests.unit] of pact.toml"
-    )
-}
-
 /// The line in which a detected tool says that a server did not answer which it needs before any
 /// test: the commit is not to blame. What the server does not have is another matter.
 fn unreachable(evidence: &Evidence<'_>) -> Option<String> {
@@ -298,15 +237,20 @@ fn no_test(evidence: &Evidence<'_>) -> String {
 
 impl Numbers {
     fn text(&self) -> String {
-        let mut text = format!("{} passed", self.total.saturating_sub(self.failed));
-        if self.failed > 0 {
-            text.push_str(&format!(", {} failed", self.failed));
-        }
-        if self.skipped > 0 {
-            text.push_str(&format!(", {} skipped", self.skipped));
-        }
-        text
+        numbers(self.total, self.failed, self.skipped)
     }
+}
+
+/// Numbers of tests as text.
+pub(crate) fn numbers(total: u64, failed: u64, skipped: u64) -> String {
+    let mut text = format!("{} passed", total.saturating_sub(failed));
+    if failed > 0 {
+        text.push_str(&format!(", {failed} failed"));
+    }
+    if skipped > 0 {
+        text.push_str(&format!(", {skipped} skipped"));
+    }
+    text
 }
 
 fn failed_tests(failures: &[Failure], checkout: &Checkout) -> Vec<Finding> {
@@ -530,14 +474,6 @@ mod tests {
             (
                 End::Exited(Some(4)),
                 "ImportError while loading conftest 'tests/conftest.py'.\nE   ModuleNotFoundError: No module named 'urllib3'",
-                None,
-                "pytest",
-                Skipped,
-                "the tests were not run: python3 has no module \"urllib3\"; install what the repository depends on, or set command in [tests.unit] of pact.toml",
-            ),
-            (
-                End::Exited(Some(4)),
-                "ImportError while loading conftest 'tests/conftest.py'.\nE   NameError: x",
                 None,
                 "pytest",
                 Failed,

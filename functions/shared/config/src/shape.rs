@@ -125,6 +125,28 @@ fn tests() -> Vec<Field> {
         field("integration", "Integration tests.", suite()),
         field("e2e", "Tests against staging, whose address is in PACT_URL.", suite()),
         field("coverage", "LCOV reports that the tests write.", Shape::globs()),
+        field(
+            "suites",
+            "Further suites of unit tests, each in place of the detected one of its name or folder.",
+            Shape::Tables(named_suite()),
+        ),
+        field("leave_out", "Names or folders of detected suites not to run.", Shape::globs()),
+    ]
+}
+
+fn named_suite() -> Vec<Field> {
+    vec![
+        required("name", "By which the suite is known.", Shape::Text(Rule::Reason)),
+        required("command", "Program with arguments, or one line for the shell.", Shape::Command),
+        field("setup", "What has to be done before, in the same directory.", Shape::Command),
+        field(
+            "directory",
+            "Directory to run in, below the repository's root.",
+            Shape::Text(Rule::Inside),
+        ),
+        field("env", "Further environment variables.", Shape::variables()),
+        field("reports", "JUnit reports that the suite writes.", Shape::globs()),
+        field("timeout_seconds", "Time-out in seconds.", Shape::Integer { min: 1, max: 3_600 }),
     ]
 }
 

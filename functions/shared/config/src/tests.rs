@@ -42,6 +42,7 @@ ignore = ["vendor/**"]
 
 [tests]
 coverage = ["target/lcov.info"]
+leave_out = ["docs/**"]
 
 [tests.unit]
 runner = "codebuild"
@@ -50,6 +51,15 @@ directory = "services/web"
 timeout_seconds = 120
 env = { RUST_BACKTRACE = "1" }
 reports = ["target/**/junit.xml"]
+
+[[tests.suites]]
+name = "web"
+command = "npm test"
+setup = ["npm", "ci"]
+directory = "web"
+env = { NODE_ENV = "test" }
+reports = ["web/junit.xml"]
+timeout_seconds = 900
 
 [tests.integration]
 command = "make integration"

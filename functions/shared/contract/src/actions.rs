@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    StageStatus,
     changes::ChangeSummary,
     finding::Finding,
     ids::{EnvironmentName, ReleaseId, RunId},
@@ -302,6 +303,31 @@ pub struct RunTestsOutput {
     pub log_key: Option<String>,
     /// Keys of the LCOV reports in the artifact store.
     pub coverage_keys: Vec<String>,
+    /// Suite by suite.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suites: Vec<SuiteOutput>,
+}
+
+/// What came of one suite of tests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuiteOutput {
+    /// By which it is known: its folder, or its tool, or both.
+    pub name: String,
+    /// `passed`, `failed`, or `skipped`: it was not checked.
+    pub status: StageStatus,
+    /// One sentence for people.
+    pub summary: String,
+    /// `configured`, or the name of the detected tool.
+    pub runner: String,
+    /// Tests that ran; none when only the exit code is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    /// Tests that failed; none when only the exit code is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<u64>,
+    /// Tests that were skipped; none when only the exit code is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<u64>,
 }
 
 /// `tests.check_coverage`: coverage in all and of the changed lines.

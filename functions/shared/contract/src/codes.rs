@@ -145,6 +145,12 @@ catalogue! {
         TEST_SETUP_FAILED = "test-setup-failed":
             "What the tests need could not be set up, so that they did not run.",
             "Make the setup succeed: what the repository depends on has to be reachable or cached.";
+        TESTS_NOT_RUN = "tests-not-run":
+            "The repository has tests of which it is not known how to run them: they were not checked.",
+            "Name them in [[tests.suites]] of pact.toml with their command, or leave them out.";
+        SUITES_LEFT_OUT = "suites-left-out":
+            "Suites were not run: the settings leave them out, or they are examples and fixtures.",
+            "Nothing, if that is meant; otherwise name them in [[tests.suites]] of pact.toml.";
         REPORT_UNREADABLE = "report-unreadable":
             "A report of the tests cannot be read: its numbers are missing.",
             "Make the runner write a JUnit or LCOV report that is whole.";

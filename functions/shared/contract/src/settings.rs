@@ -355,6 +355,37 @@ pub struct TestSettings {
     pub e2e: Option<Suite>,
     /// Coverage reports (globs, LCOV) that the tests write.
     pub coverage: Vec<String>,
+    /// Further suites of unit tests, or other ways to run those that are detected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suites: Vec<NamedSuite>,
+    /// Names or folders (globs) of detected suites that are not run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leave_out: Vec<String>,
+}
+
+/// A suite that the settings name: it is run beside those that are detected, in place of the one of
+/// the same name or in the same folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedSuite {
+    /// By which it is known.
+    pub name: String,
+    /// Program with arguments.
+    pub command: Vec<String>,
+    /// What has to be done before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup: Option<Vec<String>>,
+    /// Directory to run in, below the repository's root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// Further environment variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// JUnit reports (globs) that it writes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<String>,
+    /// Time-out in seconds; none: that of the unit tests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
 }
 
 /// One suite of tests.

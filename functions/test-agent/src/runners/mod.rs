@@ -10,7 +10,9 @@ use pact_contract::settings::Instance;
 
 use crate::services::Services;
 
-pub(crate) use runner::{End, Execution, Planned, Progress, Run, Runner, Task};
+#[cfg(test)]
+pub(crate) use runner::Run;
+pub(crate) use runner::{End, Ended, Execution, Part, Planned, Progress, Runner, Task};
 
 /// The kinds of runners. The first is meant where the settings name none.
 const KINDS: &[runner::Kind] = &[

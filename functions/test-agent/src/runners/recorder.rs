@@ -13,7 +13,9 @@ use pact_contract::settings::Instance;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::runner::{End, Execution, Kind, Opened, Planned, Progress, Run, Runner, Task};
+use super::runner::{
+    End, Ended, Execution, Kind, Opened, Part, Planned, Progress, Run, Runner, Task,
+};
 use crate::{capture::Capture, collector::Collector, locations::Checkout, services::Services};
 
 pub(crate) const KIND: Kind = Kind { name: "recorder", form, open };
@@ -57,13 +59,22 @@ impl Runner for Recorder {
         let mut capture = Capture::default();
         capture.push(self.0.says.as_bytes());
         collector.log(self.0.says.clone()).await?;
-        Ok(Progress::Ended(Execution::Ran(Box::new(Run {
+        let execution = Execution::Ran(Box::new(Run {
             tool: KIND.name.to_owned(),
             command: task.table.to_owned(),
             end: End::Exited(Some(0)),
             took: Duration::from_secs(1),
             captured: capture.finish(),
             checkout: Checkout::default(),
-        }))))
+        }));
+        let part = Part {
+            name: task.table.to_owned(),
+            execution,
+            timeout: task.timeout,
+            reports: Vec::new(),
+            junit: None,
+            notes: Vec::new(),
+        };
+        Ok(Progress::Ended(Ended { parts: vec![part], ..Ended::default() }))
     }
 }

@@ -8,10 +8,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pact_agent::{AgentError, Call, ports::Artifacts};
 use pact_config::form::Form;
-use pact_contract::{RepositoryName, actions::SourceRef, settings::Instance};
+use pact_contract::{
+    RepositoryName,
+    actions::SourceRef,
+    settings::{Instance, NamedSuite},
+};
 use serde_json::Value;
 
-use crate::{capture::Captured, collector::Collector, locations::Checkout, services::Services};
+use crate::{
+    capture::Captured, collector::Collector, junit::Counts, locations::Checkout, services::Services,
+};
 
 /// A kind of runner: its settings, and how one is reached.
 pub(crate) struct Kind {
@@ -70,7 +76,7 @@ pub(crate) enum Progress {
     /// It goes on, as far as this says.
     Goes(Value),
     /// It has ended.
-    Ended(Execution),
+    Ended(Ended),
 }
 
 /// A suite that is to be run.
@@ -91,6 +97,35 @@ pub(crate) struct Task<'a> {
     pub(crate) reports: &'a [String],
     /// Patterns of the LCOV reports that they write.
     pub(crate) coverage: &'a [String],
+    /// Further suites, and what is to be left out of those that are found.
+    pub(crate) suites: &'a [NamedSuite],
+    pub(crate) leave_out: &'a [String],
+}
+
+/// What came of the work.
+#[derive(Default)]
+pub(crate) struct Ended {
+    /// Suite by suite.
+    pub(crate) parts: Vec<Part>,
+    /// Tests that are there and cannot be run, for people.
+    pub(crate) unknown: Vec<String>,
+    /// Suites that were left out, for people.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// What came of one suite.
+pub(crate) struct Part {
+    /// The suite's name.
+    pub(crate) name: String,
+    pub(crate) execution: Execution,
+    /// Time-out of its command.
+    pub(crate) timeout: Duration,
+    /// Patterns of the reports that it was to write.
+    pub(crate) reports: Vec<String>,
+    /// Over its JUnit reports; none when there was no readable one.
+    pub(crate) junit: Option<Counts>,
+    /// What is wrong with its reports, for people.
+    pub(crate) notes: Vec<String>,
 }
 
 /// What came of a suite.
@@ -107,7 +142,7 @@ pub(crate) enum Execution {
         command: String,
         /// The one that did not succeed, as text.
         setup: String,
-        /// What it wrote last.
+        /// What it wrote, its end at least.
         output: String,
     },
     /// The tests were run.

@@ -3,24 +3,21 @@
 use std::{
     collections::BTreeMap,
     path::{Component, Path},
+    time::Duration,
 };
 
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use pact_agent::{AgentError, bundle};
+use pact_contract::settings::NamedSuite;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    detect,
     runners::runner::{Execution, Task},
+    suites::{self, MOST, Setup, Suite},
 };
 
-/// Where pytest is asked to write its report, from the root of the checkout.
-pub(super) const REPORTS: &str = "../pact/reports";
-
-/// Folders that are named in a sentence.
-const NAMED: usize = 5;
-
-/// How a suite is run.
+/// How one suite is run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Settings {
     /// Program and arguments; not a shell line.
@@ -36,31 +33,28 @@ pub(crate) struct Settings {
 /// What is run, and on what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Plan {
-    /// `configured`, or the name of the detected tool.
-    pub(crate) tool: String,
-    /// What has to be done before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) setup: Option<Vec<String>>,
-    pub(crate) command: Vec<String>,
-    /// What can be run where pytest is not installed; none: nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) without_pytest: Option<Vec<String>>,
-    /// Where, relative to the root of the repository.
-    pub(crate) directory: String,
-    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) suites: Vec<Suite>,
+    /// Tests that are there and cannot be run, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unknown: Vec<String>,
+    /// Suites that were left out, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left_out: Vec<String>,
     /// SHA-256 of the bundle, in hexadecimal.
     pub(crate) digest: String,
 }
 
-impl Plan {
-    /// Whether pytest has to be looked for.
-    pub(crate) fn needs_pytest(&self) -> bool {
-        self.tool == "pytest"
-    }
+/// Longest time of all suites together.
+const LONGEST: Duration = Duration::from_secs(5 * 60 * 60);
 
-    /// Whether cargo is what is run.
-    pub(crate) fn is_cargo(&self) -> bool {
-        self.command.first().is_some_and(|p| p.rsplit('/').next() == Some("cargo"))
+impl Plan {
+    /// How long all of it may take, one after another, where a suite has no time-out of its own.
+    pub(crate) fn time(&self, default: Duration) -> Duration {
+        let of = |suite: &Suite| {
+            let seconds = suite.seconds.map_or(default, Duration::from_secs);
+            seconds * (1 + u32::try_from(suite.setup.len()).unwrap_or(u32::MAX)).min(10)
+        };
+        self.suites.iter().map(of).sum::<Duration>().min(LONGEST)
     }
 }
 
@@ -72,6 +66,15 @@ pub(crate) enum Found {
     Nothing(Execution),
 }
 
+/// What is asked for.
+struct Asked {
+    settings: Option<Settings>,
+    table: &'static str,
+    reports: Vec<String>,
+    suites: Vec<NamedSuite>,
+    leave_out: Vec<String>,
+}
+
 /// Finds out what is to be run.
 ///
 /// # Errors
@@ -81,94 +84,166 @@ pub(crate) async fn plan(
     task: &Task<'_>,
 ) -> Result<Found, AgentError> {
     let bytes = bundle::fetch(task.artifacts, task.source).await?;
-    let (settings, table) = (settings.cloned(), task.table);
+    let asked = Asked {
+        settings: settings.cloned(),
+        table: task.table,
+        reports: task.reports.to_vec(),
+        suites: task.suites.to_vec(),
+        leave_out: task.leave_out.to_vec(),
+    };
     let work = move || {
         let digest = hex::encode(Sha256::digest(&bytes));
         let folder = tempfile::Builder::new().prefix("pact-plan-").tempdir();
         let folder = folder
             .map_err(|e| AgentError::internal("cannot make a folder for the plan").caused_by(e))?;
         bundle::unpack(&bytes, folder.path())?;
-        Ok(match settings {
-            Some(settings) => configured(&settings, table, folder.path(), digest),
-            None => detected(folder.path(), digest),
-        })
+        Ok(asked.plan(folder.path(), digest).unwrap_or_else(Found::Nothing))
     };
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|e| AgentError::internal("planning stopped").caused_by(e))?
 }
 
-fn configured(settings: &Settings, table: &str, root: &Path, digest: String) -> Found {
-    let directory = settings.directory.as_deref().unwrap_or(".");
-    let inside = Path::new(directory)
+impl Asked {
+    fn plan(self, root: &Path, digest: String) -> Result<Found, Execution> {
+        let mut plan = match &self.settings {
+            Some(settings) => Plan {
+                suites: vec![Suite {
+                    name: self.table.rsplit('.').next().unwrap_or(self.table).to_owned(),
+                    tool: "configured".to_owned(),
+                    directory: inside(root, settings.directory.as_deref(), self.table)?,
+                    command: settings.command.clone(),
+                    environment: settings.env.clone(),
+                    reports: self.reports.clone(),
+                    ..Suite::default()
+                }],
+                unknown: Vec::new(),
+                left_out: Vec::new(),
+                digest,
+            },
+            None => {
+                let found = suites::find(root);
+                let left_out = found.aside;
+                Plan { suites: found.suites, unknown: found.unknown, left_out, digest }
+            }
+        };
+        self.leave_out(&mut plan);
+        self.name(root, &mut plan)?;
+        if plan.suites.len() > MOST {
+            let rest = plan.suites.split_off(MOST);
+            let named: Vec<_> = rest.iter().take(3).map(|suite| suite.name.as_str()).collect();
+            let more = rest.len();
+            plan.unknown.push(format!("{more} more suites than {MOST}: {} …", named.join(", ")));
+        }
+        if !plan.suites.is_empty() {
+            return Ok(Found::Plan(Box::new(plan)));
+        }
+        Err(if plan.unknown.is_empty() {
+            Execution::NoTests(
+                "no tests found: no Cargo.toml, package.json with a test script, Python tests, \
+                 go.mod with tests, pom.xml, Gradle or CMake build with tests, test project of \
+                 .NET, specs of Ruby, phpunit.xml or Makefile with a test target, at any depth; \
+                 set command in [tests.unit] of pact.toml"
+                    .to_owned(),
+            )
+        } else {
+            Execution::NotRun(unknown(&plan.unknown))
+        })
+    }
+
+    /// Leaves out what the settings say.
+    fn leave_out(&self, plan: &mut Plan) {
+        let mut patterns = GlobSetBuilder::new();
+        for pattern in &self.leave_out {
+            let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
+            if let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).build() {
+                patterns.add(glob);
+            }
+        }
+        let patterns = patterns.build().unwrap_or_else(|_| GlobSet::empty());
+        let (out, suites) = std::mem::take(&mut plan.suites).into_iter().partition(|suite| {
+            patterns.is_match(&suite.name) || patterns.is_match(&suite.directory)
+        });
+        plan.suites = suites;
+        let out: Vec<Suite> = out;
+        plan.left_out.extend(out.into_iter().map(|suite| suite.name));
+        let left = |tool: &String| patterns.is_match(tool.rsplit_once('/').map_or("", |(f, _)| f));
+        plan.unknown.retain(|tool| !left(tool) && !patterns.is_match(tool));
+    }
+
+    /// Adds what the settings name, in place of what was found under the same name or in the same
+    /// folder.
+    fn name(&self, root: &Path, plan: &mut Plan) -> Result<(), Execution> {
+        for named in &self.suites {
+            let directory = inside(root, named.directory.as_deref(), "tests.suites")?;
+            plan.suites.retain(|suite| {
+                let same = suite.directory == directory && suite.tool != "configured";
+                suite.name != named.name && !same
+            });
+            plan.unknown
+                .retain(|tool| tool.rsplit_once('/').map_or("", |(folder, _)| folder) != directory);
+            let setup = named
+                .setup
+                .iter()
+                .map(|command| Setup { directory: directory.clone(), command: command.clone() });
+            plan.suites.push(Suite {
+                name: named.name.clone(),
+                tool: "configured".to_owned(),
+                setup: setup.collect(),
+                command: named.command.clone(),
+                environment: named.env.clone(),
+                seconds: named.timeout_seconds,
+                reports: named.reports.clone(),
+                directory,
+                ..Suite::default()
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A folder of the repository, as it is written in a plan.
+fn inside(root: &Path, directory: Option<&str>, table: &str) -> Result<String, Execution> {
+    let directory = directory.unwrap_or(".");
+    let plain = Path::new(directory)
         .components()
         .all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
     let whole = root.canonicalize().ok();
     let found = root.join(directory).canonicalize().ok();
     let there = found.zip(whole).is_some_and(|(d, root)| d.is_dir() && d.starts_with(root));
-    if !inside || !there {
-        return Found::Nothing(Execution::NotRun(format!(
+    if !plain || !there {
+        return Err(Execution::NotRun(format!(
             "the directory {directory:?} of [{table}] is not in the repository"
         )));
     }
-    Found::Plan(Box::new(Plan {
-        tool: "configured".to_owned(),
-        setup: None,
-        command: settings.command.clone(),
-        without_pytest: None,
-        directory: directory.to_owned(),
-        environment: settings.env.clone(),
-        digest,
-    }))
+    let parts = directory.split('/').filter(|part| !matches!(*part, "" | "."));
+    Ok(parts.collect::<Vec<_>>().join("/"))
 }
 
-fn detected(root: &Path, digest: String) -> Found {
-    let Some(detected) = detect::detect(root, Path::new(REPORTS)) else {
-        return Found::Nothing(match detect::unknown_tool(root) {
-            Some(file) => Execution::NotRun(format!(
-                "the tests were not run: how is not known for {file}; set command in [tests.unit] \
-                 of pact.toml"
-            )),
-            None if let below = detect::below(root, NAMED + 1)
-                && !below.is_empty() =>
-            {
-                let more = if below.len() > NAMED { " and more" } else { "" };
-                let named: Vec<_> = below.iter().take(NAMED).map(String::as_str).collect();
-                Execution::NotRun(format!(
-                    "the tests were not run: they are below the root, in {}{more}; set command in \
-                     [tests.unit] of pact.toml",
-                    named.join(", ")
-                ))
-            }
-            None => Execution::NoTests(
-                "no tests found: no Cargo.toml, package.json with a test script, Python tests, \
-                 go.mod with tests, pom.xml, Gradle build with tests or Makefile with a test \
-                 target at the root; set command in [tests.unit] of pact.toml"
-                    .to_owned(),
-            ),
-        });
-    };
-    Found::Plan(Box::new(Plan {
-        tool: detected.runner.to_owned(),
-        setup: detected.preparation,
-        command: detected.command,
-        without_pytest: detected.without_pytest,
-        directory: ".".to_owned(),
-        environment: detected.environment,
-        digest,
-    }))
+/// What is said of tests that cannot be run.
+pub(crate) fn unknown(files: &[String]) -> String {
+    let mut named = files.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if files.len() > 5 {
+        named.push_str(" and more");
+    }
+    format!(
+        "the tests were not run: how is not known for {named}; name them in [[tests.suites]] of \
+         pact.toml, or leave them out"
+    )
 }
 
 /// The command as a person would write it.
 pub(crate) fn line(command: &[String]) -> String {
+    let shown = |word: &&String| !word.contains(suites::REPORTS);
     let quoted = |word: &String| {
+        let word = word.replace(&format!("{}/bin/", suites::TOOLS), "");
         if word.is_empty() || word.contains(char::is_whitespace) {
             format!("'{word}'")
         } else {
-            word.clone()
+            word
         }
     };
-    command.iter().map(quoted).collect::<Vec<_>>().join(" ")
+    command.iter().filter(shown).map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -179,5 +254,74 @@ mod tests {
     fn commands_are_shown_as_written() {
         let words = ["sh", "-c", "exit 1"].map(str::to_owned);
         assert_eq!(line(&words), "sh -c 'exit 1'");
+        let words = ["@tools@/bin/python", "-m", "pytest", "--junitxml=@reports@/pytest.xml"];
+        assert_eq!(line(&words.map(str::to_owned)), "python -m pytest");
+    }
+
+    fn planned(asked: Asked) -> Result<Vec<(String, String)>, String> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let package = "{\"scripts\":{\"test\":\"jest\"}}";
+        for (path, content) in [
+            ("web/package.json", package),
+            ("docs/package.json", package),
+            ("api/go.mod", ""),
+            ("api/a_test.go", ""),
+            ("app/mix.exs", ""),
+            ("app/test/a_test.exs", ""),
+        ] {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            std::fs::write(path, content).expect("a file");
+        }
+        match asked.plan(dir.path(), String::new()) {
+            Ok(Found::Plan(plan)) => Ok(plan
+                .suites
+                .into_iter()
+                .map(|suite| (suite.name, line(&suite.command)))
+                .chain(plan.unknown.into_iter().map(|tool| (tool, "unknown".to_owned())))
+                .chain(plan.left_out.into_iter().map(|name| (name, "left out".to_owned())))
+                .collect()),
+            Ok(Found::Nothing(why)) | Err(why) => match why {
+                Execution::NotRun(why) | Execution::NoTests(why) => Err(why),
+                _ => Err("another reason".to_owned()),
+            },
+        }
+    }
+
+    fn asked(suites: &[(&str, &str, &str)], leave_out: &[&str]) -> Asked {
+        let named = |(name, directory, command): &(&str, &str, &str)| NamedSuite {
+            name: (*name).to_owned(),
+            directory: Some((*directory).to_owned()),
+            command: vec![(*command).to_owned()],
+            ..NamedSuite::default()
+        };
+        Asked {
+            settings: None,
+            table: "tests.unit",
+            reports: Vec::new(),
+            suites: suites.iter().map(named).collect(),
+            leave_out: leave_out.iter().map(|p| (*p).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn the_settings_add_replace_and_leave_out() {
+        let suites = |asked: Asked| {
+            let found = planned(asked).expect("a plan");
+            found.into_iter().map(|(name, how)| format!("{name}: {how}")).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            suites(asked(&[], &[])),
+            ["api: go test -v ./...", "docs: npm test", "web: npm test", "app/mix.exs: unknown"]
+        );
+        let own = [("web", "web", "a"), ("elixir", "app", "b"), ("more", "web/", "c")];
+        assert_eq!(
+            suites(asked(&own, &["docs"])),
+            ["api: go test -v ./...", "web: a", "elixir: b", "more: c", "docs: left out"]
+        );
+        let all = planned(asked(&[], &["*"])).expect_err("nothing is left");
+        assert!(all.starts_with("no tests found"), "{all}");
+        let gone = planned(asked(&[("x", "../y", "a")], &[])).expect_err("is refused");
+        assert!(gone.contains("\"../y\" of [tests.suites] is not in the repository"), "{gone}");
     }
 }

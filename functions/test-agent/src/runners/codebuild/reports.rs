@@ -2,8 +2,6 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::plan::REPORTS;
-
 /// Where JUnit reports usually are, relative to the root of the repository.
 const JUNIT: &[&str] = &[
     "junit.xml",
@@ -18,8 +16,11 @@ const JUNIT: &[&str] = &[
 const LCOV: &[&str] =
     &["lcov.info", "coverage/lcov.info", "*/coverage/lcov.info", "target/**/lcov.info"];
 
-/// Where the cache of a build is, as an archive has it.
-const CACHE: &str = "codebuild/cache/cargo/";
+/// Where the suite's own folder of reports, its checkout and the build's cache are in what it hands
+/// over.
+const OWN: &str = "reports/";
+const SOURCE: &str = "files/source/";
+const CACHE: &str = "files/codebuild/cache/cargo/";
 
 /// Patterns of the reports that are wanted.
 pub(super) struct Wanted {
@@ -55,9 +56,10 @@ impl Wanted {
         Self { junit, coverage, directory, faults }
     }
 
+    /// Whether a path in what the suite hands over is one of a JUnit report.
     pub(super) fn junit(&self, path: &str) -> bool {
-        let own = path.strip_prefix(REPORTS.trim_start_matches("../"));
-        own.is_some_and(|name| name.ends_with(".xml"))
+        let own = path.strip_prefix(OWN);
+        own.is_some_and(|name| name.ends_with(".xml") || name.ends_with(".trx"))
             || (path.starts_with(CACHE) && path.ends_with("/junit.xml"))
             || self.matches(&self.junit, path)
     }
@@ -67,7 +69,7 @@ impl Wanted {
     }
 
     fn matches(&self, patterns: &GlobSet, path: &str) -> bool {
-        let Some(path) = path.strip_prefix("source/") else { return false };
+        let Some(path) = path.strip_prefix(SOURCE) else { return false };
         patterns.is_match(path)
             || path
                 .strip_prefix(&self.directory)
@@ -100,19 +102,19 @@ mod tests {
     fn reports_are_found_where_they_usually_are_or_where_they_are_said_to_be() {
         let usual = Wanted::new(&[], &[], ".");
         for path in [
-            "source/junit.xml",
-            "source/a/target/surefire-reports/x.xml",
-            "pact/reports/pytest.xml",
+            "files/source/junit.xml",
+            "files/source/a/target/surefire-reports/x.xml",
+            "reports/pytest.xml",
         ] {
             assert!(usual.junit(path), "{path}");
         }
-        for path in ["source/other/x.xml", "junit.xml", "pact/test.xml", "../junit.xml"] {
+        for path in ["files/source/other/x.xml", "junit.xml", "test.xml", "../junit.xml"] {
             assert!(!usual.junit(path), "{path}");
         }
-        assert!(usual.coverage("source/coverage/lcov.info"));
+        assert!(usual.coverage("files/source/coverage/lcov.info"));
         let own = Wanted::new(&["out/*.xml".to_owned(), "[".to_owned()], &[], "./web/");
-        assert!(own.junit("source/out/a.xml") && own.junit("source/web/out/a.xml"));
-        assert!(!own.junit("source/junit.xml"));
+        assert!(own.junit("files/source/out/a.xml") && own.junit("files/source/web/out/a.xml"));
+        assert!(!own.junit("files/source/junit.xml"));
         assert_eq!(own.faults.len(), 1);
     }
 }

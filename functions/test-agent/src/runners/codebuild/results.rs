@@ -1,25 +1,29 @@
 //! What a build handed over, read as hostile input: entry by entry, each bounded, none kept but for
 //! what is wanted.
 
-use std::{io::Read, path::Path, time::Duration};
+use std::{io::Read, time::Duration};
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 
 use crate::{
     capture::{Capture, Captured},
-    collector::{JUNIT_BYTES, LCOV_BYTES},
+    collector::{JUNIT_BYTES, JUNIT_FILES, LCOV_BYTES, NOTES},
+    junit::Counts,
 };
 
 use super::reports::Wanted;
 
-/// Most entries, and most bytes of all of them together.
+/// Most entries for each suite, and most bytes of all of them together.
 const ENTRIES: usize = 4_096;
 const BYTES: u64 = 1 << 30;
 /// Longest account of the steps.
 const STEPS: u64 = 64 * 1024;
 /// Most bytes of all coverage reports.
 const COVERAGE: usize = 64 << 20;
+
+/// Most of the suites' parts of one account.
+const LINES: usize = 2_000;
 
 /// How a command of a build ended, as its script says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,51 +32,67 @@ pub(super) struct Step {
     pub(super) took: Option<Duration>,
 }
 
-/// What the script of a build says of itself.
+/// What the script of a build says of one suite.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Steps {
-    pub(super) root: Option<String>,
-    pub(super) setup: Option<Step>,
+    /// What was done before, in order.
+    pub(super) setup: Vec<Step>,
     pub(super) test: Option<Step>,
     /// A program that is not installed.
     pub(super) missing: Option<String>,
     /// pytest is not, and nothing else can run the tests.
     pub(super) lacks_pytest: bool,
-    /// The tool that was used in place of the planned one.
-    pub(super) tool: Option<String>,
+    /// unittest was used in place of pytest.
+    pub(super) unittest: bool,
 }
 
 impl Steps {
-    pub(super) fn parse(text: &str) -> Self {
-        let mut steps = Self::default();
-        for line in text.lines().take(200) {
-            let mut words = line.split(' ');
-            let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
-            match kind {
-                "root" if rest.starts_with('/') && rest.len() > 1 && rest.len() < 500 => {
-                    steps.root = Some(rest.to_owned());
-                }
-                "missing" => steps.missing = Some(pact_agent::text::truncated(rest, 100)),
-                "lacks" => steps.lacks_pytest = true,
-                "tool" if rest == "unittest" => steps.tool = Some(rest.to_owned()),
-                "end" => {
-                    let name = words.nth(1);
-                    let code = words.next().and_then(|code| code.parse().ok()).unwrap_or(1);
-                    let mut time = || words.next().and_then(seconds);
-                    let took = time().zip(time()).map(|(begun, ended)| (ended - begun).max(0.0));
-                    let took = took.and_then(|took| Duration::try_from_secs_f64(took).ok());
-                    let step = Step { code, took };
-                    match name {
-                        Some("setup") => steps.setup = Some(step),
-                        Some("test") => steps.test = Some(step),
-                        _ => {}
-                    }
-                }
-                _ => {}
-            }
-        }
-        steps
+    /// Whether this is an account of something that did not succeed.
+    pub(super) fn is_ill(&self) -> bool {
+        self.missing.is_some()
+            || self.lacks_pytest
+            || self.setup.iter().chain(&self.test).any(|step| step.code != 0)
     }
+}
+
+/// What the script says: where the checkout was, and of each suite.
+fn account(text: &str, suites: usize) -> (Option<String>, Vec<Steps>) {
+    let mut root = None;
+    let mut steps = vec![Steps::default(); suites];
+    for line in text.lines().take(LINES) {
+        let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if kind == "root" {
+            root = Some(rest.to_owned())
+                .filter(|root| root.starts_with('/') && root.len() > 1 && root.len() < 500)
+                .or(root);
+            continue;
+        }
+        let (number, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let Some(steps) = number.parse().ok().and_then(|n: usize| steps.get_mut(n)) else {
+            continue;
+        };
+        match kind {
+            "missing" => steps.missing = Some(pact_agent::text::truncated(rest, 100)),
+            "lacks" => steps.lacks_pytest = true,
+            "tool" => steps.unittest = rest == "unittest",
+            "end" => {
+                let mut words = rest.split(' ');
+                let name = words.next();
+                let code = words.next().and_then(|code| code.parse().ok()).unwrap_or(1);
+                let mut time = || words.next().and_then(seconds);
+                let took = time().zip(time()).map(|(begun, ended)| (ended - begun).max(0.0));
+                let took = took.and_then(|took| Duration::try_from_secs_f64(took).ok());
+                let step = Step { code, took };
+                match name {
+                    Some("test") => steps.test = Some(step),
+                    Some(name) if name.starts_with("setup") => steps.setup.push(step),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    (root, steps)
 }
 
 /// Seconds, with a fraction where the machine's `date` knows one.
@@ -81,37 +101,43 @@ fn seconds(text: &str) -> Option<f64> {
     text.get(..number)?.trim_end_matches('.').parse().ok()
 }
 
+/// What one suite handed over.
+#[derive(Default)]
+pub(super) struct Part {
+    pub(super) steps: Steps,
+    /// What its setup wrote, step by step.
+    pub(super) setup: Vec<Captured>,
+    pub(super) test: Option<Captured>,
+    /// Over the JUnit reports; none when there was no readable one.
+    pub(super) junit: Option<Counts>,
+    /// What is wrong with reports, for people.
+    pub(super) notes: Vec<String>,
+}
+
 /// Everything that was handed over and is wanted.
 pub(super) struct Results {
-    pub(super) steps: Steps,
-    pub(super) setup: Option<Captured>,
-    pub(super) test: Option<Captured>,
-    /// JUnit reports that could be read, or why not, each with its name.
-    pub(super) junit: Vec<(String, Result<Vec<u8>, String>)>,
+    pub(super) root: Option<String>,
+    /// One for each suite.
+    pub(super) parts: Vec<Part>,
     pub(super) coverage: Vec<Vec<u8>>,
     /// What was left out, for people.
     pub(super) notes: Vec<String>,
 }
 
-/// Reads an archive of results.
+/// Reads an archive of results of these suites.
 ///
 /// # Errors
 /// It is none, or more than is read.
-pub(super) fn read(archive: &Bytes, wanted: &Wanted) -> Result<Results, String> {
-    let mut results = Results {
-        steps: Steps::default(),
-        setup: None,
-        test: None,
-        junit: Vec::new(),
-        coverage: Vec::new(),
-        notes: Vec::new(),
-    };
+pub(super) fn read(archive: &Bytes, wanted: &[Wanted]) -> Result<Results, String> {
+    let mut parts: Vec<Part> = Vec::new();
+    parts.resize_with(wanted.len(), Part::default);
+    let mut results = Results { root: None, parts, coverage: Vec::new(), notes: Vec::new() };
     let damaged = |error: std::io::Error| format!("the results are damaged: {error}");
     let mut archive = tar::Archive::new(GzDecoder::new(&archive[..]).take(BYTES));
-    let mut coverage = 0;
+    let (mut coverage, mut reports) = (0, 0);
     for (number, entry) in archive.entries().map_err(damaged)?.enumerate() {
-        if number == ENTRIES {
-            results.notes.push(format!("more than {ENTRIES} files; the others were not read"));
+        if number == ENTRIES * wanted.len().max(1) {
+            results.notes.push(format!("more than {number} files; the others were not read"));
             break;
         }
         let mut entry = entry.map_err(damaged)?;
@@ -119,17 +145,44 @@ pub(super) fn read(archive: &Bytes, wanted: &Wanted) -> Result<Results, String> 
             continue;
         }
         let path = entry.path().map_err(damaged)?.into_owned();
-        let Some(path) = path.to_str() else { continue };
+        let Some(path) = path.to_str().and_then(|path| path.strip_prefix("pact/")) else {
+            continue;
+        };
+        if path == "steps" {
+            let bytes = content(&mut entry, STEPS).map_err(|e| format!("the steps: {e}"))?;
+            let (root, steps) = account(&String::from_utf8_lossy(&bytes), wanted.len());
+            results.root = root;
+            results.parts.iter_mut().zip(steps).for_each(|(part, steps)| part.steps = steps);
+            continue;
+        }
+        let Some((number, path)) = path.split_once('/') else { continue };
+        let number: Option<usize> = number.parse().ok();
+        let Some((part, wanted)) =
+            number.and_then(|n| Some((results.parts.get_mut(n)?, wanted.get(n)?)))
+        else {
+            continue;
+        };
         match path {
-            "pact/steps" => {
-                let bytes = content(&mut entry, STEPS).map_err(|e| format!("the steps: {e}"))?;
-                results.steps = Steps::parse(&String::from_utf8_lossy(&bytes));
+            "test.log" => part.test = Some(captured(&mut entry).map_err(damaged)?),
+            _ if path.starts_with("setup") && path.ends_with(".log") => {
+                part.setup.push(captured(&mut entry).map_err(damaged)?);
             }
-            "pact/setup.log" => results.setup = Some(captured(&mut entry).map_err(damaged)?),
-            "pact/test.log" => results.test = Some(captured(&mut entry).map_err(damaged)?),
             _ if wanted.junit(path) => {
-                let name = shown(path);
-                results.junit.push((name, content(&mut entry, JUNIT_BYTES)));
+                reports += 1;
+                if reports > JUNIT_FILES {
+                    if reports == JUNIT_FILES + 1 {
+                        let note = format!("more than {JUNIT_FILES} reports; only those were read");
+                        results.notes.push(note);
+                    }
+                    continue;
+                }
+                match content(&mut entry, JUNIT_BYTES).and_then(|content| Counts::read(&content)) {
+                    Ok(counts) => part.junit.get_or_insert_default().add(counts),
+                    Err(reason) if part.notes.len() < NOTES => {
+                        part.notes.push(format!("cannot read the report {}: {reason}", shown(path)))
+                    }
+                    Err(_) => {}
+                }
             }
             _ if wanted.coverage(path) => match content(&mut entry, LCOV_BYTES) {
                 Ok(bytes) if coverage + bytes.len() <= COVERAGE => {
@@ -150,12 +203,9 @@ pub(super) fn read(archive: &Bytes, wanted: &Wanted) -> Result<Results, String> 
 }
 
 fn shown(path: &str) -> String {
-    let name = path.strip_prefix("source/").unwrap_or(path);
-    let name = if path.starts_with("pact/") {
-        Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(name)
-    } else {
-        name
-    };
+    let name = path.strip_prefix("files/").unwrap_or(path);
+    let name =
+        name.strip_prefix("source/").or_else(|| name.strip_prefix("reports/")).unwrap_or(name);
     pact_agent::text::truncated(name, 200)
 }
 
@@ -185,23 +235,26 @@ mod tests {
 
     #[test]
     fn what_a_script_says_is_read_and_nonsense_is_not() {
-        let steps = Steps::parse(
-            "root /codebuild/output/src/source\nend setup 0 1.5 2.5\nend test 1 10.250 12.750\nhello\n",
+        let (root, steps) = account(
+            "root /codebuild/output/src/source\nend 0 setup0 0 1.5 2.5\nend 0 test 1 10.250 12.750\n\
+             missing 1 npm\nend 2 test x 5 3\nlacks 2 pytest\nend 9 test 0\nroot relative\nhello\n",
+            3,
         );
-        assert_eq!(steps.root.as_deref(), Some("/codebuild/output/src/source"));
-        assert_eq!(steps.setup, Some(Step { code: 0, took: Some(Duration::from_secs(1)) }));
+        assert_eq!(root.as_deref(), Some("/codebuild/output/src/source"));
+        let [first, second, third] = &steps[..] else { panic!("three suites") };
+        assert_eq!(first.setup, [Step { code: 0, took: Some(Duration::from_secs(1)) }]);
         let took = Some(Duration::from_millis(2_500));
-        assert_eq!(steps.test, Some(Step { code: 1, took }));
-        let odd = Steps::parse("end test x 5 3\nroot relative\nmissing npm\n");
-        assert_eq!(odd.test, Some(Step { code: 1, took: Some(Duration::ZERO) }));
-        assert_eq!((odd.root, odd.missing.as_deref()), (None, Some("npm")));
+        assert_eq!(first.test, Some(Step { code: 1, took }));
+        assert_eq!(second.missing.as_deref(), Some("npm"));
+        assert_eq!(third.test, Some(Step { code: 1, took: Some(Duration::ZERO) }));
+        assert!(third.lacks_pytest && steps.iter().all(Steps::is_ill));
         // A `date` without fractions.
         assert_eq!(seconds("1790000000.N"), Some(1_790_000_000.0));
     }
 
     #[test]
     fn what_is_no_archive_is_refused() {
-        let wanted = Wanted::new(&[], &[], ".");
-        assert!(read(&Bytes::from_static(b"no archive"), &wanted).is_err());
+        let wanted = Wanted::new(&[], &[], "");
+        assert!(read(&Bytes::from_static(b"no archive"), &[wanted]).is_err());
     }
 }

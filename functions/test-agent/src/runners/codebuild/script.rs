@@ -1,8 +1,9 @@
 //! The buildspec: what a build does, from the bundle to the results.
 //!
 //! 1. `pre_build` fetches the bundle from its presigned address and checks its digest.
-//! 2. `build` runs the suite. Its exit code is the build's: how it ended is said by the build
-//!    service, not only by what is uploaded.
+//! 2. `build` runs the suites, several at a time; those that share a folder or a setup are in one lane,
+//!    one after another. Its exit code is that of a suite that did not succeed: how it ended is said
+//!    by the build service, not only by what is uploaded.
 //! 3. `post_build` hands the output and the reports over, to a presigned address of one object.
 //!
 //! The signatures of both addresses are in the commands that need them and in no variable: a test
@@ -10,7 +11,8 @@
 
 use serde_json::json;
 
-use super::plan::{Plan, REPORTS};
+use super::{plan::Plan, reports};
+use crate::suites::{REPORTS, Suite, TOOLS};
 
 /// Variables of the build with the addresses, without what they are signed with.
 pub(super) const BUNDLE: &str = "PACT_BUNDLE";
@@ -39,8 +41,53 @@ with open(sys.argv[2], "rb") as f: r.urlopen(r.Request(sys.argv[1], f, {"Content
 else none; fi
 }
 "#;
-/// Most reports that are handed over.
+/// Most reports that a suite hands over.
 const REPORT_FILES: usize = 2_100;
+/// Most lanes at once.
+const LANES: usize = 4;
+/// What runs one command of a suite, and what sets up: their functions.
+const FUNCTIONS: &str = r#"P=$PWD/pact; B=$PWD; S=$PWD/source
+say() { printf '%s\n' "$*" >>"$P/steps"; }
+say root "$(cd source && pwd -P)"
+run() {
+name=$1; limit=$2; shift 2
+if ! command -v "$1" >/dev/null 2>&1; then say missing "$N" "${1##*/}"; return 127; fi
+log=$P/$N/$name.log; pipe=$P/$N/pipe; shown=$P/$N/shown
+rm -f "$pipe" "$shown"; mkfifo "$pipe" "$shown" || return 70
+if [ -n "$L" ] && command -v awk >/dev/null 2>&1; then
+awk -v p="$L" '{ print p $0; fflush() }' <"$shown" & awk=$!
+tee "$log" <"$pipe" >"$shown" & tee=$!
+else
+awk=; tee "$log" <"$pipe" & tee=$!
+fi
+exec 9>"$pipe"
+begun=$(date +%s.%N)
+timeout -k 5 "$limit" "$@" >&9 2>&1 9>&- </dev/null
+code=$?
+ended=$(date +%s.%N)
+end="[exit code $code]"
+printf '%s\n' "$end" >&9
+exec 9>&-
+n=0
+while kill -0 $tee 2>/dev/null && ! tail -c 4096 "$log" | grep -qxF "$end" && [ $n -lt 200 ]; do
+n=$((n + 1)); sleep 0.05
+done
+kill $tee 2>/dev/null; wait $tee 2>/dev/null; [ -z "$awk" ] || wait $awk
+say end "$N" "$name" "$code" "$begun" "$ended"
+return $code
+}
+setup() {
+name=setup$1; id=$2; limit=$3; dir=$4; shift 4
+if [ -f "$P/done.$id" ]; then
+read -r code first <"$P/done.$id"
+[ "$code" = 0 ] || { cp "$P/$first.log" "$P/$N/$name.log"; say end "$N" "$name" "$code"; }
+return "$code"
+fi
+(cd "$S/$dir" && run "$name" "$limit" "$@"); code=$?
+printf '%s %s\n' "$code" "$N/$name" >"$P/done.$id"
+return $code
+}
+"#;
 
 /// A presigned address.
 pub(super) struct Signed {
@@ -60,11 +107,12 @@ impl Signed {
 /// Everything that goes into a buildspec.
 pub(super) struct Spec<'a> {
     pub(super) plan: &'a Plan,
+    /// Time-out of a suite that has none of its own.
     pub(super) seconds: u64,
     pub(super) bundle: &'a Signed,
     pub(super) results: &'a Signed,
-    /// Patterns of the reports that are wanted.
-    pub(super) patterns: &'a [String],
+    /// Patterns of the coverage reports that are wanted.
+    pub(super) coverage: &'a [String],
 }
 
 impl Spec<'_> {
@@ -89,112 +137,216 @@ impl Spec<'_> {
             r#": fetch the commit
 {TRANSFER}(
 set -e
-mkdir -p pact/reports source
+mkdir -p pact source
 get "${BUNDLE}"{signature} pact/bundle.tar.gz
 printf '%s  pact/bundle.tar.gz\n' {digest} | sha256sum -c - >/dev/null
 tar -xzmf pact/bundle.tar.gz -C source
 rm pact/bundle.tar.gz
-touch pact/stamp
 )"#
         )
     }
 
     fn run(&self) -> String {
-        let plan = self.plan;
-        let mut exports = String::new();
-        for (name, value) in &plan.environment {
-            exports.push_str(&format!("export {name}={}\n", quote(value)));
+        let suites = &self.plan.suites;
+        let lanes = lanes(suites);
+        let mut text = format!(": run the tests\n(\n{FUNCTIONS}");
+        for (tool, package) in WRAPPED {
+            if suites.iter().any(|suite| uses(suite, tool)) {
+                text.push_str(&format!(
+                    "command -v {tool} >/dev/null 2>&1 || {{ mkdir -p \"$P/bin\"; printf \
+                     '#!/bin/sh\\nexec npx --yes {package} \"$@\"\\n' >\"$P/bin/{tool}\"; chmod +x \
+                     \"$P/bin/{tool}\"; export PATH=\"$PATH:$P/bin\"; }}\n"
+                ));
+            }
         }
-        let cargo = if plan.is_cargo() {
-            "[ -w /codebuild/cache ] && export CARGO_TARGET_DIR=/codebuild/cache/cargo\n"
-        } else {
-            ""
-        };
-        let seconds = self.seconds;
-        let setup = plan.setup.as_ref().map_or_else(String::new, |setup| {
-            format!("run setup {seconds} {} || exit $?\n", words(setup))
-        });
-        let test = format!("run test {seconds} {}\n", words(&plan.command));
-        let test = if plan.needs_pytest() {
-            let other = plan.without_pytest.as_ref().map_or_else(
-                || "say lacks pytest\nexit 127\n".to_owned(),
-                |other| format!("say tool unittest\nrun test {seconds} {}\n", words(other)),
+        for (number, suite) in suites.iter().enumerate() {
+            text.push_str(&self.suite(number, suite));
+        }
+        for (number, lane) in lanes.iter().enumerate() {
+            text.push_str(&format!("lane{number}() {{\nr=0\n"));
+            for suite in lane {
+                text.push_str(&format!(
+                    "(suite{suite}) || r=$?\ncollect{suite} | head -z -n {REPORT_FILES} | tar -cf - \
+                     --null -T - 2>/dev/null | tar -xf - -C \"$P/{suite}/files\" 2>/dev/null\n"
+                ));
+            }
+            text.push_str("return $r\n}\n");
+        }
+        if lanes.len() == 1 {
+            text.push_str("lane0\n)");
+            return text;
+        }
+        let numbers: Vec<_> = (0..lanes.len()).map(|lane| lane.to_string()).collect();
+        text.push_str(&format!(
+            "worker() {{\nc=0\nfor lane in {}; do\nmkdir \"$P/lane$lane\" 2>/dev/null || continue\n\
+             lane$lane || c=$?\ndone\nexit $c\n}}\n\
+             W=$(nproc 2>/dev/null || echo 2); [ \"$W\" -le {LANES} ] || W={LANES}\n\
+             pids=; while [ \"$W\" -gt 0 ]; do worker & pids=\"$pids $!\"; W=$((W - 1)); done\n\
+             c=0; for pid in $pids; do wait $pid || c=$?; done\nexit $c\n)",
+            numbers.join(" ")
+        ));
+        text
+    }
+
+    /// The functions that run a suite, and list what it wrote.
+    fn suite(&self, number: usize, suite: &Suite) -> String {
+        let mut text = format!("suite{number}() {{\nN={number}");
+        let label =
+            if self.plan.suites.len() > 1 { format!("[{}] ", suite.name) } else { String::new() };
+        // awk reads escapes in what it is given.
+        text.push_str(&format!("; L={}\n", quote(&label.replace('\\', "/"))));
+        text.push_str("mkdir -p \"$P/$N/files\" \"$P/$N/reports\"\n");
+        let folder = quote(&suite.directory);
+        text.push_str(&format!("cd \"$S\"/{folder} || {{ say directory $N; return 70; }}\n"));
+        for (name, value) in &suite.environment {
+            text.push_str(&format!("export {name}={}\n", quote(value)));
+        }
+        if suite.is_cargo() {
+            text.push_str(
+                "[ -w /codebuild/cache ] && export CARGO_TARGET_DIR=/codebuild/cache/cargo\n",
             );
-            format!("if python3 -c 'import pytest' >/dev/null 2>&1; then\n{test}else\n{other}fi\n")
+        }
+        let seconds = suite.seconds.unwrap_or(self.seconds).max(1);
+        for (step, setup) in suite.setup.iter().enumerate() {
+            // The same setup of several suites is done once.
+            let id = self.plan.suites.iter().flat_map(|suite| &suite.setup);
+            let id = id.take_while(|other| *other != setup).count();
+            let id = if setup.command.iter().any(|w| w.contains(TOOLS)) {
+                format!("{number}.{step}")
+            } else {
+                id.to_string()
+            };
+            text.push_str(&format!(
+                "setup {step} {id} {seconds} {} {} || return $?\n",
+                quote(&setup.directory),
+                words(&setup.command, number)
+            ));
+        }
+        // From here on what is written is the suite's.
+        text.push_str("touch \"$P/$N/stamp\"\n");
+        let run = |command: &[String]| {
+            let words = words(command, number);
+            format!("run test {seconds} {words}\n")
+        };
+        if suite.needs_pytest() {
+            let other = match &suite.without_pytest {
+                Some(other) => format!("say tool $N unittest\n{}", run(other)),
+                None => format!(
+                    "python3 -m venv --system-site-packages \"$P/$N/tools\" >\"$P/$N/setup0.log\" 2>&1 \
+                     && timeout -k 5 {seconds} \"$P/$N/tools/bin/python\" -m pip install -q pytest \
+                     >>\"$P/$N/setup0.log\" 2>&1 </dev/null || {{ say lacks $N pytest; return 127; }}\n\
+                     PATH=\"$P/$N/tools/bin:$PATH\"\n{}",
+                    run(&suite.command)
+                ),
+            };
+            text.push_str(&format!(
+                "if command -v python3 >/dev/null 2>&1 && ! python3 -c 'import pytest' >/dev/null 2>&1; then\n\
+                 {other}else\n{}fi\n",
+                run(&suite.command)
+            ));
         } else {
-            test
+            text.push_str(&run(&suite.command));
+        }
+        text.push_str("}\n");
+        text.push_str(&self.collect(number, suite));
+        text
+    }
+
+    fn collect(&self, number: usize, suite: &Suite) -> String {
+        let (mut patterns, coverage) = reports::patterns(&suite.reports, self.coverage);
+        patterns.extend(coverage);
+        let mut names: Vec<_> =
+            patterns.iter().map(|p| format!("-name {}", quote(&file_name(p)))).collect();
+        names.sort();
+        names.dedup();
+        let names = names.join(" -o ");
+        // Patterns that are given may mean the whole repository.
+        let start = match suite.directory.as_str() {
+            folder if !folder.is_empty() && suite.reports.is_empty() => format!("source/{folder}"),
+            _ => "source".to_owned(),
         };
-        // Without `.`, which some shells keep in PWD.
-        let directory = match plan.directory.trim_start_matches("./") {
-            "" | "." => "source".to_owned(),
-            below => format!("source/{below}"),
-        };
-        let directory = quote(&directory);
-        format!(
-            r#": run the tests
-(
-P=$PWD/pact
-say() {{ printf '%s\n' "$*" >>"$P/steps"; }}
-say root "$(cd source && pwd -P)"
-cd {directory} || {{ say directory; exit 70; }}
-run() {{
-name=$1; limit=$2; shift 2
-if ! command -v "$1" >/dev/null 2>&1; then say missing "$1"; return 127; fi
-rm -f "$P/pipe"; mkfifo "$P/pipe" || return 70
-tee "$P/$name.log" <"$P/pipe" & tee=$!
-exec 9>"$P/pipe"
-begun=$(date +%s.%N)
-timeout -k 5 "$limit" "$@" >&9 2>&1 9>&- </dev/null
-code=$?
-ended=$(date +%s.%N)
-end="[exit code $code]"
-printf '%s\n' "$end" >&9
-exec 9>&-
-n=0
-while kill -0 $tee 2>/dev/null && ! tail -c 4096 "$P/$name.log" | grep -qxF "$end" && [ $n -lt 200 ]; do
-n=$((n + 1)); sleep 0.05
-done
-kill $tee 2>/dev/null; wait $tee 2>/dev/null
-say end "$name" "$code" "$begun" "$ended"
-return $code
-}}
-{cargo}{exports}{setup}{test})"#
-        )
+        let mut others: Vec<_> = self
+            .plan
+            .suites
+            .iter()
+            .map(|other| format!("source/{}", other.directory))
+            .filter(|other| other.starts_with(&format!("{start}/")) && *other != "source/")
+            .filter(|_| suite.reports.is_empty())
+            .map(|other| format!(" -o -path {}", quote(&other)))
+            .collect();
+        others.sort();
+        others.dedup();
+        let start = quote(&start);
+        let others = others.concat();
+        let mut text = format!(
+            "collect{number}() {{\n[ -f \"$P/{number}/stamp\" ] || return 0\n\
+             find {start} \\( -name node_modules -o -name .git{others} \\) -prune -o -type f -newer \
+             \"$P/{number}/stamp\" -size -40000k \\( {names} \\) -print0\n"
+        );
+        if suite.is_cargo() {
+            text.push_str(&format!(
+                "if [ -d /codebuild/cache/cargo/nextest ]; then find /codebuild/cache/cargo/nextest \
+                 -name junit.xml -type f -newer \"$P/{number}/stamp\" -print0; fi\n"
+            ));
+        }
+        text.push_str("}\n");
+        text
     }
 
     fn hand_over(&self) -> String {
         let signature = quote(&self.results.signature);
-        let names: Vec<_> =
-            self.patterns.iter().map(|p| format!("-name {}", quote(&file_name(p)))).collect();
-        let mut names = names;
-        names.sort();
-        names.dedup();
-        let names = names.join(" -o ");
-        let reports = REPORTS.trim_start_matches("../");
         format!(
             r#": hand the results over
 {TRANSFER}(
 set -e
-for f in pact/setup.log pact/test.log; do
-[ -f $f ] || continue
-size=$(wc -c <$f)
+for f in pact/*/*.log; do
+[ -f "$f" ] || continue
+size=$(wc -c <"$f")
 if [ "$size" -gt {LOG} ]; then
-{{ head -c {LOG_HEAD} $f; printf '\n[... %s bytes left out ...]\n' $((size - {LOG_HEAD} - {LOG_TAIL})); tail -c {LOG_TAIL} $f; }} >$f.short
-mv $f.short $f
+{{ head -c {LOG_HEAD} "$f"; printf '\n[... %s bytes left out ...]\n' $((size - {LOG_HEAD} - {LOG_TAIL})); tail -c {LOG_TAIL} "$f"; }} >"$f.short"
+mv "$f.short" "$f"
 fi
 done
 [ -f pact/steps ] || : >pact/steps
 {{
-for f in pact/steps pact/setup.log pact/test.log; do [ -f $f ] && printf '%s\0' $f; done
-find {reports} -type f -size -40000k -print0
-find source -name node_modules -prune -o -name .git -prune -o -type f -newer pact/stamp -size -40000k \( {names} \) -print0
-if [ -d /codebuild/cache/cargo/nextest ]; then find /codebuild/cache/cargo/nextest -name junit.xml -type f -newer pact/stamp -print0; fi
-}} | head -z -n {REPORT_FILES} >pact/list
+printf '%s\0' pact/steps
+find pact -path 'pact/*/tools*' -prune -o -type f -size -70000k \( -path 'pact/*/*.log' -o -path 'pact/*/files/*' -o -path 'pact/*/reports/*' \) -print0
+}} >pact/list
 tar -czf results.tar.gz --null -T pact/list 2>/dev/null
 put "${RESULTS}"{signature} results.tar.gz
 )"#
         )
     }
+}
+
+/// Programs that an image may lack, and the package by which npm brings them.
+const WRAPPED: [(&str, &str); 3] = [("pnpm", "pnpm"), ("yarn", "yarn"), ("bun", "bun")];
+
+fn uses(suite: &Suite, tool: &str) -> bool {
+    let commands = suite.setup.iter().map(|setup| &setup.command).chain([&suite.command]);
+    commands.into_iter().any(|command| command.first().is_some_and(|first| first == tool))
+}
+
+/// Suites by their numbers, those in one lane together that share a folder or a setup.
+fn lanes(suites: &[Suite]) -> Vec<Vec<usize>> {
+    let mut lanes: Vec<Vec<usize>> = Vec::new();
+    for (number, suite) in suites.iter().enumerate() {
+        let shares = |other: &usize| {
+            suites.get(*other).is_some_and(|other| {
+                other.directory == suite.directory
+                    || other.setup.iter().any(|setup| suite.setup.contains(setup))
+            })
+        };
+        let (with, others): (Vec<_>, Vec<_>) =
+            lanes.into_iter().partition(|lane| lane.iter().any(shares));
+        lanes = others;
+        let mut lane = with.concat();
+        lane.push(number);
+        lane.sort_unstable();
+        lanes.push(lane);
+    }
+    lanes.sort();
+    lanes
 }
 
 /// The last part of a pattern, as `find` understands it: at least what the pattern matches.
@@ -206,9 +358,13 @@ fn file_name(pattern: &str) -> String {
     last.to_owned()
 }
 
-/// Words of the shell.
-fn words(command: &[String]) -> String {
-    command.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+/// Words of the shell, with the folders of a suite by its number.
+fn words(command: &[String], number: usize) -> String {
+    let word = |word: &String| {
+        let of = |name: &str| format!("'\"$P/{number}/{name}\"'");
+        quote(word).replace(REPORTS, &of("reports")).replace(TOOLS, &of("tools"))
+    };
+    command.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// A word of the shell.
@@ -232,35 +388,62 @@ mod tests {
         }
     }
 
+    fn suite(name: &str, directory: &str, command: &[&str]) -> Suite {
+        Suite {
+            name: name.to_owned(),
+            tool: "configured".to_owned(),
+            directory: directory.to_owned(),
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            ..Suite::default()
+        }
+    }
+
     #[test]
     fn signatures_are_in_the_commands_that_need_them_and_nothing_escapes_its_quotes() {
+        let mut only = suite("unit", "it's", &["sh", "-c", "echo 'a' $HOME", "@reports@/x"]);
+        only.environment = [("A".to_owned(), "x'y".to_owned())].into();
         let plan = Plan {
-            tool: "configured".to_owned(),
-            setup: None,
-            command: ["sh", "-c", "echo 'a' $HOME"].map(str::to_owned).to_vec(),
-            without_pytest: None,
-            directory: "it's".to_owned(),
-            environment: [("A".to_owned(), "x'y".to_owned())].into(),
+            suites: vec![only],
+            unknown: Vec::new(),
+            left_out: Vec::new(),
             digest: "00".to_owned(),
         };
         let bundle = Signed::new("https://s3.example/b?X-Amz-Signature=get");
         let results = Signed::new("https://s3.example/r?X-Amz-Signature=put");
+        let coverage = ["*.info".to_owned()];
         let spec = Spec {
             plan: &plan,
             seconds: 9,
             bundle: &bundle,
             results: &results,
-            patterns: &["*.xml".to_owned()],
+            coverage: &coverage,
         };
         let text: serde_json::Value = serde_json::from_str(&spec.text()).expect("json");
         let command = |phase: &str| text["phases"][phase]["commands"][0].to_string();
         assert!(command("pre_build").contains("=get") && !command("pre_build").contains("=put"));
         assert!(!command("build").contains("X-Amz"));
         assert!(command("post_build").contains("=put"));
-        assert!(spec.run().contains(r"run test 9 'sh' '-c' 'echo '\''a'\'' $HOME'"));
-        assert!(
-            spec.run().contains(r"export A='x'\''y'")
-                && spec.run().contains(r"cd 'source/it'\''s'")
-        );
+        let run = spec.run();
+        let words = r#"run test 9 'sh' '-c' 'echo '\''a'\'' $HOME' ''"$P/0/reports"'/x'"#;
+        assert!(run.contains(words), "{run}");
+        assert!(run.contains(r"export A='x'\''y'") && run.contains(r#"cd "$S"/'it'\''s'"#));
+    }
+
+    #[test]
+    fn suites_that_share_a_folder_or_a_setup_are_in_one_lane() {
+        let after = |mut suite: Suite, directory: &str| {
+            let command = vec!["npm".to_owned(), "ci".to_owned()];
+            suite.setup.push(crate::suites::Setup { directory: directory.to_owned(), command });
+            suite
+        };
+        let suites = [
+            suite("go", "", &["go"]),
+            after(suite("a", "a", &["npm"]), ""),
+            suite("api", "api", &["go"]),
+            suite("npm", "", &["npm"]),
+            after(suite("b", "b", &["npm"]), ""),
+            after(suite("c", "c", &["npm"]), "c"),
+        ];
+        assert_eq!(lanes(&suites), [vec![0, 3], vec![1, 4], vec![2], vec![5]]);
     }
 }

@@ -116,25 +116,30 @@ fn settings(path: &Path) -> Look {
 
 fn tests(path: &Path) -> Look {
     const NAME: &str = "tests";
-    match pact_test_agent::detected(path) {
-        Some((tool, command)) => {
-            let program = command.first().map(String::as_str).unwrap_or_default();
-            if on_path(program) {
-                Look::well(NAME, format!("{tool}, by `{}`", command.join(" ")))
-            } else {
-                Look::lacking(
-                    NAME,
-                    format!("{tool} is needed, and {program} is not on the PATH"),
-                    "install it: tests that cannot run are not checked, which holds a release that needs them",
-                )
-            }
-        }
-        None => Look::lacking(
+    let (suites, unknown) = pact_test_agent::detected(path);
+    let program =
+        |suite: &pact_test_agent::Detected| suite.command.first().cloned().unwrap_or_default();
+    if let Some(suite) = suites.iter().find(|suite| !on_path(&program(suite))) {
+        return Look::lacking(
             NAME,
-            "none are found that are known how to run",
-            "set command in [tests.unit] of pact.toml",
-        ),
+            format!("{} is needed, and {} is not on the PATH", suite.tool, program(suite)),
+            "install it: tests that cannot run are not checked, which holds a release that needs them",
+        );
     }
+    if !unknown.is_empty() || suites.is_empty() {
+        let what = match unknown.first() {
+            Some(file) => format!("how they are run is not known for {file}"),
+            None => "none are found that are known how to run".to_owned(),
+        };
+        return Look::lacking(
+            NAME,
+            what,
+            "set command in [tests.unit], or name them in [[tests.suites]] of pact.toml",
+        );
+    }
+    let shown =
+        suites.iter().map(|suite| format!("{}, by `{}`", suite.name, suite.command.join(" ")));
+    Look::well(NAME, shown.collect::<Vec<_>>().join("; "))
 }
 
 /// Whether a program of this name can be found.

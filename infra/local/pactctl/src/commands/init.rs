@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use pact_test_agent::Detected;
+
 use crate::{
     failure::{Context, Exit, Failure},
     term,
@@ -53,8 +55,8 @@ fn write_new(file: &Path, text: &str) -> Result<(), Failure> {
 /// What a repository has that its settings are about.
 #[derive(Debug, Default)]
 struct Found {
-    /// Tool and command of its tests.
-    tests: Option<(String, Vec<String>)>,
+    /// The suites of its tests.
+    tests: Vec<Detected>,
     /// Globs of its documentation.
     documentation: Vec<&'static str>,
     /// Lock files, whose packages are compared with advisories.
@@ -90,7 +92,7 @@ impl Found {
         }
         let index = |name: &&&str| root.join(name).join("index.html").is_file();
         Self {
-            tests: pact_test_agent::detected(root),
+            tests: pact_test_agent::detected(root).0,
             documentation,
             locks: LOCKS.iter().filter(has).copied().collect(),
             site: ["public", "site", "www"].iter().find(index).copied(),
@@ -99,10 +101,17 @@ impl Found {
 
     /// What was found, a line each.
     fn told(&self) -> Vec<String> {
-        let mut out = vec![match &self.tests {
-            Some((tool, command)) => format!("tests: {tool}, by `{}`", command.join(" ")),
-            None => "tests: none that are known how to run; set command in [tests.unit]".to_owned(),
-        }];
+        let suite = |suite: &Detected| {
+            let place = if suite.name == suite.tool { "" } else { suite.name.as_str() };
+            let place = if place.is_empty() { String::new() } else { format!(" in {place}") };
+            format!("tests: {}{place}, by `{}`", suite.tool, suite.command.join(" "))
+        };
+        let mut out: Vec<String> = self.tests.iter().map(suite).collect();
+        if out.is_empty() {
+            out.push(
+                "tests: none that are known how to run; set command in [tests.unit]".to_owned(),
+            );
+        }
         out.push(match self.locks.as_slice() {
             [] => "dependencies: no lock file, so nothing is compared with advisories".to_owned(),
             locks => format!("dependencies: {}", locks.join(", ")),
@@ -134,21 +143,32 @@ impl Found {
             ));
         }
         out.push_str("\n[checks] # auto, skip or require, by check\n");
-        let unit = if self.tests.is_some() { "require" } else { "auto" };
+        let unit = if !self.tests.is_empty() { "require" } else { "auto" };
         out.push_str(&format!("unit = \"{unit}\"\n"));
         if !self.locks.is_empty() {
             out.push_str(&format!("dependencies = \"auto\" # {}\n", self.locks.join(", ")));
         }
-        match &self.tests {
-            Some((tool, command)) => out.push_str(&format!(
-                "\n# Found without a word here: {tool}. Say it to have another command or more time.\n\
-                 # [tests.unit]\n# command = {}\n# timeout_seconds = 600\n",
-                list(command)
-            )),
-            None => out.push_str(
+        match self.tests.as_slice() {
+            [] => out.push_str(
                 "\n# No tests were found that are known how to run.\n\
                  # [tests.unit]\n# command = [\"./test.sh\"]\n",
             ),
+            [suite] => out.push_str(&format!(
+                "\n# Found without a word here: {}. Say it to have another command or more time.\n\
+                 # [tests.unit]\n# command = {}\n# timeout_seconds = 600\n",
+                suite.name,
+                list(&suite.command)
+            )),
+            suites => {
+                out.push_str("\n# Found without a word here; say one to have it run otherwise.\n");
+                for suite in suites.iter().take(10) {
+                    out.push_str(&format!(
+                        "# [[tests.suites]]\n# name = {}\n# command = {}\n",
+                        serde_json::Value::from(suite.name.as_str()),
+                        list(&suite.command)
+                    ));
+                }
+            }
         }
         let place = self.site.map_or_else(
             || "# [environments.staging.service]\n# command = [\"./serve\"] # started with PORT set\n".to_owned(),
@@ -190,7 +210,7 @@ mod tests {
         write("Cargo.lock", "version = 4\n");
         write("README.md", "# A\n");
         let found = Found::look(&folder);
-        assert_eq!(found.tests.as_ref().map(|(tool, _)| tool.as_str()), Some("cargo"));
+        assert_eq!(found.tests.iter().map(|s| s.tool.as_str()).collect::<Vec<_>>(), ["cargo"]);
         let text = found.settings();
         for wanted in
             ["unit = \"require\"", "*.md", "Cargo.lock", "# command = [\"cargo\", \"test\""]

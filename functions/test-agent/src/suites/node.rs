@@ -1,0 +1,208 @@
+//! npm, pnpm, yarn and bun: a suite for each package with a test script, but for members of a
+//! workspace whose tests the script at its root runs already.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use serde_json::Value;
+
+use super::{
+    suite::{Candidate, Setup, Suite, words},
+    tree::{Tree, above, join},
+};
+
+/// In a script: what runs the tests of every member, or finds all tests below it.
+const WHOLE: &[&str] = &[
+    "--recursive",
+    "--workspaces",
+    "-ws",
+    "ava",
+    "bun test",
+    "foreach",
+    "jest",
+    "lerna",
+    "node --test",
+    "nx ",
+    "pnpm -r",
+    "rush",
+    "turbo",
+    "vitest",
+    "wsrun",
+];
+/// Scripts that a script may name, one after another.
+const DEEP: usize = 8;
+
+/// What installs packages and runs scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manager {
+    Npm,
+    Pnpm,
+    YarnClassic,
+    Yarn,
+    Bun,
+}
+
+impl Manager {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Npm => "npm",
+            Self::Pnpm => "pnpm",
+            Self::YarnClassic | Self::Yarn => "yarn",
+            Self::Bun => "bun",
+        }
+    }
+
+    const fn test(self) -> &'static [&'static str] {
+        match self {
+            Self::Npm => &["npm", "test"],
+            Self::Pnpm => &["pnpm", "test"],
+            Self::YarnClassic | Self::Yarn => &["yarn", "test"],
+            Self::Bun => &["bun", "run", "test"],
+        }
+    }
+
+    /// How packages are installed: as locked, where something is.
+    const fn install(self, locked: bool) -> &'static [&'static str] {
+        match (self, locked) {
+            (Self::Npm, true) => &["npm", "ci", "--no-audit", "--no-fund"],
+            (Self::Npm, false) => {
+                &["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"]
+            }
+            (Self::Pnpm, true) => &["pnpm", "install", "--frozen-lockfile"],
+            (Self::Pnpm, false) => &["pnpm", "install", "--no-lockfile"],
+            (Self::YarnClassic, true) => &["yarn", "install", "--frozen-lockfile"],
+            (Self::YarnClassic, false) => &["yarn", "install", "--no-lockfile"],
+            (Self::Yarn, true) => &["yarn", "install", "--immutable"],
+            (Self::Yarn, false) => &["yarn", "install"],
+            (Self::Bun, true) => &["bun", "install", "--frozen-lockfile"],
+            (Self::Bun, false) => &["bun", "install", "--no-save"],
+        }
+    }
+}
+
+/// A package.
+struct Package {
+    folder: String,
+    manifest: Value,
+    script: Option<String>,
+    /// Which folders are its members; none: it is no workspace.
+    members: Option<GlobSet>,
+}
+
+pub(super) fn find(tree: &Tree<'_>, candidates: &mut Vec<Candidate>) {
+    let folders = tree.folders(|name| name == "package.json");
+    let packages: Vec<Package> =
+        folders.into_iter().filter_map(|folder| package(tree, folder)).collect();
+    for package in &packages {
+        let Some(script) = &package.script else { continue };
+        let around = above(&package.folder)
+            .filter_map(|folder| packages.iter().find(|other| other.folder == folder));
+        let workspace = around.into_iter().find(|other| {
+            other.members.as_ref().is_some_and(|members| members.is_match(&package.folder))
+        });
+        if workspace.is_some_and(|root| root.script.as_ref().is_some_and(|s| runs_all(root, s))) {
+            continue;
+        }
+        let root = workspace.unwrap_or(package);
+        let (manager, locked) = manager(tree, root);
+        let mut suite = Suite::new(manager.name(), &package.folder, manager.test());
+        let asks = needs(&root.manifest) || needs(&package.manifest);
+        if asks && !tree.below(&join(&root.folder, "node_modules")).any(|_| true) {
+            let command = words(manager.install(locked));
+            suite.setup.push(Setup { directory: root.folder.clone(), command });
+        }
+        // A script that only says that there is nothing to do.
+        let tests = !matches!(script.trim(), "exit 0" | "true" | ":");
+        candidates.push(Candidate { suite, tests });
+    }
+}
+
+fn package(tree: &Tree<'_>, folder: String) -> Option<Package> {
+    let manifest: Value = serde_json::from_str(&tree.text(&join(&folder, "package.json"))?).ok()?;
+    let script = manifest.pointer("/scripts/test").and_then(Value::as_str).map(str::to_owned);
+    // What `npm init` writes.
+    let script = script.filter(|s| !s.trim().is_empty() && !s.contains("no test specified"));
+    let members = members(tree, &folder, &manifest);
+    Some(Package { folder, manifest, script, members })
+}
+
+fn members(tree: &Tree<'_>, folder: &str, manifest: &Value) -> Option<GlobSet> {
+    let list = manifest.get("workspaces");
+    let list = list.and_then(|w| w.as_array().or_else(|| w.get("packages")?.as_array()));
+    let mut patterns: Vec<String> =
+        list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    if let Some(text) = tree.text(&join(folder, "pnpm-workspace.yaml")) {
+        let items = text.lines().filter_map(|line| line.trim_start().strip_prefix("- "));
+        patterns.extend(items.map(|item| item.trim().trim_matches(['"', '\'']).to_owned()));
+    }
+    if let Some(text) = tree.text(&join(folder, "lerna.json"))
+        && let Ok(lerna) = serde_json::from_str::<Value>(&text)
+        && let Some(list) = lerna.get("packages").and_then(Value::as_array)
+    {
+        patterns.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
+    }
+    let mut set = GlobSetBuilder::new();
+    let mut some = false;
+    for pattern in patterns.iter().filter(|pattern| !pattern.starts_with('!')).take(500) {
+        let glob = GlobBuilder::new(&join(folder, pattern)).literal_separator(true).build();
+        if let Ok(glob) = glob {
+            set.add(glob);
+            some = true;
+        }
+    }
+    some.then(|| set.build().unwrap_or_default())
+}
+
+/// Whether a script at the root of a workspace runs the tests of its members, by itself or by
+/// scripts that it names.
+fn runs_all(root: &Package, script: &str) -> bool {
+    let mut texts = vec![script.to_owned()];
+    let mut seen = 0;
+    while let Some(text) = texts.pop() {
+        let padded = format!("{text} ");
+        if WHOLE.iter().any(|word| padded.contains(word)) {
+            return true;
+        }
+        seen += 1;
+        if seen > DEEP {
+            break;
+        }
+        let scripts = root.manifest.get("scripts").and_then(Value::as_object);
+        let named = scripts.into_iter().flatten().filter(|(name, _)| {
+            *name != "test" && text.split([' ', '&', ';']).any(|word| word == name.as_str())
+        });
+        texts.extend(named.filter_map(|(_, script)| script.as_str().map(str::to_owned)));
+    }
+    false
+}
+
+/// Which manager a package is for, and whether it has locked what it depends on.
+fn manager(tree: &Tree<'_>, package: &Package) -> (Manager, bool) {
+    let has = |names: &[&str]| tree.any(&package.folder, names);
+    let named = package.manifest.get("packageManager").and_then(Value::as_str).unwrap_or_default();
+    if has(&["package-lock.json", "npm-shrinkwrap.json"]) {
+        return (Manager::Npm, true);
+    }
+    if has(&["pnpm-lock.yaml"]) || named.starts_with("pnpm") {
+        return (Manager::Pnpm, has(&["pnpm-lock.yaml"]));
+    }
+    if has(&["yarn.lock"]) || named.starts_with("yarn") {
+        let lock = join(&package.folder, "yarn.lock");
+        let modern = tree.says(&lock, &["__metadata:"])
+            || has(&[".yarnrc.yml"])
+            || (named.starts_with("yarn@") && !named.starts_with("yarn@1"));
+        let manager = if modern { Manager::Yarn } else { Manager::YarnClassic };
+        return (manager, has(&["yarn.lock"]));
+    }
+    if has(&["bun.lock", "bun.lockb"]) || named.starts_with("bun") {
+        return (Manager::Bun, has(&["bun.lock", "bun.lockb"]));
+    }
+    (Manager::Npm, false)
+}
+
+fn needs(manifest: &Value) -> bool {
+    let some = |key: &str| match manifest.get(key) {
+        Some(Value::Object(map)) => !map.is_empty(),
+        Some(Value::Array(list)) => !list.is_empty(),
+        _ => false,
+    };
+    ["dependencies", "devDependencies", "optionalDependencies", "workspaces"].into_iter().any(some)
+}

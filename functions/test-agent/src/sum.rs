@@ -1,0 +1,301 @@
+//! From what came of each suite to the verdict of the stage: every one of them has to have passed.
+
+use pact_agent::{AgentError, Outcome, text::truncated};
+use pact_contract::{
+    Finding, Severity, StageStatus,
+    actions::{RunTestsOutput, SuiteOutput},
+    codes,
+};
+
+use crate::{
+    collector::Collector,
+    lines::count,
+    runners::{Ended, Execution, Part},
+    setup,
+    verdict::{self, Evidence, Judgement},
+};
+
+/// Most findings of all suites together.
+const FINDINGS: usize = 200;
+/// Suites that are named in one sentence, and how long what is said of each may be.
+const NAMED: usize = 5;
+const SAID: usize = 200;
+
+/// The verdict.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn conclude(ended: Ended, collector: Collector<'_>) -> Result<Outcome, AgentError> {
+    let Ended { parts, unknown, left_out } = ended;
+    let mut outcome = match <[Part; 1]>::try_from(parts) {
+        Ok([part]) if unknown.is_empty() => only(part)?,
+        Ok([part]) => several(vec![part], &unknown),
+        Err(parts) => several(parts, &unknown),
+    };
+    if outcome.not_applicable {
+        return with(outcome, &collector, &left_out);
+    }
+    outcome.judgement.findings.truncate(FINDINGS);
+    with(outcome, &collector, &left_out)
+}
+
+/// A judgement, or that there was nothing to judge.
+struct Summed {
+    judgement: Judgement,
+    not_applicable: bool,
+}
+
+fn with(
+    summed: Summed,
+    collector: &Collector<'_>,
+    left_out: &[String],
+) -> Result<Outcome, AgentError> {
+    let Summed { mut judgement, not_applicable } = summed;
+    for note in &collector.notes {
+        judgement.findings.push(unreadable(note.clone()));
+    }
+    if let Some(without) = &collector.without {
+        let message = format!("the tests ran without a protection of this machine: {without}");
+        let finding = Finding::new(codes::BUILD_UNPROTECTED, Severity::Low, message)
+            .remedy("let the kernel give namespaces to users, or run where it does");
+        judgement.findings.push(finding);
+    }
+    if !left_out.is_empty() {
+        let message = format!("left out: {}", listed(left_out));
+        let finding = Finding::new(codes::SUITES_LEFT_OUT, Severity::Info, message)
+            .remedy("name them in [[tests.suites]] of pact.toml to have them run");
+        judgement.findings.push(finding);
+    }
+    judgement.output.log_key.clone_from(&collector.log_key);
+    judgement.output.coverage_keys.clone_from(&collector.coverage_keys);
+    let outcome = Outcome::new(judgement.status, judgement.summary, &judgement.output)?;
+    Ok(Outcome { not_applicable, ..outcome.with_findings(judgement.findings) })
+}
+
+fn unreadable(note: String) -> Finding {
+    Finding::new(codes::REPORT_UNREADABLE, Severity::Low, note)
+}
+
+fn listed(names: &[String]) -> String {
+    let mut text = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED {
+        text.push_str(&format!(" and {} more", names.len() - NAMED));
+    }
+    text
+}
+
+fn only(part: Part) -> Result<Summed, AgentError> {
+    let not_applicable = matches!(part.execution, Execution::NoTests(_));
+    let name = part.name.clone();
+    let mut judgement = judge(part);
+    judgement.output.suites = vec![line(&name, &judgement)];
+    Ok(Summed { judgement, not_applicable })
+}
+
+fn several(parts: Vec<Part>, unknown: &[String]) -> Summed {
+    let judged: Vec<(String, Judgement)> =
+        parts.into_iter().map(|part| (part.name.clone(), judge(part))).collect();
+    let of = |status: StageStatus| judged.iter().filter(move |(_, j)| j.status == status);
+    let failed = of(StageStatus::Failed).count();
+    let skipped = of(StageStatus::Skipped).count();
+    let status = if failed > 0 {
+        StageStatus::Failed
+    } else if skipped > 0 || !unknown.is_empty() || judged.is_empty() {
+        StageStatus::Skipped
+    } else {
+        StageStatus::Passed
+    };
+    let sum = |of: fn(&RunTestsOutput) -> Option<u64>| {
+        judged.iter().filter_map(|(_, j)| of(&j.output)).reduce(u64::saturating_add)
+    };
+    let (total, bad, left) = (sum(|o| o.total), sum(|o| o.failed), sum(|o| o.skipped));
+    let numbers = verdict::numbers(total.unwrap_or(0), bad.unwrap_or(0), left.unwrap_or(0));
+    let suites = count(judged.len() as u64, "suite");
+    let told = |status: StageStatus| {
+        let told: Vec<_> = of(status)
+            .map(|(name, j)| format!("{name}: {}", truncated(&j.summary, SAID)))
+            .take(NAMED)
+            .collect();
+        told.join("; ")
+    };
+    let mut summary = match status {
+        StageStatus::Failed => {
+            format!("{failed} of {suites} failed, {numbers}; {}", told(StageStatus::Failed))
+        }
+        StageStatus::Skipped if skipped > 0 => {
+            let were = if skipped == 1 { "was" } else { "were" };
+            format!(
+                "{skipped} of {suites} {were} not checked, {numbers}; {}",
+                told(StageStatus::Skipped)
+            )
+        }
+        _ => {
+            let names: Vec<_> = judged.iter().map(|(name, _)| name.clone()).collect();
+            format!("{numbers} in {suites} ({})", listed(&names))
+        }
+    };
+    if !unknown.is_empty() {
+        summary.push_str(&format!("; not run, as how is not known: {}", listed(unknown)));
+    }
+    let outputs = || judged.iter().map(|(_, j)| &j.output);
+    let evidence = ["junit", "output", "exit_code"];
+    let weakest = outputs().filter_map(|o| evidence.iter().position(|e| *e == o.evidence)).max();
+    let join = |of: fn(&RunTestsOutput) -> &String, with: &str| {
+        let mut texts: Vec<&str> = outputs().map(|o| of(o).as_str()).collect();
+        texts.dedup();
+        truncated(&texts.join(with), 500)
+    };
+    let output = RunTestsOutput {
+        runner: join(|o| &o.runner, ", "),
+        command: join(|o| &o.command, "; "),
+        evidence: weakest.and_then(|at| evidence.get(at)).copied().unwrap_or_default().to_owned(),
+        total,
+        failed: bad,
+        skipped: left,
+        exit_code: outputs()
+            .find_map(|o| o.exit_code.filter(|c| *c != 0))
+            .or_else(|| outputs().all(|o| o.exit_code == Some(0)).then_some(0)),
+        suites: judged.iter().map(|(name, judgement)| line(name, judgement)).collect(),
+        ..RunTestsOutput::default()
+    };
+    let mut findings: Vec<Finding> = judged.into_iter().flat_map(|(_, j)| j.findings).collect();
+    if !unknown.is_empty() {
+        let message = format!(
+            "there are tests of which it is not known how to run them: {}",
+            listed(unknown)
+        );
+        let finding = Finding::new(codes::TESTS_NOT_RUN, Severity::Medium, message)
+            .remedy("name them in [[tests.suites]] of pact.toml, or leave them out");
+        findings.push(finding);
+    }
+    Summed { judgement: Judgement { status, summary, findings, output }, not_applicable: false }
+}
+
+/// A suite as it is kept.
+fn line(name: &str, judgement: &Judgement) -> SuiteOutput {
+    SuiteOutput {
+        name: truncated(name, 200),
+        status: judgement.status,
+        summary: truncated(&judgement.summary, 300),
+        runner: judgement.output.runner.clone(),
+        total: judgement.output.total,
+        failed: judgement.output.failed,
+        skipped: judgement.output.skipped,
+    }
+}
+
+fn judge(part: Part) -> Judgement {
+    let nothing = |reason: String| Judgement {
+        status: StageStatus::Skipped,
+        summary: reason,
+        findings: Vec::new(),
+        output: RunTestsOutput::default(),
+    };
+    match part.execution {
+        Execution::NotRun(reason) | Execution::NoTests(reason) => nothing(reason),
+        Execution::SetupFailed { tool, command, setup, output } => {
+            setup::judge(&tool, &command, &setup, &output)
+        }
+        Execution::Ran(mut run) => {
+            let mut junit = part.junit;
+            let mut notes = part.notes;
+            let in_reports = junit.iter_mut().flat_map(|counts| counts.failures.iter_mut());
+            for failure in in_reports.chain(run.captured.summary.failures.iter_mut()) {
+                failure.detail = run.checkout.readable(&failure.detail);
+            }
+            if junit.is_none() && !part.reports.is_empty() {
+                let patterns = part.reports.join(", ");
+                notes.push(format!("no JUnit report was written that matches {patterns}"));
+            }
+            let mut judgement = verdict::judge(&Evidence {
+                tool: &run.tool,
+                command: &run.command,
+                end: &run.end,
+                took: run.took,
+                timeout: part.timeout,
+                captured: &run.captured,
+                junit,
+                checkout: &run.checkout,
+            });
+            let notes = notes.into_iter().map(|note| unreadable(run.checkout.readable(&note)));
+            judgement.findings.extend(notes);
+            judgement
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(status: StageStatus, total: Option<u64>, failed: u64) -> Part {
+        use crate::{
+            capture::Capture,
+            locations::Checkout,
+            runners::{End, Run},
+        };
+        let mut capture = Capture::default();
+        if let Some(total) = total {
+            let passed = total - failed;
+            let text = format!("test result: ok. {passed} passed; {failed} failed; 0 ignored");
+            capture.push(text.as_bytes());
+        }
+        let execution = match status {
+            StageStatus::Skipped => Execution::NotRun("`x` is not installed".to_owned()),
+            _ => Execution::Ran(Box::new(Run {
+                tool: "cargo".to_owned(),
+                command: "cargo test".to_owned(),
+                end: End::Exited(Some(i32::from(failed > 0))),
+                took: std::time::Duration::from_secs(1),
+                captured: capture.finish(),
+                checkout: Checkout::default(),
+            })),
+        };
+        Part {
+            name: format!("{status:?}").to_lowercase(),
+            execution,
+            timeout: std::time::Duration::from_secs(60),
+            reports: Vec::new(),
+            junit: None,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_suite_has_to_pass() {
+        use StageStatus::{Failed, Passed, Skipped};
+        let none: &[&str] = &[];
+        for (parts, unknown, status, summary) in [
+            (
+                vec![(Passed, Some(2), 0), (Passed, Some(3), 0)],
+                none,
+                Passed,
+                "5 passed in 2 suites (passed, passed)",
+            ),
+            (
+                vec![(Passed, Some(2), 0), (Failed, Some(3), 1), (Skipped, None, 0)],
+                none,
+                Failed,
+                "1 of 3 suites failed, 4 passed, 1 failed; failed: 2 passed, 1 failed in 1.0 s (cargo)",
+            ),
+            (
+                vec![(Passed, Some(2), 0), (Skipped, None, 0)],
+                none,
+                Skipped,
+                "1 of 2 suites was not checked, 2 passed; skipped: `x` is not installed",
+            ),
+            (
+                vec![(Passed, Some(2), 0)],
+                &["app/mix.exs"],
+                Skipped,
+                "2 passed in 1 suite (passed); not run, as how is not known: app/mix.exs",
+            ),
+        ] {
+            let parts = parts.into_iter().map(|(s, total, failed)| judged(s, total, failed));
+            let unknown: Vec<String> = unknown.iter().map(|u| (*u).to_owned()).collect();
+            let Summed { judgement, not_applicable } = several(parts.collect(), &unknown);
+            assert_eq!((judgement.status, judgement.summary.as_str()), (status, summary));
+            assert!(!not_applicable);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Several suites of one commit, in one build.
+#![expect(clippy::expect_used, reason = "what a test needs is there, or the test fails")]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
+
+mod bench;
+
+use std::time::Duration;
+
+use pact_contract::{ResponseEnvelope, StageStatus};
+use serde_json::json;
+
+use bench::Bench;
+
+fn installed(program: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|p| p.join(program).is_file()));
+    if !found {
+        eprintln!("skipped: {program} is not installed");
+    }
+    found
+}
+
+const CARGO: &str = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+const TEST: &str = "#[test] fn works() {}\n";
+const PACKAGE: &str = "{\"name\":\"web\",\"scripts\":{\"test\":\"node --test\"}}";
+const BAD: &str = "const t=require('node:test');const a=require('node:assert');\n\
+                   t('adds',()=>{a.strictEqual(1,2)})\n";
+
+fn suite<'a>(answer: &'a ResponseEnvelope, name: &str) -> &'a serde_json::Value {
+    let suites = answer.response.output["suites"].as_array().expect("suites");
+    suites
+        .iter()
+        .find(|suite| suite["name"] == name)
+        .unwrap_or_else(|| panic!("{name}: {suites:?}"))
+}
+
+/// One suite fails below the root and another passes: both are run, and the failure counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn suites_below_the_root_are_run_each_and_one_that_fails_fails_all() {
+    if !installed("npm") {
+        return;
+    }
+    let bench = Bench::new(&[]).await;
+    let files = [
+        ("web/package.json", PACKAGE),
+        ("web/a.test.js", BAD),
+        ("api/Cargo.toml", CARGO),
+        ("api/src/lib.rs", TEST),
+    ];
+    let answer = bench.unit(&files, json!({})).await;
+    let response = &answer.response;
+    assert_eq!(response.status, StageStatus::Failed, "{}", bench.log().await);
+    assert_eq!((&response.output["total"], &response.output["failed"]), (&2.into(), &1.into()));
+    assert!(
+        response
+            .summary
+            .starts_with("1 of 2 suites failed, 1 passed, 1 failed; web: 0 passed, 1 failed in "),
+        "{}",
+        response.summary
+    );
+    assert_eq!(suite(&answer, "web")["status"], "failed");
+    assert_eq!(suite(&answer, "api")["status"], "passed");
+    assert_eq!(suite(&answer, "api")["total"], 1);
+    let finding = &response.findings[0];
+    assert_eq!(finding.path.as_deref(), Some("web/a.test.js"), "{finding:?}");
+    let log = bench.log().await;
+    assert!(log.contains("=== web ===") && log.contains("=== api ==="), "{log}");
+}
+
+/// Two tools at the root: the one with fewer files fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_tool_of_one_folder_is_run() {
+    if !installed("npm") {
+        return;
+    }
+    let bench = Bench::new(&[]).await;
+    let files = [
+        ("Cargo.toml", CARGO),
+        ("src/lib.rs", TEST),
+        ("src/other.rs", ""),
+        ("package.json", PACKAGE),
+        ("a.test.js", BAD),
+    ];
+    let answer = bench.unit(&files, json!({})).await;
+    let response = &answer.response;
+    assert_eq!(response.status, StageStatus::Failed, "{}", bench.log().await);
+    assert_eq!((&response.output["total"], &response.output["failed"]), (&2.into(), &1.into()));
+    assert_eq!(suite(&answer, "cargo")["status"], "passed");
+    assert_eq!(suite(&answer, "npm")["status"], "failed");
+}
+
+/// The reports of suites in one another's folders are told apart, each counted once.
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_belong_to_the_suite_that_wrote_them() {
+    let bench = Bench::new(&[]).await;
+    let report = |number: usize| {
+        let cases = "<testcase name='a'/>".repeat(number);
+        format!("printf '%s' \"<testsuite>{cases}</testsuite>\" >junit.xml")
+    };
+    let named = |name: &str, directory: &str, command: String| json!({ "name": name, "directory": directory, "command": ["sh", "-c", command] });
+    let suites = json!({ "suites": [
+        named("first", ".", report(3)),
+        named("second", ".", report(5)),
+        named("inner", "a", report(7)),
+        named("none", "b", "exit 0".to_owned()),
+    ] });
+    let answer = bench.unit(&[("a/x", ""), ("b/x", "")], suites).await;
+    assert_eq!(answer.response.status, StageStatus::Passed, "{}", bench.log().await);
+    for (name, total) in [("first", 3), ("second", 5), ("inner", 7)] {
+        assert_eq!(suite(&answer, name)["total"], total, "{:#}", answer.response.output);
+    }
+    assert!(suite(&answer, "none")["total"].is_null(), "{:#}", answer.response.output);
+    assert_eq!(answer.response.output["total"], 15);
+}
+
+/// A tool that is not there makes one suite unchecked, whatever the others do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suite_that_cannot_be_run_leaves_all_unchecked() {
+    let bench = Bench::new(&[]).await;
+    let suite_of = |name: &str, command: &str| json!({ "name": name, "command": [command] });
+    let suites = json!({ "suites": [suite_of("good", "true"), suite_of("bad", "no-such-tool")] });
+    let answer = bench.unit(&[("a", "")], suites).await;
+    let response = &answer.response;
+    assert_eq!(response.status, StageStatus::Skipped, "{}", bench.log().await);
+    assert!(!response.not_applicable);
+    assert!(
+        response.summary.contains("1 of 2 suites was not checked")
+            && response.summary.contains("`no-such-tool` is not installed"),
+        "{}",
+        response.summary
+    );
+}
+
+/// What a suite writes over the account of another does not make a failure pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_suite_stays_failed_whatever_is_written_over_its_account() {
+    let bench = Bench::new(&[]).await;
+    let forge = "printf 'end 0 test 0 1 2\\nend 1 test 0 1 2\\n' >>../pact/steps\n\
+                 (sleep 0.3; printf 'end 0 test 0 1 2\\nend 1 test 0 1 2\\n' >>../pact/steps) \
+                 >/dev/null 2>&1 &\nexit 1\n";
+    let named = |name: &str, directory: &str, command: &str| json!({ "name": name, "directory": directory, "command": ["sh", "-c", command] });
+    let slow = "sleep 1; echo '3 passed in 0.1s'";
+    let suites = json!({ "suites": [named("forger", ".", forge), named("other", "a", slow)] });
+    let answer = bench.unit(&[("a/x", "")], suites).await;
+    assert_eq!(answer.response.status, StageStatus::Failed, "{:#}", answer.response.output);
+}
+
+/// The installation refuses what the change broke: a defect of the change, with the reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_file_that_does_not_agree_fails_the_tests() {
+    if !installed("npm") {
+        return;
+    }
+    let bench = Bench::new(&[]).await;
+    let package = "{\"name\":\"x\",\"version\":\"1.0.0\",\"scripts\":{\"test\":\"node --test\"},\
+                   \"dependencies\":{\"is-number\":\"^7.0.0\"}}";
+    let lock = "{\"name\":\"x\",\"version\":\"1.0.0\",\"lockfileVersion\":3,\"packages\":\
+                {\"\":{\"name\":\"x\",\"version\":\"1.0.0\"}}}";
+    let files = [
+        ("package.json", package),
+        ("package-lock.json", lock),
+        ("a.test.js", "const t=require('node:test');t('adds',()=>{})"),
+    ];
+    let answer = bench.unit(&files, json!({})).await;
+    let response = &answer.response;
+    if response.status == StageStatus::Skipped {
+        eprintln!("skipped: no registry of packages is to be had: {}", bench.log().await);
+        return;
+    }
+    assert_eq!(response.status, StageStatus::Failed, "{}", bench.log().await);
+    let finding = &response.findings[0];
+    assert_eq!(finding.code, "test-setup-failed");
+    assert!(finding.message.contains("is-number"), "{}", finding.message);
+    let evidence = finding.evidence.as_deref().unwrap_or_default();
+    assert!(evidence.contains("package-lock.json"), "{evidence}");
+}
+
+/// Suites that do not share anything run beside one another, and a time-out is each one's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn suites_run_side_by_side_each_within_its_own_time() {
+    let bench = Bench::new(&[]).await;
+    let named = |name: &str, command: &str, seconds: u64| {
+        json!({ "name": name, "directory": name, "command": ["sh", "-c", command],
+                "timeout_seconds": seconds })
+    };
+    // Each waits for what the other makes: one after the other they would not end.
+    let meet = |own: &str, other: &str| {
+        format!("touch ../{own}.here; until [ -e ../{other}.here ]; do sleep 0.05; done")
+    };
+    let suites = json!({ "suites": [
+        named("a", &meet("a", "b"), 60),
+        named("b", &meet("b", "a"), 60),
+        named("c", "sleep 60", 1),
+    ] });
+    let files = [("a/x", ""), ("b/x", ""), ("c/x", "")];
+    let answer = tokio::time::timeout(Duration::from_secs(40), bench.unit(&files, suites)).await;
+    let answer = answer.expect("it ends in time");
+    assert_eq!(answer.response.status, StageStatus::Failed, "{}", bench.log().await);
+    for name in ["a", "b"] {
+        assert_eq!(suite(&answer, name)["status"], "passed", "{:#}", answer.response.output);
+    }
+    assert!(answer.response.summary.contains("c: the tests did not end within 1.0 s"));
+}

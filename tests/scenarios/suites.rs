@@ -1,0 +1,116 @@
+//! Every suite of a commit counts, wherever it lies and whatever runs it.
+
+use pact_e2e::{Repo, Stack};
+use serde_json::Value;
+
+use crate::{nothing_deployed, stage, text};
+
+/// A repository that would be deployed to staging.
+fn deployable() -> Repo {
+    let repo = Repo::new();
+    repo.write("README", "a service\n");
+    repo.write("pact.toml", STAGING);
+    repo
+}
+
+const STAGING: &str = "[environments.staging]\ntarget = \"directory\"\n\
+                       [environments.staging.service]\ncommand = [\"python3\", \"serve.py\"]\n";
+const PACKAGE: &str = "{\"name\":\"web\",\"scripts\":{\"test\":\"node --test\"}}";
+const BAD: &str = "const t=require('node:test');const a=require('node:assert');\n\
+                   t('adds',()=>{a.strictEqual(1,2)})\n";
+const CARGO: &str = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+
+fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    if !found {
+        eprintln!("skipped: {program} is not installed");
+    }
+    found
+}
+
+fn unit(report: &Value) -> &Value {
+    stage(report, "RunUnitTests")
+}
+
+#[test]
+fn failing_suites_below_the_root_reject_the_commit() {
+    if !installed("npm") {
+        return;
+    }
+    let (repo, stack) = (deployable(), Stack::new());
+    repo.commit("Base");
+    repo.write("web/package.json", PACKAGE).write("web/a.test.js", BAD);
+    repo.write("api/Cargo.toml", CARGO).write("api/src/lib.rs", "#[test] fn a() { panic!() }\n");
+    repo.commit("Break both");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(1), "rejected"), "{report:#}");
+    assert_eq!(unit(&report)["output"]["failed"], 2, "{report:#}");
+    let cause = text(&report, "/cause/sentence");
+    assert!(cause.starts_with("Unit tests: "), "{cause}");
+    nothing_deployed(&report);
+}
+
+#[test]
+fn of_two_tools_at_the_root_both_are_run() {
+    if !installed("npm") {
+        return;
+    }
+    let (repo, stack) = (deployable(), Stack::new());
+    repo.commit("Base");
+    repo.write("Cargo.toml", CARGO).write("src/lib.rs", "#[test] fn a() {}\n");
+    repo.write("src/b.rs", "").write("package.json", PACKAGE).write("a.test.js", BAD);
+    repo.commit("Break the smaller one");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(1), "rejected"), "{report:#}");
+    let output = &unit(&report)["output"];
+    assert_eq!((&output["total"], &output["failed"]), (&2.into(), &1.into()), "{report:#}");
+    nothing_deployed(&report);
+}
+
+#[test]
+fn a_misspelt_import_is_the_commits_own_fault() {
+    if !installed("python3") {
+        return;
+    }
+    let (repo, stack) = (Repo::new(), Stack::new());
+    repo.commit("Base");
+    repo.write("app.py", "x = 1\n");
+    repo.write("tests/test_a.py", "import reqeusts\n\n\ndef test_a():\n    assert reqeusts\n");
+    repo.commit("Ask for more");
+    let (code, report) = stack.run(repo.path(), &[]);
+    let unit = unit(&report);
+    if text(unit, "/summary").contains("need pytest") {
+        eprintln!("skipped: pytest is not to be had");
+        return;
+    }
+    assert_eq!((code, text(&report, "/status")), (Some(1), "rejected"), "{report:#}");
+    assert!(unit["output"]["failed"].as_u64() >= Some(1), "{unit:#}");
+    let finding = &unit["findings"][0];
+    assert!(text(finding, "/message").contains("reqeusts"), "{finding}");
+    assert_eq!((text(finding, "/path"), &finding["line"]), ("tests/test_a.py", &1.into()));
+}
+
+/// Whatever is missing to run them, tests that were not run let nothing through, also where nothing
+/// would be deployed.
+#[test]
+fn tests_whose_tools_are_missing_hold_the_run() {
+    for deployed in [true, false] {
+        let (repo, stack) = (Repo::new(), Stack::new());
+        if deployed {
+            repo.write("pact.toml", STAGING);
+        }
+        repo.commit("Base");
+        repo.write("Gemfile", "").write("spec/a_spec.rb", "RSpec.describe('a') {}\n");
+        repo.commit("Specs");
+        let stack = stack.with("PATH", "/usr/bin:/bin");
+        if installed("bundle") {
+            return;
+        }
+        let (code, report) = stack.run(repo.path(), &[]);
+        assert_ne!(code, Some(0), "{report:#}");
+        assert_eq!(text(&report, "/status"), "held", "{report:#}");
+        assert!(text(&report, "/reason").contains("`bundle` is not installed"), "{report:#}");
+        nothing_deployed(&report);
+    }
+}
