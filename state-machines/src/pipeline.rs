@@ -115,7 +115,7 @@ fn verify() -> State {
 fn suite(name: &str, state: Pipeline) -> State {
     check(name, state, &format!("Have the {name} tests run in a build of their own"))
         .asks(&format!("tests.run_{name}"), "source, settings: $settings.tests, repository")
-        .with("reference: $run.reference")
+        .with("reference: $run.reference, changes_key")
         .answered_later()
 }
 

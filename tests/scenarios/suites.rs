@@ -68,6 +68,50 @@ fn of_two_tools_at_the_root_both_are_run() {
     nothing_deployed(&report);
 }
 
+/// The change deletes every test that there was: the run does not take that for having none.
+#[test]
+fn deleted_tests_hold_the_run_and_are_named() {
+    let (repo, stack) = (deployable(), Stack::new());
+    repo.write("app.py", "x = 1\n");
+    repo.write(
+        "tests/test_a.py",
+        "import unittest\n\n\nclass A(unittest.TestCase):\n    def test_a(self):\n        pass\n",
+    );
+    repo.commit("Base");
+    repo.git(&["rm", "-rq", "tests"]);
+    repo.commit("Delete the tests");
+    // No run of the base is known: the change itself says it.
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(1), "held"), "{report:#}");
+    let summary = text(unit(&report), "/summary");
+    assert!(
+        summary.ends_with("the tests that there were before are gone: tests/test_a.py"),
+        "{summary}"
+    );
+    assert_eq!(unit(&report)["findings"][0]["code"], "tests-gone");
+    nothing_deployed(&report);
+}
+
+/// A suite that was there when the tests passed last is missed, though others pass.
+#[test]
+fn a_suite_that_is_gone_holds_the_run_although_the_others_pass() {
+    let (repo, stack) = (Repo::new(), Stack::new());
+    repo.write("api/Cargo.toml", CARGO).write("api/src/lib.rs", "#[test] fn a() {}\n");
+    repo.write("cli/Makefile", "test:\n\t@echo '2 passed in 0.1s'\n");
+    repo.commit("Base");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(0), "succeeded"), "{report:#}");
+    assert_eq!(unit(&report)["output"]["total"], 3, "{report:#}");
+    let first = text(&report, "/run_id").to_owned();
+    repo.git(&["rm", "-rq", "cli"]);
+    repo.commit("One suite less");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(1), "held"), "{report:#}");
+    let summary = text(unit(&report), "/summary");
+    let said = format!("tests that there were in {first} are gone: cli (2 tests)");
+    assert!(summary.ends_with(&said), "{summary}");
+}
+
 #[test]
 fn a_misspelt_import_is_the_commits_own_fault() {
     if !installed("python3") {

@@ -8,6 +8,7 @@ mod capture;
 mod collector;
 mod coverage;
 mod files;
+mod history;
 mod junit;
 mod lcov_report;
 mod lines;
@@ -55,6 +56,7 @@ impl TestAgent {
 }
 
 /// A suite of tests that was found.
+#[derive(Clone, Debug)]
 pub struct Detected {
     /// By which it is known: its folder, or its tool, or both.
     pub name: String,

@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use crate::{
     collector::Collector,
-    runners::{self, Execution, Planned, Progress, Runner, Task},
+    history::{self, History},
+    runners::{self, Ended, Execution, Planned, Progress, Runner, Task},
     services::Services,
     sum,
 };
@@ -137,7 +138,7 @@ impl<'a> Tests<'a> {
         let task = self.task();
         match runner.plan(&task).await? {
             Planned::Work(work) => Ok(Stand::Later(work)),
-            Planned::Nothing(why) => done(nothing(why)),
+            Planned::Nothing(why) => done(self.nothing(why).await),
         }
     }
 
@@ -151,8 +152,61 @@ impl<'a> Tests<'a> {
         let mut collector = Collector::new(task.artifacts, self.call);
         match runner.look(&task, work, &mut collector).await? {
             Progress::Goes(work) => Ok(Stand::Later(work)),
-            Progress::Ended(ended) => done(sum::conclude(ended, collector)),
+            Progress::Ended(ended) => done(self.conclude(ended, collector).await),
         }
+    }
+
+    /// The verdict, in the light of what there was before.
+    async fn conclude(
+        &self,
+        ended: Ended,
+        collector: Collector<'_>,
+    ) -> Result<Outcome, AgentError> {
+        let artifacts = &*self.services.artifacts;
+        let mut judged = sum::conclude(ended, &collector);
+        // Against an environment it is the release that counts, not the branch.
+        if self.kind == Kind::EndToEnd {
+            return judged.outcome();
+        }
+        let history = self.history().await?;
+        judged.compare(&history, &self.parameters.settings.gone);
+        let passed = judged.passed();
+        let suites = judged.suites();
+        let outcome = judged.outcome()?;
+        if passed && self.call.run_id.is_some() {
+            history.keep(artifacts, &suites).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn history(&self) -> Result<History, AgentError> {
+        let run = self.call.scope().to_string();
+        History::read(&*self.services.artifacts, &self.parameters, self.kind.name(), run).await
+    }
+
+    /// There was nothing to run, for this reason.
+    async fn nothing(&self, why: Execution) -> Result<Outcome, AgentError> {
+        let reason = match why {
+            Execution::NoTests(reason) => reason,
+            Execution::NotRun(reason) => return skipped(reason),
+            Execution::SetupFailed { .. } | Execution::Ran(_) => {
+                return Err(AgentError::internal("a plan is no execution"));
+            }
+        };
+        let history = self.history().await?;
+        let gone = history.gone(&[], &self.parameters.settings.gone);
+        let said = if gone.is_empty() {
+            let accepted = !self.parameters.settings.gone.is_empty();
+            let deleted = history::deleted(&*self.services.artifacts, &self.parameters).await?;
+            (!deleted.is_empty() && !accepted).then(|| history::said(&deleted, None))
+        } else {
+            Some(history::said(&gone, Some(history.since())))
+        };
+        let Some(said) = said else {
+            return Ok(Outcome { not_applicable: true, ..skipped(reason)? });
+        };
+        let finding = history::finding(&said);
+        Ok(skipped(format!("no tests found, and {said}"))?.with_findings(vec![finding]))
     }
 
     /// Ends them.
@@ -191,17 +245,6 @@ impl<'a> Tests<'a> {
 
 fn done(outcome: Result<Outcome, AgentError>) -> Result<Stand, AgentError> {
     outcome.map(Stand::Done)
-}
-
-/// There was nothing to run, for this reason.
-fn nothing(why: Execution) -> Result<Outcome, AgentError> {
-    match why {
-        Execution::NoTests(reason) => Ok(Outcome { not_applicable: true, ..skipped(reason)? }),
-        Execution::NotRun(reason) => skipped(reason),
-        Execution::SetupFailed { .. } | Execution::Ran(_) => {
-            Err(AgentError::internal("a plan is no execution"))
-        }
-    }
 }
 
 /// Nothing was run; later states read the output all the same.

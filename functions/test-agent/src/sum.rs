@@ -9,6 +9,7 @@ use pact_contract::{
 
 use crate::{
     collector::Collector,
+    history::{self, History},
     lines::count,
     runners::{Ended, Execution, Part},
     setup,
@@ -21,36 +22,21 @@ const FINDINGS: usize = 200;
 const NAMED: usize = 5;
 const SAID: usize = 200;
 
-/// The verdict.
-///
-/// # Errors
-/// It cannot be written.
-pub(crate) fn conclude(ended: Ended, collector: Collector<'_>) -> Result<Outcome, AgentError> {
-    let Ended { parts, unknown, left_out } = ended;
-    let mut outcome = match <[Part; 1]>::try_from(parts) {
-        Ok([part]) if unknown.is_empty() => only(part)?,
-        Ok([part]) => several(vec![part], &unknown),
-        Err(parts) => several(parts, &unknown),
-    };
-    if outcome.not_applicable {
-        return with(outcome, &collector, &left_out);
-    }
-    outcome.judgement.findings.truncate(FINDINGS);
-    with(outcome, &collector, &left_out)
-}
-
-/// A judgement, or that there was nothing to judge.
-struct Summed {
+/// The verdict, which may still change in the light of what there was before.
+pub(crate) struct Judged {
     judgement: Judgement,
     not_applicable: bool,
 }
 
-fn with(
-    summed: Summed,
-    collector: &Collector<'_>,
-    left_out: &[String],
-) -> Result<Outcome, AgentError> {
-    let Summed { mut judgement, not_applicable } = summed;
+/// The verdict.
+pub(crate) fn conclude(ended: Ended, collector: &Collector<'_>) -> Judged {
+    let Ended { parts, unknown, left_out } = ended;
+    let Judged { mut judgement, not_applicable } = match <[Part; 1]>::try_from(parts) {
+        Ok([part]) if unknown.is_empty() => only(part),
+        Ok([part]) => several(vec![part], &unknown),
+        Err(parts) => several(parts, &unknown),
+    };
+    judgement.findings.truncate(FINDINGS);
     for note in &collector.notes {
         judgement.findings.push(unreadable(note.clone()));
     }
@@ -61,15 +47,46 @@ fn with(
         judgement.findings.push(finding);
     }
     if !left_out.is_empty() {
-        let message = format!("left out: {}", listed(left_out));
+        let message = format!("left out: {}", listed(&left_out));
         let finding = Finding::new(codes::SUITES_LEFT_OUT, Severity::Info, message)
             .remedy("name them in [[tests.suites]] of pact.toml to have them run");
         judgement.findings.push(finding);
     }
     judgement.output.log_key.clone_from(&collector.log_key);
     judgement.output.coverage_keys.clone_from(&collector.coverage_keys);
-    let outcome = Outcome::new(judgement.status, judgement.summary, &judgement.output)?;
-    Ok(Outcome { not_applicable, ..outcome.with_findings(judgement.findings) })
+    Judged { judgement, not_applicable }
+}
+
+impl Judged {
+    /// Says which suites are gone or have shrunk; without those that are gone it has not passed.
+    pub(crate) fn compare(&mut self, history: &History, accepted: &[String]) {
+        let Judgement { status, summary, findings, output } = &mut self.judgement;
+        findings.extend(history.fewer(&output.suites));
+        let gone = history.gone(&output.suites, accepted);
+        if !gone.is_empty() {
+            let said = history::said(&gone, Some(history.since()));
+            findings.insert(0, history::finding(&said));
+            summary.push_str(&format!("; {said}"));
+            *status = history::without(*status);
+            self.not_applicable = false;
+        }
+    }
+
+    pub(crate) fn passed(&self) -> bool {
+        self.judgement.status == StageStatus::Passed
+    }
+
+    pub(crate) fn suites(&self) -> Vec<SuiteOutput> {
+        self.judgement.output.suites.clone()
+    }
+
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn outcome(self) -> Result<Outcome, AgentError> {
+        let Judged { judgement, not_applicable } = self;
+        let outcome = Outcome::new(judgement.status, judgement.summary, &judgement.output)?;
+        Ok(Outcome { not_applicable, ..outcome.with_findings(judgement.findings) })
+    }
 }
 
 fn unreadable(note: String) -> Finding {
@@ -84,15 +101,15 @@ fn listed(names: &[String]) -> String {
     text
 }
 
-fn only(part: Part) -> Result<Summed, AgentError> {
+fn only(part: Part) -> Judged {
     let not_applicable = matches!(part.execution, Execution::NoTests(_));
     let name = part.name.clone();
     let mut judgement = judge(part);
     judgement.output.suites = vec![line(&name, &judgement)];
-    Ok(Summed { judgement, not_applicable })
+    Judged { judgement, not_applicable }
 }
 
-fn several(parts: Vec<Part>, unknown: &[String]) -> Summed {
+fn several(parts: Vec<Part>, unknown: &[String]) -> Judged {
     let judged: Vec<(String, Judgement)> =
         parts.into_iter().map(|part| (part.name.clone(), judge(part))).collect();
     let of = |status: StageStatus| judged.iter().filter(move |(_, j)| j.status == status);
@@ -168,7 +185,7 @@ fn several(parts: Vec<Part>, unknown: &[String]) -> Summed {
             .remedy("name them in [[tests.suites]] of pact.toml, or leave them out");
         findings.push(finding);
     }
-    Summed { judgement: Judgement { status, summary, findings, output }, not_applicable: false }
+    Judged { judgement: Judgement { status, summary, findings, output }, not_applicable: false }
 }
 
 /// A suite as it is kept.
@@ -293,7 +310,7 @@ mod tests {
         ] {
             let parts = parts.into_iter().map(|(s, total, failed)| judged(s, total, failed));
             let unknown: Vec<String> = unknown.iter().map(|u| (*u).to_owned()).collect();
-            let Summed { judgement, not_applicable } = several(parts.collect(), &unknown);
+            let Judged { judgement, not_applicable } = several(parts.collect(), &unknown);
             assert_eq!((judgement.status, judgement.summary.as_str()), (status, summary));
             assert!(!not_applicable);
         }

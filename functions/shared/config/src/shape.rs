@@ -131,6 +131,11 @@ fn tests() -> Vec<Field> {
             Shape::Tables(named_suite()),
         ),
         field("leave_out", "Names or folders of detected suites not to run.", Shape::globs()),
+        field(
+            "gone",
+            "Names of suites that are meant to be gone.",
+            Shape::List { of: Rule::Reason, min: 0 },
+        ),
     ]
 }
 

@@ -43,6 +43,7 @@ ignore = ["vendor/**"]
 [tests]
 coverage = ["target/lcov.info"]
 leave_out = ["docs/**"]
+gone = ["api (go)"]
 
 [tests.unit]
 runner = "codebuild"

@@ -280,6 +280,9 @@ pub struct RunTests {
     /// Address of the environment under test, for end-to-end tests; `PACT_URL` of the command.
     #[serde(default)]
     pub url: Option<String>,
+    /// Key of the changes: tests that they delete are not taken for none.
+    #[serde(default)]
+    pub changes_key: Option<String>,
 }
 
 /// Output of a test run.

@@ -31,13 +31,13 @@ pub const TEST: &[Capability] = &[
         action: "tests.run_unit",
         description: "Runs the unit tests, as configured or as detected from the repository.",
         required: &["source", "repository"],
-        optional: &["settings", "reference", "url"],
+        optional: &["settings", "reference", "url", "changes_key"],
     },
     Capability {
         action: "tests.run_integration",
         description: "Runs the integration tests, where the repository configures any.",
         required: &["source", "repository"],
-        optional: &["settings", "reference", "url"],
+        optional: &["settings", "reference", "url", "changes_key"],
     },
     Capability {
         action: "tests.run_e2e",

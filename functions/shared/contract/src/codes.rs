@@ -148,6 +148,12 @@ catalogue! {
         TESTS_NOT_RUN = "tests-not-run":
             "The repository has tests of which it is not known how to run them: they were not checked.",
             "Name them in [[tests.suites]] of pact.toml with their command, or leave them out.";
+        TESTS_GONE = "tests-gone":
+            "Tests that there were before are gone: what is left cannot stand for them.",
+            "Bring them back, or name their suites in gone of [tests] in pact.toml, a commit before.";
+        FEWER_TESTS = "fewer-tests":
+            "A suite ran fewer tests than when it passed last, by a fifth or more.",
+            "Bring them back, unless they were meant to go.";
         SUITES_LEFT_OUT = "suites-left-out":
             "Suites were not run: the settings leave them out, or they are examples and fixtures.",
             "Nothing, if that is meant; otherwise name them in [[tests.suites]] of pact.toml.";

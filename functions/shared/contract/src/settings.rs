@@ -361,6 +361,9 @@ pub struct TestSettings {
     /// Names or folders (globs) of detected suites that are not run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leave_out: Vec<String>,
+    /// Names of suites that are meant to be gone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<String>,
 }
 
 /// A suite that the settings name: it is run beside those that are detected, in place of the one of
