@@ -170,6 +170,10 @@ fn tests(before: &TestSettings, own: &TestSettings) -> TestSettings {
             [] => own.coverage.clone(),
             before => before.to_vec(),
         },
+        // One that is new may stand in place of what is found.
+        suites: before.suites.clone(),
+        leave_out: both(&before.leave_out, &own.leave_out),
+        gone: both(&before.gone, &own.gone),
     }
 }
 

@@ -46,6 +46,9 @@ fn what_is_loosened_is_named_and_does_not_count() {
             vec!["tests.unit"],
         ),
         ("", "tests.unit.command = [\"true\"]", vec!["tests.unit"]),
+        ("", "tests.leave_out = [\"web\"]", vec!["tests.leave_out"]),
+        ("", "tests.gone = [\"web\"]", vec!["tests.gone"]),
+        ("", "tests.suites = [{ name = \"web\", command = [\"true\"] }]", vec!["tests.suites"]),
         ("tests.integration.command = [\"it\"]", "", vec!["tests.integration"]),
     ] {
         let (judged, found) = judged(before, own);
