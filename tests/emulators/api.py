@@ -37,6 +37,12 @@ class Api:
         digest = hmac.new((secret or self.secret).encode(), body, hashlib.sha256).hexdigest()
         return f"sha256={digest}"
 
+    def register(self, push):
+        """Binds the repository's name to its address, as its owner does before its host may push."""
+        repository = push["repository"]
+        entry = {"name": repository["full_name"], "url": repository["clone_url"]}
+        return self.with_token("POST", "/v1/repositories", entry)
+
     def deliver(self, push, delivery, signature=None):
         """Delivers a push as GitHub does; signed with the secret unless told otherwise."""
         body = json.dumps(push).encode()

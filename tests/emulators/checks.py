@@ -167,6 +167,8 @@ class Scenario:
 
     def refusals(self, push):
         self.say("Pushes that nobody signed, or somebody else")
+        status, _ = self.world.api.register(push)
+        self.check.equal("the repository is registered", status, 200)
         body = json.dumps(push).encode()
         other = self.world.api.signature(body, "another secret, of the same kind")
         for sentence, signature in (("a wrong signature", other), ("no signature", "none")):

@@ -40,8 +40,21 @@ pub(crate) fn up_running(stack: &Stack) -> (Running, Up) {
 }
 
 impl Up {
-    /// Delivers a signed push.
+    /// Binds the repository's name to its address, as its owner does before its host may push.
+    pub(crate) fn register(&self, payload: &Value) -> StatusCode {
+        let body = json!({
+            "name": payload["repository"]["full_name"],
+            "url": payload["repository"]["clone_url"],
+            "replace": true,
+        });
+        let request = self.http.post(format!("{}/v1/repositories", self.api));
+        let answer = request.bearer_auth(&self.token).json(&body).send();
+        answer.expect("the gateway answers").status()
+    }
+
+    /// Delivers a signed push of a repository that is registered with that.
     pub(crate) fn push(&self, delivery: &str, payload: &Value) -> (StatusCode, Value) {
+        self.register(payload);
         let body = payload.to_string();
         let signature = sign(&self.webhook_secret, body.as_bytes());
         self.deliver(delivery, &signature, body)

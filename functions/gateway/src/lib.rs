@@ -21,6 +21,7 @@ mod metrics;
 mod ports;
 mod push;
 mod reconciler;
+mod registry;
 mod requests;
 mod routes;
 #[cfg(test)]

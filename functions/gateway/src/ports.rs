@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pact_agent::{
     metrics::Metrics,
-    ports::{Callbacks, Environments, Executions, Recorder, Runs, TransactionLog},
+    ports::{Callbacks, Environments, Executions, Recorder, Registry, Runs, TransactionLog},
     secrets::Secrets,
 };
 use pact_aws::Services;
@@ -20,6 +20,8 @@ pub(crate) struct Ports {
     pub(crate) log: Arc<dyn TransactionLog>,
     /// Environments and their locks.
     pub(crate) environments: Arc<dyn Environments>,
+    /// Repositories that are run.
+    pub(crate) registry: Arc<dyn Registry>,
     /// Open approvals.
     pub(crate) callbacks: Arc<dyn Callbacks>,
     /// The pipeline's executions.
@@ -37,6 +39,7 @@ impl From<&Services> for Ports {
             recorder: Arc::clone(&services.store) as _,
             log: Arc::clone(&services.store) as _,
             environments: Arc::clone(&services.store) as _,
+            registry: Arc::clone(&services.store) as _,
             callbacks: Arc::clone(&services.store) as _,
             executions: services.executions(),
             metrics: Arc::clone(&services.metrics),

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use pact_contract::{
     EnvironmentName, Repository, RunId,
-    policy::{JudgedBy, RunPolicy},
+    policy::RunPolicy,
     run::{RunRequest, Trigger},
 };
 
 /// A branch that now points to a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Push {
     pub(crate) repository: Repository,
     pub(crate) branch: String,
@@ -19,8 +19,8 @@ pub(crate) struct Push {
     pub(crate) template: Option<String>,
     pub(crate) environment: Option<EnvironmentName>,
     pub(crate) trigger: Trigger,
-    /// Whose settings judge the commit.
-    pub(crate) judged_by: JudgedBy,
+    /// By whose rules the commit is judged.
+    pub(crate) policy: RunPolicy,
 }
 
 impl Push {
@@ -57,7 +57,7 @@ impl Push {
             template: self.template.clone(),
             environment: self.environment.clone(),
             started_at: Timestamp::now(),
-            policy: RunPolicy { judged_by: self.judged_by, ..RunPolicy::default() },
+            policy: self.policy.clone(),
             place: None,
             on_purpose: None,
             verify_only: None,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use pact_contract::{
     EnvironmentName, Repository,
-    policy::JudgedBy,
+    policy::{JudgedBy, RunPolicy},
     run::Trigger,
     settings::{ENVIRONMENTS, Template},
 };
@@ -28,7 +28,7 @@ const MAX_REASON: usize = 1_000;
 const DEFAULT_BRANCH: &str = "main";
 
 /// A request to start the pipeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Start {
     pub(crate) push: Push,
     /// Once more, although this push had its run.
@@ -94,7 +94,7 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
             author,
             template: template.map(str::to_owned),
             environment,
-            judged_by,
+            policy: RunPolicy { judged_by, ..RunPolicy::default() },
         },
         rerun: fields.optional_flag("rerun")?.unwrap_or(false),
     })

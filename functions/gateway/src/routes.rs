@@ -13,7 +13,9 @@ use axum::{
 };
 use bytes::Bytes;
 use pact_agent::telemetry::{self, SpanFields};
-use pact_contract::{RunId, RunRecord, agents, capability::advertisement, problems};
+use pact_contract::{
+    RunId, RunRecord, agents, capability::advertisement, problems, registry::RepositoryEntry,
+};
 use serde_json::{Value, json};
 use tracing::Span;
 
@@ -24,7 +26,7 @@ use crate::{
     error::{Answer, ApiError},
     hosts::{self, Delivery, Event, Incoming, WebhookHost},
     ports::Ports,
-    requests, validate,
+    registry, requests, validate,
 };
 
 /// The gateway: its ports and its configuration.
@@ -49,6 +51,8 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .route("/v1/pipelines", post(start_pipeline))
         .route("/v1/runs/{id}", get(show_run))
         .route("/v1/runs/{id}/cancel", post(cancel_run))
+        .route("/v1/repositories", get(list_repositories).post(register))
+        .route("/v1/repositories/{*name}", get(show_repository).delete(remove_repository))
         .route("/v1/agents", get(list_agents))
         .route("/v1/callbacks/{token}", post(answer_callback))
         .route("/health", get(health))
@@ -95,7 +99,7 @@ async fn webhook(host: &dyn WebhookHost, gateway: &Gateway, request: Request) ->
     host.verify(&secret, &incoming)?;
     let Delivery { id, event } = host.read(&incoming, &gateway.config.sources)?;
     let accepted = |body: Value| (StatusCode::ACCEPTED, Json(body)).into_response();
-    let pushes = match event {
+    let mut pushes = match event {
         Event::Ping => return Ok(Json(json!({ "status": "pong" })).into_response()),
         Event::Ignored(reason) => {
             tracing::info!(host = host.name(), delivery = id, reason, "ignored");
@@ -105,6 +109,17 @@ async fn webhook(host: &dyn WebhookHost, gateway: &Gateway, request: Request) ->
     };
     let caller = Caller { host: Some(host.name()), ..caller(&parts.headers) };
     let mut runs = Vec::with_capacity(pushes.len());
+    for push in &mut pushes {
+        match registry::admit(&*gateway.ports.registry, push).await {
+            Ok(()) => {}
+            // It was meant to be so: nothing that the host should tell again, or show as broken.
+            Err(refused) if refused.code == problems::BRANCH_NOT_RUN => {
+                tracing::info!(host = host.name(), reason = refused.message, "ignored");
+                return Ok(accepted(json!({ "status": "ignored", "reason": refused.message })));
+            }
+            Err(refused) => return Err(refused),
+        }
+    }
     for push in &pushes {
         runs.push(accept::accept(&gateway.ports, push, &caller).await?);
     }
@@ -125,7 +140,8 @@ async fn start_pipeline(
     Raw(body): Raw,
 ) -> Answer<impl IntoResponse> {
     authorized(&gateway, &headers).await?;
-    let start = requests::start(&body, &gateway.config.sources)?;
+    let mut start = requests::start(&body, &gateway.config.sources)?;
+    registry::admit(&*gateway.ports.registry, &mut start.push).await?;
     let caller = caller(&headers);
     let accepted = if start.rerun {
         accept::rerun(&gateway.ports, &start.push, &caller).await?
@@ -133,6 +149,40 @@ async fn start_pipeline(
         accept::accept(&gateway.ports, &start.push, &caller).await?
     };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+async fn list_repositories(State(gateway): Shared, headers: HeaderMap) -> Answer<Json<Value>> {
+    authorized(&gateway, &headers).await?;
+    let listed = registry::list(&*gateway.ports.registry).await?;
+    Ok(Json(json!({ "repositories": listed.items, "unreadable": listed.unreadable })))
+}
+
+async fn register(
+    State(gateway): Shared,
+    headers: HeaderMap,
+    Raw(body): Raw,
+) -> Answer<Json<RepositoryEntry>> {
+    authorized(&gateway, &headers).await?;
+    let request = registry::read(&body, &gateway.config.sources)?;
+    registry::register(&*gateway.ports.registry, request).await.map(Json)
+}
+
+async fn show_repository(
+    State(gateway): Shared,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Answer<Json<RepositoryEntry>> {
+    authorized(&gateway, &headers).await?;
+    registry::show(&*gateway.ports.registry, &name).await.map(Json)
+}
+
+async fn remove_repository(
+    State(gateway): Shared,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Answer<Json<RepositoryEntry>> {
+    authorized(&gateway, &headers).await?;
+    registry::remove(&*gateway.ports.registry, &name).await.map(Json)
 }
 
 async fn show_run(

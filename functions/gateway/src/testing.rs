@@ -15,14 +15,15 @@ use pact_agent::{
     metrics::MetricEvent,
     ports::{
         ApprovalAnswer, ApprovalRecord, Callbacks, Claim, Environments, Executions, Listed, Lock,
-        Recorder, Runs, StoreError, TransactionLog,
+        Recorder, Registry, Runs, StoreError, TransactionLog,
     },
     testing::Memory,
 };
 use pact_contract::{
-    EnvironmentKey, Repository, RunId, RunRecord, RunStatus, StageRecord,
+    EnvironmentKey, Repository, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
+    registry::RepositoryEntry,
     run::{Outcome, RunRequest, Trigger},
 };
 use serde_json::{Value, json};
@@ -41,8 +42,8 @@ pub(crate) struct World {
     fail_at: Mutex<Option<usize>>,
 }
 
-#[derive(Default)]
 pub(crate) struct State {
+    pub(crate) registry: BTreeMap<RepositoryName, RepositoryEntry>,
     pub(crate) claims: BTreeMap<String, RunId>,
     pub(crate) runs: BTreeMap<RunId, RunRecord>,
     /// Executions by name, with their inputs.
@@ -54,6 +55,34 @@ pub(crate) struct State {
     /// Task tokens that somebody waits with.
     pub(crate) waiting: BTreeSet<String>,
     pub(crate) answers: BTreeMap<String, Value>,
+}
+
+/// One repository is registered, the one that [`push_event`] tells of.
+impl Default for State {
+    fn default() -> Self {
+        let entry = RepositoryEntry {
+            schema: RepositoryEntry::VERSION,
+            name: "acme/web".parse().unwrap(),
+            url: "https://git.example.com/acme/web.git".to_owned(),
+            local: None,
+            default_branch: None,
+            branches: Vec::new(),
+            floor: Default::default(),
+            registered_by: "Ada".to_owned(),
+            registered_at: Timestamp::UNIX_EPOCH,
+        };
+        Self {
+            registry: [(entry.name.clone(), entry)].into(),
+            claims: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            executions: BTreeMap::new(),
+            trace: None,
+            stopped: BTreeSet::new(),
+            approvals: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            answers: BTreeMap::new(),
+        }
+    }
 }
 
 impl World {
@@ -93,6 +122,7 @@ impl World {
             recorder: Arc::clone(self) as _,
             log: Arc::clone(self) as _,
             environments: Arc::clone(self) as _,
+            registry: Arc::clone(self) as _,
             callbacks: Arc::clone(self) as _,
             executions: Arc::clone(self) as _,
             metrics: Arc::clone(&self.memory) as _,
@@ -219,6 +249,39 @@ impl Executions for World {
         }
         state.answers.insert(task_token.to_owned(), output.clone());
         Ok(true)
+    }
+}
+
+#[async_trait]
+impl Registry for World {
+    async fn repository(
+        &self,
+        name: &RepositoryName,
+    ) -> Result<Option<RepositoryEntry>, StoreError> {
+        self.call().await?;
+        Ok(self.state().registry.get(name).cloned())
+    }
+    async fn put_repository(
+        &self,
+        entry: &RepositoryEntry,
+        old: Option<&RepositoryEntry>,
+    ) -> Result<bool, StoreError> {
+        self.call().await?;
+        let registry = &mut self.state().registry;
+        if registry.get(&entry.name) != old {
+            return Ok(false);
+        }
+        registry.insert(entry.name.clone(), entry.clone());
+        Ok(true)
+    }
+    async fn remove_repository(&self, name: &RepositoryName) -> Result<(), StoreError> {
+        self.call().await?;
+        self.state().registry.remove(name);
+        Ok(())
+    }
+    async fn repositories(&self) -> Result<Listed<RepositoryEntry>, StoreError> {
+        self.call().await?;
+        Ok(self.state().registry.values().cloned().collect::<Vec<_>>().into())
     }
 }
 
@@ -350,7 +413,7 @@ pub(crate) fn push(digit: char) -> Push {
         author: None,
         template: None,
         environment: None,
-        judged_by: Default::default(),
+        policy: Default::default(),
         trigger: Trigger { kind: "push".to_owned(), actor: None, delivery: Some("d-1".to_owned()) },
     }
 }

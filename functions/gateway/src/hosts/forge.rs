@@ -86,7 +86,7 @@ impl WebhookHost for Forge {
                 author: None,
                 template: None,
                 environment: None,
-                judged_by: Default::default(),
+                policy: Default::default(),
                 trigger: Trigger {
                     kind: "push".to_owned(),
                     actor: None,

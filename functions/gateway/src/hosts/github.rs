@@ -153,7 +153,7 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
         author,
         template: None,
         environment: None,
-        judged_by: Default::default(),
+        policy: Default::default(),
         trigger: Trigger {
             kind: "push".to_owned(),
             actor: pusher,

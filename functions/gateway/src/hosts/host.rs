@@ -100,7 +100,7 @@ pub(crate) struct Delivery {
 }
 
 /// What a delivery asks for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Event {
     /// The webhook was set up.
     Ping,

@@ -4,6 +4,7 @@ mod hosts;
 mod people;
 mod pushes;
 mod refusals;
+mod registry;
 
 use std::sync::Arc;
 

@@ -10,6 +10,7 @@ use pact_contract::{
     StateName,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
+    registry::RepositoryEntry,
     run::{NotificationRecord, Outcome, RunRequest},
 };
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,26 @@ pub struct OutboxEntry {
     pub reference: Option<String>,
     /// When this was written.
     pub at: Timestamp,
+}
+
+/// The registry of repositories.
+#[async_trait]
+pub trait Registry: Send + Sync {
+    /// What is registered under the name.
+    async fn repository(
+        &self,
+        name: &RepositoryName,
+    ) -> Result<Option<RepositoryEntry>, StoreError>;
+    /// Writes the entry in the place of `old`; none: of nothing. False when something else is there.
+    async fn put_repository(
+        &self,
+        entry: &RepositoryEntry,
+        old: Option<&RepositoryEntry>,
+    ) -> Result<bool, StoreError>;
+    /// Takes the entry out; nothing happens when there is none.
+    async fn remove_repository(&self, name: &RepositoryName) -> Result<(), StoreError>;
+    /// Every entry.
+    async fn repositories(&self) -> Result<Listed<RepositoryEntry>, StoreError>;
 }
 
 /// Result of the gateway's de-duplication.

@@ -61,6 +61,15 @@ problems! {
     TOO_LARGE = "too_large":
         "The body of the request is larger than any that is taken.",
         "Send less: `detail` has the limit.";
+    REPOSITORY_UNKNOWN = "repository_unknown":
+        "The repository is not registered here: nothing of it is run.",
+        "Register it with the command that `detail` has, where the address is its own.";
+    REPOSITORY_ELSEWHERE = "repository_elsewhere":
+        "The repository's name is bound to another address than the request names.",
+        "Send the registered address; `pactctl repos add --replace` binds the name to another one.";
+    BRANCH_NOT_RUN = "branch_not_run":
+        "The repository is registered with branches, and this is none of them.",
+        "Push to a branch that `detail` names, or register the repository with this one too.";
     RUN_ACTIVE = "run_active":
         "The push is to run again while its latest run is still active.",
         "Wait for that run, or cancel it.";

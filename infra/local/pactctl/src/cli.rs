@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use pact_contract::{RepositoryName, RunId};
+use pact_contract::{EnvironmentName, RepositoryName, RunId};
 
 use crate::stack::options::Options;
 
@@ -36,8 +36,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Push a commit through the whole pipeline and wait for the end.
     ///
-    /// The push reaches the gateway as a signed webhook, as from a git host. When a stack is up
-    /// on the same data folder it takes the push; otherwise one is started for this run.
+    /// A folder is registered with that, and its commit judged by its own settings; with
+    /// --as-pushed it reaches the gateway as a signed webhook, as from a git host, and is judged by
+    /// the settings of the commit before. When a stack is up on the same data folder it takes the
+    /// push; otherwise one is started for this run.
     Run(RunArgs),
     /// Keep the stack up: gateway, dashboard, and an endpoint for any AWS client.
     ///
@@ -109,6 +111,12 @@ pub(crate) enum Command {
         #[arg(long)]
         schema: bool,
     },
+    /// Say which repositories are run, from where, and what no settings of theirs go below.
+    ///
+    /// A push of a repository that is not registered, or from another address, is refused.
+    /// `pactctl run` registers the folder that it runs.
+    #[command(subcommand)]
+    Repos(ReposCommand),
     /// Look for secrets in a folder and its history, or score the search on a labelled corpus.
     #[command(subcommand)]
     Secrets(SecretsCommand),
@@ -176,6 +184,69 @@ pub(crate) enum SecretsCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What to do with the registry of repositories.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReposCommand {
+    /// Register a repository, or change what is registered of it.
+    Add(AddRepositoryArgs),
+    /// Every repository that is registered.
+    List {
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// What is registered of one, as a JSON document.
+    Show {
+        /// Its name.
+        name: RepositoryName,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Take one out: its pushes are refused from then on.
+    Remove {
+        /// Its name.
+        name: RepositoryName,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+/// Arguments of `repos add`.
+#[derive(Debug, Args)]
+pub(crate) struct AddRepositoryArgs {
+    /// Its name as its host has it, for example acme/web.
+    pub name: RepositoryName,
+    /// The address that it is fetched from.
+    pub url: String,
+    /// Its default branch [default: as its host says with each push].
+    #[arg(long, value_name = "NAME")]
+    pub default_branch: Option<String>,
+    /// A branch that is run, `*` stands for any characters; may be repeated [default: all].
+    #[arg(long = "branch", value_name = "PATTERN")]
+    pub branches: Vec<String>,
+    /// A file in the form of pact.toml: no commit is judged more mildly than by its template,
+    /// checks, gate and code.
+    #[arg(long, value_name = "FILE")]
+    pub floor: Option<PathBuf>,
+    /// An environment that no release reaches without a person's word; may be repeated.
+    #[arg(long = "approval", value_name = "ENVIRONMENT")]
+    pub approvals: Vec<EnvironmentName>,
+    /// Bind the name to this address, although it is bound to another one.
+    #[arg(long)]
+    pub replace: bool,
+    /// Who registers it.
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+    pub by: String,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: DataArgs,
 }
 
 /// What to do about advisories.

@@ -144,6 +144,34 @@ impl Client {
         accepted(request).await
     }
 
+    /// Asks the gateway's API.
+    pub(crate) async fn api(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.endpoints.api))
+            .bearer_auth(&self.secrets.api_token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.doing("reach the gateway")?;
+        let status = answer.status();
+        let text = answer.text().await.doing("read the gateway's answer")?;
+        if status.is_success() {
+            return serde_json::from_str(&text).doing("understand the gateway's answer");
+        }
+        let refused = format!("the gateway refused it: {} ({status})", message(&text));
+        Err(if status.is_client_error() {
+            Failure::usage(refused)
+        } else {
+            Failure::internal(refused)
+        })
+    }
+
     /// Answers a question that a run waits with.
     pub(crate) async fn answer(
         &self,

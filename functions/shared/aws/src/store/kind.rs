@@ -8,6 +8,7 @@ use pact_agent::{
 use pact_contract::{
     RunRequest, SchemaVersion, StageRecord,
     actions::{EnvironmentRecord, WatchResult},
+    registry::RepositoryEntry,
     run::Outcome,
     schema::Incompatible,
 };
@@ -96,6 +97,8 @@ pub(super) const ENVIRONMENT: Kind = second("schema", EnvironmentRecord::VERSION
 pub(super) const WATCH: Kind = kind("watch_schema", WatchResult::VERSION);
 /// Who claimed a delivery or a push: `run_id`.
 pub(super) const CLAIM: Kind = kind("schema", SchemaVersion::FIRST);
+/// A repository of the registry: `record`.
+pub(super) const REPOSITORY: Kind = kind("schema", RepositoryEntry::VERSION);
 /// The answer to a request: `answer`.
 pub(super) const ANSWER: Kind = kind("schema", SchemaVersion::FIRST);
 

@@ -18,6 +18,8 @@
 //! | calls of a run that wait for an answer | `RUN#<run>` / begins with `CALL#`, with the task token |
 //! | a callback with its task token | `CALLBACK#<callback>` / `CALLBACK` |
 //! | an environment with its lock | `ENV#<repository>#<environment>` / `ENV` |
+//! | a repository of the registry | `REPOSITORY#<repository>` / `REPOSITORY` |
+//! | every repository of the registry | `gsi1`: `REPOSITORIES` / `<repository>` |
 //! | every environment | `gsi1`: `ENVIRONMENTS` / `<repository>#<environment>` |
 //! | who claimed a delivery or a push | `CLAIM#<key>` / `CLAIM`, expires |
 //! | the answer to a request | `IDEMPOTENCY#<key>` / `IDEMPOTENCY`, expires |
@@ -41,6 +43,7 @@ mod keyed;
 mod kind;
 mod lists;
 mod recorder;
+mod registry;
 mod runs;
 #[cfg(test)]
 mod tests;

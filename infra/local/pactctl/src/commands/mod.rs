@@ -10,6 +10,7 @@ mod env;
 mod explain;
 mod gate;
 mod init;
+pub(crate) mod repos;
 mod runs;
 mod secrets;
 mod up;
@@ -40,6 +41,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Init { path, print } => init::init(&path, print),
         Command::Doctor { path, json, data } => doctor::doctor(&path, &data.data, json),
         Command::Validate { path, json, schema } => validate::validate(&path, json, schema),
+        Command::Repos(command) => repos::repos(command),
         Command::Secrets(command) => secrets::secrets(command),
         Command::Advisories(command) => advisories::advisories(command),
         Command::Completions { shell } => {

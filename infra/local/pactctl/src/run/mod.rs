@@ -7,11 +7,12 @@ pub(crate) mod summary;
 
 use std::path::Path;
 
-use pact_contract::{EnvironmentName, RunStatus};
+use pact_contract::{EnvironmentName, Repository, RunStatus};
 
 use crate::{
     cli::RunArgs,
     client::{Accepted, Client, Start},
+    commands::repos,
     failure::{Context, Exit, Failure},
     repository::{self, Push},
     term,
@@ -72,6 +73,8 @@ async fn drive(args: &RunArgs, push: &Push) -> Result<Exit, Failure> {
 }
 
 async fn whole_run(args: &RunArgs, push: &Push, session: &mut Session) -> Result<Exit, Failure> {
+    let Repository { name, url, .. } = &push.repository;
+    repos::register(&session.client, name.as_str(), url, !is_remote(push)).await?;
     let accepted = submit(args, push, &session.client).await?;
     if !args.json {
         announce(push, &accepted);

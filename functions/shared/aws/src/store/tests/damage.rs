@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use pact_agent::ports::{Listed, RunQuery, RunReader as _, StoreError, Unreadable};
+use pact_agent::ports::{Listed, Registry as _, RunQuery, RunReader as _, StoreError, Unreadable};
 use pact_agent::waiting::WaitingCalls as _;
 use serde::Serialize;
 use serde_json::Value;
@@ -49,6 +49,7 @@ async fn everything(store: &DynamoStore) -> BTreeMap<&'static str, Answer> {
         ("notifications", answer(store.notifications(run_id).await)),
         ("approvals", answer(store.approvals(run_id).await)),
         ("environments", answer(store.environments().await)),
+        ("repositories", answer(store.repositories().await)),
         ("calls", answer(store.of_run(run_id).await)),
     ])
 }

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pact_agent::ports::{
     ApprovalAnswer, ApprovalRecord, Callbacks as _, Claim, Environments as _, Idempotency as _,
-    Outbox as _, OutboxEntry, Recorder as _, RunReader as _, Runs,
+    Outbox as _, OutboxEntry, Recorder as _, Registry as _, RunReader as _, Runs,
 };
 use pact_agent::waiting::WaitingCalls as _;
 use pact_contract::{
@@ -21,8 +21,10 @@ use pact_contract::{
     codes,
     ledger::{Ledger, LedgerEntry, OnPurpose, Origin, Standing},
     log::{self, LogKind, NewEntry},
+    policy::Floor,
+    registry::RepositoryEntry,
     run::{DeploymentStatus, NotificationRecord, Outcome},
-    settings::{Environment, Instance, Watch},
+    settings::{Environment, Instance, Template, Watch},
 };
 use serde_json::{Value, json};
 
@@ -257,6 +259,20 @@ pub(super) async fn fill(store: &DynamoStore) {
             .await
             .unwrap();
     }
+    for name in ["acme/blog", "acme/web-shop"] {
+        let entry = RepositoryEntry {
+            schema: RepositoryEntry::VERSION,
+            name: name.parse().unwrap(),
+            url: format!("https://git.example/{name}"),
+            local: Some("file:///srv/shop".to_owned()),
+            default_branch: Some("main".to_owned()),
+            branches: vec!["main".to_owned()],
+            floor: Floor { template: Some(Template::Production), ..Floor::default() },
+            registered_by: "ada".to_owned(),
+            registered_at: at(0),
+        };
+        assert!(store.put_repository(&entry, None).await.unwrap());
+    }
     for (state, key) in [("RunIntegrationTests", "k1"), ("RunUnitTests", "k2")] {
         let call = call_of(run_id.clone(), state.parse().unwrap(), key, json!({ "build": "b-1" }));
         store.keep(&call, "token").await.unwrap();
@@ -299,7 +315,8 @@ async fn a_form_does_not_change_without_its_version() {
     let kept: Vec<Value> = read("written").into_iter().map(Value::Object).collect();
     for item in &written {
         for version in ["schema", "expires"] {
-            let kept_for_ever = version == "expires" && item["sk"] == "ENV";
+            let for_ever = ["ENV", "REPOSITORY"].iter().any(|kind| item["sk"] == *kind);
+            let kept_for_ever = version == "expires" && for_ever;
             assert_eq!(item[version].is_u64(), !kept_for_ever, "{version} of {item}");
         }
     }

@@ -1,0 +1,190 @@
+//! The registry at the door: what is not registered is not run, and what is registered is fetched
+//! from the address that was bound to its name, whatever a push says.
+
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use pact_agent::ports::{Listed, Registry};
+use pact_contract::{RepositoryName, policy::Floor, problems, registry::RepositoryEntry};
+
+use crate::{
+    config::Sources,
+    error::{Answer, ApiError},
+    fields::{Fields, line, parse},
+    push::Push,
+    validate,
+};
+
+/// Attempts against others who write the same entry.
+const ATTEMPTS: usize = 5;
+/// Most patterns of branches.
+const MAX_BRANCHES: usize = 50;
+/// Longest name of whoever registers.
+const MAX_PERSON: usize = 200;
+
+/// Lets the push of a registered repository in, with what is registered of it.
+///
+/// # Errors
+/// When the repository is not registered, is elsewhere, or does not run this branch.
+pub(crate) async fn admit(registry: &dyn Registry, push: &mut Push) -> Answer<()> {
+    let Push { repository, branch, policy, .. } = push;
+    let name = &repository.name;
+    let refused = |code, message: String| ApiError::new(StatusCode::FORBIDDEN, code, message);
+    let Some(entry) = registry.repository(name).await? else {
+        let how = format!("pactctl repos add {name} {}", repository.url);
+        return Err(refused(
+            problems::REPOSITORY_UNKNOWN,
+            format!("{name} is not registered: `{how}` registers it"),
+        ));
+    };
+    if !entry.is_at(&repository.url) {
+        return Err(refused(
+            problems::REPOSITORY_ELSEWHERE,
+            format!("{name} is registered at {}, not at {}", entry.url, repository.url),
+        ));
+    }
+    if !entry.runs(branch) {
+        return Err(refused(
+            problems::BRANCH_NOT_RUN,
+            format!("{name} runs {} only", entry.branches.join(", ")),
+        ));
+    }
+    if let Some(branch) = &entry.default_branch {
+        repository.default_branch.clone_from(branch);
+    }
+    policy.floor = entry.floor;
+    Ok(())
+}
+
+/// What is to be registered.
+pub(crate) struct Request {
+    entry: RepositoryEntry,
+    /// The address is a folder of this machine where the repository is too.
+    local: bool,
+    /// Another address may take the place of the registered one.
+    replace: bool,
+}
+
+/// Reads the body of `POST /v1/repositories`.
+pub(crate) fn read(body: &[u8], allowed: &Sources) -> Answer<Request> {
+    let value = parse(body)?;
+    let fields = Fields::of(&value)?;
+    fields.only(&[
+        "name",
+        "url",
+        "local",
+        "replace",
+        "default_branch",
+        "branches",
+        "floor",
+        "by",
+    ])?;
+    let name: RepositoryName = fields.identifier("name")?;
+    let url = validate::source(fields.text("url", validate::MAX_URL)?, allowed)
+        .map_err(|reason| fields.wrong("url", reason))?;
+    let branch = |field: &str, text: &str| {
+        validate::branch(&text.replace('*', "x")).map_err(|reason| fields.wrong(field, reason))
+    };
+    let default_branch = fields.optional_text("default_branch", validate::MAX_BRANCH)?;
+    if let Some(text) = default_branch {
+        branch("default_branch", text)?;
+    }
+    let branches: Vec<String> = match value.get("branches") {
+        None => Vec::new(),
+        Some(list) => serde_json::from_value(list.clone())
+            .map_err(|_| fields.wrong("branches", "not a list of patterns"))?,
+    };
+    if branches.len() > MAX_BRANCHES {
+        return Err(fields.wrong("branches", format!("more than {MAX_BRANCHES}")));
+    }
+    for text in &branches {
+        branch("branches", text)?;
+    }
+    let floor: Floor = match value.get("floor") {
+        None => Floor::default(),
+        Some(floor) => serde_json::from_value(floor.clone())
+            .map_err(|error| fields.wrong("floor", error.to_string()))?,
+    };
+    let local = fields.optional_flag("local")?.unwrap_or(false);
+    if local && !url.starts_with("file:") {
+        return Err(fields.wrong("url", "not a folder of this machine"));
+    }
+    let by = fields.optional_text("by", MAX_PERSON)?.and_then(|text| line(text, MAX_PERSON));
+    Ok(Request {
+        entry: RepositoryEntry {
+            schema: RepositoryEntry::VERSION,
+            name,
+            url,
+            local: None,
+            default_branch: default_branch.map(str::to_owned),
+            branches,
+            floor,
+            registered_by: by.unwrap_or_else(|| "the API".to_owned()),
+            registered_at: Timestamp::now(),
+        },
+        local,
+        replace: fields.optional_flag("replace")?.unwrap_or(false),
+    })
+}
+
+/// Registers the repository, or changes what is registered.
+///
+/// # Errors
+/// When its name is bound to another address, which is not to be replaced.
+pub(crate) async fn register(registry: &dyn Registry, request: Request) -> Answer<RepositoryEntry> {
+    let Request { entry: asked, local, replace } = request;
+    for _ in 0..ATTEMPTS {
+        let known = registry.repository(&asked.name).await?;
+        let entry = match &known {
+            // Its owner runs it here: what else is registered stays.
+            Some(known) if local => {
+                if known.is_at(&asked.url) {
+                    return Ok(known.clone());
+                }
+                RepositoryEntry { local: Some(asked.url.clone()), ..known.clone() }
+            }
+            Some(known) if !known.is_at(&asked.url) && !replace => {
+                return Err(ApiError::conflict(
+                    problems::REPOSITORY_ELSEWHERE,
+                    format!(
+                        "{} is registered at {}; `pactctl repos add --replace` binds its name to \
+                         another address",
+                        known.name, known.url
+                    ),
+                ));
+            }
+            Some(known) => RepositoryEntry { local: known.local.clone(), ..asked.clone() },
+            None => asked.clone(),
+        };
+        if registry.put_repository(&entry, known.as_ref()).await? {
+            tracing::info!(repository = entry.name.as_str(), url = entry.url, "registered");
+            return Ok(entry);
+        }
+    }
+    Err(ApiError::unavailable())
+}
+
+/// One of them.
+///
+/// # Errors
+/// When there is none of this name.
+pub(crate) async fn show(registry: &dyn Registry, name: &str) -> Answer<RepositoryEntry> {
+    let missing = || ApiError::not_found(format!("{name} is not registered"));
+    let name: RepositoryName = name.parse().map_err(|_| missing())?;
+    registry.repository(&name).await?.ok_or_else(missing)
+}
+
+/// Takes it out: its pushes are refused from then on.
+///
+/// # Errors
+/// When there is none of this name.
+pub(crate) async fn remove(registry: &dyn Registry, name: &str) -> Answer<RepositoryEntry> {
+    let entry = show(registry, name).await?;
+    registry.remove_repository(&entry.name).await?;
+    tracing::info!(repository = entry.name.as_str(), "removed");
+    Ok(entry)
+}
+
+/// All of them.
+pub(crate) async fn list(registry: &dyn Registry) -> Answer<Listed<RepositoryEntry>> {
+    Ok(registry.repositories().await?)
+}

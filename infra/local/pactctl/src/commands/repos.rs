@@ -1,0 +1,146 @@
+//! `pactctl repos`: the registry of repositories.
+
+use std::path::Path;
+
+use pact_contract::{
+    policy::Floor,
+    registry::RepositoryEntry,
+    settings::{Approval, CodeSettings},
+};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{AddRepositoryArgs, DataArgs, ReposCommand},
+    client::Client,
+    failure::{Context, Exit, Failure},
+    run::session::Session,
+    stack::options::Options,
+    term,
+};
+
+/// How long a person is waited for where the floor asks for one, in minutes.
+const APPROVAL_MINUTES: u32 = 60;
+
+/// Carries the command out.
+pub(crate) fn repos(command: ReposCommand) -> Result<Exit, Failure> {
+    crate::runtime::start()?.block_on(async {
+        match command {
+            ReposCommand::Add(args) => add(&args).await,
+            ReposCommand::List { json, data } => list(json, &data).await,
+            ReposCommand::Show { name, data } => {
+                let path = format!("/v1/repositories/{name}");
+                let entry = ask(&data, Method::GET, &path, None).await?;
+                println!("{}", serde_json::to_string_pretty(&entry).doing("write the entry")?);
+                Ok(Exit::Success)
+            }
+            ReposCommand::Remove { name, data } => {
+                let path = format!("/v1/repositories/{name}");
+                ask(&data, Method::DELETE, &path, None).await?;
+                println!("removed {name}: its pushes are refused from now on");
+                Ok(Exit::Success)
+            }
+        }
+    })
+}
+
+async fn add(args: &AddRepositoryArgs) -> Result<Exit, Failure> {
+    let mut floor = match &args.floor {
+        Some(path) => floor_of(path)?,
+        None => Floor::default(),
+    };
+    for environment in &args.approvals {
+        let approval = Approval { timeout_minutes: APPROVAL_MINUTES };
+        floor.approval.insert(environment.clone(), approval);
+    }
+    let mut body = json!({
+        "name": args.name,
+        "url": args.url,
+        "branches": args.branches,
+        "floor": floor,
+        "replace": args.replace,
+        "by": args.by,
+    });
+    if let (Some(branch), Some(map)) = (&args.default_branch, body.as_object_mut()) {
+        map.insert("default_branch".to_owned(), json!(branch));
+    }
+    let entry = ask(&args.data, Method::POST, "/v1/repositories", Some(&body)).await?;
+    let entry = entry_of(entry)?;
+    println!("{} is run from {}", entry.name, entry.url);
+    Ok(Exit::Success)
+}
+
+/// What a file in the form of `pact.toml` asks for.
+fn floor_of(path: &Path) -> Result<Floor, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    let settings = pact_config::parse(&text, &path.display().to_string())
+        .map_err(|errors| Failure::usage(format!("the floor is not valid\n{errors}")))?;
+    Ok(Floor {
+        template: settings.template,
+        checks: settings.checks,
+        gate: settings.gate,
+        code: (settings.code != CodeSettings::default()).then_some(settings.code),
+        approval: settings
+            .environments
+            .into_iter()
+            .filter_map(|(name, environment)| Some((name, environment.approval?)))
+            .collect(),
+    })
+}
+
+async fn list(as_json: bool, data: &DataArgs) -> Result<Exit, Failure> {
+    #[derive(Deserialize)]
+    struct Listed {
+        repositories: Vec<RepositoryEntry>,
+    }
+    let answer = ask(data, Method::GET, "/v1/repositories", None).await?;
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&answer).doing("write the list")?);
+        return Ok(Exit::Success);
+    }
+    let listed: Listed = serde_json::from_value(answer).doing("understand the list")?;
+    if listed.repositories.is_empty() {
+        term::note("no repository is registered");
+        term::hint("`pactctl repos add NAME ADDRESS` registers one, `pactctl run PATH` the folder");
+    }
+    for entry in listed.repositories {
+        let also = entry.local.map(|local| format!(" and {local}")).unwrap_or_default();
+        println!("{}  {}{also}", entry.name, entry.url);
+    }
+    Ok(Exit::Success)
+}
+
+fn entry_of(value: Value) -> Result<RepositoryEntry, Failure> {
+    serde_json::from_value(value).doing("understand the gateway's answer")
+}
+
+/// Asks the gateway of the stack that is up, or of one that is started for it.
+async fn ask(
+    data: &DataArgs,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value, Failure> {
+    let session = Session::open(&data.data, 0, &Options::default()).await?;
+    let answer = session.client.api(method, path, body).await;
+    session.close().await;
+    answer
+}
+
+/// Registers what is run on this machine by its owner; a folder beside what is registered.
+pub(crate) async fn register(
+    client: &Client,
+    name: &str,
+    url: &str,
+    is_folder: bool,
+) -> Result<(), Failure> {
+    let known = client.api(Method::GET, &format!("/v1/repositories/{name}"), None).await;
+    let known: Option<RepositoryEntry> = known.ok().and_then(|entry| entry_of(entry).ok());
+    if known.is_some_and(|entry| entry.is_at(url)) {
+        return Ok(());
+    }
+    let body = json!({ "name": name, "url": url, "local": is_folder, "by": "pactctl run" });
+    client.api(Method::POST, "/v1/repositories", Some(&body)).await.map(drop)
+}
