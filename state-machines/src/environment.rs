@@ -6,7 +6,7 @@ use pact_contract::states::Pipeline::*;
 
 use crate::asl::{BELOW, State, choice, pass, wait};
 use crate::steps::agent;
-use crate::task::{CRASHES, named, outage, retrier};
+use crate::task::{CRASHES, named, outage, retrier, throttled};
 
 /// What the release may replace follows from where it comes from.
 const ORIGIN: &str = "origin: {'branch': $run.branch, 'place': $run.place, \
@@ -38,7 +38,7 @@ pub(crate) fn deploy() -> Vec<State> {
             .assign("staging: $response.output, polls: 0")
             .because("$response.summary")
             // Half an hour for another run's deployment. What a crash left behind is taken back.
-            .retry([retrier(180, named(Retry::Locked)), outage()])
+            .retry([retrier(180, named(Retry::Locked)), throttled(), outage()])
             .on_fault("the deployment to staging stopped", RollbackStaging),
         choice(StagingDeployed, "Was it carried out? What is refused has changed nothing.")
             .when(PASSED, BELOW)
@@ -83,7 +83,7 @@ pub(crate) fn roll_back() -> Vec<State> {
             .with("settings: $plan.staging")
             .with(WHY)
             .assign("staging: $response.output, restored: $response.output")
-            .retry([retrier(2, again), outage()])
+            .retry([retrier(2, again), throttled(), outage()])
             .on_another_fault("the rollback of staging stopped", StagingRollbackFailed),
         choice(StagingTakenBack, "What is there to verify?")
             .when(&replaced, BELOW)

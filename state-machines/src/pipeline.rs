@@ -7,7 +7,7 @@ use crate::asl::{ANY, BELOW, State, choice, graph, head, parallel, pass, task};
 use crate::environment::{deploy, in_production, roll_back};
 use crate::outcome::end;
 use crate::steps::{agent, judged_good};
-use crate::task::{RAISED, outage};
+use crate::task::{RAISED, outage, throttled};
 
 /// The whole machine.
 pub(crate) fn pipeline() -> Value {
@@ -176,7 +176,7 @@ fn release() -> Vec<State> {
             .put_in(APPROVAL, "expires_seconds: $plan.approval_seconds")
             .put_in(APPROVAL, "task_token: $states.context.Task.Token")
             .because(refused)
-            .retry([outage()])
+            .retry([throttled(), outage()])
             .catch("States.Timeout", "reasons: ['nobody approved in time']", HoldRelease)
             .on_fault("nobody could be asked", FailRun),
         choice(Approved, "Yes or no?").only_if("$states.input.approved = true", RejectRelease),

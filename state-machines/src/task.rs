@@ -48,7 +48,7 @@ pub(crate) fn agent(sender: &str, entry: &str, name: impl Display, comment: &str
         .put_in("Arguments/Payload/metadata", &format!("sender/agent_id: '{sender}'"))
         .put_in("Arguments/Payload/metadata", "sender/timestamp: $now(), priority: 'normal'")
         .put_in("Arguments/Payload/metadata", &format!("idempotency_key: {key}"))
-        .retry([outage(), retrier(1, CRASHES)])
+        .retry([throttled(), outage(), retrier(1, CRASHES)])
 }
 
 /// An operation on the run table; its values are [`State::strings`].
@@ -78,7 +78,7 @@ impl State {
         self.put("Resource: 'arn:aws:states:::lambda:invoke.waitForTaskToken'")
             .put(&format!("TimeoutSeconds: {LONGEST}, HeartbeatSeconds: {HEARTBEAT}"))
             .context("task_token: $states.context.Task.Token")
-            .retry([heartbeats(), outage(), retrier(1, CRASHES)])
+            .retry([heartbeats(), throttled(), outage(), retrier(1, CRASHES)])
     }
 
     /// Further parameters.
@@ -138,10 +138,15 @@ fn heartbeats() -> Value {
 /// Lambda's errors after which the function may have done its work, as its process ended.
 pub(crate) const CRASHES: [&str; 2] = ["Lambda.Unknown", "Runtime.ExitError"];
 
+/// There is no room now. That is no fault of the run: it is tried for minutes, and not by all at the
+/// same moment.
+pub(crate) fn throttled() -> Value {
+    retrier(40, ["Lambda.TooManyRequestsException"])
+}
+
 /// Something does not answer. Of Lambda's own errors those that pass: the function did not run.
 pub(crate) fn outage() -> Value {
-    let lambda = "Lambda.ServiceException Lambda.AWSLambdaException Lambda.SdkClientException \
-        Lambda.TooManyRequestsException";
+    let lambda = "Lambda.ServiceException Lambda.AWSLambdaException Lambda.SdkClientException";
     retrier(3, named(Retry::Outage).chain(lambda.split(' ')))
 }
 

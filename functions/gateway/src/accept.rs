@@ -1,8 +1,8 @@
 //! Accepting a push: one run for it, however often and by however many ways it is told.
 //!
-//! The order of the steps makes every one of them repeatable. The push is claimed, the run is
-//! written, the execution is started under the run's id, the delivery is claimed, the event is
-//! logged. Whoever tells the same push again goes through the same steps: what was done is found
+//! The order of the steps makes every one of them repeatable. The push gets its place in its branch,
+//! the run is written, the execution is started under the run's id, the event is logged, the
+//! delivery is claimed. Whoever tells the same push again goes through the same steps: what was done is found
 //! done, what was not is done now.
 
 use std::time::Duration;
@@ -16,6 +16,7 @@ use pact_contract::{
     RunId, RunRecord, RunStatus,
     log::{LogKind, NewEntry},
     problems,
+    pushes::{Known, PlacedPush},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -54,50 +55,172 @@ pub(crate) struct Accepted {
     pub(crate) duplicate: bool,
 }
 
-/// Makes sure that the push has its run, and that it was started.
+/// Attempts to take a push up in a branch that others push to at this very moment.
+const ATTEMPTS: u32 = 60;
+/// Longest wait between two of them, in milliseconds.
+const MAX_WAIT: u64 = 50;
+
+/// Makes sure that the push has its run, and that it was started. A push whose latest run ended by
+/// a fault gets another one, when its host tells of it again.
 pub(crate) async fn accept(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Accepted> {
-    start(ports, push, caller, 0).await
+    let Placed { run_id, place, seen } = place(ports, push, caller).await?;
+    if !seen {
+        return start(
+            ports,
+            push,
+            caller,
+            Start { first: run_id.clone(), run_id, place, duplicate: false },
+        )
+        .await;
+    }
+    let (number, latest) = latest_run(ports, &run_id).await?;
+    let faulty = latest.as_ref().is_some_and(|run| {
+        run.status == RunStatus::Failed
+            && run.outcome.as_ref().is_some_and(|outcome| outcome.fault.is_some())
+    });
+    let again = faulty && caller.host.is_some() && number + 1 < MAX_RERUNS;
+    let next = run_id.again(if again { number + 1 } else { number });
+    let start_it = Start { first: run_id, run_id: next, place, duplicate: !again };
+    start(ports, push, caller, start_it).await
 }
 
 /// Starts the next run of a push whose latest run has ended.
 pub(crate) async fn rerun(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Accepted> {
-    let mut latest: Option<RunRecord> = None;
-    for number in 0..MAX_RERUNS {
-        match ports.runs.run(&push.run_id(number)).await? {
-            Some(run) => latest = Some(run),
-            None => {
-                if let Some(run) = latest.filter(|run| !run.status.is_final()) {
-                    let id = run.request.run_id;
-                    return Err(ApiError::conflict(
-                        problems::RUN_ACTIVE,
-                        format!("the run {id} of this push is still active"),
-                    ));
-                }
-                return start(ports, push, caller, number).await;
-            }
+    let Placed { run_id, place, .. } = place(ports, push, caller).await?;
+    let (number, latest) = latest_run(ports, &run_id).await?;
+    let number = match latest {
+        None => 0,
+        Some(run) if !run.status.is_final() => {
+            let id = run.request.run_id;
+            return Err(ApiError::conflict(
+                problems::RUN_ACTIVE,
+                format!("the run {id} of this push is still active"),
+            ));
         }
-    }
-    Err(ApiError::conflict(
-        problems::TOO_MANY_RUNS,
-        format!("the push had {MAX_RERUNS} runs already"),
-    ))
+        Some(_) if number + 1 >= MAX_RERUNS => {
+            return Err(ApiError::conflict(
+                problems::TOO_MANY_RUNS,
+                format!("the push had {MAX_RERUNS} runs already"),
+            ));
+        }
+        Some(_) => number + 1,
+    };
+    let next = run_id.again(number);
+    start(ports, push, caller, Start { first: run_id, run_id: next, place, duplicate: false }).await
 }
 
-async fn start(ports: &Ports, push: &Push, caller: &Caller<'_>, number: u32) -> Answer<Accepted> {
-    let own = push.run_id(number);
-    let claim = ports.runs.claim(&push.key(number), &own, KEEP).await?;
-    let (run_id, duplicate) = match claim {
-        Claim::New => (own, false),
-        Claim::Seen { run_id } => (run_id, true),
-    };
+/// Where a push belongs.
+struct Placed {
+    /// Its first run.
+    run_id: RunId,
+    place: u64,
+    /// Whether it was told before.
+    seen: bool,
+}
 
+/// Finds the place of the push in its branch, or takes it up there: by one conditional write, so
+/// that it has one place whoever tells of it at the same time.
+async fn place(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Placed> {
+    let (repository, reference) = (&push.repository.name, push.reference());
+    if let Some(key) = delivery_key(push, caller)
+        && let Some(known) = known_run(ports, &key).await?
+    {
+        return Ok(known);
+    }
+    let key = push.key(caller.host);
+    for attempt in 0..ATTEMPTS {
+        let (mut branch, version) = ports.branches.branch(repository, &reference).await?;
+        let known = match &push.on_purpose {
+            // Who wants it on purpose wants it after everything that was pushed.
+            Some(_) => Known::Next,
+            None => branch.knows(&push.way()),
+        };
+        let place = match known {
+            Known::Seen(PlacedPush { run_id, place, .. }) => {
+                return Ok(Placed { run_id, place, seen: true });
+            }
+            Known::Late(place) => place,
+            Known::Next => branch.next_place(Timestamp::now()),
+            Known::Unknown => {
+                // It may have been told so long ago that the branch has forgotten it.
+                if let Some(known) = known_run(ports, &key).await? {
+                    return Ok(known);
+                }
+                branch.next_place(Timestamp::now())
+            }
+        };
+        let run_id = push.run_id(place);
+        branch.add(PlacedPush {
+            place,
+            before: push.base.clone(),
+            after: push.commit.clone(),
+            run_id: run_id.clone(),
+        });
+        if ports.branches.store_branch(repository, &reference, &branch, version).await? {
+            ports.runs.claim(&key, &run_id, KEEP).await?;
+            return Ok(Placed { run_id, place, seen: false });
+        }
+        tokio::time::sleep(wait(attempt)).await;
+    }
+    Err(ApiError::unavailable())
+}
+
+/// A random wait that grows with the attempts.
+fn wait(attempt: u32) -> Duration {
+    let most = 2u64.saturating_mul(1 << attempt.min(5)).min(MAX_WAIT);
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    Duration::from_millis(random % (most + 1))
+}
+
+/// The push that a key was claimed for.
+async fn known_run(ports: &Ports, key: &str) -> Answer<Option<Placed>> {
+    let Some(run_id) = ports.runs.claimed(key).await? else { return Ok(None) };
+    let run = ports.runs.run(&run_id).await?;
+    // Without its run there is nothing that is known of the push.
+    Ok(run.map(|run| Placed { run_id, place: run.request.place.unwrap_or(0), seen: true }))
+}
+
+/// Key of what a host told by one delivery, which may tell of several refs.
+fn delivery_key(push: &Push, caller: &Caller<'_>) -> Option<String> {
+    let (host, id) = caller.host.zip(push.trigger.delivery.as_deref())?;
+    Some(format!("{host}/{id}#{}", push.reference()))
+}
+
+/// The latest run of a push with its number; none where not even the first was written.
+async fn latest_run(ports: &Ports, first: &RunId) -> Answer<(u32, Option<RunRecord>)> {
+    let mut latest = (0, None);
+    for number in 0..MAX_RERUNS {
+        match ports.runs.run(&first.again(number)).await? {
+            Some(run) => latest = (number, Some(run)),
+            None => break,
+        }
+    }
+    Ok(latest)
+}
+
+/// Which run is started.
+struct Start {
+    /// The push's first one.
+    first: RunId,
+    run_id: RunId,
+    place: u64,
+    duplicate: bool,
+}
+
+async fn start(
+    ports: &Ports,
+    push: &Push,
+    caller: &Caller<'_>,
+    Start { first, run_id, place, duplicate }: Start,
+) -> Answer<Accepted> {
     let fields = SpanFields { run_id: Some(run_id.as_str()), ..SpanFields::default() };
     telemetry::record(&Span::current(), &fields);
 
     let mut run = ports.runs.run(&run_id).await?;
     if run.is_none() {
         let arn = ports.executions.execution_arn(run_id.as_str());
-        ports.runs.create_run(&push.request(run_id.clone(), &caller.origin), &arn).await?;
+        let request = push.request(run_id.clone(), place, &caller.origin);
+        ports.runs.create_run(&request, &arn).await?;
         // Another delivery may have been faster: what it wrote is what counts.
         run = ports.runs.run(&run_id).await?;
     }
@@ -112,6 +235,9 @@ async fn start(ports: &Ports, push: &Push, caller: &Caller<'_>, number: u32) -> 
         execution_arn = ports.executions.start(run_id.as_str(), &input, caller.trace).await?;
     }
     record(ports, push, caller, &run_id, duplicate).await?;
+    if let Some(key) = delivery_key(push, caller) {
+        ports.runs.claim(&key, &first, KEEP).await?;
+    }
     tracing::info!(
         repository = push.repository.name.as_str(),
         branch = push.branch,

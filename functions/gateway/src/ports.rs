@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use pact_agent::{
     metrics::Metrics,
-    ports::{Callbacks, Environments, Executions, Recorder, Registry, Runs, TransactionLog},
+    ports::{
+        Branches, Callbacks, Environments, Executions, Recorder, Registry, Runs, TransactionLog,
+    },
     secrets::Secrets,
 };
 use pact_aws::Services;
@@ -14,6 +16,8 @@ use pact_aws::Services;
 pub(crate) struct Ports {
     /// Runs and claims.
     pub(crate) runs: Arc<dyn Runs>,
+    /// The order of pushes.
+    pub(crate) branches: Arc<dyn Branches>,
     /// The transaction log.
     pub(crate) recorder: Arc<dyn Recorder>,
     /// The same, to read it.
@@ -36,6 +40,7 @@ impl From<&Services> for Ports {
     fn from(services: &Services) -> Self {
         Self {
             runs: Arc::clone(&services.store) as _,
+            branches: Arc::clone(&services.store) as _,
             recorder: Arc::clone(&services.store) as _,
             log: Arc::clone(&services.store) as _,
             environments: Arc::clone(&services.store) as _,

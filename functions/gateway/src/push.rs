@@ -3,9 +3,13 @@
 use jiff::Timestamp;
 use pact_contract::{
     EnvironmentName, Repository, RunId,
+    ledger::OnPurpose,
     policy::RunPolicy,
+    pushes::Way,
     run::{RunRequest, Trigger},
 };
+
+use crate::validate;
 
 /// A branch that now points to a commit.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +25,10 @@ pub(crate) struct Push {
     pub(crate) trigger: Trigger,
     /// By whose rules the commit is judged.
     pub(crate) policy: RunPolicy,
+    /// The host's own id of the repository.
+    pub(crate) host_id: Option<String>,
+    /// A person's word that it is to be deployed whatever the order and the verdicts say.
+    pub(crate) on_purpose: Option<OnPurpose>,
 }
 
 impl Push {
@@ -29,19 +37,35 @@ impl Push {
         format!("refs/heads/{}", self.branch)
     }
 
-    /// Key under which the push is claimed; another one for each repetition.
-    pub(crate) fn key(&self, rerun: u32) -> String {
-        let key = format!("{}#{}#{}", self.repository.name, self.reference(), self.commit);
-        if rerun == 0 { key } else { format!("{key}#{rerun}") }
+    /// Whether a git host told of it, and so knows where the branch stood.
+    fn told_by_host(&self) -> bool {
+        self.trigger.delivery.is_some()
     }
 
-    /// Id of the run of this push.
-    pub(crate) fn run_id(&self, rerun: u32) -> RunId {
-        RunId::for_push(&self.repository.name, &self.reference(), &self.commit, rerun)
+    /// From where to where the branch went.
+    pub(crate) fn way(&self) -> Way<'_> {
+        Way { before: self.base.as_deref(), after: &self.commit, told_by_host: self.told_by_host() }
+    }
+
+    /// What identifies it: the repository at its host, the ref, and the way that the ref went.
+    pub(crate) fn key(&self, host: Option<&str>) -> String {
+        let repository = self.host_id.as_deref().unwrap_or(self.repository.name.as_str());
+        let before = self.base.as_deref().filter(|_| self.told_by_host()).unwrap_or("-");
+        format!(
+            "{}/{repository}#{}#{before}#{}",
+            host.unwrap_or("api"),
+            self.reference(),
+            self.commit
+        )
+    }
+
+    /// Id of its first run.
+    pub(crate) fn run_id(&self, place: u64) -> RunId {
+        RunId::for_push(&self.repository.name, &self.reference(), &self.commit, place)
     }
 
     /// What the pipeline gets. `origin` is the address of the gateway as the caller reached it.
-    pub(crate) fn request(&self, run_id: RunId, origin: &str) -> RunRequest {
+    pub(crate) fn request(&self, run_id: RunId, place: u64, origin: &str) -> RunRequest {
         RunRequest {
             schema: RunRequest::VERSION,
             url: run_url(origin, run_id.as_str()),
@@ -58,9 +82,9 @@ impl Push {
             environment: self.environment.clone(),
             started_at: Timestamp::now(),
             policy: self.policy.clone(),
-            place: None,
-            on_purpose: None,
-            verify_only: None,
+            place: Some(place),
+            on_purpose: self.on_purpose.clone(),
+            verify_only: validate::verified_only(&self.branch),
         }
     }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use pact_contract::{
     EnvironmentName, Repository,
+    ledger::OnPurpose,
     policy::{JudgedBy, RunPolicy},
     run::Trigger,
     settings::{ENVIRONMENTS, Template},
@@ -50,6 +51,7 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
         "environment",
         "rerun",
         "settings",
+        "on_purpose",
     ])?;
     let repository = repository(&fields, allowed)?;
     let branch = fields.text("branch", validate::MAX_BRANCH)?;
@@ -83,6 +85,17 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
     let judged_by = judged_by(&fields, &repository)?;
     let author = fields.optional_text("author", MAX_TEXT)?.and_then(|text| line(text, MAX_PERSON));
     let message = fields.optional_text("message", MAX_TEXT)?;
+    let on_purpose = match fields.optional_text("on_purpose", MAX_REASON)? {
+        Some(text) => {
+            let reason = line(text, MAX_REASON);
+            let reason = reason.ok_or_else(|| fields.wrong("on_purpose", "a reason is needed"))?;
+            let by = author.clone().ok_or_else(|| {
+                fields.wrong("author", "whoever deploys on purpose says who they are")
+            })?;
+            Some(OnPurpose { by, reason })
+        }
+        None => None,
+    };
     Ok(Start {
         push: Push {
             repository,
@@ -95,6 +108,8 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
             template: template.map(str::to_owned),
             environment,
             policy: RunPolicy { judged_by, ..RunPolicy::default() },
+            host_id: None,
+            on_purpose,
         },
         rerun: fields.optional_flag("rerun")?.unwrap_or(false),
     })
@@ -202,7 +217,7 @@ mod tests {
         assert_eq!(most.push.template.as_deref(), Some("hotfix"));
         assert_eq!(most.push.trigger.actor.as_deref(), Some("Ada"));
         // The same push by webhook and by API is one push.
-        assert_eq!(most.push.key(0), least.push.key(0));
+        assert_eq!(most.push.key(None), least.push.key(None));
     }
 
     #[test]

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use pact_agent::{
     metrics::MetricEvent,
     ports::{
-        ApprovalAnswer, ApprovalRecord, Callbacks, Claim, Environments, Executions, Listed, Lock,
-        Recorder, Registry, Runs, StoreError, TransactionLog,
+        ApprovalAnswer, ApprovalRecord, Branches, Callbacks, Claim, Environments, Executions,
+        Listed, Lock, Recorder, Registry, Runs, StoreError, TransactionLog,
     },
     testing::Memory,
 };
@@ -23,6 +23,7 @@ use pact_contract::{
     EnvironmentKey, Repository, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
+    pushes::BranchRecord,
     registry::RepositoryEntry,
     run::{Outcome, RunRequest, Trigger},
 };
@@ -46,6 +47,7 @@ pub(crate) struct State {
     pub(crate) registry: BTreeMap<RepositoryName, RepositoryEntry>,
     pub(crate) claims: BTreeMap<String, RunId>,
     pub(crate) runs: BTreeMap<RunId, RunRecord>,
+    pub(crate) branches: BTreeMap<(RepositoryName, String), (BranchRecord, u64)>,
     /// Executions by name, with their inputs.
     pub(crate) executions: BTreeMap<String, Value>,
     /// Trace of the latest start.
@@ -73,6 +75,7 @@ impl Default for State {
         };
         Self {
             registry: [(entry.name.clone(), entry)].into(),
+            branches: <_>::default(),
             claims: BTreeMap::new(),
             runs: BTreeMap::new(),
             executions: BTreeMap::new(),
@@ -119,6 +122,7 @@ impl World {
     pub(crate) fn ports(self: &Arc<Self>) -> Ports {
         Ports {
             runs: Arc::clone(self) as _,
+            branches: Arc::clone(self) as _,
             recorder: Arc::clone(self) as _,
             log: Arc::clone(self) as _,
             environments: Arc::clone(self) as _,
@@ -175,6 +179,10 @@ impl Runs for World {
             }
         }
     }
+    async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError> {
+        self.call().await?;
+        Ok(self.state().claims.get(key).cloned())
+    }
     async fn unclaim(&self, key: &str) -> Result<(), StoreError> {
         self.call().await?;
         self.state().claims.remove(key);
@@ -213,6 +221,36 @@ impl Runs for World {
         run.status = outcome.status;
         run.outcome = Some(outcome.clone());
         run.finished_at = Some(at);
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Branches for World {
+    async fn branch(
+        &self,
+        repository: &RepositoryName,
+        reference: &str,
+    ) -> Result<(BranchRecord, u64), StoreError> {
+        self.call().await?;
+        let key = (repository.clone(), reference.to_owned());
+        Ok(self.state().branches.get(&key).cloned().unwrap_or_default())
+    }
+    async fn store_branch(
+        &self,
+        repository: &RepositoryName,
+        reference: &str,
+        record: &BranchRecord,
+        version: u64,
+    ) -> Result<bool, StoreError> {
+        self.call().await?;
+        let key = (repository.clone(), reference.to_owned());
+        let mut state = self.state();
+        let known = state.branches.entry(key).or_default();
+        if known.1 != version {
+            return Ok(false);
+        }
+        *known = (record.clone(), version + 1);
         Ok(true)
     }
 }
@@ -414,6 +452,8 @@ pub(crate) fn push(digit: char) -> Push {
         template: None,
         environment: None,
         policy: Default::default(),
+        host_id: None,
+        on_purpose: None,
         trigger: Trigger { kind: "push".to_owned(), actor: None, delivery: Some("d-1".to_owned()) },
     }
 }

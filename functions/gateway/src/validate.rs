@@ -82,6 +82,28 @@ pub(crate) fn source(text: &str, allowed: &Sources) -> Result<String, String> {
     Ok(url.into())
 }
 
+/// What a commit's message has where nothing is to run for it, as git hosts agree on.
+const SKIPS: &[&str] = &["[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[skip pact]"];
+
+/// Whether the message of a commit says that nothing is to run for it.
+pub(crate) fn skips(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    SKIPS.iter().any(|marker| message.contains(marker))
+}
+
+/// Branches that machines push to, by how their names begin, and what they are.
+const MACHINES: &[(&str, &str)] = &[
+    ("gh-readonly-queue/", "a branch of a merge queue"),
+    ("dependabot/", "a branch of a bot"),
+    ("renovate/", "a branch of a bot"),
+];
+
+/// Why nothing of a branch is deployed, whatever its repository configures.
+pub(crate) fn verified_only(branch: &str) -> Option<String> {
+    let (_, what) = MACHINES.iter().find(|(prefix, _)| branch.starts_with(prefix))?;
+    Some(format!("{what} is verified only: nothing is deployed"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

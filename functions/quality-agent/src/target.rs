@@ -54,6 +54,9 @@ pub(crate) fn reach(
             "only documentation changed: nothing is deployed".to_owned(),
         );
     }
+    if let Some(reason) = &run.verify_only {
+        return end(PlanTarget::Nothing, reason.clone());
+    }
     if run.trigger.kind == "pull_request" {
         return end(
             PlanTarget::Nothing,

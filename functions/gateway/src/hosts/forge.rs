@@ -87,6 +87,8 @@ impl WebhookHost for Forge {
                 template: None,
                 environment: None,
                 policy: Default::default(),
+                host_id: None,
+                on_purpose: None,
                 trigger: Trigger {
                     kind: "push".to_owned(),
                     actor: None,

@@ -122,7 +122,13 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
         return Ok(Event::Ignored("the push has no commit".to_owned()));
     }
 
+    if asks_for_nothing(&value) {
+        return Ok(Event::Ignored("its message asks for no run".to_owned()));
+    }
+
     let repository = fields.object("repository")?;
+    // It stays the same when the repository is renamed.
+    let host_id = value.pointer("/repository/id").and_then(Value::as_u64).map(|id| id.to_string());
     let name = repository.identifier::<RepositoryName>("full_name")?;
     let url = repository.text("clone_url", validate::MAX_URL)?;
     let url =
@@ -154,6 +160,8 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
         template: None,
         environment: None,
         policy: Default::default(),
+        host_id,
+        on_purpose: None,
         trigger: Trigger {
             kind: "push".to_owned(),
             actor: pusher,
@@ -173,6 +181,12 @@ fn commit_or_none(fields: &Fields<'_>, field: &str) -> Answer<Option<String>> {
         return Ok(None);
     }
     Ok(Some(commit(fields, field)?).filter(|commit| !validate::is_zero(commit)))
+}
+
+/// Whether the message of the last commit says that nothing is to run.
+fn asks_for_nothing(body: &Value) -> bool {
+    let message = body.pointer("/head_commit/message").and_then(Value::as_str).unwrap_or_default();
+    validate::skips(message)
 }
 
 /// The author's name is for people only: whatever it is, it refuses no push.

@@ -68,7 +68,7 @@ fn two_deployments() -> Vec<LogEntry> {
 
 fn run(status: RunStatus, deployments: Vec<Deployment>) -> RunRecord {
     let push = crate::testing::push('2');
-    let mut request = push.request(push.run_id(0), "https://pact.example");
+    let mut request = push.request(push.run_id(0), 0, "https://pact.example");
     request.started_at = at(0);
     RunRecord {
         request,

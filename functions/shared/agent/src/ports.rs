@@ -10,6 +10,7 @@ use pact_contract::{
     StateName,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
+    pushes::BranchRecord,
     registry::RepositoryEntry,
     run::{NotificationRecord, Outcome, RunRequest},
 };
@@ -195,6 +196,8 @@ pub enum Claim {
 pub trait Runs: Send + Sync {
     /// Claims `key` (a delivery id, or a push) for `run_id`. The first claim stays for `keep`.
     async fn claim(&self, key: &str, run_id: &RunId, keep: Duration) -> Result<Claim, StoreError>;
+    /// The run that a key was claimed for, if it was.
+    async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError>;
     /// Takes a claim back, when what it was made for did not happen.
     async fn unclaim(&self, key: &str) -> Result<(), StoreError>;
     /// Writes a new run as running; an existing one stays as it is.
@@ -208,6 +211,26 @@ pub trait Runs: Send + Sync {
         run_id: &RunId,
         outcome: &Outcome,
         at: Timestamp,
+    ) -> Result<bool, StoreError>;
+}
+
+/// The pushes of branches, in their order.
+#[async_trait]
+pub trait Branches: Send + Sync {
+    /// What is known of a branch, and the version to change it by; the default, and 0, of one that
+    /// was never pushed to.
+    async fn branch(
+        &self,
+        repository: &RepositoryName,
+        reference: &str,
+    ) -> Result<(BranchRecord, u64), StoreError>;
+    /// Writes it. False when somebody else wrote since that version was read.
+    async fn store_branch(
+        &self,
+        repository: &RepositoryName,
+        reference: &str,
+        record: &BranchRecord,
+        version: u64,
     ) -> Result<bool, StoreError>;
 }
 

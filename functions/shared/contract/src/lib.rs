@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod log;
 pub mod policy;
 pub mod problems;
+pub mod pushes;
 pub mod registry;
 pub mod run;
 pub mod schema;

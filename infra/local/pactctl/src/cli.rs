@@ -329,6 +329,10 @@ pub(crate) struct RunArgs {
     /// Judge the commit as a push is judged: by the settings of the commit before it.
     #[arg(long)]
     pub as_pushed: bool,
+    /// Deploy it although a newer push of the branch is in effect, or the commit was taken back
+    /// before: why.
+    #[arg(long, value_name = "REASON")]
+    pub on_purpose: Option<String>,
     /// Port of the gateway and the dashboard [default: any free one].
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     pub port: u16,

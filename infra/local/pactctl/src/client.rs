@@ -128,6 +128,7 @@ impl Client {
             ("template", args.template.as_deref()),
             ("environment", args.environment.as_deref()),
             ("settings", own.then_some("own")),
+            ("on_purpose", args.on_purpose.as_deref()),
         ];
         if let Some(map) = body.as_object_mut() {
             for (key, value) in optional {

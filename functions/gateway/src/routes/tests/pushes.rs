@@ -197,3 +197,124 @@ async fn two_who_ask_for_another_run_at_once_get_one() {
     }
     assert_eq!(world.state().executions.len(), 2);
 }
+
+/// A push of the branch `main` from one commit to another.
+fn from_to(before: char, after: char) -> Value {
+    let mut event = push_event(after);
+    event["before"] = json!(before.to_string().repeat(40));
+    event
+}
+
+async fn told(world: &Arc<World>, delivery: &str, event: &Value) -> (String, bool) {
+    let (status, body) = send(&world.gateway(), push(delivery, event)).await;
+    assert_eq!(status, 202, "{body}");
+    (body["run_id"].as_str().unwrap().to_owned(), body["duplicate"] == json!(true))
+}
+
+fn place(world: &World, id: &str) -> u64 {
+    world.state().runs[id].request.place.unwrap()
+}
+
+#[tokio::test]
+async fn forward_back_and_forward_again_are_four_runs_in_their_order() {
+    let world = World::new();
+    let mut places = Vec::new();
+    let ways = [('0', '1'), ('1', '2'), ('2', '1'), ('1', '2')];
+    for (number, (before, after)) in (1..).zip(ways) {
+        let event = from_to(before, after);
+        let (id, duplicate) = told(&world, &format!("d-{number}"), &event).await;
+        assert!(!duplicate, "push {number}");
+        places.push(place(&world, &id));
+        // The host tells once more.
+        assert_eq!(told(&world, &format!("d-{number}"), &event).await, (id, true));
+    }
+    assert!(places.is_sorted_by(|a, b| a < b), "{places:?}");
+    // The second delivery of all is known, however often the branch went the same way since.
+    let (_, duplicate) = told(&world, "d-2", &from_to('1', '2')).await;
+    assert!(duplicate);
+    assert_eq!(world.state().executions.len(), 4);
+}
+
+#[tokio::test]
+async fn a_delivery_that_comes_late_has_its_place_before_what_went_on_from_it() {
+    let world = World::new();
+    let (second, _) = told(&world, "d-2", &from_to('1', '2')).await;
+    let (first, duplicate) = told(&world, "d-1", &from_to('0', '1')).await;
+    assert!(!duplicate);
+    assert!(place(&world, &first) < place(&world, &second));
+}
+
+#[tokio::test]
+async fn what_ended_by_a_fault_runs_again_when_its_host_tells_of_it_again() {
+    let world = World::new();
+    let (id, _) = told(&world, "d-1", &from_to('0', '1')).await;
+    finish(&world, &id, RunStatus::Failed);
+    // A verdict stays.
+    assert_eq!(told(&world, "d-1", &from_to('0', '1')).await, (id.clone(), true));
+    let fault = serde_json::json!({ "state": "AnalyzeChanges", "error": "ERR_SOURCE_UNAVAILABLE" });
+    for number in 1..=2 {
+        let latest = if number == 1 { id.clone() } else { format!("{id}-{}", number - 1) };
+        {
+            let mut state = world.state();
+            let run = state.runs.get_mut(latest.as_str()).unwrap();
+            run.status = RunStatus::Failed;
+            let mut outcome =
+                pact_contract::run::Outcome::unknown(RunStatus::Failed, "away".to_owned());
+            outcome.fault = serde_json::from_value(fault.clone()).unwrap();
+            run.outcome = Some(outcome);
+        }
+        let (again, duplicate) = told(&world, "d-1", &from_to('0', '1')).await;
+        assert_eq!((again.clone(), duplicate), (format!("{id}-{number}"), false));
+        assert_eq!(place(&world, &again), place(&world, &id), "it is the same push");
+        assert_eq!(told(&world, "d-1", &from_to('0', '1')).await, (again, true), "once");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wanted_on_purpose_comes_after_everything() {
+    let world = World::new();
+    let (first, _) = told(&world, "d-1", &from_to('0', '1')).await;
+    let (second, _) = told(&world, "d-2", &from_to('1', '2')).await;
+    let mut body = json!({
+        "repository": { "name": "acme/web", "url": "https://git.example.com/acme/web.git" },
+        "branch": "main",
+        "commit": "1".repeat(40),
+        "on_purpose": "the second loses orders",
+    });
+    let (status, answer) =
+        send(&world.gateway(), api("POST", "/v1/pipelines", &body.to_string())).await;
+    assert_eq!((status, answer["field"].as_str()), (400, Some("author")), "{answer}");
+    body["author"] = json!("Ada");
+    let (status, answer) =
+        send(&world.gateway(), api("POST", "/v1/pipelines", &body.to_string())).await;
+    assert_eq!(status, 202, "{answer}");
+    let id = answer["run_id"].as_str().unwrap();
+    assert!(place(&world, &first) < place(&world, &second));
+    assert!(place(&world, &second) < place(&world, id));
+    let run = world.state().runs[id].clone();
+    let word = run.request.on_purpose.unwrap();
+    assert_eq!((word.by.as_str(), word.reason.as_str()), ("Ada", "the second loses orders"));
+}
+
+#[tokio::test]
+async fn machines_branches_are_verified_only_and_a_message_can_ask_for_nothing() {
+    let world = World::new();
+    for (number, branch) in
+        ["gh-readonly-queue/main/pr-7-ab", "dependabot/cargo/serde-1", "renovate/all", "fix/bot"]
+            .iter()
+            .enumerate()
+    {
+        let mut event = push_event('2');
+        event["ref"] = json!(format!("refs/heads/{branch}"));
+        let (id, _) = told(&world, &format!("d-{number}"), &event).await;
+        let only = world.state().runs[id.as_str()].request.verify_only.clone();
+        assert_eq!(only.is_some(), number < 3, "{branch}: {only:?}");
+    }
+    for message in ["A note [skip ci]", "A note\n\n[CI Skip]\nmore", "[no ci] x"] {
+        let mut event = push_event('3');
+        event["head_commit"]["message"] = json!(message);
+        let (status, body) = send(&world.gateway(), push("d-9", &event)).await;
+        assert_eq!((status, body["status"].as_str()), (202, Some("ignored")), "{body}");
+    }
+    assert_eq!(world.state().executions.len(), 4);
+}

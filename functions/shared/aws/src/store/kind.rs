@@ -8,6 +8,7 @@ use pact_agent::{
 use pact_contract::{
     RunRequest, SchemaVersion, StageRecord,
     actions::{EnvironmentRecord, WatchResult},
+    pushes::BranchRecord,
     registry::RepositoryEntry,
     run::Outcome,
     schema::Incompatible,
@@ -95,6 +96,8 @@ pub(super) const CALL: Kind = kind("schema", WaitingCall::VERSION);
 pub(super) const ENVIRONMENT: Kind = second("schema", EnvironmentRecord::VERSION, &[with_ledger]);
 /// What the watch saw, in the environment's item: written by its state machine.
 pub(super) const WATCH: Kind = kind("watch_schema", WatchResult::VERSION);
+/// The pushes of a branch: `record`, with the `version` that it is changed by.
+pub(super) const BRANCH: Kind = kind("schema", BranchRecord::VERSION);
 /// Who claimed a delivery or a push: `run_id`.
 pub(super) const CLAIM: Kind = kind("schema", SchemaVersion::FIRST);
 /// A repository of the registry: `record`.
@@ -288,6 +291,7 @@ mod tests {
             CALLBACK,
             ENVIRONMENT,
             WATCH,
+            BRANCH,
             CLAIM,
             ANSWER,
             THIRD,

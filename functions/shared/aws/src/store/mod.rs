@@ -21,6 +21,7 @@
 //! | a repository of the registry | `REPOSITORY#<repository>` / `REPOSITORY` |
 //! | every repository of the registry | `gsi1`: `REPOSITORIES` / `<repository>` |
 //! | every environment | `gsi1`: `ENVIRONMENTS` / `<repository>#<environment>` |
+//! | the pushes of a branch | `BRANCH#<repository>#<reference>` / `BRANCH`, with a version |
 //! | who claimed a delivery or a push | `CLAIM#<key>` / `CLAIM`, expires |
 //! | the answer to a request | `IDEMPOTENCY#<key>` / `IDEMPOTENCY`, expires |
 //!
@@ -36,6 +37,7 @@
 //! write after a moment. Filters of a list by status and branch are applied to bounded reads; the
 //! cursor then says where to go on, so that a page may be short but nothing is left out.
 
+mod branches;
 mod callbacks;
 mod environments;
 mod item;

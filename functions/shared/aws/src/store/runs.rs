@@ -98,6 +98,13 @@ impl Runs for DynamoStore {
         Err(StoreError::Conflict("the claim comes and goes".to_owned()))
     }
 
+    async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError> {
+        let item = self.get("read a claim", named_key("CLAIM", key), "CLAIM").await?;
+        let Some(item) = item else { return Ok(None) };
+        CLAIM.known(&item)?;
+        Ok(Some(identifier(&item, "run_id")?))
+    }
+
     async fn unclaim(&self, key: &str) -> Result<(), StoreError> {
         self.client
             .delete_item()

@@ -20,20 +20,20 @@ identifier!(RunId);
 pub const MAX_RUN_ID: usize = 80;
 
 impl RunId {
-    /// The id of the run for one push: the same push always gives the same id. `rerun` counts
-    /// deliberate repetitions of the same push, 0 for the first.
+    /// The id of the first run of one push, whose place among those of its branch is `place`.
     #[must_use]
     pub fn for_push(
         repository: &RepositoryName,
         reference: &str,
         commit: &str,
-        rerun: u32,
+        place: u64,
     ) -> Self {
         let mut hash = Sha256::new();
         for part in [repository.as_str(), reference, commit] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
+        hash.update(place.to_be_bytes());
         let digest = hex::encode(hash.finalize());
         let name = repository.short();
         let name: String = name
@@ -45,11 +45,13 @@ impl RunId {
         let name = if name.is_empty() { "run" } else { name };
         let commit: String = commit.chars().filter(char::is_ascii_hexdigit).take(10).collect();
         let tag: String = digest.chars().take(8).collect();
-        let id = match rerun {
-            0 => format!("{name}-{commit}-{tag}"),
-            n => format!("{name}-{commit}-{tag}-{n}"),
-        };
-        Self(id.into())
+        Self(format!("{name}-{commit}-{tag}").into())
+    }
+
+    /// The id of a repetition of the run: 0 is itself.
+    #[must_use]
+    pub fn again(&self, number: u32) -> Self {
+        if number == 0 { self.clone() } else { Self(format!("{self}-{number}").into()) }
     }
 
     /// Stands for the run of an intent that was sent by hand and belongs to none. Nothing is
@@ -81,9 +83,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_push_gives_a_valid_execution_name(
-            repository in "[a-zA-Z0-9_-]{1,60}(/[a-zA-Z0-9._-]{0,60}x){0,2}", reference in ".{0,40}", commit in "[0-9a-f]{0,64}", rerun in 0u32..=u32::MAX
+            repository in "[a-zA-Z0-9_-]{1,60}(/[a-zA-Z0-9._-]{0,60}x){0,2}", reference in ".{0,40}", commit in "[0-9a-f]{0,64}", place in any::<u64>(), again in any::<u32>()
         ) {
-            let id = RunId::for_push(&name(&repository), &reference, &commit, rerun);
+            let id = RunId::for_push(&name(&repository), &reference, &commit, place).again(again);
             prop_assert_eq!(RunId::parse(id.as_str()), Ok(id));
         }
 
@@ -114,10 +116,12 @@ mod tests {
     }
 
     #[test]
-    fn the_same_push_has_the_same_id_and_another_ref_another() {
+    fn the_same_push_has_the_same_id_and_another_ref_or_place_another() {
         let a = RunId::for_push(&name("acme/web"), "refs/heads/main", "0123456789abcdef", 0);
         assert_eq!(a, RunId::for_push(&name("acme/web"), "refs/heads/main", "0123456789abcdef", 0));
         assert_ne!(a, RunId::for_push(&name("acme/web"), "refs/heads/dev", "0123456789abcdef", 0));
+        assert_ne!(a, RunId::for_push(&name("acme/web"), "refs/heads/main", "0123456789abcdef", 1));
+        assert_eq!((a.again(0), a.again(2).as_str()), (a.clone(), &*format!("{a}-2")));
         assert!(a.as_str().starts_with("web-0123456789-"), "{a}");
     }
 }

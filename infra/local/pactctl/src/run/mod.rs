@@ -99,7 +99,7 @@ async fn whole_run(args: &RunArgs, push: &Push, session: &mut Session) -> Result
 /// wants that.
 async fn submit(args: &RunArgs, push: &Push, client: &Client) -> Result<Accepted, Failure> {
     let start = |rerun| client.start(push, Start { args, own: own_settings(args, push), rerun });
-    let asks = args.template.is_some() || args.environment.is_some();
+    let asks = args.template.is_some() || args.environment.is_some() || args.on_purpose.is_some();
     let accepted = if asks || own_settings(args, push) {
         start(false).await?
     } else {

@@ -11,8 +11,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pact_agent::ports::{
-    ApprovalAnswer, ApprovalRecord, Callbacks as _, Claim, Environments as _, Idempotency as _,
-    Outbox as _, OutboxEntry, Recorder as _, Registry as _, RunReader as _, Runs,
+    ApprovalAnswer, ApprovalRecord, Branches, Callbacks as _, Claim, Environments as _,
+    Idempotency as _, Outbox as _, OutboxEntry, Recorder as _, Registry as _, RunReader as _, Runs,
 };
 use pact_agent::waiting::WaitingCalls as _;
 use pact_contract::{
@@ -22,6 +22,7 @@ use pact_contract::{
     ledger::{Ledger, LedgerEntry, OnPurpose, Origin, Standing},
     log::{self, LogKind, NewEntry},
     policy::Floor,
+    pushes::{BranchRecord, PlacedPush},
     registry::RepositoryEntry,
     run::{DeploymentStatus, NotificationRecord, Outcome},
     settings::{Environment, Instance, Template, Watch},
@@ -277,6 +278,16 @@ pub(super) async fn fill(store: &DynamoStore) {
         let call = call_of(run_id.clone(), state.parse().unwrap(), key, json!({ "build": "b-1" }));
         store.keep(&call, "token").await.unwrap();
     }
+    let mut branch = BranchRecord::default();
+    branch.add(PlacedPush {
+        place: 7,
+        before: Some("1".repeat(40)),
+        after: "2".repeat(40),
+        run_id: run_id.clone(),
+    });
+    let repository = "acme/web-shop".parse().unwrap();
+    let main = "refs/heads/main";
+    assert!(Branches::store_branch(store, &repository, main, &branch, 0).await.unwrap());
     Runs::claim(store, "delivery/d-1", run_id, HOUR).await.unwrap();
     store.complete("key-1", &json!({ "response": { "status": "passed" } })).await.unwrap();
 }

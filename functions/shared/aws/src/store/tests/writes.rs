@@ -410,3 +410,22 @@ async fn more_than_one_page_of_stages_is_read() {
     }
     assert_eq!(store.stages(&id("run")).await.unwrap().items.len(), 8);
 }
+
+#[tokio::test]
+async fn a_branch_is_changed_on_the_version_that_was_read() {
+    use pact_agent::ports::Branches as _;
+    use pact_contract::pushes::{BranchRecord, PlacedPush};
+
+    let store = store().await;
+    let repository = "acme/web".parse().unwrap();
+    let main = "refs/heads/main";
+    let (mut record, version) = store.branch(&repository, main).await.unwrap();
+    assert_eq!((record.clone(), version), (BranchRecord::default(), 0));
+    record.add(PlacedPush { place: 1, before: None, after: "c1".to_owned(), run_id: id("r-1") });
+    assert!(store.store_branch(&repository, main, &record, 0).await.unwrap());
+    assert!(!store.store_branch(&repository, main, &BranchRecord::default(), 0).await.unwrap());
+    assert_eq!(store.branch(&repository, main).await.unwrap(), (record.clone(), 1));
+    assert!(store.store_branch(&repository, main, &record, 1).await.unwrap());
+    assert!(!store.store_branch(&repository, main, &record, 1).await.unwrap());
+    assert_eq!(store.branch(&repository, "refs/heads/dev").await.unwrap().1, 0);
+}
