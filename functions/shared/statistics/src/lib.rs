@@ -21,6 +21,7 @@ mod limits;
 mod looks;
 mod row;
 mod sample;
+pub mod series;
 
 pub use assess::{Assessment, MIN_SAMPLES, assess, verdict};
 pub use compare::compare;

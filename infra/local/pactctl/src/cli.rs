@@ -74,6 +74,17 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Find what is odd in a series: points, shifts of the level, changes of the spread, gaps.
+    ///
+    /// Reads TIMESTAMP,VALUE lines, as the Numenta benchmark has them. Nothing is to be set: each value is held
+    /// against what the series did before it.
+    Detect {
+        /// The file.
+        file: PathBuf,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
     /// Write a first pact.toml from what a repository has, and explain it.
     ///
     /// Nothing that exists is replaced.

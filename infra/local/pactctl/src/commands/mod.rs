@@ -4,6 +4,7 @@ mod advisories;
 mod agents;
 mod approve;
 mod cost;
+mod detect;
 mod doctor;
 mod down;
 mod env;
@@ -38,6 +39,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Gate(command) => gate::gate(command),
         Command::Agents { json } => agents::agents(json),
         Command::Explain { code, json } => explain::explain(code.as_deref(), json),
+        Command::Detect { file, json } => detect::detect(&file, json),
         Command::Init { path, print } => init::init(&path, print),
         Command::Doctor { path, json, data } => doctor::doctor(&path, &data.data, json),
         Command::Validate { path, json, schema } => validate::validate(&path, json, schema),
