@@ -10,6 +10,7 @@ use crate::{
         Advisories, Ecosystem, Package,
         lock::{self, Parsed, Way},
         manifest,
+        sbom::Materials,
         verdict::{self, Use, short},
     },
     report::{self, Seen},
@@ -40,6 +41,7 @@ struct Inventory {
     manifests: Vec<(Ecosystem, String)>,
     unchecked: usize,
     ledger: Ledger,
+    materials: Materials,
 }
 
 /// Carries out the action.
@@ -49,12 +51,28 @@ pub(crate) async fn act(
     call: &Call,
 ) -> Result<Outcome, AgentError> {
     let source = Source::load(artifacts, call).await?;
-    let (source, inventory) = blocking(move || {
+    let commit = source.changes.head.clone();
+    let (source, mut inventory) = blocking(move || {
         let inventory = Inventory::of(&source)?;
         Ok((source, inventory))
     })
     .await?;
-    judge(inventory, advisories, &source, tokio::time::Instant::now() + call.time_left()).await
+    let materials = std::mem::take(&mut inventory.materials);
+    let deadline = tokio::time::Instant::now() + call.time_left();
+    let mut outcome = judge(inventory, advisories, &source, deadline).await?;
+    if materials.len() > 0 {
+        let document = blocking(move || {
+            materials
+                .document("repository", &commit)
+                .map_err(|e| AgentError::internal(format!("the bill of materials: {e}")))
+        });
+        let key = format!("runs/{}/sbom.cdx.json", call.scope());
+        artifacts.put(&key, document.await?.into()).await?;
+        if let Some(output) = outcome.output.as_object_mut() {
+            output.insert("sbom_key".to_owned(), key.into());
+        }
+    }
+    Ok(outcome)
 }
 
 async fn judge(
@@ -234,7 +252,7 @@ impl Inventory {
                 lock::parse(kind, &text::decode(content).text)
             }
         };
-        let Parsed { packages, unchecked, graph, .. } = match parsed {
+        let parsed = match parsed {
             Ok(parsed) => parsed,
             Err(reason) => {
                 let reason = short(&reason, 300);
@@ -256,8 +274,13 @@ impl Inventory {
         if let Some((above, _)) = path.split_once("gradle/dependency-locks/") {
             self.locked.insert((kind.ecosystem(), above.trim_end_matches('/').to_owned()));
         }
-        let ways = graph.ways(packages.iter().map(|(package, _)| package.name.as_str()));
-        for (package, line) in &packages {
+        let names = parsed.packages.iter().map(|(package, _)| package.name.as_str());
+        let ways = parsed.graph.ways(names);
+        if self.materials.len() < MAX_PACKAGES {
+            self.materials.add(&parsed, &ways);
+        }
+        let Parsed { packages, unchecked, .. } = &parsed;
+        for (package, line) in packages {
             if self.uses.len() >= MAX_PACKAGES && !self.uses.contains_key(package) {
                 self.ledger.not_read(path, format!("there are more than {MAX_PACKAGES} packages"));
                 break;

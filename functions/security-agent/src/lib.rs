@@ -24,6 +24,7 @@ use pact_contract::{Capability, ErrorName};
 
 pub use config::Config;
 pub use deps::compiled::{Made, compile as compile_advisories};
+pub use deps::sbom::{Sbom, is_lock_file, sbom};
 pub use explain::explanations;
 pub use secrets::{
     Corpus, Engine as SecretsEngine, Found, Label, Scan, Score, score as score_secrets,

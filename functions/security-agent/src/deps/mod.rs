@@ -9,6 +9,7 @@ pub(crate) mod lock;
 pub(crate) mod manifest;
 pub(crate) mod osv;
 mod package;
+pub(crate) mod sbom;
 pub(crate) mod verdict;
 pub(crate) mod version;
 mod versions;

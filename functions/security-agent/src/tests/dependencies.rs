@@ -56,6 +56,10 @@ async fn an_affected_version_fails_with_what_to_upgrade_to() {
     assert_eq!(finding.remedy.as_deref(), Some("upgrade to 1.6.1"));
     assert_eq!(finding.place().as_deref(), Some("sub/Cargo.lock:8"));
     assert_eq!(finding.evidence.as_deref(), Some("pkg:cargo/smallvec@1.6.0"));
+    let key = response.response.output["sbom_key"].as_str().expect("a bill of materials");
+    let document = bench.memory.get(key).await.expect("is read").expect("is there");
+    let document: Value = serde_json::from_slice(&document).expect("JSON");
+    assert_eq!(document["components"][0]["purl"], "pkg:cargo/smallvec@1.6.0");
 
     bench.settings = json!({ "accept": { "CVE-R-1": "not called" } });
     let response = bench.run(ACTION).await;

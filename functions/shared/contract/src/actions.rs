@@ -403,6 +403,9 @@ pub struct SecurityCheckOutput {
     /// What was read, and what was not.
     #[serde(default)]
     pub scope: Scope,
+    /// Key of the software bill of materials (CycloneDX 1.5), of the check that reads lock files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sbom_key: Option<String>,
 }
 
 /// What a check looked at.

@@ -134,6 +134,15 @@ pub(crate) enum Command {
     /// Make the index of advisories that PACT_ADVISORIES names.
     #[command(subcommand)]
     Advisories(AdvisoriesCommand),
+    /// Print the software bill of materials of a folder (CycloneDX 1.5): what its lock files name.
+    Sbom {
+        /// The folder.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// Where to write it instead.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Print the completion script of a shell.
     Completions {
         /// The shell.

@@ -9,10 +9,12 @@ mod doctor;
 mod down;
 mod env;
 mod explain;
+mod files;
 mod gate;
 mod init;
 pub(crate) mod repos;
 mod runs;
+mod sbom;
 mod secrets;
 mod up;
 mod validate;
@@ -46,6 +48,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Repos(command) => repos::repos(command),
         Command::Secrets(command) => secrets::secrets(command),
         Command::Advisories(command) => advisories::advisories(command),
+        Command::Sbom { path, output } => sbom::sbom(&path, output.as_deref()),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "pactctl", &mut std::io::stdout());

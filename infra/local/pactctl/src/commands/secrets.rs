@@ -2,13 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use pact_security_agent::{Corpus, Found, Score, SecretsEngine, score_secrets};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::files;
 use crate::{
     cli::SecretsCommand,
     failure::{Context, Exit, Failure},
@@ -112,23 +113,7 @@ fn scan(
 }
 
 fn folder(engine: &SecretsEngine, root: &Path, report: &mut Report) -> Result<(), Failure> {
-    let mut open = vec![root.to_owned()];
-    let mut files: Vec<PathBuf> = Vec::new();
-    while let Some(path) = open.pop() {
-        let kind = std::fs::symlink_metadata(&path).doing("read the folder")?;
-        if kind.is_dir() {
-            if path.file_name().is_some_and(|n| n == ".git") {
-                continue;
-            }
-            for entry in std::fs::read_dir(&path).doing("read the folder")? {
-                open.push(entry.doing("read the folder")?.path());
-            }
-        } else if kind.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    for file in files {
+    for file in files::below(root)? {
         let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
         let name = if name.is_empty() { file.display().to_string() } else { name };
         let size = std::fs::metadata(&file).map_or(0, |m| m.len());
