@@ -1,4 +1,4 @@
-//! The scheduled watch: what is deployed, one environment after another.
+//! The scheduled watch: what is deployed, every environment, several at a time.
 
 use pact_contract::{
     RunRequest,
@@ -16,21 +16,36 @@ pub(crate) fn monitor() -> Value {
     let item = "key: $states.context.Map.Item.Value.gsi1sk.S, \
         item: $states.context.Map.Item.Value";
     let states = vec![
-        table("aws-sdk:dynamodb:query", ListEnvironments, "Everything that was ever deployed")
-            .put_in("Arguments", "IndexName: 'gsi1', Limit: 100")
-            .put("Arguments/KeyConditionExpression: 'gsi1pk = :environments'")
-            .strings("ExpressionAttributeValues", ":environments: 'ENVIRONMENTS'")
-            .put("Arguments/ProjectionExpression: 'gsi1sk, #record, #schema'")
-            .put_in("Arguments/ExpressionAttributeNames", "#record: 'record', #schema: 'schema'")
-            .put("Output: [$states.result.Items[$exists(record)]]"),
-        choice(AnyEnvironment, "Is anything deployed?").only_if(there, NothingDeployed),
-        map(WatchEnvironments, "One after another")
+        list(ListEnvironments, "What was ever deployed, a page at a time"),
+        choice(AnyEnvironment, "Is anything on this page?").only_if(there, MoreEnvironments),
+        map(WatchEnvironments, "Several at a time")
             .put("Items: $states.input")
             .each(item, watch())
-            .end(),
-        succeed(NothingDeployed, "Until the first deployment").put("Output: {}"),
+            .put(&format!("MaxConcurrency: {AT_ONCE}")),
+        choice(MoreEnvironments, "Is there another page?")
+            .when("$type($from) = 'object'", ListMoreEnvironments)
+            .otherwise(AllWatched),
+        list(ListMoreEnvironments, "The next page")
+            .put("Arguments/ExclusiveStartKey: $from")
+            .next(AnyEnvironment),
+        succeed(AllWatched, "Every environment was looked at").put("Output: {}"),
     ];
-    graph(head("The scheduled watch: one environment after another", 3_600), states)
+    graph(head("The scheduled watch: every environment, several at a time", 3_600), states)
+}
+
+/// Environments that are looked at at the same time.
+const AT_ONCE: u32 = 10;
+
+/// A page of environments, and where the next one begins.
+fn list(state: Monitor, comment: &str) -> State {
+    table("aws-sdk:dynamodb:query", state, comment)
+        .put_in("Arguments", "IndexName: 'gsi1', Limit: 100")
+        .put("Arguments/KeyConditionExpression: 'gsi1pk = :environments'")
+        .strings("ExpressionAttributeValues", ":environments: 'ENVIRONMENTS'")
+        .put("Arguments/ProjectionExpression: 'gsi1sk, #record, #schema'")
+        .put_in("Arguments/ExpressionAttributeNames", "#record: 'record', #schema: 'schema'")
+        .put("Output: [$states.result.Items[$exists(record)]]")
+        .assign("from: $exists($states.result.LastEvaluatedKey) ? $states.result.LastEvaluatedKey : null")
 }
 
 /// A state that will ask an agent. Each environment enters it: its key tells the calls apart.

@@ -47,7 +47,11 @@ async fn one_record_that_cannot_be_read_does_not_end_the_watch_of_others() {
     other["record"] = json!({ "BOOL": true });
     let odd = json!({ "gsi1sk": { "S": "no key" }, "record": { "S": "[]" } });
     let items = vec![newer, cut, other, odd, environment("production")];
-    let listed = json!({ "result": { "Count": items.len(), "Items": items } });
+    // On two pages.
+    let from = json!({ "pk": { "S": "ENV#acme/shop#other" }, "sk": { "S": "ENV" } });
+    let (first, second) = items.split_at(3);
+    let listed = json!({ "result": { "Count": 3, "Items": first, "LastEvaluatedKey": from } });
+    let more = json!({ "result": { "Count": 2, "Items": second } });
     let lambda = |status: &str| {
         let response = json!({ "status": status, "summary": "said", "output": {} });
         json!({ "result": { "StatusCode": 200, "Payload": { "response": response } } })
@@ -55,6 +59,7 @@ async fn one_record_that_cannot_be_read_does_not_end_the_watch_of_others() {
     let done = json!({ "result": { "SdkHttpMetadata": { "HttpStatusCode": 200 } } });
     let told: BTreeMap<String, Vec<Value>> = [
         ("ListEnvironments", vec![listed]),
+        ("ListMoreEnvironments", vec![more]),
         ("CheckHealth", vec![lambda("failed")]),
         ("RecordHealth", vec![done.clone(); 5]),
         // Their runs have expired.
@@ -94,13 +99,17 @@ async fn one_record_that_cannot_be_read_does_not_end_the_watch_of_others() {
     let text = |value: &Value, pointer: &str| {
         value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    let recorded: Vec<_> = of("RecordHealth")
+    const ORDER: [&str; 5] = ["newer", "cut", "other", "no key", "production"];
+    let mut recorded: Vec<_> = of("RecordHealth")
         .into_iter()
         .map(|update| {
             let value = |name: &str| text(update, &format!("/ExpressionAttributeValues/:{name}/S"));
             (text(update, "/Key/pk/S"), value("health"), value("summary"))
         })
         .collect();
+    assert_eq!(of("ListMoreEnvironments")[0]["ExclusiveStartKey"], from);
+    // Several are looked at at a time.
+    recorded.sort_by_key(|(pk, ..)| ORDER.iter().position(|name| pk.ends_with(name)));
     let said: Vec<_> = recorded.iter().map(|(pk, health, _)| (&**pk, &**health)).collect();
     assert_eq!(
         said,

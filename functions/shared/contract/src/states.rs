@@ -61,9 +61,9 @@ states! {
 states! {
     /// A state of the scheduled watch.
     Monitor {
-        ListEnvironments, AnyEnvironment, WatchEnvironments,
+        ListEnvironments, AnyEnvironment, WatchEnvironments, MoreEnvironments,
+        ListMoreEnvironments, AllWatched,
         ReadEnvironment, OpenRecord, ParseRecord, SomethingToWatch, CheckHealth, Answers, TrackMetrics, JudgeRelease,
         DescribeFault, RecordHealth, Well, ReadRun, Alert, NotWatched, Watched,
-        NothingDeployed,
     }
 }

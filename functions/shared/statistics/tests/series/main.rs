@@ -13,7 +13,8 @@ use pact_statistics::series::{
 
 #[test]
 fn at_one_setting_all_kinds_of_series_together_score_above_65() {
-    let parts: Vec<_> = generate::all(14, 3)
+    let series = generate::all(14, 3);
+    let parts: Vec<_> = series
         .iter()
         .map(|series| {
             let mut detector = Detector::new();
@@ -24,5 +25,6 @@ fn at_one_setting_all_kinds_of_series_together_score_above_65() {
             score(STANDARD, series.values.len(), &series.windows, &found)
         })
         .collect();
-    assert!(total(&parts) > 65.0, "{}", total(&parts));
+    let kinds: Vec<_> = series.iter().map(|s| s.kind).zip(&parts).collect();
+    assert!(total(&parts) > 65.0, "{}: {kinds:#?}", total(&parts));
 }
