@@ -981,7 +981,7 @@ async fn call(memory: &Arc<Memory>, action: &str, parameters: Value) -> Result<V
             "action": action, "parameters": parameters,
             "context": { "run_id": "shop-1", "state": "State" },
         },
-        "metadata": { "sender": { "agent_id": "pact.pipeline", "timestamp": "2026-11-23T10:00:00Z" } },
+        "metadata": { "sender": { "agent_id": "pact.pipeline", "timestamp": jiff::Timestamp::now().to_string() } },
     });
     let deadline = Instant::now() + Duration::from_secs(30);
     adapter::handle(&agent, &memory.recording(), intent, deadline).await

@@ -88,7 +88,7 @@ impl Bench {
                 "context": { "run_id": "r1", "state": "Check" },
             },
             "metadata": {
-                "sender": { "agent_id": "pact.pipeline", "timestamp": "2026-11-22T10:00:00Z" },
+                "sender": { "agent_id": "pact.pipeline", "timestamp": jiff::Timestamp::now().to_string() },
             },
         });
         let deadline = Instant::now() + Duration::from_secs(60);

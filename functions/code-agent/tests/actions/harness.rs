@@ -101,8 +101,13 @@ impl World {
         let Value::Object(parameters) = parameters else { panic!("an object") };
         let context =
             Context { run_id: Some("run-1".parse().expect("an id")), ..Context::default() };
-        let intent =
-            IntentEnvelope::new("pact.test", jiff::Timestamp::now(), action, parameters, context);
+        let intent = IntentEnvelope::new(
+            "pact.pipeline",
+            jiff::Timestamp::now(),
+            action,
+            parameters,
+            context,
+        );
         let deadline = tokio::time::Instant::now() + limit;
         let event = serde_json::to_value(intent).unwrap();
         let answer =

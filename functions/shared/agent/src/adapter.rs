@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use pact_contract::{Capability, RunId, StageStatus, envelope::IntentEnvelope, error::ErrorName};
 use serde_json::Value;
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::{
+    admission,
     agent::{Agent, Call, Outcome},
     error::AgentError,
     later,
@@ -138,6 +140,7 @@ async fn attend(
         };
         return Ok(Attended { answer, status: None });
     }
+    admission::admit(&*recording.recorder, &intent).await?;
     if let Some(token) = &task_token {
         let answer = later::begin(agent, recording, &intent, token, margin(deadline)).await?;
         return Ok(Attended { answer, status: None });
@@ -179,6 +182,7 @@ fn parse(agent: &dyn Agent, event: Value) -> Result<IntentEnvelope, AgentError> 
             ),
         )
     })?;
+    admission::check(&intent, capability, Timestamp::now())?;
     // A skipped action needs no parameters: what they would hold may not exist.
     if intent.intent.context.skip.is_none() {
         let missing: Vec<_> = capability

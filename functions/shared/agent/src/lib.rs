@@ -5,6 +5,7 @@
 //! traits in [`ports`]; `pact-aws` implements them, [`testing`] does in memory.
 
 pub mod adapter;
+mod admission;
 mod agent;
 pub mod builds;
 pub mod bundle;

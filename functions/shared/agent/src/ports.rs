@@ -84,6 +84,29 @@ pub trait Recorder: Send + Sync {
     async fn record_stage(&self, record: &StageRecord) -> Result<(), StoreError>;
     /// Appends to the run's transaction log.
     async fn append_log(&self, run_id: &RunId, entry: NewEntry) -> Result<LogEntry, StoreError>;
+    /// Whether anything of the run is still to be recorded.
+    async fn standing(&self, _run_id: &RunId) -> Result<Standing, StoreError> {
+        Ok(Standing::NotKept)
+    }
+}
+
+/// Where a run stands, for whoever would record something of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Runs are not kept here: nobody can say.
+    NotKept,
+    /// There is no such run.
+    Unknown,
+    /// It is carried out by this execution.
+    Open {
+        /// ARN of the execution.
+        execution: String,
+    },
+    /// It has its final status; its people are told of it by this execution.
+    Ended {
+        /// ARN of the execution.
+        execution: String,
+    },
 }
 
 /// The transaction log, from its reader's side.

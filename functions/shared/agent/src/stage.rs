@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use pact_contract::{
     Finding, PROTOCOL_VERSION, ResponseEnvelope, RunId, StageRecord, StageStatus, StateName,
     envelope::{Context, IntentEnvelope, Response, ResponseMetadata, Sender},
-    log::{LogKind, NewEntry},
+    log::{LogKind, NewEntry, RECORD_FIELD, record_digest},
 };
 use serde_json::{Map, Value, json};
 
@@ -70,6 +70,7 @@ impl Stage {
                 "sender": intent.metadata.sender.agent_id,
                 "parameters": bounded(&intent.intent.parameters),
                 "skip": stage.context.skip,
+                RECORD_FIELD: stage.digest()?,
             });
             stage.log(recording, run_id, LogKind::Intent, body).await?;
         }
@@ -79,6 +80,13 @@ impl Stage {
     /// The stage of an attempt that was begun before, perhaps by another process.
     pub(crate) fn resume(agent: &dyn Agent, context: Context, record: StageRecord) -> Self {
         Self { agent: agent.id(), context, record }
+    }
+
+    /// Digest of the record as it is stored.
+    fn digest(&self) -> Result<String, AgentError> {
+        let text = serde_json::to_string(&self.record)
+            .map_err(|error| AgentError::internal(format!("cannot write the record: {error}")))?;
+        Ok(record_digest(&text))
     }
 
     async fn log(
@@ -156,6 +164,7 @@ impl Stage {
                 "summary": response.response.summary,
                 "findings": self.record.findings_total,
                 "output": bounded_value(&self.record.output),
+                RECORD_FIELD: self.digest()?,
             });
             self.log(recording, &run_id, LogKind::Response, body).await?;
         }
@@ -206,6 +215,7 @@ impl Stage {
             "attempt": self.record.attempt,
             "error": error.name,
             "message": self.record.summary,
+            RECORD_FIELD: self.digest().ok(),
         });
         if let Err(second) = self.log(recording, &run_id, LogKind::Fault, body).await {
             tracing::error!(error = %second, "cannot log the fault");

@@ -188,7 +188,7 @@ impl Bench {
                 "context": { "run_id": "web-1", "state": "RunUnitTests", "task_token": token },
             },
             "metadata": {
-                "sender": { "agent_id": "pact.pipeline", "timestamp": "2026-11-26T00:00:00Z" },
+                "sender": { "agent_id": "pact.pipeline", "timestamp": jiff::Timestamp::now().to_string() },
                 "idempotency_key": "web-1/RunUnitTests/now",
             },
         }))
@@ -271,7 +271,7 @@ async fn a_token_without_what_it_needs_is_refused() {
     let event = json!({
         "version": "0.1.0",
         "intent": { "action": "tests.run_unit", "context": { "task_token": "t", "skip": "no" } },
-        "metadata": { "sender": { "agent_id": "a", "timestamp": "2026-11-26T00:00:00Z" } },
+        "metadata": { "sender": { "agent_id": "pact.pipeline", "timestamp": jiff::Timestamp::now().to_string() } },
     });
     let error = bench.send(event).await.expect_err("no run");
     assert_eq!(error.name, ErrorName::InvalidIntent);

@@ -144,7 +144,7 @@ fn intent(tell: &str) -> Value {
             "context": { "run_id": "shop-1", "state": "RunUnitTests", "retry": 1 },
         },
         "metadata": {
-            "sender": { "agent_id": "pact.pipeline", "timestamp": "2026-01-01T00:00:00Z" },
+            "sender": { "agent_id": "pact.pipeline", "timestamp": jiff::Timestamp::now().to_string() },
             "priority": "normal",
             "idempotency_key": format!("shop-1/RunUnitTests/{tell}"),
         },

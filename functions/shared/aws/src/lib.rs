@@ -22,4 +22,4 @@ pub use config::{Config, ConfigError};
 pub use executions::SfnExecutions;
 pub use parameters::ParameterStore;
 pub use services::Services;
-pub use store::{DynamoStore, RETENTION};
+pub use store::{DynamoStore, RETENTION, SealKey};

@@ -41,8 +41,11 @@ impl Services {
         let connections = Connections::default();
         let sdk = sdk::config(&connections);
         let client = aws_sdk_dynamodb::Client::new(&sdk);
-        let store =
-            Arc::new(DynamoStore::new(client, config.table.clone()).keeping(config.retention));
+        let store = Arc::new(
+            DynamoStore::new(client, config.table.clone())
+                .keeping(config.retention)
+                .sealing(config.seal.clone()),
+        );
         let metrics = Arc::new(EmbeddedMetrics::new(config.metrics.clone()));
         Ok(Self { store, metrics, config, sdk, connections })
     }

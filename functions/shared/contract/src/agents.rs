@@ -3,13 +3,16 @@
 
 use crate::capability::Capability;
 
+/// Who sends intents: the state machines. Whoever is none of them is answered by no agent.
+pub const SENDERS: &[&str] = &["pact.pipeline", "pact.monitor"];
+
 /// Actions of the code agent.
 pub const CODE: &[Capability] = &[
     Capability {
         action: "code.analyze_changes",
         description: "Fetches a commit, keeps its files as a bundle and says what changed.",
         required: &["repository", "reference", "commit"],
-        optional: &["base"],
+        optional: &["base", "policy"],
     },
     Capability {
         action: "code.validate_syntax",
@@ -81,7 +84,7 @@ pub const QUALITY: &[Capability] = &[
         action: "quality.plan_pipeline",
         description: "Plans which checks run and how far the release may go, with reasons.",
         required: &["run", "settings"],
-        optional: &["changes_key"],
+        optional: &["changes_key", "loosened"],
     },
     Capability {
         action: "quality.evaluate_gate",

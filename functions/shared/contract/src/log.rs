@@ -9,6 +9,45 @@ use sha2::{Digest, Sha256};
 /// Hash that the first entry of a run names as its predecessor.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
+/// Field of an entry's body with the digest of the stage record that it tells of.
+pub const RECORD_FIELD: &str = "record";
+
+/// Digest of a stage record as it is stored: SHA-256 over its very text.
+#[must_use]
+pub fn record_digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
+}
+
+/// Whether what is recorded of a run is what was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verified {
+    /// Everything is.
+    Proven(Proof),
+    /// Something is not.
+    Tampered(Tampered),
+}
+
+/// What was found to be as it was recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Entries of the log.
+    pub entries: u64,
+    /// Stage records.
+    pub stages: usize,
+    /// Whether a key proves it: without one, whoever can write to the table can hash it all anew.
+    pub is_keyed: bool,
+}
+
+/// The first thing that is not as it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {what}")]
+pub struct Tampered {
+    /// Where: an entry of the log, a stage record, the end of the log.
+    pub place: String,
+    /// What is wrong there.
+    pub what: String,
+}
+
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogEntry {

@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sfn::types::ExecutionStatus;
 use pact_agent::secrets::Secret;
-use pact_aws::DynamoStore;
+use pact_aws::{DynamoStore, SealKey};
 use pact_contract::RunId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -242,6 +242,7 @@ pub(crate) async fn sdk_config(endpoint: &str, secrets: &Secrets) -> aws_config:
 /// The run store at an endpoint.
 pub(crate) async fn store(endpoint: &str, secrets: &Secrets, table: &str) -> DynamoStore {
     DynamoStore::new(aws_sdk_dynamodb::Client::new(&sdk_config(endpoint, secrets).await), table)
+        .sealing(Some(SealKey::new(&secrets.log_key)))
 }
 
 /// A client for loopback addresses: no proxy, short time-outs.

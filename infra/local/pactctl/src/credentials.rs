@@ -224,8 +224,12 @@ mod tests {
     const AT: &str = "20261126T154134Z";
 
     fn credentials(key: &str) -> Credentials {
-        let secrets =
-            Secrets { webhook: String::new(), api_token: String::new(), aws: key.to_owned() };
+        let secrets = Secrets {
+            webhook: String::new(),
+            api_token: String::new(),
+            aws: key.to_owned(),
+            log_key: String::new(),
+        };
         Credentials::new(&secrets).with(["GatewayFunction"])
     }
 

@@ -55,6 +55,9 @@ pub(crate) struct Secrets {
     /// What the credentials of the AWS endpoint are made from. Folders of before have none.
     #[serde(default)]
     pub aws: String,
+    /// What the records of runs are sealed with. Folders of before have none.
+    #[serde(default)]
+    pub log_key: String,
 }
 
 /// Result of asking for a data folder.
@@ -114,9 +117,20 @@ impl DataFolder {
     /// The secrets; made at the first call.
     pub(crate) fn secrets(&self) -> Result<Secrets, Failure> {
         let secrets = match Secrets::read(&self.root) {
-            Some(secrets) if !secrets.aws.is_empty() => return Ok(secrets),
-            Some(secrets) => Secrets { aws: random(), ..secrets },
-            None => Secrets { webhook: random(), api_token: random(), aws: random() },
+            Some(secrets) if !secrets.aws.is_empty() && !secrets.log_key.is_empty() => {
+                return Ok(secrets);
+            }
+            Some(secrets) => {
+                let kept = |secret: String| if secret.is_empty() { random() } else { secret };
+                Secrets {
+                    aws: kept(secrets.aws.clone()),
+                    log_key: kept(secrets.log_key.clone()),
+                    ..secrets
+                }
+            }
+            None => {
+                Secrets { webhook: random(), api_token: random(), aws: random(), log_key: random() }
+            }
         };
         write_private(&self.join("secrets.json"), &secrets)?;
         Ok(secrets)

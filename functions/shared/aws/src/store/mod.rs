@@ -29,6 +29,9 @@
 //! items that the state machines write have their own, `outcome_schema` and `watch_schema`. An item
 //! that cannot be read is told with its key and the reason beside those that can: it hides nothing.
 //!
+//! Stage records, entries of the log and its end carry a keyed `seal` over the whole item, where the
+//! installation has a key for it.
+//!
 //! What belongs to a run expires: the run itself counted from its start, everything else from when
 //! it was written, so that nothing of a run that is shown is gone. An expired item is not there,
 //! though DynamoDB may take days to take it away. Environments do not expire.
@@ -47,8 +50,10 @@ mod lists;
 mod recorder;
 mod registry;
 mod runs;
+mod seal;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod waiting;
 
 use std::time::Duration;
@@ -59,6 +64,8 @@ use pact_contract::RunId;
 
 use crate::error::failed;
 use item::{Item, s};
+
+pub use seal::SealKey;
 
 /// Largest number of pages that one question may read.
 const MAX_PAGES: usize = 64;
@@ -72,19 +79,34 @@ pub struct DynamoStore {
     client: Client,
     table: String,
     retention: Duration,
+    seal: Option<SealKey>,
 }
 
 impl DynamoStore {
     /// The store in `table`; what belongs to a run is kept for [`RETENTION`].
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), retention: RETENTION }
+        Self { client, table: table.into(), retention: RETENTION, seal: None }
     }
 
     /// Keeps what belongs to a run for so long.
     #[must_use]
     pub fn keeping(self, retention: Duration) -> Self {
         Self { retention, ..self }
+    }
+
+    /// Seals what is recorded of runs with the key; none: it is chained, and not sealed.
+    #[must_use]
+    pub fn sealing(self, key: Option<SealKey>) -> Self {
+        Self { seal: key, ..self }
+    }
+
+    /// The item with its seal, where there is a key.
+    fn sealed(&self, mut item: Item) -> Item {
+        if let Some(key) = &self.seal {
+            key.seal(&mut item);
+        }
+        item
     }
 
     /// When what is written now about a run expires.

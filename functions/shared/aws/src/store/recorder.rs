@@ -5,9 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
-    types::{Put, TransactWriteItem, Update},
+    types::{AttributeValue, Put, TransactWriteItem},
 };
-use pact_agent::ports::{Recorder, StoreError};
+use pact_agent::ports::{Recorder, Standing, StoreError};
 use pact_contract::{
     RunId, StageRecord,
     log::{GENESIS, LogEntry, NewEntry},
@@ -15,7 +15,7 @@ use pact_contract::{
 
 use super::{
     DynamoStore,
-    item::{json, n, number, run_key, s, text},
+    item::{Item, json, n, number, run_key, s, text},
     kind::{LOG, LOG_HEAD, STAGE},
 };
 use crate::error::failed;
@@ -31,15 +31,27 @@ impl Recorder for DynamoStore {
         self.client
             .put_item()
             .table_name(&self.table)
-            .item("pk", s(run_key(&record.run_id)))
-            .item("sk", s(format!("STAGE#{}", record.state)))
-            .item("schema", STAGE.written())
-            .item("record", json("the stage record", record)?)
-            .item("expires", self.expiry())
+            .set_item(Some(self.sealed(item([
+                ("pk", s(run_key(&record.run_id))),
+                ("sk", s(format!("STAGE#{}", record.state))),
+                ("schema", STAGE.written()),
+                ("record", json("the stage record", record)?),
+                ("expires", self.expiry()),
+            ]))))
             .send()
             .await
             .map_err(|error| failed("write the stage record", error))?;
         Ok(())
+    }
+
+    async fn standing(&self, run_id: &RunId) -> Result<Standing, StoreError> {
+        let Some(run) = self.run(run_id).await? else { return Ok(Standing::Unknown) };
+        let execution = run.execution_arn;
+        Ok(if run.status.is_final() {
+            Standing::Ended { execution }
+        } else {
+            Standing::Open { execution }
+        })
     }
 
     async fn append_log(&self, run_id: &RunId, entry: NewEntry) -> Result<LogEntry, StoreError> {
@@ -72,33 +84,30 @@ impl DynamoStore {
         let what = "append to the transaction log";
         let put = Put::builder()
             .table_name(&self.table)
-            .item("pk", s(run_key(run_id)))
-            .item("sk", s(format!("LOG#{:010}", entry.sequence)))
-            .item("schema", LOG.written())
-            .item("entry", json("the log entry", entry)?)
-            .item("expires", self.expiry())
+            .set_item(Some(self.sealed(item([
+                ("pk", s(run_key(run_id))),
+                ("sk", s(format!("LOG#{:010}", entry.sequence))),
+                ("schema", LOG.written()),
+                ("entry", json("the log entry", entry)?),
+                ("expires", self.expiry()),
+            ]))))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", "pk")
             .build();
-        let head = Update::builder()
-            .table_name(&self.table)
-            .key("pk", s(run_key(run_id)))
-            .key("sk", s("LOGHEAD"))
-            .update_expression(
-                "SET #sequence = :sequence, #hash = :hash, #schema = :schema, #expires = :expires",
-            )
-            .expression_attribute_names("#sequence", "sequence")
-            .expression_attribute_names("#hash", "hash")
-            .expression_attribute_names("#schema", LOG_HEAD.attribute)
-            .expression_attribute_names("#expires", "expires")
-            .expression_attribute_values(":schema", LOG_HEAD.written())
-            .expression_attribute_values(":expires", self.expiry())
-            .expression_attribute_values(":sequence", n(entry.sequence))
-            .expression_attribute_values(":hash", s(&entry.hash));
+        let head = Put::builder().table_name(&self.table).set_item(Some(self.sealed(item([
+            ("pk", s(run_key(run_id))),
+            ("sk", s("LOGHEAD")),
+            (LOG_HEAD.attribute, LOG_HEAD.written()),
+            ("sequence", n(entry.sequence)),
+            ("hash", s(&entry.hash)),
+            ("expires", self.expiry()),
+        ]))));
         let head = if entry.sequence == 1 {
             head.condition_expression("attribute_not_exists(#sequence)")
+                .expression_attribute_names("#sequence", "sequence")
         } else {
             head.condition_expression("#hash = :previous")
+                .expression_attribute_names("#hash", "hash")
                 .expression_attribute_values(":previous", s(&entry.previous))
         };
         let incomplete =
@@ -109,7 +118,7 @@ impl DynamoStore {
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().put(put.map_err(incomplete)?).build())
             .transact_items(
-                TransactWriteItem::builder().update(head.build().map_err(incomplete)?).build(),
+                TransactWriteItem::builder().put(head.build().map_err(incomplete)?).build(),
             )
             .send()
             .await;
@@ -119,6 +128,10 @@ impl DynamoStore {
             Err(error) => Err(failed(what, error)),
         }
     }
+}
+
+fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
+    attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Whether a transaction was cancelled because of what others did at the same time.

@@ -331,18 +331,16 @@ async fn read_log(reader: &Reader, run_id: &RunId) -> Result<Listed<log::LogEntr
 
 async fn verify(reader: &Reader, run_id: Option<RunId>) -> Result<Exit, Failure> {
     let run_id = reader.latest(run_id).await?;
-    let entries = read_log(reader, &run_id).await?;
-    let verified = match entries.unreadable.first() {
-        Some(unreadable) => Err(unreadable.to_string()),
-        None => log::verify(&entries.items),
-    };
-    match verified {
-        Ok(()) => {
-            println!("{run_id}: {} entries, all as they were written", entries.items.len());
+    match reader.store.verify(&run_id).await.doing("read what is recorded of the run")? {
+        log::Verified::Proven(proof) => {
+            println!(
+                "{run_id}: {} entries and {} stage records, all as they were written and sealed",
+                proof.entries, proof.stages
+            );
             Ok(Exit::Success)
         }
-        Err(reason) => {
-            term::error(&format!("{run_id}: {reason}"));
+        log::Verified::Tampered(tampered) => {
+            term::error(&format!("{run_id}: {tampered}"));
             Ok(Exit::NotReleased)
         }
     }

@@ -96,6 +96,7 @@ impl Definition {
             // The folder is what the access point of a file system is on AWS.
             ("ReleasesAccessPoint".to_owned(), releases),
             ("CacheDir".to_owned(), folder("cache")),
+            ("LogKey".to_owned(), data.secrets()?.log_key),
         ]);
         for (parameter, variable) in FROM_ENVIRONMENT {
             if let Some(value) = std::env::var(variable).ok().filter(|v| !v.is_empty()) {

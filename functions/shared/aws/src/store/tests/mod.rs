@@ -17,6 +17,7 @@
 mod damage;
 mod lists;
 mod samples;
+mod verify;
 mod waiting;
 mod writes;
 
