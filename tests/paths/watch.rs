@@ -46,7 +46,7 @@ async fn one_record_that_cannot_be_read_does_not_end_the_watch_of_others() {
     let mut other = environment("other");
     other["record"] = json!({ "BOOL": true });
     let odd = json!({ "gsi1sk": { "S": "no key" }, "record": { "S": "[]" } });
-    let items = vec![newer, cut, other, odd, environment("production")];
+    let items = [newer, cut, other, odd, environment("production")];
     // On two pages.
     let from = json!({ "pk": { "S": "ENV#acme/shop#other" }, "sk": { "S": "ENV" } });
     let (first, second) = items.split_at(3);
