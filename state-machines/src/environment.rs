@@ -17,6 +17,9 @@ const WHY: &str = "why: {'judged': $count($reasons[$type($) = 'object']) = 0, \
     'reason': $join([$map($reasons, function($r) { \
         $type($r) = 'string' ? $r : $string($r.what) & ': ' & $string($r.fault.error) })], '; ')}";
 
+/// What the target builds was built beside the unit tests.
+const BUILT: &str = "built: $exists($checks.unit.output.built) ? [$checks.unit.output.built] : []";
+
 const PASSED: &str = "$states.input.status = 'passed'";
 
 /// What is not probed is not judged.
@@ -35,6 +38,7 @@ pub(crate) fn deploy() -> Vec<State> {
         agent(DeployStaging, "Put the release into effect in staging")
             .asks("deploy.to_staging", "repository, release, source, settings: $plan.staging")
             .with(ORIGIN)
+            .with(BUILT)
             .assign("staging: $response.output, polls: 0")
             .because("$response.summary")
             // Half an hour for another run's deployment. What a crash left behind is taken back.

@@ -63,6 +63,7 @@ fn plan() -> Vec<State> {
 /// Three lanes side by side. A check that cannot be carried out is reported as such, and stops
 /// nothing.
 fn verify() -> State {
+    let builds = "$count([$plan.staging, $plan.production].target.build) > 0";
     let invalid = "$syntax.status = 'failed' ? 'the syntax is not valid'";
     let failed = "$unit.status in ['failed', 'error'] ? 'the unit tests did not pass'";
     let code = vec![
@@ -79,7 +80,11 @@ fn verify() -> State {
         pass(CodeChecked, "What this lane found").put_in("Output", "syntax, quality"),
     ];
     let tests = vec![
-        suite("unit", RunUnitTests),
+        // What the targets build is built beside the unit tests, also where these are left out.
+        suite("unit", RunUnitTests)
+            .with("environments: [$plan.staging, $plan.production]")
+            .with("skip: $plan.checks.unit.skip")
+            .context(&format!("skip: {builds} ? null : $plan.checks.unit.skip")),
         suite("integration", RunIntegrationTests)
             .context(&format!("skip: {failed} : $plan.checks.integration.skip")),
         check("coverage", CheckCoverage, "Coverage in all and of the changed lines")

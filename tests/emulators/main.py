@@ -173,7 +173,6 @@ def checked(folder, zips, check):
         "AllowedSources": f"{git}/",
         "DeployRoot": str(folder / "releases"),
         "ReleasesAccessPoint": ACCESS_POINT,
-        "CacheDir": str(folder / "cache"),
     }
     print(f"ministack on {aws}, moto on {sfn}, git on {git}", flush=True)
     stack = Stack(aws, sfn, zips, settings)

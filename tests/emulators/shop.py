@@ -7,7 +7,6 @@ import subprocess
 ENVIRONMENT = """
 [environments.{name}]
 target = "directory"
-build = [["sh", "./build.sh"]]
 [environments.{name}.service]
 command = ["python3", "serve.py"]
 [[environments.{name}.health]]
@@ -51,7 +50,6 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Shop).se
 
 FILES = {
     "pact.toml": SETTINGS,
-    "build.sh": "exit 0\n",
     "serve.py": SERVICE,
     "app.py": "def total(items):\n    return sum(items)\n",
     "version": "one",

@@ -1,6 +1,6 @@
 //! Releases that go wrong are taken back.
 
-use pact_e2e::{Repo, Stack, send_signal, wait_for};
+use pact_e2e::{Repo, Stack, binary, send_signal, wait_for};
 use serde_json::Value;
 
 use crate::{get, has_stage, stage, text};
@@ -53,13 +53,17 @@ fn a_deploy_agent_that_is_killed_halfway_is_rolled_back() {
     let (repo, stack) = (Repo::shop(), Stack::new());
     let first = first_release(&repo, &stack);
     let production = url_of(&first, "production");
-    // The build of the production release says that it began, and never ends.
+    // The service of the production release says that it began, and never takes a connection.
     let begun = repo.path().join("begun");
-    let build = format!(
-        "if [ \"$PACT_ENVIRONMENT\" = production ]; then touch '{}'; exec sleep 600; fi\n",
+    let service = binary("fixture-service").display().to_string();
+    let serve = format!(
+        "if [ \"$PACT_ENVIRONMENT\" = production ]; then touch '{}'; exec sleep 600; fi\n\
+         exec '{service}'\n",
         begun.display()
     );
-    repo.write("version", "two").write("build.sh", &build);
+    let settings = std::fs::read_to_string(repo.path().join("pact.toml")).expect("the settings");
+    let settings = settings.replace(&format!("[\"{service}\"]"), "[\"sh\", \"./serve.sh\"]");
+    repo.write("version", "two").write("serve.sh", &serve).write("pact.toml", &settings);
     repo.commit("A release whose deployment hangs");
     let running = stack.start(&["run", &repo.path().to_string_lossy(), "--json"]);
     let agent = wait_for("the deployment to production", 60, || {
@@ -85,10 +89,14 @@ fn a_build_that_fails_replaces_nothing() {
     repo.write("build.sh", "echo 'linker not found' >&2\nexit 7\n");
     repo.commit("Break the build");
     let (code, report) = stack.run(repo.path(), &[]);
-    assert_eq!((code, text(&report, "/status")), (Some(1), "failed"), "{report:#}");
-    assert_eq!(stage(&report, "DeployStaging")["status"], "failed");
-    assert!(stage(&report, "DeployStaging").to_string().contains("linker not found"));
-    assert!(!has_stage(&report, "DeployProduction"));
+    assert_eq!((code, text(&report, "/status")), (Some(1), "rejected"), "{report:#}");
+    let unit = stage(&report, "RunUnitTests");
+    assert_eq!(
+        (&unit["status"], &unit["findings"][0]["code"]),
+        (&"failed".into(), &"build-failed".into())
+    );
+    assert!(unit["findings"][0].to_string().contains("linker not found"), "{unit:#}");
+    assert!(!has_stage(&report, "DeployStaging"));
     assert_eq!(get(&url_of(&first, "staging")).as_deref(), Some("one"));
 }
 

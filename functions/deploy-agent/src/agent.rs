@@ -51,7 +51,6 @@ impl DeployAgent {
         let surroundings = Surroundings {
             key: key.clone(),
             root: self.config.root.clone(),
-            cache: self.config.cache.clone(),
             artifacts: Arc::clone(&self.artifacts),
             steps: self.steps.clone(),
         };

@@ -108,6 +108,7 @@ impl Work<'_> {
         let new = NewRelease {
             record: &self.new,
             source: &self.wanted.source,
+            built: &self.wanted.built,
             replaces: self.replaces.as_ref().map(|r| &r.release),
         };
         if let Prepared::Refused(reason) = self.target.prepare(&new).await? {

@@ -24,17 +24,13 @@ use pact_contract::{
 use serde_json::Value;
 
 use self::world::{
-    World, environment, files, get, key, repository, service, site, site_with, words,
+    NOT_BUILT, World, environment, files, get, key, repository, service, site, site_with, words,
 };
 use crate::{
     Config, DeployAgent,
     steps::{INTERRUPTED, Steps},
     targets::{
-        directory::{
-            Service, Settings, layout,
-            processes::{Identity, marked},
-            service::Running,
-        },
+        directory::{Service, Settings, layout, processes::Identity, service::Running},
         services,
     },
 };
@@ -214,24 +210,29 @@ async fn what_was_never_begun_is_not_taken_back() {
 }
 
 #[tokio::test]
-async fn a_build_that_fails_replaces_nothing() {
+async fn what_was_not_built_or_is_not_what_was_built_replaces_nothing() {
     let world = World::new();
     world.deploy_well("r1", &site()).await;
     let before = world.running();
-    let broken = site_with(|t| {
-        t.build.push(words(&["sh", "-c", "echo out; echo the reason >&2; exit 7"]));
-    });
+    // Nothing of the commit is run here in place of its build.
+    let missing = site_with(|t| t.build.push(words(&NOT_BUILT)));
     for _ in 0..2 {
-        let (answer, output) = world.deploy("r2", &broken).await.expect("no fault");
+        let (answer, output) = world.deploy("r2", &missing).await.expect("no fault");
         assert_eq!(answer.response.status, StageStatus::Failed);
         assert_eq!(output.status, DeploymentStatus::Failed);
-        let finding = &answer.response.findings[0];
-        assert_eq!(finding.code, "build-failed");
-        assert!(finding.message.ends_with("ended with exit code 7"), "{}", finding.message);
-        assert!(finding.evidence.as_deref().is_some_and(|e| e.contains("out\nthe reason")));
+        assert_eq!(answer.response.findings[0].code, "build-failed");
         assert_eq!(world.running(), before);
         world.assert_in_effect("r1", None).await;
     }
+    let wanted = world.wanted("r3", &site()).await;
+    world.memory.put("built/r3", b"another".to_vec().into()).await.expect("is kept");
+    let error = world
+        .act(Steps::default(), "deploy.to_staging", "run-r3", wanted)
+        .await
+        .expect_err("it is another");
+    assert_eq!(error.name, ErrorName::SourceUnavailable);
+    assert!(error.message.contains("its digest is another"), "{}", error.message);
+    assert_eq!(world.running(), before);
 }
 
 #[tokio::test]
@@ -327,10 +328,9 @@ async fn an_environment_of_another_run_is_busy() {
 }
 
 #[tokio::test]
-async fn builds_and_services_get_no_secrets_and_a_cache() {
+async fn services_get_no_secrets() {
     let world = World::new();
     let target = site_with(|t| {
-        t.build.insert(0, words(&["env"]));
         t.service = Some(Service {
             command: words(&["sh", "-c", "env; exec ./server"]),
             port: None,
@@ -339,55 +339,15 @@ async fn builds_and_services_get_no_secrets_and_a_cache() {
     });
     world.deploy_well("r1", &target).await;
     let notes = world.folder().notes(&"r1".parse().unwrap());
-    for (file, own) in [("build.log", "PACT_CACHE="), ("service.log", "GREETING=hello")] {
-        let text = std::fs::read_to_string(notes.join(file)).expect("a log");
-        assert!(text.lines().any(|l| l.starts_with(own)), "{text}");
-        // Set by cargo for every test, and not on the list.
-        assert!(!text.contains("CARGO_MANIFEST_DIR"), "{text}");
-        let ours = ["PACT_RELEASE", "PACT_COMMIT", "PACT_ENVIRONMENT", "PACT_SHARED", "PACT_CACHE"];
-        for line in text.lines().filter(|l| l.starts_with("PACT_") || l.starts_with("AWS_")) {
-            let name = line.split('=').next().expect("a name");
-            assert!(ours.contains(&name) || name.ends_with("_FOLDER"), "{line}");
-        }
+    let text = std::fs::read_to_string(notes.join("service.log")).expect("a log");
+    assert!(text.lines().any(|l| l.starts_with("GREETING=hello")), "{text}");
+    // Set by cargo for every test, and not on the list.
+    assert!(!text.contains("CARGO_MANIFEST_DIR"), "{text}");
+    let ours = ["PACT_RELEASE", "PACT_COMMIT", "PACT_ENVIRONMENT", "PACT_SHARED"];
+    for line in text.lines().filter(|l| l.starts_with("PACT_") || l.starts_with("AWS_")) {
+        let name = line.split('=').next().expect("a name");
+        assert!(ours.contains(&name) || name.ends_with("_FOLDER"), "{line}");
     }
-}
-
-#[tokio::test]
-async fn a_build_does_not_outlive_its_time_nor_its_agent() {
-    let world = World::new();
-    let marker = world.folder().marker();
-    let slow = |seconds| {
-        site_with(|t| {
-            t.build = vec![words(&["sh", "-c", "sleep 300 & sleep 300"])];
-            t.build_timeout_seconds = seconds;
-        })
-    };
-    let (answer, _) = world.deploy("r1", &slow(1)).await.expect("no fault");
-    assert!(answer.response.findings[0].message.ends_with("did not end within 1 s"));
-    assert!(marked("PACT_BUILD_FOLDER", &marker).is_empty());
-
-    // The function's deadline: the action is dropped in the middle.
-    let endless = slow(600);
-    let work = world.deploy_with(Steps::default(), "run-r2", "r2", &endless);
-    let begun = async {
-        while marked("PACT_BUILD_FOLDER", &marker).is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::select! {
-        _ = work => panic!("the build does not end"),
-        () = begun => {}
-    }
-    // An agent that was killed leaves its build behind; the next one ends it.
-    let mut orphan = std::process::Command::new("sleep")
-        .arg("300")
-        .env("PACT_BUILD_FOLDER", &marker)
-        .spawn()
-        .expect("starts");
-    let good = site();
-    world.deploy_with(Steps::default(), "run-r2", "r3", &good).await.expect("no fault");
-    assert!(marked("PACT_BUILD_FOLDER", &marker).is_empty());
-    orphan.wait().expect("has ended");
 }
 
 #[tokio::test]
@@ -465,6 +425,7 @@ async fn what_is_wrong_with_the_target_is_a_verdict_before_anything_is_done() {
         source: SourceRef { key: "damaged".to_owned(), commit: "c".to_owned() },
         settings: files(2),
         origin: None,
+        built: Vec::new(),
     };
     world.memory.put("damaged", b"no archive".to_vec().into()).await.expect("is kept");
     let parameters = serde_json::to_value(wanted).expect("json");
@@ -486,7 +447,7 @@ async fn an_agent_that_deploys_and_waits_to_be_killed() {
     let root = std::env::var(KILLED_ROOT).expect("set by the test below");
     let world = World::new();
     let agent_root = PathBuf::from(root);
-    let config = Config { root: Some(agent_root.clone()), cache: None };
+    let config = Config { root: Some(agent_root.clone()) };
     let agent = DeployAgent::new(config, world.memory.clone() as _, world.memory.clone() as _);
     let Value::Object(parameters) = world.wanted("r1", &site()).await else {
         panic!("parameters are an object");

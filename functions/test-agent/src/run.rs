@@ -3,18 +3,19 @@
 
 use std::time::Duration;
 
-use pact_agent::{AgentError, Call, Outcome, Stand};
+use pact_agent::{AgentError, Call, Outcome, Stand, built};
 use pact_contract::{
     ErrorName, StageStatus,
     actions::{RunTests, RunTestsOutput},
-    settings::{DEFAULT_TEST_TIMEOUT, Suite},
+    settings::{DEFAULT_TEST_TIMEOUT, Environment, Suite},
 };
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::{
     collector::Collector,
     history::{self, History},
-    runners::{self, Ended, Execution, Planned, Progress, Runner, Task},
+    runners::{self, Ended, Execution, Planned, Progress, Release, Runner, Task},
     services::Services,
     sum,
 };
@@ -64,6 +65,8 @@ pub(crate) struct Tests<'a> {
     call: &'a Call,
     kind: Kind,
     parameters: RunTests,
+    /// What the targets want built.
+    releases: Vec<Release>,
 }
 
 impl<'a> Tests<'a> {
@@ -76,7 +79,9 @@ impl<'a> Tests<'a> {
         call: &'a Call,
         kind: Kind,
     ) -> Result<Self, AgentError> {
-        Ok(Self { services, call, kind, parameters: call.parameters()? })
+        let parameters: RunTests = call.parameters()?;
+        let releases = releases(&parameters.environments);
+        Ok(Self { services, call, kind, parameters, releases })
     }
 
     fn suite(&self) -> Option<&Suite> {
@@ -105,6 +110,8 @@ impl<'a> Tests<'a> {
             coverage: &self.parameters.settings.coverage,
             suites: if unit { &self.parameters.settings.suites } else { &[] },
             leave_out: if unit { &self.parameters.settings.leave_out } else { &[] },
+            releases: &self.releases,
+            skip: self.parameters.skip.as_deref(),
         }
     }
 
@@ -163,13 +170,18 @@ impl<'a> Tests<'a> {
         collector: Collector<'_>,
     ) -> Result<Outcome, AgentError> {
         let artifacts = &*self.services.artifacts;
+        let (none, left_out) = (ended.none, ended.skipped.is_some() && !ended.none);
         let mut judged = sum::conclude(ended, &collector);
         // Against an environment it is the release that counts, not the branch.
-        if self.kind == Kind::EndToEnd {
+        if self.kind == Kind::EndToEnd || left_out {
             return judged.outcome();
         }
         let history = self.history().await?;
-        judged.compare(&history, &self.parameters.settings.gone);
+        let gone = history.gone(&judged.suites(), &self.parameters.settings.gone);
+        judged.compare(&history, &gone);
+        if let Some(said) = self.deleted(none && gone.is_empty()).await? {
+            judged.miss(&said);
+        }
         let passed = judged.passed();
         let suites = judged.suites();
         let outcome = judged.outcome()?;
@@ -177,6 +189,16 @@ impl<'a> Tests<'a> {
             history.keep(artifacts, &suites).await?;
         }
         Ok(outcome)
+    }
+
+    /// What is said of tests that the change deletes, where there are none left and nobody said so
+    /// before.
+    async fn deleted(&self, none: bool) -> Result<Option<String>, AgentError> {
+        if !none || !self.parameters.settings.gone.is_empty() {
+            return Ok(None);
+        }
+        let deleted = history::deleted(&*self.services.artifacts, &self.parameters).await?;
+        Ok((!deleted.is_empty()).then(|| history::said(&deleted, None)))
     }
 
     async fn history(&self) -> Result<History, AgentError> {
@@ -195,12 +217,9 @@ impl<'a> Tests<'a> {
         };
         let history = self.history().await?;
         let gone = history.gone(&[], &self.parameters.settings.gone);
-        let said = if gone.is_empty() {
-            let accepted = !self.parameters.settings.gone.is_empty();
-            let deleted = history::deleted(&*self.services.artifacts, &self.parameters).await?;
-            (!deleted.is_empty() && !accepted).then(|| history::said(&deleted, None))
-        } else {
-            Some(history::said(&gone, Some(history.since())))
+        let said = match self.deleted(gone.is_empty()).await? {
+            None if !gone.is_empty() => Some(history::said(&gone, Some(history.since()))),
+            deleted => deleted,
         };
         let Some(said) = said else {
             return Ok(Outcome { not_applicable: true, ..skipped(reason)? });
@@ -241,6 +260,32 @@ impl<'a> Tests<'a> {
             }
         }
     }
+}
+
+/// Time-out of a build command without one, in seconds, and the longest.
+const BUILD_SECONDS: u64 = 600;
+const LONGEST_BUILD: u64 = 3_600;
+/// Most lists of commands, and most commands of one.
+const RELEASES: usize = 4;
+const COMMANDS: usize = 50;
+
+/// What the targets of these environments want built, each list of commands once.
+fn releases(environments: &[Option<Environment>]) -> Vec<Release> {
+    let mut found: Vec<Release> = Vec::new();
+    for environment in environments.iter().flatten() {
+        let of = |key: &str| environment.target.settings.get(key);
+        let commands = of("build").and_then(|build| Vec::<Vec<String>>::deserialize(build).ok());
+        let commands =
+            commands.filter(|commands| !commands.is_empty() && commands.len() <= COMMANDS);
+        let Some(commands) = commands else { continue };
+        let id = built::commands_id(&commands);
+        if found.len() < RELEASES && !found.iter().any(|release| release.id == id) {
+            let seconds = of("build_timeout_seconds").and_then(Value::as_u64);
+            let seconds = seconds.unwrap_or(BUILD_SECONDS).min(LONGEST_BUILD);
+            found.push(Release { id, commands, seconds });
+        }
+    }
+    found
 }
 
 fn done(outcome: Result<Outcome, AgentError>) -> Result<Stand, AgentError> {

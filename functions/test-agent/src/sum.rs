@@ -11,7 +11,7 @@ use crate::{
     collector::Collector,
     history::{self, History},
     lines::count,
-    runners::{Ended, Execution, Part},
+    runners::{Built, Ended, Execution, Part},
     setup,
     verdict::{self, Evidence, Judgement},
 };
@@ -30,12 +30,14 @@ pub(crate) struct Judged {
 
 /// The verdict.
 pub(crate) fn conclude(ended: Ended, collector: &Collector<'_>) -> Judged {
-    let Ended { parts, unknown, left_out } = ended;
-    let Judged { mut judgement, not_applicable } = match <[Part; 1]>::try_from(parts) {
-        Ok([part]) if unknown.is_empty() => only(part),
-        Ok([part]) => several(vec![part], &unknown),
-        Err(parts) => several(parts, &unknown),
+    let Ended { parts, unknown, left_out, built, skipped, none } = ended;
+    let judged = match (skipped, <[Part; 1]>::try_from(parts)) {
+        (Some(reason), _) => Judged { judgement: nothing(reason), not_applicable: none },
+        (None, Ok([part])) if unknown.is_empty() => only(part),
+        (None, Ok([part])) => several(vec![part], &unknown),
+        (None, Err(parts)) => several(parts, &unknown),
     };
+    let Judged { mut judgement, not_applicable } = with_builds(judged, built);
     judgement.findings.truncate(FINDINGS);
     for note in &collector.notes {
         judgement.findings.push(unreadable(note.clone()));
@@ -59,17 +61,21 @@ pub(crate) fn conclude(ended: Ended, collector: &Collector<'_>) -> Judged {
 
 impl Judged {
     /// Says which suites are gone or have shrunk; without those that are gone it has not passed.
-    pub(crate) fn compare(&mut self, history: &History, accepted: &[String]) {
-        let Judgement { status, summary, findings, output } = &mut self.judgement;
-        findings.extend(history.fewer(&output.suites));
-        let gone = history.gone(&output.suites, accepted);
+    pub(crate) fn compare(&mut self, history: &History, gone: &[String]) {
+        let output = &self.judgement.output;
+        self.judgement.findings.extend(history.fewer(&output.suites));
         if !gone.is_empty() {
-            let said = history::said(&gone, Some(history.since()));
-            findings.insert(0, history::finding(&said));
-            summary.push_str(&format!("; {said}"));
-            *status = history::without(*status);
-            self.not_applicable = false;
+            self.miss(&history::said(gone, Some(history.since())));
         }
+    }
+
+    /// Says what is missed.
+    pub(crate) fn miss(&mut self, said: &str) {
+        let Judgement { status, summary, findings, .. } = &mut self.judgement;
+        findings.insert(0, history::finding(said));
+        summary.push_str(&format!("; {said}"));
+        *status = history::without(*status);
+        self.not_applicable = false;
     }
 
     pub(crate) fn passed(&self) -> bool {
@@ -87,6 +93,31 @@ impl Judged {
         let outcome = Outcome::new(judgement.status, judgement.summary, &judgement.output)?;
         Ok(Outcome { not_applicable, ..outcome.with_findings(judgement.findings) })
     }
+}
+
+/// What was built beside the tests: without it the stage has not passed.
+fn with_builds(judged: Judged, built: Vec<Built>) -> Judged {
+    let Judged { mut judgement, mut not_applicable } = judged;
+    for built in built {
+        match built {
+            Built::Well(built) => judgement.output.built.push(*built),
+            Built::Failed(finding) => {
+                let summary = truncated(&finding.message, SAID);
+                judgement.summary =
+                    format!("the release was not built: {summary}; {}", judgement.summary);
+                judgement.status = StageStatus::Failed;
+                judgement.findings.insert(0, *finding);
+                not_applicable = false;
+            }
+            Built::Not(reason) => {
+                judgement.summary =
+                    format!("the release was not built: {reason}; {}", judgement.summary);
+                judgement.status = history::without(judgement.status);
+                not_applicable = false;
+            }
+        }
+    }
+    Judged { judgement, not_applicable }
 }
 
 fn unreadable(note: String) -> Finding {
@@ -201,13 +232,17 @@ fn line(name: &str, judgement: &Judgement) -> SuiteOutput {
     }
 }
 
-fn judge(part: Part) -> Judgement {
-    let nothing = |reason: String| Judgement {
+/// Nothing was run, for this reason.
+fn nothing(reason: String) -> Judgement {
+    Judgement {
         status: StageStatus::Skipped,
         summary: reason,
         findings: Vec::new(),
         output: RunTestsOutput::default(),
-    };
+    }
+}
+
+fn judge(part: Part) -> Judgement {
     match part.execution {
         Execution::NotRun(reason) | Execution::NoTests(reason) => nothing(reason),
         Execution::SetupFailed { tool, command, setup, output } => {

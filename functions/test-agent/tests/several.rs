@@ -199,3 +199,62 @@ async fn suites_run_side_by_side_each_within_its_own_time() {
     }
     assert!(answer.response.summary.contains("c: the tests did not end within 1.0 s"));
 }
+
+/// What the targets build is built beside the tests, once for each list of commands, of a tree that no
+/// test has written to, and kept by its digest with the list of its files.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_is_built_once_beside_the_tests_and_kept_by_its_digest() {
+    use pact_agent::{built, bundle, ports::Artifacts as _};
+    use pact_contract::actions::BuiltRelease;
+
+    let bench = Bench::new(&[]).await;
+    bench.pack(&[("a", "x"), ("test.sh", "echo spoilt >made; echo '2 passed in 0.1s'")]).await;
+    let environment = |commands: serde_json::Value| json!({ "target": { "kind": "directory", "build": commands }, "watch": { "seconds": 0 } });
+    let commands =
+        json!([["sh", "-c", "mkdir -p out; echo $PACT_COMMIT >out/b"], ["cp", "a", "made"]]);
+    let run = async |commands: &serde_json::Value, skip: Option<&str>| {
+        let parameters = json!({
+            "settings": { "unit": {
+                "runner": { "kind": "codebuild", "command": ["sh", "test.sh"] }, "timeout_seconds": 60,
+            } },
+            "environments": [environment(commands.clone()), null, environment(commands.clone())],
+            "skip": skip,
+        });
+        bench.call("tests.run_unit", parameters).await.expect("a verdict").response
+    };
+    let response = run(&commands, None).await;
+    assert_eq!(response.status, StageStatus::Passed, "{}", bench.log().await);
+    assert_eq!(response.output["total"], 2, "{:#}", response.output);
+    let built: Vec<BuiltRelease> =
+        serde_json::from_value(response.output["built"].clone()).expect("what was built");
+    let [release] = &built[..] else { panic!("once: {built:?}") };
+    assert_eq!(release.files, 4);
+    let bytes = built::fetch(&*bench.memory, release).await.expect("it is what was built");
+    let wanted = |path: &str| matches!(path, "made" | "out/b");
+    let found = bundle::read_files(&bytes, 1_000, wanted).expect("a bundle");
+    let text =
+        |(path, content): (String, Vec<u8>)| (path, String::from_utf8(content).expect("text"));
+    let mut found: Vec<_> = found.into_iter().map(text).collect();
+    found.sort();
+    assert_eq!(
+        found,
+        [("made".to_owned(), "x".to_owned()), ("out/b".to_owned(), "c0ffee\n".to_owned())]
+    );
+    let list = bench.memory.get(&release.list_key).await.expect("the store").expect("a list");
+    assert!(String::from_utf8_lossy(&list).lines().any(|line| line == "out/b"));
+
+    // Also where no tests are run; and one that fails fails the stage.
+    let response = run(&commands, Some("nothing but documentation")).await;
+    assert_eq!(response.status, StageStatus::Skipped, "{}", bench.log().await);
+    assert_eq!(response.summary, "nothing but documentation");
+    assert_eq!(response.output["built"][0]["digest"], json!(release.digest));
+    let bad = json!([["true"], ["sh", "-c", "echo the reason; exit 7"], ["true"]]);
+    let response = run(&bad, None).await;
+    assert_eq!(response.status, StageStatus::Failed, "{}", bench.log().await);
+    let finding = &response.findings[0];
+    assert_eq!(finding.code, "build-failed");
+    assert!(finding.message.ends_with("ended with exit code 7"), "{}", finding.message);
+    assert!(finding.evidence.as_deref().is_some_and(|text| text.contains("the reason")));
+    assert!(response.summary.contains("2 passed in "), "{}", response.summary);
+    assert!(response.output.get("built").is_none());
+}

@@ -7,7 +7,7 @@ use pact_agent::{AgentError, ports::Artifacts};
 use pact_config::form::Form;
 use pact_contract::{
     EnvironmentKey, Finding, ReleaseId, RunId,
-    actions::{ReleaseRecord, SourceRef},
+    actions::{BuiltRelease, ReleaseRecord, SourceRef},
     settings::Instance,
 };
 use serde::{Deserialize, Serialize};
@@ -37,8 +37,6 @@ pub(crate) struct Surroundings {
     pub(crate) key: EnvironmentKey,
     /// Folder below which an environment may have its own.
     pub(crate) root: Option<PathBuf>,
-    /// Folder for what is kept between releases.
-    pub(crate) cache: Option<PathBuf>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
     /// Told whenever a step is done.
     pub(crate) steps: Steps,
@@ -118,6 +116,8 @@ pub(crate) struct NewRelease<'a> {
     pub(crate) record: &'a ReleaseRecord,
     /// Its source bundle.
     pub(crate) source: &'a SourceRef,
+    /// What was built of its commit.
+    pub(crate) built: &'a [BuiltRelease],
     /// The release that it is to replace.
     pub(crate) replaces: Option<&'a ReleaseId>,
 }

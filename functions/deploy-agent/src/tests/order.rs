@@ -111,7 +111,7 @@ async fn what_nobody_judged_is_never_returned_to() {
 async fn a_deployment_that_fails_leaves_what_nobody_judged_as_it_was() {
     let world = World::new();
     deploy(&world, "r1", "c1", pushed(1)).await.expect("no fault");
-    let broken = environment(Settings { build: vec![words(&["false"])], ..Settings::default() });
+    let broken = environment(Settings { build: vec![words(&NOT_BUILT)], ..Settings::default() });
     let (answer, _) = world.deploy("r2", &broken).await.expect("no fault");
     assert_eq!(answer.response.status, StageStatus::Failed);
     assert_eq!(in_effect(&world).await.as_deref(), Some("r1"));

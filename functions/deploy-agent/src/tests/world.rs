@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use pact_agent::{
-    AgentError, adapter,
+    AgentError, adapter, built,
     bundle::{EntryKind, Packer},
     ports::{Artifacts, Environments},
     testing::Memory,
@@ -18,7 +18,7 @@ use pact_agent::{
 use pact_contract::{
     Deployment, EnvironmentKey, IntentEnvelope, ReleaseId, Repository, ResponseEnvelope,
     StageStatus,
-    actions::{CheckStatus, Deploy, EnvironmentRecord, Rollback, SourceRef},
+    actions::{BuiltRelease, CheckStatus, Deploy, EnvironmentRecord, Rollback, SourceRef},
     envelope::Context,
     run::DeploymentStatus,
     settings::{Environment, Instance, Watch},
@@ -85,10 +85,7 @@ impl World {
     }
 
     pub(super) fn agent(&self, steps: Steps) -> DeployAgent {
-        let config = Config {
-            root: Some(self.root.path().to_owned()),
-            cache: Some(self.root.path().join(".cache")),
-        };
+        let config = Config { root: Some(self.root.path().to_owned()) };
         let mut agent =
             DeployAgent::new(config, self.memory.clone() as _, self.memory.clone() as _);
         agent.steps = steps;
@@ -146,11 +143,35 @@ impl World {
             source: SourceRef { key, commit: format!("c-{release}") },
             settings: settings.clone(),
             origin: None,
+            built: self.built(release, settings).await,
         };
         let mut wanted = serde_json::to_value(wanted).expect("json");
         // It need not be the name of a release.
         wanted["release"] = release.into();
         wanted
+    }
+
+    /// What the run built for a target that builds: its source with the server beside it.
+    async fn built(&self, release: &str, settings: &Environment) -> Vec<BuiltRelease> {
+        let Ok(Settings { build, .. }) = settings.target.parse() else { return Vec::new() };
+        if build.is_empty() || build.iter().any(|command| *command == NOT_BUILT) {
+            return Vec::new();
+        }
+        let mut packer = Packer::new();
+        packer.add("README.md", EntryKind::File, release.as_bytes()).expect("packs");
+        let program = std::fs::read(server()).expect("the server is built");
+        packer.add("server", EntryKind::Executable, &program).expect("packs");
+        let bytes = packer.finish().expect("packs");
+        let built = BuiltRelease {
+            commands: built::commands_id(&build),
+            key: format!("built/{release}"),
+            digest: built::digest(&bytes),
+            bytes: bytes.len() as u64,
+            files: 2,
+            list_key: String::new(),
+        };
+        self.memory.put(&built.key, bytes).await.expect("is kept");
+        vec![built]
     }
 
     pub(super) async fn deploy(&self, release: &str, settings: &Environment) -> Answer {
@@ -267,10 +288,13 @@ pub(super) fn service(command: &[&str], port: Option<u16>) -> Service {
     Service { command: words(command), port, env: Default::default() }
 }
 
-/// A release that is built by a copy and serves itself.
+/// A command that the run did not build by.
+pub(super) const NOT_BUILT: [&str; 1] = ["not-built"];
+
+/// A release that was built and serves itself.
 pub(super) fn site_with(change: impl FnOnce(&mut Settings)) -> Environment {
     let mut target = Settings {
-        build: vec![words(&["cp", &server().to_string_lossy(), "server"])],
+        build: vec![words(&["make", "server"])],
         service: Some(service(&["./server"], None)),
         ..Settings::default()
     };

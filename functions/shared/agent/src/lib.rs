@@ -8,6 +8,7 @@ pub mod adapter;
 mod admission;
 mod agent;
 pub mod builds;
+pub mod built;
 pub mod bundle;
 pub mod error;
 pub mod globs;

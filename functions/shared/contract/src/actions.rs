@@ -265,7 +265,7 @@ pub struct FunctionRecord {
 }
 
 /// `tests.run_unit`, `tests.run_integration`, `tests.run_e2e`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunTests {
     /// The source bundle.
     pub source: SourceRef,
@@ -283,6 +283,29 @@ pub struct RunTests {
     /// Key of the changes: tests that they delete are not taken for none.
     #[serde(default)]
     pub changes_key: Option<String>,
+    /// Where the commit may be deployed to: what their targets build is built beside the tests.
+    #[serde(default)]
+    pub environments: Vec<Option<Environment>>,
+    /// Why the tests themselves are not run.
+    #[serde(default)]
+    pub skip: Option<String>,
+}
+
+/// What was built of a commit, once: every environment gets these bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltRelease {
+    /// By which commands, as a digest.
+    pub commands: String,
+    /// Key in the artifact store: a bundle.
+    pub key: String,
+    /// SHA-256 of the bundle, in hexadecimal: whoever reads it checks it.
+    pub digest: String,
+    /// Size of the bundle.
+    pub bytes: u64,
+    /// How many files it has.
+    pub files: u64,
+    /// Key of the list of the files.
+    pub list_key: String,
 }
 
 /// Output of a test run.
@@ -309,6 +332,9 @@ pub struct RunTestsOutput {
     /// Suite by suite.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub suites: Vec<SuiteOutput>,
+    /// What was built for the targets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub built: Vec<BuiltRelease>,
 }
 
 /// What came of one suite of tests.
@@ -567,6 +593,9 @@ pub struct Deploy {
     /// Where the release comes from: what it may replace. Without it no order is kept.
     #[serde(default)]
     pub origin: Option<Origin>,
+    /// What was built of the commit, for targets that build.
+    #[serde(default)]
+    pub built: Vec<BuiltRelease>,
 }
 
 /// `deploy.rollback`: takes back what this run deployed, or began to deploy.

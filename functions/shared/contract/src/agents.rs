@@ -34,7 +34,7 @@ pub const TEST: &[Capability] = &[
         action: "tests.run_unit",
         description: "Runs the unit tests, as configured or as detected from the repository.",
         required: &["source", "repository"],
-        optional: &["settings", "reference", "url", "changes_key"],
+        optional: &["settings", "reference", "url", "changes_key", "environments", "skip"],
     },
     Capability {
         action: "tests.run_integration",
@@ -106,13 +106,13 @@ pub const DEPLOY: &[Capability] = &[
         action: "deploy.to_staging",
         description: "puts a release into effect in staging",
         required: &["repository", "release", "source", "settings"],
-        optional: &["origin"],
+        optional: &["origin", "built"],
     },
     Capability {
         action: "deploy.to_production",
         description: "puts a release into effect in production",
         required: &["repository", "release", "source", "settings"],
-        optional: &["origin"],
+        optional: &["origin", "built"],
     },
     Capability {
         action: "deploy.rollback",

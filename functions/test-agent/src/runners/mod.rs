@@ -12,7 +12,9 @@ use crate::services::Services;
 
 #[cfg(test)]
 pub(crate) use runner::Run;
-pub(crate) use runner::{End, Ended, Execution, Part, Planned, Progress, Runner, Task};
+pub(crate) use runner::{
+    Built, End, Ended, Execution, Part, Planned, Progress, Release, Runner, Task,
+};
 
 /// The kinds of runners. The first is meant where the settings name none.
 const KINDS: &[runner::Kind] = &[

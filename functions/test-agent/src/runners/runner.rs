@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use pact_agent::{AgentError, Call, ports::Artifacts};
 use pact_config::form::Form;
 use pact_contract::{
-    RepositoryName,
-    actions::SourceRef,
+    Finding, RepositoryName,
+    actions::{BuiltRelease, SourceRef},
     settings::{Instance, NamedSuite},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -100,6 +101,30 @@ pub(crate) struct Task<'a> {
     /// Further suites, and what is to be left out of those that are found.
     pub(crate) suites: &'a [NamedSuite],
     pub(crate) leave_out: &'a [String],
+    /// What is to be built beside them, once for each list of commands.
+    pub(crate) releases: &'a [Release],
+    /// Why no tests are run.
+    pub(crate) skip: Option<&'a str>,
+}
+
+/// What a target wants built of the commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Release {
+    /// Digest of the commands.
+    pub(crate) id: String,
+    pub(crate) commands: Vec<Vec<String>>,
+    /// Time-out of each command in seconds.
+    pub(crate) seconds: u64,
+}
+
+/// How a build of a release ended.
+pub(crate) enum Built {
+    /// It is kept.
+    Well(Box<BuiltRelease>),
+    /// A command did not succeed.
+    Failed(Box<Finding>),
+    /// It could not be tried, for this reason.
+    Not(String),
 }
 
 /// What came of the work.
@@ -111,6 +136,12 @@ pub(crate) struct Ended {
     pub(crate) unknown: Vec<String>,
     /// Suites that were left out, for people.
     pub(crate) left_out: Vec<String>,
+    /// What was built beside them.
+    pub(crate) built: Vec<Built>,
+    /// Why no tests were run.
+    pub(crate) skipped: Option<String>,
+    /// Whether there are none.
+    pub(crate) none: bool,
 }
 
 /// What came of one suite.

@@ -1,7 +1,6 @@
 //! Releases side by side in a directory, one of them current, served by a program where there is
 //! one.
 
-mod build;
 pub(crate) mod layout;
 mod log;
 mod ports;
@@ -13,16 +12,14 @@ mod settings;
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use pact_agent::{AgentError, bundle, ports::Artifacts};
+use bytes::Bytes;
+use pact_agent::{AgentError, built, bundle, ports::Artifacts};
 use pact_contract::{
-    EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, Severity,
-    actions::{ReleaseRecord, SourceRef},
-    codes,
-    settings::Instance,
+    EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, Severity, actions::ReleaseRecord,
+    codes, settings::Instance,
 };
 
 use self::{
-    build::{Build, Built},
     layout::{Layout, Note, Ownership, remove_dir},
     ports::{is_free, pick_port, port},
     service::{Start, Started},
@@ -31,7 +28,7 @@ use super::target::{
     Activated, Activation, Claimed, History, Kind, NewRelease, Opened, Prepared, Status,
     Surroundings, TakenBack, Target,
 };
-use crate::{names::slug, steps::Steps};
+use crate::steps::Steps;
 
 pub(crate) use settings::{Service, Settings};
 
@@ -44,13 +41,12 @@ struct Directory {
     root: PathBuf,
     layout: Layout,
     settings: Settings,
-    cache: Option<PathBuf>,
     artifacts: Arc<dyn Artifacts>,
     steps: Steps,
 }
 
 fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
-    let Surroundings { key, root, cache, artifacts, steps } = surroundings;
+    let Surroundings { key, root, artifacts, steps } = surroundings;
     let root = root.as_deref().ok_or(
         "this installation has no folder for releases: set PACT_DEPLOY_ROOT of the deploy agent",
     )?;
@@ -61,10 +57,20 @@ fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
         root: root.to_owned(),
         layout,
         settings,
-        cache: cache.as_ref().map(|c| c.join(slug(key.repository.as_str())).join("deploy")),
         artifacts: Arc::clone(artifacts),
         steps: steps.clone(),
     }))
+}
+
+/// The target asks for a build, and the run has none.
+fn not_built() -> Finding {
+    Finding::new(
+        codes::BUILD_FAILED,
+        Severity::High,
+        "what the target builds was not built in this run: its commands ran neither beside the unit \
+         tests nor in their place",
+    )
+    .remedy("run the commit again: the release is built in the build of its unit tests")
 }
 
 #[async_trait]
@@ -112,20 +118,11 @@ impl Target for Directory {
     }
 
     async fn prepare(&self, release: &NewRelease<'_>) -> Result<Prepared, AgentError> {
-        build::stop_left_behind(&self.layout).await?;
         if !self.is_complete(release.record)? {
-            self.unpack(&release.record.release, release.source).await?;
-            let build = Build {
-                layout: &self.layout,
-                environment: self.key.environment.as_str(),
-                record: release.record,
-                settings: &self.settings,
-                cache: self.cache.as_deref(),
+            let Some(bytes) = self.content(release).await? else {
+                return Ok(Prepared::Refused(not_built()));
             };
-            if let Built::Failed(reason) = build::run(&build).await? {
-                return Ok(Prepared::Refused(reason));
-            }
-            self.steps.reached("built")?;
+            self.unpack(&release.record.release, bytes).await?;
         }
         let note = Note {
             schema: Note::VERSION,
@@ -251,10 +248,23 @@ impl Directory {
         }))
     }
 
-    async fn unpack(&self, release: &ReleaseId, source: &SourceRef) -> Result<(), AgentError> {
+    /// The files of a release: those of its commit, or what was built of them. Nothing of a commit is
+    /// run here but the service; none where it was to be built and was not.
+    async fn content(&self, release: &NewRelease<'_>) -> Result<Option<Bytes>, AgentError> {
+        let artifacts = &*self.artifacts;
+        if self.settings.build.is_empty() {
+            return bundle::fetch(artifacts, release.source).await.map(Some);
+        }
+        let commands = built::commands_id(&self.settings.build);
+        match release.built.iter().find(|built| built.commands == commands) {
+            Some(built) => built::fetch(artifacts, built).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn unpack(&self, release: &ReleaseId, bytes: Bytes) -> Result<(), AgentError> {
         let layout = self.layout.clone();
         let name = release.clone();
-        let bytes = bundle::fetch(&*self.artifacts, source).await?;
         let steps = self.steps.clone();
         tokio::task::spawn_blocking(move || {
             let temporary = layout.unpacking(&name);

@@ -169,14 +169,23 @@ pub(crate) fn stop(find: impl Fn() -> Vec<Identity>) -> Result<(), Vec<u32>> {
     }
 }
 
-/// The variables that a build or a service inherits from the agent: where tools are, and nothing
-/// that could be a secret of this installation.
+/// Variable with the folders in which services find programs, where they are not those of the agent:
+/// it runs nothing of a commit itself and needs no tool.
+const SERVICE_PATH: &str = "PACT_SERVICE_PATH";
+
+/// Where a service finds programs.
+pub(crate) fn path() -> Option<String> {
+    [SERVICE_PATH, "PATH"].iter().find_map(|name| std::env::var(name).ok())
+}
+
+/// The variables that a service inherits from the agent: where tools are, and nothing that could be a
+/// secret of this installation.
 pub(crate) fn inherited() -> Vec<(&'static str, String)> {
-    TOOLCHAIN
-        .iter()
-        .filter_map(|name| Some((*name, std::env::var(name).ok()?)))
-        .filter(|(name, value)| is_inherited(name, value))
-        .collect()
+    let own = |name: &&'static str| {
+        let value = if *name == "PATH" { path() } else { std::env::var(name).ok() };
+        Some((*name, value?))
+    };
+    TOOLCHAIN.iter().filter_map(|name| own(&name)).filter(|(n, v)| is_inherited(n, v)).collect()
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ pub(crate) fn missing_program(command: &[String], release: &Path) -> Option<Find
     let found = if name.contains('/') {
         runnable(&program(name, release))
     } else {
-        let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+        let path = processes::path().unwrap_or_else(|| DEFAULT_PATH.to_owned());
         std::env::split_paths(&path).any(|folder| runnable(&folder.join(name)))
     };
     (!found).then(|| {

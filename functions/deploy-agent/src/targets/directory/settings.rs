@@ -18,7 +18,8 @@ const MAX_COMMANDS: usize = 50;
 pub(crate) struct Settings {
     /// Directory below the deploy agent's root; none: `<repository>-<hash>/<environment>`.
     pub(crate) path: Option<String>,
-    /// Commands that are run in the new release before the switch, each a program with arguments.
+    /// Commands that build the release, each a program with arguments: they run beside the unit tests,
+    /// and what they built is what is deployed.
     pub(crate) build: Vec<Vec<String>>,
     /// Time-out of each build command in seconds.
     pub(crate) build_timeout_seconds: u64,
@@ -73,7 +74,7 @@ pub(crate) fn form() -> Form {
             field("path", "Directory below the deploy agent's root.", Shape::Text(Rule::Inside)),
             field(
                 "build",
-                "Commands that are run in the new release before the switch.",
+                "Commands that build the release: once per run, in the build of its unit tests.",
                 Shape::Commands,
             ),
             field(

@@ -9,14 +9,15 @@ use pact_agent::{
 };
 
 use super::{
-    plan::{Plan, line},
+    built,
+    plan::{Plan, Without, line},
     results::{Part as Handed, Results, Step, Steps},
 };
 use crate::{
     capture::Capture,
     collector::Collector,
     locations::Checkout,
-    runners::runner::{End, Ended, Execution, Part, Run, Task},
+    runners::runner::{Built, End, Ended, Execution, Part, Run, Task},
     suites::Suite,
 };
 
@@ -45,8 +46,8 @@ struct Attested<'a> {
 pub(super) async fn ended(
     task: &Task<'_>,
     plan: Plan,
-    build: &Build,
-    results: Option<Results>,
+    keys: &[String],
+    (build, results): (&Build, Option<Results>),
     collector: &mut Collector<'_>,
 ) -> Result<Ended, AgentError> {
     let phase = build.phase("BUILD");
@@ -59,7 +60,13 @@ pub(super) async fn ended(
         timed_out: build.status == BuildStatus::TimedOut,
         took: phase.map(|phase| phase.took),
     };
-    let Plan { suites, unknown, left_out, .. } = plan;
+    let Plan { suites, unknown, left_out, releases, without, .. } = plan;
+    let (none, skipped) = match without {
+        Some(Without::None(reason)) => (true, Some(reason)),
+        Some(Without::NotRun(reason)) => (false, Some(reason)),
+        None => (false, None),
+    };
+    let mut all = Ended { unknown, left_out, none, skipped, ..Ended::default() };
     let Some(results) = results else {
         if !attested.timed_out && attested.by_itself {
             return Err(AgentError::tool(format!(
@@ -74,9 +81,11 @@ pub(super) async fn ended(
             log.push_str(&text);
             part
         });
-        let parts = parts.collect();
+        all.parts = parts.collect();
+        let why = if attested.timed_out { "it did not end in time" } else { attested.words };
+        all.built = releases.iter().map(|_| Built::Not(why.to_owned())).collect();
         collector.log(log).await?;
-        return Ok(Ended { parts, unknown, left_out });
+        return Ok(all);
     };
     results.notes.into_iter().for_each(|note| collector.note(note));
     let bytes = bundle::fetch(task.artifacts, task.source).await?;
@@ -89,8 +98,8 @@ pub(super) async fn ended(
     let told = attested.succeeded || results.parts.iter().any(|part| part.steps.is_ill());
     let alone = suites.len() == 1;
     let mut log = String::new();
-    let mut parts = Vec::new();
-    for (number, (suite, handed)) in suites.into_iter().zip(results.parts).enumerate() {
+    let mut handed = results.parts.into_iter();
+    for (number, (suite, handed)) in suites.into_iter().zip(handed.by_ref()).enumerate() {
         let base = results.root.as_deref().map(|root| root.trim_end_matches("/source"));
         let of = |name: &str| base.map(|base| format!("{base}/pact/{number}/{name}"));
         let checkout = Checkout {
@@ -107,7 +116,13 @@ pub(super) async fn ended(
             }
             log.push_str(&text);
         }
-        parts.push(part);
+        all.parts.push(part);
+    }
+    for ((release, handed), key) in releases.iter().zip(handed).zip(keys) {
+        let (built, text) =
+            built::of(task, release, handed, told || attested.succeeded, key).await?;
+        log.push_str(&format!("=== build ===\n{text}"));
+        all.built.push(built);
     }
     collector.log(log).await?;
     for content in results.coverage {
@@ -115,7 +130,7 @@ pub(super) async fn ended(
             collector.coverage(content).await?;
         }
     }
-    Ok(Ended { parts, unknown, left_out })
+    Ok(all)
 }
 
 fn unheard(task: &Task<'_>, suite: Suite, attested: Attested<'_>) -> (Part, String) {

@@ -1,6 +1,7 @@
 //! A build of CodeBuild: the agent plans it, starts it and reads what it left. The commit's code runs
 //! there and nowhere else, without anything of the agent's.
 
+mod built;
 mod ended;
 mod plan;
 mod reports;
@@ -117,6 +118,12 @@ impl Work {
         let token = token.get(..32).unwrap_or(&token);
         format!("runs/{}/builds/{token}.tar.gz", task.call.scope())
     }
+
+    /// Where what it builds goes at first.
+    fn release(&self, task: &Task<'_>, number: usize) -> String {
+        let results = self.results(task);
+        format!("{}-{number}.tar.gz", results.trim_end_matches(".tar.gz"))
+    }
 }
 
 #[async_trait]
@@ -164,12 +171,19 @@ impl CodeBuild {
         let results = work.results(task);
         let results = Signed::new(&urls.signed_url(Access::Put, &results, valid).await?);
         let (_, coverage) = reports::patterns(&[], task.coverage);
+        let mut releases = Vec::new();
+        for number in 0..work.plan.releases.len() {
+            let key = work.release(task, number);
+            releases.push(Signed::new(&urls.signed_url(Access::Put, &key, valid).await?));
+        }
         let spec = Spec {
             plan: &work.plan,
             seconds: task.timeout.as_secs().max(1),
             bundle: &bundle,
             results: &results,
             coverage: &coverage,
+            commit: &task.source.commit,
+            releases: &releases,
         };
         let mut variables: BTreeMap<String, String> =
             [("CI", "true"), ("PACT", "true")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
@@ -181,6 +195,9 @@ impl CodeBuild {
             ("PACT_URL", task.url),
         ] {
             variables.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+        }
+        for (number, signed) in releases.iter().enumerate() {
+            variables.insert(format!("{}{number}", script::RELEASE), signed.address.clone());
         }
         // Nobody's builds write what others read: not another repository's, and not those of
         // another branch or of a pull request.
@@ -240,7 +257,10 @@ impl CodeBuild {
         }
         note_protections(build, collector);
         let results = self.results(task, &work, collector).await?;
-        ended::ended(task, work.plan, build, results, collector).await.map(Progress::Ended)
+        let keys = (0..work.plan.releases.len()).map(|number| work.release(task, number));
+        let keys: Vec<String> = keys.collect();
+        let plan = work.plan;
+        ended::ended(task, plan, &keys, (build, results), collector).await.map(Progress::Ended)
     }
 
     /// What was handed over; none when nothing that can be read was.
@@ -259,9 +279,10 @@ impl CodeBuild {
         }
         let Some(archive) = task.artifacts.get(&key).await? else { return Ok(None) };
         let suites = work.plan.suites.iter();
-        let wanted: Vec<Wanted> = suites
+        let mut wanted: Vec<Wanted> = suites
             .map(|suite| Wanted::new(&suite.reports, task.coverage, &suite.directory))
             .collect();
+        wanted.extend(work.plan.releases.iter().map(|_| Wanted::new(&[], &[], "")));
         let faults = wanted.iter().flat_map(|wanted| &wanted.faults);
         let faults: std::collections::BTreeSet<&String> = faults.collect();
         faults.into_iter().for_each(|fault| collector.note(fault.clone()));

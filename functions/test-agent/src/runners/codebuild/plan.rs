@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    runners::runner::{Execution, Task},
+    runners::runner::{Execution, Release, Task},
     suites::{self, MOST, Setup, Suite},
 };
 
@@ -42,6 +42,21 @@ pub(crate) struct Plan {
     pub(crate) left_out: Vec<String>,
     /// SHA-256 of the bundle, in hexadecimal.
     pub(crate) digest: String,
+    /// What is built beside the tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) releases: Vec<Release>,
+    /// Why there are no suites, where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) without: Option<Without>,
+}
+
+/// Why a plan has no suites.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Without {
+    /// The repository has none.
+    None(String),
+    /// They are not run.
+    NotRun(String),
 }
 
 /// Longest time of all suites together.
@@ -54,7 +69,11 @@ impl Plan {
             let seconds = suite.seconds.map_or(default, Duration::from_secs);
             seconds * (1 + u32::try_from(suite.setup.len()).unwrap_or(u32::MAX)).min(10)
         };
-        self.suites.iter().map(of).sum::<Duration>().min(LONGEST)
+        let releases = self.releases.iter().map(|release| {
+            Duration::from_secs(release.seconds)
+                * u32::try_from(release.commands.len()).unwrap_or(1)
+        });
+        self.suites.iter().map(of).chain(releases).sum::<Duration>().min(LONGEST)
     }
 }
 
@@ -73,6 +92,8 @@ struct Asked {
     reports: Vec<String>,
     suites: Vec<NamedSuite>,
     leave_out: Vec<String>,
+    releases: Vec<Release>,
+    skip: Option<String>,
 }
 
 /// Finds out what is to be run.
@@ -90,6 +111,8 @@ pub(crate) async fn plan(
         reports: task.reports.to_vec(),
         suites: task.suites.to_vec(),
         leave_out: task.leave_out.to_vec(),
+        releases: task.releases.to_vec(),
+        skip: task.skip.map(str::to_owned),
     };
     let work = move || {
         let digest = hex::encode(Sha256::digest(&bytes));
@@ -97,7 +120,7 @@ pub(crate) async fn plan(
         let folder = folder
             .map_err(|e| AgentError::internal("cannot make a folder for the plan").caused_by(e))?;
         bundle::unpack(&bytes, folder.path())?;
-        Ok(asked.plan(folder.path(), digest).unwrap_or_else(Found::Nothing))
+        Ok(asked.all(folder.path(), digest))
     };
     tokio::task::spawn_blocking(work)
         .await
@@ -105,6 +128,35 @@ pub(crate) async fn plan(
 }
 
 impl Asked {
+    /// The suites, and what is built beside them, also where there are none.
+    fn all(mut self, root: &Path, digest: String) -> Found {
+        let releases = std::mem::take(&mut self.releases);
+        let suites = match self.skip.take() {
+            Some(reason) => Err(Execution::NotRun(reason)),
+            None => self.plan(root, digest.clone()),
+        };
+        match suites {
+            Ok(Found::Plan(plan)) => Found::Plan(Box::new(Plan { releases, ..*plan })),
+            Ok(nothing @ Found::Nothing(_)) => nothing,
+            Err(why) if releases.is_empty() => Found::Nothing(why),
+            Err(why) => {
+                let without = match why {
+                    Execution::NoTests(reason) => Without::None(reason),
+                    Execution::NotRun(reason) => Without::NotRun(reason),
+                    other => return Found::Nothing(other),
+                };
+                Found::Plan(Box::new(Plan {
+                    suites: Vec::new(),
+                    unknown: Vec::new(),
+                    left_out: Vec::new(),
+                    digest,
+                    releases,
+                    without: Some(without),
+                }))
+            }
+        }
+    }
+
     fn plan(self, root: &Path, digest: String) -> Result<Found, Execution> {
         let mut plan = match &self.settings {
             Some(settings) => Plan {
@@ -120,11 +172,20 @@ impl Asked {
                 unknown: Vec::new(),
                 left_out: Vec::new(),
                 digest,
+                releases: Vec::new(),
+                without: None,
             },
             None => {
                 let found = suites::find(root);
                 let left_out = found.aside;
-                Plan { suites: found.suites, unknown: found.unknown, left_out, digest }
+                Plan {
+                    suites: found.suites,
+                    unknown: found.unknown,
+                    left_out,
+                    digest,
+                    releases: Vec::new(),
+                    without: None,
+                }
             }
         };
         self.leave_out(&mut plan);
@@ -301,6 +362,8 @@ mod tests {
             reports: Vec::new(),
             suites: suites.iter().map(named).collect(),
             leave_out: leave_out.iter().map(|p| (*p).to_owned()).collect(),
+            releases: Vec::new(),
+            skip: None,
         }
     }
 

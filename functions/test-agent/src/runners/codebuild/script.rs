@@ -12,11 +12,15 @@
 use serde_json::json;
 
 use super::{plan::Plan, reports};
-use crate::suites::{REPORTS, Suite, TOOLS};
+use crate::{
+    runners::runner::Release,
+    suites::{REPORTS, Suite, TOOLS},
+};
 
 /// Variables of the build with the addresses, without what they are signed with.
 pub(super) const BUNDLE: &str = "PACT_BUNDLE";
 pub(super) const RESULTS: &str = "PACT_RESULTS";
+pub(super) const RELEASE: &str = "PACT_BUILT_";
 /// Longest output of one command that is handed over whole, in bytes.
 const LOG: u64 = 64 << 20;
 /// What of a longer one is kept of its beginning and of its end.
@@ -113,6 +117,10 @@ pub(super) struct Spec<'a> {
     pub(super) results: &'a Signed,
     /// Patterns of the coverage reports that are wanted.
     pub(super) coverage: &'a [String],
+    /// The commit, for what is built.
+    pub(super) commit: &'a str,
+    /// Where what is built goes, one for each.
+    pub(super) releases: &'a [Signed],
 }
 
 impl Spec<'_> {
@@ -133,6 +141,10 @@ impl Spec<'_> {
     fn fetch(&self) -> String {
         let signature = quote(&self.bundle.signature);
         let digest = &self.plan.digest;
+        // What is built is built of a tree of its own: no test has written there.
+        let trees: String = (0..self.plan.releases.len())
+            .map(|n| format!("mkdir release{n}\ntar -xzmf pact/bundle.tar.gz -C release{n}\n"))
+            .collect();
         format!(
             r#": fetch the commit
 {TRANSFER}(
@@ -141,7 +153,7 @@ mkdir -p pact source
 get "${BUNDLE}"{signature} pact/bundle.tar.gz
 printf '%s  pact/bundle.tar.gz\n' {digest} | sha256sum -c - >/dev/null
 tar -xzmf pact/bundle.tar.gz -C source
-rm pact/bundle.tar.gz
+{trees}rm pact/bundle.tar.gz
 )"#
         )
     }
@@ -162,6 +174,11 @@ rm pact/bundle.tar.gz
         for (number, suite) in suites.iter().enumerate() {
             text.push_str(&self.suite(number, suite));
         }
+        for (number, release) in self.plan.releases.iter().enumerate() {
+            text.push_str(&self.release(number, release));
+        }
+        let builds = (0..self.plan.releases.len()).map(|n| vec![suites.len() + n]);
+        let lanes: Vec<Vec<usize>> = lanes.into_iter().chain(builds).collect();
         for (number, lane) in lanes.iter().enumerate() {
             text.push_str(&format!("lane{number}() {{\nr=0\n"));
             for suite in lane {
@@ -184,6 +201,31 @@ rm pact/bundle.tar.gz
              pids=; while [ \"$W\" -gt 0 ]; do worker & pids=\"$pids $!\"; W=$((W - 1)); done\n\
              c=0; for pid in $pids; do wait $pid || c=$?; done\nexit $c\n)",
             numbers.join(" ")
+        ));
+        text
+    }
+
+    /// The functions that build a release: its commands one after another, then what came of them.
+    fn release(&self, number: usize, release: &Release) -> String {
+        let own = self.plan.suites.len() + number;
+        let commit = quote(self.commit);
+        let mut text = format!(
+            "suite{own}() {{\nN={own}; L='[build] '\nmkdir -p \"$P/$N/files\"\ncd \"$B/release{number}\" || \
+             return 70\nexport PACT_COMMIT={commit}\n[ -w /codebuild/cache ] && mkdir -p \
+             /codebuild/cache/release && export PACT_CACHE=/codebuild/cache/release\n"
+        );
+        let seconds = release.seconds.max(1);
+        let last = release.commands.len().saturating_sub(1);
+        for (step, command) in release.commands.iter().enumerate() {
+            let name = if step == last { "test".to_owned() } else { format!("setup{step}") };
+            let words: Vec<String> = command.iter().map(|word| quote(word)).collect();
+            text.push_str(&format!("run {name} {seconds} {} || return $?\n", words.join(" ")));
+        }
+        text.push_str(&format!(
+            "find . -mindepth 1 -maxdepth 1 -printf '%P\\0' | sort -z | tar --sort=name --mtime=@0 \
+             --owner=0 --group=0 --numeric-owner -czf \
+             \"$B/release{number}.tar.gz\" --null -T - && touch \"$P/$N/built\"\n}}\n\
+             collect{own}() {{ :; }}\n"
         ));
         text
     }
@@ -295,6 +337,20 @@ rm pact/bundle.tar.gz
 
     fn hand_over(&self) -> String {
         let signature = quote(&self.results.signature);
+        let releases: String = self
+            .releases
+            .iter()
+            .enumerate()
+            .map(|(n, signed)| {
+                let signature = quote(&signed.signature);
+                let own = self.plan.suites.len() + n;
+                // Only what its commands ended well for.
+                format!(
+                    "if [ -f pact/{own}/built ]; then put \"${RELEASE}{n}\"{signature} \
+                     release{n}.tar.gz; fi\n"
+                )
+            })
+            .collect();
         format!(
             r#": hand the results over
 {TRANSFER}(
@@ -313,7 +369,7 @@ printf '%s\0' pact/steps
 find pact -path 'pact/*/tools*' -prune -o -type f -size -70000k \( -path 'pact/*/*.log' -o -path 'pact/*/files/*' -o -path 'pact/*/reports/*' \) -print0
 }} >pact/list
 tar -czf results.tar.gz --null -T pact/list 2>/dev/null
-put "${RESULTS}"{signature} results.tar.gz
+{releases}put "${RESULTS}"{signature} results.tar.gz
 )"#
         )
     }
@@ -407,6 +463,8 @@ mod tests {
             unknown: Vec::new(),
             left_out: Vec::new(),
             digest: "00".to_owned(),
+            releases: Vec::new(),
+            without: None,
         };
         let bundle = Signed::new("https://s3.example/b?X-Amz-Signature=get");
         let results = Signed::new("https://s3.example/r?X-Amz-Signature=put");
@@ -417,6 +475,8 @@ mod tests {
             bundle: &bundle,
             results: &results,
             coverage: &coverage,
+            commit: "c",
+            releases: &[],
         };
         let text: serde_json::Value = serde_json::from_str(&spec.text()).expect("json");
         let command = |phase: &str| text["phases"][phase]["commands"][0].to_string();

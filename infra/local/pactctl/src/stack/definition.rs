@@ -46,9 +46,10 @@ pub(crate) fn inherited() -> Vec<String> {
     names.map(|name| (*name).to_owned()).collect()
 }
 
-/// The function that finds the tools of this machine: it builds and serves what is deployed to a
-/// folder of it.
-const WITH_TOOLS: &str = "DeployAgentFunction";
+/// The function that starts what is deployed to a folder of this machine, and the variable by which
+/// it knows where that finds programs.
+const SERVES: &str = "DeployAgentFunction";
+const SERVICE_PATH: &str = "PACT_SERVICE_PATH";
 
 /// What functions find programs in: a shell and nothing else, as on AWS. Tools are where builds are.
 fn path_of_functions(data: &DataFolder) -> Result<String, Failure> {
@@ -95,7 +96,6 @@ impl Definition {
             ("DeployRoot".to_owned(), folder("deployments")),
             // The folder is what the access point of a file system is on AWS.
             ("ReleasesAccessPoint".to_owned(), releases),
-            ("CacheDir".to_owned(), folder("cache")),
             ("LogKey".to_owned(), data.secrets()?.log_key),
         ]);
         for (parameter, variable) in FROM_ENVIRONMENT {
@@ -125,6 +125,7 @@ impl Definition {
         let logs = data.join("logs");
         std::fs::create_dir_all(&logs).doing("make the folder for logs")?;
         let path = path_of_functions(data)?;
+        let tools = std::env::var("PATH").unwrap_or_default();
         let functions = self.stack.functions.iter().map(|function| {
             let package = packages.and_then(|p| p.program(&function.logical_id));
             let (program, args) = match package {
@@ -140,8 +141,8 @@ impl Definition {
                 ("AWS_SECRET_ACCESS_KEY", &secret),
                 ("AWS_EC2_METADATA_DISABLED", "true"),
             ];
-            let path = (function.logical_id != WITH_TOOLS).then_some(("PATH", &*path));
-            let service_env = service_env.into_iter().chain(path);
+            let tools = (function.logical_id == SERVES).then_some((SERVICE_PATH, &*tools));
+            let service_env = service_env.into_iter().chain([("PATH", &*path)]).chain(tools);
             FunctionSpec {
                 description: function.description.clone(),
                 role: function.role.clone(),
