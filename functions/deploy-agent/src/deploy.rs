@@ -112,7 +112,7 @@ impl Work<'_> {
             replaces: self.replaces.as_ref().map(|r| &r.release),
         };
         if let Prepared::Refused(reason) = self.target.prepare(&new).await? {
-            return self.give_up(reason, false).await;
+            return self.give_up(*reason, false).await;
         }
         self.lease.renew().await?;
         let elsewhere = self.elsewhere();

@@ -100,7 +100,7 @@ impl Target for Marker {
     async fn prepare(&self, release: &NewRelease<'_>) -> Result<Prepared, AgentError> {
         if self.settings.refuses.as_ref() == Some(&release.record.release) {
             let reason = Finding::new(codes::TARGET_REFUSED, Severity::High, "the settings say so");
-            return Ok(Prepared::Refused(reason));
+            return Ok(Prepared::Refused(Box::new(reason)));
         }
         Ok(Prepared::Ready)
     }

@@ -154,7 +154,7 @@ pub(crate) enum Activation {
 pub(crate) enum Prepared {
     Ready,
     /// The release is at fault.
-    Refused(Finding),
+    Refused(Box<Finding>),
 }
 
 /// How the activation of a release ended.

@@ -120,7 +120,7 @@ impl Target for Directory {
     async fn prepare(&self, release: &NewRelease<'_>) -> Result<Prepared, AgentError> {
         if !self.is_complete(release.record)? {
             let Some(bytes) = self.content(release).await? else {
-                return Ok(Prepared::Refused(not_built()));
+                return Ok(Prepared::Refused(Box::new(not_built())));
             };
             self.unpack(&release.record.release, bytes).await?;
         }

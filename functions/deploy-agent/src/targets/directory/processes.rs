@@ -185,7 +185,7 @@ pub(crate) fn inherited() -> Vec<(&'static str, String)> {
         let value = if *name == "PATH" { path() } else { std::env::var(name).ok() };
         Some((*name, value?))
     };
-    TOOLCHAIN.iter().filter_map(|name| own(&name)).filter(|(n, v)| is_inherited(n, v)).collect()
+    TOOLCHAIN.iter().filter_map(own).filter(|(n, v)| is_inherited(n, v)).collect()
 }
 
 #[cfg(test)]

@@ -47,11 +47,7 @@ pub(super) async fn of(
     if !told || steps.test.is_none() {
         return Ok((failed("the build did not come to its end".to_owned(), &last), log));
     }
-    let kept = match keep(task, release, key).await? {
-        Ok(kept) => Built::Well(Box::new(kept)),
-        Err(reason) => failed(reason, &last),
-    };
-    Ok((kept, log))
+    Ok((keep(task, release, key, &last).await?, log))
 }
 
 fn failed(message: String, output: &str) -> Built {
@@ -66,16 +62,18 @@ async fn keep(
     task: &Task<'_>,
     release: &Release,
     key: &str,
-) -> Result<Result<BuiltRelease, String>, AgentError> {
+    output: &str,
+) -> Result<Built, AgentError> {
+    let refused = |reason: String| Ok(failed(reason, output));
     let Some(bytes) = task.artifacts.size(key).await? else {
-        return Ok(Err("the build handed over nothing that it built".to_owned()));
+        return refused("the build handed over nothing that it built".to_owned());
     };
     if bytes > BYTES {
         let most = BYTES >> 20;
-        return Ok(Err(format!("what was built has {} MiB, at most {most}", bytes >> 20)));
+        return refused(format!("what was built has {} MiB, at most {most}", bytes >> 20));
     }
     let Some(content) = task.artifacts.get(key).await? else {
-        return Ok(Err("the build handed over nothing that it built".to_owned()));
+        return refused("the build handed over nothing that it built".to_owned());
     };
     let copy = content.clone();
     let read = tokio::task::spawn_blocking(move || (built::digest(&copy), bundle::names(&copy)))
@@ -83,7 +81,7 @@ async fn keep(
         .map_err(|e| AgentError::internal("reading what was built stopped").caused_by(e))?;
     let (digest, names) = match read {
         (digest, Ok(names)) => (digest, names),
-        (_, Err(error)) => return Ok(Err(format!("what was built is refused: {}", error.message))),
+        (_, Err(error)) => return refused(format!("what was built is refused: {}", error.message)),
     };
     let folder = format!("runs/{}/releases", task.call.scope());
     let kept = BuiltRelease {
@@ -104,5 +102,5 @@ async fn keep(
     }
     task.artifacts.put(&kept.key, content).await?;
     task.artifacts.put(&kept.list_key, list.into()).await?;
-    Ok(Ok(kept))
+    Ok(Built::Well(Box::new(kept)))
 }
