@@ -6,14 +6,14 @@ use pact_contract::states::Pipeline::*;
 
 use crate::asl::{BELOW, State, choice, pass, wait};
 use crate::steps::agent;
-use crate::task::{CRASHES, named, outage, retrier, throttled};
+use crate::task::{CRASHES, named, outage, retrier, table, throttled};
 
 /// What the release may replace follows from where it comes from.
 const ORIGIN: &str = "origin: {'branch': $run.branch, 'place': $run.place, \
     'on_purpose': $run.on_purpose}";
 
 /// A release was judged only where no fault is among the reasons.
-const WHY: &str = "why: {'judged': $count($reasons[$type($) = 'object']) = 0, \
+const WHY: &str = "why: {'judged': $ending = null and $count($reasons[$type($) = 'object']) = 0, \
     'reason': $join([$map($reasons, function($r) { \
         $type($r) = 'string' ? $r : $string($r.what) & ': ' & $string($r.fault.error) })], '; ')}";
 
@@ -35,6 +35,14 @@ pub(crate) fn in_production(states: Vec<State>) -> Vec<State> {
 /// Deploys, until the release is current and healthy. What goes wrong is taken back.
 pub(crate) fn deploy() -> Vec<State> {
     vec![
+        table("dynamodb:updateItem", BeginStaging, "From here on it is not simply ended any more")
+            .strings("Key", "pk: 'RUN#' & $run.run_id, sk: 'RUN'")
+            .put("Arguments/UpdateExpression: 'SET deploying = :environment'")
+            .put("Arguments/ConditionExpression: '#status = :running'")
+            .put("Arguments/ExpressionAttributeNames/#status: 'status'")
+            .strings("ExpressionAttributeValues", ":running: 'running', :environment: 'staging'")
+            .catch("DynamoDB.ConditionalCheckFailedException", "", Overtaken)
+            .on_fault("the deployment to staging could not be begun", FailRun),
         agent(DeployStaging, "Put the release into effect in staging")
             .asks("deploy.to_staging", "repository, release, source, settings: $plan.staging")
             .with(ORIGIN)

@@ -18,9 +18,9 @@ pub(crate) fn end() -> Vec<State> {
         verdict(Succeed, "succeeded", "All that was planned is done").because(reached),
         verdict(RejectRelease, "rejected", "Not to be released"),
         verdict(HoldRelease, "held", "A person has to decide"),
-        verdict(RolledBack, "rolled_back", "Taken back, and the release before answers again"),
+        ended(RolledBack, "rolled_back", "Taken back, and the release before answers again"),
         verdict(SupersedeRun, "superseded", "A newer push of the branch is in effect"),
-        verdict(FailDeployment, "failed", "Could not be deployed; nothing was replaced"),
+        ended(FailDeployment, "failed", "Could not be deployed; nothing was replaced"),
         verdict(FailRun, "failed", "A fault before anything was deployed"),
         describe(),
         record(),
@@ -28,6 +28,7 @@ pub(crate) fn end() -> Vec<State> {
         release_lock(FreeProduction, "Only if this run holds it", "production"),
         notify(),
         choice(Conclude, "End as the run ended")
+            .when("$outcome.status = $ending", TakenBack)
             .when("$outcome.status = 'succeeded'", Succeeded)
             .when("$outcome.status = 'held'", Held)
             .when("$outcome.status = 'superseded'", Superseded)
@@ -35,6 +36,9 @@ pub(crate) fn end() -> Vec<State> {
             .when("$outcome.status = 'rolled_back'", ReleaseRolledBack)
             .when("$outcome.status = 'rollback_failed'", RollbackFailed)
             .otherwise(Failed),
+        succeed(Overtaken, "Somebody ended the run before it began to deploy")
+            .put_in("Output", "run_id: $run.run_id"),
+        well(TakenBack, "Ended from outside, and what it had begun is taken back"),
         well(Succeeded, "All is well"),
         well(Held, "Not an error: a person decides"),
         well(Superseded, "Not an error: a newer push took its place"),
@@ -47,6 +51,13 @@ pub(crate) fn end() -> Vec<State> {
 
 fn verdict(state: Pipeline, status: &str, comment: &str) -> State {
     pass(state, comment).assign(&format!("status: '{status}'")).next(DescribeOutcome)
+}
+
+/// A run that was ended from outside ends as it was ended.
+fn ended(state: Pipeline, status: &str, comment: &str) -> State {
+    pass(state, comment)
+        .assign(&format!("status: $type($ending) = 'string' ? $ending : '{status}'"))
+        .next(DescribeOutcome)
 }
 
 fn well(state: Pipeline, comment: &str) -> State {

@@ -28,7 +28,18 @@ fn plan() -> Vec<State> {
         pass(PrepareRun, "Keep the request and start with nothing decided")
             .assign("run: $states.input, repository: $states.input.repository, plan: null")
             .assign("release: null, decision: null, staging: null, production: null")
-            .assign(r#"baseline: null, status: 'running', reasons: [], settings: {"notify": {}}"#),
+            .assign(r#"baseline: null, status: 'running', reasons: [], settings: {"notify": {}}"#)
+            .assign("ending: null"),
+        choice(EndedOutside, "Was it ended from outside, with something to take back?")
+            .when("$exists($run.take_back)", TakeBack)
+            .otherwise(AnalyzeChanges),
+        pass(TakeBack, "What is known of the run that was ended")
+            .assign("plan: $run.take_back.plan, settings: $run.take_back.settings")
+            .assign("release: $run.take_back.plan.release, ending: $run.take_back.status")
+            .assign("reasons: [$run.take_back.reason]"),
+        choice(WhatToTakeBack, "Where did it begin to deploy last?")
+            .when("$run.take_back.environment = 'production'", RollbackProduction)
+            .otherwise(RollbackStaging),
         agent(AnalyzeChanges, "Fetch the commit once and say what changed")
             .asks("code.analyze_changes", "repository, reference: $run.reference")
             .with("commit: $run.commit, base: $run.base")
@@ -54,7 +65,7 @@ fn plan() -> Vec<State> {
             .when("$decision.verdict = 'reject'", RejectRelease)
             .when("$decision.verdict = 'hold'", HoldRelease)
             .when("$decision.verdict = 'verify_only'", Succeed)
-            .when(TO_STAGING, DeployStaging)
+            .when(TO_STAGING, BeginStaging)
             .when(TO_PRODUCTION, ApprovalNeeded)
             .otherwise(HoldRelease),
     ]

@@ -124,6 +124,17 @@ pub(crate) fn plan(variant: &Variant) -> Plan {
     }
 }
 
+/// What the way back of a run is told that was cancelled while its release was watched.
+pub(crate) fn take_back(variant: &Variant) -> Value {
+    serde_json::json!({
+        "status": "cancelled",
+        "reason": "cancelled on request",
+        "environment": "production",
+        "plan": plan(variant),
+        "settings": analyzed(variant).settings,
+    })
+}
+
 /// Decides as the quality agent does: what is needed and failed rejects, what is needed and was
 /// not checked holds.
 pub(crate) fn decide(asked: &EvaluateGate, variant: &Variant) -> Decision {

@@ -178,13 +178,16 @@ impl Bench {
     /// Starts one execution and waits until it ends; none when the engine was to stop before.
     pub(crate) async fn run(&self, world: World) -> Option<Report> {
         let name = world.run_id.clone();
-        let input = answers::request(&name);
+        let mut input = answers::value(&answers::request(&name));
+        if world.case.variant.ended {
+            input["take_back"] = answers::take_back(&world.case.variant);
+        }
         self.hands.worlds.lock().unwrap().insert(name.clone(), world);
         let ended = self.wait_for(&name);
         let start = json!({
             "stateMachineArn": self.machine,
             "name": name,
-            "input": answers::value(&input).to_string(),
+            "input": input.to_string(),
         });
         self.engine.call("StartExecution", start).await.expect("it starts");
         self.end(ended).await

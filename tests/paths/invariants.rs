@@ -46,6 +46,7 @@ fn terminal(status: RunStatus) -> Pipeline {
         RunStatus::Rejected => Pipeline::Rejected,
         RunStatus::Superseded => Pipeline::Superseded,
         RunStatus::RolledBack => Pipeline::ReleaseRolledBack,
+        RunStatus::Cancelled => Pipeline::TakenBack,
         RunStatus::RollbackFailed => Pipeline::RollbackFailed,
         _ => Pipeline::Failed,
     }
@@ -60,8 +61,16 @@ struct Look<'a> {
 /// Everything that does not hold.
 pub(crate) fn violations(report: &Report, machine: &Machine) -> Vec<String> {
     let mut look = Look { report, machine, broken: report.world.violations.clone() };
+    if report.world.case.faults.iter().any(|fault| fault.turn == Turn::Overtaken) {
+        look.overtaken();
+        return look.broken;
+    }
     match look.outcome() {
         None => {}
+        Some(outcome) if report.world.case.variant.ended => {
+            look.ends_agree(&outcome);
+            look.way_back(&outcome);
+        }
         Some(outcome) => {
             look.ends_agree(&outcome);
             look.reason_and_fault(&outcome);
@@ -92,6 +101,40 @@ impl Look<'_> {
 
     fn position(&self, wanted: impl Fn(&Effect) -> bool) -> Option<usize> {
         self.report.world.effects.iter().position(wanted)
+    }
+
+    /// A run that was ended from outside ends as it was ended, with what it had begun taken back; or
+    /// a person is called.
+    fn way_back(&mut self, outcome: &Outcome) {
+        let recorded = self.report.world.outcome.is_some();
+        let restored = self.report.world.restored("production");
+        let status = outcome.status;
+        self.must(
+            matches!(status, RunStatus::Cancelled | RunStatus::RollbackFailed) || !recorded,
+            format!("it was cancelled, and ended as {status:?}"),
+        );
+        self.must(
+            restored || status == RunStatus::RollbackFailed || !recorded,
+            format!("production is not restored, but the run is {status:?}"),
+        );
+        let deployed = self.position(|e| matches!(e, Effect::Deploying(_) | Effect::Begun(_)));
+        self.must(deployed.is_none(), "something was deployed on the way back");
+        let kept = self.position(|e| matches!(e, Effect::Kept(_)));
+        self.must(kept.is_none(), "something was judged good on the way back");
+    }
+
+    /// Somebody ended the run: nothing is deployed, written or told by it any more.
+    fn overtaken(&mut self) {
+        let state = self.report.world.case.faults.iter().find(|f| f.turn == Turn::Overtaken);
+        let begins = state.map_or("", |fault| fault.state.as_str()).to_owned();
+        let last = self.report.world.order.last().cloned().unwrap_or_default();
+        self.must(last == begins, format!("{last} was done after the end"));
+        self.must(self.report.world.outcome.is_none(), "the final status was written twice");
+        let end = self.report.entered.last().cloned().unwrap_or_default();
+        self.must(end == Pipeline::Overtaken.as_str(), format!("it ended in {end}"));
+        for (name, place) in self.report.world.places.clone() {
+            self.must(place.lock.is_none(), format!("{name} stays locked"));
+        }
     }
 
     /// The outcome that was recorded, or that people were told when it could not be.
@@ -150,7 +193,7 @@ impl Look<'_> {
         }
         let well = matches!(
             outcome.status,
-            RunStatus::Succeeded | RunStatus::Held | RunStatus::Superseded
+            RunStatus::Succeeded | RunStatus::Held | RunStatus::Superseded | RunStatus::Cancelled
         );
         let expected = if well { "SUCCEEDED" } else { "FAILED" };
         self.must(change.status == expected, format!("the execution is {}", change.status));
@@ -227,6 +270,13 @@ impl Look<'_> {
         for (name, state) in [("staging", "Staging"), ("production", "Production")] {
             let began = self.called(format!("Deploy{state}")) > 0;
             let entry = outcome.deployments.iter().find(|d| d.environment == name).cloned();
+            let first = |wanted: fn(&str) -> Effect| self.position(|e| *e == wanted(name));
+            let begun = first(|name| Effect::Begun(name.to_owned()));
+            let deploying = first(|name| Effect::Deploying(name.to_owned()));
+            self.must(
+                deploying.is_none() || begun.is_some_and(|begun| Some(begun) < deploying),
+                format!("{name} was deployed to before the run was marked"),
+            );
             if !began {
                 self.must(entry.is_none(), format!("{name} was not touched, but has {entry:?}"));
                 let clean = self.report.world.restored(name);

@@ -27,9 +27,10 @@ fn route(name: &'static str, status: &'static str, variant: Variant, faults: Vec
 pub(crate) fn routes() -> Vec<Route> {
     use StageStatus::{Failed, Skipped};
     use pact_contract::states::Pipeline::{
-        AnalyzeChanges, CheckProductionHealth, CheckProductionStatus, CheckStagingHealth,
-        CheckStagingStatus, DeployProduction, DeployStaging, JudgeRelease, RunEndToEnd,
-        RunUnitTests, TrackMetrics, ValidateSecrets, ValidateSyntax,
+        AnalyzeChanges, BeginProduction, BeginStaging, CheckProductionHealth,
+        CheckProductionStatus, CheckStagingHealth, CheckStagingStatus, DeployProduction,
+        DeployStaging, JudgeRelease, RunEndToEnd, RunUnitTests, TrackMetrics, ValidateSecrets,
+        ValidateSyntax,
     };
     let promote = Variant::PROMOTE;
     let asked = |answer| Variant { approval: Some(answer), ..promote.clone() };
@@ -45,6 +46,8 @@ pub(crate) fn routes() -> Vec<Route> {
         let code = if why == "outdated" { "release-outdated" } else { "release-rejected" };
         vec![Fault::new(state, Turn::Refused(code))]
     };
+    let ended = Variant { ended: true, ..promote.clone() };
+    let overtaken = |state: Pipeline| vec![Fault::new(state, Turn::Overtaken)];
     let (stage_first, also) = (promote.clone(), promote.clone());
     let mut routes = vec![
         route("verify only", "succeeded", none, vec![]),
@@ -97,6 +100,10 @@ pub(crate) fn routes() -> Vec<Route> {
         route("judged, staged", "rolled_back", promote, verdict(JudgeRelease, Failed)),
         route("judged, first", "rolled_back", first, verdict(JudgeRelease, Failed)),
         route("bare and lost", "rolled_back", bare, verdict(CheckProductionStatus, Failed)),
+        route("overtaken", "superseded", stage_first.clone(), overtaken(BeginStaging)),
+        route("overtaken late", "superseded", also.clone(), overtaken(BeginProduction)),
+        route("ended outside", "cancelled", ended.clone(), vec![]),
+        route("ended outside, first", "cancelled", Variant { before: false, ..ended }, vec![]),
         route("outdated", "superseded", hotfix.clone(), refused(DeployProduction, "outdated")),
         route("outdated early", "superseded", stage_first, refused(DeployStaging, "outdated")),
         route("bad again", "rejected", also, refused(DeployProduction, "rejected")),

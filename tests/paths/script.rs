@@ -16,6 +16,8 @@ pub(crate) struct Variant {
     pub(crate) approval: Option<Answer>,
     /// Whether another release was there before.
     pub(crate) before: bool,
+    /// Whether the run was ended from outside while its release was watched: this is the way back.
+    pub(crate) ended: bool,
     /// Whether the environments have probes.
     pub(crate) probes: bool,
     /// Whether the gate needs the end-to-end tests.
@@ -38,6 +40,7 @@ impl Variant {
         production: true,
         approval: None,
         before: true,
+        ended: false,
         probes: true,
         needs_e2e: false,
     };
@@ -52,6 +55,8 @@ pub(crate) enum Turn {
     Verdict(StageStatus),
     /// A deployment that is on its way still.
     Pending,
+    /// Somebody ends the run just before.
+    Overtaken,
     /// A deployment that the ledger refuses, with this code.
     Refused(&'static str),
     /// A rollback that finds nothing it could name.

@@ -23,6 +23,7 @@ pub(crate) enum Effect {
     Deploying(String),
     Deployed(String),
     TakenBack(String),
+    Begun(String),
     Kept(String),
     Freed(String),
     Recorded(String),
@@ -97,11 +98,22 @@ impl World {
     pub(crate) fn new(run_id: &str, case: Case) -> Self {
         let before = case.variant.before;
         let place = Place { current: before.then(|| OLD.to_owned()), ..Place::default() };
+        let mut places: BTreeMap<_, _> =
+            ["staging", "production"].map(|n| (n.to_owned(), place.clone())).into();
+        if case.variant.ended {
+            let watched = Place {
+                current: Some(RELEASE.to_owned()),
+                previous: place.current,
+                lock: Some(run_id.to_owned()),
+                ..Place::default()
+            };
+            places.insert("production".to_owned(), watched);
+        }
         Self {
             used: vec![0; case.faults.len()],
             case,
             run_id: run_id.to_owned(),
-            places: ["staging", "production"].map(|n| (n.to_owned(), place.clone())).into(),
+            places,
             status: "running".into(),
             outcome: None,
             effects: Vec::new(),
@@ -167,6 +179,9 @@ impl World {
             self.order.push(state.to_owned());
         }
         let turn = self.turn(state);
+        if turn == Some(Turn::Overtaken) {
+            self.status = "superseded".into();
+        }
         let is_lambda = task.resource == "arn:aws:states:::lambda:invoke";
         // What is sent has to be right even where nobody answers.
         let asks = task.wait_for_token && agents_token(task).is_none();
@@ -388,6 +403,17 @@ impl World {
         let expression = text("/UpdateExpression");
         match (text("/Key/pk/S").split_once('#'), text("/Key/sk/S")) {
             (Some(("RUN", id)), "RUN") if id == self.run_id => {
+                if expression == "SET deploying = :environment" {
+                    let name = text("/ExpressionAttributeValues/:environment/S").to_owned();
+                    if condition != "#status = :running" || !self.places.contains_key(&name) {
+                        self.violations.push(format!("not how a deployment begins: {arguments}"));
+                    }
+                    if self.status != "running" {
+                        return refused();
+                    }
+                    self.effects.push(Effect::Begun(name));
+                    return Ok(json!({}));
+                }
                 if condition != "#status = :running"
                     || expression
                         != "SET #status = :status, outcome = :outcome, \

@@ -50,6 +50,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "dynamodb:DeleteItem",
         "gives a claim back when the execution cannot be started",
     ),
+    ("ReconcilerRole", "states:StartExecution", "only for a run that is ended while it deploys"),
     ("ReconcilerRole", "states:SendTaskSuccess", "only for an answer that came before a retry"),
 ];
 

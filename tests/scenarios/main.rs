@@ -17,6 +17,7 @@ mod deploy;
 mod gate;
 mod gateway;
 mod interruption;
+mod order;
 mod origins;
 mod policy;
 mod secrets;

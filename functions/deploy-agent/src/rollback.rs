@@ -50,7 +50,7 @@ async fn work(agent: &DeployAgent, call: &Call, wanted: &Rollback) -> Result<Out
     let key = EnvironmentKey::new(&repository.name, environment);
     let store = &*agent.environments;
     let record = store.load(&key).await?;
-    if !is_in_effect(&record, release) && !is_pending(&record, release) {
+    if !is_in_effect(&record, release) && !is_pending(&record, release) || stays(wanted, &record) {
         let target = agent.target(&key, settings).ok();
         return nothing_to_do(call, wanted, &record, target.as_deref()).await;
     }
@@ -161,6 +161,13 @@ async fn take_back(
     lease.write().await?;
     agent.steps.reached("rollback completed")?;
     taken_back(wanted, restored, lease.record.url.clone())
+}
+
+/// A release that was judged good stays, where its run was only ended: nothing is wrong with it.
+fn stays(wanted: &Rollback, record: &EnvironmentRecord) -> bool {
+    wanted.why.as_ref().is_some_and(|why| !why.judged)
+        && is_in_effect(record, &wanted.release)
+        && record.ledger.is_good(&wanted.release)
 }
 
 /// Writes into the ledger that the release was taken back, and why.

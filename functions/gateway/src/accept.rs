@@ -16,16 +16,18 @@ use pact_contract::{
     RunId, RunRecord, RunStatus,
     log::{LogKind, NewEntry},
     problems,
-    pushes::{Known, PlacedPush},
+    pushes::{BranchRecord, Known, PlacedPush},
 };
 use serde::Serialize;
 use serde_json::json;
 use tracing::Span;
 
 use crate::{
+    config::Supersede,
     error::{Answer, ApiError},
     ports::Ports,
     push::Push,
+    supersede::{MOST, supersede},
 };
 
 /// How long a push and a delivery are remembered: as long as Step Functions remembers a name.
@@ -35,6 +37,8 @@ const MAX_RERUNS: u32 = 100;
 
 /// How the gateway was called.
 pub(crate) struct Caller<'a> {
+    /// Whether a newer push takes the place of older ones.
+    pub(crate) supersede: Supersede,
     /// Its own address, as the caller reached it.
     pub(crate) origin: String,
     /// Header of the trace that the call belongs to.
@@ -63,25 +67,24 @@ const MAX_WAIT: u64 = 50;
 /// Makes sure that the push has its run, and that it was started. A push whose latest run ended by
 /// a fault gets another one, when its host tells of it again.
 pub(crate) async fn accept(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Accepted> {
-    let Placed { run_id, place, seen } = place(ports, push, caller).await?;
-    if !seen {
-        return start(
-            ports,
-            push,
-            caller,
-            Start { first: run_id.clone(), run_id, place, duplicate: false },
-        )
-        .await;
-    }
-    let (number, latest) = latest_run(ports, &run_id).await?;
+    let Placed { run_id: first, place, seen, older } = place(ports, push, caller).await?;
+    let (number, latest) = if seen { latest_run(ports, &first).await? } else { <_>::default() };
     let faulty = latest.as_ref().is_some_and(|run| {
         run.status == RunStatus::Failed
             && run.outcome.as_ref().is_some_and(|outcome| outcome.fault.is_some())
     });
     let again = faulty && caller.host.is_some() && number + 1 < MAX_RERUNS;
-    let next = run_id.again(if again { number + 1 } else { number });
-    let start_it = Start { first: run_id, run_id: next, place, duplicate: !again };
-    start(ports, push, caller, start_it).await
+    let run_id = first.again(if again { number + 1 } else { number });
+    let begin = Start { run_id: run_id.clone(), place, duplicate: seen && !again };
+    let accepted = start(ports, push, caller, begin).await?;
+    if caller.supersede == Supersede::Yes {
+        supersede(ports, &older, &run_id).await?;
+    }
+    // Last: told again before this, everything above is done again.
+    if let Some(key) = delivery_key(push, caller) {
+        ports.runs.claim(&key, &first, KEEP).await?;
+    }
+    Ok(accepted)
 }
 
 /// Starts the next run of a push whose latest run has ended.
@@ -106,7 +109,7 @@ pub(crate) async fn rerun(ports: &Ports, push: &Push, caller: &Caller<'_>) -> An
         Some(_) => number + 1,
     };
     let next = run_id.again(number);
-    start(ports, push, caller, Start { first: run_id, run_id: next, place, duplicate: false }).await
+    start(ports, push, caller, Start { run_id: next, place, duplicate: false }).await
 }
 
 /// Where a push belongs.
@@ -116,6 +119,8 @@ struct Placed {
     place: u64,
     /// Whether it was told before.
     seen: bool,
+    /// The pushes before it, where it is the newest of all.
+    older: Vec<PlacedPush>,
 }
 
 /// Finds the place of the push in its branch, or takes it up there: by one conditional write, so
@@ -137,7 +142,10 @@ async fn place(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Placed
         };
         let place = match known {
             Known::Seen(PlacedPush { run_id, place, .. }) => {
-                return Ok(Placed { run_id, place, seen: true });
+                // Whoever told of it before may have been interrupted.
+                let newest = branch.pushes().last().is_some_and(|last| last.run_id == run_id);
+                let older = if newest { latest(&branch, 1) } else { Vec::new() };
+                return Ok(Placed { run_id, place, seen: true, older });
             }
             Known::Late(place) => place,
             Known::Next => branch.next_place(Timestamp::now()),
@@ -150,6 +158,8 @@ async fn place(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Placed
             }
         };
         let run_id = push.run_id(place);
+        let newest = branch.pushes().last().is_none_or(|last| last.place < place);
+        let older = if newest { latest(&branch, 0) } else { Vec::new() };
         branch.add(PlacedPush {
             place,
             before: push.base.clone(),
@@ -158,11 +168,16 @@ async fn place(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Placed
         });
         if ports.branches.store_branch(repository, &reference, &branch, version).await? {
             ports.runs.claim(&key, &run_id, KEEP).await?;
-            return Ok(Placed { run_id, place, seen: false });
+            return Ok(Placed { run_id, place, seen: false, older });
         }
         tokio::time::sleep(wait(attempt)).await;
     }
     Err(ApiError::unavailable())
+}
+
+/// The latest pushes of a branch, without the last `skip`.
+fn latest(branch: &BranchRecord, skip: usize) -> Vec<PlacedPush> {
+    branch.pushes().iter().rev().skip(skip).take(MOST).cloned().collect()
 }
 
 /// A random wait that grows with the attempts.
@@ -177,7 +192,10 @@ async fn known_run(ports: &Ports, key: &str) -> Answer<Option<Placed>> {
     let Some(run_id) = ports.runs.claimed(key).await? else { return Ok(None) };
     let run = ports.runs.run(&run_id).await?;
     // Without its run there is nothing that is known of the push.
-    Ok(run.map(|run| Placed { run_id, place: run.request.place.unwrap_or(0), seen: true }))
+    Ok(run.map(|run| {
+        let place = run.request.place.unwrap_or(0);
+        Placed { run_id, place, seen: true, older: Vec::new() }
+    }))
 }
 
 /// Key of what a host told by one delivery, which may tell of several refs.
@@ -187,7 +205,7 @@ fn delivery_key(push: &Push, caller: &Caller<'_>) -> Option<String> {
 }
 
 /// The latest run of a push with its number; none where not even the first was written.
-async fn latest_run(ports: &Ports, first: &RunId) -> Answer<(u32, Option<RunRecord>)> {
+pub(crate) async fn latest_run(ports: &Ports, first: &RunId) -> Answer<(u32, Option<RunRecord>)> {
     let mut latest = (0, None);
     for number in 0..MAX_RERUNS {
         match ports.runs.run(&first.again(number)).await? {
@@ -200,8 +218,6 @@ async fn latest_run(ports: &Ports, first: &RunId) -> Answer<(u32, Option<RunReco
 
 /// Which run is started.
 struct Start {
-    /// The push's first one.
-    first: RunId,
     run_id: RunId,
     place: u64,
     duplicate: bool,
@@ -211,7 +227,7 @@ async fn start(
     ports: &Ports,
     push: &Push,
     caller: &Caller<'_>,
-    Start { first, run_id, place, duplicate }: Start,
+    Start { run_id, place, duplicate }: Start,
 ) -> Answer<Accepted> {
     let fields = SpanFields { run_id: Some(run_id.as_str()), ..SpanFields::default() };
     telemetry::record(&Span::current(), &fields);
@@ -235,9 +251,6 @@ async fn start(
         execution_arn = ports.executions.start(run_id.as_str(), &input, caller.trace).await?;
     }
     record(ports, push, caller, &run_id, duplicate).await?;
-    if let Some(key) = delivery_key(push, caller) {
-        ports.runs.claim(&key, &first, KEEP).await?;
-    }
     tracing::info!(
         repository = push.repository.name.as_str(),
         branch = push.branch,

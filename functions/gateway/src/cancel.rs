@@ -11,6 +11,7 @@ use pact_contract::{
 use serde_json::json;
 
 use crate::{
+    ending,
     error::{Answer, ApiError},
     ports::Ports,
 };
@@ -18,7 +19,7 @@ use crate::{
 /// Cancels the run, or makes sure that it was cancelled as a whole.
 ///
 /// A run is not cancelled while it puts a release into effect: the environment would be left
-/// half done. The final status is written before the execution is stopped, so that the event of
+/// half done. What is in effect and not judged yet is taken back before the run ends. The final status is written before the execution is stopped, so that the event of
 /// its end finds nothing left to decide.
 pub(crate) async fn cancel(
     ports: &Ports,
@@ -38,13 +39,18 @@ pub(crate) async fn cancel(
         let key = EnvironmentKey::new(repository, environment);
         let record = ports.environments.load(&key).await?;
         if record.pending.is_some_and(|pending| pending.release.run_id == *run_id) {
-            return Err(ApiError::conflict(
-                problems::DEPLOYING,
-                format!("the run is deploying to {environment}; cancel it when that is done"),
-            ));
+            return Err(deploying(environment.as_str()));
         }
     }
 
+    if run.deploying.is_some() {
+        // What it began is taken back before the run ends.
+        ports.executions.stop(&run.execution_arn, &cause).await?;
+        if ending::take_back(ports, &run, RunStatus::Cancelled, &cause).await? {
+            note(ports, run_id, by, &cause).await?;
+            return Ok(run);
+        }
+    }
     let outcome = Outcome {
         status: RunStatus::Cancelled,
         reason: cause.clone(),
@@ -53,24 +59,43 @@ pub(crate) async fn cancel(
         deployments: Vec::new(),
         fault: None,
     };
-    let finished = ports.runs.finish_run(run_id, &outcome, Timestamp::now()).await?;
+    let now = Timestamp::now();
+    let finished = match run.deploying {
+        None => ports.runs.finish_before_deploying(run_id, &outcome, now).await?,
+        Some(_) => ports.runs.finish_run(run_id, &outcome, now).await?,
+    };
     let run = find(ports, run_id).await?;
     if !finished && run.status != RunStatus::Cancelled {
         refuse_final(&run)?;
+        // It began to deploy at this very moment.
+        return Err(deploying("an environment"));
     }
     clean_up(ports, &run, &cause).await?;
     if finished {
-        let entry = NewEntry {
-            timestamp: Timestamp::now(),
-            actor: by.unwrap_or("pact.gateway").to_owned(),
-            kind: LogKind::Event,
-            action: "gateway.cancel_run".to_owned(),
-            body: json!({ "reason": cause }),
-        };
-        ports.recorder.append_log(run_id, entry).await?;
+        note(ports, run_id, by, &cause).await?;
         tracing::info!(run_id = run_id.as_str(), "cancelled");
     }
     Ok(run)
+}
+
+/// Writes into the run's log who cancelled it.
+async fn note(ports: &Ports, run_id: &RunId, by: Option<&str>, cause: &str) -> Answer<()> {
+    let entry = NewEntry {
+        timestamp: Timestamp::now(),
+        actor: by.unwrap_or("pact.gateway").to_owned(),
+        kind: LogKind::Event,
+        action: "gateway.cancel_run".to_owned(),
+        body: json!({ "reason": cause }),
+    };
+    ports.recorder.append_log(run_id, entry).await?;
+    Ok(())
+}
+
+fn deploying(environment: &str) -> ApiError {
+    ApiError::conflict(
+        problems::DEPLOYING,
+        format!("the run is deploying to {environment}; cancel it when that is done"),
+    )
 }
 
 fn cause(by: Option<&str>, reason: Option<&str>) -> String {

@@ -7,6 +7,19 @@ use url::Url;
 pub(crate) struct Config {
     /// Where repositories may be fetched from: `PACT_ALLOWED_SOURCES`.
     pub(crate) sources: Sources,
+    /// Whether a newer push of a branch takes the place of older ones that have not begun to deploy:
+    /// `PACT_SUPERSEDE`.
+    pub(crate) supersede: Supersede,
+}
+
+/// Whether a newer push of a branch takes the place of older ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Supersede {
+    /// It does, unless they have begun to deploy.
+    #[default]
+    Yes,
+    /// Each runs to its end.
+    No,
 }
 
 /// Everything that is wrong with the environment.
@@ -33,7 +46,15 @@ impl Config {
                 .map_err(|fault| ConfigError(vec![format!("PACT_ALLOWED_SOURCES {fault}")]))?,
             None => Sources::default(),
         };
-        Ok(Self { sources })
+        let supersede = match lookup("PACT_SUPERSEDE").as_deref().map(str::trim) {
+            None | Some("" | "true") => Supersede::Yes,
+            Some("false") => Supersede::No,
+            Some(other) => {
+                let fault = format!("PACT_SUPERSEDE is {other:?}, neither true nor false");
+                return Err(ConfigError(vec![fault]));
+            }
+        };
+        Ok(Self { sources, supersede })
     }
 }
 

@@ -14,6 +14,7 @@ mod approvals;
 mod auth;
 mod cancel;
 mod config;
+mod ending;
 mod error;
 mod fields;
 mod hosts;
@@ -24,6 +25,7 @@ mod reconciler;
 mod registry;
 mod requests;
 mod routes;
+mod supersede;
 #[cfg(test)]
 mod testing;
 mod validate;

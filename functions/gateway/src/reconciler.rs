@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::Span;
 
-use crate::{approvals, cancel, metrics, ports::Ports};
+use crate::{approvals, cancel, ending, metrics, ports::Ports};
 
 /// Longest cause that is kept.
 const MAX_CAUSE: usize = 2_000;
@@ -65,11 +65,14 @@ fn about(run_id: &RunId, action: &str) {
 /// An execution began or ended.
 async fn change(ports: &Ports, changed: Changed) -> Result<Value, AgentError> {
     let not_a_run = || Ok(json!({ "ignored": "the execution is not that of a run" }));
-    let Ok(run_id) = RunId::parse(&changed.name) else { return not_a_run() };
+    let Some((run_id, takes_back)) = ending::run_of(&changed.name) else { return not_a_run() };
     let run_id = &run_id;
     about(run_id, "gateway.keep_run");
     let Some(mut run) = ports.runs.run(run_id).await? else { return not_a_run() };
     let outside = match changed.status.as_str() {
+        "RUNNING" if takes_back => {
+            return Ok(json!({ "ignored": "what the run began is taken back" }));
+        }
         "RUNNING" => {
             let counted = metrics::started(ports, &run).await?;
             return Ok(json!({ "run_id": run_id, "counted": counted }));
@@ -82,7 +85,16 @@ async fn change(ports: &Ports, changed: Changed) -> Result<Value, AgentError> {
     };
     let mut finished = false;
     if let Some((status, what)) = outside {
-        if !run.status.is_final() {
+        if takes_back && !run.status.is_final() {
+            // The way back itself ended from outside: nobody knows what is in effect.
+            let what = "what the run had begun could not be taken back";
+            finished = end(ports, &run, RunStatus::RollbackFailed, what, changed).await?;
+            run = ports.runs.run(run_id).await?.unwrap_or(run);
+        } else if !run.status.is_final() {
+            let why = reason(what, changed.cause.as_deref());
+            if ending::take_back(ports, &run, status, &why).await? {
+                return Ok(json!({ "run_id": run_id, "taken_back": true }));
+            }
             finished = end(ports, &run, status, what, changed).await?;
             run = ports.runs.run(run_id).await?.unwrap_or(run);
         }
@@ -97,6 +109,14 @@ async fn change(ports: &Ports, changed: Changed) -> Result<Value, AgentError> {
     Ok(json!({ "run_id": run_id, "finished": finished, "counted": counted }))
 }
 
+/// Why the run ends, in a sentence.
+fn reason(what: &str, cause: Option<&str>) -> String {
+    match cause {
+        Some(cause) => format!("{what}: {}", truncated(cause, 300)),
+        None => what.to_owned(),
+    }
+}
+
 /// Writes the final status of a run whose execution did not. False when it has one by now.
 async fn end(
     ports: &Ports,
@@ -107,10 +127,7 @@ async fn end(
 ) -> Result<bool, AgentError> {
     let run_id = &run.request.run_id;
     let cause = changed.cause.as_deref().map(|text| truncated(text, MAX_CAUSE));
-    let mut reason = what.to_owned();
-    if let Some(cause) = &cause {
-        reason = format!("{reason}: {}", truncated(cause, 300));
-    }
+    let mut reason = reason(what, cause.as_deref());
     for environment in ENVIRONMENTS {
         let key = EnvironmentKey::new(&run.request.repository.name, environment);
         let record = ports.environments.load(&key).await?;

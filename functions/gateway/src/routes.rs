@@ -107,7 +107,7 @@ async fn webhook(host: &dyn WebhookHost, gateway: &Gateway, request: Request) ->
         }
         Event::Pushes(pushes) => pushes,
     };
-    let caller = Caller { host: Some(host.name()), ..caller(&parts.headers) };
+    let caller = Caller { host: Some(host.name()), ..caller(gateway, &parts.headers) };
     let mut runs = Vec::with_capacity(pushes.len());
     for push in &mut pushes {
         match registry::admit(&*gateway.ports.registry, push).await {
@@ -142,7 +142,7 @@ async fn start_pipeline(
     authorized(&gateway, &headers).await?;
     let mut start = requests::start(&body, &gateway.config.sources)?;
     registry::admit(&*gateway.ports.registry, &mut start.push).await?;
-    let caller = caller(&headers);
+    let caller = caller(&gateway, &headers);
     let accepted = if start.rerun {
         accept::rerun(&gateway.ports, &start.push, &caller).await?
     } else {
@@ -271,10 +271,10 @@ fn run_id(text: &str) -> Answer<RunId> {
 
 /// How the gateway was called. On Lambda the trace is that of the invocation, whatever header the
 /// caller sent.
-fn caller(headers: &HeaderMap) -> Caller<'_> {
+fn caller<'h>(gateway: &Gateway, headers: &'h HeaderMap) -> Caller<'h> {
     let trace = headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
     let trace = trace.filter(|header| header.starts_with("Root="));
-    Caller { origin: origin(headers), trace, host: None }
+    Caller { supersede: gateway.config.supersede, origin: origin(headers), trace, host: None }
 }
 
 /// The gateway's own address, as the caller reached it: where the pages of the runs are.

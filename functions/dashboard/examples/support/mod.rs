@@ -157,6 +157,7 @@ pub(crate) fn sample(id: &str, status: RunStatus, message: &str, started: Timest
         },
         status,
         execution_arn: format!("arn:aws:states:local:000000000000:execution:pipeline:{id}"),
+        deploying: None,
         finished_at: status.is_final().then(|| after(started, 92_000)),
         outcome: None,
     };

@@ -71,6 +71,7 @@ fn run(status: RunStatus, deployments: Vec<Deployment>) -> RunRecord {
     let mut request = push.request(push.run_id(0), 0, "https://pact.example");
     request.started_at = at(0);
     RunRecord {
+        deploying: None,
         request,
         status,
         execution_arn: String::new(),

@@ -228,6 +228,19 @@ pub trait Runs: Send + Sync {
     -> Result<(), StoreError>;
     /// One run.
     async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError>;
+    /// Writes the outcome of a run that has not begun to deploy. False when it has, or has ended.
+    async fn finish_before_deploying(
+        &self,
+        run_id: &RunId,
+        outcome: &Outcome,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// The record of one stage.
+    async fn stage(
+        &self,
+        run_id: &RunId,
+        state: &StateName,
+    ) -> Result<Option<StageRecord>, StoreError>;
     /// Writes the outcome of a run that is still running. False when it has one already.
     async fn finish_run(
         &self,

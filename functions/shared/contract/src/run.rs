@@ -191,6 +191,10 @@ pub struct RunRecord {
     pub status: RunStatus,
     /// ARN of the execution.
     pub execution_arn: String,
+    /// The last environment that it began to deploy to: from then on it is not simply ended, what it
+    /// began is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploying: Option<EnvironmentName>,
     /// When the final status was written.
     pub finished_at: Option<Timestamp>,
     /// How it ended, written by the state machine with the final status.
@@ -570,6 +574,7 @@ mod tests {
                 request: serde_json::from_value(request).expect("a request"),
                 status: RunStatus::Running,
                 execution_arn: arn.to_owned(),
+                deploying: None,
                 finished_at: None,
                 outcome: None,
             };

@@ -36,14 +36,14 @@ macro_rules! states {
 states! {
     /// A state of the pipeline.
     Pipeline {
-        PrepareRun, AnalyzeChanges, SettingsValid, PlanPipeline,
+        PrepareRun, EndedOutside, TakeBack, WhatToTakeBack, AnalyzeChanges, SettingsValid, PlanPipeline,
         Verify, ValidateSyntax, CheckQuality, CodeChecked, RunUnitTests, RunIntegrationTests,
         CheckCoverage, TestsRun, ScanVulnerabilities, CheckDependencies, ValidateSecrets,
         SecurityChecked, EvaluateGate, GateDecision,
-        DeployStaging, StagingDeployed, CheckStagingStatus, StagingStatus, WaitStaging,
+        BeginStaging, DeployStaging, StagingDeployed, CheckStagingStatus, StagingStatus, WaitStaging,
         CheckStagingHealth, StagingHealth, RunEndToEnd, EndToEnd, ReleaseStaging,
         MayGoOn, ApprovalNeeded, AwaitApproval, Approved, InspectProduction, TrackBaseline,
-        DeployProduction, ProductionDeployed, CheckProductionStatus, ProductionStatus,
+        BeginProduction, DeployProduction, ProductionDeployed, CheckProductionStatus, ProductionStatus,
         WaitProduction, CheckProductionHealth, ProductionHealth,
         TrackMetrics, DetectAnomalies, JudgeRelease, Judgement,
         RollbackStaging, StagingTakenBack, CheckRestoredStaging, StagingRestored,
@@ -54,7 +54,7 @@ states! {
         FailDeployment, FailRun,
         DescribeOutcome, RecordOutcome, FreeStaging, FreeProduction,
         Notify, NotifySlack, SlackNotTold, NotifyEmail, EmailNotTold, NotifyJira, JiraNotTold,
-        Conclude, Succeeded, Held, Superseded, Rejected, ReleaseRolledBack, RollbackFailed, Failed,
+        Conclude, Overtaken, TakenBack, Succeeded, Held, Superseded, Rejected, ReleaseRolledBack, RollbackFailed, Failed,
     }
 }
 

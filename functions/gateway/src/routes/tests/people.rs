@@ -334,3 +334,67 @@ async fn a_store_that_does_not_answer_is_a_fault_to_be_tried_again() {
     let answer = reconcile(&world.ports(), ended(&id, "ABORTED")).await.unwrap();
     assert_eq!(answer["finished"], true);
 }
+
+/// The run has begun to deploy to production what nobody judged yet.
+fn watched(world: &World, id: &str) {
+    let mut state = world.state();
+    let run = state.runs.get_mut(id).unwrap();
+    run.deploying = Some("production".parse().unwrap());
+    drop(state);
+    for (state, output) in [
+        ("AnalyzeChanges", json!({ "settings": { "notify": { "slack": {} } } })),
+        ("PlanPipeline", json!({ "release": "r1", "production": {} })),
+    ] {
+        world.note(id, state, output);
+    }
+}
+
+#[tokio::test]
+async fn what_a_cancelled_run_has_in_effect_is_taken_back_before_it_ends() {
+    let world = World::new();
+    let id = started(&world).await;
+    watched(&world, &id);
+    for time in 0..2 {
+        let (status, body) = cancel(&world, &id).await;
+        assert_eq!((status, &body["status"]), (200, &json!("running")), "time {time}: {body}");
+    }
+    let state = world.state();
+    assert!(state.stopped.contains(&format!("arn:execution:{id}")));
+    let back = &state.executions[&format!("{id}-back")];
+    assert_eq!(back["run_id"], json!(id));
+    let wanted = json!({
+        "status": "cancelled",
+        "reason": "cancelled on request of Ada: wrong branch",
+        "environment": "production",
+        "plan": { "release": "r1", "production": {} },
+        "settings": { "notify": { "slack": {} } },
+    });
+    assert_eq!(back["take_back"], wanted);
+}
+
+#[tokio::test]
+async fn an_execution_that_ends_from_outside_is_taken_back_too_and_its_way_back_is_not() {
+    use crate::reconciler::reconcile;
+
+    let world = World::new();
+    let id = started(&world).await;
+    watched(&world, &id);
+    let ended = |name: &str, status: &str| {
+        json!({
+            "detail-type": "Step Functions Execution Status Change",
+            "detail": { "name": name, "status": status },
+        })
+    };
+    for _ in 0..2 {
+        let answer = reconcile(&world.ports(), ended(&id, "TIMED_OUT")).await.unwrap();
+        assert_eq!(answer["taken_back"], true);
+    }
+    let back = format!("{id}-back");
+    assert_eq!(world.state().executions[&back]["take_back"]["status"], "timed_out");
+    assert_eq!(world.state().runs[id.as_str()].status, RunStatus::Running);
+    reconcile(&world.ports(), ended(&back, "RUNNING")).await.unwrap();
+    // The way back does not come to its end: a person is needed.
+    reconcile(&world.ports(), ended(&back, "ABORTED")).await.unwrap();
+    assert_eq!(world.state().runs[id.as_str()].status, RunStatus::RollbackFailed);
+    assert_eq!(world.state().executions.len(), 2);
+}

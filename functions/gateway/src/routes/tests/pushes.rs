@@ -318,3 +318,62 @@ async fn machines_branches_are_verified_only_and_a_message_can_ask_for_nothing()
     }
     assert_eq!(world.state().executions.len(), 4);
 }
+
+#[tokio::test]
+async fn a_newer_push_takes_the_place_of_older_ones_that_have_not_begun_to_deploy() {
+    let world = World::new();
+    let (first, _) = told(&world, "d-1", &from_to('0', '1')).await;
+    let (second, _) = told(&world, "d-2", &from_to('1', '2')).await;
+    let run = world.state().runs[first.as_str()].clone();
+    assert_eq!(run.status, RunStatus::Superseded);
+    let reason = run.outcome.unwrap().reason;
+    assert_eq!(reason, format!("a newer push of main took its place: run {second}"));
+    assert!(world.state().stopped.contains(&format!("arn:execution:{first}")));
+    let actions: Vec<_> = world.log(&first).into_iter().map(|entry| entry.action).collect();
+    assert_eq!(actions.last().map(String::as_str), Some("gateway.supersede_run"));
+
+    // One that has begun to deploy goes on, and so do those of other branches.
+    let staging = "staging".parse().unwrap();
+    world.state().runs.get_mut(second.as_str()).unwrap().deploying = Some(staging);
+    let mut dev = from_to('2', '3');
+    dev["ref"] = json!("refs/heads/dev");
+    let (other, _) = told(&world, "d-3", &dev).await;
+    let (third, _) = told(&world, "d-4", &from_to('2', '3')).await;
+    for id in [&second, &other, &third] {
+        assert_eq!(world.state().runs[id.as_str()].status, RunStatus::Running, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn where_it_is_switched_off_every_push_runs_to_its_end() {
+    let world = World::new();
+    let mut gateway = world.gateway();
+    gateway.config.supersede = crate::config::Supersede::No;
+    for (delivery, event) in [("d-1", from_to('0', '1')), ("d-2", from_to('1', '2'))] {
+        assert_eq!(send(&gateway, push(delivery, &event)).await.0, 202);
+    }
+    assert!(world.state().runs.values().all(|run| run.status == RunStatus::Running));
+}
+
+#[tokio::test]
+async fn a_superseding_that_failed_halfway_is_completed_by_the_same_push() {
+    let mut steps = 0;
+    loop {
+        let world = World::new();
+        let (first, _) = told(&world, "d-1", &from_to('0', '1')).await;
+        let gateway = world.gateway();
+        world.fail_after(steps);
+        let (status, _) = send(&gateway, push("d-2", &from_to('1', '2'))).await;
+        if world.no_fault_came() {
+            assert_eq!(status, 202);
+            break;
+        }
+        let (status, body) = send(&gateway, push("d-2", &from_to('1', '2'))).await;
+        assert_eq!(status, 202, "step {steps}: {body}");
+        let state = world.state();
+        assert_eq!(state.runs.len(), 2, "step {steps}");
+        assert_eq!(state.runs[first.as_str()].status, RunStatus::Superseded, "step {steps}");
+        steps += 1;
+    }
+    assert!(steps > 10, "only {steps} steps");
+}

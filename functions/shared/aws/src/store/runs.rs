@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 use pact_agent::ports::{Claim, Runs, StoreError, Unreadable};
 use pact_contract::{
-    RunId, RunRecord, RunStatus,
+    RunId, RunRecord, RunStatus, StageRecord, StateName,
     run::{Outcome, RunRequest},
 };
 
@@ -20,7 +20,7 @@ use super::{
         Item, after, after_instant, identifier, instant, json, n, named_key, now, run_key, s,
         sortable, text, unreadable,
     },
-    kind::{CLAIM, OUTCOME, RUN},
+    kind::{CLAIM, OUTCOME, RUN, STAGE},
 };
 use crate::error::failed;
 
@@ -54,6 +54,7 @@ pub(super) fn run_record(item: &Item) -> Result<RunRecord, Unreadable> {
         request,
         status,
         execution_arn: text(item, "execution_arn")?.to_owned(),
+        deploying: has("deploying").then(|| identifier(item, "deploying")).transpose()?,
         finished_at: has("finished_at").then(|| instant(item, "finished_at")).transpose()?,
         outcome,
     })
@@ -170,6 +171,38 @@ impl Runs for DynamoStore {
         outcome: &Outcome,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
+        self.finish(run_id, outcome, at, "#status = :running").await
+    }
+
+    async fn finish_before_deploying(
+        &self,
+        run_id: &RunId,
+        outcome: &Outcome,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let condition = "#status = :running AND attribute_not_exists(deploying)";
+        self.finish(run_id, outcome, at, condition).await
+    }
+
+    async fn stage(
+        &self,
+        run_id: &RunId,
+        state: &StateName,
+    ) -> Result<Option<StageRecord>, StoreError> {
+        let sk = format!("STAGE#{state}");
+        let item = self.get("read the stage", run_key(run_id), &sk).await?;
+        Ok(item.map(|item| STAGE.document(&item, "record")).transpose()?)
+    }
+}
+
+impl DynamoStore {
+    async fn finish(
+        &self,
+        run_id: &RunId,
+        outcome: &Outcome,
+        at: Timestamp,
+        condition: &str,
+    ) -> Result<bool, StoreError> {
         let update = self
             .client
             .update_item()
@@ -180,7 +213,7 @@ impl Runs for DynamoStore {
                 "SET #status = :final, #finished = :at, #outcome = :outcome, \
                  #outcome_schema = :outcome_schema, #expires = if_not_exists(#expires, :expires)",
             )
-            .condition_expression("#status = :running")
+            .condition_expression(condition)
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#finished", "finished_at")
             .expression_attribute_names("#outcome", "outcome")

@@ -345,6 +345,7 @@ pub(super) fn build(case: Case<'_>, started: Timestamp) -> Sample {
             verify_only: None,
         },
         status: case.status,
+        deploying: None,
         execution_arn: format!(
             "arn:aws:states:us-east-1:000000000000:execution:pact-pipeline:{id}"
         ),
