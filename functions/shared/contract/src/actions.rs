@@ -330,10 +330,10 @@ pub struct RunTestsOutput {
     /// Keys of the LCOV reports in the artifact store.
     pub coverage_keys: Vec<String>,
     /// Suite by suite.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suites: Vec<SuiteOutput>,
     /// What was built for the targets.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub built: Vec<BuiltRelease>,
 }
 
