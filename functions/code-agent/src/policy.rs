@@ -35,7 +35,9 @@ pub(crate) struct Judgement {
 
 /// Judges by what was before, the commit's own settings and the installation's floor.
 pub(crate) fn judge(own: &Found, before: Option<&Before>, asked: &RunPolicy) -> Judgement {
-    let usable = before.filter(|before| before.found.text.is_some());
+    // A file that was not valid is none that a commit may replace as it likes: its settings are the
+    // defaults, which let nothing off and deploy nothing.
+    let usable = before.filter(|before| before.found.text.is_some() || before.found.invalid);
     let usable = usable.filter(|_| asked.judged_by == JudgedBy::Base);
     // What cannot be read says nothing.
     let own_settings = match usable {
@@ -80,7 +82,7 @@ fn note(own: &Found, before: Option<&Before>, by: JudgedBy) -> String {
                 "judged by its own settings: it is the first commit with any, {commit} has none"
             ),
             (Some(path), true) => {
-                format!("judged by its own settings: {path} of {commit} is not valid")
+                format!("judged by the defaults, as {path} of {commit} is not valid")
             }
             (Some(path), false) => format!("judged by {path} of {commit}"),
         },

@@ -46,6 +46,23 @@ async fn a_commit_that_loosens_its_rules_is_judged_by_those_before() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_not_valid_is_no_way_to_looser_rules() {
+    let Some(repo) = Repo::new() else { return };
+    let world = World::new();
+    repo.write("pact.toml", STRICT);
+    repo.commit();
+    repo.write("pact.toml", "[gate\n");
+    let broken = repo.commit();
+    repo.write("pact.toml", LOOSE);
+    let loose = repo.commit();
+    let response = world.analyze(&repo.url(), &loose, Some(&broken)).await.unwrap();
+    let out = output(&response);
+    assert_eq!(out.policy.loosened.len(), 1, "{:?}", out.policy);
+    assert!(out.settings.gate.min_coverage.is_none_or(|least| least > 10.0));
+    assert!(out.policy.note.contains("judged by the defaults"), "{}", out.policy.note);
+}
+
+#[tokio::test]
 async fn on_a_branch_the_rules_are_those_where_it_left_the_default_branch() {
     let Some(repo) = Repo::new() else { return };
     let world = World::new();

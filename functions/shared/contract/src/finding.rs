@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{codes::FindingCode, waiver::Waived};
+use crate::{codes::FindingCode, waiver::Grant};
 
 /// How much a finding matters, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,6 +32,16 @@ impl Severity {
             Self::Critical => "critical",
         }
     }
+}
+
+/// That a finding was waived: it is listed, and counts for nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waived {
+    /// How much it would matter.
+    pub severity: Severity,
+    /// By whom.
+    #[serde(flatten)]
+    pub grant: Grant,
 }
 
 /// One observation with its evidence. Never contains a secret's value.

@@ -38,11 +38,11 @@ pub use codes::FindingCode;
 pub use envelope::{IntentEnvelope, PROTOCOL_VERSION, ResponseEnvelope};
 pub use error::ErrorName;
 pub use fallback::{Fallback, FallbackLevel};
-pub use finding::{Finding, Severity};
+pub use finding::{Finding, Severity, Waived};
 pub use ids::{EnvironmentKey, EnvironmentName, ReleaseId, RepositoryName, RunId, StateName};
 pub use run::{
     Decision, Deployment, Repository, RunRecord, RunRequest, RunStatus, StageRecord, StageStatus,
     Verdict,
 };
 pub use schema::SchemaVersion;
-pub use waiver::{Grant, Waived, Waiver};
+pub use waiver::{Grant, Waiver};

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::{codes::FindingCode, finding::Severity};
+use crate::codes::FindingCode;
 
 /// `[[waivers]]` of `pact.toml`: findings with this code, at these paths, stop nothing until a day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,14 +43,4 @@ impl fmt::Display for Grant {
         };
         write!(f, "by {} until {}: {}", told(&self.owner), self.expires, told(&self.reason))
     }
-}
-
-/// That a finding was waived: it is listed, and counts for nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Waived {
-    /// How much it would matter.
-    pub severity: Severity,
-    /// By whom.
-    #[serde(flatten)]
-    pub grant: Grant,
 }

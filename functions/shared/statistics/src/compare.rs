@@ -5,11 +5,9 @@ use pact_contract::actions::{Comparison, Metrics};
 use crate::{
     errors, latency,
     row::not_compared,
-    sample::{Sample, thinned},
+    sample::{MIN_LATENCIES, Sample, thinned},
 };
 
-/// Fewer latencies than this say nothing.
-pub(crate) const MIN_LATENCIES: u64 = 20;
 /// During the watch a few do, where they are clear.
 const MIN_AT_STEP: u64 = 5;
 /// Latencies that are looked at: what is handed on is bounded, what comes from outside may not be.

@@ -4,9 +4,8 @@ use pact_contract::actions::{Comparison, Look};
 
 use crate::{
     chance::{hypergeometric, real},
-    compare::MIN_LATENCIES,
     row::{Row, not_compared},
-    sample::{Sample, shifted_up},
+    sample::{MIN_LATENCIES, Sample, shifted_up},
 };
 
 /// Below which chance faster is no chance.

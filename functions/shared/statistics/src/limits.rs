@@ -8,9 +8,9 @@ use pact_contract::{
 
 use crate::{
     chance::{above, binomial, real},
-    compare::MIN_LATENCIES,
     errors::{counts, share, shares},
     row::{Row, not_compared, round},
+    sample::MIN_LATENCIES,
 };
 
 /// How likely it has to be that the release before was above the limit too, for the limit not to

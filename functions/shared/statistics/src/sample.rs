@@ -4,6 +4,9 @@ use std::cell::OnceCell;
 
 use crate::chance::{normal, real};
 
+/// Fewer latencies than this say nothing.
+pub(crate) const MIN_LATENCIES: u64 = 20;
+
 /// The `percent`th percentile of `sorted` by the nearest-rank method: the smallest value such that
 /// at least `percent` percent of the values are not above it. It is always one of the values.
 #[must_use]

@@ -333,8 +333,13 @@ async fn verify(reader: &Reader, run_id: Option<RunId>) -> Result<Exit, Failure>
     let run_id = reader.latest(run_id).await?;
     match reader.store.verify(&run_id).await.doing("read what is recorded of the run")? {
         log::Verified::Proven(proof) => {
+            let how = if proof.is_keyed {
+                "sealed"
+            } else {
+                "chained; without a key, whoever can write to the table could have made it all anew"
+            };
             println!(
-                "{run_id}: {} entries and {} stage records, all as they were written and sealed",
+                "{run_id}: {} entries and {} stage records, all as they were written and {how}",
                 proof.entries, proof.stages
             );
             Ok(Exit::Success)
