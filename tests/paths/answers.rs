@@ -54,7 +54,8 @@ pub(crate) fn request(run_id: &str) -> RunRequest {
         url: format!("http://localhost/runs/{run_id}"),
         started_at: Timestamp::UNIX_EPOCH,
         policy: Default::default(),
-        place: None,
+        // As large as places are: it passes through the expressions as it is.
+        place: Some(1_876_543_210_123_456),
         on_purpose: None,
         verify_only: None,
     }

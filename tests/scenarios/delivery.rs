@@ -54,23 +54,23 @@ fn ten_deliveries_of_one_push_are_one_run() {
 }
 
 #[test]
-fn a_second_push_while_one_runs_is_a_run_of_its_own() {
+fn a_second_push_while_one_runs_takes_its_place() {
     let (stack, repo) = (Stack::new(), Repo::shop());
     let gate = Gate::new();
     repo.write("test.sh", &gate.script());
     repo.write("app.py", "a = 1\n");
     let first = repo.commit("One");
+    repo.write("test.sh", "echo '1 passed'\n");
     repo.write("app.py", "a = 2\n").write("version", "two");
     let second = repo.commit("Two");
     let path = repo.path().to_string_lossy().into_owned();
     let one = stack.start(&["run", &path, "--json", "--head", &first]);
     gate.wait(1);
     let two = stack.start(&["run", &path, "--json", "--head", &second]);
-    gate.wait(2);
-    gate.open();
     let (two, one) = (two.wait(), one.wait());
     let (first_report, second_report) = (one.json(), two.json());
-    assert_eq!((one.code, text(&first_report, "/commit")), (Some(0), first.as_str()), "{one:?}");
+    assert_eq!((one.code, text(&first_report, "/commit")), (Some(1), first.as_str()), "{one:?}");
+    assert_eq!(text(&first_report, "/status"), "superseded", "{one:?}");
     assert_eq!((two.code, text(&second_report, "/commit")), (Some(0), second.as_str()), "{two:?}");
     assert_ne!(first_report["run_id"], second_report["run_id"]);
 }

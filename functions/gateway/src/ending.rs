@@ -5,10 +5,11 @@
 //! people. Until then the run is not final, so that nothing is written after its end. Starting it is
 //! repeatable: it has a name of its own.
 
+use pact_agent::ports::Claim;
 use pact_contract::{RunId, RunRecord, RunStatus, StateName, states::Pipeline};
 use serde_json::{Value, json};
 
-use crate::ports::Ports;
+use crate::{accept::KEEP, ports::Ports};
 
 type Result<T> = std::result::Result<T, pact_agent::ports::StoreError>;
 
@@ -46,8 +47,11 @@ pub(crate) async fn take_back(
     if let Some(fields) = input.as_object_mut() {
         fields.insert("take_back".to_owned(), wanted);
     }
-    // Whoever is still at work for the run finds the environment in other hands.
-    crate::cancel::unlock(ports, run).await?;
+    // Whoever is still at work for the run finds the environment in other hands; but the way back
+    // itself, once it is begun, keeps it.
+    if ports.runs.claim(&format!("back/{run_id}"), run_id, KEEP).await? == Claim::New {
+        crate::cancel::unlock(ports, run).await?;
+    }
     let name = format!("{run_id}{SUFFIX}");
     ports.executions.start(&name, &input, None).await?;
     tracing::warn!(run_id = run_id.as_str(), reason, "what the run began is taken back");
