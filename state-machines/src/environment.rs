@@ -13,7 +13,8 @@ const ORIGIN: &str = "origin: {'branch': $run.branch, 'place': $run.place, \
     'on_purpose': $run.on_purpose}";
 
 /// A release was judged only where no fault is among the reasons.
-const WHY: &str = "why: {'judged': $ending = null and $count($reasons[$type($) = 'object']) = 0, \
+const WHY: &str = "why: {'judged': $ending = null and \
+    $count($filter($reasons, function($r) { $type($r) = 'object' })) = 0, \
     'reason': $join([$map($reasons, function($r) { \
         $type($r) = 'string' ? $r : $string($r.what) & ': ' & $string($r.fault.error) })], '; ')}";
 

@@ -268,20 +268,24 @@ fn the_pages_are_read_with_the_dashboards_role() {
     let secrets = read("secrets.json").expect("the stack has secrets");
     let api = stack_up["api"].as_str().expect("an address").to_owned();
     let http = reqwest::blocking::Client::new();
-    let started = http
-        .post(format!("{api}/v1/pipelines"))
-        .bearer_auth(secrets["api_token"].as_str().expect("a token"))
-        .header("content-type", "application/json")
-        .body(
-            serde_json::json!({
-                "repository": {"name": "acme/shop", "url": "http://127.0.0.1:9/shop.git"},
-                "branch": "main",
-                "commit": "1".repeat(40),
-            })
-            .to_string(),
-        )
-        .send()
-        .expect("the gateway answers");
+    let post = |path: &str, body: Value| {
+        http.post(format!("{api}{path}"))
+            .bearer_auth(secrets["api_token"].as_str().expect("a token"))
+            .header("content-type", "application/json")
+            .body(body.to_string())
+            .send()
+            .expect("the gateway answers")
+    };
+    let url = "http://127.0.0.1:9/shop.git";
+    let body = serde_json::json!({ "name": "acme/shop", "url": url });
+    let registered = post("/v1/repositories", body);
+    assert!(registered.status().is_success(), "{}", registered.status());
+    let body = serde_json::json!({
+        "repository": {"name": "acme/shop", "url": url},
+        "branch": "main",
+        "commit": "1".repeat(40),
+    });
+    let started = post("/v1/pipelines", body);
     let status = started.status();
     let run: Value = serde_json::from_str(&started.text().expect("a text")).expect("JSON");
     assert!(status.is_success(), "{status}: {run}");

@@ -67,7 +67,7 @@ async fn the_list_shows_every_run_and_filters_them() {
     assert!(page.contains("<option value=\"cancelled\" selected>"));
     let (status, page) = get("/?status=sideways").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    assert!(page.contains("status must be one of running, succeeded"));
+    assert!(page.contains("status must be one of queued, running, succeeded"));
     let (status, _) = get(&format!("/?repository={}", "x".repeat(400))).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
 }
