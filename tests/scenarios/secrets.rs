@@ -46,6 +46,8 @@ fn answering(status: &'static str) -> (u16, Receiver<String>) {
 /// Starts a run by the API, and gives its report when it has ended and everybody was told who is
 /// to be told.
 fn ended(stack: &Stack, up: &Up, url: &str, commit: &str) -> Value {
+    let pushed = json!({ "repository": { "full_name": "acme/shop", "clone_url": url } });
+    assert!(up.register(&pushed).is_success(), "the repository is registered");
     let body = json!({
         "repository": { "name": "acme/shop", "url": url },
         "branch": "main",
