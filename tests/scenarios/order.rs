@@ -141,11 +141,11 @@ fn an_approval_that_comes_late_does_not_put_the_older_over_the_newer() {
 fn what_a_cancelled_run_was_watching_is_taken_back_and_may_be_tried_again() {
     let (stack, repo) = (Stack::new(), Repo::shop());
     let first = repo.git(&["rev-parse", "HEAD"]);
-    // The settings count from the next commit on.
-    let settings = std::fs::read_to_string(repo.path().join("pact.toml")).expect("settings");
-    repo.write("pact.toml", &settings.replace("seconds = 1\n", "seconds = 300\n"));
     repo.write("app.py", "a = 2\n").write("version", "good");
     let good = repo.commit("Good");
+    // A longer watch is stricter: it counts at once.
+    let settings = std::fs::read_to_string(repo.path().join("pact.toml")).expect("settings");
+    repo.write("pact.toml", &settings.replace("seconds = 1\n", "seconds = 300\n"));
     repo.write("app.py", "a = 3\n").write("version", "watched");
     let watched = repo.commit("Watched");
     let up = up(&stack);
