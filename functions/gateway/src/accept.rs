@@ -13,7 +13,7 @@ use pact_agent::{
     telemetry::{self, SpanFields},
 };
 use pact_contract::{
-    RunId, RunRecord, RunStatus,
+    RunId, RunStatus,
     log::{LogKind, NewEntry},
     problems,
     pushes::{BranchRecord, Known, PlacedPush},
@@ -25,15 +25,11 @@ use tracing::Span;
 use crate::{
     config::Supersede,
     error::{Answer, ApiError},
+    known::{KEEP, MAX_RERUNS, latest_run},
     ports::Ports,
     push::Push,
     supersede::{MOST, supersede},
 };
-
-/// How long a push and a delivery are remembered: as long as Step Functions remembers a name.
-pub(crate) const KEEP: Duration = Duration::from_hours(90 * 24);
-/// Most runs of one push.
-const MAX_RERUNS: u32 = 100;
 
 /// How the gateway was called.
 pub(crate) struct Caller<'a> {
@@ -202,18 +198,6 @@ async fn known_run(ports: &Ports, key: &str) -> Answer<Option<Placed>> {
 fn delivery_key(push: &Push, caller: &Caller<'_>) -> Option<String> {
     let (host, id) = caller.host.zip(push.trigger.delivery.as_deref())?;
     Some(format!("{host}/{id}#{}", push.reference()))
-}
-
-/// The latest run of a push with its number; none where not even the first was written.
-pub(crate) async fn latest_run(ports: &Ports, first: &RunId) -> Answer<(u32, Option<RunRecord>)> {
-    let mut latest = (0, None);
-    for number in 0..MAX_RERUNS {
-        match ports.runs.run(&first.again(number)).await? {
-            Some(run) => latest = (number, Some(run)),
-            None => break,
-        }
-    }
-    Ok(latest)
 }
 
 /// Which run is started.

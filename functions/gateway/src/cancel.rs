@@ -128,18 +128,6 @@ fn refuse_final(run: &RunRecord) -> Answer<()> {
 /// Stops what goes on and frees what is held; repeatable.
 async fn clean_up(ports: &Ports, run: &RunRecord, cause: &str) -> Answer<()> {
     ports.executions.stop(&run.execution_arn, cause).await?;
-    unlock(ports, run).await?;
-    Ok(())
-}
-
-/// Gives the locks of a run back that it still holds.
-pub(crate) async fn unlock(
-    ports: &Ports,
-    run: &RunRecord,
-) -> Result<(), pact_agent::ports::StoreError> {
-    for environment in ENVIRONMENTS {
-        let key = EnvironmentKey::new(&run.request.repository.name, environment);
-        ports.environments.unlock(&key, &run.request.run_id).await?;
-    }
+    ending::unlock(ports, run).await?;
     Ok(())
 }

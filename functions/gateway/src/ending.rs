@@ -6,10 +6,13 @@
 //! repeatable: it has a name of its own.
 
 use pact_agent::ports::Claim;
-use pact_contract::{RunId, RunRecord, RunStatus, StateName, states::Pipeline};
+use pact_contract::{
+    EnvironmentKey, RunId, RunRecord, RunStatus, StateName, settings::ENVIRONMENTS,
+    states::Pipeline,
+};
 use serde_json::{Value, json};
 
-use crate::{accept::KEEP, ports::Ports};
+use crate::{known::KEEP, ports::Ports};
 
 type Result<T> = std::result::Result<T, pact_agent::ports::StoreError>;
 
@@ -50,12 +53,21 @@ pub(crate) async fn take_back(
     // Whoever is still at work for the run finds the environment in other hands; but the way back
     // itself, once it is begun, keeps it.
     if ports.runs.claim(&format!("back/{run_id}"), run_id, KEEP).await? == Claim::New {
-        crate::cancel::unlock(ports, run).await?;
+        unlock(ports, run).await?;
     }
     let name = format!("{run_id}{SUFFIX}");
     ports.executions.start(&name, &input, None).await?;
     tracing::warn!(run_id = run_id.as_str(), reason, "what the run began is taken back");
     Ok(true)
+}
+
+/// Gives the locks of a run back that it still holds.
+pub(crate) async fn unlock(ports: &Ports, run: &RunRecord) -> Result<()> {
+    for environment in ENVIRONMENTS {
+        let key = EnvironmentKey::new(&run.request.repository.name, environment);
+        ports.environments.unlock(&key, &run.request.run_id).await?;
+    }
+    Ok(())
 }
 
 /// What a stage of the run returned to the state machine.

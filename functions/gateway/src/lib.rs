@@ -18,6 +18,7 @@ mod ending;
 mod error;
 mod fields;
 mod hosts;
+mod known;
 mod metrics;
 mod ports;
 mod push;

@@ -20,7 +20,7 @@ use pact_contract::{
 };
 use serde_json::Value;
 
-use crate::{accept::KEEP, ports::Ports};
+use crate::{known::KEEP, ports::Ports};
 
 type Result<T> = std::result::Result<T, pact_agent::ports::StoreError>;
 

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::Span;
 
-use crate::{approvals, cancel, ending, metrics, ports::Ports};
+use crate::{approvals, ending, metrics, ports::Ports};
 
 /// Longest cause that is kept.
 const MAX_CAUSE: usize = 2_000;
@@ -99,7 +99,7 @@ async fn change(ports: &Ports, changed: Changed) -> Result<Value, AgentError> {
             run = ports.runs.run(run_id).await?.unwrap_or(run);
         }
         // The execution has ended, whoever wrote the status: nothing of it holds a lock any more.
-        cancel::unlock(ports, &run).await?;
+        ending::unlock(ports, &run).await?;
     }
     if !run.status.is_final() {
         return Ok(json!({ "ignored": "the execution ended, and the run has no final status" }));

@@ -9,7 +9,7 @@ use pact_contract::{
 };
 use serde_json::json;
 
-use crate::{cancel, error::Answer, ports::Ports};
+use crate::{ending, error::Answer, ports::Ports};
 
 /// Most pushes before that are looked at: older ones were superseded by those.
 pub(crate) const MOST: usize = 5;
@@ -17,7 +17,7 @@ pub(crate) const MOST: usize = 5;
 /// Ends what runs for the pushes before, unless it has begun to deploy. Repeatable.
 pub(crate) async fn supersede(ports: &Ports, older: &[PlacedPush], by: &RunId) -> Answer<()> {
     for push in older {
-        let Some(run) = crate::accept::latest_run(ports, &push.run_id).await?.1 else { continue };
+        let Some(run) = crate::known::latest_run(ports, &push.run_id).await?.1 else { continue };
         let run_id = &run.request.run_id;
         let reason = format!("a newer push of {} took its place: run {by}", run.request.branch);
         let mine = run.status == RunStatus::Superseded
@@ -25,7 +25,7 @@ pub(crate) async fn supersede(ports: &Ports, older: &[PlacedPush], by: &RunId) -
         if mine {
             // It may be that only its end was written.
             ports.executions.stop(&run.execution_arn, &reason).await?;
-            cancel::unlock(ports, &run).await?;
+            ending::unlock(ports, &run).await?;
         }
         if run.status.is_final() || run.deploying.is_some() {
             continue;
@@ -37,7 +37,7 @@ pub(crate) async fn supersede(ports: &Ports, older: &[PlacedPush], by: &RunId) -
             continue;
         }
         ports.executions.stop(&run.execution_arn, &reason).await?;
-        cancel::unlock(ports, &run).await?;
+        ending::unlock(ports, &run).await?;
         let entry = NewEntry {
             timestamp: now,
             actor: "pact.gateway".to_owned(),

@@ -220,6 +220,10 @@ impl Bench {
             "repository": { "name": "acme/web", "url": "https://example.org/acme/web", "default_branch": "main" },
         });
         for (key, value) in defaults.as_object().expect("an object") {
+            // No report is fetched from a repository.
+            if action == "tests.check_coverage" && key == "repository" {
+                continue;
+            }
             parameters.as_object_mut().expect("an object").entry(key).or_insert(value.clone());
         }
         let context = Context {
