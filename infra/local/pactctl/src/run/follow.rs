@@ -65,7 +65,12 @@ pub(crate) async fn follow(
             let since = *ended_at.get_or_insert_with(Instant::now);
             if run.status.is_final() || since.elapsed() > CLOSING {
                 // Read again: what was written between the two answers belongs to the report.
-                let report = Report::read(&client.store, run_id).await?;
+                let report = match Report::read(&client.store, run_id).await {
+                    Ok(report) => report,
+                    // The stack was another process's, which has just ended.
+                    Err(_) if !client.is_up().await => return Ok(Followed::Lost),
+                    Err(error) => return Err(error),
+                };
                 progress.show(&report.records);
                 return Ok(Followed::Ended(Box::new(report)));
             }
