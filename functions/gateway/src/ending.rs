@@ -7,7 +7,7 @@
 
 use pact_agent::ports::Claim;
 use pact_contract::{
-    EnvironmentKey, RunId, RunRecord, RunStatus, StateName, settings::ENVIRONMENTS,
+    EnvironmentKey, RunId, RunRecord, RunStatus, StateName, run::TAKE_BACK, settings::ENVIRONMENTS,
     states::Pipeline,
 };
 use serde_json::{Value, json};
@@ -16,12 +16,9 @@ use crate::{known::KEEP, ports::Ports};
 
 type Result<T> = std::result::Result<T, pact_agent::ports::StoreError>;
 
-/// What the name of an execution ends with that takes back what another one began.
-const SUFFIX: &str = "-back";
-
 /// The run that an execution belongs to, and whether it is the one that takes back.
 pub(crate) fn run_of(execution: &str) -> Option<(RunId, bool)> {
-    let name = execution.strip_suffix(SUFFIX);
+    let name = execution.strip_suffix(TAKE_BACK);
     let run_id = RunId::parse(name.unwrap_or(execution)).ok()?;
     Some((run_id, name.is_some()))
 }
@@ -55,7 +52,7 @@ pub(crate) async fn take_back(
     if ports.runs.claim(&format!("back/{run_id}"), run_id, KEEP).await? == Claim::New {
         unlock(ports, run).await?;
     }
-    let name = format!("{run_id}{SUFFIX}");
+    let name = format!("{run_id}{TAKE_BACK}");
     ports.executions.start(&name, &input, None).await?;
     tracing::warn!(run_id = run_id.as_str(), reason, "what the run began is taken back");
     Ok(true)

@@ -5,7 +5,9 @@
 //! IAM says who may invoke an agent at all; what an envelope says of its sender proves nothing.
 
 use jiff::{SignedDuration, Timestamp};
-use pact_contract::{Capability, PROTOCOL_VERSION, agents::SENDERS, envelope::IntentEnvelope};
+use pact_contract::{
+    Capability, PROTOCOL_VERSION, agents::SENDERS, envelope::IntentEnvelope, run::TAKE_BACK,
+};
 
 use crate::{
     error::AgentError,
@@ -76,10 +78,16 @@ pub(crate) async fn admit(
         }
         Standing::Open { execution } | Standing::Ended { execution } => execution,
     };
-    if context.execution.as_deref() != Some(&*execution) {
+    if !carries_out(context.execution.as_deref(), &execution) {
         return refused("is carried out by another execution than the intent names");
     }
     Ok(())
+}
+
+/// Whether an execution is that of the run, or the one that takes back what it began.
+fn carries_out(named: Option<&str>, execution: &str) -> bool {
+    named
+        .is_some_and(|named| named == execution || named.strip_suffix(TAKE_BACK) == Some(execution))
 }
 
 #[cfg(test)]
@@ -101,6 +109,21 @@ mod tests {
             parameters.as_object().cloned().unwrap_or_default(),
             Context::default(),
         )
+    }
+
+    #[test]
+    fn a_run_is_carried_out_by_its_execution_and_by_the_one_that_takes_back() {
+        let execution = "arn:aws:states:r:1:execution:pact-pipeline:shop-1";
+        for (named, is_its_own) in [
+            (Some(execution.to_owned()), true),
+            (Some(format!("{execution}-back")), true),
+            (Some(format!("{execution}-back-back")), false),
+            (Some(format!("{execution}2")), false),
+            (Some("-back".to_owned()), false),
+            (None, false),
+        ] {
+            assert_eq!(carries_out(named.as_deref(), execution), is_its_own, "{named:?}");
+        }
     }
 
     #[test]

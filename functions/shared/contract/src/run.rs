@@ -15,6 +15,10 @@ use crate::{
     schema::SchemaVersion,
 };
 
+/// What the name of an execution ends with that takes back what a run began whose own execution
+/// ended from outside: the rest is that one's name.
+pub const TAKE_BACK: &str = "-back";
+
 /// A repository as the git host names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repository {
