@@ -389,3 +389,22 @@ fn the_dashboard_shows_what_is_emitted_and_every_alarm() {
     let unseen: Vec<_> = emitted.metrics.keys().filter(|m| !shown.contains(&m.name)).collect();
     assert!(unseen.is_empty(), "emitted, and nowhere to be seen: {unseen:#?}");
 }
+
+/// An agent refuses whoever it does not know.
+#[test]
+fn who_speaks_to_agents_is_known_to_them() {
+    let mut seen = BTreeSet::new();
+    for text in [
+        TEMPLATE,
+        include_str!("../../state-machines/pipeline.asl.json"),
+        include_str!("../../state-machines/monitor.asl.json"),
+    ] {
+        for sender in
+            text.split("\"agent_id\": \"").skip(1).filter_map(|rest| rest.split('"').next())
+        {
+            seen.insert(sender);
+        }
+    }
+    let known: BTreeSet<&str> = pact_contract::agents::SENDERS.iter().copied().collect();
+    assert_eq!(seen, known);
+}

@@ -4,7 +4,7 @@
 use crate::capability::Capability;
 
 /// Who sends intents: the state machines. Whoever is none of them is answered by no agent.
-pub const SENDERS: &[&str] = &["pact.pipeline", "pact.monitor"];
+pub const SENDERS: &[&str] = &["pact.pipeline", "pact.monitor", "pact.alarms"];
 
 /// Actions of the code agent.
 pub const CODE: &[Capability] = &[
