@@ -1,12 +1,19 @@
 //! The engine stops at every task, before and after its effect, and goes on where it stood.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::explore::{Bench, Report, Stop, explore, scratch};
 use crate::machine;
 use crate::pipeline::{judge, routes, say};
 use crate::world::World;
+
+/// Engines at once: most of the time each waits for a heartbeat that does not come.
+const AT_ONCE: usize = 16;
 
 async fn stopped_at(definition: &str, world: World, stop: Stop) -> Report {
     let folder = scratch();
@@ -32,8 +39,9 @@ async fn a_stopped_engine_keeps_the_invariants() {
     // An answer that the stopped engine did not hear is waited for in real time.
     let text = machine.text.replace("\"HeartbeatSeconds\":120", "\"HeartbeatSeconds\":3");
     assert_ne!(text, machine.text, "it has no heartbeat to shorten");
-    let mut reports = Vec::new();
-    let mut names = Vec::new();
+    let text: Arc<str> = text.into();
+    let mut stops = JoinSet::new();
+    let room = Arc::new(Semaphore::new(AT_ONCE));
     for route in routes() {
         if !matches!(route.name, "approved" | "staging ill" | "judged" | "production crashed") {
             continue;
@@ -42,20 +50,26 @@ async fn a_stopped_engine_keeps_the_invariants() {
         let calls: u64 = plain[0].world.calls.values().sum();
         for call in 1..=calls {
             for after in [false, true] {
+                let (text, room) = (Arc::clone(&text), Arc::clone(&room));
+                let (name, status) = (route.name, route.status);
                 let world = World::new("run-00000", route.case.clone());
-                let mut report = stopped_at(&text, world, Stop { call, after }).await;
-                assert_eq!(report.world.status, route.status, "{}, call {call}", route.name);
-                // A task that was under way is performed again: that is no retry.
-                for (state, calls) in &mut report.world.calls {
-                    if *calls > 1 && plain[0].world.calls.get(state) < Some(calls) {
-                        *calls -= 1;
+                let plain = plain[0].world.calls.clone();
+                stops.spawn(async move {
+                    let _place = room.acquire().await.expect("it is never closed");
+                    let mut report = stopped_at(&text, world, Stop { call, after }).await;
+                    assert_eq!(report.world.status, status, "{name}, call {call}");
+                    // A task that was under way is performed again: that is no retry.
+                    for (state, calls) in &mut report.world.calls {
+                        if *calls > 1 && plain.get(state) < Some(calls) {
+                            *calls -= 1;
+                        }
                     }
-                }
-                names.push(format!("{}, stopped at call {call}, after: {after}", route.name));
-                reports.push(report);
+                    (report, format!("{name}, stopped at call {call}, after: {after}"))
+                });
             }
         }
     }
+    let (reports, names): (Vec<_>, Vec<_>) = stops.join_all().await.into_iter().unzip();
     judge(&reports, &machine, &names);
     say(&format!("{} stops in {:.1} s", reports.len(), began.elapsed().as_secs_f64()));
 }

@@ -4,40 +4,37 @@ use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use gix::{ObjectId, Repository};
-use pact_agent::{AgentError, Call, Outcome, ports::Artifacts, secrets::Secrets};
+use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
     ChangeSet, ErrorName, Fallback, FallbackLevel, Finding, StageStatus,
     actions::{AnalyzeChanges, AnalyzeChangesOutput, SourceRef},
     changes::ChangeSummary,
-    policy::RunPolicy,
+    policy::{PolicyRecord, RunPolicy},
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    CodeAgent,
     attributes::Attributes,
     base::{self, Base, Push},
-    changes,
-    config::Config,
-    history, objects, pack, policy, settings,
+    changes, history, objects, pack, policy,
+    rules::Rules,
+    settings,
     source::{self, Location},
     work,
 };
 
 /// Carries the action out.
-pub(crate) async fn run(
-    config: &Config,
-    secrets: &dyn Secrets,
-    artifacts: &dyn Artifacts,
-    call: &Call,
-) -> Result<Outcome, AgentError> {
+pub(crate) async fn run(agent: &CodeAgent, call: &Call) -> Result<Outcome, AgentError> {
+    let CodeAgent { config, secrets, artifacts, policies } = agent;
     let parameters: AnalyzeChanges = call.parameters()?;
     let address = &parameters.repository.url;
     // A folder of this machine is read without any.
     let location = if address.starts_with("file:") {
         source::locate(config, address)?
     } else {
-        source::locate(&config.with_token(secrets).await?, address)?
+        source::locate(&config.with_token(&**secrets).await?, address)?
     };
     let commit = commit_id("commit", &parameters.commit)?;
     let base = parameters.base.as_deref().filter(|text| !is_zero(text));
@@ -45,19 +42,23 @@ pub(crate) async fn run(
     check_reference(&parameters.reference)?;
 
     let key = bundle_key(&parameters.repository.url, commit);
+    let rules = Rules::of(&**policies, &parameters).await?;
     let request = Request {
+        agreed: rules.agreed.clone(),
         location,
-        reference: parameters.reference,
-        default_branch: parameters.repository.default_branch,
+        reference: parameters.reference.clone(),
+        default_branch: parameters.repository.default_branch.clone(),
         commit,
         before: base,
         pack: !artifacts.has_recent(&key).await?,
-        policy: parameters.policy.unwrap_or_default(),
+        policy: rules.asked.clone(),
     };
     let mut analysis = work::blocking(move |stop| request.analyze(stop)).await?;
     if let Some(bundle) = analysis.bundle {
         artifacts.put(&key, bundle).await?;
     }
+    let (own, before) = (&analysis.settings, analysis.before.as_ref());
+    rules.keep(&**policies, call.run_id.as_ref(), own, before, &analysis.judgement).await?;
     let changes_key = format!("runs/{}/changes.json", call.scope());
     let push_key = format!("runs/{}/push.tar.gz", call.scope());
     artifacts.put(&push_key, analysis.push).await?;
@@ -139,6 +140,8 @@ struct Request {
     before: Option<ObjectId>,
     pack: bool,
     policy: RunPolicy,
+    /// The rules that were agreed to.
+    agreed: Option<PolicyRecord>,
 }
 
 struct Analysis {
@@ -146,6 +149,8 @@ struct Analysis {
     changes: ChangeSet,
     push: Bytes,
     settings: settings::Found,
+    /// What was there before the commit.
+    before: Option<policy::Before>,
     judgement: policy::Judgement,
     findings: Vec<Finding>,
     base: Base,
@@ -185,7 +190,8 @@ impl Request {
         let changed = changes::between(repository, base_tree, head, &mut attributes, stop)?;
         let settings = settings::read(&pack::settings_files(repository, &files)?);
         let before = judge.map(|commit| before(repository, commit)).transpose()?;
-        let judgement = policy::judge(&settings, before.as_ref(), &self.policy);
+        let agreed = self.agreed.as_ref().map(policy::Agreed::of);
+        let judgement = policy::judge(&settings, before.as_ref(), agreed.as_ref(), &self.policy);
         let push = history::Push {
             repository,
             // Without the base that was asked for, the push has no beginning that is known.
@@ -206,6 +212,7 @@ impl Request {
                 push_key: None,
             },
             settings,
+            before,
             judgement,
             findings: packed.findings,
             base,

@@ -18,6 +18,7 @@ mod objects;
 mod pack;
 mod policy;
 mod quality;
+mod rules;
 mod settings;
 mod source;
 mod syntax;
@@ -27,7 +28,11 @@ mod work;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pact_agent::{Agent, AgentError, Call, Outcome, ports::Artifacts, secrets::Secrets};
+use pact_agent::{
+    Agent, AgentError, Call, Outcome,
+    ports::{Artifacts, Policies},
+    secrets::Secrets,
+};
 use pact_contract::{Capability, ErrorName};
 
 pub use config::Config;
@@ -40,13 +45,20 @@ pub struct CodeAgent {
     config: Config,
     artifacts: Arc<dyn Artifacts>,
     secrets: Arc<dyn Secrets>,
+    policies: Arc<dyn Policies>,
 }
 
 impl CodeAgent {
-    /// An agent that keeps what it finds in `artifacts`, and fetches with what `secrets` say.
+    /// An agent that keeps what it finds in `artifacts`, fetches with what `secrets` say, and judges
+    /// by what `policies` have.
     #[must_use]
-    pub fn new(config: Config, artifacts: Arc<dyn Artifacts>, secrets: Arc<dyn Secrets>) -> Self {
-        Self { config, artifacts, secrets }
+    pub fn new(
+        config: Config,
+        artifacts: Arc<dyn Artifacts>,
+        secrets: Arc<dyn Secrets>,
+        policies: Arc<dyn Policies>,
+    ) -> Self {
+        Self { config, artifacts, secrets, policies }
     }
 }
 
@@ -62,9 +74,7 @@ impl Agent for CodeAgent {
 
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
         match call.action.as_str() {
-            "code.analyze_changes" => {
-                analyze_changes::run(&self.config, &*self.secrets, &*self.artifacts, call).await
-            }
+            "code.analyze_changes" => analyze_changes::run(self, call).await,
             "code.validate_syntax" => validate_syntax::run(&*self.artifacts, call).await,
             "code.check_quality" => check_quality::run(&*self.artifacts, call).await,
             other => Err(AgentError::new(
@@ -85,6 +95,7 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     let config = Config::from_env()?;
     let services = pact_aws::Services::from_env()?;
     let artifacts = services.artifacts()?;
-    let agent = CodeAgent::new(config, Arc::clone(&artifacts), services.secrets());
+    let policies = Arc::clone(&services.store) as _;
+    let agent = CodeAgent::new(config, Arc::clone(&artifacts), services.secrets(), policies);
     pact_agent::serve(agent, services.recording(&artifacts)).await
 }

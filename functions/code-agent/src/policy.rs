@@ -6,11 +6,14 @@ use pact_contract::{
     Finding, FindingCode, Severity,
     actions::PolicyNote,
     codes,
-    policy::{JudgedBy, RunPolicy},
+    policy::{JudgedBy, PolicyRecord, RunPolicy},
     settings::Settings,
 };
 
-use crate::settings::Found;
+use crate::{
+    pack::RootFile,
+    settings::{self, Found},
+};
 
 /// Most findings of one kind.
 const MAX_FINDINGS: usize = 20;
@@ -26,6 +29,23 @@ pub(crate) struct Before {
     pub(crate) found: Found,
 }
 
+/// The rules that were agreed to last.
+pub(crate) struct Agreed {
+    /// The commit that has them.
+    pub(crate) commit: String,
+    /// Its settings; the defaults where it has none.
+    pub(crate) found: Found,
+}
+
+impl Agreed {
+    pub(crate) fn of(record: &PolicyRecord) -> Self {
+        let file = record.path.clone().zip(record.text.clone());
+        let files: Vec<_> =
+            file.map(|(path, text)| (path, RootFile::Text(text))).into_iter().collect();
+        Self { commit: record.commit.clone(), found: settings::read(&files) }
+    }
+}
+
 /// The settings that count, and what is to be said of them.
 pub(crate) struct Judgement {
     pub(crate) settings: Settings,
@@ -33,22 +53,46 @@ pub(crate) struct Judgement {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Judges by what was before, the commit's own settings and the installation's floor.
-pub(crate) fn judge(own: &Found, before: Option<&Before>, asked: &RunPolicy) -> Judgement {
+/// Judges by what was before, what was agreed to, the commit's own settings and the installation's
+/// floor: by the strictest of them.
+pub(crate) fn judge(
+    own: &Found,
+    before: Option<&Before>,
+    agreed: Option<&Agreed>,
+    asked: &RunPolicy,
+) -> Judgement {
+    let by_base = asked.judged_by == JudgedBy::Base;
     // A file that was not valid is none that a commit may replace as it likes: its settings are the
     // defaults, which let nothing off and deploy nothing.
     let usable = before.filter(|before| before.found.text.is_some() || before.found.invalid);
-    let usable = usable.filter(|_| asked.judged_by == JudgedBy::Base);
+    let usable = usable.filter(|_| by_base);
+    let agreed = agreed.filter(|_| by_base);
+    let rules = match (agreed, usable) {
+        (None, usable) => usable.map(|before| before.found.settings.clone()),
+        (Some(agreed), None) => Some(agreed.found.settings.clone()),
+        // What the commit before loosened counts as far as somebody agreed to it.
+        (Some(agreed), Some(before)) => {
+            Some(policy::stricter(&agreed.found.settings, &before.found.settings))
+        }
+    };
     // What cannot be read says nothing.
-    let own_settings = match usable {
-        Some(before) if own.invalid => &before.found.settings,
+    let own_settings = match &rules {
+        Some(rules) if own.invalid => rules,
         _ => &own.settings,
     };
-    let judged =
-        policy::judge(usable.map(|before| &before.found.settings), own_settings, &asked.floor);
-    let note = note(own, before, asked.judged_by);
+    let judged = policy::judge(rules.as_ref(), own_settings, &asked.floor);
+    let mut note = note(own, before, asked.judged_by);
+    let further = agreed.filter(|agreed| {
+        usable.is_none_or(|before| {
+            policy::stricter(&agreed.found.settings, &before.found.settings)
+                != before.found.settings
+        })
+    });
+    if let Some(Agreed { commit, .. }) = further {
+        note = format!("{note}, and by what {commit} has: nobody agreed to less since");
+    }
     let mut findings = Vec::new();
-    if usable.is_none() && own.path.is_some() && !own.invalid {
+    if rules.is_none() && own.path.is_some() && !own.invalid {
         findings.push(at(own, None, Finding::new(codes::POLICY_OWN, Severity::Info, &note)));
     }
     findings.extend(listed(own, &judged));
@@ -56,7 +100,9 @@ pub(crate) fn judge(own: &Found, before: Option<&Before>, asked: &RunPolicy) -> 
     Judgement {
         note: PolicyNote {
             note,
-            commit: usable.map(|before| before.commit.to_string()),
+            commit: usable
+                .map(|before| before.commit.to_string())
+                .or_else(|| agreed.map(|agreed| agreed.commit.clone())),
             loosened: loosened
                 .map(|d| pact_agent::text::truncated(&d.sentence, MAX_SENTENCE))
                 .collect(),

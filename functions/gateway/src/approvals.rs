@@ -19,6 +19,7 @@ use tracing::Span;
 use crate::{
     error::{Answer, ApiError},
     ports::Ports,
+    rules,
 };
 
 /// Longest question.
@@ -113,6 +114,9 @@ pub(crate) async fn answer(
     let given = record.answer.as_ref().filter(|given| same(given, answer)).ok_or_else(|| {
         ApiError::conflict(problems::ANSWERED, "the question has another answer already")
     })?;
+    if given.approved {
+        rules::agree(ports, &record.run_id, &given.by).await?;
+    }
     let passed_on = ports.executions.task_success(&token, &output(given)).await?;
     if first {
         let entry = NewEntry {

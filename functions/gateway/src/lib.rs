@@ -26,6 +26,7 @@ mod reconciler;
 mod registry;
 mod requests;
 mod routes;
+mod rules;
 mod supersede;
 #[cfg(test)]
 mod testing;

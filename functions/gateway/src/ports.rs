@@ -5,7 +5,8 @@ use std::sync::Arc;
 use pact_agent::{
     metrics::Metrics,
     ports::{
-        Branches, Callbacks, Environments, Executions, Recorder, Registry, Runs, TransactionLog,
+        Branches, Callbacks, Environments, Executions, Policies, Recorder, Registry, Runs,
+        TransactionLog,
     },
     secrets::Secrets,
 };
@@ -26,6 +27,8 @@ pub(crate) struct Ports {
     pub(crate) environments: Arc<dyn Environments>,
     /// Repositories that are run.
     pub(crate) registry: Arc<dyn Registry>,
+    /// The rules of repositories.
+    pub(crate) policies: Arc<dyn Policies>,
     /// Open approvals.
     pub(crate) callbacks: Arc<dyn Callbacks>,
     /// The pipeline's executions.
@@ -45,6 +48,7 @@ impl From<&Services> for Ports {
             log: Arc::clone(&services.store) as _,
             environments: Arc::clone(&services.store) as _,
             registry: Arc::clone(&services.store) as _,
+            policies: Arc::clone(&services.store) as _,
             callbacks: Arc::clone(&services.store) as _,
             executions: services.executions(),
             metrics: Arc::clone(&services.metrics),

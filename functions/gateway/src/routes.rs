@@ -14,7 +14,8 @@ use axum::{
 use bytes::Bytes;
 use pact_agent::telemetry::{self, SpanFields};
 use pact_contract::{
-    RunId, RunRecord, agents, capability::advertisement, problems, registry::RepositoryEntry,
+    RunId, RunRecord, agents, capability::advertisement, policy::PolicyRecord, problems,
+    registry::RepositoryEntry,
 };
 use serde_json::{Value, json};
 use tracing::Span;
@@ -26,7 +27,7 @@ use crate::{
     error::{Answer, ApiError},
     hosts::{self, Delivery, Event, Incoming, WebhookHost},
     ports::Ports,
-    registry, requests, validate,
+    registry, requests, rules, validate,
 };
 
 /// The gateway: its ports and its configuration.
@@ -53,6 +54,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .route("/v1/runs/{id}/cancel", post(cancel_run))
         .route("/v1/repositories", get(list_repositories).post(register))
         .route("/v1/repositories/{*name}", get(show_repository).delete(remove_repository))
+        .route("/v1/policies/{*name}", get(show_policy).post(accept_policy))
         .route("/v1/agents", get(list_agents))
         .route("/v1/callbacks/{token}", post(answer_callback))
         .route("/health", get(health))
@@ -183,6 +185,25 @@ async fn remove_repository(
 ) -> Answer<Json<RepositoryEntry>> {
     authorized(&gateway, &headers).await?;
     registry::remove(&*gateway.ports.registry, &name).await.map(Json)
+}
+
+async fn show_policy(
+    State(gateway): Shared,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Answer<Json<PolicyRecord>> {
+    authorized(&gateway, &headers).await?;
+    rules::show(&gateway.ports, &name).await.map(Json)
+}
+
+async fn accept_policy(
+    State(gateway): Shared,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    Raw(body): Raw,
+) -> Answer<Json<PolicyRecord>> {
+    authorized(&gateway, &headers).await?;
+    rules::accept(&gateway.ports, &name, &body).await.map(Json)
 }
 
 async fn show_run(

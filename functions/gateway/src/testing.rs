@@ -130,6 +130,7 @@ impl World {
             log: Arc::clone(self) as _,
             environments: Arc::clone(self) as _,
             registry: Arc::clone(self) as _,
+            policies: Arc::clone(&self.memory) as _,
             callbacks: Arc::clone(self) as _,
             executions: Arc::clone(self) as _,
             metrics: Arc::clone(&self.memory) as _,

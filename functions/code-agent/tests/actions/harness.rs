@@ -80,7 +80,7 @@ impl World {
         if let Some(token) = token {
             memory.set_secret("source-token", token);
         }
-        let agent = CodeAgent::new(config, memory.clone() as _, memory.clone() as _);
+        let agent = CodeAgent::new(config, memory.clone(), memory.clone(), memory.clone());
         Self { memory, agent }
     }
 

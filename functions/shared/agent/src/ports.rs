@@ -10,6 +10,7 @@ use pact_contract::{
     StateName,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
+    policy::PolicyRecord,
     pushes::BranchRecord,
     registry::RepositoryEntry,
     run::{NotificationRecord, Outcome, RunRequest},
@@ -196,10 +197,27 @@ pub trait Registry: Send + Sync {
         entry: &RepositoryEntry,
         old: Option<&RepositoryEntry>,
     ) -> Result<bool, StoreError>;
-    /// Takes the entry out; nothing happens when there is none.
+    /// Takes the entry out, and the rules that count for it; nothing happens when there is none.
     async fn remove_repository(&self, name: &RepositoryName) -> Result<(), StoreError>;
     /// Every entry.
     async fn repositories(&self) -> Result<Listed<RepositoryEntry>, StoreError>;
+}
+
+/// The rules of repositories, as far as somebody agreed to them.
+#[async_trait]
+pub trait Policies: Send + Sync {
+    /// The rules that count for the repository; none before its first commit was judged.
+    async fn policy(&self, name: &RepositoryName) -> Result<Option<PolicyRecord>, StoreError>;
+    /// Makes these the rules that count. False, and nothing happens, when those of a later push do.
+    async fn put_policy(
+        &self,
+        name: &RepositoryName,
+        record: &PolicyRecord,
+    ) -> Result<bool, StoreError>;
+    /// The rules that a run's commit asks for, and that nobody has agreed to yet.
+    async fn proposal(&self, run_id: &RunId) -> Result<Option<PolicyRecord>, StoreError>;
+    /// Keeps what the record's run asks for.
+    async fn propose(&self, record: &PolicyRecord) -> Result<(), StoreError>;
 }
 
 /// Result of the gateway's de-duplication.

@@ -10,16 +10,18 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use pact_contract::{
-    EnvironmentKey, RunId, StageRecord,
+    EnvironmentKey, RepositoryName, RunId, StageRecord,
     actions::EnvironmentRecord,
     log::{GENESIS, LogEntry, NewEntry},
+    policy::PolicyRecord,
 };
 use serde_json::Value;
 
 use crate::{
     metrics::{MetricEvent, Metrics},
     ports::{
-        Artifacts, Environments, Idempotency, Lock, Outbox, OutboxEntry, Recorder, StoreError,
+        Artifacts, Environments, Idempotency, Lock, Outbox, OutboxEntry, Policies, Recorder,
+        StoreError,
     },
     recording::Recording,
     secrets::{Secret, Secrets},
@@ -41,6 +43,8 @@ struct State {
     outbox: BTreeMap<String, OutboxEntry>,
     metric_events: Vec<MetricEvent>,
     secrets: BTreeMap<String, Secret>,
+    policies: BTreeMap<RepositoryName, PolicyRecord>,
+    proposals: BTreeMap<RunId, PolicyRecord>,
 }
 
 #[derive(Default)]
@@ -124,6 +128,32 @@ impl Artifacts for Memory {
     }
     async fn size(&self, key: &str) -> Result<Option<u64>, StoreError> {
         Ok(self.lock_state().artifacts.get(key).map(|content| content.len() as u64))
+    }
+}
+
+#[async_trait]
+impl Policies for Memory {
+    async fn policy(&self, name: &RepositoryName) -> Result<Option<PolicyRecord>, StoreError> {
+        Ok(self.lock_state().policies.get(name).cloned())
+    }
+    async fn put_policy(
+        &self,
+        name: &RepositoryName,
+        record: &PolicyRecord,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.lock_state();
+        let may = state.policies.get(name).is_none_or(|known| record.replaces(known));
+        if may {
+            state.policies.insert(name.clone(), record.clone());
+        }
+        Ok(may)
+    }
+    async fn proposal(&self, run_id: &RunId) -> Result<Option<PolicyRecord>, StoreError> {
+        Ok(self.lock_state().proposals.get(run_id).cloned())
+    }
+    async fn propose(&self, record: &PolicyRecord) -> Result<(), StoreError> {
+        self.lock_state().proposals.insert(record.run_id.clone(), record.clone());
+        Ok(())
     }
 }
 

@@ -53,6 +53,9 @@ pub struct AnalyzeChanges {
     /// By whose rules it is judged; none: by those of the commit before.
     #[serde(default)]
     pub policy: Option<RunPolicy>,
+    /// Place of the push in its branch; none for a run of before pushes had one.
+    #[serde(default)]
+    pub place: Option<u64>,
 }
 
 /// Output of `code.analyze_changes`.

@@ -84,7 +84,7 @@ catalogue! {
             "Mend the place that the finding names; `pactctl validate` checks the file before a push.";
         POLICY_LOOSENED = "policy-loosened":
             "The commit loosens the rules by which commits are judged, or may: it is judged by those of the commit before.",
-            "Nothing, where it is meant: somebody who may has to agree, and it counts from the next commit.";
+            "Have somebody who may agree: by approving the run, or with `pactctl repos policy NAME --accept RUN`; from then on it counts.";
         POLICY_RAISED = "policy-raised":
             "The installation asks for more than the settings do: that counts.",
             "Raise the setting in pact.toml, or have the repository's floor lowered by `pactctl repos`.";

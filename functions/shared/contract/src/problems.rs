@@ -70,6 +70,12 @@ problems! {
     BRANCH_NOT_RUN = "branch_not_run":
         "The repository is registered with branches, and this is none of them.",
         "Push to a branch that `detail` names, or register the repository with this one too.";
+    NOTHING_TO_AGREE = "nothing_to_agree":
+        "The run's commit loosens no rule, so that there is nothing to agree to.",
+        "Nothing; `pactctl repos policy NAME` shows the rules that count.";
+    RULES_OUTDATED = "rules_outdated":
+        "The rules of a later push of the default branch count already.",
+        "Agree to those that the latest run asks for, where they still are to be loosened.";
     RUN_ACTIVE = "run_active":
         "The push is to run again while its latest run is still active.",
         "Wait for that run, or cancel it.";

@@ -228,6 +228,26 @@ pub(crate) enum ReposCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// The rules that its next commit is judged by, and agreeing to looser ones.
+    ///
+    /// What a commit of the default branch loosens counts once somebody agrees: by approving its
+    /// run, or with `--accept`.
+    Policy {
+        /// Its name.
+        name: RepositoryName,
+        /// Agree to what this run's commit loosens.
+        #[arg(long, value_name = "RUN")]
+        accept: Option<RunId>,
+        /// Who agrees.
+        #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+        by: String,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
     /// Take one out: its pushes are refused from then on.
     Remove {
         /// Its name.

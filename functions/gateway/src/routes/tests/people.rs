@@ -125,13 +125,18 @@ fn approval(run_id: &str, token: &str) -> Value {
 }
 
 /// Opens an approval and gives its callback.
-async fn opened(world: &Arc<World>, run_id: &str, token: &str) -> String {
+pub(super) async fn opened(world: &Arc<World>, run_id: &str, token: &str) -> String {
     world.state().waiting.insert(token.to_owned());
     let answer = reconcile(&world.ports(), approval(run_id, token)).await.unwrap();
     answer["callback"].as_str().unwrap().to_owned()
 }
 
-async fn answer(world: &Arc<World>, callback: &str, approved: bool, by: &str) -> (u16, Value) {
+pub(super) async fn answer(
+    world: &Arc<World>,
+    callback: &str,
+    approved: bool,
+    by: &str,
+) -> (u16, Value) {
     let body = json!({ "approved": approved, "by": by, "reason": "because" }).to_string();
     let request = Request::post(format!("/v1/callbacks/{callback}")).body(body.into()).unwrap();
     send(&world.gateway(), request).await

@@ -8,6 +8,7 @@ use pact_agent::{
 use pact_contract::{
     RunRequest, SchemaVersion, StageRecord,
     actions::{EnvironmentRecord, WatchResult},
+    policy::PolicyRecord,
     pushes::BranchRecord,
     registry::RepositoryEntry,
     run::Outcome,
@@ -102,6 +103,8 @@ pub(super) const BRANCH: Kind = kind("schema", BranchRecord::VERSION);
 pub(super) const CLAIM: Kind = kind("schema", SchemaVersion::FIRST);
 /// A repository of the registry: `record`.
 pub(super) const REPOSITORY: Kind = kind("schema", RepositoryEntry::VERSION);
+/// Rules of a repository, those that count or those that a run asks for: `record`.
+pub(super) const POLICY: Kind = kind("schema", PolicyRecord::VERSION);
 /// The answer to a request: `answer`.
 pub(super) const ANSWER: Kind = kind("schema", SchemaVersion::FIRST);
 

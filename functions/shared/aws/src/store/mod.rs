@@ -19,6 +19,8 @@
 //! | a callback with its task token | `CALLBACK#<callback>` / `CALLBACK` |
 //! | an environment with its lock | `ENV#<repository>#<environment>` / `ENV` |
 //! | a repository of the registry | `REPOSITORY#<repository>` / `REPOSITORY` |
+//! | the rules that count for a repository | `REPOSITORY#<repository>` / `POLICY`, with a place |
+//! | the rules that a run's commit asks for | `RUN#<run>` / `POLICY` |
 //! | every repository of the registry | `gsi1`: `REPOSITORIES` / `<repository>` |
 //! | every environment | `gsi1`: `ENVIRONMENTS` / `<repository>#<environment>` |
 //! | the pushes of a branch | `BRANCH#<repository>#<reference>` / `BRANCH`, with a version |
@@ -47,6 +49,7 @@ mod item;
 mod keyed;
 mod kind;
 mod lists;
+mod policies;
 mod recorder;
 mod registry;
 mod runs;

@@ -72,14 +72,17 @@ impl Registry for DynamoStore {
     }
 
     async fn remove_repository(&self, name: &RepositoryName) -> Result<(), StoreError> {
-        self.client
-            .delete_item()
-            .table_name(&self.table)
-            .key("pk", s(key(name)))
-            .key("sk", s("REPOSITORY"))
-            .send()
-            .await
-            .map_err(|error| failed("remove the repository", error))?;
+        // The rules last: what is registered has its own, or none yet.
+        for sort_key in ["REPOSITORY", "POLICY"] {
+            self.client
+                .delete_item()
+                .table_name(&self.table)
+                .key("pk", s(key(name)))
+                .key("sk", s(sort_key))
+                .send()
+                .await
+                .map_err(|error| failed("remove the repository", error))?;
+        }
         Ok(())
     }
 

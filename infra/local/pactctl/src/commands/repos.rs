@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pact_contract::{
-    policy::Floor,
+    policy::{Floor, PolicyRecord},
     registry::RepositoryEntry,
     settings::{Approval, CodeSettings},
 };
@@ -34,6 +34,17 @@ pub(crate) fn repos(command: ReposCommand) -> Result<Exit, Failure> {
                 let entry = ask(&data, Method::GET, &path, None).await?;
                 println!("{}", serde_json::to_string_pretty(&entry).doing("write the entry")?);
                 Ok(Exit::Success)
+            }
+            ReposCommand::Policy { name, accept, by, json, data } => {
+                let path = format!("/v1/policies/{name}");
+                let record = match accept {
+                    None => ask(&data, Method::GET, &path, None).await?,
+                    Some(run) => {
+                        let body = json!({ "run_id": run, "by": by });
+                        ask(&data, Method::POST, &path, Some(&body)).await?
+                    }
+                };
+                show_rules(record, json)
             }
             ReposCommand::Remove { name, data } => {
                 let path = format!("/v1/repositories/{name}");
@@ -108,6 +119,28 @@ async fn list(as_json: bool, data: &DataArgs) -> Result<Exit, Failure> {
     for entry in listed.repositories {
         let also = entry.local.map(|local| format!(" and {local}")).unwrap_or_default();
         println!("{}  {}{also}", entry.name, entry.url);
+    }
+    Ok(Exit::Success)
+}
+
+/// Says which rules count, since when and by whose word.
+fn show_rules(answer: Value, as_json: bool) -> Result<Exit, Failure> {
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&answer).doing("write the rules")?);
+        return Ok(Exit::Success);
+    }
+    let record: PolicyRecord =
+        serde_json::from_value(answer).doing("understand the gateway's answer")?;
+    let file = record.path.as_deref().unwrap_or("the defaults: there is no file");
+    println!("{file} of {} on {}, judged by {}", record.commit, record.branch, record.run_id);
+    if let Some(by) = &record.agreed_by {
+        println!("{by} agreed on {} to:", record.at);
+        for sentence in &record.loosened {
+            println!("  {sentence}");
+        }
+    }
+    if let Some(text) = &record.text {
+        println!("\n{}", text.trim_end());
     }
     Ok(Exit::Success)
 }

@@ -12,7 +12,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pact_agent::ports::{
     ApprovalAnswer, ApprovalRecord, Branches, Callbacks as _, Claim, Environments as _,
-    Idempotency as _, Outbox as _, OutboxEntry, Recorder as _, Registry as _, RunReader as _, Runs,
+    Idempotency as _, Outbox as _, OutboxEntry, Policies as _, Recorder as _, Registry as _,
+    RunReader as _, Runs,
 };
 use pact_agent::waiting::WaitingCalls as _;
 use pact_contract::{
@@ -21,7 +22,7 @@ use pact_contract::{
     codes,
     ledger::{Ledger, LedgerEntry, OnPurpose, Origin, Standing},
     log::{self, LogKind, NewEntry},
-    policy::Floor,
+    policy::{Floor, PolicyRecord},
     pushes::{BranchRecord, PlacedPush},
     registry::RepositoryEntry,
     run::{DeploymentStatus, NotificationRecord, Outcome},
@@ -274,6 +275,20 @@ pub(super) async fn fill(store: &DynamoStore) {
         };
         assert!(store.put_repository(&entry, None).await.unwrap());
     }
+    let rules = PolicyRecord {
+        schema: PolicyRecord::VERSION,
+        commit: "2".repeat(40),
+        branch: "main".to_owned(),
+        place: 7,
+        run_id: run_id.clone(),
+        path: Some("pact.toml".to_owned()),
+        text: Some("[gate]\nmin_coverage = 80\n".to_owned()),
+        loosened: vec!["gate.min_coverage = 80 is less than 90".to_owned()],
+        agreed_by: Some("ada".to_owned()),
+        at: at(0),
+    };
+    assert!(store.put_policy(&"acme/blog".parse().unwrap(), &rules).await.unwrap());
+    store.propose(&PolicyRecord { agreed_by: None, ..rules }).await.unwrap();
     for (state, key) in [("RunIntegrationTests", "k1"), ("RunUnitTests", "k2")] {
         let call = call_of(run_id.clone(), state.parse().unwrap(), key, json!({ "build": "b-1" }));
         store.keep(&call, "token").await.unwrap();
@@ -326,7 +341,8 @@ async fn a_form_does_not_change_without_its_version() {
     let kept: Vec<Value> = read("written").into_iter().map(Value::Object).collect();
     for item in &written {
         for version in ["schema", "expires"] {
-            let for_ever = ["ENV", "REPOSITORY"].iter().any(|kind| item["sk"] == *kind);
+            let for_ever = item["sk"] == "ENV"
+                || item["pk"].as_str().is_some_and(|key| key.starts_with("REPOSITORY#"));
             let kept_for_ever = version == "expires" && for_ever;
             assert_eq!(item[version].is_u64(), !kept_for_ever, "{version} of {item}");
         }

@@ -5,13 +5,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::ports::{
     ApprovalAnswer, ApprovalRecord, Callbacks as _, Claim, EnvironmentView, Environments as _,
-    Idempotency as _, Lock, Outbox as _, OutboxEntry, Recorder as _, RunReader as _, Runs as _,
-    StoreError,
+    Idempotency as _, Lock, Outbox as _, OutboxEntry, Policies as _, Recorder as _, Registry as _,
+    RunReader as _, Runs as _, StoreError,
 };
 use pact_contract::{
     RunStatus, StageRecord, StageStatus,
     actions::{EnvironmentRecord, ReleaseRecord},
     log::{self, LogKind, NewEntry},
+    policy::PolicyRecord,
     run::{NotificationRecord, Outcome},
     settings::{Environment, Instance, Watch},
 };
@@ -428,4 +429,32 @@ async fn a_branch_is_changed_on_the_version_that_was_read() {
     assert!(store.store_branch(&repository, main, &record, 1).await.unwrap());
     assert!(!store.store_branch(&repository, main, &record, 1).await.unwrap());
     assert_eq!(store.branch(&repository, "refs/heads/dev").await.unwrap().1, 0);
+}
+
+#[tokio::test]
+async fn rules_are_those_of_the_latest_push_and_go_with_their_repository() {
+    let store = store().await;
+    let name = "acme/web".parse().unwrap();
+    let rules = |branch: &str, place| PolicyRecord {
+        schema: PolicyRecord::VERSION,
+        commit: "2".repeat(40),
+        branch: branch.to_owned(),
+        place,
+        run_id: id("run-1"),
+        path: None,
+        text: None,
+        loosened: Vec::new(),
+        agreed_by: None,
+        at: Timestamp::UNIX_EPOCH,
+    };
+    assert_eq!(store.policy(&name).await.unwrap(), None);
+    // Another default branch has an order of its own.
+    let order = [("main", 2, true), ("main", 1, false), ("main", 2, true), ("main", 3, true)];
+    for (branch, place, counts) in order.into_iter().chain([("trunk", 1, true)]) {
+        let counted = store.put_policy(&name, &rules(branch, place)).await.unwrap();
+        assert_eq!(counted, counts, "{branch} {place}");
+    }
+    assert_eq!(store.policy(&name).await.unwrap(), Some(rules("trunk", 1)));
+    store.remove_repository(&name).await.unwrap();
+    assert_eq!(store.policy(&name).await.unwrap(), None);
 }

@@ -1,0 +1,83 @@
+//! The rules of a repository: what counts, and that somebody agrees to less.
+
+use jiff::Timestamp;
+use pact_contract::{
+    RepositoryName, RunId,
+    log::{LogKind, NewEntry},
+    policy::PolicyRecord,
+    problems,
+};
+use serde_json::json;
+
+use crate::{
+    error::{Answer, ApiError},
+    fields::{Fields, line, parse},
+    ports::Ports,
+    registry,
+};
+
+/// Longest name of whoever agrees.
+const MAX_PERSON: usize = 200;
+
+/// Whoever answers yes to a run's question agrees to what its commit loosens. Nothing happens where
+/// it loosens nothing, and where the rules of a later push count already.
+pub(crate) async fn agree(ports: &Ports, run_id: &RunId, by: &str) -> Answer<()> {
+    let Some(proposed) = ports.policies.proposal(run_id).await? else { return Ok(()) };
+    let run = ports.runs.run(run_id).await?.ok_or_else(ApiError::unavailable)?;
+    put(ports, &run.request.repository.name, proposed, by).await.map(drop)
+}
+
+/// Makes what a run asked for the rules. None when those of a later push count already.
+async fn put(
+    ports: &Ports,
+    name: &RepositoryName,
+    proposed: PolicyRecord,
+    by: &str,
+) -> Answer<Option<PolicyRecord>> {
+    let at = Timestamp::now();
+    let agreed = PolicyRecord { agreed_by: Some(by.to_owned()), at, ..proposed };
+    if !ports.policies.put_policy(name, &agreed).await? {
+        tracing::info!(repository = name.as_str(), "the rules of a later push count already");
+        return Ok(None);
+    }
+    let entry = NewEntry {
+        timestamp: at,
+        actor: by.to_owned(),
+        kind: LogKind::Event,
+        action: "gateway.agree_to_rules".to_owned(),
+        body: json!({ "commit": agreed.commit, "loosened": agreed.loosened }),
+    };
+    ports.recorder.append_log(&agreed.run_id, entry).await?;
+    Ok(Some(agreed))
+}
+
+/// The rules that count for a repository.
+pub(crate) async fn show(ports: &Ports, name: &str) -> Answer<PolicyRecord> {
+    let name = registry::show(&*ports.registry, name).await?.name;
+    ports.policies.policy(&name).await?.ok_or_else(|| {
+        ApiError::not_found(format!("no commit of {name}'s default branch was judged yet"))
+    })
+}
+
+/// Somebody agrees to what a run's commit loosens, without its being deployed.
+pub(crate) async fn accept(ports: &Ports, name: &str, body: &[u8]) -> Answer<PolicyRecord> {
+    let value = parse(body)?;
+    let fields = Fields::of(&value)?;
+    fields.only(&["run_id", "by"])?;
+    let run_id: RunId = fields.identifier("run_id")?;
+    let by = line(fields.text("by", MAX_PERSON)?, MAX_PERSON)
+        .ok_or_else(|| fields.wrong("by", "nobody's name"))?;
+    let name = registry::show(&*ports.registry, name).await?.name;
+    let run = ports.runs.run(&run_id).await?;
+    if run.is_none_or(|run| run.request.repository.name != name) {
+        return Err(ApiError::not_found(format!("{name} has no run {run_id}")));
+    }
+    let proposed = ports.policies.proposal(&run_id).await?.ok_or_else(|| {
+        let message = format!("the commit of {run_id} loosens nothing: its rules count");
+        ApiError::conflict(problems::NOTHING_TO_AGREE, message)
+    })?;
+    put(ports, &name, proposed, &by).await?.ok_or_else(|| {
+        let message = format!("a later push than that of {run_id} has made the rules already");
+        ApiError::conflict(problems::RULES_OUTDATED, message)
+    })
+}
