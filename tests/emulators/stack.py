@@ -26,7 +26,7 @@ def client(service, endpoint, credentials=OWNER):
 
 def provide_secrets(aws):
     """Puts the secrets into the Parameter Store, below the stack's name, and returns them."""
-    made = {name: secrets.token_hex(24) for name in ("webhook-secret", "api-token")}
+    made = {name: secrets.token_hex(24) for name in ("webhook-secret", "api-token", "log-key")}
     ssm = client("ssm", aws)
     for name, value in made.items():
         ssm.put_parameter(Name=f"/{NAME}/{name}", Value=value, Type="SecureString")

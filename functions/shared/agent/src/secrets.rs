@@ -31,6 +31,13 @@ pub static SOURCE_TOKEN: Parameter = Parameter {
     variable: Some("PACT_SOURCE_TOKEN"),
 };
 
+/// What stage records and transaction logs are sealed with. Without it they are chained only.
+pub static LOG_KEY: Parameter = Parameter {
+    name: "log-key",
+    about: "seals stage records and transaction logs",
+    variable: None,
+};
+
 /// Text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

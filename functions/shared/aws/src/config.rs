@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::store::{RETENTION, SealKey};
+use crate::store::RETENTION;
 
 /// Where a function's stores are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,17 +24,12 @@ pub struct Config {
     /// Path of the secrets in the Parameter Store, as in `/pact`: `PACT_SECRETS_PATH`. A function
     /// that needs no secret needs none.
     pub secrets: Option<String>,
-    /// Key that what is recorded of runs is sealed with: `PACT_LOG_KEY`.
-    pub seal: Option<SealKey>,
     /// How long what belongs to a run is kept: `PACT_RETENTION_DAYS`.
     pub retention: Duration,
 }
 
 /// Most days that anything is kept: a hundred years.
 const MAX_RETENTION: u64 = 36_500;
-
-/// Shortest key of the seals.
-const MIN_KEY: usize = 32;
 
 /// Namespace of metrics where none is set.
 const METRICS: &str = "PACT";
@@ -87,11 +82,6 @@ impl Config {
         if secrets.as_ref().is_some_and(|path| !path.starts_with('/') || path.ends_with('/')) {
             faults.push("PACT_SECRETS_PATH is no path, as in /pact".to_owned());
         }
-        let seal = get("PACT_LOG_KEY");
-        if seal.as_ref().is_some_and(|key| key.len() < MIN_KEY) {
-            faults.push(format!("PACT_LOG_KEY has fewer than {MIN_KEY} characters"));
-        }
-        let seal = seal.map(|key| SealKey::new(&key));
         let retention = match get("PACT_RETENTION_DAYS").map(|days| days.parse::<u64>()) {
             None => RETENTION,
             Some(Ok(days @ 1..=MAX_RETENTION)) => Duration::from_hours(days * 24),
@@ -103,16 +93,7 @@ impl Config {
             }
         };
         if faults.is_empty() {
-            Ok(Self {
-                table,
-                artifacts,
-                state_machine,
-                build_project,
-                metrics,
-                secrets,
-                seal,
-                retention,
-            })
+            Ok(Self { table, artifacts, state_machine, build_project, metrics, secrets, retention })
         } else {
             Err(ConfigError(faults))
         }

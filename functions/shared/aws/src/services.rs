@@ -26,6 +26,7 @@ pub struct Services {
     pub store: Arc<DynamoStore>,
     /// What is counted and timed.
     pub metrics: Arc<dyn Metrics>,
+    secrets: Option<Arc<dyn Secrets>>,
     config: Config,
     sdk: SdkConfig,
     connections: Connections,
@@ -41,13 +42,17 @@ impl Services {
         let connections = Connections::default();
         let sdk = sdk::config(&connections);
         let client = aws_sdk_dynamodb::Client::new(&sdk);
-        let store = Arc::new(
-            DynamoStore::new(client, config.table.clone())
-                .keeping(config.retention)
-                .sealing(config.seal.clone()),
-        );
+        let store = DynamoStore::new(client, config.table.clone()).keeping(config.retention);
+        let secrets: Option<Arc<dyn Secrets>> = config
+            .secrets
+            .clone()
+            .map(|path| Arc::new(Cached::new(ParameterStore::from_sdk(&sdk, Some(path)))) as _);
+        let store = Arc::new(match &secrets {
+            Some(secrets) => store.sealing_by(Arc::clone(secrets)),
+            None => store,
+        });
         let metrics = Arc::new(EmbeddedMetrics::new(config.metrics.clone()));
-        Ok(Self { store, metrics, config, sdk, connections })
+        Ok(Self { store, metrics, secrets, config, sdk, connections })
     }
 
     /// The artifact store.
@@ -85,12 +90,11 @@ impl Services {
         Later { calls: Arc::clone(&self.store) as _, tokens: self.executions() }
     }
 
-    /// The secrets of the installation, kept for a bounded time. Only a function that asks for them
-    /// carries what reads them.
+    /// The secrets of the installation, kept for a bounded time.
     #[must_use]
     pub fn secrets(&self) -> Arc<dyn Secrets> {
-        let path = self.config.secrets.clone();
-        Arc::new(Cached::new(ParameterStore::from_sdk(&self.sdk, path)))
+        // Without a path, whoever asks for one is told so.
+        self.secrets.clone().unwrap_or_else(|| Arc::new(ParameterStore::from_sdk(&self.sdk, None)))
     }
 
     /// The pipeline's executions.

@@ -59,16 +59,17 @@ mod tests;
 mod verify;
 mod waiting;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use pact_agent::ports::StoreError;
+use pact_agent::{ports::StoreError, secrets::Secrets};
 use pact_contract::RunId;
 
 use crate::error::failed;
 use item::{Item, s};
 
 pub use seal::SealKey;
+use seal::SealSource;
 
 /// Largest number of pages that one question may read.
 const MAX_PAGES: usize = 64;
@@ -82,14 +83,14 @@ pub struct DynamoStore {
     client: Client,
     table: String,
     retention: Duration,
-    seal: Option<SealKey>,
+    seal: SealSource,
 }
 
 impl DynamoStore {
     /// The store in `table`; what belongs to a run is kept for [`RETENTION`].
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), retention: RETENTION, seal: None }
+        Self { client, table: table.into(), retention: RETENTION, seal: SealSource::None }
     }
 
     /// Keeps what belongs to a run for so long.
@@ -101,15 +102,22 @@ impl DynamoStore {
     /// Seals what is recorded of runs with the key; none: it is chained, and not sealed.
     #[must_use]
     pub fn sealing(self, key: Option<SealKey>) -> Self {
-        Self { seal: key, ..self }
+        Self { seal: key.map_or(SealSource::None, SealSource::Key), ..self }
+    }
+
+    /// Seals with the key that the installation's secrets have, read when it is first needed; where
+    /// they have none, what is recorded is chained, and not sealed.
+    #[must_use]
+    pub fn sealing_by(self, secrets: Arc<dyn Secrets>) -> Self {
+        Self { seal: SealSource::Secret(secrets), ..self }
     }
 
     /// The item with its seal, where there is a key.
-    fn sealed(&self, mut item: Item) -> Item {
-        if let Some(key) = &self.seal {
+    async fn sealed(&self, mut item: Item) -> Result<Item, StoreError> {
+        if let Some(key) = self.seal.key().await? {
             key.seal(&mut item);
         }
-        item
+        Ok(item)
     }
 
     /// When what is written now about a run expires.

@@ -28,16 +28,17 @@ const MAX_WAIT_MS: u64 = 200;
 #[async_trait]
 impl Recorder for DynamoStore {
     async fn record_stage(&self, record: &StageRecord) -> Result<(), StoreError> {
+        let item = item([
+            ("pk", s(run_key(&record.run_id))),
+            ("sk", s(format!("STAGE#{}", record.state))),
+            ("schema", STAGE.written()),
+            ("record", json("the stage record", record)?),
+            ("expires", self.expiry()),
+        ]);
         self.client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(self.sealed(item([
-                ("pk", s(run_key(&record.run_id))),
-                ("sk", s(format!("STAGE#{}", record.state))),
-                ("schema", STAGE.written()),
-                ("record", json("the stage record", record)?),
-                ("expires", self.expiry()),
-            ]))))
+            .set_item(Some(self.sealed(item).await?))
             .send()
             .await
             .map_err(|error| failed("write the stage record", error))?;
@@ -82,26 +83,29 @@ impl DynamoStore {
     /// Writes the entry and moves the head in one transaction. False when another was faster.
     async fn append(&self, run_id: &RunId, entry: &LogEntry) -> Result<bool, StoreError> {
         let what = "append to the transaction log";
+        let logged = item([
+            ("pk", s(run_key(run_id))),
+            ("sk", s(format!("LOG#{:010}", entry.sequence))),
+            ("schema", LOG.written()),
+            ("entry", json("the log entry", entry)?),
+            ("expires", self.expiry()),
+        ]);
         let put = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(self.sealed(item([
-                ("pk", s(run_key(run_id))),
-                ("sk", s(format!("LOG#{:010}", entry.sequence))),
-                ("schema", LOG.written()),
-                ("entry", json("the log entry", entry)?),
-                ("expires", self.expiry()),
-            ]))))
+            .set_item(Some(self.sealed(logged).await?))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", "pk")
             .build();
-        let head = Put::builder().table_name(&self.table).set_item(Some(self.sealed(item([
+        let head = item([
             ("pk", s(run_key(run_id))),
             ("sk", s("LOGHEAD")),
             (LOG_HEAD.attribute, LOG_HEAD.written()),
             ("sequence", n(entry.sequence)),
             ("hash", s(&entry.hash)),
             ("expires", self.expiry()),
-        ]))));
+        ]);
+        let head = self.sealed(head).await?;
+        let head = Put::builder().table_name(&self.table).set_item(Some(head));
         let head = if entry.sequence == 1 {
             head.condition_expression("attribute_not_exists(#sequence)")
                 .expression_attribute_names("#sequence", "sequence")

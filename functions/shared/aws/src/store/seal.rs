@@ -1,11 +1,15 @@
 //! Seals: what is recorded of a run carries a keyed digest over its whole item, so that whoever can
-//! write to the table, but has not the key, can change nothing of it unseen. The key is outside the
-//! table: `PACT_LOG_KEY`.
+//! write to the table, but has not the key, can change nothing of it unseen. The key is a secret of
+//! the installation, outside the table: [`LOG_KEY`].
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use pact_agent::{
+    ports::StoreError,
+    secrets::{LOG_KEY, Secrets},
+};
 use sha2::Sha256;
 
 use super::item::Item;
@@ -16,6 +20,54 @@ pub(super) const SEAL: &str = "seal";
 /// What seals are made with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealKey(Vec<u8>);
+
+/// Shortest key of the seals, in characters.
+const MIN_KEY: usize = 32;
+
+/// Where the key of the seals comes from.
+#[derive(Clone, Default)]
+pub(super) enum SealSource {
+    /// There is none: what is recorded is chained, and not sealed.
+    #[default]
+    None,
+    /// It is known.
+    Key(SealKey),
+    /// It is read when something is recorded; an installation without it has none.
+    Secret(Arc<dyn Secrets>),
+}
+
+impl fmt::Debug for SealSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "SealSource::None",
+            Self::Key(_) => "SealSource::Key(…)",
+            Self::Secret(_) => "SealSource::Secret(…)",
+        })
+    }
+}
+
+impl SealSource {
+    /// The key, where there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is too short to prove anything.
+    pub(super) async fn key(&self) -> Result<Option<SealKey>, StoreError> {
+        let secrets = match self {
+            Self::None => return Ok(None),
+            Self::Key(key) => return Ok(Some(key.clone())),
+            Self::Secret(secrets) => secrets,
+        };
+        let Some(secret) = secrets.secret(LOG_KEY.name).await? else { return Ok(None) };
+        let text = secret.reveal();
+        if text.chars().count() < MIN_KEY {
+            let place = secrets.place(LOG_KEY.name);
+            return Err(crate::error::unavailable(format!(
+                "{place} has fewer than {MIN_KEY} characters: it proves nothing"
+            )));
+        }
+        Ok(Some(SealKey::new(text)))
+    }
+}
 
 impl fmt::Debug for SealKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

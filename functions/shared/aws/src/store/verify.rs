@@ -28,7 +28,7 @@ impl DynamoStore {
     /// When the store does not answer.
     pub async fn verify(&self, run_id: &RunId) -> Result<Verified, StoreError> {
         let items = self.everything_of_run(run_id).await?;
-        Ok(match check(run_id, &items, self.seal.as_ref()) {
+        Ok(match check(run_id, &items, self.seal.key().await?.as_ref()) {
             Ok(proof) => Verified::Proven(proof),
             Err(tampered) => Verified::Tampered(tampered),
         })

@@ -7,7 +7,7 @@ use std::{
 };
 
 use local_lambda_host::FunctionSpec;
-use pact_agent::secrets::SOURCE_TOKEN;
+use pact_agent::secrets::{LOG_KEY, SOURCE_TOKEN};
 use pact_agent::toolchain::{PROXY, TOOLCHAIN};
 
 use crate::{
@@ -65,8 +65,12 @@ fn path_of_functions(data: &DataFolder) -> Result<String, Failure> {
 
 /// What the local Parameter Store has, by whole name.
 pub(crate) fn parameters(secrets: &Secrets) -> BTreeMap<String, String> {
-    let own = [("webhook-secret", &secrets.webhook), ("api-token", &secrets.api_token)]
-        .map(|(name, value)| (name, value.clone()));
+    let own = [
+        ("webhook-secret", &secrets.webhook),
+        ("api-token", &secrets.api_token),
+        (LOG_KEY.name, &secrets.log_key),
+    ]
+    .map(|(name, value)| (name, value.clone()));
     let known = pact_gateway::parameters()
         .chain(pact_notify_agent::channels::parameters())
         .chain([&SOURCE_TOKEN]);
@@ -96,7 +100,6 @@ impl Definition {
             ("DeployRoot".to_owned(), folder("deployments")),
             // The folder is what the access point of a file system is on AWS.
             ("ReleasesAccessPoint".to_owned(), releases),
-            ("LogKey".to_owned(), data.secrets()?.log_key),
         ]);
         for (parameter, variable) in FROM_ENVIRONMENT {
             if let Some(value) = std::env::var(variable).ok().filter(|v| !v.is_empty()) {
@@ -290,7 +293,13 @@ mod tests {
             ("NotifyAgentRole", pact_notify_agent::channels::parameters().collect()),
             ("CodeAgentRole", vec![&SOURCE_TOKEN]),
         ];
-        for (role, known) in known {
+        let records = ["Reconciler", "TestAgent", "SecurityAgent", "QualityAgent"]
+            .into_iter()
+            .chain(["DeployAgent", "MonitorAgent"])
+            .map(|name| (format!("{name}Role"), Vec::new()));
+        let known = known.map(|(role, known)| (role.to_owned(), known)).into_iter().chain(records);
+        for (role, mut known) in known {
+            known.push(&LOG_KEY);
             let found = stack.roles.iter().find(|r| r.logical_id == role).expect("a role");
             let names: BTreeSet<_> = known.iter().map(|parameter| parameter.name).collect();
             assert_eq!(readable(found), names, "{role}");

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use pact_agent::ports::Recorder as _;
+use pact_agent::{ports::Recorder as _, testing::Memory};
 use pact_contract::{
     RunId, StageRecord, StageStatus,
     log::{LogEntry, LogKind, NewEntry, RECORD_FIELD, Tampered, Verified, record_digest},
@@ -230,4 +230,32 @@ async fn a_chain_that_is_hashed_anew_is_found_by_whoever_has_the_key() {
         }
         assert_eq!(found(&run_id, &items, "no seals").place, "entry 1");
     }
+}
+
+#[tokio::test]
+async fn the_key_is_a_secret_of_the_installation() {
+    let entry = NewEntry {
+        timestamp: Timestamp::UNIX_EPOCH,
+        actor: "pact.gateway".to_owned(),
+        kind: LogKind::Event,
+        action: "gateway.accept_push".to_owned(),
+        body: Value::Null,
+    };
+    let run_id = request("acme/web", "main", 1).run_id;
+    for (key, sealed) in [(None, false), (Some("a key of thirty-two characters.."), true)] {
+        let memory = Memory::new();
+        if let Some(key) = key {
+            memory.set_secret("log-key", key);
+        }
+        let store = store().await.sealing_by(memory);
+        store.append_log(&run_id, entry.clone()).await.unwrap();
+        let all: Vec<Item> = items(&store).await.into_values().collect();
+        assert!(all.iter().all(|item| item.contains_key(SEAL) == sealed), "{key:?}");
+        assert!(matches!(store.verify(&run_id).await.unwrap(), Verified::Proven(_)));
+    }
+    // One that anybody could guess is no key: nothing is recorded that only looks sealed.
+    let memory = Memory::new();
+    memory.set_secret("log-key", "short");
+    let error = store().await.sealing_by(memory).append_log(&run_id, entry).await.unwrap_err();
+    assert!(error.to_string().contains("/memory/log-key has fewer than 32"), "{error}");
 }
