@@ -1,7 +1,7 @@
 //! Why a host does not start, and why a request is refused. An error of the function itself is
 //! neither: it is a result, see [`Invocation::function_error`](crate::Invocation).
 
-use std::io;
+use std::{io, path::PathBuf};
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +13,14 @@ pub enum HostError {
     /// Two functions share a name.
     #[error("two functions are named {0}")]
     Duplicate(String),
+    /// The folder of the functions that were made by the API.
+    #[error("failed to open the folder of the functions {path}")]
+    Functions {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The log file cannot be written.
     #[error("failed to open the log file of {function}")]
     Log {
@@ -58,6 +66,16 @@ pub enum RequestError {
     /// Parameters contradict each other.
     #[error("{0}")]
     InvalidParameter(&'static str),
+    /// What the Lambda API refuses for a reason of its own.
+    #[error("{message}")]
+    Refused {
+        /// Name of the error on AWS.
+        code: &'static str,
+        /// Its HTTP status on AWS.
+        status: u16,
+        /// One sentence.
+        message: String,
+    },
     /// The host shuts down, or a fault of its own.
     #[error("{0}")]
     Service(String),
@@ -83,6 +101,30 @@ impl Throttle {
 }
 
 impl RequestError {
+    /// A value that no function, version or alias can have, or not now.
+    pub(crate) fn invalid(message: impl Into<String>) -> RequestError {
+        let code = "InvalidParameterValueException";
+        RequestError::Refused { code, status: 400, message: message.into() }
+    }
+
+    /// Something of this name is there, or something goes on with it.
+    pub(crate) fn conflict(message: impl Into<String>) -> RequestError {
+        let code = "ResourceConflictException";
+        RequestError::Refused { code, status: 409, message: message.into() }
+    }
+
+    /// Somebody changed it since it was read.
+    pub(crate) fn precondition(message: impl Into<String>) -> RequestError {
+        let code = "PreconditionFailedException";
+        RequestError::Refused { code, status: 412, message: message.into() }
+    }
+
+    /// Something that belongs to a function is not there.
+    pub(crate) fn missing(message: impl Into<String>) -> RequestError {
+        let code = "ResourceNotFoundException";
+        RequestError::Refused { code, status: 404, message: message.into() }
+    }
+
     /// The name of the error on AWS.
     pub fn code(&self) -> &'static str {
         match self {
@@ -92,6 +134,7 @@ impl RequestError {
             RequestError::NotJson(_) => "InvalidRequestContentException",
             RequestError::Validation { .. } => "ValidationException",
             RequestError::InvalidParameter(_) => "InvalidParameterValueException",
+            RequestError::Refused { code, .. } => code,
             RequestError::Service(_) => "ServiceException",
         }
     }
@@ -105,6 +148,7 @@ impl RequestError {
             RequestError::NotJson(_)
             | RequestError::Validation { .. }
             | RequestError::InvalidParameter(_) => 400,
+            RequestError::Refused { status, .. } => *status,
             RequestError::Service(_) => 500,
         }
     }

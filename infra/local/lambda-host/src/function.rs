@@ -11,7 +11,10 @@ use crate::{
 use std::{
     collections::HashMap,
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
@@ -19,6 +22,8 @@ use tokio::sync::oneshot;
 pub(crate) struct Function {
     pub(crate) spec: Arc<FunctionSpec>,
     log: Option<Arc<Mutex<LogFile>>>,
+    /// Another has taken its place: what it runs ends with the invocation that it serves.
+    retired: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -52,7 +57,12 @@ impl Function {
         let pool = Pool::new(usize::try_from(limit).unwrap_or(usize::MAX), policy.queue);
         let state =
             State { pool, instances: HashMap::new(), waiting: HashMap::new(), next_ticket: 0 };
-        Ok(Function { spec: Arc::new(spec), log, state: Mutex::new(state) })
+        Ok(Function {
+            spec: Arc::new(spec),
+            log,
+            retired: AtomicBool::new(false),
+            state: Mutex::new(state),
+        })
     }
 
     pub(crate) fn sink(&self) -> Sink {
@@ -99,6 +109,23 @@ impl Function {
     /// The instance is done and healthy.
     pub(crate) fn release(&self, id: InstanceId) {
         lock(&self.state).release(id);
+    }
+
+    /// Another has taken its place. What is idle ends now, what is busy after its invocation.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
+        self.end_idle();
+    }
+
+    /// Ends what is idle, where another has taken its place.
+    pub(crate) fn end_if_retired(&self) {
+        if self.retired.load(Ordering::SeqCst) {
+            self.end_idle();
+        }
+    }
+
+    fn end_idle(&self) {
+        self.reap(Duration::ZERO).iter().for_each(|instance| instance.kill());
     }
 
     /// The instance is no more, or was never started.

@@ -5,6 +5,7 @@ use crate::{
     events::{Next, Retries},
     function::{Admission, Function, Grant},
     instance::{Instance, Outcome},
+    managed::Managed,
     name::{FunctionId, LATEST, qualified},
     reaper::ReaperLink,
     runtime_api::{InvocationContext, Reply},
@@ -17,6 +18,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 use std::{
     collections::BTreeMap,
+    io,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -40,15 +42,25 @@ struct Inner {
     options: HostOptions,
     policy: Policy,
     functions: BTreeMap<String, Arc<Function>>,
+    /// Those that were made by the API.
+    managed: Option<Arc<Managed>>,
     /// Who sees to it that the instances end with the host.
     reaper: Arc<ReaperLink>,
     closing: watch::Sender<bool>,
     events: Arc<Semaphore>,
 }
 
+impl Inner {
+    /// Every function that may have instances, and every version of one.
+    fn all(&self) -> Vec<Arc<Function>> {
+        let managed = self.managed.iter().flat_map(|managed| managed.running());
+        self.functions.values().cloned().chain(managed).collect()
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
-        for function in self.functions.values() {
+        for function in self.all() {
             function.instances().iter().for_each(|instance| instance.kill());
         }
     }
@@ -84,12 +96,25 @@ impl Host {
                 return Err(HostError::Duplicate(name));
             }
         }
+        let managed = match options.functions.clone() {
+            Some(store) => {
+                let folder = store.folder.clone();
+                let (region, account) = (options.region.clone(), options.account.clone());
+                let policy = policy.clone();
+                let open = move || Managed::open(store, (region, account), policy);
+                let opened = tokio::task::spawn_blocking(open).await.map_err(io::Error::other);
+                let opened = opened.flatten().map(Arc::new);
+                Some(opened.map_err(|source| HostError::Functions { path: folder, source })?)
+            }
+            None => None,
+        };
         let reaper = ReaperLink::start(options.reaper.as_ref()).map_err(HostError::Reaper)?;
         let events = Arc::new(Semaphore::new(policy.events));
         let inner = Arc::new(Inner {
             options,
             policy,
             functions: known,
+            managed,
             reaper: Arc::new(reaper),
             closing: watch::Sender::new(false),
             events,
@@ -104,7 +129,7 @@ impl Host {
     /// When the function was not run.
     pub async fn invoke(&self, request: InvokeRequest) -> Result<Invocation, RequestError> {
         let InvokeRequest { function, qualifier, kind, payload, trace, client_context } = request;
-        let (function, qualifier) = self.resolve(&function, qualifier.as_deref())?;
+        let (function, qualifier) = self.invoked(&function, qualifier.as_deref())?;
         let limit = match kind {
             InvocationType::Event => self.inner.options.max_payload.min(MAX_EVENT),
             _ => self.inner.options.max_payload,
@@ -120,11 +145,12 @@ impl Host {
             return Err(closing());
         }
         let arn = qualified(function.spec.arn.clone(), qualifier.as_deref());
-        let context = InvocationContext::new(arn, trace.as_deref(), client_context);
+        let context =
+            InvocationContext::new(arn, &function.spec.version, trace.as_deref(), client_context);
         let taken = Invocation {
             payload: Bytes::new(),
             function_error: None,
-            version: context.version().to_owned(),
+            version: context.version.clone(),
             request_id: context.request_id.clone(),
             log_tail: String::new(),
             duration: Duration::ZERO,
@@ -156,7 +182,7 @@ impl Host {
 
     /// The processes that run now.
     pub fn instances(&self) -> Vec<InstanceInfo> {
-        self.inner.functions.values().flat_map(|function| function.info()).collect()
+        self.inner.all().iter().flat_map(|function| function.info()).collect()
     }
 
     /// Ends every process with all it started, and refuses further invocations. Those that run end
@@ -164,7 +190,7 @@ impl Host {
     pub async fn shutdown(&self) {
         self.inner.closing.send_replace(true);
         let instances: Vec<Arc<Instance>> =
-            self.inner.functions.values().flat_map(|function| function.instances()).collect();
+            self.inner.all().iter().flat_map(|function| function.instances()).collect();
         for instance in &instances {
             instance.kill();
         }
@@ -181,6 +207,48 @@ impl Host {
         *self.inner.closing.borrow()
     }
 
+    /// The functions that were made by the API, where any can be.
+    pub(crate) fn managed(&self) -> Option<&Arc<Managed>> {
+        self.inner.managed.as_ref()
+    }
+
+    /// A function as a request names it. One of another region or account is not here.
+    pub(crate) fn named<'a>(
+        &self,
+        name: &'a str,
+        qualifier: Option<&'a str>,
+    ) -> Result<FunctionId<'a>, RequestError> {
+        let HostOptions { region, account, .. } = &self.inner.options;
+        let id = FunctionId::parse(name, qualifier)?;
+        let here = |own: Option<&str>, ours: &str| own.is_none_or(|own| own == ours);
+        if here(id.region, region) && here(id.account, account) {
+            return Ok(id);
+        }
+        Err(RequestError::NotFound(id.arn(region, account)))
+    }
+
+    /// Whether a function is one of those that the host was started with.
+    pub(crate) fn is_fixed(&self, name: &str) -> bool {
+        self.inner.functions.contains_key(name)
+    }
+
+    /// What runs an invocation, with the qualifier that its caller gave. An alias leads to one of
+    /// its versions by their weights.
+    fn invoked(
+        &self,
+        name: &str,
+        qualifier: Option<&str>,
+    ) -> Result<(Arc<Function>, Option<String>), RequestError> {
+        let id = self.named(name, qualifier)?;
+        match &self.inner.managed {
+            Some(managed) if !self.is_fixed(id.name) && managed.has(id.name) => {
+                let function = managed.invoked(id.name, id.qualifier)?;
+                Ok((function, id.qualifier.map(str::to_owned)))
+            }
+            _ => self.resolve(name, qualifier),
+        }
+    }
+
     /// The function that a request names, with the qualifier that it gives.
     pub(crate) fn resolve(
         &self,
@@ -188,14 +256,12 @@ impl Host {
         qualifier: Option<&str>,
     ) -> Result<(Arc<Function>, Option<String>), RequestError> {
         let HostOptions { region, account, .. } = &self.inner.options;
-        let id = FunctionId::parse(name, qualifier)?;
-        let here = |own: Option<&str>, ours: &str| own.is_none_or(|own| own == ours);
+        let id = self.named(name, qualifier)?;
         self.inner
             .functions
             .get(id.name)
-            .filter(|_| here(id.region, region) && here(id.account, account))
             // What the host was started with is the only version.
-            .filter(|_| here(id.qualifier, LATEST))
+            .filter(|_| id.qualifier.is_none_or(|qualifier| qualifier == LATEST))
             .map(|function| (Arc::clone(function), id.qualifier.map(str::to_owned)))
             .ok_or_else(|| RequestError::NotFound(id.arn(region, account)))
     }
@@ -240,7 +306,7 @@ impl Host {
         reply.send(result).ok();
     }
 
-    async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         // An error means that the sender is gone, and this host with it.
         self.inner.closing.subscribe().wait_for(|closing| *closing).await.ok();
     }
@@ -285,7 +351,7 @@ impl Host {
         let done = |(payload, error): (Bytes, bool), log_tail, duration| Invocation {
             payload,
             function_error: error.then(|| "Unhandled".to_owned()),
-            version: context.version().to_owned(),
+            version: context.version.clone(),
             request_id: request_id.to_owned(),
             log_tail,
             duration,
@@ -320,6 +386,7 @@ impl Host {
             }
             if healthy {
                 function.release(instance.id);
+                function.end_if_retired();
             } else {
                 function.lost(instance.id);
                 if self.is_closing() {
@@ -404,7 +471,7 @@ async fn reap(host: Weak<Inner>) {
     loop {
         let Some(inner) = host.upgrade() else { return };
         let idle = inner.policy.idle;
-        for function in inner.functions.values() {
+        for function in inner.all() {
             function.reap(idle).iter().for_each(|instance| instance.kill());
         }
         drop(inner);

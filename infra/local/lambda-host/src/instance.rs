@@ -115,7 +115,7 @@ impl Instance {
         payload: Bytes,
         init: Duration,
     ) -> (Outcome, Duration) {
-        let (request_id, version) = (context.request_id.as_str(), context.version());
+        let (request_id, version) = (context.request_id.as_str(), &context.version);
         let warm = matches!(*self.api.phase().borrow(), Phase::Ready);
         if let Err(outcome) = self.ready(init).await {
             return (outcome, Duration::ZERO);

@@ -22,6 +22,7 @@ pub mod http_api;
 mod instance;
 mod log;
 pub mod loopback;
+mod managed;
 mod name;
 mod pool;
 mod process;
@@ -29,12 +30,13 @@ mod reaper;
 mod runtime_api;
 mod spec;
 mod sync;
+mod urls;
 
 pub use error::{HostError, RequestError, Throttle};
 pub use host::Host;
 pub use process::die_with_parent;
 pub use reaper::reap_orphans;
 pub use spec::{
-    FunctionSpec, HostOptions, InstanceInfo, Invocation, InvocationType, InvokeRequest, Policy,
-    Reaper,
+    FunctionSpec, FunctionStore, HostOptions, InstanceInfo, Invocation, InvocationType,
+    InvokeRequest, Object, Objects, Policy, Reaper,
 };

@@ -14,10 +14,7 @@ use std::{
 };
 use tokio::process::{Child, Command};
 
-use crate::{
-    name::LATEST,
-    spec::{FunctionSpec, HostOptions},
-};
+use crate::spec::{FunctionSpec, HostOptions};
 
 /// Tells a child that its standard input ends when its host does.
 const LIFELINE: &str = "LAMBDA_HOST_LIFELINE";
@@ -38,13 +35,14 @@ pub(crate) fn spawn(
     mark: &str,
 ) -> std::io::Result<Child> {
     let stream = format!(
-        "{}/[$LATEST]{}",
+        "{}/[{}]{}",
         jiff::Timestamp::now().strftime("%Y/%m/%d"),
+        spec.version,
         uuid::Uuid::new_v4().simple()
     );
     let mut command = Command::new(&spec.program);
     command.args(&spec.args).env_clear();
-    for name in &options.inherit {
+    for name in options.inherit.iter().filter(|_| spec.inherits) {
         if let Some(mut value) = std::env::var_os(name) {
             // The Runtime API is asked directly, also where the outside is asked through a proxy.
             if name.eq_ignore_ascii_case("no_proxy") {
@@ -54,21 +52,22 @@ pub(crate) fn spawn(
         }
     }
     // The code's own folder is where Lambda starts it.
-    if let Some(folder) = spec.program.parent().filter(|folder| folder.is_absolute()) {
+    let folder = spec.folder.as_deref().or_else(|| spec.program.parent());
+    if let Some(folder) = folder.filter(|folder| folder.is_absolute()) {
         command.current_dir(folder).env("LAMBDA_TASK_ROOT", folder);
     }
     command
         .envs(&spec.env)
         .envs(&spec.service_env)
         .env("AWS_LAMBDA_FUNCTION_NAME", &spec.name)
-        .env("AWS_LAMBDA_FUNCTION_VERSION", LATEST)
+        .env("AWS_LAMBDA_FUNCTION_VERSION", &spec.version)
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string())
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", spec.name))
         .env("AWS_LAMBDA_LOG_STREAM_NAME", stream)
         .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
         .env("AWS_REGION", &options.region)
         .env("AWS_DEFAULT_REGION", &options.region)
-        .env("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023")
+        .env("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime))
         .env("_HANDLER", &spec.handler)
         .env("TZ", ":UTC")
         .env("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string())

@@ -4,7 +4,7 @@
 //! nothing but `host:port`, as on AWS; and that address is known to the process alone, see
 //! [`loopback`].
 
-use crate::{loopback, name::LATEST, sync::lock};
+use crate::{loopback, sync::lock};
 use axum::{
     Json, Router,
     body::Body,
@@ -52,6 +52,8 @@ pub(crate) struct InvocationContext {
     pub(crate) request_id: String,
     /// Header of the trace that it is part of.
     pub(crate) trace: String,
+    /// The version that serves it.
+    pub(crate) version: String,
     /// The ARN that was invoked, with the qualifier that the caller gave.
     pub(crate) arn: String,
     /// What the caller tells of itself, as JSON.
@@ -60,7 +62,13 @@ pub(crate) struct InvocationContext {
 
 impl InvocationContext {
     /// A new invocation, in this trace or in one of its own.
-    pub(crate) fn new(arn: String, trace: Option<&str>, client_context: Option<String>) -> Self {
+    pub(crate) fn new(
+        arn: String,
+        version: &str,
+        trace: Option<&str>,
+        client_context: Option<String>,
+    ) -> Self {
+        let version = version.to_owned();
         let trace = match trace.filter(|header| header.starts_with("Root=")) {
             Some(header) => header.to_owned(),
             None => {
@@ -70,12 +78,7 @@ impl InvocationContext {
             }
         };
         let request_id = uuid::Uuid::new_v4().to_string();
-        InvocationContext { request_id, trace, arn, client_context }
-    }
-
-    /// The version that serves it.
-    pub(crate) fn version(&self) -> &'static str {
-        LATEST
+        InvocationContext { request_id, trace, version, arn, client_context }
     }
 }
 
@@ -311,7 +314,7 @@ mod tests {
     #[test]
     fn an_invocation_stays_in_its_trace_or_begins_one() {
         let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
-        let of = |trace| InvocationContext::new(String::new(), trace, None).trace;
+        let of = |trace| InvocationContext::new(String::new(), "1", trace, None).trace;
         assert_eq!(of(Some(header)), header);
         let (one, other) = (of(None), of(Some("whatever")));
         assert!(one.starts_with("Root=1-") && other.starts_with("Root=1-"));
@@ -325,7 +328,7 @@ mod tests {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = format!("http://{address}/2018-06-01/runtime/invocation/next");
         let reply = oneshot::channel().0;
-        let context = InvocationContext::new("arn".to_owned(), None, None);
+        let context = InvocationContext::new("arn".to_owned(), "1", None, None);
         let (payload, delivered) = (Bytes::from_static(b"{}"), Arc::new(AtomicBool::new(false)));
         assert!(api.send(Work { context, payload, deadline_ms: 1, reply, delivered }));
         for (name, value) in [

@@ -1,7 +1,11 @@
 //! What a host is told, and what it tells.
 
+use crate::name::LATEST;
 use bytes::Bytes;
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap, fmt, future::Future, io, path::PathBuf, pin::Pin, sync::Arc,
+    time::Duration,
+};
 
 /// A function and the program that is its runtime and handler.
 #[derive(Debug, Clone)]
@@ -10,6 +14,12 @@ pub struct FunctionSpec {
     pub name: String,
     /// The function's ARN.
     pub arn: String,
+    /// The version that it is: a number, or `$LATEST`.
+    pub version: String,
+    /// The runtime as AWS names it.
+    pub runtime: String,
+    /// The folder of its code, where it is started; that of the program without it.
+    pub folder: Option<PathBuf>,
     /// What it is for.
     pub description: String,
     /// The ARN of its role.
@@ -25,6 +35,8 @@ pub struct FunctionSpec {
     /// Further ones from whoever runs the host: where services are, and with which credentials.
     /// They are no part of the configuration that is shown.
     pub service_env: BTreeMap<String, String>,
+    /// Whether it gets what [`HostOptions::inherit`] names.
+    pub inherits: bool,
     /// The time limit of an invocation.
     pub timeout: Duration,
     /// The memory size in MB, as told to the function; it is not enforced.
@@ -51,6 +63,10 @@ impl FunctionSpec {
         FunctionSpec {
             name: name.into(),
             arn: arn.into(),
+            version: LATEST.to_owned(),
+            runtime: "provided.al2023".to_owned(),
+            folder: None,
+            inherits: true,
             description: String::new(),
             role: None,
             program: program.into(),
@@ -83,6 +99,8 @@ pub struct HostOptions {
     /// Ends the functions when the host is killed; programs that call
     /// [`die_with_parent`](crate::die_with_parent) need none.
     pub reaper: Option<Reaper>,
+    /// Where functions are kept that are made by the API; without it none can be made.
+    pub functions: Option<FunctionStore>,
 }
 
 impl Default for HostOptions {
@@ -93,6 +111,7 @@ impl Default for HostOptions {
             max_payload: 6 * 1024 * 1024,
             inherit: ["PATH", "LANG", "LC_ALL"].map(str::to_owned).to_vec(),
             reaper: None,
+            functions: None,
         }
     }
 }
@@ -105,6 +124,42 @@ pub struct Reaper {
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<String>,
+}
+
+/// Where functions are kept that are made by the API, and what they may have of this machine.
+#[derive(Clone)]
+pub struct FunctionStore {
+    /// The folder. Its owner alone reads it: it has the variables of the functions.
+    pub folder: PathBuf,
+    /// Where interpreters are looked for, as in `PATH`.
+    pub path: String,
+    /// What reads objects of buckets, for code that is in one.
+    pub objects: Option<Arc<dyn Objects>>,
+    /// How many bytes all zips may have together; AWS has 75 GB.
+    pub max_storage: u64,
+}
+
+impl FunctionStore {
+    /// A store with AWS's limit, without buckets.
+    pub fn new(folder: impl Into<PathBuf>, path: impl Into<String>) -> FunctionStore {
+        let (folder, path) = (folder.into(), path.into());
+        FunctionStore { folder, path, objects: None, max_storage: 75 << 30 }
+    }
+}
+
+impl fmt::Debug for FunctionStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FunctionStore").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// The object with this key in this bucket, where there is one of at most that many bytes.
+pub type Object<'a> = Pin<Box<dyn Future<Output = io::Result<Option<Bytes>>> + Send + 'a>>;
+
+/// Reads objects of buckets.
+pub trait Objects: Send + Sync {
+    /// The object with this key; none where there is none.
+    fn get<'a>(&'a self, bucket: &'a str, key: &'a str, most: u64) -> Object<'a>;
 }
 
 /// How instances are started, kept and ended.

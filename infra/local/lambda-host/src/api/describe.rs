@@ -5,7 +5,8 @@ use crate::{
     error::RequestError,
     function::Function,
     host::Host,
-    name::{LATEST, qualified},
+    managed::Managed,
+    name::{FunctionId, LATEST, qualified},
     spec::FunctionSpec,
     sync::lock,
 };
@@ -65,19 +66,28 @@ pub(super) async fn list(
         },
     };
     let after = listing.marker.unwrap_or_default();
-    let rest = host.functions().filter(|function| function.spec.name > after);
-    // One more than the page has says whether another one follows.
-    let mut found: Vec<_> = rest.take(size + 1).cloned().collect();
-    let more = found.len() > size;
-    found.truncate(size);
+    let own = host.functions().map(|function| function.spec.name.clone());
+    let made = host.managed().map(|managed| managed.names()).unwrap_or_default();
+    let mut names: Vec<String> = own.chain(made).filter(|name| *name > after).collect();
+    names.sort();
+    names.dedup();
+    let more = names.len() > size;
+    names.truncate(size);
     let mut page = Vec::new();
-    for function in &found {
+    for name in &names {
         // With all versions, each is named by an ARN of its own.
-        page.push(described(function, &programs, all.then_some(LATEST)).await?);
+        match host.managed().filter(|_| !host.is_fixed(name)) {
+            Some(managed) if all => page.extend(managed.versions(name)?),
+            Some(managed) => page.push(managed.configuration(name, None)?),
+            None => {
+                let (function, _) = host.resolve(name, None)?;
+                page.push(described(&function, &programs, all.then_some(LATEST)).await?);
+            }
+        }
     }
     let mut answer = Map::from_iter([("Functions".to_owned(), Value::Array(page))]);
-    if let Some(last) = found.last().filter(|_| more) {
-        answer.insert("NextMarker".to_owned(), last.spec.name.clone().into());
+    if let Some(last) = names.last().filter(|_| more) {
+        answer.insert("NextMarker".to_owned(), last.clone().into());
     }
     Ok(Json(Value::Object(answer)))
 }
@@ -88,6 +98,9 @@ pub(super) async fn function(
     Path(name): Path<String>,
     Query(Qualified { qualifier }): Query<Qualified>,
 ) -> Result<Json<Value>, Fault> {
+    if let Some((managed, id)) = made(&host, &name, qualifier.as_deref())? {
+        return Ok(Json(managed.described(id.name, id.qualifier)?));
+    }
     let (function, qualifier) = host.resolve(&name, qualifier.as_deref())?;
     let configuration = described(&function, &programs, qualifier.as_deref()).await?;
     let location = url::Url::from_file_path(&function.spec.program).map(String::from);
@@ -110,6 +123,9 @@ pub(super) async fn configuration(
     Path(name): Path<String>,
     Query(Qualified { qualifier }): Query<Qualified>,
 ) -> Result<Json<Value>, Fault> {
+    if let Some((managed, id)) = made(&host, &name, qualifier.as_deref())? {
+        return Ok(Json(managed.configuration(id.name, id.qualifier)?));
+    }
     let (function, qualifier) = host.resolve(&name, qualifier.as_deref())?;
     Ok(Json(described(&function, &programs, qualifier.as_deref()).await?))
 }
@@ -119,9 +135,23 @@ pub(super) async fn concurrency(
     State((host, _)): Shared,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Fault> {
+    if made(&host, &name, None)?.is_some() {
+        return Ok(Json(json!({})));
+    }
     let (function, _) = host.resolve(&name, None)?;
     let reserved = function.spec.max_concurrency;
     Ok(Json(reserved.map_or(json!({}), |n| json!({"ReservedConcurrentExecutions": n}))))
+}
+
+/// A function that was made by the API, where the name is one of those.
+fn made<'h, 'n>(
+    host: &'h Host,
+    name: &'n str,
+    qualifier: Option<&'n str>,
+) -> Result<Option<(&'h Arc<Managed>, FunctionId<'n>)>, RequestError> {
+    let id = host.named(name, qualifier)?;
+    let managed = host.managed().filter(|managed| managed.has(id.name));
+    Ok(managed.filter(|_| !host.is_fixed(id.name)).map(|managed| (managed, id)))
 }
 
 fn validation(value: String, parameter: &'static str, constraint: &'static str) -> Fault {

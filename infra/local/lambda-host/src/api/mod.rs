@@ -1,11 +1,12 @@
-//! The Lambda API over HTTP, as AWS SDKs call it: `Invoke`, `ListFunctions`, `GetFunction`,
-//! `GetFunctionConfiguration`, `GetFunctionConcurrency`.
+//! The Lambda API over HTTP, as AWS SDKs call it: `Invoke`; what describes functions; and what makes
+//! and changes them, with their versions, aliases and addresses.
 
 mod describe;
 mod fault;
 mod invoke;
+mod manage;
 
-use crate::host::Host;
+use crate::{host::Host, urls};
 use axum::{
     Router,
     http::Uri,
@@ -17,8 +18,12 @@ use fault::Fault;
 use std::sync::Arc;
 
 impl Host {
-    /// The operations on functions, at their own paths.
+    /// The operations on functions, at their own paths. From here on the addresses of functions are
+    /// served too.
+    ///
+    /// Who may call what is asked before: it is not known here.
     pub fn router(&self) -> Router {
+        urls::serve(self);
         let functions = Router::new()
             .route("/2015-03-31/functions", get(describe::list))
             .route("/2015-03-31/functions/", get(describe::list))
@@ -30,6 +35,7 @@ impl Host {
             .route("/2015-03-31/functions/{name}/invocations", post(invoke::invoke))
             .with_state(self.clone())
             .merge(functions)
+            .merge(manage::router(self.clone()))
             .fallback(unknown)
             .method_not_allowed_fallback(unknown)
     }

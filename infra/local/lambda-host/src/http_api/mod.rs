@@ -49,6 +49,7 @@ async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
     if announced > api.options.max_body {
         return too_large();
     }
+    let url = api.options.function_url;
     let invocation = async {
         let Some(body) = read(body, api.options.max_body).await else { return too_large() };
         let event = event::build(&parts, &body, &found, &api.options);
@@ -63,12 +64,15 @@ async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
                 .unwrap_or_else(|reason| {
                     let function = &found.route.function;
                     tracing::warn!(%function, reason, "the function's answer is no HTTP response");
-                    failed()
+                    failed(url)
                 }),
-            Ok(_) => failed(),
+            Ok(_) => failed(url),
             Err(RequestError::TooLarge { .. }) => too_large(),
+            Err(RequestError::TooManyRequests(_)) if url => {
+                message(StatusCode::TOO_MANY_REQUESTS, "Rate Exceeded.")
+            }
             Err(RequestError::TooManyRequests(_)) => unavailable(),
-            Err(_) => failed(),
+            Err(_) => failed(url),
         }
     };
     match tokio::time::timeout(api.options.timeout, invocation).await {
@@ -85,8 +89,9 @@ fn message(status: StatusCode, text: &str) -> Response {
     (status, Json(json!({"message": text}))).into_response()
 }
 
-fn failed() -> Response {
-    message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+fn failed(url: bool) -> Response {
+    let status = if url { StatusCode::BAD_GATEWAY } else { StatusCode::INTERNAL_SERVER_ERROR };
+    message(status, "Internal Server Error")
 }
 
 fn unavailable() -> Response {

@@ -24,6 +24,9 @@ pub struct Options {
     pub max_body: usize,
     /// How long a function may take to answer.
     pub timeout: Duration,
+    /// Whether it is the address of a function rather than an API: an error of the function is a bad
+    /// gateway, and what does not fit is told to come again.
+    pub function_url: bool,
 }
 
 impl Default for Options {
@@ -33,6 +36,7 @@ impl Default for Options {
             api_id: "local".to_owned(),
             max_body: 10 * 1024 * 1024,
             timeout: Duration::from_secs(30),
+            function_url: false,
         }
     }
 }

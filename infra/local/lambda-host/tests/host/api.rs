@@ -185,7 +185,8 @@ async fn functions_are_listed_page_by_page_and_described() {
     let (_, broken) = get("/2015-03-31/functions/missing/configuration").await;
     assert_eq!(broken["State"], json!("Failed"));
     assert!(broken["StateReason"].as_str().unwrap().contains("/does/not/exist"));
-    let (status, unknown) = get("/2015-03-31/functions/f0/policy").await;
+    assert_eq!(get("/2015-03-31/functions/f0/policy").await.0, 404);
+    let (status, unknown) = get("/2015-03-31/functions/f0/event-invoke-config").await;
     assert_eq!(status, 404);
     assert!(unknown["message"].as_str().unwrap().contains("no operation"), "{unknown}");
 }

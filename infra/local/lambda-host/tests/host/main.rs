@@ -6,6 +6,7 @@ mod api;
 mod bash;
 mod http_api;
 mod instances;
+mod managed;
 
 use local_lambda_host::{FunctionSpec, Host, HostOptions, Invocation, InvokeRequest, RequestError};
 use serde_json::Value;
