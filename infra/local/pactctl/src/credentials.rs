@@ -15,11 +15,14 @@ use aws_sigv4::sign::v4::SigningParams;
 use axum::http::{HeaderMap, Method, Uri};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{Timestamp, tz::TimeZone};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::data::Secrets;
 
+/// How the id of a role's pair begins, as on AWS.
+const ROLE: &str = "ASIA";
 /// Id of the owner's pair.
 pub(crate) const OWNER: &str = "pactctl";
 /// How far a caller's clock may be off; AWS allows as much.
@@ -40,6 +43,26 @@ pub(crate) struct Credentials {
     key: String,
     /// Secrets by id.
     known: BTreeMap<String, String>,
+}
+
+/// What credentials of a role stand for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Session {
+    /// ARN of the role.
+    pub role: String,
+    /// Whose pair it was taken on with.
+    pub caller: String,
+    /// Until when it is good, in seconds of the epoch.
+    pub expires: i64,
+}
+
+/// Whose signature a request has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// That of a pair.
+    Pair(String),
+    /// That of a role.
+    Role(Session),
 }
 
 /// Why a request is refused, as AWS words it.
@@ -95,6 +118,36 @@ impl Credentials {
         self.known.get(id).map(String::as_str)
     }
 
+    /// Credentials of a role: a pair, and the token that goes with it. Nothing is kept of them: the
+    /// token says what they are, and nobody else can make one.
+    pub(crate) fn issue(&self, session: &Session) -> Option<(Pair, String)> {
+        let said = hex::encode(serde_json::to_vec(session).ok()?);
+        let token = format!("{said}.{}", self.sealed("token", &said)?);
+        Some((self.of_token(&token)?, token))
+    }
+
+    /// The pair that a token goes with.
+    fn of_token(&self, token: &str) -> Option<Pair> {
+        let id = self.sealed("id", token)?.get(..16)?.to_ascii_uppercase();
+        Some(Pair { id: format!("{ROLE}{id}"), secret: self.sealed("secret", token)? })
+    }
+
+    fn sealed(&self, what: &str, text: &str) -> Option<String> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_bytes()).ok()?;
+        mac.update(format!("role {what} {text}").as_bytes());
+        Some(hex::encode(mac.finalize().into_bytes()))
+    }
+
+    /// What a token says, if it is one of this folder and still good, with the pair that goes with it.
+    fn session(&self, token: &str, now: Timestamp) -> Option<(Session, Pair)> {
+        let (said, seal) = token.split_once('.')?;
+        if !bool::from(self.sealed("token", said)?.as_bytes().ct_eq(seal.as_bytes())) {
+            return None;
+        }
+        let session: Session = serde_json::from_slice(&hex::decode(said).ok()?).ok()?;
+        (session.expires > now.as_second()).then_some((session, self.of_token(token)?))
+    }
+
     /// Checks the signature over a whole request, and says whose it is.
     ///
     /// # Errors
@@ -103,7 +156,7 @@ impl Credentials {
         &self,
         request: (&Method, &Uri, &HeaderMap, &[u8]),
         now: Timestamp,
-    ) -> Result<&str, Refused> {
+    ) -> Result<Caller, Refused> {
         let (method, uri, headers, body) = request;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let authorization = header("authorization").ok_or_else(|| {
@@ -118,12 +171,26 @@ impl Credentials {
                 "The Authorization header is not one of signature version 4.",
             )
         })?;
-        let (id, secret) = self.known.get_key_value(claim.id).ok_or_else(|| {
+        let unknown = || {
             Refused::new(
                 "UnrecognizedClientException",
                 "The security token included in the request is invalid.",
             )
-        })?;
+        };
+        let (caller, pair) = match header("x-amz-security-token") {
+            Some(token) if claim.id.starts_with(ROLE) => {
+                let (session, pair) = self
+                    .session(token, now)
+                    .filter(|(_, pair)| pair.id == claim.id)
+                    .ok_or_else(unknown)?;
+                (Caller::Role(session), pair)
+            }
+            _ => {
+                let secret = self.known.get(claim.id).ok_or_else(unknown)?;
+                let pair = Pair { id: claim.id.to_owned(), secret: secret.clone() };
+                (Caller::Pair(claim.id.to_owned()), pair)
+            }
+        };
         let time = header("x-amz-date").and_then(instant).ok_or_else(|| {
             Refused::new("IncompleteSignature", "The header X-Amz-Date is missing or no date.")
         })?;
@@ -148,7 +215,8 @@ impl Credentials {
             .filter(|headers| headers.iter().any(|(name, _)| *name == "host"))
             .ok_or_else(wrong)?;
         let identity =
-            aws_credential_types::Credentials::new(id, secret, None, None, "pactctl").into();
+            aws_credential_types::Credentials::new(&pair.id, &pair.secret, None, None, "pactctl")
+                .into();
         let mut settings = SigningSettings::default();
         settings.excluded_headers = None;
         let parameters = SigningParams::builder()
@@ -171,7 +239,7 @@ impl Credentials {
         .map_err(|_| wrong())?;
         let (_, signature) = sign(signable, &parameters).map_err(|_| wrong())?.into_parts();
         if bool::from(signature.as_bytes().ct_eq(claim.signature.as_bytes())) {
-            return Ok(id);
+            return Ok(caller);
         }
         Err(wrong())
     }
@@ -199,11 +267,6 @@ impl<'h> Claim<'h> {
         let (headers, signature) = (field("SignedHeaders")?, field("Signature")?);
         ends.then_some(Self { id, region, service, headers, signature })
     }
-}
-
-/// The id that an Authorization header claims, checked or not.
-pub(crate) fn claimed_id(authorization: &str) -> Option<&str> {
-    Claim::read(authorization).map(|claim| claim.id)
 }
 
 /// The service that an Authorization header is for, checked or not.
@@ -268,10 +331,11 @@ mod tests {
         let path = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Ax/invocations?Qualifier=%24LATEST";
         let (uri, headers) = signed(&credentials.pair("GatewayFunction"), path, b"{}");
         let verify = |uri: &Uri, headers: &HeaderMap, body: &[u8], now| {
-            credentials.verify((&Method::POST, uri, headers, body), now).map(str::to_owned)
+            credentials.verify((&Method::POST, uri, headers, body), now)
         };
-        assert_eq!(verify(&uri, &headers, b"{}", now), Ok("GatewayFunction".to_owned()));
-        let code = |result: Result<String, Refused>| result.unwrap_err().code;
+        let own = Caller::Pair("GatewayFunction".to_owned());
+        assert_eq!(verify(&uri, &headers, b"{}", now), Ok(own));
+        let code = |result: Result<Caller, Refused>| result.unwrap_err().code;
         assert_eq!(code(verify(&uri, &headers, b"{ }", now)), "InvalidSignatureException");
         let other: Uri = path.replace("Ax", "Ay").parse().unwrap();
         assert_eq!(code(verify(&other, &headers, b"{}", now)), "InvalidSignatureException");
@@ -284,6 +348,29 @@ mod tests {
         unsigned.remove("authorization");
         assert_eq!(code(verify(&uri, &unsigned, b"{}", now)), "MissingAuthenticationToken");
         assert_eq!(code(verify(&uri, &HeaderMap::new(), b"{}", now)), "MissingAuthenticationToken");
+    }
+
+    #[test]
+    fn credentials_of_a_role_are_good_for_a_while_and_say_whose_they_are() {
+        let credentials = credentials("key");
+        let now = instant(AT).unwrap();
+        let session = Session {
+            role: "arn:aws:iam::000000000000:role/pact-deploy-x".to_owned(),
+            caller: "DeployAgentFunction".to_owned(),
+            expires: now.as_second() + 60,
+        };
+        let (pair, token) = credentials.issue(&session).unwrap();
+        let (uri, mut headers) = signed(&pair, "/", b"");
+        let verify =
+            |headers: &HeaderMap, now| credentials.verify((&Method::POST, &uri, headers, b""), now);
+        assert_eq!(verify(&headers, now).unwrap_err().code, "UnrecognizedClientException");
+        headers.insert("x-amz-security-token", token.parse().unwrap());
+        assert_eq!(verify(&headers, now), Ok(Caller::Role(session.clone())));
+        let later = now + jiff::SignedDuration::from_secs(61);
+        assert_eq!(verify(&headers, later).unwrap_err().code, "UnrecognizedClientException");
+        let (_, others) = super::tests::credentials("other").issue(&session).unwrap();
+        headers.insert("x-amz-security-token", others.parse().unwrap());
+        assert_eq!(verify(&headers, now).unwrap_err().code, "UnrecognizedClientException");
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! S3 of the local stack: a library's server over the folder `s3` of the data folder, a folder in
 //! it for each bucket.
 
-use std::path::Path;
+use std::{
+    io::{self, Read},
+    path::{Component, Path, PathBuf},
+};
 
 use async_trait::async_trait;
 use axum::{
@@ -10,6 +13,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use local_lambda_host::Object;
 use s3s::{
     S3Error, S3ErrorCode, S3Result,
     auth::{S3Auth, SecretKey},
@@ -79,4 +83,49 @@ impl Buckets {
             }
         }
     }
+}
+
+/// Reads objects for Lambda, which gets code from a bucket.
+pub(crate) struct Objects {
+    folder: PathBuf,
+}
+
+impl Objects {
+    /// The objects of the buckets in this folder.
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+}
+
+impl local_lambda_host::Objects for Objects {
+    fn get<'a>(&'a self, bucket: &'a str, key: &'a str, most: u64) -> Object<'a> {
+        Box::pin(async move {
+            let inside = |text: &str| {
+                let plain = |part| matches!(part, Component::Normal(_));
+                !text.is_empty() && !text.contains('\0') && Path::new(text).components().all(plain)
+            };
+            if !inside(bucket) || bucket.contains('/') || !inside(key) {
+                return Ok(None);
+            }
+            let path = self.folder.join(bucket).join(key);
+            let read = tokio::task::spawn_blocking(move || read(&path, most)).await;
+            read.map_err(io::Error::other)?
+        })
+    }
+}
+
+fn read(path: &Path, most: u64) -> io::Result<Option<bytes::Bytes>> {
+    // An object is a file, and no link to one.
+    match path.symlink_metadata() {
+        Ok(found) if found.is_file() && found.len() <= most => {}
+        Ok(found) if found.is_file() => {
+            return Err(io::Error::other(format!("the object has more than {most} bytes")));
+        }
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let mut content = Vec::new();
+    std::fs::File::open(path)?.take(most).read_to_end(&mut content)?;
+    Ok(Some(content.into()))
 }

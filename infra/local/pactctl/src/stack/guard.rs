@@ -33,6 +33,9 @@ use serde_json::json;
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
+/// How the header of a signature begins.
+const SIGNATURE: &str = "AWS4-HMAC-SHA256 ";
+
 /// The content types that a page may send anywhere without asking first.
 const FORMS: [&str; 3] = ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"];
 
@@ -147,6 +150,12 @@ impl Guard {
         if let Port::Pages { signed } = self.port
             && signed.iter().any(|below| request.uri.path().starts_with(below))
         {
+            return Ok(());
+        }
+        // What is signed in a header was not sent by a form: a page would have to ask first.
+        let header = |name| request.headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+        let signed = header(header::AUTHORIZATION).is_some_and(|a| a.starts_with(SIGNATURE));
+        if matches!(self.port, Port::Programs) && signed {
             return Ok(());
         }
         let form = request.headers.get_all(header::CONTENT_TYPE).iter().any(|value| {
@@ -366,6 +375,9 @@ mod tests {
             for guard in [&pages, &programs] {
                 assert_eq!(status(guard, "POST /v1/pipelines", &headers), 415, "{form}");
             }
+            let signed = [headers[0], headers[1], ("authorization", "AWS4-HMAC-SHA256 x")];
+            assert_eq!(status(&programs, "POST /", &signed), 200);
+            assert_eq!(status(&pages, "POST /v1/pipelines", &signed), 415, "{form}");
             // A program that only reads may say what it likes.
             assert_eq!(status(&pages, "GET /", &headers), 200);
             assert_eq!(status(&pages, "POST /webhooks/github", &headers), 200);

@@ -14,6 +14,7 @@ pub(crate) mod options;
 mod packages;
 mod parameters;
 mod recorder;
+mod roles;
 mod services;
 mod store;
 mod traces;
@@ -29,7 +30,7 @@ use std::{
 };
 
 use local_codebuild::CodeBuild;
-use local_lambda_host::{Host, HostOptions, Reaper};
+use local_lambda_host::{FunctionStore, Host, HostOptions, Reaper};
 use local_step_functions::{Engine, EngineOptions, EvaluatorProgram};
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -153,14 +154,15 @@ impl Stack {
         let ids = definition.function_ids();
         let credentials = Credentials::new(&secrets).with(ids.iter().map(String::as_str));
         let functions = definition.functions(data, &aws, &credentials, programs.as_ref())?;
-        // Programs from packages know nothing of this host: somebody has to end them with it.
-        let reaper = match programs {
-            Some(_) => Some(Reaper {
-                program: std::env::current_exe().doing("find this program")?,
-                args: vec!["reap".to_owned()],
-            }),
-            None => None,
-        };
+        // Programs from packages, and of functions that somebody makes, know nothing of this host:
+        // somebody has to end them with it.
+        let reaper = Some(Reaper {
+            program: std::env::current_exe().doing("find this program")?,
+            args: vec!["reap".to_owned()],
+        });
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut made = FunctionStore::new(data.join("lambda"), path);
+        made.objects = Some(Arc::new(bucket::Objects::new(&data.join("s3"))));
         let policy = options.policy();
         let (concurrency, queue) = (policy.unreserved, policy.queue);
         let host = Host::start_with(
@@ -170,6 +172,7 @@ impl Stack {
                 max_payload: MAX_PAYLOAD,
                 inherit: definition::inherited(),
                 reaper,
+                functions: Some(made),
             },
             policy,
             functions,
@@ -204,6 +207,7 @@ impl Stack {
             lambda: host.router(),
             builds: builds.router(),
             parameters: parameters::router(definition::parameters(&secrets)),
+            roles: roles::Roles::of(&definition.stack)?,
             buckets: bucket::Buckets::open(
                 &data.join("s3"),
                 &definition.buckets(),

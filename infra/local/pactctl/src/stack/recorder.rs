@@ -8,16 +8,18 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use local_template::Stack;
 use serde_json::Value;
 
-use super::parameters;
+use super::{parameters, roles};
 use crate::{
-    credentials::claimed_id,
+    credentials::Caller,
     failure::{Context, Failure},
 };
 
+/// Who calls with a role of `infra/deploy-role.yaml`.
+const ROLE: &str = "DeployRole";
 /// Names the file.
 const VARIABLE: &str = "PACT_RECORD_CALLS";
 
@@ -50,15 +52,28 @@ impl Recorder {
     }
 
     /// Writes down a call, if a function made it.
-    pub(crate) fn record(&self, headers: &HeaderMap, body: &[u8]) {
-        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-        let caller = header("authorization").and_then(claimed_id).unwrap_or_default();
+    pub(crate) fn record(&self, caller: &Caller, request: &Parts, body: &[u8]) {
+        let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok());
+        let caller = match caller {
+            Caller::Pair(id) if self.functions.contains(id) => id.as_str(),
+            Caller::Pair(_) => return,
+            Caller::Role(_) => ROLE,
+        };
         let target = header("x-amz-target").unwrap_or_default();
-        if !self.functions.contains(caller) {
-            return;
-        }
-        let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-        for (action, resource) in calls(target, &body, (&self.tables, &self.projects)) {
+        let fields = || url::form_urlencoded::parse(body);
+        let role = fields().find_map(|(name, value)| (name == "RoleArn").then_some(value));
+        let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
+        let made = match (role, roles::lambda_call(&request.method, path, query)) {
+            (Some(role), _) if target.is_empty() && path == "/" => {
+                vec![("sts:AssumeRole".to_owned(), role.into_owned())]
+            }
+            (_, Some(call)) if target.is_empty() => vec![call],
+            _ => {
+                let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+                calls(target, &body, (&self.tables, &self.projects))
+            }
+        };
+        for (action, resource) in made {
             let line = format!("{caller} {action} {resource}\n");
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             // One write of a whole line: several stacks may append to the file.

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -24,16 +24,19 @@ use super::{
     health,
     meter::{self, Meter},
     recorder::Recorder,
+    roles::{self, Roles},
     traces::Traces,
 };
 use crate::{
     client::http_client,
-    credentials::{Credentials, Refused, claimed_service},
+    credentials::{Caller, Credentials, OWNER, Refused, Session, claimed_service},
     failure::Failure,
 };
 
 /// DynamoDB accepts bodies of up to 16 MB, the others less.
 const MAX_BODY: usize = 16 * 1024 * 1024;
+/// What Lambda takes with the code of a function.
+const MAX_CODE: usize = 70_167_211;
 /// Below these paths of the HTTP API, the gateway takes what is signed and nothing else.
 const SIGNED: &[&str] = &["/webhooks/"];
 
@@ -78,6 +81,8 @@ pub(crate) struct Services {
     pub builds: Router,
     /// The Parameter Store.
     pub parameters: Router,
+    /// Who may take on which role.
+    pub roles: Roles,
     /// S3.
     pub buckets: Buckets,
     /// Address of DynamoDB.
@@ -127,22 +132,49 @@ async fn dispatch(State(endpoint): State<Endpoint>, request: Request) -> Respons
     let services = &endpoint.services;
     let target = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok());
     let target = target.unwrap_or_default().to_owned();
+    let roles = claimed(&request) == Some("sts");
     // Lambda's paths begin with the date of its protocol.
     let lambda = request.uri().path().starts_with("/20") && !for_buckets(&request);
-    if target.is_empty() && !lambda {
+    if target.is_empty() && !lambda && !roles {
         return services.buckets.serve(request).await;
     }
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+    let limit = if lambda { MAX_CODE } else { MAX_BODY };
+    let Ok(body) = to_bytes(body, limit).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let signed = (&parts.method, &parts.uri, &parts.headers, &body[..]);
     let caller = match services.credentials.verify(signed, Timestamp::now()) {
-        Ok(caller) => caller.to_owned(),
+        Ok(caller) => caller,
         Err(refused) => return forbidden(&refused),
     };
     if let Some(recorder) = &endpoint.recorder {
-        recorder.record(&parts.headers, &body);
+        recorder.record(&caller, &parts, &body);
+    }
+    let caller = match caller {
+        Caller::Pair(id) => id,
+        Caller::Role(Session { role, .. }) => {
+            let asked = roles::lambda_call(&parts.method, parts.uri.path(), query(&parts.uri));
+            return match asked {
+                Some((action, _)) if lambda && services.roles.allows(&action) => {
+                    let request = Request::from_parts(parts, Body::from(body));
+                    forward(services.lambda.clone(), request).await
+                }
+                Some((action, resource)) => roles::denied(&role, &action, &resource),
+                None => roles::denied(&role, "what is asked for", "*"),
+            };
+        }
+    };
+    if roles {
+        return services.roles.assume(&caller, &body, &services.credentials);
+    }
+    if lambda
+        && caller != OWNER
+        && let Some((action, resource)) =
+            roles::lambda_call(&parts.method, parts.uri.path(), query(&parts.uri))
+        && !roles::is_harmless(&action)
+    {
+        return roles::denied(&caller, &action, &resource);
     }
     if target.starts_with("DynamoDB") {
         return proxy(&endpoint, &caller, &parts, body).await;
@@ -170,9 +202,18 @@ async fn dispatch(State(endpoint): State<Endpoint>, request: Request) -> Respons
 
 /// Whether a request is signed for S3: a bucket's name may begin with anything.
 fn for_buckets(request: &Request) -> bool {
-    let header = request.headers().get("authorization").and_then(|v| v.to_str().ok());
-    header.and_then(claimed_service) == Some("s3")
+    claimed(request) == Some("s3")
         || request.uri().query().is_some_and(|query| query.contains("X-Amz-Signature="))
+}
+
+/// The service that a request is signed for, checked or not.
+fn claimed(request: &Request) -> Option<&str> {
+    let header = request.headers().get("authorization").and_then(|v| v.to_str().ok());
+    header.and_then(claimed_service)
+}
+
+fn query(uri: &Uri) -> &str {
+    uri.query().unwrap_or_default()
 }
 
 fn forbidden(refused: &Refused) -> Response {
