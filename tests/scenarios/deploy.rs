@@ -34,8 +34,8 @@ fn a_release_that_is_ill_in_production_is_rolled_back() {
     let (repo, stack) = (Repo::shop(), Stack::new());
     let first = first_release(&repo, &stack);
     let production = url_of(&first, "production");
-    repo.write("version", "two").write("health-production", "500");
-    repo.commit("An ill release");
+    repo.write("version", "two").write("health-production", "500 forwarded");
+    repo.commit("A release that is ill once it serves");
     let (code, report) = stack.run(repo.path(), &[]);
     assert_eq!((code, text(&report, "/status")), (Some(3), "rolled_back"), "{report:#}");
     assert_eq!(stage(&report, "CheckProductionHealth")["status"], "failed");
@@ -46,6 +46,23 @@ fn a_release_that_is_ill_in_production_is_rolled_back() {
     let states = states_of(&stack, &report);
     assert!(states.iter().any(|s| s == "RollbackProduction"), "{states:?}");
     assert!(states.iter().any(|s| s == "ReleaseRolledBack"), "{states:?}");
+}
+
+#[test]
+fn a_release_that_is_ill_at_once_gets_no_request() {
+    let (repo, stack) = (Repo::shop(), Stack::new());
+    let first = first_release(&repo, &stack);
+    repo.write("version", "two").write("health-production", "500");
+    repo.commit("An ill release");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(3), "rolled_back"), "{report:#}");
+    let deploy = stage(&report, "DeployProduction");
+    assert_eq!(
+        (&deploy["status"], &deploy["findings"][0]["code"]),
+        (&"failed".into(), &"service-unhealthy".into())
+    );
+    assert!(!has_stage(&report, "CheckProductionHealth"));
+    assert_eq!(get(&url_of(&first, "production")).as_deref(), Some("one"), "it goes on");
 }
 
 #[test]

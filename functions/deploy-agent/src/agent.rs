@@ -51,6 +51,7 @@ impl DeployAgent {
         let surroundings = Surroundings {
             key: key.clone(),
             root: self.config.root.clone(),
+            proxy: self.config.proxy.clone(),
             artifacts: Arc::clone(&self.artifacts),
             steps: self.steps.clone(),
         };

@@ -8,6 +8,9 @@ pub struct Config {
     /// Folder below which an environment may have its own; none: this installation has no target
     /// that keeps releases on a disk, and a deployment to one says so.
     pub root: Option<PathBuf>,
+    /// File that says how the reverse proxy of this machine is reached; none: there is none, and a
+    /// deployment of a service says so.
+    pub proxy: Option<PathBuf>,
 }
 
 impl Config {
@@ -31,13 +34,14 @@ impl Config {
             Some(path)
         };
         let root = folder("PACT_DEPLOY_ROOT");
+        let proxy = folder("PACT_SERVICE_PROXY");
         if root.as_deref().is_some_and(|r| r.parent().is_none()) {
             faults.push("PACT_DEPLOY_ROOT must not be the root of the file system".to_owned());
         }
         if !faults.is_empty() {
             return Err(faults.join("\n"));
         }
-        Ok(Self { root })
+        Ok(Self { root, proxy })
     }
 }
 
@@ -53,9 +57,11 @@ mod tests {
 
     #[test]
     fn an_empty_variable_is_none() {
-        let config = read(&[("PACT_DEPLOY_ROOT", "/srv")]).expect("valid");
+        let proxy = ("PACT_SERVICE_PROXY", "/run/proxy/host.json");
+        let config = read(&[("PACT_DEPLOY_ROOT", "/srv"), proxy]).expect("valid");
         assert_eq!(config.root, Some("/srv".into()));
-        assert_eq!(read(&[("PACT_DEPLOY_ROOT", "")]), Ok(Config { root: None }));
+        assert_eq!(config.proxy, Some("/run/proxy/host.json".into()));
+        assert_eq!(read(&[("PACT_DEPLOY_ROOT", "")]), Ok(Config { root: None, proxy: None }));
     }
 
     #[test]

@@ -96,6 +96,9 @@ impl Work<'_> {
         if let Some(reason) = self.other_commit().or_else(|| self.against_the_order()) {
             return self.give_up(reason, false).await;
         }
+        if let Some(reason) = self.no_way_back().await? {
+            return self.give_up(reason, false).await;
+        }
 
         self.lease.record.pending = Some(PendingDeployment {
             release: self.new.clone(),
@@ -158,6 +161,22 @@ impl Work<'_> {
                 .or_else(|| record.previous.clone()),
         };
         (replaces, was)
+    }
+
+    /// Why there would be no way back, while nothing was done yet. A person may say that it is
+    /// deployed all the same.
+    async fn no_way_back(&self) -> Result<Option<Finding>, AgentError> {
+        let on_purpose = self.wanted.origin.as_ref().is_some_and(|o| o.on_purpose.is_some());
+        let old = self.replaces.as_ref().filter(|old| old.release != self.new.release);
+        let Some(old) = old.filter(|_| !on_purpose) else { return Ok(None) };
+        match self.agent.target(&self.key, &old.settings) {
+            Ok(home) => home.way_back(old).await,
+            Err(reason) => Ok(Some(refusal(
+                codes::NO_WAY_BACK,
+                format!("there would be no way back to {}: {reason}", old.release),
+                "set this installation up for it, or start the run with `on_purpose` and the reason",
+            ))),
+        }
     }
 
     /// What the ledger has against it: a newer push, or a verdict.

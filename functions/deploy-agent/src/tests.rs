@@ -17,10 +17,12 @@ use pact_agent::{
 use pact_contract::{
     ReleaseId, StageStatus,
     actions::{Deploy, EnvironmentRecord, SourceRef},
+    codes,
     error::ErrorName,
     run::DeploymentStatus,
     settings::Environment,
 };
+use pact_processes::Identity;
 use serde_json::Value;
 
 use self::world::{
@@ -30,8 +32,8 @@ use crate::{
     Config, DeployAgent,
     steps::{INTERRUPTED, Steps},
     targets::{
-        directory::{Service, Settings, layout, processes::Identity, service::Running},
-        services,
+        Shifted,
+        directory::{Service, Settings, layout, legacy::Running},
     },
 };
 
@@ -333,8 +335,8 @@ async fn services_get_no_secrets() {
     let target = site_with(|t| {
         t.service = Some(Service {
             command: words(&["sh", "-c", "env; exec ./server"]),
-            port: None,
             env: [("GREETING".to_owned(), "hello".to_owned())].into(),
+            ..service(&[], None)
         });
     });
     world.deploy_well("r1", &target).await;
@@ -351,35 +353,133 @@ async fn services_get_no_secrets() {
 }
 
 #[tokio::test]
-async fn every_service_is_found_and_stopped_and_started_by_the_next_deployment() {
+async fn what_was_changed_by_hand_is_seen_and_mended_by_the_next_deployment() {
     let world = World::new();
     let site = site();
     world.deploy_well("r1", &site).await;
-    let running = world.running();
-    assert_eq!(running.len(), 1);
-    assert_eq!(running[0].folder, world.folder().path());
-    for count in [1, 0] {
-        assert_eq!(services::stop_all(world.root.path()), Ok(count));
-        assert!(world.running().is_empty());
-    }
-    let (answer, _) = world.status(Some("r1"), &site).await.expect("no fault");
-    assert_eq!(answer.response.findings[0].code, "service-not-running");
+    let code = async || {
+        let (answer, _) = world.status(Some("r1"), &site).await.expect("no fault");
+        answer.response.findings.first().map(|finding| finding.code.to_string())
+    };
+    assert_eq!(code().await, None);
+    // The program is gone, and another is started: the release does not run well.
+    let pid = world.running()[0].pid;
+    send_kill(pid);
+    let restarted = || world.running()[0].pid != pid && world.running()[0].pid != 0;
+    wait_until(restarted).await;
+    assert!(matches!(code().await.as_deref(), Some("service-restarted" | "service-not-running")));
+    // A file of the release is gone.
+    std::fs::remove_file(world.folder().release(&"r1".parse().unwrap()).join("README.md"))
+        .expect("is there");
+    assert_eq!(code().await.as_deref(), Some("release-files-missing"));
+    // The link leads elsewhere.
+    world.folder().switch_off().expect("switches");
+    assert_eq!(code().await.as_deref(), Some("link-not-current"));
     world.deploy_well("r1", &site).await;
     world.assert_in_effect("r1", None).await;
+}
+
+async fn wait_until(condition: impl Fn() -> bool) {
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(std::time::Instant::now() < until, "waited too long");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn send_kill(pid: u32) {
+    let status = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+    assert!(status.expect("runs").success());
+}
+
+#[tokio::test]
+async fn requests_are_shared_step_by_step_and_come_back_at_once() {
+    let world = World::new();
+    let site = site();
+    world.deploy_well("r1", &site).await;
+    world.deploy_well("r2", &site).await;
+    assert_eq!(world.warm_and_running().len(), 2, "the one before is warm");
+    let record = world.record().await;
+    let (new, old) = (record.current.expect("r2"), record.previous.expect("r1"));
+    let target = world.agent(Steps::default()).target(&key(), &site).expect("a target");
+    assert!(target.weights());
+    for (percent, shares) in [(10, [("r1", 10), ("r2", 90)]), (50, [("r1", 50), ("r2", 50)])] {
+        for _ in 0..2 {
+            let shifted = target.shift(&old, percent).await.expect("no fault");
+            assert!(matches!(&shifted, Shifted::Done { url } if *url == record.url));
+            assert_eq!(world.shares(), shares.map(|(name, share)| (name.to_owned(), share)));
+        }
+    }
+    let (answer, _) = world.status(Some("r2"), &site).await.expect("no fault");
+    assert_eq!(answer.response.findings[0].code, "requests-elsewhere");
+    let before = world.warm_and_running();
+    let begun = std::time::Instant::now();
+    target.shift(&new, 100).await.expect("no fault");
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert_eq!(world.shares(), [("r2".to_owned(), 100)]);
+    assert_eq!(world.warm_and_running(), before, "nothing was started for it");
+    world.assert_in_effect("r2", Some("r1")).await;
+    let files = world.agent(Steps::default()).target(&key(), &files(2)).expect("a target");
+    assert!(!files.weights());
+    let refused = files.shift(&new, 10).await.expect("no fault");
+    assert!(matches!(refused, Shifted::Refused(reason) if reason.code == codes::TARGET_REFUSED));
+}
+
+/// Starts the service of a release as versions before did: by itself, noted beside the release.
+fn start_as_before(world: &World, release: &str, port: u16) -> std::process::Child {
+    let folder = world.folder();
+    folder.create().expect("creates");
+    let notes = folder.notes(&release.parse().unwrap());
+    std::fs::create_dir_all(&notes).expect("creates");
+    let child = std::process::Command::new(world::server())
+        .env("PORT", port.to_string())
+        .env("PACT_RELEASE", release)
+        .env("PACT_SERVICE_FOLDER", folder.marker())
+        .spawn()
+        .expect("starts");
+    let note = Running {
+        release: release.parse().unwrap(),
+        port,
+        url: format!("http://127.0.0.1:{port}"),
+        process: Identity::of(child.id()).expect("lives"),
+    };
+    layout::write_json(&notes.join("service.json"), &note).expect("writes");
+    layout::write_json(&folder.run().join(".port"), &port).expect("writes");
+    child
+}
+
+#[tokio::test]
+async fn a_service_of_a_version_before_serves_until_the_next_release_takes_its_port() {
+    let world = World::new();
+    let port = (20_000..30_000)
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("a port");
+    let mut before = start_as_before(&world, "r0", port);
+    wait_until(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()).await;
+    // A release that never gets up does not touch it.
+    let broken = site_with(|t| t.service = Some(service(&["sh", "-c", "exit 3"], None)));
+    let (answer, _) = world.deploy("r1", &broken).await.expect("no fault");
+    assert_eq!(answer.response.findings[0].code, "service-exited");
+    world.deploy_well("r2", &site()).await;
+    world.assert_in_effect("r2", None).await;
+    assert_eq!(world.running()[0].port, port, "the address is stable");
+    assert!(before.try_wait().expect("waits").is_some(), "it has ended");
 }
 
 #[tokio::test]
 async fn a_stranger_with_the_same_process_id_is_not_touched() {
     let world = World::new();
-    let site = site();
-    world.deploy_well("r1", &site).await;
-    services::stop_all(world.root.path()).expect("stops");
     let mut stranger = std::process::Command::new("sleep").arg("300").spawn().expect("starts");
-    let file = world.folder().notes(&"r1".parse().unwrap()).join("service.json");
+    let mut before = start_as_before(&world, "r0", 20_001);
+    let file = world.folder().notes(&"r0".parse().unwrap()).join("service.json");
+    before.kill().expect("is killed");
+    before.wait().expect("ends");
     let mut note: Running = layout::read_json(&file).expect("reads").expect("is there");
     note.process.pid = stranger.id();
+    // Both may have been started in the same tick.
+    note.process.started.push('1');
     layout::write_json(&file, &note).expect("writes");
-    world.deploy_well("r2", &site).await;
+    world.deploy_well("r2", &site()).await;
     assert!(Identity::of(stranger.id()).is_some(), "the stranger lives");
     stranger.kill().expect("is killed");
     stranger.wait().expect("ends");
@@ -440,6 +540,8 @@ async fn what_is_wrong_with_the_target_is_a_verdict_before_anything_is_done() {
 
 /// Where the agent that is killed works.
 const KILLED_ROOT: &str = "PACT_TEST_KILLED_ROOT";
+/// How it reaches the proxy.
+const KILLED_PROXY: &str = "PACT_TEST_KILLED_PROXY";
 
 #[tokio::test]
 #[ignore = "run by the test below, in a process that is killed"]
@@ -447,7 +549,8 @@ async fn an_agent_that_deploys_and_waits_to_be_killed() {
     let root = std::env::var(KILLED_ROOT).expect("set by the test below");
     let world = World::new();
     let agent_root = PathBuf::from(root);
-    let config = Config { root: Some(agent_root.clone()) };
+    let proxy = std::env::var(KILLED_PROXY).expect("set by the test below");
+    let config = Config { root: Some(agent_root.clone()), proxy: Some(proxy.into()) };
     let agent = DeployAgent::new(config, world.memory.clone() as _, world.memory.clone() as _);
     let Value::Object(parameters) = world.wanted("r1", &site()).await else {
         panic!("parameters are an object");
@@ -472,6 +575,7 @@ async fn a_service_goes_on_when_its_agent_is_killed_and_is_known_to_the_next_one
     let mut agent = std::process::Command::new(std::env::current_exe().expect("a test"))
         .args(["--exact", "--ignored", "tests::an_agent_that_deploys_and_waits_to_be_killed"])
         .env(KILLED_ROOT, root)
+        .env(KILLED_PROXY, world.config().proxy.expect("a proxy"))
         .stdout(std::process::Stdio::null())
         .spawn()
         .expect("starts");
@@ -488,10 +592,9 @@ async fn a_service_goes_on_when_its_agent_is_killed_and_is_known_to_the_next_one
     let url = format!("http://127.0.0.1:{}", running[0].port);
     assert!(get(&url, "/health").contains("\"release\":\"r1\""));
 
-    // The notes are lost too: the process is known by its environment.
-    std::fs::remove_file(world.folder().notes(&"r1".parse().unwrap()).join("service.json"))
-        .expect("is there");
-    assert!(world.running().is_empty());
+    // The proxy is killed too: the next one knows it.
+    world.kill_proxy();
+    world.start_proxy();
     world.deploy_well("r2", &site()).await;
     world.assert_in_effect("r2", None).await;
     assert_eq!(world.running()[0].port, running[0].port, "the address is stable");

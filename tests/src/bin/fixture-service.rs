@@ -1,7 +1,8 @@
 //! The program that the scenarios' repositories deploy: it serves what its release says.
 //!
 //! `GET /health` answers with the status in the file `health-<environment>` or `health` (200
-//! without one), every other path with the file `version`.
+//! without one), every other path with the file `version`. After a status `forwarded` says that it is
+//! the one for requests that come through a proxy: it shows once the release serves.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -26,18 +27,25 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut request = String::new();
     reader.read_line(&mut request)?;
+    let mut forwarded = false;
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
             break;
         }
+        forwarded |= line.to_ascii_lowercase().starts_with("x-forwarded-for:");
     }
     let environment = std::env::var("PACT_ENVIRONMENT").unwrap_or_default();
     let (status, body) = if request.starts_with("GET /health") {
         let health = std::fs::read_to_string(format!("health-{environment}"))
             .or_else(|_| std::fs::read_to_string("health"))
             .unwrap_or_else(|_| "200".to_owned());
-        (health.trim().to_owned(), health)
+        let status = match health.trim().strip_suffix(" forwarded") {
+            Some(status) if forwarded => status,
+            Some(_) => "200",
+            None => health.trim(),
+        };
+        (status.to_owned(), health)
     } else {
         ("200".to_owned(), std::fs::read_to_string("version").unwrap_or_default())
     };

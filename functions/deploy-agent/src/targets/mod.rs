@@ -13,6 +13,9 @@ pub(crate) use target::{
     Activated, Activation, Claimed, NewRelease, Prepared, Surroundings, TakenBack, Target,
 };
 
+#[cfg(test)]
+pub(crate) use target::Shifted;
+
 /// The kinds of targets.
 const KINDS: &[target::Kind] = &[
     directory::KIND,

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use pact_agent::{AgentError, ports::Artifacts};
 use pact_config::form::Form;
 use pact_contract::{
-    EnvironmentKey, Finding, ReleaseId, RunId,
+    EnvironmentKey, Finding, ReleaseId, RunId, Severity,
     actions::{BuiltRelease, ReleaseRecord, SourceRef},
+    codes,
     settings::Instance,
 };
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,8 @@ pub(crate) struct Surroundings {
     pub(crate) key: EnvironmentKey,
     /// Folder below which an environment may have its own.
     pub(crate) root: Option<PathBuf>,
+    /// File that says how the reverse proxy of this machine is reached, where it has one.
+    pub(crate) proxy: Option<PathBuf>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
     /// Told whenever a step is done.
     pub(crate) steps: Steps,
@@ -72,6 +75,32 @@ pub(crate) trait Target: History {
         mode: Activation,
         elsewhere: Option<&dyn Target>,
     ) -> Result<Activated, AgentError>;
+
+    /// Why a release could not be returned to, as far as that can be seen: it is asked before
+    /// anything is done that may need it. Changes nothing.
+    async fn way_back(&self, _release: &ReleaseRecord) -> Result<Option<Finding>, AgentError> {
+        Ok(None)
+    }
+
+    /// Whether requests can be shared between releases: [`Self::shift`] is for those that say so.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for a pipeline that goes step by step"))]
+    fn weights(&self) -> bool {
+        false
+    }
+
+    /// Gives a release that takes requests this part of them, in percent, in one step; the rest stays
+    /// with those that had them, in their proportions. The release before stays warm at 0.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for a pipeline that goes step by step"))]
+    async fn shift(&self, release: &ReleaseRecord, percent: u32) -> Result<Shifted, AgentError> {
+        Ok(Shifted::Refused(
+            Finding::new(
+                codes::TARGET_REFUSED,
+                Severity::High,
+                format!("this target cannot give {} {percent} % of the requests", release.release),
+            )
+            .remedy("use the strategy all-at-once"),
+        ))
+    }
 
     /// Ends what serves requests, so that what it holds is free. Which release is in effect stays
     /// as it is.
@@ -157,12 +186,21 @@ pub(crate) enum Prepared {
     Refused(Box<Finding>),
 }
 
+/// How a change of the shares ended.
+#[cfg_attr(not(test), expect(dead_code, reason = "for a pipeline that goes step by step"))]
+pub(crate) enum Shifted {
+    /// They are as was asked, at this address where there is one.
+    Done { url: Option<String> },
+    /// They are as they were.
+    Refused(Finding),
+}
+
 /// How the activation of a release ended.
 pub(crate) enum Activated {
     /// It is in effect, at this address where it has one.
     InEffect { url: Option<String> },
     /// It cannot be; nothing was changed.
     Refused(Finding),
-    /// It could not be, and the one before has been stopped for it.
+    /// It could not be, and the one before has been touched for it.
     Failed(Finding),
 }

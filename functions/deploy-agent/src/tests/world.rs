@@ -1,10 +1,12 @@
 //! What the tests of the agent share: a folder, the ports in memory, and a service to deploy.
 
 use std::{
+    collections::BTreeMap,
     io::{Read, Write},
     net::TcpStream,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, mpsc},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -30,8 +32,8 @@ use crate::{
     names::hash,
     steps::Steps,
     targets::{
-        directory::{self, Service, Settings, layout::Layout, service},
-        services::{self, RunningService},
+        directory::{self, Service, Settings, layout::Layout},
+        services,
     },
 };
 
@@ -65,13 +67,61 @@ pub(super) fn server() -> &'static Path {
     })
 }
 
+/// The reverse proxy of the machine, in a thread of its own. It ends like one that is killed: its
+/// services go on.
+pub(super) struct Proxy {
+    end: mpsc::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Proxy {
+    pub(super) fn start(folder: PathBuf) -> Self {
+        let (end, ended) = mpsc::channel();
+        let (up, is_up) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            let options = local_proxy::Options::default();
+            let host = runtime.block_on(local_proxy::Host::start(&folder, options));
+            let host = host.expect("the proxy starts");
+            up.send(()).expect("is awaited");
+            ended.recv().unwrap_or_default();
+            drop(host);
+        });
+        is_up.recv().expect("the proxy is up");
+        Self { end, thread }
+    }
+
+    pub(super) fn kill(self) {
+        drop(self.end);
+        self.thread.join().expect("ends");
+    }
+}
+
+/// A release that gets requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Running {
+    pub(super) release: String,
+    pub(super) pid: u32,
+    pub(super) port: u16,
+}
+
 pub(super) struct World {
     pub(super) root: tempfile::TempDir,
     pub(super) memory: Arc<Memory>,
+    proxy_folder: tempfile::TempDir,
+    proxy: Mutex<Option<Proxy>>,
 }
 
 impl Drop for World {
     fn drop(&mut self) {
+        self.kill_proxy();
+        let marks = self.proxy_folder().to_string_lossy().into_owned();
+        pact_processes::stop(|| pact_processes::marked("LOCAL_PROXY_HOST", &marks))
+            .expect("every service ends");
         services::stop_all(self.root.path()).expect("stops");
     }
 }
@@ -81,15 +131,50 @@ pub(super) type Answer = Result<(ResponseEnvelope, Deployment), AgentError>;
 
 impl World {
     pub(super) fn new() -> Self {
-        Self { root: tempfile::tempdir().expect("a folder"), memory: Memory::new() }
+        let world = Self {
+            root: tempfile::tempdir().expect("a folder"),
+            memory: Memory::new(),
+            proxy_folder: tempfile::tempdir().expect("a folder"),
+            proxy: Mutex::default(),
+        };
+        world.start_proxy();
+        world
+    }
+
+    pub(super) fn proxy_folder(&self) -> PathBuf {
+        self.proxy_folder.path().canonicalize().expect("is there").join("proxy")
+    }
+
+    pub(super) fn start_proxy(&self) {
+        let mut proxy = self.proxy.lock().expect("no panic");
+        assert!(proxy.is_none(), "it is up");
+        *proxy = Some(Proxy::start(self.proxy_folder()));
+    }
+
+    pub(super) fn kill_proxy(&self) {
+        if let Some(proxy) = self.proxy.lock().expect("no panic").take() {
+            proxy.kill();
+        }
+    }
+
+    /// The environment's services as the proxy keeps them.
+    fn kept_services(&self) -> BTreeMap<String, Value> {
+        let text = std::fs::read(self.proxy_folder().join("state.json")).expect("a state");
+        let state: Value = serde_json::from_slice(&text).expect("json");
+        serde_json::from_value(state["services"].clone()).expect("services")
     }
 
     pub(super) fn agent(&self, steps: Steps) -> DeployAgent {
-        let config = Config { root: Some(self.root.path().to_owned()) };
+        let config = self.config();
         let mut agent =
             DeployAgent::new(config, self.memory.clone() as _, self.memory.clone() as _);
         agent.steps = steps;
         agent
+    }
+
+    pub(super) fn config(&self) -> Config {
+        let proxy = self.proxy_folder().join(local_proxy::ANNOUNCEMENT);
+        Config { root: Some(self.root.path().to_owned()), proxy: Some(proxy) }
     }
 
     pub(super) fn folder(&self) -> Layout {
@@ -236,8 +321,45 @@ impl World {
         self.memory.load(&key()).await.expect("loads")
     }
 
-    pub(super) fn running(&self) -> Vec<RunningService> {
-        services::running(self.root.path())
+    /// The releases that get requests.
+    pub(super) fn running(&self) -> Vec<Running> {
+        self.instances(|instance| instance["weight"] != 0)
+    }
+
+    /// Every release that has a process.
+    pub(super) fn warm_and_running(&self) -> Vec<Running> {
+        self.instances(|instance| instance["phase"] != "ending" && instance["phase"] != "failed")
+    }
+
+    /// The share of each release that gets requests.
+    pub(super) fn shares(&self) -> Vec<(String, u64)> {
+        let services = self.kept_services().into_values();
+        let mut shares: Vec<_> = services
+            .flat_map(|service| service["instances"].as_object().cloned().unwrap_or_default())
+            .filter_map(|(_, instance)| {
+                let weight = instance["weight"].as_u64().filter(|weight| *weight > 0)?;
+                Some((instance["spec"]["labels"]["release"].as_str()?.to_owned(), weight))
+            })
+            .collect();
+        shares.sort();
+        shares
+    }
+
+    fn instances(&self, is_wanted: impl Fn(&Value) -> bool) -> Vec<Running> {
+        let services = self.kept_services().into_values();
+        services
+            .flat_map(|service| {
+                let port = service["port"].as_u64().expect("a port");
+                let instances = service["instances"].as_object().cloned().unwrap_or_default();
+                instances.into_iter().map(move |(_, instance)| (port, instance))
+            })
+            .filter(|(_, instance)| is_wanted(instance))
+            .map(|(port, instance)| Running {
+                release: instance["spec"]["labels"]["release"].as_str().expect("a label").into(),
+                pid: instance["process"]["pid"].as_u64().unwrap_or(0).try_into().expect("a pid"),
+                port: port.try_into().expect("a port"),
+            })
+            .collect()
     }
 
     /// Asserts that `release` is in effect, everywhere that says so, and answers.
@@ -255,7 +377,6 @@ impl World {
         let running = self.running();
         assert_eq!(running.len(), 1, "{running:?}");
         assert_eq!(running[0].release, release);
-        assert_eq!(service::processes(&self.folder()).len(), 1);
     }
 }
 
@@ -285,7 +406,14 @@ pub(super) fn words(words: &[&str]) -> Vec<String> {
 }
 
 pub(super) fn service(command: &[&str], port: Option<u16>) -> Service {
-    Service { command: words(command), port, env: Default::default() }
+    Service {
+        command: words(command),
+        port,
+        env: Default::default(),
+        startup_seconds: 10,
+        keep_warm_seconds: 900,
+        drain_seconds: 5,
+    }
 }
 
 /// A command that the run did not build by.
@@ -314,7 +442,9 @@ pub(super) fn get(url: &str, path: &str) -> String {
     let address = url.strip_prefix("http://").expect("an address");
     let mut stream = TcpStream::connect(address).expect("connects");
     stream
-        .write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())
+        .write_all(
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes(),
+        )
         .expect("is sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("is answered");

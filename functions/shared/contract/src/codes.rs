@@ -295,12 +295,27 @@ catalogue! {
         SERVICE_NOT_LISTENING = "service-not-listening":
             "The service does not listen on its port in time.",
             "Listen on the port of the variable PORT soon after the start.";
+        SERVICE_UNHEALTHY = "service-unhealthy":
+            "The new service answers its health probes wrongly; it got no request, and the one before goes on.",
+            "Start it by hand with the same variables and ask for the path that the finding names.";
+        SERVICE_RESTARTED = "service-restarted":
+            "The service of the release in effect ended by itself within the last minute, and was started again.",
+            "Look into its log for why it ended; deploy a release that mends it, or take it back.";
+        REQUESTS_ELSEWHERE = "requests-elsewhere":
+            "Requests go to another release than the one that is in effect.",
+            "Deploy the release again, or take it back.";
         SERVICE_NOT_RUNNING = "service-not-running":
             "The service of the release in effect does not run.",
             "Deploy the release again, or take it back.";
         PORT_IN_USE = "port-in-use":
             "The service's port is in use by another program.",
             "Stop that program, or set another port for the service.";
+        RELEASE_FILES_MISSING = "release-files-missing":
+            "Files of the release in effect are gone from the disk.",
+            "Deploy the release again, or take it back.";
+        NO_WAY_BACK = "no-way-back":
+            "The release to return to could not be put into effect again, so nothing was touched.",
+            "Put back what the finding names; to deploy without a way back start the run with `on_purpose` and the reason.";
         RELEASE_NOT_CURRENT = "release-not-current":
             "Another release, or none, is in effect.",
             "Deploy the release again, or take it back.";

@@ -47,7 +47,7 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Answer what a run asks before it goes to production.
     Approve(ApproveArgs),
-    /// Stop the services that releases are served by.
+    /// Stop the services that releases are served by, and the reverse proxy in front of them.
     Down(DataArgs),
     /// Print what an AWS client needs to reach the stack: `eval "$(pactctl env)"`.
     ///
@@ -157,6 +157,12 @@ pub(crate) enum Command {
     /// End the functions of a local Lambda host that was killed.
     #[command(hide = true)]
     Reap,
+    /// Be the reverse proxy that releases are served behind.
+    #[command(hide = true)]
+    Proxy {
+        /// Its folder.
+        folder: PathBuf,
+    },
     /// Evaluate expressions of state machines for a stack.
     #[command(hide = true)]
     Evaluate,

@@ -1,6 +1,7 @@
-//! This program as one function of the local stack: the same entry points as on AWS.
+//! This program as a process of the local stack: as one of its functions, with the same entry points
+//! as on AWS, or as one of those that look after them.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use crate::term;
 
@@ -30,6 +31,16 @@ pub(crate) fn reap() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// Is the reverse proxy of a machine, with its log on standard error.
+pub(crate) fn proxy(folder: PathBuf) -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(std::io::stderr)
+        .init();
+    local_proxy::main(folder)
 }
 
 async fn serve(name: &str) -> Result<(), lambda_runtime::Error> {

@@ -32,6 +32,9 @@ fn main() -> ExitCode {
     if let cli::Command::Reap = &cli.command {
         return function::reap();
     }
+    if let cli::Command::Proxy { folder } = cli.command {
+        return function::proxy(folder);
+    }
     if let cli::Command::Evaluate = &cli.command {
         return local_step_functions::evaluator_main();
     }

@@ -4,7 +4,7 @@
 //! releases/<release>/      the release's files, side by side with those before it
 //! current                  link to the release in effect, replaced in one step
 //! shared/                  what releases share; `PACT_SHARED` of builds and services
-//! run/<release>/           note.json, service.json, service.log, build.log
+//! run/<release>/           note.json, files.json, service.log
 //! run/.lock .owner.json .port
 //! ```
 

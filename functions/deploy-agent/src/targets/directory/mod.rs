@@ -1,10 +1,12 @@
-//! Releases side by side in a directory, one of them current, served by a program where there is
-//! one.
+//! Releases side by side in a directory, one of them current, served by a program behind a reverse
+//! proxy where there is one.
 
+mod content;
 pub(crate) mod layout;
+pub(crate) mod legacy;
 mod log;
 mod ports;
-pub(crate) mod processes;
+pub(crate) mod proxy;
 pub(crate) mod service;
 pub mod services;
 mod settings;
@@ -21,16 +23,18 @@ use pact_contract::{
 
 use self::{
     layout::{Layout, Note, Ownership, remove_dir},
-    ports::{is_free, pick_port, port},
-    service::{Start, Started},
+    proxy::{Asked, Proxy},
+    service::{Served, Shared, Started},
 };
 use super::target::{
-    Activated, Activation, Claimed, History, Kind, NewRelease, Opened, Prepared, Status,
+    Activated, Activation, Claimed, History, Kind, NewRelease, Opened, Prepared, Shifted, Status,
     Surroundings, TakenBack, Target,
 };
 use crate::steps::Steps;
 
-pub(crate) use settings::{Service, Settings};
+#[cfg(test)]
+pub(crate) use settings::Service;
+pub(crate) use settings::Settings;
 
 /// This kind of target.
 pub(crate) const KIND: Kind = Kind { name: "directory", form: settings::form, open };
@@ -41,22 +45,33 @@ struct Directory {
     root: PathBuf,
     layout: Layout,
     settings: Settings,
+    /// What services are behind; none: there are none here.
+    proxy: Option<Proxy>,
     artifacts: Arc<dyn Artifacts>,
     steps: Steps,
 }
 
 fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
-    let Surroundings { key, root, artifacts, steps } = surroundings;
+    let Surroundings { key, root, proxy, artifacts, steps } = surroundings;
     let root = root.as_deref().ok_or(
         "this installation has no folder for releases: set PACT_DEPLOY_ROOT of the deploy agent",
     )?;
     let settings = Settings::read(instance)?;
+    if settings.service.is_some() && proxy.is_none() {
+        return Err(
+            "a service needs a machine that goes on running and a reverse proxy on it, and \
+                    this installation has neither (PACT_SERVICE_PROXY of the deploy agent is not \
+                    set); on AWS leave [service] out, or use another target"
+                .to_owned(),
+        );
+    }
     let layout = Layout::locate(root, key, settings.path.as_deref())?;
     Ok(Box::new(Directory {
         key: key.clone(),
         root: root.to_owned(),
         layout,
         settings,
+        proxy: proxy.as_deref().map(Proxy::new),
         artifacts: Arc::clone(artifacts),
         steps: steps.clone(),
     }))
@@ -104,17 +119,31 @@ impl Target for Directory {
             };
             problems.push(problem(codes::LINK_NOT_CURRENT, message));
         }
+        if let Some(reason) = self.gone(release)? {
+            problems.push(problem(codes::RELEASE_FILES_MISSING, reason));
+        }
         let mut ready = true;
-        if self.settings.service.is_some() {
-            ready = service::answering(&self.layout, release).await.is_some();
-            if !service::running(&self.layout).iter().any(|s| s.release == *release) {
-                problems.push(problem(
-                    codes::SERVICE_NOT_RUNNING,
-                    format!("the service of {release} does not run"),
-                ));
-            }
+        if let Some(served) = self.served() {
+            let (found, takes_requests) = served.problems(release).await?;
+            problems.extend(found);
+            ready = takes_requests;
         }
         Ok(Status { problems, ready })
+    }
+
+    async fn way_back(&self, release: &ReleaseRecord) -> Result<Option<Finding>, AgentError> {
+        let name = &release.release;
+        Ok(self.gone(name)?.map(|reason| {
+            Finding::new(
+                codes::NO_WAY_BACK,
+                Severity::High,
+                format!("{reason}: there would be no way back to {name}, so nothing was touched"),
+            )
+            .remedy(
+                "put the files back, or deploy without a way back: start the run with `on_purpose` \
+                 and the reason",
+            )
+        }))
     }
 
     async fn prepare(&self, release: &NewRelease<'_>) -> Result<Prepared, AgentError> {
@@ -141,58 +170,34 @@ impl Target for Directory {
         mode: Activation,
         elsewhere: Option<&dyn Target>,
     ) -> Result<Activated, AgentError> {
-        let layout = &self.layout;
-        let name = &release.release;
-        if mode == Activation::New
-            && let Some(service) = &self.settings.service
-            && let Some(reason) = self.cannot_start(service, name, elsewhere.is_some())?
-        {
-            return Ok(Activated::Refused(reason));
+        match self.served() {
+            Some(served) => self.activate_service(&served, release, mode, elsewhere).await,
+            None => self.activate_files(release, elsewhere).await,
         }
-        let mut running = match (mode, &self.settings.service) {
-            (Activation::Return, Some(_)) => service::answering(layout, name).await,
-            _ => None,
+    }
+
+    fn weights(&self) -> bool {
+        self.settings.service.is_some()
+    }
+
+    async fn shift(&self, release: &ReleaseRecord, percent: u32) -> Result<Shifted, AgentError> {
+        let Some(served) = self.served() else {
+            return Ok(Shifted::Refused(no_shares()));
         };
-        service::trim_logs(layout);
-        service::stop(layout, running.as_ref()).await?;
-        if let Some(elsewhere) = elsewhere {
-            elsewhere.stop().await?;
-        }
-        self.steps.reached("services stopped")?;
-        if !layout.release(name).is_dir() {
-            return Ok(Activated::Failed(
-                Finding::new(
-                    codes::RELEASE_NOT_RESTORED,
-                    Severity::High,
-                    format!("the files of release {name} are no longer there"),
-                )
-                .remedy("deploy a release that is known to be good"),
-            ));
-        }
-        if let (Some(service), None) = (&self.settings.service, &running) {
-            let start = Start {
-                layout,
-                environment: self.key.environment.as_str(),
-                record: release,
-                service,
-                steps: &self.steps,
-            };
-            match service::start(&start).await? {
-                Started::Running(started) => running = Some(started),
-                Started::Failed(reason) => return Ok(Activated::Failed(reason)),
-            }
-            self.steps.reached("service started")?;
-        }
-        layout.switch(name).map_err(|e| disk("switch", e))?;
-        self.steps.reached("switched")?;
-        if let Some(elsewhere) = elsewhere {
-            elsewhere.vacate().await?;
-        }
-        Ok(Activated::InEffect { url: running.map(|service| service.url) })
+        Ok(match served.share(release, percent.min(100)).await? {
+            Shared::Done(service) => Shifted::Done { url: Some(service.url) },
+            Shared::Refused(reason) => Shifted::Refused(reason),
+        })
     }
 
     async fn stop(&self) -> Result<(), AgentError> {
-        service::stop(&self.layout, None).await
+        legacy::stop(&self.layout).await?;
+        match (self.served(), &self.proxy) {
+            (Some(served), _) => served.end().await,
+            // The settings before may have had one.
+            (None, Some(proxy)) => service::end(proxy, &self.key, &self.layout).await,
+            (None, None) => Ok(()),
+        }
     }
 
     async fn vacate(&self) -> Result<(), AgentError> {
@@ -208,6 +213,11 @@ impl Target for Directory {
             Ok(removed) if removed.is_empty() => {}
             Ok(removed) => tracing::info!(?removed, "old releases removed"),
             Err(error) => tracing::warn!(%error, "cannot remove old releases"),
+        }
+        if let Some(served) = self.served()
+            && let Err(error) = served.let_go(protected).await
+        {
+            tracing::warn!(error = error.chain(), "cannot let old releases go");
         }
     }
 }
@@ -275,6 +285,8 @@ impl Directory {
             steps.reached("unpacked")?;
             layout
                 .remove(&name)
+                .and_then(|()| content::list(&temporary))
+                .and_then(|files| content::keep(&layout, &name, &files))
                 .and_then(|()| std::fs::rename(&temporary, layout.release(&name)))
                 .map_err(|e| disk("move the release into place", e))?;
             steps.reached("in place")
@@ -283,29 +295,181 @@ impl Directory {
         .map_err(|e| AgentError::internal("unpacking was cut off").caused_by(e))?
     }
 
-    /// Why the service of a release cannot be started, as far as that is known before anything is
-    /// stopped for it. `moves`: the one before is elsewhere, and may have the same port.
-    fn cannot_start(
+    /// The environment's service, where it has one.
+    fn served(&self) -> Option<Served<'_>> {
+        Some(Served {
+            key: &self.key,
+            layout: &self.layout,
+            proxy: self.proxy.as_ref()?,
+            settings: self.settings.service.as_ref()?,
+        })
+    }
+
+    /// What of the release's files is gone, for people.
+    fn gone(&self, release: &ReleaseId) -> Result<Option<String>, AgentError> {
+        let missing = content::missing(&self.layout, release)
+            .map_err(|e| disk("look at the release's files", e))?;
+        Ok(missing.map(|what| format!("release {release}: {what}")))
+    }
+
+    /// Puts files into effect that no program serves.
+    async fn activate_files(
         &self,
-        service: &Service,
+        release: &ReleaseRecord,
+        elsewhere: Option<&dyn Target>,
+    ) -> Result<Activated, AgentError> {
+        let name = &release.release;
+        if !self.layout.release(name).is_dir() {
+            return Ok(Activated::Refused(not_there(name)));
+        }
+        self.layout.switch(name).map_err(|e| disk("switch", e))?;
+        self.steps.reached("switched")?;
+        // The settings before may have had a service.
+        self.stop().await?;
+        self.steps.reached("services stopped")?;
+        if let Some(elsewhere) = elsewhere {
+            elsewhere.vacate().await?;
+        }
+        Ok(Activated::InEffect { url: None })
+    }
+
+    /// Starts the service beside the one before, and gives it the requests once it takes them. Until
+    /// then nothing is touched.
+    async fn activate_service(
+        &self,
+        served: &Served<'_>,
+        release: &ReleaseRecord,
+        mode: Activation,
+        elsewhere: Option<&dyn Target>,
+    ) -> Result<Activated, AgentError> {
+        let name = &release.release;
+        let mut warm = None;
+        if mode == Activation::Return {
+            warm = served.ready(release).await?;
+        }
+        if warm.is_none() {
+            if !self.layout.release(name).is_dir() {
+                return Ok(Activated::Refused(not_there(name)));
+            }
+            let moves = elsewhere.is_some();
+            if mode == Activation::New
+                && let Some(reason) = self.cannot_start(served, name, moves).await?
+            {
+                return Ok(Activated::Refused(reason));
+            }
+            if let Some(reason) = self.make_service(served).await? {
+                return Ok(Activated::Refused(reason));
+            }
+            if let Started::Failed(reason) = served.start(release).await? {
+                return Ok(Activated::Refused(*reason));
+            }
+        }
+        self.steps.reached("service started")?;
+        // Both may have the port; what follows takes no longer than the shift.
+        legacy::stop(&self.layout).await?;
+        if let Some(elsewhere) = elsewhere {
+            elsewhere.stop().await?;
+        }
+        self.steps.reached("port free")?;
+        let mut service = match served.share(release, 100).await? {
+            Shared::Done(service) => service,
+            Shared::Refused(reason) => return Ok(Activated::Failed(reason)),
+        };
+        self.steps.reached("shifted")?;
+        self.layout.switch(name).map_err(|e| disk("switch", e))?;
+        self.steps.reached("switched")?;
+        if let Some(port) = served.settings.port.filter(|port| *port != service.port) {
+            service = match served.proxy.put_service(&served.name(), Some(port)).await? {
+                Asked::Done(moved) => moved,
+                Asked::Refused(problem) => {
+                    return Ok(Activated::Failed(service::port_in_use(&problem.detail)));
+                }
+            };
+            self.steps.reached("moved")?;
+        }
+        if let Some(elsewhere) = elsewhere {
+            elsewhere.vacate().await?;
+        }
+        if mode == Activation::Return {
+            // What was taken back is no place to return to.
+            served.let_go(&[name]).await?;
+            self.steps.reached("others let go")?;
+        }
+        Ok(Activated::InEffect { url: Some(service.url) })
+    }
+
+    /// Makes the environment's service, with the port that is its own.
+    async fn make_service(&self, served: &Served<'_>) -> Result<Option<Finding>, AgentError> {
+        if served.look().await?.is_some() {
+            return Ok(None);
+        }
+        let kept = ports::kept(&self.layout).map_err(|e| disk("read the port", e))?;
+        let wanted = served.settings.port.or(kept);
+        let service = match served.proxy.put_service(&served.name(), wanted).await? {
+            Asked::Done(service) => service,
+            Asked::Refused(problem) if problem.code == "port-in-use" && wanted.is_some() => {
+                return Ok(Some(service::port_in_use(&problem.detail)));
+            }
+            Asked::Refused(problem) => return Err(problem.fault("make the service")),
+        };
+        if served.settings.port.is_none() {
+            ports::keep(&self.layout, service.port).map_err(|e| disk("keep the port", e))?;
+        }
+        self.steps.reached("service made")?;
+        Ok(None)
+    }
+
+    /// Why the service of a release cannot be started, as far as that is known before anything is
+    /// done for it. `moves`: the one before is elsewhere, and may have the same port.
+    async fn cannot_start(
+        &self,
+        served: &Served<'_>,
         release: &ReleaseId,
         moves: bool,
     ) -> Result<Option<Finding>, AgentError> {
         let layout = &self.layout;
-        let missing = service::missing_program(&service.command, &layout.release(release));
+        let missing = service::missing_program(&served.settings.command, &layout.release(release));
         if missing.is_some() {
             return Ok(missing);
         }
-        let picked = |error| disk("pick a port", error);
-        let port = port(layout, service).map_err(picked)?;
-        if !moves && service::processes(layout).is_empty() && !is_free(port) {
-            if service.port.is_some() {
-                return Ok(Some(service::port_in_use(port)));
-            }
-            pick_port(layout).map_err(picked)?;
+        let there = served.look().await?;
+        let listens = there.as_ref().filter(|service| service.listening).map(|s| s.port);
+        let own = |port| moves || listens == Some(port) || legacy::is_there(layout);
+        if let Some(port) = served.settings.port {
+            let taken = !own(port) && !ports::is_free(port);
+            return Ok(taken.then(|| {
+                service::port_in_use(&format!("port {port} is in use by another program"))
+            }));
+        }
+        let kept = ports::kept(layout).map_err(|e| disk("read the port", e))?;
+        if let Some(port) = kept
+            && !own(port)
+            && !ports::is_free(port)
+        {
+            // Another is picked; nothing was served at that one.
+            served.end().await?;
+            ports::forget(layout).map_err(|e| disk("forget the port", e))?;
         }
         Ok(None)
     }
+}
+
+fn not_there(release: &ReleaseId) -> Finding {
+    Finding::new(
+        codes::RELEASE_NOT_RESTORED,
+        Severity::High,
+        format!("the files of release {release} are no longer there"),
+    )
+    .remedy("deploy a release that is known to be good")
+}
+
+fn no_shares() -> Finding {
+    Finding::new(
+        codes::TARGET_REFUSED,
+        Severity::High,
+        "requests can be shared between releases of a service only",
+    )
+    .remedy("add [service] to the environment, or use the strategy all-at-once")
 }
 
 fn problem(code: FindingCode, message: String) -> Finding {

@@ -1,169 +1,378 @@
-//! The program that serves a release: started, noted, found again and stopped.
+//! The service of an environment, behind the reverse proxy: a new instance beside the old one, probed
+//! before it gets a request, the requests shifted in one step, the old one kept warm.
 //!
-//! It belongs to no agent: it has a process group of its own, nothing on its standard input and
-//! a log file as its output, and it goes on when the agent ends. It is noted in
-//! `run/<release>/service.json`. Between its start and the note, its environment tells whose it
-//! is, so that a kill in between loses nothing.
-//!
-//! Its log is bounded when the agent passes by: a log of more than 16 MiB is emptied.
+//! The proxy starts the program and has it as its own; it outlives the agent. Its output goes to
+//! `run/<release>/service.log`.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io,
+    collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Duration,
 };
 
-use pact_agent::AgentError;
-use pact_contract::{
-    Finding, FindingCode, ReleaseId, Severity, actions::ReleaseRecord, codes, error::ErrorName,
+use jiff::Timestamp;
+use pact_agent::{
+    AgentError,
+    toolchain::{TOOLCHAIN, is_inherited},
 };
-use serde::{Deserialize, Serialize};
-use tokio::{process::Command, time::Instant};
+use pact_contract::{
+    EnvironmentKey, Finding, FindingCode, ReleaseId, Severity, actions::ReleaseRecord, codes,
+};
+use tokio::time::Instant;
 
 use super::{
-    layout::{Layout, read_json, write_json},
+    layout::Layout,
     log,
-    ports::{connect, is_free, port},
-    processes::{self, Identity},
-    settings::Service,
+    proxy::{self, Asked, FailureKind, Instance, Phase, Proxy, Spec, Weights},
+    settings,
 };
-use crate::steps::Steps;
+use crate::names::hash;
 
-/// Variable that tells which environment a service belongs to.
-const FOLDER: &str = "PACT_SERVICE_FOLDER";
-/// How long a service may take until it listens.
-const LISTENS: Duration = Duration::from_secs(10);
 /// A service that ends sooner than this was not started.
 const SETTLED: Duration = Duration::from_millis(if cfg!(test) { 60 } else { 500 });
-/// How long a port may take to become free after its service was stopped.
-const FREED: Duration = Duration::from_secs(3);
-/// Largest log.
-const MAX_LOG: u64 = 16 * 1024 * 1024;
+/// Time between two looks at an instance that starts.
+const LOOK: Duration = Duration::from_millis(15);
+/// What an instance may take beyond its own time: its last start, and the proxy's.
+const SLACK: Duration = Duration::from_secs(20);
+/// A release whose service ended this recently does not run well.
+const RECENT: Duration = Duration::from_secs(60);
+/// Label with the release of an instance.
+const RELEASE: &str = "release";
 
-/// A service as it was noted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Running {
-    pub(crate) release: ReleaseId,
-    pub(crate) port: u16,
-    pub(crate) url: String,
-    pub(crate) process: Identity,
-}
-
-/// How the start of a service ended.
-pub(crate) enum Started {
-    /// It takes connections.
-    Running(Running),
-    /// It does not run, and nothing of it is left.
-    Failed(Finding),
-}
-
-/// What a service is started with.
-pub(crate) struct Start<'a> {
+/// The service of an environment.
+pub(crate) struct Served<'a> {
+    pub(crate) key: &'a EnvironmentKey,
     pub(crate) layout: &'a Layout,
-    pub(crate) environment: &'a str,
-    pub(crate) record: &'a ReleaseRecord,
-    pub(crate) service: &'a Service,
-    pub(crate) steps: &'a Steps,
+    pub(crate) proxy: &'a Proxy,
+    pub(crate) settings: &'a settings::Service,
 }
 
-/// The services of the folder that are noted and alive.
-pub(crate) fn running(layout: &Layout) -> Vec<Running> {
-    let Ok(entries) = fs::read_dir(layout.run()) else { return Vec::new() };
-    let mut found: Vec<_> = entries
-        .flatten()
-        .filter_map(|entry| read_json::<Running>(&entry.path().join("service.json")).ok()?)
-        .filter(|service| service.process.is_alive())
-        .collect();
-    found.sort_by(|a, b| a.release.cmp(&b.release));
-    found
+/// How the start of an instance ended.
+pub(crate) enum Started {
+    /// It takes requests as soon as it has weight.
+    Ready,
+    /// It does not run, and nothing was touched for it.
+    Failed(Box<Finding>),
 }
 
-/// Processes of the folder's services, noted or not.
-pub(crate) fn processes(layout: &Layout) -> Vec<Identity> {
-    let mut all: Vec<_> = running(layout).into_iter().map(|s| s.process).collect();
-    all.extend(processes::marked(FOLDER, &layout.marker()));
-    all.sort();
-    all.dedup();
-    all
+/// How a change of the shares ended.
+pub(crate) enum Shared {
+    Done(proxy::Service),
+    /// The shares are as they were.
+    Refused(Finding),
 }
 
-/// The noted service of `release`, if it is alive and takes connections.
-pub(crate) async fn answering(layout: &Layout, release: &ReleaseId) -> Option<Running> {
-    let service = running(layout).into_iter().find(|s| s.release == *release)?;
-    connect(service.port).await.map(|_| service)
-}
+impl Served<'_> {
+    /// Its name at the proxy: the same for all its releases.
+    pub(crate) fn name(&self) -> String {
+        name(self.key, self.layout)
+    }
 
-/// Stops every service of the folder but `keep`, and waits until they have ended.
-///
-/// # Errors
-/// `ERR_DEPLOY_FAILED` when one cannot be ended.
-pub(crate) async fn stop(layout: &Layout, keep: Option<&Running>) -> Result<(), AgentError> {
-    let layout = layout.clone();
-    let keep = keep.cloned();
-    // When the action is cut off by its deadline, the thread must not go on to stop what the
-    // next action starts.
-    let cut_off = CutOff::default();
-    let flag = Arc::clone(&cut_off.0);
-    tokio::task::spawn_blocking(move || {
-        processes::stop(|| match flag.load(Ordering::SeqCst) {
-            true => Vec::new(),
-            false => to_stop(&layout, keep.as_ref()),
-        })
-    })
-    .await
-    .map_err(|e| AgentError::internal(format!("stopping services was cut off: {e}")))?
-    .map_err(|pids| {
-        AgentError::new(
-            ErrorName::DeployFailed,
-            format!("cannot stop the service: processes {pids:?} do not end"),
-        )
-    })
-}
+    /// As it stands.
+    pub(crate) async fn look(&self) -> Result<Option<proxy::Service>, AgentError> {
+        self.proxy.service(&self.name()).await
+    }
 
-/// Says so when it is dropped.
-#[derive(Default)]
-struct CutOff(Arc<AtomicBool>);
+    /// The instance of a release that takes requests, with its name.
+    pub(crate) async fn ready(
+        &self,
+        release: &ReleaseRecord,
+    ) -> Result<Option<String>, AgentError> {
+        let id = self.id(&self.spec(release));
+        let there = self.look().await?.is_some_and(|service| {
+            service.instances.get(&id).is_some_and(|instance| instance.phase == Phase::Ready)
+        });
+        Ok(there.then_some(id))
+    }
 
-impl Drop for CutOff {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
+    /// Starts the instance of a release beside the others, and waits until it takes requests.
+    pub(crate) async fn start(&self, release: &ReleaseRecord) -> Result<Started, AgentError> {
+        let name = self.name();
+        let spec = self.spec(release);
+        let id = self.id(&spec);
+        let time = Duration::from_millis(spec.startup_ms + spec.probe_ms);
+        let until = Instant::now() + time + SETTLED + SLACK;
+        let mut asked = false;
+        loop {
+            let there = self.look().await?.and_then(|mut service| service.instances.remove(&id));
+            match there {
+                Some(Instance { phase: Phase::Ready, .. }) => return Ok(Started::Ready),
+                // A failure of an attempt before is none of this one.
+                Some(Instance { phase: Phase::Failed, failure, .. }) if asked => {
+                    let reason = self.failed(release, failure, &spec.log);
+                    self.proxy.end_instance(&name, &id, 0).await?;
+                    return Ok(Started::Failed(Box::new(reason)));
+                }
+                // Its name is free when it has ended.
+                Some(Instance { phase: Phase::Ending, .. }) => {}
+                Some(Instance { phase: Phase::Starting | Phase::Restarting, .. }) => asked = true,
+                None | Some(Instance { phase: Phase::Failed, .. }) => {
+                    match self.proxy.put_instance(&name, &id, &spec).await? {
+                        Asked::Done(_) => asked = true,
+                        Asked::Refused(problem) if problem.code == "instance-ending" => {}
+                        Asked::Refused(problem) => {
+                            return Err(problem.fault("start the release's service"));
+                        }
+                    }
+                }
+            }
+            if Instant::now() >= until {
+                self.proxy.end_instance(&name, &id, 0).await?;
+                let reason = self.failed(release, None, &spec.log);
+                return Ok(Started::Failed(Box::new(reason)));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Gives a release this part of the requests, and the others the rest as they had it.
+    pub(crate) async fn share(
+        &self,
+        release: &ReleaseRecord,
+        percent: u32,
+    ) -> Result<Shared, AgentError> {
+        let id = self.id(&self.spec(release));
+        let others = self.look().await?.map(|service| service.instances).unwrap_or_default();
+        let others = others.into_iter().filter(|(other, i)| *other != id && i.weight > 0);
+        // Until the last step somebody has the rest.
+        let mut weights: BTreeMap<_, _> = match percent {
+            100 => BTreeMap::new(),
+            _ => rest(others.map(|(id, i)| (id, i.weight)).collect(), 100 - percent),
+        };
+        if percent > 0 {
+            weights.insert(id, percent);
+        }
+        let wanted = Weights {
+            weights,
+            keep_ms: Some(self.settings.keep_warm_seconds.saturating_mul(1000)),
+            drain_ms: self.drain_ms(),
+        };
+        match self.proxy.weigh(&self.name(), &wanted).await? {
+            Asked::Done(service) => Ok(Shared::Done(service)),
+            Asked::Refused(problem) if problem.code == "port-in-use" => {
+                Ok(Shared::Refused(port_in_use(&problem.detail)))
+            }
+            Asked::Refused(problem) if problem.code == "instance-not-ready" => {
+                Ok(Shared::Refused(failure(
+                    codes::SERVICE_NOT_RUNNING,
+                    format!("the service of {} no longer runs", release.release),
+                    "look into its log for why it ended",
+                )))
+            }
+            Asked::Refused(problem) => Err(problem.fault("share the requests")),
+        }
+    }
+
+    /// Lets every instance go that is none of these releases'.
+    pub(crate) async fn let_go(&self, but: &[&ReleaseId]) -> Result<(), AgentError> {
+        let Some(service) = self.look().await? else { return Ok(()) };
+        for (id, instance) in service.instances {
+            let kept = release_of(&instance)
+                .is_some_and(|release| but.iter().any(|kept| kept.as_str() == release));
+            if !kept && instance.weight == 0 && instance.phase != Phase::Ending {
+                self.proxy.end_instance(&self.name(), &id, self.drain_ms()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the release, as the proxy has it; and whether it takes requests.
+    pub(crate) async fn problems(
+        &self,
+        release: &ReleaseId,
+    ) -> Result<(Vec<Finding>, bool), AgentError> {
+        let problem = |code, message| (vec![failure(code, message, AGAIN)], false);
+        let Some(service) = self.look().await? else {
+            let message = format!("the service of {release} does not run");
+            return Ok(problem(codes::SERVICE_NOT_RUNNING, message));
+        };
+        let serving = service.instances.values().filter(|instance| instance.weight > 0);
+        let (own, others): (Vec<_>, Vec<_>) =
+            serving.partition(|instance| release_of(instance) == Some(release.as_str()));
+        if let Some(other) = others.iter().filter_map(|instance| release_of(instance)).next() {
+            let message = format!("requests go to {other}, not to {release} alone");
+            return Ok(problem(codes::REQUESTS_ELSEWHERE, message));
+        }
+        let Some(instance) = own.first().filter(|_| service.listening) else {
+            let message = format!("the service of {release} does not run");
+            return Ok(problem(codes::SERVICE_NOT_RUNNING, message));
+        };
+        let ended = instance.last_end.as_ref().map(|end| (end, instance.restarts));
+        let recent = ended
+            .filter(|(end, _)| Timestamp::now().duration_since(end.at).unsigned_abs() < RECENT);
+        match recent {
+            _ if instance.phase != Phase::Ready => {
+                let how = ended.map(|(end, times)| {
+                    format!("; it ended {times} times by itself, at last with {}", end.how)
+                });
+                let how = how.unwrap_or_default();
+                let message = format!("the service of {release} does not run{how}");
+                Ok(problem(codes::SERVICE_NOT_RUNNING, message))
+            }
+            Some((end, times)) => {
+                let message = format!(
+                    "the service of {release} ended {times} times by itself and was started again, \
+                     at last with {}",
+                    end.how
+                );
+                Ok(problem(codes::SERVICE_RESTARTED, message))
+            }
+            None => Ok((Vec::new(), true)),
+        }
+    }
+
+    /// Ends it, with every instance.
+    pub(crate) async fn end(&self) -> Result<(), AgentError> {
+        self.proxy.end_service(&self.name(), self.drain_ms()).await
+    }
+
+    fn drain_ms(&self) -> u64 {
+        self.settings.drain_seconds.saturating_mul(1000)
+    }
+
+    /// The name of an instance: that of its release, and what it is started with. The same release
+    /// with other settings is another instance, which is shifted to like any other.
+    fn id(&self, spec: &Spec) -> String {
+        let release = spec.labels.get(RELEASE).map(String::as_str).unwrap_or_default();
+        let text = serde_json::to_string(spec).unwrap_or_default();
+        format!("{release}.{:016x}", hash(&text))
+    }
+
+    fn spec(&self, record: &ReleaseRecord) -> Spec {
+        let settings = self.settings;
+        let mut env: BTreeMap<String, String> =
+            inherited().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        env.entry("PATH".to_owned()).or_insert_with(|| DEFAULT_PATH.to_owned());
+        env.extend(settings.env.clone());
+        let own = [
+            ("PACT_RELEASE", record.release.to_string()),
+            ("PACT_COMMIT", record.commit.clone()),
+            ("PACT_ENVIRONMENT", self.key.environment.to_string()),
+            ("PACT_SHARED", self.layout.shared().to_string_lossy().into_owned()),
+        ];
+        env.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        let probes = record.settings.health.iter().filter(|probe| probe.path.starts_with('/'));
+        let answers = probes.clone().map(|probe| probe.deadline_seconds).max().unwrap_or(0);
+        let labels = [
+            (RELEASE, record.release.to_string()),
+            ("folder", self.layout.marker()),
+            ("environment", self.key.environment.to_string()),
+            ("repository", self.key.repository.to_string()),
+        ];
+        Spec {
+            command: settings.command.clone(),
+            folder: self.layout.release(&record.release),
+            env,
+            log: self.layout.notes(&record.release).join("service.log"),
+            startup_ms: settings.startup_seconds.saturating_mul(1000),
+            probe_ms: answers.min(MAX_PROBING).saturating_mul(1000),
+            settle_ms: u64::try_from(SETTLED.as_millis()).unwrap_or(0),
+            probes: probes
+                .map(|probe| proxy::Probe {
+                    path: probe.path.clone(),
+                    status: probe.status,
+                    contains: probe.contains.clone(),
+                    give_up_after: probe.give_up_after,
+                })
+                .collect(),
+            labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
+        }
+    }
+
+    /// Why an instance is not ready, with the end of its log.
+    fn failed(
+        &self,
+        record: &ReleaseRecord,
+        reason: Option<proxy::Failure>,
+        file: &Path,
+    ) -> Finding {
+        let (code, remedy) = match reason.as_ref().map(|reason| reason.kind) {
+            Some(FailureKind::NotStarted) => {
+                (codes::SERVICE_NOT_STARTED, "correct the service's command")
+            }
+            Some(FailureKind::Exited) => (
+                codes::SERVICE_EXITED,
+                "start the service's command by hand in a checkout, with PORT set",
+            ),
+            Some(FailureKind::ProbeFailed) => (
+                codes::SERVICE_UNHEALTHY,
+                "start the service by hand in a checkout, and ask for the path of the health probe",
+            ),
+            Some(FailureKind::NotListening) | None => (
+                codes::SERVICE_NOT_LISTENING,
+                "let the service listen on the port in the variable PORT, or give it more time with \
+                 service.startup_seconds",
+            ),
+        };
+        let why = reason.map_or_else(|| "it is not ready in its time".to_owned(), |r| r.message);
+        let message = format!("the service of {}: {why}", record.release);
+        Finding { evidence: log::tail(file), ..failure(code, message, remedy) }
     }
 }
 
-/// Stops every service of the folder; says which processes did not end. Blocks.
-pub(crate) fn stop_blocking(layout: &Layout) -> Result<(), Vec<u32>> {
-    processes::stop(|| to_stop(layout, None))
+/// Longest time for the health probes of a new instance, in seconds: an action has 15 minutes.
+const MAX_PROBING: u64 = 300;
+/// Where programs are looked for when the agent has no `PATH`.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// Variable with the folders in which services find programs, where they are not those of the agent:
+/// it runs nothing of a commit itself and needs no tool.
+const SERVICE_PATH: &str = "PACT_SERVICE_PATH";
+const AGAIN: &str = "deploy the release again, or take it back";
+
+/// The name of an environment's service at the proxy.
+fn name(key: &EnvironmentKey, layout: &Layout) -> String {
+    format!("{}-{:016x}", key.environment, hash(&layout.marker()))
 }
 
-/// Processes of the folder's services without those of `keep` and its children.
-fn to_stop(layout: &Layout, keep: Option<&Running>) -> Vec<Identity> {
-    let kept = |identity: &Identity| {
-        keep.is_some_and(|k| {
-            k.process == *identity
-                || processes::environment_has(identity.pid, "PACT_RELEASE", k.release.as_str())
-        })
+/// Ends the service of an environment, however it was set up; what is not there has ended.
+pub(crate) async fn end(
+    proxy: &Proxy,
+    key: &EnvironmentKey,
+    layout: &Layout,
+) -> Result<(), AgentError> {
+    proxy.end_service(&name(key, layout), settings::DRAIN_SECONDS * 1000).await
+}
+
+fn release_of(instance: &Instance) -> Option<&str> {
+    instance.labels.get(RELEASE).map(String::as_str)
+}
+
+/// What is left, shared as it was.
+fn rest(before: BTreeMap<String, u32>, left: u32) -> BTreeMap<String, u32> {
+    let sum: u32 = before.values().sum();
+    let share = |weight: u32| (weight.saturating_mul(left)).checked_div(sum).unwrap_or(0);
+    before.into_iter().map(|(id, weight)| (id, share(weight).max(1))).collect()
+}
+
+/// The variables that a service inherits from the agent: where tools are, and nothing that could be a
+/// secret of this installation.
+fn inherited() -> Vec<(&'static str, String)> {
+    let own = |name: &&'static str| {
+        let value = if *name == "PATH" { path() } else { std::env::var(name).ok() };
+        Some((*name, value?))
     };
-    processes(layout).into_iter().filter(|p| !kept(p)).collect()
+    TOOLCHAIN.iter().filter_map(own).filter(|(n, v)| is_inherited(n, v)).collect()
 }
 
-/// Says so when the program cannot be found: before anything is stopped for it.
+/// Where a service finds programs.
+fn path() -> Option<String> {
+    [SERVICE_PATH, "PATH"].iter().find_map(|name| std::env::var(name).ok())
+}
+
+/// Says so when the program cannot be found: before anything is done for it.
 pub(crate) fn missing_program(command: &[String], release: &Path) -> Option<Finding> {
     let name = command.first().map(String::as_str).unwrap_or_default();
     let runnable = |path: &Path| {
         use std::os::unix::fs::PermissionsExt;
         fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
     };
+    // A program that is named by a path is below the release.
     let found = if name.contains('/') {
-        runnable(&program(name, release))
+        runnable(&release.join(name))
     } else {
-        let path = processes::path().unwrap_or_else(|| DEFAULT_PATH.to_owned());
-        std::env::split_paths(&path).any(|folder| runnable(&folder.join(name)))
+        let path = path().unwrap_or_else(|| DEFAULT_PATH.to_owned());
+        std::env::split_paths(&path).any(|folder: PathBuf| runnable(&folder.join(name)))
     };
     (!found).then(|| {
         failure(
@@ -174,157 +383,10 @@ pub(crate) fn missing_program(command: &[String], release: &Path) -> Option<Find
     })
 }
 
-/// Where programs are looked for when the agent has no `PATH`.
-pub(crate) const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-
-/// A program that is named by a path is below the release.
-pub(crate) fn program(name: &str, release: &Path) -> PathBuf {
-    if name.contains('/') { release.join(name) } else { PathBuf::from(name) }
-}
-
-/// Starts the service and waits until it takes connections. Every other service of the folder
-/// has been stopped.
-///
-/// # Errors
-/// The agent could not do its part.
-pub(crate) async fn start(what: &Start<'_>) -> Result<Started, AgentError> {
-    let port = port(what.layout, what.service).map_err(|e| fault("cannot pick a port", e))?;
-    let until = Instant::now() + FREED;
-    while !is_free(port) {
-        if Instant::now() >= until {
-            return Ok(Started::Failed(port_in_use(port)));
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let release = what.layout.release(&what.record.release);
-    if let Some(reason) = missing_program(&what.service.command, &release) {
-        return Ok(Started::Failed(reason));
-    }
-    let (log, file) = open_log(what).map_err(|e| fault("cannot write the service's log", e))?;
-    let begun = Instant::now();
-    let mut child = match command(what, &release, port, file)
-        .map_err(|e| fault("cannot write the service's log", e))?
-        .spawn()
-    {
-        Ok(child) => child,
-        Err(error) => {
-            return Ok(Started::Failed(failure(
-                codes::SERVICE_NOT_STARTED,
-                format!("the service cannot be started: {error}"),
-                "correct the service's command",
-            )));
-        }
-    };
-    what.steps.reached("service spawned")?;
-    let identity = child.id().and_then(Identity::of);
-    let mut service = identity.map(|process| Running {
-        release: what.record.release.clone(),
-        port,
-        url: format!("http://127.0.0.1:{port}"),
-        process,
-    });
-    let note = what.layout.notes(&what.record.release).join("service.json");
-    if let Some(service) = &service {
-        write_json(&note, service).map_err(|e| fault("cannot note the service", e))?;
-    }
-    what.steps.reached("service noted")?;
-
-    let problem = loop {
-        if let Some(status) = child.try_wait().map_err(|e| fault("cannot watch the service", e))? {
-            break failure(
-                codes::SERVICE_EXITED,
-                format!(
-                    "the service of {} ended {} ms after its start with {}",
-                    what.record.release,
-                    begun.elapsed().as_millis(),
-                    ending(status)
-                ),
-                "start the service's command by hand in a checkout, with PORT set",
-            );
-        }
-        let passed = begun.elapsed();
-        if let (Some(service), Some(address)) = (&mut service, connect(port).await)
-            && passed >= SETTLED
-        {
-            if address.is_ipv6() {
-                service.url = format!("http://[::1]:{port}");
-                write_json(&note, service).map_err(|e| fault("cannot note the service", e))?;
-            }
-            return Ok(Started::Running(service.clone()));
-        }
-        if passed > LISTENS {
-            break failure(
-                codes::SERVICE_NOT_LISTENING,
-                format!(
-                    "the service of {} does not listen on port {port} after {} s",
-                    what.record.release,
-                    LISTENS.as_secs()
-                ),
-                "let the service listen on the port in the variable PORT",
-            );
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    };
-    stop(what.layout, None).await?;
-    Ok(Started::Failed(Finding { evidence: log::tail(&log), ..problem }))
-}
-
-fn command(what: &Start<'_>, release: &Path, port: u16, log: File) -> io::Result<Command> {
-    let (name, arguments) =
-        what.service.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut command = Command::new(program(name, release));
-    command
-        .args(arguments)
-        .current_dir(release)
-        .env_clear()
-        .env("PATH", DEFAULT_PATH)
-        .envs(processes::inherited())
-        .envs(&what.service.env)
-        .env("PORT", port.to_string())
-        .env("PACT_RELEASE", what.record.release.as_str())
-        .env("PACT_COMMIT", &what.record.commit)
-        .env("PACT_ENVIRONMENT", what.environment)
-        .env("PACT_SHARED", what.layout.shared())
-        .env(FOLDER, what.layout.marker())
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .process_group(0)
-        .kill_on_drop(false);
-    Ok(command)
-}
-
-/// A new log; the one before is kept beside it.
-fn open_log(what: &Start<'_>) -> io::Result<(PathBuf, File)> {
-    let notes = what.layout.notes(&what.record.release);
-    fs::create_dir_all(&notes)?;
-    let path = notes.join("service.log");
-    match fs::rename(&path, notes.join("service.1.log")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let file = OpenOptions::new().create(true).append(true).open(&path)?;
-    Ok((path, file))
-}
-
-/// Empties logs that have become too large. Services append, so they go on at the beginning.
-pub(crate) fn trim_logs(layout: &Layout) {
-    let Ok(entries) = fs::read_dir(layout.run()) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path().join("service.log");
-        if fs::metadata(&path).is_ok_and(|m| m.len() > MAX_LOG)
-            && let Err(error) =
-                OpenOptions::new().write(true).open(&path).and_then(|f| f.set_len(0))
-        {
-            tracing::warn!(path = %path.display(), %error, "cannot empty the log");
-        }
-    }
-}
-
-pub(crate) fn port_in_use(port: u16) -> Finding {
+pub(crate) fn port_in_use(detail: &str) -> Finding {
     failure(
         codes::PORT_IN_USE,
-        format!("port {port} is in use by another program"),
+        detail.to_owned(),
         "stop that program, or set another port for the service",
     )
 }
@@ -333,16 +395,23 @@ fn failure(code: FindingCode, message: String, remedy: &str) -> Finding {
     Finding::new(code, Severity::High, message).remedy(remedy)
 }
 
-/// How a process ended, for people.
-pub(crate) fn ending(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => "an unknown status".to_owned(),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
 
-fn fault(what: &str, error: io::Error) -> AgentError {
-    AgentError::new(ErrorName::DeployFailed, format!("{what}: {error}")).caused_by(error)
+    proptest! {
+        #[test]
+        fn nobody_loses_its_share_to_a_step(
+            weights in proptest::collection::vec(1_u32..=100, 1..4),
+            left in 1_u32..100,
+        ) {
+            let before: BTreeMap<_, _> =
+                weights.iter().enumerate().map(|(at, w)| (at.to_string(), *w)).collect();
+            let after = rest(before.clone(), left);
+            prop_assert_eq!(after.len(), before.len());
+            let sum: u32 = after.values().sum();
+            prop_assert!(after.values().all(|w| *w > 0) && sum.abs_diff(left) <= 3, "{:?}", after);
+        }
+    }
 }

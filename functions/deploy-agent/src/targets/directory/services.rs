@@ -1,4 +1,5 @@
-//! Services below a deploy root, for tools that tidy up a whole installation.
+//! Services below a deploy root that earlier versions started, for tools that tidy up a whole
+//! installation. Those of now are the reverse proxy's.
 
 use std::{
     fs,
@@ -7,7 +8,7 @@ use std::{
 
 use pact_contract::ReleaseId;
 
-use super::{layout::Layout, service};
+use super::{layout::Layout, legacy};
 
 /// How deep below the root an environment's folder may be.
 const MAX_DEPTH: usize = 8;
@@ -33,7 +34,7 @@ pub fn running(root: &Path) -> Vec<RunningService> {
     environments(root)
         .into_iter()
         .flat_map(|folder| {
-            service::running(&folder).into_iter().map(move |s| RunningService {
+            legacy::running(&folder).into_iter().map(move |s| RunningService {
                 folder: folder.path().to_owned(),
                 release: s.release,
                 pid: s.process.pid,
@@ -51,11 +52,11 @@ pub fn running(root: &Path) -> Vec<RunningService> {
 /// Processes that did not end.
 pub fn stop_all(root: &Path) -> Result<usize, String> {
     let folders = environments(root);
-    let count = folders.iter().map(|f| service::running(f).len()).sum();
+    let count = folders.iter().map(|f| legacy::running(f).len()).sum();
     // At the same time: each may take seconds.
     let left: Vec<u32> = std::thread::scope(|scope| {
         let threads: Vec<_> =
-            folders.iter().map(|f| scope.spawn(|| service::stop_blocking(f))).collect();
+            folders.iter().map(|f| scope.spawn(|| legacy::stop_blocking(f))).collect();
         threads.into_iter().filter_map(|t| t.join().ok().and_then(Result::err)).flatten().collect()
     });
     if left.is_empty() {

@@ -48,6 +48,19 @@ impl Settings {
     }
 }
 
+/// How long a new service may take until it listens, where nothing is said, in seconds.
+const STARTUP_SECONDS: u64 = 10;
+/// How long a release that was replaced is kept warm, where nothing is said, in seconds.
+const KEEP_WARM_SECONDS: u64 = 900;
+/// How long the last requests of a release may take, where nothing is said, in seconds.
+pub(crate) const DRAIN_SECONDS: u64 = 30;
+/// Longest start, in seconds: an action has 15 minutes.
+const MAX_STARTUP: u64 = 300;
+/// Longest time that a release is kept warm, in seconds.
+const MAX_KEEP_WARM: u64 = 86_400;
+/// Longest time for last requests, in seconds: an action may wait for it.
+const MAX_DRAIN: u64 = 60;
+
 /// A program that serves a release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Service {
@@ -59,6 +72,27 @@ pub(crate) struct Service {
     /// Further environment variables.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
+    /// How long it may take until it listens, in seconds. The one before serves meanwhile.
+    #[serde(default = "startup_seconds")]
+    pub(crate) startup_seconds: u64,
+    /// How long it is kept warm after it was replaced, for an instant return, in seconds.
+    #[serde(default = "keep_warm_seconds")]
+    pub(crate) keep_warm_seconds: u64,
+    /// How long its last requests may take before it is ended, in seconds.
+    #[serde(default = "drain_seconds")]
+    pub(crate) drain_seconds: u64,
+}
+
+fn startup_seconds() -> u64 {
+    STARTUP_SECONDS
+}
+
+fn keep_warm_seconds() -> u64 {
+    KEEP_WARM_SECONDS
+}
+
+fn drain_seconds() -> u64 {
+    DRAIN_SECONDS
 }
 
 /// The settings in `pact.toml`.
@@ -67,6 +101,21 @@ pub(crate) fn form() -> Form {
         required("command", "Program with arguments, or one line for the shell.", Shape::Command),
         field("port", "Port; a free one without it.", Shape::Integer { min: 1, max: 65_535 }),
         field("env", "Further environment variables.", Shape::variables()),
+        field(
+            "startup_seconds",
+            "How long it may take until it listens; the release before serves meanwhile.",
+            Shape::Integer { min: 1, max: 300 },
+        ),
+        field(
+            "keep_warm_seconds",
+            "How long it is kept warm after it was replaced, for an instant return.",
+            Shape::Integer { min: 0, max: 86_400 },
+        ),
+        field(
+            "drain_seconds",
+            "How long its last requests may take before it is ended.",
+            Shape::Integer { min: 0, max: 60 },
+        ),
     ];
     Form {
         about: "Releases side by side in a directory, one of them current.".to_owned(),
@@ -117,6 +166,15 @@ fn check(settings: &Settings) -> Result<(), String> {
         }
         if service.port == Some(0) {
             return Err("the target's service has port 0; leave the port out".to_owned());
+        }
+        for (what, value, max) in [
+            ("startup_seconds", service.startup_seconds, MAX_STARTUP),
+            ("keep_warm_seconds", service.keep_warm_seconds, MAX_KEEP_WARM),
+            ("drain_seconds", service.drain_seconds, MAX_DRAIN),
+        ] {
+            if value > max {
+                return Err(format!("the target's service has {what} = {value}, above {max}"));
+            }
         }
     }
     Ok(())

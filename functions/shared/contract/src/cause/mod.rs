@@ -331,6 +331,7 @@ const LOGS: &[FindingCode] = &[
     codes::SERVICE_EXITED,
     codes::SERVICE_NOT_STARTED,
     codes::SERVICE_NOT_LISTENING,
+    codes::SERVICE_UNHEALTHY,
 ];
 
 /// What a finding says; with the line of the log that says why.

@@ -5,6 +5,7 @@ use pact_deploy_agent::targets::services;
 use crate::{
     cli::DataArgs,
     failure::{Context, Exit, Failure},
+    stack,
 };
 
 /// Stops every service below the data folder.
@@ -13,13 +14,18 @@ pub(crate) fn down(args: &DataArgs) -> Result<Exit, Failure> {
         .data
         .canonicalize()
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.data.display())))?;
-    let root = root.join("deployments");
-    let known = services::running(&root);
-    let stopped = services::stop_all(&root).doing("stop the services")?;
+    let stopped = crate::runtime::start()?.block_on(stack::stop_services(&root))?;
+    for service in &stopped {
+        println!("stopped {} (process {})", service.release, service.pid);
+    }
+    // Versions before started services by themselves.
+    let releases = root.join("deployments");
+    let known = services::running(&releases);
+    let before = services::stop_all(&releases).doing("stop the services")?;
     for service in known {
         println!("stopped {} (process {})", service.release, service.pid);
     }
-    if stopped == 0 {
+    if stopped.is_empty() && before == 0 {
         println!("nothing is running");
     }
     Ok(Exit::Success)

@@ -54,8 +54,10 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             clap_complete::generate(shell, &mut command, "pactctl", &mut std::io::stdout());
             Ok(Exit::Success)
         }
-        Command::Function { .. } | Command::Reap | Command::Evaluate | Command::Sandbox { .. } => {
-            Ok(Exit::Usage)
-        }
+        Command::Function { .. }
+        | Command::Reap
+        | Command::Proxy { .. }
+        | Command::Evaluate
+        | Command::Sandbox { .. } => Ok(Exit::Usage),
     }
 }

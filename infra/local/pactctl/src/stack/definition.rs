@@ -15,7 +15,7 @@ use crate::{
     credentials::{Credentials, Pair},
     data::{DataFolder, Secrets},
     failure::{Context, Failure},
-    stack::packages::Packages,
+    stack::{packages::Packages, proxy},
 };
 
 const TEMPLATE: &str = include_str!("../../../../template.yaml");
@@ -46,10 +46,11 @@ pub(crate) fn inherited() -> Vec<String> {
     names.map(|name| (*name).to_owned()).collect()
 }
 
-/// The function that starts what is deployed to a folder of this machine, and the variable by which
-/// it knows where that finds programs.
+/// The function that has what is deployed to a folder of this machine started, and the variables by
+/// which it knows where that finds programs, and how the reverse proxy is reached that starts it.
 const SERVES: &str = "DeployAgentFunction";
 const SERVICE_PATH: &str = "PACT_SERVICE_PATH";
+const SERVICE_PROXY: &str = "PACT_SERVICE_PROXY";
 
 /// What functions find programs in: a shell and nothing else, as on AWS. Tools are where builds are.
 fn path_of_functions(data: &DataFolder) -> Result<String, Failure> {
@@ -129,6 +130,7 @@ impl Definition {
         std::fs::create_dir_all(&logs).doing("make the folder for logs")?;
         let path = path_of_functions(data)?;
         let tools = std::env::var("PATH").unwrap_or_default();
+        let proxy = proxy::announcement(&data.root).to_string_lossy().into_owned();
         let functions = self.stack.functions.iter().map(|function| {
             let package = packages.and_then(|p| p.program(&function.logical_id));
             let (program, args) = match package {
@@ -144,8 +146,9 @@ impl Definition {
                 ("AWS_SECRET_ACCESS_KEY", &secret),
                 ("AWS_EC2_METADATA_DISABLED", "true"),
             ];
-            let tools = (function.logical_id == SERVES).then_some((SERVICE_PATH, &*tools));
-            let service_env = service_env.into_iter().chain([("PATH", &*path)]).chain(tools);
+            let serves = [(SERVICE_PATH, &*tools), (SERVICE_PROXY, &*proxy)].into_iter();
+            let serves = serves.filter(|_| function.logical_id == SERVES);
+            let service_env = service_env.into_iter().chain([("PATH", &*path)]).chain(serves);
             FunctionSpec {
                 description: function.description.clone(),
                 role: function.role.clone(),

@@ -13,6 +13,7 @@ mod meter;
 pub(crate) mod options;
 mod packages;
 mod parameters;
+mod proxy;
 mod recorder;
 mod roles;
 mod services;
@@ -45,6 +46,7 @@ pub(crate) use definition::{Definition, machines, template_errors};
 pub(crate) use meter::{Usage, of_run as usage_of};
 use options::Options;
 use packages::Packages;
+pub(crate) use proxy::down as stop_services;
 pub(crate) use store::Store;
 
 /// Lambda's largest payload of a synchronous invocation.
@@ -199,6 +201,7 @@ impl Stack {
                 .await
                 .doing(&format!("define the state machine {name}"))?;
         }
+        proxy::keep_up(&mut servers, &data.root)?;
         triggers::run_schedules(&mut servers, &engine, &host, &definition);
         let names = &options.hosts;
         services::serve_api(&mut servers, ports.api, &host, &engine, &definition, names)?;
@@ -263,6 +266,7 @@ impl Stack {
         self.builds.shutdown().await;
         self.host.shutdown().await;
         self.servers.shutdown().await;
+        proxy::leave(&self.data.root).await;
         self.store.close().await;
     }
 }

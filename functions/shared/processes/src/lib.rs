@@ -1,12 +1,14 @@
-//! Processes that outlive the agent: who they are, whether they live, and how they are ended.
+//! Processes that outlive whoever started them: who they are, whether they live, and how they are
+//! ended.
 //!
 //! A process is known by its id together with the time it was started, so that another process
 //! that was given the same id later is never signalled. Processes that were started but not yet
-//! noted (the agent was killed in between), and their children, are found by a marker in their
-//! environment; where the operating system has no `/proc`, only noted ones are found.
+//! noted (whoever started them was killed in between), and their children, are found by a marker in
+//! their environment; where the operating system has no `/proc`, only noted ones are found.
 
 use std::{
     collections::BTreeSet,
+    process::ExitStatus,
     time::{Duration, Instant},
 };
 
@@ -15,7 +17,6 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::{Pid, getpgid},
 };
-use pact_agent::toolchain::{TOOLCHAIN, is_inherited};
 use serde::{Deserialize, Serialize};
 
 /// How long a process may take to end by itself.
@@ -25,21 +26,23 @@ const KILLED: Duration = Duration::from_secs(3);
 
 /// One process, and no other that has its id later.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Identity {
+pub struct Identity {
     /// Process id.
-    pub(crate) pid: u32,
+    pub pid: u32,
     /// When it was started, as the operating system puts it.
-    pub(crate) started: String,
+    pub started: String,
 }
 
 impl Identity {
     /// The living process with this id.
-    pub(crate) fn of(pid: u32) -> Option<Self> {
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
         started(pid).map(|started| Self { pid, started })
     }
 
     /// Whether it still runs.
-    pub(crate) fn is_alive(&self) -> bool {
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
         started(self.pid).as_ref() == Some(&self.started)
     }
 
@@ -96,7 +99,8 @@ fn parse_stat(stat: &str) -> Option<(char, u64)> {
 
 /// Processes in whose environment `variable` has this value, this one left out.
 #[cfg(target_os = "linux")]
-pub(crate) fn marked(variable: &str, value: &str) -> Vec<Identity> {
+#[must_use]
+pub fn marked(variable: &str, value: &str) -> Vec<Identity> {
     let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
     let me = std::process::id();
     processes
@@ -109,7 +113,8 @@ pub(crate) fn marked(variable: &str, value: &str) -> Vec<Identity> {
 
 /// Whether `variable` has this value in the environment that the process was started with.
 #[cfg(target_os = "linux")]
-pub(crate) fn environment_has(pid: u32, variable: &str, value: &str) -> bool {
+#[must_use]
+pub fn environment_has(pid: u32, variable: &str, value: &str) -> bool {
     use std::io::Read;
 
     // Those of other users cannot be read, and are not ours.
@@ -124,13 +129,15 @@ pub(crate) fn environment_has(pid: u32, variable: &str, value: &str) -> bool {
 
 /// The environment of another process, where there is no `/proc`: not known.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn environment_has(_pid: u32, _variable: &str, _value: &str) -> bool {
+#[must_use]
+pub fn environment_has(_pid: u32, _variable: &str, _value: &str) -> bool {
     false
 }
 
 /// Processes by marker, where there is no `/proc`.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn marked(_variable: &str, _value: &str) -> Vec<Identity> {
+#[must_use]
+pub fn marked(_variable: &str, _value: &str) -> Vec<Identity> {
     Vec::new()
 }
 
@@ -141,7 +148,7 @@ pub(crate) fn marked(_variable: &str, _value: &str) -> Vec<Identity> {
 ///
 /// # Errors
 /// Ids of the processes that could not be ended.
-pub(crate) fn stop(find: impl Fn() -> Vec<Identity>) -> Result<(), Vec<u32>> {
+pub fn stop(find: impl Fn() -> Vec<Identity>) -> Result<(), Vec<u32>> {
     let begun = Instant::now();
     let mut asked = BTreeSet::new();
     let mut killed = BTreeSet::new();
@@ -169,23 +176,15 @@ pub(crate) fn stop(find: impl Fn() -> Vec<Identity>) -> Result<(), Vec<u32>> {
     }
 }
 
-/// Variable with the folders in which services find programs, where they are not those of the agent:
-/// it runs nothing of a commit itself and needs no tool.
-const SERVICE_PATH: &str = "PACT_SERVICE_PATH";
-
-/// Where a service finds programs.
-pub(crate) fn path() -> Option<String> {
-    [SERVICE_PATH, "PATH"].iter().find_map(|name| std::env::var(name).ok())
-}
-
-/// The variables that a service inherits from the agent: where tools are, and nothing that could be a
-/// secret of this installation.
-pub(crate) fn inherited() -> Vec<(&'static str, String)> {
-    let own = |name: &&'static str| {
-        let value = if *name == "PATH" { path() } else { std::env::var(name).ok() };
-        Some((*name, value?))
-    };
-    TOOLCHAIN.iter().filter_map(own).filter(|(n, v)| is_inherited(n, v)).collect()
+/// How a process ended, for people.
+#[must_use]
+pub fn ending(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "an unknown status".to_owned(),
+    }
 }
 
 #[cfg(test)]

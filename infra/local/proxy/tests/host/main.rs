@@ -1,0 +1,8 @@
+//! The host as a process, with real services: `examples/fixture-server.rs`.
+#![expect(clippy::expect_used, reason = "what a test's helpers cannot do is a failed test")]
+
+mod faults;
+mod kills;
+mod protocol;
+mod traffic;
+mod world;

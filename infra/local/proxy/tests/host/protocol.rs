@@ -1,0 +1,95 @@
+//! The host's own protocol.
+
+use http_body_util::Full;
+use hyper::{Method, Request, StatusCode, header::HOST};
+use local_proxy::{NewService, Spec};
+use serde_json::json;
+
+use crate::world::{Client, WEB, World, fetch};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loopback_is_no_authentication() {
+    let world = World::new().await;
+    let announced = world.announcement();
+    let address = &announced.url[7..];
+    let port = address.rsplit_once(':').expect("a port").1.parse().expect("a number");
+    let good = format!("Bearer {}", announced.token);
+    let cases = [
+        (address, "", "", StatusCode::UNAUTHORIZED),
+        (address, "Bearer x", "", StatusCode::UNAUTHORIZED),
+        (address, &good, "origin", StatusCode::FORBIDDEN),
+        (address, &good, "sec-fetch-site", StatusCode::FORBIDDEN),
+        ("evil.test", &good, "", StatusCode::FORBIDDEN),
+        (address, &good, "", StatusCode::OK),
+    ];
+    for (host, token, header, status) in cases {
+        let mut request = Request::get("/v1/services").header(HOST, host);
+        request = request.header("authorization", token);
+        if !header.is_empty() {
+            request = request.header(header, "http://evil.test");
+        }
+        let request = request.body(Full::default()).expect("a request");
+        let heard = Client::connect(port).await.expect("connects").send(request).await;
+        assert_eq!(heard.expect("is answered").status, status, "{host} {token} {header}");
+    }
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(world.host_folder().join("host.json")).expect("is there").permissions(),
+    );
+    assert_eq!(mode & 0o077, 0, "for its owner alone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_again_changes_nothing_and_what_is_wrong_is_refused() {
+    let world = World::new().await;
+    let port = world.service().await;
+    assert_eq!(world.service().await, port);
+    world.ready("r1").await;
+    let before = world.instance("r1").await;
+    world.ready("r1").await;
+    world.shift("r1").await;
+    world.shift("r1").await;
+    let after = world.instance("r1").await;
+    assert_eq!(before.map(|i| i.pid), after.map(|i| i.pid));
+    let (status, body) = world.put("r1", &world.spec("r1", "other")).await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &"instance-differs".into()));
+    let relative = Spec { folder: "here".into(), ..world.spec("r2", "") };
+    let (status, body) = world.put("r2", &relative).await;
+    assert_eq!((status, &body["code"]), (StatusCode::BAD_REQUEST, &"invalid".into()));
+    for (path, body, code) in [
+        ("/v1/services/a%20b", json!({}), "invalid"),
+        ("/v1/services/web", json!({ "prot": 1 }), "invalid"),
+        ("/v1/services/web", json!({ "port": 0 }), "invalid"),
+        ("/v1/services/none/weights", json!({ "weights": { "a": 1 } }), "not-found"),
+        ("/v1/services/other", json!({ "port": port }), "port-in-use"),
+    ] {
+        let (_, answer) = world.ask(Method::PUT, path, &body).await;
+        assert_eq!(answer["code"], code, "{path} {body} {answer}");
+    }
+    // What is gone can be ended again.
+    for _ in 0..2 {
+        world.end("r1", 0).await;
+        world.gone("r1").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_of_another_program_is_left_alone_and_a_service_can_move() {
+    let world = World::new().await;
+    let other = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let taken = other.local_addr().expect("an address").port();
+    let path = format!("/v1/services/{WEB}");
+    world.ask(Method::PUT, &path, &NewService { port: Some(taken) }).await;
+    world.ready("r1").await;
+    let (status, body) = world.weigh(&[("r1", 1)], None, 0).await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &"port-in-use".into()));
+    drop(other);
+    world.shift("r1").await;
+    assert!(fetch(taken, "/").await.is_ok());
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let moved = free.local_addr().expect("an address").port();
+    drop(free);
+    let (status, body) = world.ask(Method::PUT, &path, &NewService { port: Some(moved) }).await;
+    assert!(status.is_success(), "{body}");
+    assert!(fetch(moved, "/").await.is_ok());
+    assert!(fetch(taken, "/").await.is_err(), "the old address is gone");
+}
