@@ -37,7 +37,7 @@ pub struct Options {
     pub backoff: Duration,
     /// Longest such pause.
     pub max_backoff: Duration,
-    /// A host without services ends when nobody has spoken to it for this long; none: it stays.
+    /// A host without instances ends when nobody has spoken to it for this long; none: it stays.
     pub unused: Option<Duration>,
 }
 

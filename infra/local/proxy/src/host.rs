@@ -315,7 +315,7 @@ impl Inner {
             }
             let unused = self.core.options.unused.is_some_and(|unused| {
                 lock(&self.spoken).elapsed() > unused
-                    && self.core.read(|state| state.services.is_empty())
+                    && self.core.read(|s| s.services.values().all(|s| s.instances.is_empty()))
             });
             if unused {
                 tracing::info!("nothing is served, and nobody asks for anything");

@@ -147,7 +147,7 @@ pub(super) fn keep_up(servers: &mut JoinSet<()>, root: &Path) -> Result<(), Fail
 pub(super) async fn leave(root: &Path) {
     let left = async {
         let proxy = Proxy::of(root)?;
-        if proxy.services().await?.is_empty() {
+        if proxy.services().await?.iter().all(|service| service.instances.is_empty()) {
             proxy.shut_down(true).await?;
         }
         Ok::<_, Failure>(())
