@@ -118,18 +118,24 @@ impl State {
         self
     }
 
-    /// The state with another word for one, wherever it stands.
-    pub(crate) fn renamed(self, from: &str, to: &str) -> Self {
+    /// A state that is entered for every environment: whatever knows it by its name, stages, keys
+    /// and faults, knows it by that of the environment too.
+    pub(crate) fn of_environment(self) -> Self {
+        let name = "$states.context.State.Name";
+        self.replaced(name, &format!("{name} & '.' & $environment"))
+    }
+
+    /// The state with another text for one, wherever it stands.
+    fn replaced(self, from: &str, to: &str) -> Self {
         let fields = self.fields.to_string().replace(from, to);
-        let fields = serde_json::from_str(&fields).unwrap_or_default();
-        Self { name: self.name.replace(from, to), fields }
+        Self { fields: serde_json::from_str(&fields).unwrap_or_default(), ..self }
     }
 
     /// The fields in their order; `below` is the name of the next state.
     fn json(self, below: Option<&String>) -> Value {
         let below = below.map_or("", String::as_str);
         let last = below.is_empty() && self.fields["Next"] == BELOW;
-        let mut state = if last { self.end() } else { self.renamed(BELOW, below) };
+        let mut state = if last { self.end() } else { self.replaced(BELOW, below) };
         let fields = ORDER.split(' ').map(|field| (field, state.fields[field].take()));
         fields.filter(|(_, value)| !value.is_null()).collect()
     }

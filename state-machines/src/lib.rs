@@ -27,7 +27,8 @@
 //!
 //! A check of a commit is a `check` in one of the lanes of `Verify`: what it finds, or what was
 //! raised, is kept under its name, which the lane's last state hands to the gate. The states of an
-//! environment are written once, for staging; those of production are the same under its name.
+//! environment are written once, and gone through for each of the plan's: a stage of theirs is
+//! recorded as `Deploy.staging`, and what became of each is an entry of `$deployments`.
 //! What waits for an event instead of an answer has `.waitForTaskToken` at the end of its resource,
 //! and hands `$states.context.Task.Token` on, as `AwaitApproval` does.
 //!

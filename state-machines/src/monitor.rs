@@ -59,6 +59,9 @@ fn watch() -> Vec<State> {
     let part = "$contains($states.input.key, /^[-.-9A-Z_a-z]+#[-0-9A-Z_a-z]+$/) \
         ? $split($states.input.key, '#')[N] : 'unknown'";
     let [repository, name] = ["0", "1"].map(|number| part.replace('N', number));
+    // Where a release is not watched when it comes, it is held to the usual limits.
+    let limits = "limits: $type($states.result[0].current.settings.watch) = 'object' \
+        ? $states.result[0].current.settings.watch : {}";
     let probed = "$type($release) = 'object' and $count($release.settings.health) > 0";
     let health = "summary: $response.summary, health: $response.status = 'passed' ? 'healthy' \
         : $response.status = 'failed' ? 'unhealthy' : 'unknown'";
@@ -109,6 +112,7 @@ fn watch() -> Vec<State> {
         parallel(OpenRecord, "Can this program read it?")
             .branch("It is of a version that is known", vec![parse.put(&record)])
             .assign(opened)
+            .assign(limits)
             .catch(ANY, &unreadable, DescribeFault),
         choice(SomethingToWatch, "An environment without a release or a probe is not watched")
             .only_if(probed, NotWatched),
@@ -120,11 +124,11 @@ fn watch() -> Vec<State> {
         choice(Answers, "Measure only what answers").only_if("$health = 'healthy'", RecordHealth),
         agent(TrackMetrics, "How fast, and how reliably?")
             .asks("monitor.track_metrics", "environment: $name, url: $record.url")
-            .with("probes: $release.settings.health, watch: $release.settings.watch")
+            .with("probes: $release.settings.health, watch: $limits")
             .assign("metrics: $response.output")
             .catch(ANY, &fault, DescribeFault),
         agent(JudgeRelease, "Within its limits?")
-            .asks("quality.judge_release", "metrics, watch: $release.settings.watch")
+            .asks("quality.judge_release", "metrics, watch: $limits")
             .with("anomalies: {'compared': false, 'anomalies': []}")
             .assign("health: $response.status = 'failed' ? 'unhealthy' : 'healthy'")
             .assign("summary: $response.summary")

@@ -3,29 +3,23 @@
 use pact_contract::states::Pipeline::{self, *};
 use pact_contract::{RunStatus, run::Outcome};
 
-use crate::asl::{ANY, BELOW, State, choice, fail, parallel, pass, succeed};
-use crate::steps::{agent, judged_good, release_lock};
+use crate::asl::{ANY, BELOW, State, choice, fail, map, parallel, pass, succeed};
+use crate::steps::{agent, environment_item};
 use crate::task::{RAISED, READ, table};
 
 /// From the verdicts to the terminal states.
 pub(crate) fn end() -> Vec<State> {
-    let reached = "$type($production) = 'object' ? $release & ' is live in production' \
-        : $type($staging) = 'object' ? $release & ' is live in staging: ' & $plan.target_reason \
-        : $decision.summary";
+    let reached = "$count($deployments) > 0 ? $release & ' is live in ' & $environment \
+        & ($tier = 'production' ? '' : ': ' & $plan.target_reason) : $decision.summary";
     vec![
-        judged_good(KeepProduction, "From now on it is a place to return to", "production")
-            .put("Arguments/UpdateExpression: 'SET good_run = :run, good_at = :now'"),
         verdict(Succeed, "succeeded", "All that was planned is done").because(reached),
         verdict(RejectRelease, "rejected", "Not to be released"),
         verdict(HoldRelease, "held", "A person has to decide"),
-        ended(RolledBack, "rolled_back", "Taken back, and the release before answers again"),
         verdict(SupersedeRun, "superseded", "A newer push of the branch is in effect"),
-        ended(FailDeployment, "failed", "Could not be deployed; nothing was replaced"),
         verdict(FailRun, "failed", "A fault before anything was deployed"),
         describe(),
         record(),
-        release_lock(FreeStaging, "No run keeps an environment after its end", "staging"),
-        release_lock(FreeProduction, "Only if this run holds it", "production"),
+        free(),
         notify(),
         choice(Conclude, "End as the run ended")
             .when("$outcome.status = $ending", TakenBack)
@@ -53,11 +47,18 @@ fn verdict(state: Pipeline, status: &str, comment: &str) -> State {
     pass(state, comment).assign(&format!("status: '{status}'")).next(DescribeOutcome)
 }
 
-/// A run that was ended from outside ends as it was ended.
-fn ended(state: Pipeline, status: &str, comment: &str) -> State {
-    pass(state, comment)
-        .assign(&format!("status: $type($ending) = 'string' ? $ending : '{status}'"))
-        .next(DescribeOutcome)
+/// No run keeps an environment after its end.
+fn free() -> State {
+    let of = "$states.input.environment";
+    let free = environment_item(FreeEnvironment, "Only if this run holds it", of, NotHeld)
+        .put("Arguments/UpdateExpression: 'REMOVE lock_run, lock_expires'");
+    map(FreeEnvironments, "No run keeps an environment after its end")
+        .put("Items: $deployments, Output: {}")
+        .each(
+            "environment: $states.context.Map.Item.Value.environment",
+            vec![free, succeed(NotHeld, "It holds it no more")],
+        )
+        .catch(ANY, "", BELOW)
 }
 
 fn well(state: Pipeline, comment: &str) -> State {
@@ -79,10 +80,9 @@ fn describe() -> State {
             $said := $why.what & ': ' & $fault.error & ': ' & $fault.cause;
             $type($why) = 'string' ? {{'said': $why}} : {{'said': $said, 'fault': $fault}}
         )}})];
-        $begun := [$filter([$staging, $production], function($d) {{ $type($d) = 'object' }})];
         {{'status': $status, 'reason': $join([$told.said], '; '),
           'template': $type($plan) = 'object' ? $plan.template : null,
-          'decision': $decision, 'deployments': $begun, 'fault': ($told.fault)[-1]}})"
+          'decision': $decision, 'deployments': $deployments, 'fault': ($told.fault)[-1]}})"
     );
     pass(DescribeOutcome, "What became of the run, and why").assign(&outcome)
 }

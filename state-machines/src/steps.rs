@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 
-use crate::asl::{ANY, BELOW, State};
+use pact_contract::states::Pipeline;
+
+use crate::asl::{ANY, State};
 use crate::task::{self, table};
 
 /// A state that will ask an agent.
@@ -10,23 +12,17 @@ pub(crate) fn agent(name: impl Display, comment: &str) -> State {
     task::agent("pact.pipeline", "", name, comment).context("run_id: $run.run_id")
 }
 
-/// Gives an environment's lock back, if this run holds it.
-pub(crate) fn release_lock(state: impl Display, comment: &str, environment: &str) -> State {
-    of_environment(state, comment, environment)
-        .put("Arguments/UpdateExpression: 'REMOVE lock_run, lock_expires'")
-}
-
-/// Notes that what this run deployed is good. Where that cannot be written, the release before
-/// stays the place to return to.
-pub(crate) fn judged_good(state: impl Display, comment: &str, environment: &str) -> State {
-    of_environment(state, comment, environment).strings("ExpressionAttributeValues", ":now: $now()")
-}
-
-/// Changes an environment's item, if this run holds its lock.
-fn of_environment(state: impl Display, comment: &str, environment: &str) -> State {
+/// Changes the item of an environment, if this run holds its lock, and goes on to `next` either way.
+pub(crate) fn environment_item(
+    state: impl Display,
+    comment: &str,
+    name: &str,
+    next: Pipeline,
+) -> State {
     table("dynamodb:updateItem", state, comment)
-        .strings("Key", &format!("pk: 'ENV#' & $repository.name & '#{environment}', sk: 'ENV'"))
+        .strings("Key", &format!("pk: 'ENV#' & $repository.name & '#' & {name}, sk: 'ENV'"))
         .put("Arguments/ConditionExpression: 'lock_run = :run'")
         .strings("ExpressionAttributeValues", ":run: $run.run_id")
-        .catch(ANY, "", BELOW)
+        .catch(ANY, "", next)
+        .next(next)
 }

@@ -61,14 +61,17 @@ pub(crate) fn table(operation: &str, name: impl Display, comment: &str) -> State
 }
 
 impl State {
-    /// What the agent is asked: an action of the contract, with parameters.
+    /// What the agent is asked: an action of the contract, with parameters. One that ends with `_`
+    /// is that of the environment's tier.
     pub(crate) fn asks(self, action: &str, parameters: &str) -> Self {
-        let offers = |all: &[Capability]| all.iter().any(|capability| capability.action == action);
+        let offers = |all: &[Capability]| all.iter().any(|one| one.action.starts_with(action));
+        let of_tier = if action.ends_with('_') { " & $tier" } else { "" };
         let agent = agents::ALL.iter().find(|(_, all)| offers(all)).map_or("unknown", |(id, _)| id);
         // As the template names its function: `TestAgent`.
         let agent = agent.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
         let function = format!("${{{}FunctionArn}}", agent.collect::<String>());
-        self.put(&format!("Arguments/FunctionName: '{function}', {INTENT}/action: '{action}'"))
+        self.put(&format!("Arguments/FunctionName: '{function}'"))
+            .put(&format!("{INTENT}/action: '{action}'{of_tier}"))
             .with(parameters)
     }
 

@@ -19,7 +19,7 @@ use local_template::{Context, Stack, Target, Watching};
 use pact_agent::metrics::MetricEvent;
 use pact_contract::{
     EnvironmentName, IntentEnvelope, RepositoryName, RunId, RunStatus, StageStatus,
-    actions::Notify, run::DeploymentStatus, settings::ENVIRONMENTS,
+    actions::Notify, run::DeploymentStatus,
 };
 use serde_json::{Value, json};
 
@@ -102,7 +102,7 @@ fn events() -> Vec<MetricEvent> {
         events.push(MetricEvent::RunEnded { run_id, repository, status, duration });
     }
     let further = "canary".parse::<EnvironmentName>().expect("a name");
-    for environment in ENVIRONMENTS.iter().chain([&further]) {
+    for environment in [&EnvironmentName::STAGING, &EnvironmentName::PRODUCTION, &further] {
         for status in [
             None,
             Some(DeploymentStatus::Live),
@@ -113,6 +113,7 @@ fn events() -> Vec<MetricEvent> {
                 run_id: run_id.clone(),
                 repository: repository.clone(),
                 environment: environment.clone(),
+                tier: None,
                 status,
                 duration: Some(duration),
                 rollback: (status == Some(DeploymentStatus::RolledBack)).then_some(duration),

@@ -30,16 +30,16 @@ VERIFIED = [
     "EvaluateGate",
 ]
 DEPLOYED = [
-    "DeployStaging",
-    "CheckStagingStatus",
-    "CheckStagingHealth",
-    "RunEndToEnd",
-    "DeployProduction",
-    "CheckProductionStatus",
-    "CheckProductionHealth",
-    "TrackMetrics",
-    "DetectAnomalies",
-    "JudgeRelease",
+    "Deploy.staging",
+    "CheckStatus.staging",
+    "CheckHealth.staging",
+    "RunEndToEnd.staging",
+    "Deploy.production",
+    "CheckStatus.production",
+    "CheckHealth.production",
+    "TrackMetrics.production",
+    "DetectAnomalies.production",
+    "JudgeRelease.production",
 ]
 TOLD = ["NotifySlack", "NotifyEmail", "NotifyJira"]
 
@@ -220,7 +220,7 @@ class Scenario:
         run, found = view["run"], stages(view)
         self.check.equal("the run was rejected", run["status"], "rejected")
         self.check.equal("ValidateSyntax failed", found.get("ValidateSyntax"), "failed")
-        self.check.that("nothing was deployed", "DeployStaging" not in found, found)
+        self.check.that("nothing was deployed", "Deploy.staging" not in found, found)
         execution = self.executions()[run["request"]["run_id"]]
         described = self.world.sfn.describe_execution(executionArn=execution["executionArn"])
         self.check.equal("the execution says so", described.get("error"), "Pact.Rejected")

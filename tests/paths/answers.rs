@@ -1,11 +1,9 @@
 //! What agents answer, from the contract's own types.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use pact_contract::{
-    Decision, Deployment, IntentEnvelope, PROTOCOL_VERSION, Repository, ResponseEnvelope, RunId,
-    RunRequest, StageStatus, Verdict,
+    Decision, Deployment, EnvironmentList, IntentEnvelope, NamedEnvironment, PROTOCOL_VERSION,
+    Repository, ResponseEnvelope, RunId, RunRequest, StageStatus, Tier, Verdict,
     actions::{
         AnalyzeChangesOutput, CheckCoverageOutput, CheckHealthOutput, CheckQualityOutput,
         DetectAnomaliesOutput, EvaluateGate, JudgeReleaseOutput, Metrics, Plan, PlanTarget,
@@ -61,23 +59,42 @@ pub(crate) fn request(run_id: &str) -> RunRequest {
     }
 }
 
-pub(crate) fn environment(variant: &Variant) -> Environment {
-    let asked = variant.approval.is_some();
-    Environment {
+/// What an environment of this name is for.
+pub(crate) fn tier(name: &str) -> Tier {
+    if matches!(name, "dev" | "qa" | "staging") { Tier::Staging } else { Tier::Production }
+}
+
+/// Whether a release is watched there.
+pub(crate) fn watched(name: &str) -> bool {
+    name == "qa" || tier(name) == Tier::Production
+}
+
+/// Those of the tier `production` ask a person, where one is asked at all.
+pub(crate) fn environment(variant: &Variant, name: &str) -> NamedEnvironment {
+    let tier = tier(name);
+    let asked = variant.approval.filter(|_| tier == Tier::Production);
+    // The machine counts them as seconds here.
+    let timeout_minutes = if asked == Some(Answer::Nothing) { 1 } else { 3_600 };
+    let settings = Environment {
         target: Instance::new("directory"),
         health: if variant.probes { vec![Probe::default()] } else { Vec::new() },
-        approval: asked.then_some(Approval { timeout_minutes: 60 }),
-        watch: Watch::default(),
-    }
+        approval: asked.map(|_| Approval { timeout_minutes }),
+        watch: watched(name).then(Watch::default),
+    };
+    NamedEnvironment { name: name.parse().expect("a name"), tier, settings }
+}
+
+fn environments(variant: &Variant) -> EnvironmentList {
+    variant.environments.iter().map(|name| environment(variant, name)).collect()
+}
+
+/// How far the plan goes.
+fn reach(variant: &Variant) -> Option<Tier> {
+    variant.environments.last().map(|name| tier(name))
 }
 
 pub(crate) fn analyzed(variant: &Variant) -> AnalyzeChangesOutput {
-    let names = [(variant.staging, "staging"), (variant.production, "production")];
-    let environments: BTreeMap<_, _> = names
-        .iter()
-        .filter(|(there, _)| *there)
-        .map(|(_, name)| (name.parse().expect("a name"), environment(variant)))
-        .collect();
+    let environments = environments(variant);
     AnalyzeChangesOutput {
         base_reason: String::new(),
         policy: Default::default(),
@@ -95,27 +112,20 @@ pub(crate) fn plan(variant: &Variant) -> Plan {
         required.push("e2e".to_owned());
     }
     Plan {
-        template: if variant.staging { Template::Default } else { Template::Hotfix },
+        template: Template::Default,
         template_reason: "the default".into(),
         checks: PlannedChecks::default(),
         required,
         demanded: Vec::new(),
         documentation_only: false,
-        target: match (variant.staging, variant.production) {
-            (_, true) => PlanTarget::Production,
-            (true, false) => PlanTarget::Staging,
-            (false, false) => PlanTarget::Nothing,
+        target: match reach(variant) {
+            Some(Tier::Production) => PlanTarget::Production,
+            Some(Tier::Staging) => PlanTarget::Staging,
+            None => PlanTarget::Nothing,
         },
         target_reason: "as far as it goes".into(),
         release: RELEASE.parse().expect("a release"),
-        staging: variant.staging.then(|| environment(variant)),
-        production: variant.production.then(|| environment(variant)),
-        approval: variant.approval.is_some(),
-        approval_seconds: match variant.approval {
-            None => 0,
-            Some(Answer::Nothing) => 1,
-            Some(_) => 3_600,
-        },
+        environments: environments(variant),
         loosened: Vec::new(),
         gate: GateSettings::default(),
         min_quality_score: None,
@@ -127,11 +137,20 @@ pub(crate) fn plan(variant: &Variant) -> Plan {
 
 /// What the way back of a run is told that was cancelled while its release was watched.
 pub(crate) fn take_back(variant: &Variant) -> Value {
+    let plan = plan(variant);
+    let begun = |environment: &NamedEnvironment| {
+        serde_json::json!({
+            "environment": environment.name,
+            "tier": environment.tier,
+            "release": RELEASE,
+            "status": "pending",
+        })
+    };
     serde_json::json!({
         "status": "cancelled",
         "reason": "cancelled on request",
-        "environment": "production",
-        "plan": plan(variant),
+        "deployments": plan.environments.iter().map(begun).collect::<Vec<_>>(),
+        "plan": plan,
         "settings": analyzed(variant).settings,
     })
 }
@@ -150,10 +169,10 @@ pub(crate) fn decide(asked: &EvaluateGate, variant: &Variant) -> Decision {
     } else if let Some(why) = needed(&[StageStatus::Skipped, StageStatus::Error]) {
         (Verdict::Hold, why)
     } else {
-        let verdict = match (variant.staging, variant.production) {
-            (_, true) => Verdict::Promote,
-            (true, false) => Verdict::StageOnly,
-            (false, false) => Verdict::VerifyOnly,
+        let verdict = match reach(variant) {
+            Some(Tier::Production) => Verdict::Promote,
+            Some(Tier::Staging) => Verdict::StageOnly,
+            None => Verdict::VerifyOnly,
         };
         (verdict, "all that is needed passed".to_owned())
     };

@@ -48,7 +48,10 @@ async fn a_stopped_engine_keeps_the_invariants() {
         }
         let plain = explore(&text, vec![route.case.clone()]).await;
         let calls: u64 = plain[0].world.calls.values().sum();
-        for call in 1..=calls {
+        // Up to the gate all are the same.
+        let gate = plain[0].world.order.iter().position(|state| state == "EvaluateGate");
+        let first = if route.name == "approved" { 1 } else { gate.map_or(1, |at| at as u64 + 2) };
+        for call in first..=calls {
             for after in [false, true] {
                 let (text, room) = (Arc::clone(&text), Arc::clone(&room));
                 let (name, status) = (route.name, route.status);

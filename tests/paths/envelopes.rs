@@ -1,7 +1,7 @@
 //! Whether what a machine sends is what the agents understand.
 
 use pact_contract::{
-    IntentEnvelope, PROTOCOL_VERSION, StateName,
+    EnvironmentName, IntentEnvelope, PROTOCOL_VERSION, StateName,
     actions::{
         AnalyzeChanges, CheckCoverage, CheckHealth, CheckQuality, CheckStatus, Deploy,
         DetectAnomalies, EvaluateGate, JudgeRelease, Notify, PlanPipeline, Rollback, RunTests,
@@ -37,8 +37,20 @@ pub(crate) fn read(arguments: &Value, state: &str) -> Result<IntentEnvelope, Str
     if function(action) != arguments["FunctionName"].as_str() {
         return wrong("another agent's function");
     }
-    if intent.intent.context.state.as_ref().map(StateName::as_str) != Some(state) {
+    let named = intent.intent.context.state.as_ref();
+    if named.map(StateName::state) != Some(state) {
         return wrong("the context names another state");
+    }
+    let about = intent.intent.parameters.get("environment").and_then(Value::as_str);
+    let of = named.and_then(StateName::environment);
+    if about.is_some() && of.as_ref().map(EnvironmentName::as_str) != about {
+        return wrong("the context names another environment");
+    }
+    if let Some(key) = &intent.metadata.idempotency_key
+        && let Some(named) = named
+        && !key.contains(&format!("/{named}/"))
+    {
+        return wrong("the key does not tell the state's calls apart");
     }
     if intent.intent.context.run_id.is_none() && intent.intent.context.execution.is_none() {
         return wrong("the context says neither the run nor the execution");

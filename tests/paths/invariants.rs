@@ -1,15 +1,15 @@
 //! What holds on every path.
 
 use pact_contract::{
-    StageStatus, Verdict,
+    Deployment, StageStatus, Tier, Verdict,
     run::{DeploymentStatus, Outcome, RunStatus},
     states::Pipeline,
 };
 
-use crate::answers::RELEASE;
+use crate::answers::{self, RELEASE};
 use crate::explore::Report;
 use crate::machine::Machine;
-use crate::script::{Answer, Fault, Turn, When};
+use crate::script::{Answer, Fault, Turn, When, base};
 use crate::world::Effect;
 
 /// Errors after which nobody knows what was done.
@@ -103,24 +103,42 @@ impl Look<'_> {
         self.report.world.effects.iter().position(wanted)
     }
 
-    /// A run that was ended from outside ends as it was ended, with what it had begun taken back; or
-    /// a person is called.
+    /// A run that was ended from outside ends as it was ended, with what it had begun and was not
+    /// judged good taken back; or a person is called.
     fn way_back(&mut self, outcome: &Outcome) {
         let recorded = self.report.world.outcome.is_some();
-        let restored = self.report.world.restored("production");
         let status = outcome.status;
         self.must(
             matches!(status, RunStatus::Cancelled | RunStatus::RollbackFailed) || !recorded,
             format!("it was cancelled, and ended as {status:?}"),
         );
-        self.must(
-            restored || status == RunStatus::RollbackFailed || !recorded,
-            format!("production is not restored, but the run is {status:?}"),
-        );
+        let names = self.report.world.case.variant.environments;
+        for name in names {
+            let restored = self.report.world.restored(name);
+            let stays = self.report.world.places[*name].good;
+            self.must(!stays || names.last() != Some(name), format!("{name} was never good"));
+            self.must(
+                restored || stays || status == RunStatus::RollbackFailed || !recorded,
+                format!("{name} is not restored, but the run is {status:?}"),
+            );
+        }
+        self.newest_first(names.iter().map(|name| (*name).to_owned()).collect());
         let deployed = self.position(|e| matches!(e, Effect::Deploying(_) | Effect::Begun(_)));
         self.must(deployed.is_none(), "something was deployed on the way back");
         let kept = self.position(|e| matches!(e, Effect::Kept(_)));
         self.must(kept.is_none(), "something was judged good on the way back");
+    }
+
+    /// What the run changed is taken back newest first, and all of it, or nothing.
+    fn newest_first(&mut self, mut changed: Vec<String>) {
+        let order = self.report.world.order.iter();
+        let back: Vec<String> =
+            order.filter_map(|s| s.strip_prefix("Rollback.").map(str::to_owned)).collect();
+        changed.reverse();
+        self.must(
+            back.is_empty() || back == changed,
+            format!("{back:?} were taken back, not {changed:?}"),
+        );
     }
 
     /// Somebody ended the run: nothing is deployed, written or told by it any more.
@@ -216,7 +234,7 @@ impl Look<'_> {
             let named = self.faults().any(|fault| match &fault.turn {
                 // That is how it reads when a person does not answer.
                 Turn::Error { error, .. }
-                    if fault.state == Pipeline::AwaitApproval.as_str()
+                    if base(&fault.state) == Pipeline::AwaitApproval.as_str()
                         && error == "States.Timeout" =>
                 {
                     reason.contains("nobody approved")
@@ -244,7 +262,7 @@ impl Look<'_> {
                         _ => fault.error == "States.QueryEvaluationError",
                     }
             }) || (answer == Some(Answer::Nameless)
-                && fault.state == Pipeline::AwaitApproval.as_str());
+                && fault.state.state() == Pipeline::AwaitApproval.as_str());
             self.must(known, format!("a fault that did not happen: {fault:?}"));
             self.must(
                 !matches!(status, RunStatus::Rejected | RunStatus::Held | RunStatus::Succeeded),
@@ -265,99 +283,116 @@ impl Look<'_> {
     }
 
     fn environments(&mut self, outcome: &Outcome) {
+        let names = self.report.world.case.variant.environments;
+        let deployed: Vec<String> = names
+            .iter()
+            .filter(|n| self.called(format!("Deploy.{n}")) > 0)
+            .map(|n| (*n).to_owned())
+            .collect();
+        let listed: Vec<_> =
+            outcome.deployments.iter().map(|d| d.environment.to_string()).collect();
+        self.must(
+            listed == deployed,
+            format!("{deployed:?} were deployed to, and {listed:?} said"),
+        );
+        self.newest_first(deployed);
+        for name in names {
+            self.environment(name, outcome);
+        }
+        let recorded = self.report.world.outcome.is_some();
+        let stuck = |d: &Deployment| d.status == DeploymentStatus::RollbackFailed;
+        let stuck = outcome.deployments.iter().any(stuck);
+        self.must(
+            stuck == (outcome.status == RunStatus::RollbackFailed) || !recorded,
+            format!("{:?} in a run that is {:?}", outcome.deployments, outcome.status),
+        );
+    }
+
+    fn environment(&mut self, name: &str, outcome: &Outcome) {
         let status = outcome.status;
         let recorded = self.report.world.outcome.is_some();
-        for (name, state) in [("staging", "Staging"), ("production", "Production")] {
-            let began = self.called(format!("Deploy{state}")) > 0;
-            let entry = outcome.deployments.iter().find(|d| d.environment == name).cloned();
-            let first = |wanted: fn(&str) -> Effect| self.position(|e| *e == wanted(name));
-            let begun = first(|name| Effect::Begun(name.to_owned()));
-            let deploying = first(|name| Effect::Deploying(name.to_owned()));
+        let deploy = format!("Deploy.{name}");
+        let entry = outcome.deployments.iter().find(|d| d.environment == name).cloned();
+        let first = |wanted: fn(&str) -> Effect| self.position(|e| *e == wanted(name));
+        let begun = first(|name| Effect::Begun(name.to_owned()));
+        let deploying = first(|name| Effect::Deploying(name.to_owned()));
+        self.must(
+            deploying.is_none() || begun.is_some_and(|begun| Some(begun) < deploying),
+            format!("{name} was deployed to before the run was marked"),
+        );
+        let restored = self.report.world.restored(name);
+        if self.called(&deploy) == 0 {
+            self.must(restored, format!("{name} changed without a deployment"));
+            return;
+        }
+        let back = self.called(format!("Rollback.{name}")) > 0;
+        if let Some(ends) = self.refused(&deploy) {
+            self.must(restored, format!("{name} was refused, but touched"));
+            self.must(!back, format!("{name} was refused, and taken back"));
             self.must(
-                deploying.is_none() || begun.is_some_and(|begun| Some(begun) < deploying),
-                format!("{name} was deployed to before the run was marked"),
+                status == ends || !recorded,
+                format!("{name} was refused, and the run is {status:?}"),
             );
-            if !began {
-                self.must(entry.is_none(), format!("{name} was not touched, but has {entry:?}"));
-                let clean = self.report.world.restored(name);
-                self.must(clean, format!("{name} changed without a deployment"));
-                continue;
-            }
-            let restored = self.report.world.restored(name);
-            if let Some(ends) = self.refused(&format!("Deploy{state}")) {
-                self.must(restored, format!("{name} was refused, but touched"));
-                let back = self.called(format!("Rollback{state}")) > 0;
-                self.must(!back, format!("{name} was refused, and taken back"));
-                self.must(
-                    status == ends || !recorded,
-                    format!("{name} was refused, and the run is {status:?}"),
-                );
-                continue;
-            }
-            let stays = match name {
-                "staging" => self.called(Pipeline::ReleaseStaging) > 0,
-                _ => self.called(Pipeline::RollbackProduction) == 0,
-            };
-            if stays {
-                let place = &self.report.world.places[name];
-                let live = place.current.as_deref() == Some(RELEASE);
-                self.must(live, format!("{name} counts as done, but the release is not live"));
-                let may_keep = match name {
-                    "staging" => Pipeline::ReleaseStaging,
-                    _ => Pipeline::KeepProduction,
-                };
-                let unwritten = self.faults().any(|f| f.state == may_keep.as_str());
-                let good = self.report.world.places[name].good;
-                // What the watch does not tell is left to a person, where it is.
-                let left = name == "production"
-                    && status == RunStatus::Held
-                    && self.called(Pipeline::JudgeRelease) > 0;
-                self.must(
-                    good || unwritten || left,
-                    format!("{name} keeps what was not judged good"),
-                );
-                self.must(!good || !left, format!("{name} is good, and left to a person"));
-                let entry_is_live =
-                    entry.as_ref().is_some_and(|d| d.status == DeploymentStatus::Live);
-                self.must(entry_is_live, format!("{name} is live, but has {entry:?}"));
-                if name == "production" {
-                    self.must(
-                        status == RunStatus::Succeeded || left || !recorded,
-                        format!("production keeps a release of a run that is {status:?}"),
-                    );
-                }
-                continue;
-            }
-            let good = self.report.world.places[name].good;
-            self.must(!good, format!("{name} was judged good, and does not stay"));
-            let tried = self.called(format!("Rollback{state}")) > 0;
-            self.must(tried, format!("{name} was begun, is not done, and was not rolled back"));
-            self.must(status != RunStatus::Succeeded, format!("succeeded without {name}"));
-            let failed =
-                entry.as_ref().is_some_and(|d| d.status == DeploymentStatus::RollbackFailed);
-            if recorded {
-                self.must(
-                    restored || status == RunStatus::RollbackFailed,
-                    format!("{name} is not restored, but the run is {status:?}"),
-                );
-                self.must(
-                    failed == (status == RunStatus::RollbackFailed),
-                    format!("{name} has {entry:?} in a run that is {status:?}"),
-                );
-            }
-            self.must(restored || failed, format!("{name} is not restored and has {entry:?}"));
-            if status == RunStatus::RolledBack {
-                let answers = format!("CheckRestored{state}");
-                let there = self.report.world.places[name].current.is_some();
-                let checked = self.called(&answers) > 0;
-                self.must(!there || checked, format!("nobody asked whether {name} answers again"));
-                let wrong = self.faults().any(|f| {
-                    f.state == answers
-                        && f.times.is_none()
-                        && (f.is_error() || f.turn == Turn::Verdict(StageStatus::Failed))
-                });
-                self.must(!wrong, format!("rolled back, but {answers} said otherwise"));
-            }
+            return;
+        }
+        if back {
+            self.taken_back(name, outcome, entry.as_ref());
+            return;
+        }
+        let place = &self.report.world.places[name];
+        let (good, live) = (place.good, place.current.as_deref() == Some(RELEASE));
+        self.must(live, format!("{name} counts as done, but the release is not live"));
+        let unwritten = self.faults().any(|f| f.state == format!("MarkGood.{name}"));
+        // What the watch does not tell is left to a person, where it is.
+        let held = self.report.entered.iter().any(|s| s == Pipeline::HoldRelease.as_str());
+        let left = held && !good && self.called(format!("JudgeRelease.{name}")) > 0;
+        self.must(good || unwritten || left, format!("{name} keeps what was not judged good"));
+        let entry_is_live = entry.as_ref().is_some_and(|d| d.status == DeploymentStatus::Live);
+        self.must(entry_is_live, format!("{name} is live, but has {entry:?}"));
+        // A person, or a newer push, stops it at a later one.
+        let stays =
+            [RunStatus::Succeeded, RunStatus::Held, RunStatus::Rejected, RunStatus::Superseded];
+        self.must(
+            stays.contains(&status) || !recorded,
+            format!("{name} keeps a release of a run that is {status:?}"),
+        );
+    }
+
+    /// Whatever was begun went back, unless it was good and nothing is known against it; or a person
+    /// is called.
+    fn taken_back(&mut self, name: &str, outcome: &Outcome, entry: Option<&Deployment>) {
+        let status = outcome.status;
+        let recorded = self.report.world.outcome.is_some();
+        let restored = self.report.world.restored(name);
+        let stands = entry.map(|d| d.status);
+        let good = self.report.world.places[name].good;
+        let failed = stands == Some(DeploymentStatus::RollbackFailed);
+        self.must(status != RunStatus::Succeeded, format!("succeeded without {name}"));
+        if good && !failed {
+            let judged = self.report.world.judged;
+            self.must(!judged, format!("{name} keeps what was judged bad later"));
+            let live = stands == Some(DeploymentStatus::Live);
+            self.must(live, format!("{name} stays good, but has {entry:?}"));
+            return;
+        }
+        if recorded {
+            self.must(
+                restored || status == RunStatus::RollbackFailed,
+                format!("{name} is not restored, but the run is {status:?}"),
+            );
+        }
+        self.must(restored || failed, format!("{name} is not restored and has {entry:?}"));
+        if stands == Some(DeploymentStatus::RolledBack) {
+            let answers = format!("CheckRestored.{name}");
+            let there = self.report.world.places[name].current.is_some();
+            let checked = self.called(&answers) > 0;
+            self.must(!there || checked, format!("nobody asked whether {name} answers again"));
+            let wrong = self.faults().any(|f| {
+                f.state == answers
+                    && f.times.is_none()
+                    && (f.is_error() || f.turn == Turn::Verdict(StageStatus::Failed))
+            });
+            self.must(!wrong, format!("rolled back, but {answers} said otherwise"));
         }
     }
 
@@ -375,44 +410,50 @@ impl Look<'_> {
             Effect::Decided(verdict) => Some(*verdict),
             _ => None,
         });
-        let deploying = |name: &'static str| {
-            self.position(move |e| matches!(e, Effect::Deploying(n) if n == name))
-        };
-        let (staging, production) = (deploying("staging"), deploying("production"));
-        if staging.is_some() {
-            let allowed = matches!(decided, Some(Verdict::Promote | Verdict::StageOnly));
-            self.must(allowed, format!("staging was deployed after {decided:?}"));
-        }
-        if let Some(at) = production {
-            self.must(
-                decided == Some(Verdict::Promote),
-                format!("production was deployed after {decided:?}"),
-            );
-            if self.report.world.case.variant.approval.is_some() {
-                let yes = self.position(|e| *e == Effect::Answered(true));
-                self.must(yes.is_some_and(|yes| yes < at), "production was deployed unasked");
-            }
-            if self.report.world.case.variant.staging {
-                let first = staging.is_some_and(|staging| staging < at);
-                self.must(first, "production was deployed before staging");
+        let (mut before, mut asked) = (None, 0);
+        for name in self.report.world.case.variant.environments {
+            let at = self.position(|e| matches!(e, Effect::Deploying(n) if n == name));
+            let Some(at) = at else { continue };
+            let users = answers::tier(name) == Tier::Production;
+            let allowed = match decided {
+                Some(Verdict::Promote) => true,
+                Some(Verdict::StageOnly) => !users,
+                _ => false,
+            };
+            self.must(allowed, format!("{name} was deployed to after {decided:?}"));
+            self.must(before < Some(at), format!("{name} was deployed to out of order"));
+            before = Some(at);
+            if users && self.report.world.case.variant.approval.is_some() {
+                asked += 1;
+                let yes = |e: &&Effect| **e == Effect::Answered(true);
+                let said = self.report.world.effects.iter().take(at).filter(yes).count();
+                self.must(said >= asked, format!("{name} was deployed to unasked"));
             }
         }
     }
 
     fn locks(&mut self) {
         let cannot = self.faults().any(|f| {
-            f.state.starts_with("Free")
+            f.state.starts_with("FreeEnvironment.")
                 && f.times.is_none()
                 && matches!(&f.turn, Turn::Error { when: When::Before, .. })
         });
         for (name, place) in self.report.world.places.clone() {
             self.must(place.lock.is_none() || cannot, format!("{name} stays locked"));
-            let freed = self.position(|e| matches!(e, Effect::Freed(n) if *n == name));
+            let freed = self
+                .report
+                .world
+                .effects
+                .iter()
+                .rposition(|e| matches!(e, Effect::Freed(n) if *n == name));
             let touched = self.report.world.effects.iter().rposition(|e| {
                 matches!(e, Effect::Deploying(n) | Effect::Deployed(n) | Effect::TakenBack(n) | Effect::Kept(n) if *n == name)
             });
             if let (Some(freed), Some(touched)) = (freed, touched) {
-                self.must(touched < freed, format!("the lock of {name} was released too early"));
+                self.must(
+                    touched < freed || cannot,
+                    format!("the lock of {name} was released too early"),
+                );
             }
         }
     }
@@ -448,7 +489,11 @@ impl Look<'_> {
 
     fn retries(&mut self) {
         for (state, calls) in self.report.world.calls.clone() {
-            let entries = self.report.entered.iter().filter(|s| **s == state).count() as u64;
+            let entries = match self.report.world.keys.get(&state) {
+                Some(keys) => keys.len(),
+                None if state.contains('.') => 1,
+                None => self.report.entered.iter().filter(|s| **s == state).count(),
+            } as u64;
             let mine: Vec<Fault> = self.faults().filter(|f| f.state == state).cloned().collect();
             let most = mine
                 .iter()
@@ -469,7 +514,7 @@ impl Look<'_> {
             let crashed = mine.iter().any(|f| {
                 matches!(&f.turn, Turn::Error { error, .. } if CRASHES.contains(&error.as_str()))
             });
-            if crashed && state.starts_with("Deploy") {
+            if crashed && base(&state) == "Deploy" {
                 self.must(calls == 1, format!("{state} was tried again after a crash"));
             }
         }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::script::base;
+
 /// A definition and what the exploration needs to know of it.
 pub(crate) struct Machine {
     pub(crate) name: &'static str,
@@ -22,7 +24,9 @@ pub(crate) fn load(name: &'static str) -> Machine {
     let (_, mut definition) = described.expect("such a machine");
     substitute(&mut definition);
     shorten(&mut definition);
-    Machine { name, text: definition.to_string(), states: states(&definition) }
+    // A person is waited for in seconds, not in minutes.
+    let text = definition.to_string().replace("timeout_minutes * 60", "timeout_minutes");
+    Machine { name, text, states: states(&definition) }
 }
 
 /// Every state of a definition, those of branches and iterations included.
@@ -107,7 +111,7 @@ impl Machine {
 
     /// How often a state is tried when it always ends with this error.
     pub(crate) fn tries(&self, state: &str, error: &str) -> u64 {
-        let Some(state) = self.states.get(state) else { return 1 };
+        let Some(state) = self.states.get(base(state)) else { return 1 };
         let retrier = state["Retry"].as_array().into_iter().flatten().find(|retrier| {
             retrier["ErrorEquals"].as_array().into_iter().flatten().any(|name| {
                 name == error

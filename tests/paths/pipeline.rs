@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use pact_contract::{ErrorName, StageStatus, states::Pipeline};
+use pact_contract::{ErrorName, StageStatus};
 
 use crate::explore::{Report, explore};
 use crate::invariants::{CRASHES, violations};
 use crate::machine::{self, Machine};
-use crate::script::{Answer, Case, Fault, Turn, Variant, When};
+use crate::script::{Answer, Case, Fault, Turn, Variant, When, base};
 
 /// A way through the pipeline on which nothing else happens.
 pub(crate) struct Route {
@@ -26,28 +26,23 @@ fn route(name: &'static str, status: &'static str, variant: Variant, faults: Vec
 
 pub(crate) fn routes() -> Vec<Route> {
     use StageStatus::{Failed, Skipped};
-    use pact_contract::states::Pipeline::{
-        AnalyzeChanges, BeginProduction, BeginStaging, CheckProductionHealth,
-        CheckProductionStatus, CheckStagingHealth, CheckStagingStatus, DeployProduction,
-        DeployStaging, JudgeRelease, RunEndToEnd, RunUnitTests, TrackMetrics, ValidateSecrets,
-        ValidateSyntax,
-    };
     let promote = Variant::PROMOTE;
     let asked = |answer| Variant { approval: Some(answer), ..promote.clone() };
     let first = Variant { before: false, ..promote.clone() };
-    let stage = Variant { production: false, ..promote.clone() };
-    let hotfix = Variant { staging: false, ..promote.clone() };
+    let stage = Variant { environments: &["staging"], ..promote.clone() };
+    let hotfix = Variant { environments: &["production"], ..promote.clone() };
+    let four = Variant { environments: &["dev", "qa", "canary", "production"], ..promote.clone() };
     let bare = Variant { probes: false, ..promote.clone() };
-    let none = Variant { staging: false, production: false, ..promote.clone() };
+    let none = Variant { environments: &[], ..promote.clone() };
     let e2e = Variant { needs_e2e: true, ..promote.clone() };
-    let verdict = |state: Pipeline, status| vec![Fault::verdict(state, status)];
-    let crash = |state: Pipeline, when| vec![Fault::error(state, "Lambda.Unknown", when)];
-    let refused = |state: Pipeline, why| {
+    let verdict = |state: &str, status| vec![Fault::verdict(state, status)];
+    let crash = |state: &str, when| vec![Fault::error(state, "Lambda.Unknown", when)];
+    let refused = |state: &str, why| {
         let code = if why == "outdated" { "release-outdated" } else { "release-rejected" };
         vec![Fault::new(state, Turn::Refused(code))]
     };
     let ended = Variant { ended: true, ..promote.clone() };
-    let overtaken = |state: Pipeline| vec![Fault::new(state, Turn::Overtaken)];
+    let overtaken = |state: &str| vec![Fault::new(state, Turn::Overtaken)];
     let (stage_first, also) = (promote.clone(), promote.clone());
     let mut routes = vec![
         route("verify only", "succeeded", none, vec![]),
@@ -60,58 +55,107 @@ pub(crate) fn routes() -> Vec<Route> {
         route("hotfix", "succeeded", hotfix.clone(), vec![]),
         route("first release", "succeeded", first.clone(), vec![]),
         route("no probes", "succeeded", bare.clone(), vec![]),
-        route("settings", "rejected", promote.clone(), verdict(AnalyzeChanges, Failed)),
-        route("gate rejects", "rejected", promote.clone(), verdict(RunUnitTests, Failed)),
-        route("syntax", "rejected", promote.clone(), verdict(ValidateSyntax, Failed)),
-        route("gate holds", "held", promote.clone(), verdict(ValidateSecrets, Skipped)),
-        route("no e2e", "rolled_back", e2e, verdict(RunEndToEnd, Skipped)),
-        route("staging refused", "failed", promote.clone(), verdict(DeployStaging, Failed)),
+        route("settings", "rejected", promote.clone(), verdict("AnalyzeChanges", Failed)),
+        route("gate rejects", "rejected", promote.clone(), verdict("RunUnitTests", Failed)),
+        route("syntax", "rejected", promote.clone(), verdict("ValidateSyntax", Failed)),
+        route("gate holds", "held", promote.clone(), verdict("ValidateSecrets", Skipped)),
+        route("no e2e", "rolled_back", e2e, verdict("RunEndToEnd.staging", Skipped)),
+        route("staging refused", "failed", promote.clone(), verdict("Deploy.staging", Failed)),
         route(
             "staging crashed before",
             "failed",
             promote.clone(),
-            crash(DeployStaging, When::Before),
+            crash("Deploy.staging", When::Before),
         ),
-        route("staging crashed", "rolled_back", promote.clone(), crash(DeployStaging, When::Half)),
-        route("staging lost", "rolled_back", stage, verdict(CheckStagingStatus, Failed)),
-        route("staging ill", "rolled_back", promote.clone(), verdict(CheckStagingHealth, Failed)),
-        route("staging ill, first", "rolled_back", first.clone(), verdict(RunEndToEnd, Failed)),
-        route("production refused", "failed", hotfix.clone(), verdict(DeployProduction, Failed)),
+        route(
+            "staging crashed",
+            "rolled_back",
+            promote.clone(),
+            crash("Deploy.staging", When::Half),
+        ),
+        route("staging lost", "rolled_back", stage, verdict("CheckStatus.staging", Failed)),
+        route(
+            "staging ill",
+            "rolled_back",
+            promote.clone(),
+            verdict("CheckHealth.staging", Failed),
+        ),
+        route(
+            "staging ill, first",
+            "rolled_back",
+            first.clone(),
+            verdict("RunEndToEnd.staging", Failed),
+        ),
+        route("production refused", "failed", hotfix.clone(), verdict("Deploy.production", Failed)),
         route(
             "production crashed",
             "rolled_back",
             hotfix.clone(),
-            crash(DeployProduction, When::After),
+            crash("Deploy.production", When::After),
         ),
         route(
             "production lost",
             "rolled_back",
             hotfix.clone(),
-            verdict(CheckProductionStatus, Failed),
+            verdict("CheckStatus.production", Failed),
         ),
         route(
             "production ill",
             "rolled_back",
             hotfix.clone(),
-            verdict(CheckProductionHealth, Failed),
+            verdict("CheckHealth.production", Failed),
         ),
-        route("judged", "rolled_back", hotfix.clone(), verdict(JudgeRelease, Failed)),
-        route("judged, not sure", "held", hotfix.clone(), verdict(JudgeRelease, Skipped)),
-        route("judged, staged", "rolled_back", promote, verdict(JudgeRelease, Failed)),
-        route("judged, first", "rolled_back", first, verdict(JudgeRelease, Failed)),
-        route("bare and lost", "rolled_back", bare, verdict(CheckProductionStatus, Failed)),
-        route("overtaken", "superseded", stage_first.clone(), overtaken(BeginStaging)),
-        route("overtaken late", "superseded", also.clone(), overtaken(BeginProduction)),
+        route("judged", "rolled_back", hotfix.clone(), verdict("JudgeRelease.production", Failed)),
+        route(
+            "judged, not sure",
+            "held",
+            hotfix.clone(),
+            verdict("JudgeRelease.production", Skipped),
+        ),
+        route("judged, staged", "rolled_back", promote, verdict("JudgeRelease.production", Failed)),
+        route("judged, first", "rolled_back", first, verdict("JudgeRelease.production", Failed)),
+        route("bare and lost", "rolled_back", bare, verdict("CheckStatus.production", Failed)),
+        route("overtaken", "superseded", stage_first.clone(), overtaken("BeginDeployment.staging")),
+        route(
+            "overtaken late",
+            "superseded",
+            also.clone(),
+            overtaken("BeginDeployment.production"),
+        ),
         route("ended outside", "cancelled", ended.clone(), vec![]),
         route("ended outside, first", "cancelled", Variant { before: false, ..ended }, vec![]),
-        route("outdated", "superseded", hotfix.clone(), refused(DeployProduction, "outdated")),
-        route("outdated early", "superseded", stage_first, refused(DeployStaging, "outdated")),
-        route("bad again", "rejected", also, refused(DeployProduction, "rejected")),
+        route("outdated", "superseded", hotfix.clone(), refused("Deploy.production", "outdated")),
+        route("outdated early", "superseded", stage_first, refused("Deploy.staging", "outdated")),
+        route("bad again", "rejected", also, refused("Deploy.production", "rejected")),
+        route("all four", "succeeded", four.clone(), vec![]),
+        route(
+            "all four, judged",
+            "rolled_back",
+            four.clone(),
+            verdict("JudgeRelease.production", Failed),
+        ),
+        route(
+            "all four, unwatched",
+            "rolled_back",
+            four.clone(),
+            vec![Fault::error("TrackMetrics.canary", "Unlisted", When::Before)],
+        ),
+        route("all four, held early", "held", four.clone(), verdict("JudgeRelease.qa", Skipped)),
+        route(
+            "all four, stuck",
+            "rollback_failed",
+            four.clone(),
+            vec![
+                Fault::error("Rollback.qa", "Unlisted", When::Before),
+                Fault::verdict("CheckHealth.production", Failed),
+            ],
+        ),
+        route("all four, ended", "cancelled", Variant { ended: true, ..four }, vec![]),
         route(
             "unwatched",
             "rolled_back",
             hotfix,
-            vec![Fault::error(TrackMetrics, "Unlisted", When::Before)],
+            vec![Fault::error("TrackMetrics.production", "Unlisted", When::Before)],
         ),
     ];
     for route in &mut routes {
@@ -129,11 +173,12 @@ fn errors(machine: &Machine) -> Vec<String> {
 
 /// Everything that may happen to a task, on a route that has been gone once.
 fn turns(state: &str, machine: &Machine, thorough: bool, errors: &[String]) -> Vec<Fault> {
-    let native = machine.states[state]["Resource"]
+    let name = base(state);
+    let native = machine.states[name]["Resource"]
         .as_str()
         .is_some_and(|resource| resource.contains("dynamodb"));
     let telling = state.starts_with("Notify");
-    let asking = state == "AwaitApproval";
+    let asking = name == "AwaitApproval";
     let mut out = Vec::new();
     // A store that lies about its condition is not among the faults.
     let lies = |error: &str| native && error.starts_with("DynamoDB.Conditional");
@@ -149,7 +194,7 @@ fn turns(state: &str, machine: &Machine, thorough: bool, errors: &[String]) -> V
         out.push(Fault::error(state, "ERR_STORE_UNAVAILABLE", When::Before).once());
     }
     out.push(Fault::error(state, "Lambda.Unknown", When::Before).once());
-    let effectful = native || state.starts_with("Deploy") || state.starts_with("Rollback");
+    let effectful = native || matches!(name, "Deploy" | "Rollback");
     if effectful {
         for when in [When::Half, When::After] {
             if native && when == When::Half {
@@ -187,11 +232,11 @@ fn turns(state: &str, machine: &Machine, thorough: bool, errors: &[String]) -> V
             }
         }
     }
-    if state.ends_with("Status") {
+    if name == "CheckStatus" {
         out.push(Fault::new(state, Turn::Pending));
         out.push(Fault::new(state, Turn::Pending).once());
     }
-    if state.starts_with("Rollback") {
+    if name == "Rollback" {
         out.push(Fault::new(state, Turn::Nothing));
     }
     out
@@ -315,7 +360,7 @@ fn retries_are_bounded() {
                     "{state} is tried too long: {retrier}"
                 );
             }
-            if state.starts_with("Deploy") {
+            if state == "Deploy" {
                 for crash in CRASHES {
                     assert_eq!(machine.tries(&state, crash), 1, "{state} after {crash}");
                 }

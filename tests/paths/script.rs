@@ -8,15 +8,14 @@ use pact_contract::StageStatus;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent circumstance")]
 pub(crate) struct Variant {
-    /// Whether the plan has a staging.
-    pub(crate) staging: bool,
-    /// Whether the plan has a production.
-    pub(crate) production: bool,
+    /// The environments of the plan: see [`crate::answers::environment`].
+    pub(crate) environments: &'static [&'static str],
     /// Whether a person is asked, and what they say.
     pub(crate) approval: Option<Answer>,
     /// Whether another release was there before.
     pub(crate) before: bool,
-    /// Whether the run was ended from outside while its release was watched: this is the way back.
+    /// Whether the run was ended from outside while its release was watched in the last environment:
+    /// this is the way back.
     pub(crate) ended: bool,
     /// Whether the environments have probes.
     pub(crate) probes: bool,
@@ -34,10 +33,14 @@ pub(crate) enum Answer {
     Nameless,
 }
 
+/// The state's own name: `Deploy` of `Deploy.staging`.
+pub(crate) fn base(state: &str) -> &str {
+    state.split('.').next().unwrap_or(state)
+}
+
 impl Variant {
     pub(crate) const PROMOTE: Self = Self {
-        staging: true,
-        production: true,
+        environments: &["staging", "production"],
         approval: None,
         before: true,
         ended: false,

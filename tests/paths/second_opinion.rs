@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use local_step_functions::{Engine, TaskExecutor, TaskFailure, TaskRequest};
-use pact_contract::{StageStatus, states::Pipeline};
+use pact_contract::StageStatus;
 use serde_json::{Value, json};
 
 use crate::answers;
@@ -79,35 +79,32 @@ fn cases() -> Vec<(String, Case)> {
     let mut promote = |about: &str, faults: Vec<Fault>| {
         cases.push((about.to_owned(), Case { variant: Variant::PROMOTE, faults }));
     };
-    let error = |state: Pipeline, error| Fault::error(state, error, When::Before);
+    let error = |state: &str, error| Fault::error(state, error, When::Before);
     promote(
         "throttled once",
-        vec![error(Pipeline::RunUnitTests, "Lambda.TooManyRequestsException").once()],
+        vec![error("RunUnitTests", "Lambda.TooManyRequestsException").once()],
     );
-    promote(
-        "the store is down for a while",
-        vec![error(Pipeline::CheckQuality, "ERR_STORE_UNAVAILABLE")],
-    );
-    promote("a check crashes", vec![error(Pipeline::CheckDependencies, "Runtime.ExitError")]);
-    promote("the gate crashes", vec![error(Pipeline::EvaluateGate, "Unlisted")]);
-    promote("staging is busy", vec![error(Pipeline::DeployStaging, "ERR_ENVIRONMENT_BUSY")]);
-    promote("a message fails", vec![error(Pipeline::NotifySlack, "ERR_CHANNEL_UNAVAILABLE")]);
+    promote("the store is down for a while", vec![error("CheckQuality", "ERR_STORE_UNAVAILABLE")]);
+    promote("a check crashes", vec![error("CheckDependencies", "Runtime.ExitError")]);
+    promote("the gate crashes", vec![error("EvaluateGate", "Unlisted")]);
+    promote("staging is busy", vec![error("Deploy.staging", "ERR_ENVIRONMENT_BUSY")]);
+    promote("a message fails", vec![error("NotifySlack", "ERR_CHANNEL_UNAVAILABLE")]);
     promote(
         "nothing can be recorded",
-        vec![error(Pipeline::RecordOutcome, "DynamoDB.InternalServerError")],
+        vec![error("RecordOutcome", "DynamoDB.InternalServerError")],
     );
     promote(
         "two things at once",
         vec![
-            Fault::verdict(Pipeline::ValidateSecrets, StageStatus::Failed),
-            error(Pipeline::CheckCoverage, "ERR_TIMEOUT"),
+            Fault::verdict("ValidateSecrets", StageStatus::Failed),
+            error("CheckCoverage", "ERR_TIMEOUT"),
         ],
     );
     promote(
         "a rollback that fails",
         vec![
-            Fault::verdict(Pipeline::CheckProductionHealth, StageStatus::Failed),
-            error(Pipeline::RollbackProduction, "Unlisted"),
+            Fault::verdict("CheckHealth.production", StageStatus::Failed),
+            error("Rollback.production", "Unlisted"),
         ],
     );
     cases

@@ -1,6 +1,6 @@
 //! A scripted world: agents, environments and the run store of one run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use local_step_functions::{TaskFailure, TaskRequest};
 use pact_contract::{
@@ -57,6 +57,10 @@ pub(crate) struct World {
     pub(crate) order: Vec<String>,
     /// What the gate was told.
     pub(crate) checks: Option<Checks>,
+    /// Whether what is taken back was judged bad.
+    pub(crate) judged: bool,
+    /// The keys of a state's calls: entered again, it has another one.
+    pub(crate) keys: BTreeMap<String, BTreeSet<String>>,
     /// What was wrong with a request.
     pub(crate) violations: Vec<String>,
     used: Vec<u64>,
@@ -72,6 +76,21 @@ pub(crate) struct World {
 fn agents_token(task: &TaskRequest) -> Option<String> {
     let token = task.arguments.pointer("/Payload/intent/context/task_token")?;
     token.as_str().filter(|_| task.wait_for_token).map(str::to_owned)
+}
+
+/// The state with the environment that it is about, as stages are recorded.
+fn named_with_environment(task: &TaskRequest) -> String {
+    let text = |pointer: &str| task.arguments.pointer(pointer).and_then(Value::as_str);
+    let said = ["/Payload/intent/context/state", "/Payload/approval/state"];
+    if let Some(state) = said.into_iter().find_map(text) {
+        return state.to_owned();
+    }
+    let item = text("/Key/pk/S").filter(|key| key.starts_with("ENV#"));
+    let environment = item.and_then(|key| key.rsplit('#').next());
+    match environment.or_else(|| text("/ExpressionAttributeValues/:environment/S")) {
+        Some(environment) => format!("{}.{environment}", task.state),
+        None => task.state.clone(),
+    }
 }
 
 type Answered = Result<Value, TaskFailure>;
@@ -98,16 +117,20 @@ impl World {
     pub(crate) fn new(run_id: &str, case: Case) -> Self {
         let before = case.variant.before;
         let place = Place { current: before.then(|| OLD.to_owned()), ..Place::default() };
+        let names = case.variant.environments;
         let mut places: BTreeMap<_, _> =
-            ["staging", "production"].map(|n| (n.to_owned(), place.clone())).into();
-        if case.variant.ended {
-            let watched = Place {
+            names.iter().map(|name| ((*name).to_owned(), place.clone())).collect();
+        for name in names.iter().filter(|_| case.variant.ended) {
+            // Good in all but the last, which it has still.
+            let last = names.last() == Some(name);
+            let there = Place {
                 current: Some(RELEASE.to_owned()),
-                previous: place.current,
-                lock: Some(run_id.to_owned()),
+                previous: place.current.clone(),
+                lock: last.then(|| run_id.to_owned()),
+                good: !last,
                 ..Place::default()
             };
-            places.insert("production".to_owned(), watched);
+            places.insert((*name).to_owned(), there);
         }
         Self {
             used: vec![0; case.faults.len()],
@@ -120,6 +143,8 @@ impl World {
             calls: BTreeMap::new(),
             order: Vec::new(),
             checks: None,
+            judged: false,
+            keys: BTreeMap::new(),
             violations: Vec::new(),
             told: BTreeMap::new(),
             token: None,
@@ -173,7 +198,8 @@ impl World {
     }
 
     fn decide(&mut self, task: &TaskRequest) -> Answered {
-        let state = task.state.as_str();
+        let state = named_with_environment(task);
+        let state = state.as_str();
         *self.calls.entry(state.to_owned()).or_default() += 1;
         if !self.order.iter().any(|s| s == state) {
             self.order.push(state.to_owned());
@@ -186,8 +212,12 @@ impl World {
         // What is sent has to be right even where nobody answers.
         let asks = task.wait_for_token && agents_token(task).is_none();
         let intent = if is_lambda && !asks {
-            match envelopes::read(&task.arguments, state) {
-                Ok(intent) => Some(intent),
+            match envelopes::read(&task.arguments, &task.state) {
+                Ok(intent) => {
+                    let key = intent.metadata.idempotency_key.clone().unwrap_or_default();
+                    self.keys.entry(state.to_owned()).or_default().insert(key);
+                    Some(intent)
+                }
                 Err(problem) => {
                     self.violations.push(problem);
                     return failure("ERR_INVALID_INTENT", Some("see the violations"));
@@ -261,12 +291,8 @@ impl World {
             Some(status) => format!("{state} says {}", status.as_str()),
             None => format!("{state} is well"),
         };
-        let environment = match action {
-            "deploy.to_staging" => "staging",
-            "deploy.to_production" => "production",
-            _ => parameters.get("environment").and_then(Value::as_str).unwrap_or_default(),
-        }
-        .to_owned();
+        let environment =
+            parameters.get("environment").and_then(Value::as_str).unwrap_or_default().to_owned();
         let output = match action {
             "code.analyze_changes" => answers::value(&answers::analyzed(&self.case.variant)),
             "quality.plan_pipeline" => answers::value(&answers::plan(&self.case.variant)),
@@ -286,8 +312,16 @@ impl World {
                 self.effects.push(Effect::Decided(decision.verdict));
                 answers::value(&decision)
             }
-            "deploy.to_staging" | "deploy.to_production" => self.deploy(&environment, status, turn),
-            "deploy.rollback" => self.take_back(&environment, status, turn),
+            "deploy.to_staging" | "deploy.to_production" => {
+                if action != format!("deploy.to_{}", answers::tier(&environment)) {
+                    self.violations.push(format!("{action} for {environment}"));
+                }
+                self.deploy(&environment, status, turn)
+            }
+            "deploy.rollback" => {
+                self.judged = parameters["why"]["judged"] == true;
+                self.take_back(&environment, status, turn)
+            }
             "deploy.check_status" => {
                 let place = &self.places[&environment];
                 let live = if matches!(turn, Some(Turn::Pending)) {
@@ -332,7 +366,7 @@ impl World {
     fn deploy(&mut self, environment: &str, status: StageStatus, turn: Option<&Turn>) -> Value {
         let run_id = self.run_id.clone();
         self.effects.push(Effect::Deploying(environment.to_owned()));
-        let place = self.places.get_mut(environment).expect("two environments");
+        let place = self.places.get_mut(environment).expect("an environment of the plan");
         place.lock = Some(run_id);
         let half = matches!(turn, Some(Turn::Error { when: When::Half, .. }));
         if half {
@@ -365,17 +399,22 @@ impl World {
             return answer(DeploymentStatus::RollbackFailed, None);
         }
         let half = matches!(turn, Some(Turn::Error { when: When::Half, .. }));
-        let place = self.places.get_mut(environment).expect("two environments");
+        let place = self.places.get_mut(environment).expect("an environment of the plan");
         if place.taken_back {
             return answer(DeploymentStatus::RolledBack, place.current.as_deref());
         }
         let mine = place.pending || place.current.as_deref() == Some(RELEASE);
+        if mine && place.good && !self.judged && !matches!(turn, Some(Turn::Nothing)) {
+            return answer(DeploymentStatus::Live, place.previous.as_deref());
+        }
+        place.lock = mine.then(|| self.run_id.clone()).or(place.lock.take());
         if mine && status == StageStatus::Passed && !half && !matches!(turn, Some(Turn::Nothing)) {
             if place.current.as_deref() == Some(RELEASE) {
                 place.current = place.previous.take();
             }
             place.pending = false;
             place.taken_back = true;
+            place.good = false;
             self.effects.push(Effect::TakenBack(environment.to_owned()));
             return answer(
                 DeploymentStatus::RolledBack,

@@ -45,7 +45,7 @@ fn no_ends_before_production_with_the_reason_and_staging_stays() {
     assert_eq!((code, text(&report, "/status")), (Some(1), "rejected"), "{report:#}");
     let reason = text(&report, "/reason");
     assert!(reason.contains("Grace") && reason.contains("not on a Friday"), "{reason}");
-    assert!(!has_stage(&report, "DeployProduction"));
+    assert!(!has_stage(&report, "Deploy.production"));
     let staging = text(&report, "/deployments/0/url");
     assert_eq!(get(staging).as_deref(), Some("one"));
 }

@@ -53,5 +53,5 @@ fn get(url: &str) -> Option<String> {
 /// Asserts that nothing was deployed.
 fn nothing_deployed(report: &Value) {
     assert_eq!(report["deployments"], serde_json::json!([]), "{report:#}");
-    assert!(!has_stage(report, "DeployStaging") && !has_stage(report, "DeployProduction"));
+    assert!(!has_stage(report, "Deploy.staging") && !has_stage(report, "Deploy.production"));
 }

@@ -40,7 +40,7 @@ fn a_commit_that_takes_the_approval_out_is_asked_for_it() {
     // Its owner, on the same machine, is its judge.
     let (code, report) = stack.run(repo.path(), &[]);
     assert_eq!((code, text(&report, "/status")), (Some(0), "succeeded"), "{report:#}");
-    assert!(has_stage(&report, "DeployProduction"));
+    assert!(has_stage(&report, "Deploy.production"));
     let own = stage(&report, "AnalyzeChanges")["findings"].as_array().expect("findings");
     assert!(own.iter().any(|f| f["code"] == "policy-own"), "{own:#?}");
 }

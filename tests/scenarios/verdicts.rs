@@ -130,5 +130,5 @@ fn a_side_branch_ends_at_staging() {
     assert_eq!((code, text(&report, "/status")), (Some(0), "succeeded"), "{report:#}");
     assert_eq!(text(&report, "/decision/verdict"), "stage_only");
     assert_eq!(report["deployments"].as_array().map(Vec::len), Some(1));
-    assert!(!has_stage(&report, "DeployProduction"));
+    assert!(!has_stage(&report, "Deploy.production"));
 }

@@ -85,15 +85,13 @@ path = "/health"
 successes = 2
 interval_ms = 50
 deadline_seconds = 3
-[environments.{name}.watch]
-seconds = 1
-interval_ms = 50
 "#,
                 service = service.display()
             )
         };
         let settings = format!(
-            "[tests.unit]\ncommand = [\"sh\", \"./test.sh\"]\ntimeout_seconds = 60\n{}{}",
+            "[tests.unit]\ncommand = [\"sh\", \"./test.sh\"]\ntimeout_seconds = 60\n{}{}\
+             [environments.production.watch]\nseconds = 1\ninterval_ms = 50\n",
             environment("staging"),
             environment("production")
         );

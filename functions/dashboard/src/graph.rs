@@ -1,12 +1,12 @@
 //! The state graph as SVG: once for wide screens, once for narrow ones.
 
 use maud::{Markup, html};
-use pact_contract::ids::title;
+use pact_contract::{EnvironmentName, StateName, environments::MAX_ENVIRONMENTS, ids::title};
 
 use crate::{
     format::{anchor, short},
     mark::{Mark, Marked as _},
-    pipeline::{APPROVAL, Node, PHASES, knows},
+    pipeline::{BEFORE_ENVIRONMENTS, Node, PHASES, knows},
     view::RunView,
 };
 
@@ -48,15 +48,23 @@ const NARROW: Measures = Measures {
     between: 18,
 };
 
-/// One state to draw.
+/// One box to draw.
 struct Drawn {
-    state: String,
+    what: What,
     label: String,
+}
+
+/// What a box is about.
+enum What {
+    /// A state, of whichever environment it was entered for last.
+    State(String),
+    /// Where an environment stands.
+    Environment(EnvironmentName),
 }
 
 impl From<&Node> for Drawn {
     fn from(node: &Node) -> Self {
-        Self { state: node.state.to_string(), label: node.label.to_owned() }
+        Self { what: What::State(node.state.to_string()), label: node.label.to_owned() }
     }
 }
 
@@ -97,13 +105,28 @@ fn parts(view: &RunView) -> Vec<Part> {
             ordered: phase.ordered,
         })
         .collect();
+    let rows: Vec<Drawn> = view
+        .environments()
+        .into_iter()
+        .take(MAX_ENVIRONMENTS)
+        .map(|name| Drawn { label: short(name.as_str(), 14), what: What::Environment(name) })
+        .collect();
+    if !rows.is_empty() {
+        let title = "Environments".to_owned();
+        let at = PHASES.iter().position(|phase| phase.title == BEFORE_ENVIRONMENTS);
+        let part = Part { title, lanes: vec![rows], rollback: Vec::new(), ordered: true };
+        parts.insert(at.map_or(0, |at| at + 1), part);
+    }
     let others: Vec<Drawn> = view
         .parts
         .stages
         .iter()
-        .filter(|s| !knows(s.state.as_str()))
+        .filter(|s| !knows(s.state.state()))
         .take(12)
-        .map(|s| Drawn { state: s.state.to_string(), label: short(&s.title(), 14) })
+        .map(|s| Drawn {
+            what: What::State(s.state.state().to_owned()),
+            label: short(&s.title(), 14),
+        })
         .collect();
     if !others.is_empty() {
         let title = "Other".to_owned();
@@ -235,8 +258,10 @@ fn list(
 }
 
 fn node(view: &RunView, drawn: &Drawn, m: &Measures, x: i32, y: i32) -> Markup {
-    let (mark, word, target) = standing(view, &drawn.state);
-    let name = format!("{}: {word}", title(&drawn.state));
+    let Standing { mark, name, target } = match &drawn.what {
+        What::State(state) => standing(view, state),
+        What::Environment(name) => environment(view, name),
+    };
     let middle = y + m.node_height / 2;
     let inside = html! {
         rect x=(x) y=(y) width=(m.node_width) height=(m.node_height) rx="6" {}
@@ -254,16 +279,50 @@ fn node(view: &RunView, drawn: &Drawn, m: &Measures, x: i32, y: i32) -> Markup {
     }
 }
 
-/// How a state stands: mark, word, and the part of the page about it.
-fn standing(view: &RunView, state: &str) -> (Mark, String, Option<String>) {
-    if let Some(stage) = view.parts.stages.iter().find(|s| s.state == state) {
-        return (stage.status.mark(), stage.status.word(), Some(anchor(state)));
+/// How something stands: its mark, what it is called with the word for how it stands, and the part
+/// of the page about it.
+struct Standing {
+    mark: Mark,
+    name: String,
+    target: Option<String>,
+}
+
+/// How a state stands, in the environment for which it was entered last.
+fn standing(view: &RunView, state: &str) -> Standing {
+    let named = |of: &StateName, word: &str| format!("{}: {word}", of.title());
+    if let Some(stage) = view.parts.stages.iter().rfind(|s| s.state.state() == state) {
+        return Standing {
+            mark: stage.status.mark(),
+            name: named(&stage.state, &stage.status.word()),
+            target: Some(anchor(stage.state.as_str())),
+        };
     }
-    if let Some(approval) =
-        view.parts.approvals.iter().rfind(|a| a.state == state || state == APPROVAL.as_str())
-    {
+    if let Some(approval) = view.parts.approvals.iter().rfind(|a| a.state.state() == state) {
         let (mark, word) = view.approval(approval);
-        return (mark, word.to_owned(), Some("approvals".to_owned()));
+        let target = Some("approvals".to_owned());
+        return Standing { mark, name: named(&approval.state, word), target };
     }
-    (Mark::Wait, "not reached".to_owned(), None)
+    let name = format!("{}: not reached", title(state));
+    Standing { mark: Mark::Wait, name, target: None }
+}
+
+/// Where an environment stands.
+fn environment(view: &RunView, name: &EnvironmentName) -> Standing {
+    let of = |state: &StateName| state.environment().as_ref() == Some(name);
+    let stage = view.parts.stages.iter().rfind(|stage| of(&stage.state));
+    let asked = view.parts.approvals.iter().rfind(|approval| of(&approval.state));
+    let (mark, word) = match view.deployments().iter().find(|d| d.environment == *name) {
+        Some(deployment) => (deployment.status.mark(), deployment.status.word().to_string()),
+        None => match (asked.map(|asked| view.approval(asked)), stage) {
+            (Some((mark, word)), _) if mark != Mark::Pass => (mark, word.to_owned()),
+            (_, Some(stage)) => (stage.status.mark(), stage.status.word().to_string()),
+            (Some((mark, word)), None) => (mark, word.to_owned()),
+            (None, None) => (Mark::Wait, "not reached".to_owned()),
+        },
+    };
+    let target = match stage {
+        Some(stage) => Some(anchor(stage.state.as_str())),
+        None => asked.map(|_| "approvals".to_owned()),
+    };
+    Standing { mark, name: format!("{name}: {word}"), target }
 }

@@ -29,6 +29,10 @@ const fn node(state: Pipeline, label: &'static str) -> Node {
 /// The state that waits for a person. It has no record of an agent.
 pub(crate) const APPROVAL: Pipeline = AwaitApproval;
 
+/// The phase after which the environments of the run stand, a row for each: what follows is gone
+/// through for every one of them.
+pub(crate) const BEFORE_ENVIRONMENTS: &str = "Decide";
+
 /// All phases in their order.
 pub(crate) const PHASES: &[Phase] = &[
     Phase {
@@ -62,35 +66,22 @@ pub(crate) const PHASES: &[Phase] = &[
         ordered: true,
     },
     Phase {
-        title: "Staging",
-        lanes: &[&[
-            node(DeployStaging, "Deploy"),
-            node(CheckStagingStatus, "Status"),
-            node(CheckStagingHealth, "Health"),
-            node(RunEndToEnd, "End to end"),
-        ]],
-        rollback: &[node(RollbackStaging, "Rollback"), node(CheckRestoredStaging, "Restored")],
-        ordered: true,
-    },
-    Phase {
-        title: "Production",
+        title: "In each environment",
         lanes: &[&[
             node(APPROVAL, "Approval"),
-            node(InspectProduction, "Inspect"),
+            node(InspectEnvironment, "Inspect"),
             node(TrackBaseline, "Baseline"),
-            node(DeployProduction, "Deploy"),
-            node(CheckProductionStatus, "Status"),
-            node(CheckProductionHealth, "Health"),
+            node(Deploy, "Deploy"),
+            node(CheckStatus, "Status"),
+            node(CheckHealth, "Health"),
         ]],
-        rollback: &[
-            node(RollbackProduction, "Rollback"),
-            node(CheckRestoredProduction, "Restored"),
-        ],
+        rollback: &[node(Rollback, "Rollback"), node(CheckRestored, "Restored")],
         ordered: true,
     },
     Phase {
-        title: "Watch",
+        title: "Proof",
         lanes: &[&[
+            node(RunEndToEnd, "End to end"),
             node(TrackMetrics, "Metrics"),
             node(DetectAnomalies, "Anomalies"),
             node(JudgeRelease, "Judgement"),

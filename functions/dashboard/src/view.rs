@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::ports::{ApprovalRecord, Listed, OutboxEntry, RunReader, StoreError, Unreadable};
 use pact_contract::{
-    Decision, Deployment, RunId, RunRecord, RunStatus, StageRecord, StageStatus,
+    Decision, Deployment, EnvironmentName, RunId, RunRecord, RunStatus, StageRecord, StageStatus,
     cause::{Cause, cause},
     log::{self, LogEntry},
 };
@@ -183,6 +183,23 @@ impl RunView {
             }
         }
         out
+    }
+
+    /// The environments that the run goes to, in their order, once they are planned; and any other
+    /// that it was in.
+    pub(crate) fn environments(&self) -> Vec<EnvironmentName> {
+        let plan = self.parts.stages.iter().find(|s| s.action == "quality.plan_pipeline");
+        let names = |plan: &StageRecord| -> Option<Vec<EnvironmentName>> {
+            let list = plan.output.get("environments")?.as_array()?.iter();
+            list.map(|one| EnvironmentName::parse(one.get("name")?.as_str()?).ok()).collect()
+        };
+        let mut all = plan.and_then(names).unwrap_or_default();
+        for name in self.parts.stages.iter().filter_map(|stage| stage.state.environment()) {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+        all
     }
 
     /// The template, once the plan has chosen it.

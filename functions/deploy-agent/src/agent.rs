@@ -6,10 +6,7 @@ use pact_agent::{
     AgentError,
     ports::{Artifacts, Environments},
 };
-use pact_contract::{
-    EnvironmentKey, EnvironmentName,
-    settings::{ENVIRONMENTS, Environment},
-};
+use pact_contract::{EnvironmentKey, EnvironmentName, Tier, settings::Environment};
 
 use crate::{
     config::Config,
@@ -59,14 +56,24 @@ impl DeployAgent {
     }
 }
 
-/// Checks the name of an environment.
+/// The environment that an action of a tier is about; without a name the one that is called as its
+/// tier.
 ///
 /// # Errors
-/// `ERR_INVALID_INTENT` with those that there are.
-pub(crate) fn check_environment(name: &EnvironmentName) -> Result<(), AgentError> {
-    if ENVIRONMENTS.contains(name) {
-        return Ok(());
+/// `ERR_INVALID_INTENT` when the name is that of another tier.
+pub(crate) fn of_tier(
+    name: Option<&EnvironmentName>,
+    tier: Tier,
+) -> Result<EnvironmentName, AgentError> {
+    let own = match tier {
+        Tier::Staging => EnvironmentName::STAGING,
+        Tier::Production => EnvironmentName::PRODUCTION,
+    };
+    let name = name.cloned().unwrap_or(own);
+    match Tier::of(&name) {
+        Some(other) if other != tier => Err(AgentError::invalid(format!(
+            "environment {name} is of the tier {other}: deploy to it with deploy.to_{other}"
+        ))),
+        _ => Ok(name),
     }
-    let known: Vec<_> = ENVIRONMENTS.iter().map(EnvironmentName::as_str).collect();
-    Err(AgentError::invalid(format!("environment is {name}, not one of {}", known.join(", "))))
 }

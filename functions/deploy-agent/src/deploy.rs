@@ -7,8 +7,7 @@
 use jiff::Timestamp;
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
-    Deployment, EnvironmentKey, EnvironmentName, Finding, FindingCode, ReleaseId, Severity,
-    StageStatus,
+    Deployment, EnvironmentKey, Finding, FindingCode, ReleaseId, Severity, StageStatus, Tier,
     actions::{Deploy, PendingDeployment, ReleaseRecord},
     codes,
     error::ErrorName,
@@ -17,7 +16,7 @@ use pact_contract::{
 };
 
 use crate::{
-    agent::{DeployAgent, PATIENCE},
+    agent::{self, DeployAgent, PATIENCE},
     lease::Lease,
     restore::Restored,
     targets::{Activated, Activation, Claimed, NewRelease, Prepared, Target},
@@ -42,9 +41,10 @@ struct Work<'a> {
 pub(crate) async fn deploy(
     agent: &DeployAgent,
     call: &Call,
-    environment: &EnvironmentName,
+    tier: Tier,
 ) -> Result<Outcome, AgentError> {
     let wanted: Deploy = call.parameters()?;
+    let environment = &agent::of_tier(wanted.environment.as_ref(), tier)?;
     let key = EnvironmentKey::new(&wanted.repository.name, environment);
     let target = match agent.target(&key, &wanted.settings) {
         Ok(target) => target,

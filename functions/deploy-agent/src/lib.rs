@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pact_agent::{Agent, AgentError, Call, Outcome, ports::Environments};
-use pact_contract::{Capability, EnvironmentName, error::ErrorName};
+use pact_contract::{Capability, Tier, error::ErrorName};
 
 pub use agent::DeployAgent;
 pub use config::Config;
@@ -40,10 +40,8 @@ impl Agent for DeployAgent {
 
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
         match call.action.as_str() {
-            "deploy.to_staging" => deploy::deploy(self, call, &EnvironmentName::STAGING).await,
-            "deploy.to_production" => {
-                deploy::deploy(self, call, &EnvironmentName::PRODUCTION).await
-            }
+            "deploy.to_staging" => deploy::deploy(self, call, Tier::Staging).await,
+            "deploy.to_production" => deploy::deploy(self, call, Tier::Production).await,
             "deploy.rollback" => rollback::rollback(self, call).await,
             "deploy.check_status" => status::check(self, call).await,
             other => Err(AgentError::new(

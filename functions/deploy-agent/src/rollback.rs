@@ -28,7 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn rollback(agent: &DeployAgent, call: &Call) -> Result<Outcome, AgentError> {
     let wanted: Rollback = call.parameters()?;
-    agent::check_environment(&wanted.environment)?;
     match work(agent, call, &wanted).await {
         // Another time may do.
         Err(error) if matches!(error.name, ErrorName::StoreUnavailable) => Err(error),
@@ -203,6 +202,16 @@ async fn nothing_to_do(
         && before.run_id == call.scope()
     {
         return taken_back(wanted, before.restored, record.url.clone());
+    }
+    if stays(wanted, record) {
+        let mut live = Deployment::new(environment, release, DeploymentStatus::Live);
+        live.previous = record.previous.as_ref().map(|p| p.release.clone());
+        live.url.clone_from(&record.url);
+        let summary = format!(
+            "release {release} stays in {environment}: it was judged good there, and nothing is \
+             known against it"
+        );
+        return Outcome::new(StageStatus::Passed, summary, &live);
     }
     let mut none = Deployment::new(environment, release, DeploymentStatus::Failed);
     none.previous = record.current.as_ref().map(|c| c.release.clone());

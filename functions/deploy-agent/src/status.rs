@@ -6,11 +6,10 @@ use pact_contract::{
     actions::CheckStatus, codes, run::DeploymentStatus,
 };
 
-use crate::agent::{self, DeployAgent};
+use crate::agent::DeployAgent;
 
 pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, AgentError> {
     let wanted: CheckStatus = call.parameters()?;
-    agent::check_environment(&wanted.environment)?;
     let environment = &wanted.environment;
     let key = EnvironmentKey::new(&wanted.repository.name, environment);
     let record = agent.environments.load(&key).await?;

@@ -523,6 +523,7 @@ async fn what_is_wrong_with_the_target_is_a_verdict_before_anything_is_done() {
         repository: repository(),
         release: "r2".parse().unwrap(),
         source: SourceRef { key: "damaged".to_owned(), commit: "c".to_owned() },
+        environment: None,
         settings: files(2),
         origin: None,
         built: Vec::new(),

@@ -6,7 +6,6 @@ use pact_contract::{
     log::{LogKind, NewEntry},
     problems,
     run::Outcome,
-    settings::ENVIRONMENTS,
 };
 use serde_json::json;
 
@@ -35,11 +34,11 @@ pub(crate) async fn cancel(
     }
     refuse_final(&run)?;
     let repository = &run.request.repository.name;
-    for environment in ENVIRONMENTS {
-        let key = EnvironmentKey::new(repository, environment);
+    for environment in ending::changed(ports, &run).await? {
+        let key = EnvironmentKey::new(repository, &environment.name);
         let record = ports.environments.load(&key).await?;
         if record.pending.is_some_and(|pending| pending.release.run_id == *run_id) {
-            return Err(deploying(environment.as_str()));
+            return Err(deploying(environment.name.as_str()));
         }
     }
 

@@ -7,9 +7,10 @@
 
 use pact_agent::ports::Claim;
 use pact_contract::{
-    EnvironmentKey, RunId, RunRecord, RunStatus, StateName, run::TAKE_BACK, settings::ENVIRONMENTS,
+    EnvironmentKey, EnvironmentName, RunId, RunRecord, RunStatus, StateName, Tier, run::TAKE_BACK,
     states::Pipeline,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{known::KEEP, ports::Ports};
@@ -32,15 +33,28 @@ pub(crate) async fn take_back(
     reason: &str,
 ) -> Result<bool> {
     let run_id = &run.request.run_id;
-    let Some(environment) = &run.deploying else { return Ok(false) };
-    let Some(plan) = output(ports, run_id, Pipeline::PlanPipeline).await? else { return Ok(false) };
+    if run.deploying.is_none() {
+        return Ok(false);
+    }
+    let Some(plan) = plan(ports, run_id).await? else { return Ok(false) };
+    let begun: Vec<Value> = begun(run, &plan)
+        .into_iter()
+        .map(|environment| {
+            json!({
+                "environment": environment.name,
+                "tier": environment.tier,
+                "release": plan.get("release"),
+                "status": "pending",
+            })
+        })
+        .collect();
     let analyzed = output(ports, run_id, Pipeline::AnalyzeChanges).await?;
     let settings = analyzed.and_then(|mut output| output.get_mut("settings").map(Value::take));
     let mut input = json!(run.request);
     let wanted = json!({
         "status": status,
         "reason": reason,
-        "environment": environment,
+        "deployments": begun,
         "plan": plan,
         "settings": settings.unwrap_or_else(|| json!({ "notify": {} })),
     });
@@ -60,11 +74,58 @@ pub(crate) async fn take_back(
 
 /// Gives the locks of a run back that it still holds.
 pub(crate) async fn unlock(ports: &Ports, run: &RunRecord) -> Result<()> {
-    for environment in ENVIRONMENTS {
-        let key = EnvironmentKey::new(&run.request.repository.name, environment);
+    for environment in changed(ports, run).await? {
+        let key = EnvironmentKey::new(&run.request.repository.name, &environment.name);
         ports.environments.unlock(&key, &run.request.run_id).await?;
     }
     Ok(())
+}
+
+/// The environments that the run began to deploy to, in their order.
+pub(crate) async fn changed(ports: &Ports, run: &RunRecord) -> Result<Vec<Begun>> {
+    if run.deploying.is_none() {
+        return Ok(Vec::new());
+    }
+    let plan = plan(ports, &run.request.run_id).await?;
+    Ok(begun(run, &plan.unwrap_or_default()))
+}
+
+/// An environment that a run began to deploy to.
+#[derive(Deserialize)]
+pub(crate) struct Begun {
+    pub(crate) name: EnvironmentName,
+    tier: Option<Tier>,
+}
+
+/// Those of the plan up to the last one that it began; that one alone where the plan is not known.
+fn begun(run: &RunRecord, plan: &Value) -> Vec<Begun> {
+    let Some(last) = &run.deploying else { return Vec::new() };
+    let planned: Vec<Begun> = plan
+        .get("environments")
+        .and_then(|list| Deserialize::deserialize(list).ok())
+        .unwrap_or_default();
+    match planned.iter().position(|environment| environment.name == *last) {
+        Some(end) => planned.into_iter().take(end + 1).collect(),
+        None => vec![Begun { name: last.clone(), tier: Tier::of(last) }],
+    }
+}
+
+/// The run's plan. One of before environments stood in a list is brought into that form.
+async fn plan(ports: &Ports, run_id: &RunId) -> Result<Option<Value>> {
+    let Some(mut plan) = output(ports, run_id, Pipeline::PlanPipeline).await? else {
+        return Ok(None);
+    };
+    if plan.get("environments").is_none() {
+        let named = |tier: &Tier| {
+            let settings = plan.get(tier.as_str()).filter(|settings| settings.is_object())?;
+            Some(json!({ "name": tier, "tier": tier, "settings": settings }))
+        };
+        let environments: Value = Tier::ALL.iter().filter_map(named).collect();
+        if let Some(fields) = plan.as_object_mut() {
+            fields.insert("environments".to_owned(), environments);
+        }
+    }
+    Ok(Some(plan))
 }
 
 /// What a stage of the run returned to the state machine.

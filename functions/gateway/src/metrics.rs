@@ -13,10 +13,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pact_agent::{metrics::MetricEvent, ports::Claim};
 use pact_contract::{
-    EnvironmentName, RunRecord,
+    EnvironmentName, RunRecord, StateName,
     log::{LogEntry, LogKind},
     run::{Deployment, DeploymentStatus},
-    settings::ENVIRONMENTS,
 };
 use serde_json::Value;
 
@@ -69,17 +68,16 @@ fn end_events(run: &RunRecord, log: &[LogEntry], now: Timestamp) -> Vec<MetricEv
         duration: between(accepted, finished),
     }];
     let known: &[Deployment] = run.outcome.as_ref().map_or(&[], |o| &o.deployments);
-    for environment in ENVIRONMENTS {
-        let status = known.iter().find(|d| d.environment == *environment).map(|d| d.status);
-        let times = Times::of(environment, log);
-        if status.is_none() && times.began.is_none() {
-            continue;
-        }
+    for environment in environments(known, log) {
+        let entry = known.iter().find(|d| d.environment == environment);
+        let status = entry.map(|d| d.status);
+        let times = Times::of(&environment, log);
         let settled = times.settled.or(times.rollback_began).unwrap_or(finished);
         events.push(MetricEvent::Deployment {
             run_id: run_id.clone(),
             repository: repository.clone(),
-            environment: environment.clone(),
+            tier: entry.and_then(|d| d.tier),
+            environment,
             status,
             duration: times.began.map(|began| between(began, settled)),
             rollback: times
@@ -90,6 +88,25 @@ fn end_events(run: &RunRecord, log: &[LogEntry], now: Timestamp) -> Vec<MetricEv
         });
     }
     events
+}
+
+/// The environments that the run began to deploy to, in their order.
+fn environments(known: &[Deployment], log: &[LogEntry]) -> Vec<EnvironmentName> {
+    let mut all: Vec<EnvironmentName> = known.iter().map(|d| d.environment.clone()).collect();
+    for entry in log.iter().filter(|entry| deploys(entry)) {
+        all.extend(environment(entry).filter(|name| !all.contains(name)));
+    }
+    all
+}
+
+/// The environment that an entry is about: that of its state.
+fn environment(entry: &LogEntry) -> Option<EnvironmentName> {
+    let state = entry.body.get("state").and_then(Value::as_str)?;
+    StateName::parse(state).ok()?.environment()
+}
+
+fn deploys(entry: &LogEntry) -> bool {
+    ["deploy.to_staging", "deploy.to_production"].contains(&entry.action.as_str())
 }
 
 fn between(from: Timestamp, to: Timestamp) -> Duration {
@@ -110,24 +127,20 @@ struct Times {
 }
 
 impl Times {
-    fn of(environment: &EnvironmentName, log: &[LogEntry]) -> Self {
-        let deploy = format!("deploy.to_{environment}");
+    fn of(wanted: &EnvironmentName, log: &[LogEntry]) -> Self {
+        let stands = ["deploy.check_status", "monitor.check_health", "deploy.rollback"];
         let mut times = Self::default();
-        for entry in log {
-            let deploys = entry.action == deploy;
+        for entry in log.iter().filter(|entry| environment(entry).as_ref() == Some(wanted)) {
+            let action = entry.action.as_str();
             match entry.kind {
-                LogKind::Intent if deploys => {
+                LogKind::Intent if deploys(entry) => {
                     times.began.get_or_insert(entry.timestamp);
                 }
-                LogKind::Intent
-                    if entry.action == "deploy.rollback"
-                        && times.began.is_some()
-                        && asks_about(entry, environment) =>
-                {
+                LogKind::Intent if action == "deploy.rollback" && times.began.is_some() => {
                     times.rollback_began.get_or_insert(entry.timestamp);
                 }
                 LogKind::Response | LogKind::Fault
-                    if times.began.is_some() && (deploys || answers(log, entry, environment)) =>
+                    if times.began.is_some() && (deploys(entry) || stands.contains(&action)) =>
                 {
                     let last = match times.rollback_began {
                         Some(_) => &mut times.restored,
@@ -140,27 +153,6 @@ impl Times {
         }
         times
     }
-}
-
-/// Whether an intent is about what stands in the environment.
-fn asks_about(intent: &LogEntry, environment: &EnvironmentName) -> bool {
-    let about = ["deploy.check_status", "monitor.check_health", "deploy.rollback"];
-    about.contains(&intent.action.as_str())
-        && intent.body.pointer("/parameters/environment").and_then(Value::as_str)
-            == Some(environment.as_str())
-}
-
-/// Whether an answer is one to such an intent: that of the same state.
-fn answers(log: &[LogEntry], answer: &LogEntry, environment: &EnvironmentName) -> bool {
-    let state =
-        |entry: &LogEntry| entry.body.get("state").and_then(Value::as_str).map(str::to_owned);
-    let own = state(answer);
-    log.iter().any(|entry| {
-        entry.kind == LogKind::Intent
-            && entry.action == answer.action
-            && state(entry) == own
-            && asks_about(entry, environment)
-    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use pact_contract::{
     EnvironmentKey, RunId, RunRecord, RunStatus, StateName,
     log::{LogKind, NewEntry},
     run::{Fault, Outcome},
-    settings::ENVIRONMENTS,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -128,8 +127,9 @@ async fn end(
     let run_id = &run.request.run_id;
     let cause = changed.cause.as_deref().map(|text| truncated(text, MAX_CAUSE));
     let mut reason = reason(what, cause.as_deref());
-    for environment in ENVIRONMENTS {
-        let key = EnvironmentKey::new(&run.request.repository.name, environment);
+    for environment in ending::changed(ports, run).await? {
+        let environment = environment.name;
+        let key = EnvironmentKey::new(&run.request.repository.name, &environment);
         let record = ports.environments.load(&key).await?;
         if record.pending.is_some_and(|pending| pending.release.run_id == *run_id) {
             reason = format!("{reason}; the deployment to {environment} was left half done");

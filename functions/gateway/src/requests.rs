@@ -6,7 +6,7 @@ use pact_contract::{
     ledger::OnPurpose,
     policy::{JudgedBy, RunPolicy},
     run::Trigger,
-    settings::{ENVIRONMENTS, Template},
+    settings::Template,
 };
 
 use crate::{
@@ -73,13 +73,11 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
         return Err(fields.wrong("template", format!("unknown; known are {}", known.join(", "))));
     }
     let environment = match fields.optional_text("environment", 64)? {
-        Some(name) => {
-            let known = ENVIRONMENTS.iter().find(|known| **known == name).ok_or_else(|| {
-                let known: Vec<_> = ENVIRONMENTS.iter().map(EnvironmentName::as_str).collect();
-                fields.wrong("environment", format!("unknown; known are {}", known.join(", ")))
-            })?;
-            Some(known.clone())
-        }
+        // Whether the repository has it, its settings say.
+        Some(name) => Some(
+            EnvironmentName::parse(name)
+                .map_err(|error| fields.wrong("environment", error.to_string()))?,
+        ),
         None => None,
     };
     let judged_by = judged_by(&fields, &repository)?;
@@ -230,7 +228,7 @@ mod tests {
             ("commit", json!("0".repeat(40)), "commit"),
             ("base", json!(1), "base"),
             ("template", json!("fast"), "template"),
-            ("environment", json!("moon"), "environment"),
+            ("environment", json!("the moon"), "environment"),
             ("rerun", json!("yes"), "rerun"),
             ("comit", json!("x"), "comit"),
             ("repository", json!("acme/web"), "repository"),

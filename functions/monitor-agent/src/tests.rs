@@ -39,7 +39,10 @@ async fn track(watch: Value) -> Result<Outcome, AgentError> {
 #[tokio::test]
 async fn the_settings_choose_the_source() {
     let settings = parse("source = 'counter'\nper_second = 3\nseconds = 7").expect("is accepted");
-    let watch = serde_json::to_value(&settings.environments["staging"].watch).expect("json");
+    let watch = serde_json::to_value(
+        &settings.environments.get("staging").expect("is there").settings.watch,
+    )
+    .expect("json");
     let outcome = track(watch).await.expect("no fault");
     assert_eq!((outcome.status, &outcome.output["requests"]), (StageStatus::Passed, &json!(21)));
     // Without a name it is the first one, which has nothing to ask here.
@@ -73,7 +76,7 @@ async fn what_is_wrong_is_said_with_the_known_sources() {
 #[test]
 fn the_schema_documents_the_source() {
     let schema = all().schema();
-    let staging = &schema["properties"]["environments"]["properties"]["staging"];
+    let staging = &schema["properties"]["environments"]["$defs"]["environment"];
     let watch = &staging["properties"]["watch"]["oneOf"][1];
     assert_eq!(watch["properties"]["per_second"]["description"], "How many.");
     assert_eq!(watch["required"], json!(["source", "per_second"]));

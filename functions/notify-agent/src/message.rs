@@ -52,11 +52,16 @@ impl Message {
         }
         let seconds = now.duration_since(run.started_at).as_secs();
         facts.push(("Duration", duration(u64::try_from(seconds).unwrap_or(0))));
-        for deployment in outcome.deployments.iter().take(MAX_DEPLOYMENTS) {
-            let name = match deployment.environment.as_str() {
-                "staging" => "Staging",
-                "production" => "Production",
-                _ => "Environment",
+        let mut deployments: Vec<_> = outcome.deployments.iter().collect();
+        if deployments.len() > MAX_DEPLOYMENTS {
+            // What needs somebody first.
+            deployments.sort_by_key(|d| d.status == DeploymentStatus::Live);
+        }
+        for deployment in deployments.iter().take(MAX_DEPLOYMENTS) {
+            let (name, place) = match deployment.environment.as_str() {
+                "staging" => ("Staging", String::new()),
+                "production" => ("Production", String::new()),
+                other => ("Environment", format!("{other}: ")),
             };
             let stands = match deployment.status {
                 DeploymentStatus::Pending => "is on its way",
@@ -66,7 +71,7 @@ impl Message {
                 DeploymentStatus::RollbackFailed => "could not be taken back",
             };
             let mut text = format!(
-                "{} {stands}",
+                "{place}{} {stands}",
                 deployment.release.as_ref().map_or("no release", ReleaseId::as_str)
             );
             if let Some(previous) = &deployment.previous {
@@ -77,6 +82,11 @@ impl Message {
                 });
             }
             facts.push((name, text));
+        }
+        let rest: Vec<_> =
+            deployments.iter().skip(MAX_DEPLOYMENTS).map(|d| d.environment.as_str()).collect();
+        if !rest.is_empty() {
+            facts.push(("Further", line(&rest.join(", "), 200)));
         }
 
         let mut findings = Vec::new();

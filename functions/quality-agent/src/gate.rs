@@ -5,7 +5,7 @@
 
 use pact_agent::{AgentError, Call, Outcome, text::truncated};
 use pact_contract::{
-    Decision, StageStatus, Verdict,
+    Decision, StageStatus, Tier, Verdict,
     actions::{EvaluateGate, Plan, PlanTarget},
     run::{Checks, RuleOutcome, RuleResult},
 };
@@ -108,10 +108,10 @@ fn verdict(plan: &Plan, reasons: &[RuleResult]) -> (Verdict, String) {
         well = format!("{well}; worth a look: {}", several(&advisory));
     }
     match plan.target {
-        PlanTarget::Production if plan.production.is_some() => {
+        PlanTarget::Production if plan.environments.last_of(Tier::Production).is_some() => {
             (Verdict::Promote, format!("Promoted: {well}"))
         }
-        PlanTarget::Staging if plan.staging.is_some() => {
+        PlanTarget::Staging if plan.environments.last_of(Tier::Staging).is_some() => {
             (Verdict::StageOnly, format!("To staging only ({}): {well}", plan.target_reason))
         }
         _ => (

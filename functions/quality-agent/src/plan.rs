@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
 use pact_contract::{
-    ChangeSet, ErrorName, ReleaseId, RunRequest, StageStatus,
+    ChangeSet, EnvironmentName, ErrorName, ReleaseId, RunRequest, StageStatus, Tier,
     actions::{Plan, PlanTarget, PlannedCheck, PlannedChecks},
     ids::IdError,
     policy::JudgedBy,
-    settings::{CHECKS, CheckMode, GateSettings, Settings, Template, TemplatePolicy},
+    settings::{Approval, CHECKS, CheckMode, GateSettings, Settings, Template, TemplatePolicy},
 };
 use serde::Deserialize;
 
@@ -50,14 +50,14 @@ pub(crate) async fn act(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcom
     Outcome::new(StageStatus::Passed, summary(&plan, changes.as_ref()), &plan)
 }
 
-/// How long a person is waited for who has to agree to looser rules, in seconds.
-const AGREE_SECONDS: u64 = 60 * 60;
+/// How long a person is waited for who has to agree to looser rules.
+const AGREE: Approval = Approval { timeout_minutes: 60 };
 
 /// What loosens the rules reaches production with a person's word only, who agrees to both.
 fn agree(plan: &mut Plan, loosened: Vec<String>) {
-    if !loosened.is_empty() && plan.production.is_some() && !plan.approval {
-        plan.approval = true;
-        plan.approval_seconds = AGREE_SECONDS;
+    let mut users = plan.environments.iter_mut().filter(|e| e.tier == Tier::Production);
+    if let Some(first) = users.next().filter(|_| !loosened.is_empty()) {
+        first.settings.approval.get_or_insert(AGREE);
     }
     plan.loosened = loosened;
 }
@@ -75,16 +75,13 @@ pub fn plan(
     let documentation =
         Documentation::new(settings.documentation.as_deref()).map_err(AgentError::invalid)?;
     let documentation_only = changes.is_some_and(|c| documentation.is_all_of(c));
-    let Reach { target, reason } =
+    let Reach { target, reason, mut environments } =
         reach(run, settings, documentation_only).map_err(AgentError::invalid)?;
-
-    let environment = |name: &str| settings.environments.get(name).cloned();
     // An urgent fix that may reach production goes straight there.
-    let straight = template == Template::Hotfix && target == PlanTarget::Production;
-    let staging =
-        if target == PlanTarget::Nothing || straight { None } else { environment("staging") };
-    let production =
-        if target == PlanTarget::Production { environment("production") } else { None };
+    if template == Template::Hotfix && target == PlanTarget::Production {
+        environments.retain(|environment| environment.tier == Tier::Production);
+    }
+    let tried = environments.iter().any(|environment| environment.tier == Tier::Staging);
 
     let mut checks = PlannedChecks::default();
     for name in CHECKS {
@@ -92,11 +89,9 @@ pub fn plan(
             check.skip = skip(name, template, settings, documentation_only);
         }
     }
-    if checks.e2e.skip.is_none() && staging.is_none() && mode(settings, "e2e") != CheckMode::Require
-    {
+    if checks.e2e.skip.is_none() && !tried && mode(settings, "e2e") != CheckMode::Require {
         checks.e2e.skip = Some("nothing is deployed to staging".to_owned());
     }
-    let approval = production.as_ref().and_then(|p| p.approval.as_ref());
     let asked = Asked::by(template, settings, documentation_only);
     Ok(Plan {
         template,
@@ -108,11 +103,8 @@ pub fn plan(
         target,
         target_reason: reason,
         release: release(run)?,
-        approval: approval.is_some(),
-        approval_seconds: approval.map_or(0, |a| u64::from(a.timeout_minutes) * 60),
+        environments: environments.into(),
         loosened: Vec::new(),
-        staging,
-        production,
         gate: asked.gate,
         min_quality_score: Some(asked.policy.min_quality_score),
         scan: asked.policy.scan,
@@ -281,11 +273,12 @@ fn release(run: &RunRequest) -> Result<ReleaseId, AgentError> {
 }
 
 fn summary(plan: &Plan, changes: Option<&ChangeSet>) -> String {
-    let way = match (plan.target, plan.staging.is_some()) {
-        (PlanTarget::Nothing, _) => "verify only",
-        (PlanTarget::Staging, _) => "to staging",
-        (PlanTarget::Production, true) => "to staging, then production",
-        (PlanTarget::Production, false) => "straight to production",
+    let names: Vec<_> = plan.environments.names().map(EnvironmentName::as_str).collect();
+    let names = names.join(", then ");
+    let way = match plan.environments.iter().next().map(|first| first.tier) {
+        None => "verify only".to_owned(),
+        Some(Tier::Staging) => format!("to {names}"),
+        Some(Tier::Production) => format!("straight to {names}"),
     };
     let changed = match changes.map(|c| c.files.len()) {
         None => "what changed is not known".to_owned(),

@@ -4,7 +4,7 @@
 
 use pact_agent::text::truncated;
 use pact_contract::{
-    Finding, Severity, StageStatus,
+    Finding, Severity, StageStatus, Tier,
     actions::{CheckCoverageOutput, CheckQualityOutput, Plan, RunTestsOutput, SecurityCheckOutput},
     run::{CheckResult, Checks, RuleOutcome, RuleResult},
     settings::ScanLevel,
@@ -372,12 +372,12 @@ impl<'a> Rules<'a> {
         Some(not_met("quality", true, score, json!(least), &message, would_pass))
     }
 
-    /// End-to-end tests run after the gate, against staging. Where they are demanded and there is
-    /// no staging, they never will.
+    /// End-to-end tests run after the gate, against what is deployed to the tier staging. Where
+    /// they are demanded and nothing is, they never will.
     fn end_to_end(&self) -> Option<RuleResult> {
-        let possible = self.plan.staging.is_some();
+        let possible = self.plan.environments.last_of(Tier::Staging).is_some();
         (self.needs("e2e") && !possible).then(|| {
-            let reason = "the plan has no staging to run them against";
+            let reason = "the plan has no environment of the tier staging to run them against";
             not_checked("end-to-end-possible", "end-to-end tests", true, json!(true), reason)
         })
     }

@@ -1,16 +1,16 @@
 //! How far a release may go, and why not further.
 
 use pact_contract::{
-    EnvironmentName, RunRequest,
-    actions::PlanTarget,
-    settings::{ENVIRONMENTS, Settings},
+    EnvironmentName, NamedEnvironment, RunRequest, Tier, actions::PlanTarget, settings::Settings,
 };
 
 /// The end of the way.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Reach {
     pub(crate) target: PlanTarget,
     pub(crate) reason: String,
+    /// The way there.
+    pub(crate) environments: Vec<NamedEnvironment>,
 }
 
 /// How far a release of this push may go.
@@ -22,15 +22,11 @@ pub(crate) fn reach(
     settings: &Settings,
     documentation_only: bool,
 ) -> Result<Reach, String> {
-    let configured = |name: &str| settings.environments.contains_key(name);
+    let all = &settings.environments;
     if let Some(wanted) = &run.environment
-        && !(ENVIRONMENTS.contains(wanted) && configured(wanted.as_str()))
+        && !all.contains(wanted)
     {
-        let known: Vec<_> = ENVIRONMENTS
-            .iter()
-            .map(EnvironmentName::as_str)
-            .filter(|name| configured(name))
-            .collect();
+        let known: Vec<_> = all.names().map(EnvironmentName::as_str).collect();
         return Err(if known.is_empty() {
             format!("environment {wanted:?} was asked for, but pact.toml configures none")
         } else {
@@ -40,57 +36,67 @@ pub(crate) fn reach(
             )
         });
     }
-    let end = |target, reason: String| Ok(Reach { target, reason });
-    if !ENVIRONMENTS.iter().any(|name| configured(name.as_str())) {
+    let nowhere =
+        |reason| Ok(Reach { target: PlanTarget::Nothing, reason, environments: Vec::new() });
+    if all.is_empty() {
         let also = if documentation_only { "only documentation changed, and " } else { "" };
-        return end(
-            PlanTarget::Nothing,
-            format!("{also}no environment is configured in pact.toml: verified only"),
-        );
+        return nowhere(format!("{also}no environment is configured in pact.toml: verified only"));
     }
     if documentation_only {
-        return end(
-            PlanTarget::Nothing,
-            "only documentation changed: nothing is deployed".to_owned(),
-        );
+        return nowhere("only documentation changed: nothing is deployed".to_owned());
     }
     if let Some(reason) = &run.verify_only {
-        return end(PlanTarget::Nothing, reason.clone());
+        return nowhere(reason.clone());
     }
     if run.trigger.kind == "pull_request" {
-        return end(
-            PlanTarget::Nothing,
-            "a pull request is verified only: nothing is deployed".to_owned(),
-        );
+        return nowhere("a pull request is verified only: nothing is deployed".to_owned());
     }
-    let (limit, reason) = if !is_default_branch(run) {
-        let place = if run.reference.starts_with("refs/tags/") { "tag" } else { "branch" };
-        let main = &run.repository.default_branch;
-        (
-            PlanTarget::Staging,
-            format!(
-                "{place} {} ends at staging: only {main} reaches production",
-                shown(&run.branch)
-            ),
-        )
-    } else if run.environment == Some(EnvironmentName::STAGING) {
-        (PlanTarget::Staging, "the trigger asked for staging only".to_owned())
-    } else if configured("production") {
+    let users = all.iter().find(|environment| environment.tier == Tier::Production);
+    let (last, mut reason) = if is_default_branch(run) {
         let branch = shown(&run.repository.default_branch);
-        return end(
-            PlanTarget::Production,
-            format!("the default branch {branch} may reach production"),
-        );
+        let last = all.iter().next_back();
+        let reason = match (users, last) {
+            (Some(_), Some(last)) => {
+                format!("the default branch {branch} may reach {}", last.name)
+            }
+            _ => "production is not configured in pact.toml".to_owned(),
+        };
+        (last, reason)
     } else {
-        (PlanTarget::Staging, "production is not configured in pact.toml".to_owned())
+        let place = if run.reference.starts_with("refs/tags/") { "tag" } else { "branch" };
+        let last = all.last_of(Tier::Staging);
+        let name = |environment: Option<&NamedEnvironment>, tier: Tier| {
+            environment.map_or(tier.to_string(), |environment| environment.name.to_string())
+        };
+        let reason = format!(
+            "{place} {} ends at {}: only {} reaches {}",
+            shown(&run.branch),
+            name(last, Tier::Staging),
+            run.repository.default_branch,
+            name(users, Tier::Production)
+        );
+        (last, reason)
     };
-    if configured("staging") {
-        return end(limit, reason);
+    let Some(mut last) = last else {
+        return nowhere(format!(
+            "{reason}, and staging is not configured in pact.toml: verified only"
+        ));
+    };
+    let on_the_way = |end: &NamedEnvironment| {
+        let end = end.name.clone();
+        all.iter().take_while(move |environment| environment.name != end)
+    };
+    let wanted = run.environment.as_ref();
+    if let Some(wanted) = on_the_way(last).find(|environment| wanted == Some(&environment.name)) {
+        reason = format!("the trigger asked for no further than {}", wanted.name);
+        last = wanted;
     }
-    end(
-        PlanTarget::Nothing,
-        format!("{reason}, and staging is not configured in pact.toml: verified only"),
-    )
+    let environments: Vec<_> = on_the_way(last).chain([last]).cloned().collect();
+    let target = match last.tier {
+        Tier::Staging => PlanTarget::Staging,
+        Tier::Production => PlanTarget::Production,
+    };
+    Ok(Reach { target, reason, environments })
 }
 
 fn is_default_branch(run: &RunRequest) -> bool {

@@ -3,8 +3,9 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use pact_agent::{adapter, ports::Artifacts, testing::Memory};
 use pact_contract::{
-    ChangeKind, ChangeSet, Decision, EnvironmentName, FileChange, Finding, FindingCode, Repository,
-    RunId, RunRequest, SchemaVersion, Severity, StageRecord, StageStatus, Verdict,
+    ChangeKind, ChangeSet, Decision, EnvironmentName, FileChange, Finding, FindingCode,
+    NamedEnvironment, Repository, RunId, RunRequest, SchemaVersion, Severity, StageRecord,
+    StageStatus, Tier, Verdict,
     actions::{
         DetectAnomaliesOutput, JudgeRelease, JudgeReleaseOutput, Metrics, Plan, PlanTarget,
         ReleaseVerdict, Then,
@@ -73,13 +74,19 @@ fn environment() -> Environment {
         target: Instance::new("directory"),
         health: Vec::new(),
         approval: None,
-        watch: Watch::default(),
+        watch: Some(Watch::default()),
     }
 }
 
 fn settings(environments: &[&str]) -> Settings {
-    let environments =
-        environments.iter().map(|name| (name.parse().expect("a name"), environment()));
+    let environments = environments.iter().map(|name| NamedEnvironment {
+        name: name.parse().expect("a name"),
+        tier: match *name {
+            "staging" | "dev" => Tier::Staging,
+            _ => Tier::Production,
+        },
+        settings: environment(),
+    });
     Settings { environments: environments.collect(), ..Settings::default() }
 }
 
@@ -94,12 +101,11 @@ fn planned(run: &RunRequest, settings: &Settings) -> Plan {
 #[test]
 fn a_push_to_the_default_branch_may_reach_production() {
     let mut settings = settings(BOTH);
-    settings.environments.get_mut("production").expect("is there").approval =
+    settings.environments.get_mut("production").expect("is there").settings.approval =
         Some(Approval { timeout_minutes: 30 });
     let plan = planned(&run(), &settings);
     assert_eq!(plan.target, PlanTarget::Production);
-    assert!(plan.staging.is_some() && plan.production.is_some());
-    assert_eq!((plan.approval, plan.approval_seconds), (true, 1_800));
+    assert_eq!(plan.environments, settings.environments);
     assert_eq!(plan.release, "20261123-102030-0123456789");
     assert_eq!(plan.required, ["syntax", "unit", "secrets"]);
     assert_eq!(plan.template, Template::Default);
@@ -121,25 +127,42 @@ fn where_a_release_may_go_is_decided_case_by_case() {
     let request: Change = |run| run.trigger.kind = "pull_request".to_owned();
     let to_staging: Change = |run| run.environment = Some(EnvironmentName::STAGING);
     let hotfix: Change = |run| run.template = Some("hotfix".to_owned());
-    let table: &[(Change, &[&str], PlanTarget, bool, &str)] = &[
-        (same, &[], Nothing, false, "no environment is configured in pact.toml: verified only"),
-        (same, BOTH, Production, true, "the default branch main may reach production"),
-        (same, &["staging"], Staging, true, "production is not configured"),
-        (same, &["production"], Production, false, "may reach production"),
-        (feature, BOTH, Staging, true, "branch feature/x ends at staging"),
-        (feature, &["production"], Nothing, false, "staging is not configured"),
-        (tag, BOTH, Staging, true, "tag main ends at staging"),
-        (request, BOTH, Nothing, false, "a pull request is verified only"),
-        (to_staging, BOTH, Staging, true, "asked for staging only"),
-        (hotfix, BOTH, Production, false, "may reach production"),
+    let to_qa: Change = |run| run.environment = "qa".parse().ok();
+    let to_dev_of_a_branch: Change = |run| {
+        run.environment = "dev".parse().ok();
+        run.reference = "refs/heads/feature/x".to_owned();
+    };
+    let all = &["dev", "staging", "canary", "production"][..];
+    let (dev, tried) = (&["dev"][..], &["dev", "staging"][..]);
+    let users = &["canary", "production"][..];
+    let (stage, live) = (&["staging"][..], &["production"][..]);
+    // What is configured, how far it goes, the way there, and why.
+    type Row<'a> = (Change, &'a [&'a str], PlanTarget, &'a [&'a str], &'a str);
+    let table: &[Row<'_>] = &[
+        (same, &[], Nothing, &[], "no environment is configured in pact.toml: verified only"),
+        (same, BOTH, Production, BOTH, "the default branch main may reach production"),
+        (same, stage, Staging, stage, "production is not configured"),
+        (same, live, Production, live, "may reach production"),
+        (feature, BOTH, Staging, stage, "branch feature/x ends at staging"),
+        (feature, live, Nothing, &[], "staging is not configured"),
+        (tag, BOTH, Staging, stage, "tag main ends at staging"),
+        (request, BOTH, Nothing, &[], "a pull request is verified only"),
+        (to_staging, BOTH, Staging, stage, "asked for no further than staging"),
+        (hotfix, BOTH, Production, live, "may reach production"),
+        (same, all, Production, all, "the default branch main may reach production"),
+        (same, dev, Staging, dev, "production is not configured"),
+        (feature, all, Staging, tried, "ends at staging: only main reaches canary"),
+        (hotfix, all, Production, users, "may reach production"),
+        (to_staging, all, Staging, tried, "asked for no further than staging"),
+        (to_qa, &["dev", "qa", "production"], Production, &["dev", "qa"], "no further than qa"),
+        (to_dev_of_a_branch, all, Staging, dev, "asked for no further than dev"),
     ];
-    for (change, environments, target, staging, reason) in table {
+    for (change, environments, target, way, reason) in table {
         let mut run = run();
         change(&mut run);
         let plan = planned(&run, &settings(environments));
         assert_eq!(plan.target, *target, "{reason}");
-        assert_eq!(plan.staging.is_some(), *staging, "{reason}");
-        assert_eq!(plan.production.is_some(), *target == Production, "{reason}");
+        assert_eq!(plan.environments.names().collect::<Vec<_>>(), *way, "{reason}");
         assert!(plan.target_reason.contains(reason), "{}", plan.target_reason);
     }
 }
@@ -194,7 +217,7 @@ fn documentation_alone_deploys_nothing_but_is_still_searched_for_secrets() {
         plan(&run(), Some(&changes(&["README.md", "docs/a.png"])), &settings).expect("a plan");
     assert!(plan.documentation_only);
     assert_eq!(plan.target, PlanTarget::Nothing);
-    assert!(plan.staging.is_none() && plan.production.is_none() && !plan.approval);
+    assert!(plan.environments.is_empty());
     assert_eq!(plan.checks.unit.skip.as_deref(), Some("only documentation changed"));
     assert_eq!(plan.checks.syntax.skip, None);
     assert_eq!(plan.checks.secrets.skip, None);
@@ -242,7 +265,7 @@ fn no_two_templates_make_the_same_plan() {
     let minutes: Vec<_> = plans.iter().map(|plan| plan.timeout_minutes).collect();
     assert_eq!(minutes, [30, 45, 20, 25, 60, 10]);
     let hotfix = plans.last().expect("a plan");
-    assert_eq!((hotfix.gate.min_coverage, hotfix.staging.is_none()), (Some(70.0), true));
+    assert_eq!((hotfix.gate.min_coverage, hotfix.environments.len()), (Some(70.0), 1));
     assert_eq!(hotfix.checks.e2e.skip.as_deref(), Some("the template hotfix leaves it out"));
 }
 
@@ -619,13 +642,17 @@ fn end_to_end_tests_that_are_demanded_need_a_staging() {
     settings.checks.insert("e2e".to_owned(), CheckMode::Require);
     let decision = decide(&planned(&run(), &settings), &well());
     assert_eq!(decision.verdict, Verdict::Hold);
-    assert!(decision.summary.contains("no staging to run them against"), "{}", decision.summary);
+    assert!(
+        decision.summary.contains("no environment of the tier staging"),
+        "{}",
+        decision.summary
+    );
 }
 
 #[test]
 fn a_plan_that_contradicts_itself_is_held() {
     let mut plan = production_plan();
-    plan.production = None;
+    plan.environments.iter_mut().for_each(|environment| environment.tier = Tier::Staging);
     assert_eq!(decide(&plan, &well()).verdict, Verdict::Hold);
 }
 

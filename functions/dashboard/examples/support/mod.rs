@@ -298,7 +298,7 @@ impl Sample {
             json!(decision(Verdict::Promote)),
         )
         .stage(
-            "DeployStaging",
+            "Deploy.staging",
             "deploy-agent",
             "deploy.to_staging",
             Passed,
@@ -307,7 +307,7 @@ impl Sample {
             json!(deployment("staging", release, DeploymentStatus::Live)),
         )
         .stage(
-            "CheckStagingStatus",
+            "CheckStatus.staging",
             "deploy-agent",
             "deploy.check_status",
             Passed,
@@ -316,7 +316,7 @@ impl Sample {
             Value::Null,
         )
         .stage(
-            "CheckStagingHealth",
+            "CheckHealth.staging",
             "monitor-agent",
             "monitor.check_health",
             Passed,
@@ -325,7 +325,7 @@ impl Sample {
             json!({ "healthy": 2, "probes": 2, "requests": 6 }),
         )
         .stage(
-            "RunEndToEnd",
+            "RunEndToEnd.staging",
             "test-agent",
             "tests.run_e2e",
             Passed,
@@ -471,14 +471,14 @@ pub(crate) fn succeeded(now: Timestamp) -> Sample {
     let mut sample = sample("web-shop-3f9c2ab17d-succeeded", RunStatus::Succeeded, "Show delivery dates in the cart", started)
         .verified(Passed, "14 unit tests passed")
         .staged()
-        .stage("InspectProduction", "deploy-agent", "deploy.check_status", Passed, 70, "20261122-161500-77aa01c2d3 is current", Value::Null)
-        .stage("TrackBaseline", "monitor-agent", "monitor.track_metrics", Passed, 5_000, "50 requests, none failed, 95th percentile 9 ms", Value::Null)
-        .stage("DeployProduction", "deploy-agent", "deploy.to_production", Passed, 3_000, "20261123-102030-3f9c2ab17d is live in production", json!(deployment("production", release, DeploymentStatus::Live)))
-        .stage("CheckProductionStatus", "deploy-agent", "deploy.check_status", Passed, 60, "20261123-102030-3f9c2ab17d is current", Value::Null)
-        .stage("CheckProductionHealth", "monitor-agent", "monitor.check_health", Passed, 650, "2 of 2 probes are healthy", Value::Null)
-        .stage("TrackMetrics", "monitor-agent", "monitor.track_metrics", Passed, 10_000, "100 requests, none failed, 95th percentile 11 ms", Value::Null)
-        .stage("DetectAnomalies", "monitor-agent", "monitor.detect_anomalies", Passed, 20, "nothing is worse than before the release", Value::Null)
-        .stage("JudgeRelease", "quality-agent", "quality.judge_release", Passed, 20, "The release stays: 100 requests, 0 of them failed, 95th percentile 11 ms", json!({ "verdict": "keep", "reasons": [{ "rule": "error-rate", "outcome": "met", "required": true, "value": 0.0, "threshold": 5.0, "message": "0.0 % of 100 requests failed; at most 5 %" }] }))
+        .stage("InspectEnvironment.production", "deploy-agent", "deploy.check_status", Passed, 70, "20261122-161500-77aa01c2d3 is current", Value::Null)
+        .stage("TrackBaseline.production", "monitor-agent", "monitor.track_metrics", Passed, 5_000, "50 requests, none failed, 95th percentile 9 ms", Value::Null)
+        .stage("Deploy.production", "deploy-agent", "deploy.to_production", Passed, 3_000, "20261123-102030-3f9c2ab17d is live in production", json!(deployment("production", release, DeploymentStatus::Live)))
+        .stage("CheckStatus.production", "deploy-agent", "deploy.check_status", Passed, 60, "20261123-102030-3f9c2ab17d is current", Value::Null)
+        .stage("CheckHealth.production", "monitor-agent", "monitor.check_health", Passed, 650, "2 of 2 probes are healthy", Value::Null)
+        .stage("TrackMetrics.production", "monitor-agent", "monitor.track_metrics", Passed, 10_000, "100 requests, none failed, 95th percentile 11 ms", Value::Null)
+        .stage("DetectAnomalies.production", "monitor-agent", "monitor.detect_anomalies", Passed, 20, "nothing is worse than before the release", Value::Null)
+        .stage("JudgeRelease.production", "quality-agent", "quality.judge_release", Passed, 20, "The release stays: 100 requests, 0 of them failed, 95th percentile 11 ms", json!({ "verdict": "keep", "reasons": [{ "rule": "error-rate", "outcome": "met", "required": true, "value": 0.0, "threshold": 5.0, "message": "0.0 % of 100 requests failed; at most 5 %" }] }))
         .stage("NotifySlack", "notify-agent", "notify.slack_team", Passed, 300, "posted to #releases", Value::Null)
         .ended("Promoted and healthy: 20261123-102030-3f9c2ab17d is live in production", Some(decision(Verdict::Promote)), vec![
             deployment("staging", release, DeploymentStatus::Live),
@@ -488,7 +488,7 @@ pub(crate) fn succeeded(now: Timestamp) -> Sample {
         schema: SchemaVersion::FIRST,
         callback: "sample-callback-id".to_owned(),
         run_id: sample.run.request.run_id.clone(),
-        state: "AwaitApproval".parse().expect("a name"),
+        state: "AwaitApproval.production".parse().expect("a name"),
         question: "Deploy 20261123-102030-3f9c2ab17d of acme/web-shop to production?".to_owned(),
         expires_at: before(now, -600),
         answer: Some(ApprovalAnswer {
@@ -518,7 +518,7 @@ pub(crate) fn rolled_back(now: Timestamp) -> Sample {
     .verified(Passed, "14 unit tests passed")
     .staged()
     .stage(
-        "DeployProduction",
+        "Deploy.production",
         "deploy-agent",
         "deploy.to_production",
         Passed,
@@ -527,7 +527,7 @@ pub(crate) fn rolled_back(now: Timestamp) -> Sample {
         json!(deployment("production", release, DeploymentStatus::Live)),
     )
     .stage(
-        "CheckProductionHealth",
+        "CheckHealth.production",
         "monitor-agent",
         "monitor.check_health",
         Failed,
@@ -545,7 +545,7 @@ pub(crate) fn rolled_back(now: Timestamp) -> Sample {
         .evidence("thread 'main' panicked at src/cache.rs:12"),
     ])
     .stage(
-        "RollbackProduction",
+        "Rollback.production",
         "deploy-agent",
         "deploy.rollback",
         Passed,
@@ -554,7 +554,7 @@ pub(crate) fn rolled_back(now: Timestamp) -> Sample {
         json!(deployment("production", release, DeploymentStatus::RolledBack)),
     )
     .stage(
-        "CheckRestoredProduction",
+        "CheckRestored.production",
         "monitor-agent",
         "monitor.check_health",
         Passed,
@@ -602,7 +602,7 @@ pub(crate) fn waiting(now: Timestamp) -> Sample {
         schema: SchemaVersion::FIRST,
         callback: "sample-callback-id".to_owned(),
         run_id: sample.run.request.run_id.clone(),
-        state: "AwaitApproval".parse().expect("a name"),
+        state: "AwaitApproval.production".parse().expect("a name"),
         question: "Deploy 20261123-102030-3f9c2ab17d of acme/web-shop to production?".to_owned(),
         expires_at: before(now, -1_800),
         answer: None,
@@ -681,7 +681,7 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
             target: Instance::new("directory"),
             health: Vec::new(),
             approval: None,
-            watch: Watch::default(),
+            watch: Some(Watch::default()),
         },
     };
     let environment = EnvironmentRecord {

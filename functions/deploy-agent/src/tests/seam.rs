@@ -18,8 +18,8 @@ fn parse(text: &str) -> Result<Settings, String> {
 
 fn staging(settings: &str) -> Environment {
     let text = format!("[environments.staging]\n{settings}");
-    let mut settings = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
-    settings.environments.remove("staging").expect("is there")
+    let settings = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
+    settings.environments.get("staging").expect("is there").settings.clone()
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ fn a_file_is_checked_by_the_form_of_the_target() {
 fn the_schema_documents_the_target() {
     let forms = Forms::published().expect("is readable").clone().with(Seam::Target, forms());
     let schema = forms.schema();
-    let staging = &schema["properties"]["environments"]["properties"]["staging"]["oneOf"][1];
+    let staging = &schema["properties"]["environments"]["$defs"]["environment"]["oneOf"][1];
     assert_eq!(staging["title"], "marker");
     assert_eq!(staging["properties"]["file"]["description"], "File below the root.");
     assert_eq!(staging["required"], serde_json::json!(["target", "file"]));

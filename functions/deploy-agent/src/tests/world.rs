@@ -226,6 +226,7 @@ impl World {
             repository: repository(),
             release: "r0".parse().expect("a name"),
             source: SourceRef { key, commit: format!("c-{release}") },
+            environment: None,
             settings: settings.clone(),
             origin: None,
             built: self.built(release, settings).await,
@@ -397,7 +398,7 @@ pub(super) fn environment_of(kind: &str, settings: impl serde::Serialize) -> Env
         target: Instance::with(kind, settings).expect("an object"),
         health: Vec::new(),
         approval: None,
-        watch: Watch::default(),
+        watch: Some(Watch::default()),
     }
 }
 

@@ -83,6 +83,7 @@ fn succeeded() -> Notify {
             decision: None,
             deployments: vec![Deployment {
                 environment: "production".parse().expect("a name"),
+                tier: None,
                 release: "r2".parse().ok(),
                 previous: "r1".parse().ok(),
                 status: DeploymentStatus::Live,

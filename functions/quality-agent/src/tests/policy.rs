@@ -15,7 +15,7 @@ fn templated() -> impl Strategy<Value = Settings> {
             settings.documentation =
                 documentation.map(|list| list.into_iter().map(str::to_owned).collect());
             if approval && let Some(production) = settings.environments.get_mut("production") {
-                production.approval = Some(Approval { timeout_minutes: 5 });
+                production.settings.approval = Some(Approval { timeout_minutes: 5 });
             }
             settings
         })
@@ -29,6 +29,7 @@ fn any_floor() -> impl Strategy<Value = Floor> {
         code: None,
         approval: match settings.environments.get("production") {
             Some(production) => production
+                .settings
                 .approval
                 .iter()
                 .map(|approval| (EnvironmentName::PRODUCTION, approval.clone()))
@@ -72,7 +73,10 @@ fn way(run: &RunRequest, settings: &Settings, paths: &[&str], checks: &Checks) -
         Verdict::StageOnly => 3,
         Verdict::Promote => 4,
     };
-    (reached, plan.staging.is_some(), plan.approval)
+    let staging = plan.environments.last_of(Tier::Staging).is_some();
+    let mut users = plan.environments.iter().filter(|e| e.tier == Tier::Production);
+    let approval = users.all(|e| e.settings.approval.is_some()) && reached == 4;
+    (reached, staging, approval)
 }
 
 proptest! {

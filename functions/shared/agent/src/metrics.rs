@@ -10,7 +10,7 @@ use std::{io::Write, time::Duration};
 
 use jiff::Timestamp;
 use pact_contract::{
-    EnvironmentName, RepositoryName, RunId, RunStatus, StageStatus, run::DeploymentStatus,
+    EnvironmentName, RepositoryName, RunId, RunStatus, StageStatus, Tier, run::DeploymentStatus,
 };
 use serde_json::{Map, Value, json};
 
@@ -62,8 +62,10 @@ pub enum MetricEvent {
         run_id: RunId,
         /// Its repository.
         repository: RepositoryName,
-        /// `staging` or `production`.
+        /// The environment.
         environment: EnvironmentName,
+        /// What it is for, where that is known.
+        tier: Option<Tier>,
         /// Where the deployment stands; none when the run ended in the middle of it.
         status: Option<DeploymentStatus>,
         /// From the first call to deploy to the last answer about status and health.
@@ -112,6 +114,7 @@ impl MetricEvent {
                 run_id,
                 repository,
                 environment,
+                tier,
                 status,
                 duration,
                 rollback,
@@ -128,7 +131,7 @@ impl MetricEvent {
                 let taken_back = taken_back(*status).map(|n| count("Rollbacks", n));
                 // Both are told of what reaches users; what was tried before has a line in the log.
                 for measured in [lead_time, taken_back] {
-                    if *environment == EnvironmentName::PRODUCTION {
+                    if tier.or_else(|| Tier::of(environment)) == Some(Tier::Production) {
                         document.metric(measured);
                     } else {
                         document.logged(measured);
@@ -300,6 +303,7 @@ mod tests {
             run_id: id("shop-1"),
             repository: name("acme/shop"),
             environment: EnvironmentName::PRODUCTION,
+            tier: None,
             status,
             duration: known,
             rollback: known.filter(|_| status == Some(DeploymentStatus::RolledBack)),
@@ -389,7 +393,8 @@ mod tests {
         let staged = document(&MetricEvent::Deployment {
             run_id: id("shop-1"),
             repository: name("acme/shop"),
-            environment: EnvironmentName::STAGING,
+            environment: "eu-test".parse().unwrap(),
+            tier: Some(Tier::Staging),
             status: Some(DeploymentStatus::Live),
             duration: None,
             rollback: None,

@@ -22,6 +22,10 @@ const RECORD_FINDINGS: usize = 50;
 /// A stage record larger than this goes to the artifact store (claim check).
 const CLAIM_CHECK_BYTES: usize = 32 * 1024;
 
+/// The largest output that stays in a stage record all the same: what takes a run back reads its
+/// plan and its settings there, and reaches no artifact store.
+const RECORD_OUTPUT: usize = 128 * 1024;
+
 /// The record of one attempt while it is made.
 pub(crate) struct Stage {
     agent: &'static str,
@@ -195,7 +199,9 @@ impl Stage {
         self.record.details_key = Some(key);
         self.record.findings =
             self.record.findings.iter().take(RECORD_FINDINGS).map(short).collect();
-        self.record.output = bounded_value(&self.record.output);
+        if self.record.output.to_string().len() > RECORD_OUTPUT {
+            self.record.output = bounded_value(&self.record.output);
+        }
         self.record.summary = truncated(&self.record.summary, 2_000);
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! Holds a TOML tree against the table of shapes and gives it back as plain JSON, in the form of
 //! the file. Goes on after a fault, so that all of them are found.
 
+use std::ops::Range;
+
+use pact_contract::{EnvironmentName, Tier, environments::MAX_ENVIRONMENTS};
 use serde_json::{Map, Number, Value};
 use toml::{
     Spanned,
@@ -11,7 +14,7 @@ use crate::{
     Faults,
     form::{Field, Form, Forms, Seam, Shape},
     nearest::nearest,
-    shape::root,
+    shape::{environment_name, root},
     values::Rule,
 };
 
@@ -26,6 +29,18 @@ pub(crate) struct Checked {
     pub(crate) file: Map<String, Value>,
     /// Every place at which an instance was chosen, in the order of the file.
     pub(crate) choices: Vec<Choice>,
+    /// The environments in the order of promotion.
+    pub(crate) order: Vec<Ordered>,
+}
+
+/// An environment in its order.
+pub(crate) struct Ordered {
+    pub(crate) name: String,
+    pub(crate) tier: Tier,
+    /// Where its first table stands.
+    begins: usize,
+    /// Where its own does.
+    span: Range<usize>,
 }
 
 /// A table that chooses an instance of a seam.
@@ -41,12 +56,12 @@ pub(crate) struct Choice {
 
 /// Checks the whole file.
 pub(crate) fn file(tree: &DeTable<'_>, forms: &Forms, faults: &mut Faults<'_>) -> Checked {
-    let mut check = Check { faults, forms, path: Vec::new(), choices: Vec::new() };
+    let mut check = Check::new(faults, forms);
     let fields: Vec<_> = root().iter().collect();
     let file = check.table(tree, &fields, None, None);
-    let mut choices = check.choices;
+    let (mut choices, order) = (check.choices, check.order);
     choices.sort_by_key(|choice| choice.offset);
-    Checked { file, choices }
+    Checked { file, choices, order }
 }
 
 /// Checks one table, whose shape is `shape`.
@@ -58,7 +73,7 @@ pub(crate) fn value_of(
     faults: &mut Faults<'_>,
 ) -> Option<Value> {
     let node = Spanned::new(0..0, DeValue::Table(tree));
-    Check { faults, forms, path: Vec::new(), choices: Vec::new() }.value(&node, shape)
+    Check::new(faults, forms).value(&node, shape)
 }
 
 struct Check<'f, 't> {
@@ -66,9 +81,16 @@ struct Check<'f, 't> {
     forms: &'f Forms,
     path: Vec<String>,
     choices: Vec<Choice>,
+    order: Vec<Ordered>,
 }
 
 type Node<'i> = Spanned<DeValue<'i>>;
+
+impl<'f, 't> Check<'f, 't> {
+    fn new(faults: &'f mut Faults<'t>, forms: &'f Forms) -> Self {
+        Self { faults, forms, path: Vec::new(), choices: Vec::new(), order: Vec::new() }
+    }
+}
 
 impl Check<'_, '_> {
     /// The key at hand as people write it: `tests.unit.command`.
@@ -163,6 +185,96 @@ impl Check<'_, '_> {
         Some(Value::Object(out))
     }
 
+    /// Environments by their names, in an order that agrees with their tiers.
+    fn environments(&mut self, node: &Node<'_>, seam: Seam, fields: &[Field]) -> Option<Value> {
+        let DeValue::Table(tree) = node.get_ref() else {
+            return self.wrong(node, "a table", node.get_ref());
+        };
+        if tree.len() > MAX_ENVIRONMENTS {
+            let message = format!("has {} environments; at most {MAX_ENVIRONMENTS}", tree.len());
+            self.fault(node, &message, None);
+            return None;
+        }
+        let rule = environment_name();
+        let mut out = Map::new();
+        for (key, node) in tree {
+            let name = key.get_ref().as_ref();
+            let known = EnvironmentName::parse(name).ok().as_ref().and_then(Tier::of);
+            if let Err(reason) = rule.check(name) {
+                let message = format!("the environment's name {} {reason}", quoted(name));
+                self.faults.at(Some(key.span()), message, None);
+                continue;
+            }
+            self.path.push(name.to_owned());
+            if let Some(value) = self.tagged(node, seam, fields) {
+                let said = node.get_ref().get("tier");
+                let tier = value.get("tier").and_then(Value::as_str).and_then(Tier::parse);
+                match (known, tier) {
+                    (Some(known), Some(tier)) if known != tier => {
+                        let message = format!("must be {known:?}, as the environment is called so");
+                        let message = message.to_lowercase();
+                        let remedy = "give the environment another name".to_owned();
+                        self.path.push("tier".to_owned());
+                        self.fault(said.unwrap_or(node), &message, Some(remedy));
+                        self.path.pop();
+                    }
+                    (Some(tier), _) | (None, Some(tier)) => {
+                        let name = name.to_owned();
+                        let begins = begins(key.span().start, node);
+                        self.order.push(Ordered { name, tier, begins, span: key.span() });
+                    }
+                    // A wrong word was reported where it stands.
+                    (None, None) if said.is_some() => {}
+                    (None, None) => {
+                        let message = format!("{} has no \"tier\"", self.section());
+                        let known = Tier::ALL.iter().map(|tier| tier.as_str());
+                        let say = "add tier = \"staging\" or tier = \"production\"";
+                        let remedy = match nearest(name, known) {
+                            Some(near) => {
+                                format!("did you mean [environments.{near}]? Otherwise {say}")
+                            }
+                            None => say.to_owned(),
+                        };
+                        self.faults.at(Some(key.span()), message, Some(remedy));
+                    }
+                }
+                out.insert(name.to_owned(), value);
+            }
+            self.path.pop();
+        }
+        self.order.sort_by_key(|environment| environment.begins);
+        self.promoted_in_order();
+        // Stable: otherwise they stay in the order of the file.
+        self.order.sort_by_key(|environment| environment.tier);
+        Some(Value::Object(out))
+    }
+
+    /// Users come last: no environment stands after one of a later tier. The two names that are
+    /// tiers have always had their order, wherever they stand.
+    fn promoted_in_order(&mut self) {
+        let own = |environment: &Ordered| environment.name == environment.tier.as_str();
+        let mut faults = Vec::new();
+        for (index, late) in self.order.iter().enumerate() {
+            let before = self.order.iter().take(index);
+            let mut first = before.filter(|early| early.tier > late.tier);
+            if let Some(early) = first.find(|early| !(own(early) && own(late))) {
+                let (late_tier, early_tier) = (late.tier, early.tier);
+                let message = format!(
+                    "{} is of the tier {late_tier} and stands after {}, which is of the tier {early_tier}",
+                    late.name, early.name
+                );
+                let remedy = format!(
+                    "move [environments.{}] above [environments.{}]",
+                    late.name, early.name
+                );
+                faults.push((late.span.clone(), message, remedy));
+            }
+        }
+        for (span, message, remedy) in faults {
+            self.faults.at(Some(span), message, Some(remedy));
+        }
+    }
+
     /// A table with a table for each instance that is wanted.
     fn kinds(&mut self, node: &Node<'_>, seam: Seam) -> Option<Value> {
         let DeValue::Table(tree) = node.get_ref() else {
@@ -209,6 +321,7 @@ impl Check<'_, '_> {
             },
             Shape::Tables(fields) => self.tables(node, fields),
             Shape::Tagged { seam, fields } => self.tagged(node, *seam, fields),
+            Shape::Environments { seam, fields } => self.environments(node, *seam, fields),
             Shape::Kinds(seam) => self.kinds(node, *seam),
         }
     }
@@ -416,6 +529,12 @@ impl Check<'_, '_> {
     }
 }
 
+/// Where a table begins: with its own name, or with that of a table in it that stands before.
+fn begins(name: usize, node: &Node<'_>) -> usize {
+    let inner = node.get_ref().as_table().into_iter().flat_map(DeTable::iter);
+    inner.map(|(key, node)| begins(key.span().start, node)).fold(name, usize::min)
+}
+
 /// The key that names the instance of a seam.
 pub(crate) fn tag(seam: Seam, forms: &Forms) -> Field {
     Field {
@@ -464,10 +583,16 @@ fn owner(name: &str, fields: &[Field], path: &str, forms: &Forms) -> Option<Stri
             "" => field.name.clone(),
             path => format!("{path}.{}", field.name),
         };
+        let path = match field.shape {
+            Shape::Environments { .. } => format!("{path}.NAME"),
+            _ => path,
+        };
         let known;
         let (inner, instances): (&[Field], &[Form]) = match &field.shape {
             Shape::Table(inner) | Shape::Tables(inner) => (inner, &[]),
-            Shape::Tagged { seam, fields } => (fields, forms.of(*seam)),
+            Shape::Tagged { seam, fields } | Shape::Environments { seam, fields } => {
+                (fields, forms.of(*seam))
+            }
             Shape::Kinds(seam) => {
                 known = tables(*seam, forms);
                 (&known, &[])
@@ -477,7 +602,7 @@ fn owner(name: &str, fields: &[Field], path: &str, forms: &Forms) -> Option<Stri
         if has(inner) {
             return Some(format!("[{path}]"));
         }
-        if let Shape::Tagged { seam, .. } = &field.shape
+        if let Shape::Tagged { seam, .. } | Shape::Environments { seam, .. } = &field.shape
             && let Some(instance) = instance_with(name, *seam, forms)
         {
             return Some(if instances.len() == 1 { format!("[{path}]") } else { instance });

@@ -80,6 +80,14 @@ pub enum Shape {
         /// The keys that every instance has.
         fields: Vec<Field>,
     },
+    /// Tables by free names, each of which is an environment: it chooses an instance of a seam as
+    /// [`Shape::Tagged`] does. Their order counts.
+    Environments {
+        /// What is chosen.
+        seam: Seam,
+        /// The keys that every instance has.
+        fields: Vec<Field>,
+    },
     /// A table that has one table for each instance of a seam that is wanted, by its kind.
     Kinds(Seam),
 }

@@ -91,7 +91,7 @@ impl Forms {
         if !faults.is_empty() {
             return None;
         }
-        match convert::settings(checked.file) {
+        match convert::settings(checked.file, checked.order) {
             Ok(settings) => Some(settings),
             Err(error) => {
                 faults.anywhere(format!("the settings cannot be used: {error}"));

@@ -1,13 +1,17 @@
 //! The published JSON schema, for editors.
 
+use pact_contract::{Tier, environments::MAX_ENVIRONMENTS};
 use serde_json::{Map, Value, json};
 
 use crate::{
     check::{tables, tag},
     form::{Field, Forms, Seam, Shape},
-    shape::root,
+    shape::{environment_name, root},
     values::Rule,
 };
+
+/// Where the schema has the form of an environment.
+const ENVIRONMENT: &str = "#/properties/environments/$defs/environment";
 
 impl Forms {
     /// JSON schema of a file with these instances.
@@ -72,8 +76,29 @@ impl Forms {
                 json!({ "type": "array", "items": items })
             }
             Shape::Tagged { seam, fields } => self.tagged(*seam, fields),
+            Shape::Environments { seam, fields } => self.environments(*seam, fields),
             Shape::Kinds(seam) => self.object(&tables(*seam, self).iter().collect::<Vec<_>>()),
         }
+    }
+
+    /// Two names need no tier.
+    fn environments(&self, seam: Seam, fields: &[Field]) -> Value {
+        let environment = self.tagged(seam, fields);
+        let known: Map<_, _> = Tier::ALL
+            .iter()
+            .map(|tier| {
+                let own = json!({ "properties": { "tier": { "const": tier } } });
+                (tier.as_str().to_owned(), json!({ "allOf": [{ "$ref": ENVIRONMENT }, own] }))
+            })
+            .collect();
+        json!({
+            "type": "object",
+            "maxProperties": MAX_ENVIRONMENTS,
+            "propertyNames": text(&environment_name()),
+            "properties": known,
+            "additionalProperties": { "allOf": [{ "$ref": ENVIRONMENT }, { "required": ["tier"] }] },
+            "$defs": { "environment": environment },
+        })
     }
 
     /// One object where there is one instance, otherwise one for each of them.

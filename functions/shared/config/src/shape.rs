@@ -3,6 +3,8 @@
 
 use std::sync::LazyLock;
 
+use pact_contract::Tier;
+
 use crate::{
     form::{Field, Seam, Shape, field, required},
     values::Rule,
@@ -24,7 +26,7 @@ pub(crate) const CHECKS: &[(&str, &str)] = &[
     ("vulnerabilities", "Static analysis."),
     ("dependencies", "Dependencies without known advisories."),
     ("secrets", "No secret in the added lines."),
-    ("e2e", "End-to-end tests against staging."),
+    ("e2e", "End-to-end tests in each environment of the tier staging."),
 ];
 
 /// The whole file.
@@ -44,8 +46,8 @@ pub(crate) fn root() -> &'static [Field] {
             field("security", "What the security agent looks at.", Shape::Table(security())),
             field(
                 "environments",
-                "Where releases go; without any, nothing is deployed.",
-                Shape::Table(environments()),
+                "Where releases go, in the order of promotion; without any, nothing is deployed.",
+                Shape::Environments { seam: Seam::Target, fields: environment() },
             ),
             field("notify", "Whom to tell.", Shape::Kinds(Seam::Channel)),
             field(
@@ -123,7 +125,11 @@ fn tests() -> Vec<Field> {
     vec![
         field("unit", "Unit tests; detected from the repository without it.", suite()),
         field("integration", "Integration tests.", suite()),
-        field("e2e", "Tests against staging, whose address is in PACT_URL.", suite()),
+        field(
+            "e2e",
+            "Tests against each environment of the tier staging, whose address is in PACT_URL.",
+            suite(),
+        ),
         field("coverage", "LCOV reports that the tests write.", Shape::globs()),
         field(
             "suites",
@@ -177,20 +183,32 @@ fn waivers() -> Vec<Field> {
     ]
 }
 
-fn environments() -> Vec<Field> {
-    let environment = || Shape::Tagged { seam: Seam::Target, fields: environment() };
-    vec![
-        field("staging", "Where a release is tried.", environment()),
-        field("production", "Where users are.", environment()),
-    ]
+/// The name of an environment: part of addresses, of folders and of what is measured.
+pub(crate) fn environment_name() -> Rule {
+    Rule::Pattern {
+        pattern: "^[a-z][a-z0-9_-]*$".to_owned(),
+        wanted: "a small letter, then small letters, digits, '-' and '_'".to_owned(),
+        max: 40,
+    }
 }
 
 fn environment() -> Vec<Field> {
     let watch = Shape::Tagged { seam: Seam::Source, fields: watch() };
+    let tiers: Vec<&str> = Tier::ALL.iter().map(|tier| tier.as_str()).collect();
     vec![
+        field(
+            "tier",
+            "What it is for: releases are tried in staging, and users are in production. The names \
+             staging and production are their own tier.",
+            Shape::word(&tiers),
+        ),
         field("health", "What must answer after a deployment.", Shape::Tables(probe())),
         field("approval", "Set when a person has to agree first.", Shape::Table(approval())),
-        field("watch", "How long a new release is watched.", watch),
+        field(
+            "watch",
+            "How long a new release is watched: in production always, elsewhere where it is said.",
+            watch,
+        ),
     ]
 }
 

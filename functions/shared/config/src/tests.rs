@@ -1,7 +1,7 @@
 use super::*;
 use pact_contract::{
     Severity,
-    settings::{CHECKS, CheckMode, ENVIRONMENTS, Template},
+    settings::{CHECKS, CheckMode, Template},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -80,6 +80,7 @@ reason = "the sample of the handbook"
 expires = 2027-03-31
 
 [environments.staging]
+tier = "staging"
 target = "directory"
 path = "shop/staging"
 build = [["cargo", "build"], "npm run build"]
@@ -150,12 +151,15 @@ fn every_key_arrives_where_it_belongs() {
     let integration = settings.tests.integration.as_ref().expect("integration tests");
     assert_eq!(integration.runner.settings["command"], json!(["sh", "-c", "make integration"]));
     assert_eq!(integration.timeout_seconds, 600);
-    let staging = &settings.environments["staging"];
+    let staging = &settings.environments.get("staging").expect("is there").settings;
     assert_eq!(staging.target.kind, "directory");
     assert_eq!(staging.target.settings["build"][1], json!(["sh", "-c", "npm run build"]));
     assert_eq!(staging.target.settings["service"]["port"], 8081);
-    assert_eq!(staging.watch.source.as_ref().map(|s| s.kind.as_str()), Some("probe"));
-    let production = &settings.environments["production"];
+    assert_eq!(
+        staging.watch.as_ref().and_then(|w| w.source.as_ref()).map(|s| s.kind.as_str()),
+        Some("probe")
+    );
+    let production = &settings.environments.get("production").expect("is there").settings;
     assert_eq!(production.approval.as_ref().map(|a| a.timeout_minutes), Some(30));
     insta::assert_json_snapshot!(settings);
 }
@@ -165,8 +169,81 @@ fn production_without_staging_and_an_approval_without_a_time_are_fine() {
     let text =
         "[environments.production]\ntarget = 'directory'\n[environments.production.approval]";
     let settings = parse(text, "pact.toml").expect("is accepted");
-    let approval = settings.environments["production"].approval.as_ref().expect("an approval");
+    let approval =
+        settings.environments.get("production").expect("is there").settings.approval.as_ref();
+    let approval = approval.expect("an approval");
     assert_eq!(approval.timeout_minutes, 60);
+}
+
+fn environments(names: &[&str]) -> String {
+    names.iter().map(|name| format!("[environments.{name}]\ntarget = 'directory'\n")).collect()
+}
+
+#[test]
+fn environments_stand_in_the_order_of_the_file_and_users_come_last() {
+    let tier = |name: &str, tier: &str| format!("environments.{name}.tier = '{tier}'\n");
+    let names = |text: &str| -> Vec<String> {
+        let settings = parse(text, "pact.toml").unwrap_or_else(|errors| panic!("{errors}"));
+        settings.environments.names().map(ToString::to_string).collect()
+    };
+    // The two names of before, in either order.
+    assert_eq!(names(&environments(&["production", "staging"])), ["staging", "production"]);
+    let four = ["qa", "dev", "live", "canary"];
+    let tiers = [
+        tier("qa", "staging"),
+        tier("dev", "staging"),
+        tier("live", "production"),
+        tier("canary", "production"),
+    ]
+    .concat();
+    let text = tiers + &four.map(|n| format!("environments.{n}.target = 'directory'\n")).concat();
+    assert_eq!(names(&text), four);
+    // Its own tables may come first.
+    let text = "[environments.dev.watch]\nseconds = 1\n[environments.production]\n\
+                target = 'directory'\n[environments.dev]\ntier = 'staging'\ntarget = 'directory'\n";
+    assert_eq!(names(text), ["dev", "production"]);
+    let settings = parse(text, "pact.toml").expect("is accepted");
+    let watched: Vec<_> =
+        settings.environments.iter().map(|e| e.settings.watch.is_some()).collect();
+    assert_eq!(watched, [true, true], "as it is said, and where users are");
+    let staging = parse(&environments(&["staging"]), "pact.toml").expect("is accepted");
+    assert!(staging.environments.iter().all(|e| e.settings.watch.is_none()));
+}
+
+#[test]
+fn what_is_wrong_with_the_environments_is_said_with_its_place() {
+    insta::assert_snapshot!(errors(
+        r#"
+[environments.live]
+tier = "production"
+target = "directory"
+
+[environments.dev]
+tier = "staging"
+target = "directory"
+
+[environments.prodction]
+target = "directory"
+
+[environments.canary]
+target = "directory"
+
+[environments.production]
+tier = "staging"
+target = "directory"
+
+[environments.QA]
+tier = "staging"
+target = "directory"
+
+[environments.odd]
+tier = "user"
+target = "directory"
+"#
+    ));
+    let many: Vec<String> = (0..17).map(|n| format!("e{n}")).collect();
+    let many = environments(&many.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(errors(&many).contains("has 17 environments; at most 16"), "{}", errors(&many));
 }
 
 #[test]
@@ -176,20 +253,22 @@ fn the_shapes_know_what_the_contract_knows() {
     let templates: Vec<_> = Template::ALL.iter().map(|(_, name)| *name).collect();
     assert_eq!(shape::TEMPLATES, templates);
     let schema = Forms::published().expect("is readable").schema();
-    let environments = &schema["properties"]["environments"]["properties"];
-    let names: Vec<_> = environments.as_object().expect("a table").keys().collect();
-    assert_eq!(names, ENVIRONMENTS.iter().map(|name| name.as_str()).collect::<Vec<_>>());
     // Every key of the schema is in the file above, and the file is accepted: nothing that the
     // schema offers is refused or lost.
     let tree: toml::Value = toml::from_str(WHOLE).expect("valid TOML");
     let mut absent = Vec::new();
-    keys_are_used(&schema, &serde_json::to_value(tree).expect("JSON"), "", &mut absent);
+    keys_are_used(&schema, &schema, &serde_json::to_value(tree).expect("JSON"), "", &mut absent);
     absent.retain(|key| !key.starts_with(".environments.production"));
     absent.retain(|key| !key.starts_with(".tests.integration") && !key.starts_with(".tests.e2e"));
     assert_eq!(absent, [".environments.staging.approval"]);
 }
 
-fn keys_are_used(schema: &Value, file: &Value, path: &str, absent: &mut Vec<String>) {
+fn keys_are_used(root: &Value, schema: &Value, file: &Value, path: &str, absent: &mut Vec<String>) {
+    // What stands elsewhere in the schema.
+    if let Some(elsewhere) = schema["allOf"][0]["$ref"].as_str() {
+        let schema = root.pointer(&elsewhere[1..]).expect("is there");
+        return keys_are_used(root, schema, file, path, absent);
+    }
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     for key in file.as_object().into_iter().flat_map(|o| o.keys()) {
         assert!(properties.contains_key(key), "{path}.{key} is accepted but not in the schema");
@@ -200,10 +279,10 @@ fn keys_are_used(schema: &Value, file: &Value, path: &str, absent: &mut Vec<Stri
             None => absent.push(path),
             Some(Value::Array(items)) => {
                 for item in items {
-                    keys_are_used(&inner["items"], item, &path, absent);
+                    keys_are_used(root, &inner["items"], item, &path, absent);
                 }
             }
-            Some(value) => keys_are_used(inner, value, &path, absent),
+            Some(value) => keys_are_used(root, inner, value, &path, absent),
         }
     }
 }

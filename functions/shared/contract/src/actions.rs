@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     StageStatus,
     changes::ChangeSummary,
+    environments::EnvironmentList,
     finding::Finding,
     ids::{EnvironmentName, ReleaseId, RunId},
     ledger::{Ledger, Origin},
@@ -509,15 +510,10 @@ pub struct Plan {
     pub target_reason: String,
     /// Name of the release.
     pub release: ReleaseId,
-    /// Staging, when the release may go there.
-    pub staging: Option<Environment>,
-    /// Production, when the release may go there.
-    pub production: Option<Environment>,
-    /// Whether a person has to agree before production.
-    pub approval: bool,
-    /// Seconds to wait for that person; 0 when nobody is asked.
-    pub approval_seconds: u64,
-    /// What the commit loosens: that person is told, as it counts once they agree.
+    /// Where the release goes, one after another, with all that is asked there.
+    #[serde(default)]
+    pub environments: EnvironmentList,
+    /// What the commit loosens: whoever agrees to production is told, as it counts once they do.
     #[serde(default)]
     pub loosened: Vec<String>,
     /// Thresholds of the gate: the repository's, or else the template's.
@@ -564,9 +560,9 @@ pub struct PlannedCheck {
 pub enum PlanTarget {
     /// Nowhere: verified only.
     Nothing,
-    /// Staging.
+    /// To environments of the tier `staging`.
     Staging,
-    /// Production.
+    /// To environments of the tier `production`.
     Production,
 }
 
@@ -591,7 +587,10 @@ pub struct Deploy {
     pub release: ReleaseId,
     /// The source bundle.
     pub source: SourceRef,
-    /// Where to.
+    /// The environment; none: the one that has the name of the action's tier.
+    #[serde(default)]
+    pub environment: Option<EnvironmentName>,
+    /// How it is set up.
     pub settings: Environment,
     /// Where the release comes from: what it may replace. Without it no order is kept.
     #[serde(default)]
@@ -606,7 +605,7 @@ pub struct Deploy {
 pub struct Rollback {
     /// The repository.
     pub repository: Repository,
-    /// `staging` or `production`.
+    /// The environment.
     pub environment: EnvironmentName,
     /// The release that is taken back.
     pub release: ReleaseId,
@@ -631,7 +630,7 @@ pub struct WhyTakenBack {
 pub struct CheckStatus {
     /// The repository.
     pub repository: Repository,
-    /// `staging` or `production`.
+    /// The environment.
     pub environment: EnvironmentName,
     /// The release that ought to be current; none: whichever is.
     #[serde(default)]
@@ -727,7 +726,7 @@ pub struct PendingDeployment {
 /// `monitor.check_health`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CheckHealth {
-    /// `staging` or `production`.
+    /// The environment.
     pub environment: EnvironmentName,
     /// Address of the environment; probes with a whole address need none.
     #[serde(default)]
@@ -777,6 +776,7 @@ impl Deployment {
     /// What is said of an environment that no release is known of.
     #[must_use]
     pub fn without_release(environment: &EnvironmentName, status: DeploymentStatus) -> Self {
-        Self { environment: environment.clone(), release: None, previous: None, status, url: None }
+        let environment = environment.clone();
+        Self { environment, tier: None, release: None, previous: None, status, url: None }
     }
 }

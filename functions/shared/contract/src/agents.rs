@@ -104,15 +104,15 @@ pub const QUALITY: &[Capability] = &[
 pub const DEPLOY: &[Capability] = &[
     Capability {
         action: "deploy.to_staging",
-        description: "puts a release into effect in staging",
+        description: "puts a release into effect in an environment of the tier staging",
         required: &["repository", "release", "source", "settings"],
-        optional: &["origin", "built"],
+        optional: &["environment", "origin", "built"],
     },
     Capability {
         action: "deploy.to_production",
-        description: "puts a release into effect in production",
+        description: "puts a release into effect in an environment of the tier production",
         required: &["repository", "release", "source", "settings"],
-        optional: &["origin", "built"],
+        optional: &["environment", "origin", "built"],
     },
     Capability {
         action: "deploy.rollback",

@@ -11,7 +11,7 @@ use crate::{
 /// `monitor.track_metrics`: probes for a while and sums up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrackMetrics {
-    /// `staging` or `production`.
+    /// The environment.
     pub environment: EnvironmentName,
     /// Address of the environment.
     #[serde(default)]

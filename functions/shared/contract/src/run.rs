@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    environments::Tier,
     fallback::Fallback,
     finding::Finding,
     ids::{EnvironmentName, ReleaseId, RepositoryName, RunId, StateName},
@@ -399,9 +400,9 @@ impl StageRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Staging, then production.
+    /// As far as it is planned: to environments of the tier `production`.
     Promote,
-    /// Staging only.
+    /// To environments of the tier `staging` only.
     StageOnly,
     /// Well, but there is nothing to deploy: no environment, or only documentation changed.
     VerifyOnly,
@@ -475,8 +476,11 @@ pub enum RuleOutcome {
 /// One deployment of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// `staging` or `production`.
+    /// The environment.
     pub environment: EnvironmentName,
+    /// What it is for, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
     /// The release that was deployed; none when it is about an environment that has none.
     #[serde(with = "crate::ids::or_empty")]
     pub release: Option<ReleaseId>,

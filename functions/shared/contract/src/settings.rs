@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::{finding::Severity, ids::EnvironmentName, waiver::Waiver};
+use crate::{environments::EnvironmentList, finding::Severity, waiver::Waiver};
 
 /// All settings of a repository.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,8 +27,8 @@ pub struct Settings {
     pub tests: TestSettings,
     /// What the security agent looks at.
     pub security: SecuritySettings,
-    /// Environments by name: `staging`, `production`. Empty: verified only, nothing is deployed.
-    pub environments: BTreeMap<EnvironmentName, Environment>,
+    /// Environments in the order of promotion. Empty: verified only, nothing is deployed.
+    pub environments: EnvironmentList,
     /// Whom to tell.
     pub notify: NotifySettings,
     /// Findings that somebody answers for.
@@ -57,10 +57,6 @@ pub const DOCUMENTATION: &[&str] = &[
     "{,docs/,.github/}CODEOWNERS",
     ".github/{ISSUE_TEMPLATE,PULL_REQUEST_TEMPLATE}/**",
 ];
-
-/// Environments in the order of promotion.
-pub const ENVIRONMENTS: &[EnvironmentName] =
-    &[EnvironmentName::STAGING, EnvironmentName::PRODUCTION];
 
 /// How strict the pipeline is, and how long it may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -427,9 +423,9 @@ pub struct Environment {
     /// Set when a person has to agree first.
     #[serde(default)]
     pub approval: Option<Approval>,
-    /// How long a new release is watched.
-    #[serde(default)]
-    pub watch: Watch,
+    /// How long a new release is watched; none: it is not, and stands on its health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
 }
 
 /// One HTTP health probe.

@@ -366,7 +366,7 @@ pub(crate) struct RunArgs {
     /// Branch that is pushed to [default: the branch of HEAD].
     #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
-    /// Last environment to deploy to: staging or production.
+    /// Last environment to deploy to, of those in pact.toml.
     #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
     /// Template: default, production, microservice, frontend, ml_model or hotfix.

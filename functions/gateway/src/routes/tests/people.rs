@@ -28,6 +28,10 @@ fn key(environment: &str) -> EnvironmentKey {
 }
 
 async fn lock(world: &World, environment: &str, run_id: &str) -> Lock {
+    // A run says where it deploys to before it takes the lock.
+    if let Some(run) = world.state().runs.get_mut(run_id) {
+        run.deploying = environment.parse().ok();
+    }
     world.environments().lock(&key(environment), &run_id.parse().unwrap(), HOUR).await.unwrap()
 }
 
@@ -37,7 +41,7 @@ async fn deploy(world: &World, environment: &str, run_id: &str) {
         target: Instance::new("directory"),
         health: Vec::new(),
         approval: None,
-        watch: Watch::default(),
+        watch: Some(Watch::default()),
     };
     let release = ReleaseRecord {
         release: "r1".parse().unwrap(),
@@ -333,11 +337,38 @@ async fn an_event_of_another_kind_is_a_typed_fault() {
 async fn a_store_that_does_not_answer_is_a_fault_to_be_tried_again() {
     let world = World::new();
     let id = started(&world).await;
-    world.fail_after(2);
+    world.fail_after(1);
     let error = reconcile(&world.ports(), ended(&id, "ABORTED")).await.unwrap_err();
     assert_eq!(error.name, ErrorName::StoreUnavailable);
     let answer = reconcile(&world.ports(), ended(&id, "ABORTED")).await.unwrap();
     assert_eq!(answer["finished"], true);
+}
+
+fn plan() -> Value {
+    let environment =
+        |name: &str, tier: &str| json!({ "name": name, "tier": tier, "settings": {} });
+    json!({ "release": "r1", "environments": [
+        environment("dev", "staging"),
+        environment("production", "production"),
+        environment("further", "production"),
+    ] })
+}
+
+#[tokio::test]
+async fn a_run_that_was_planned_before_environments_stood_in_a_list_is_taken_back() {
+    let world = World::new();
+    let id = started(&world).await;
+    watched(&world, &id);
+    world.note(&id, "PlanPipeline", json!({ "release": "r1", "staging": null, "production": {} }));
+    assert_eq!(cancel(&world, &id).await.0, 200);
+    let back = &world.state().executions[&format!("{id}-back")]["take_back"];
+    assert_eq!(
+        back["plan"]["environments"],
+        json!([
+            { "name": "production", "tier": "production", "settings": {} },
+        ])
+    );
+    assert_eq!(back["deployments"].as_array().map(Vec::len), Some(1));
 }
 
 /// The run has begun to deploy to production what nobody judged yet.
@@ -348,7 +379,7 @@ fn watched(world: &World, id: &str) {
     drop(state);
     for (state, output) in [
         ("AnalyzeChanges", json!({ "settings": { "notify": { "slack": {} } } })),
-        ("PlanPipeline", json!({ "release": "r1", "production": {} })),
+        ("PlanPipeline", plan()),
     ] {
         world.note(id, state, output);
     }
@@ -370,8 +401,12 @@ async fn what_a_cancelled_run_has_in_effect_is_taken_back_before_it_ends() {
     let wanted = json!({
         "status": "cancelled",
         "reason": "cancelled on request of Ada: wrong branch",
-        "environment": "production",
-        "plan": { "release": "r1", "production": {} },
+        "deployments": [
+            { "environment": "dev", "tier": "staging", "release": "r1", "status": "pending" },
+            { "environment": "production", "tier": "production", "release": "r1",
+              "status": "pending" },
+        ],
+        "plan": plan(),
         "settings": { "notify": { "slack": {} } },
     });
     assert_eq!(back["take_back"], wanted);

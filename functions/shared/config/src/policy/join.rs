@@ -1,18 +1,16 @@
 //! Of two settings the stricter ones. Where neither of two values is the stricter, the first's
 //! counts, as nobody can say that the other asks for as much.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use pact_contract::{
-    EnvironmentName, Grant, Severity, Waiver,
+    EnvironmentList, Grant, NamedEnvironment, Severity, Tier, Waiver,
     settings::{
         CheckMode, CodeSettings, CodeThresholds, DOCUMENTATION, Environment, GateSettings,
         Inconclusive, Probe, ScanLevel, SecuritySettings, Settings, Suite, Template,
         TemplatePolicy, TestSettings, Watch,
     },
 };
-
-type Environments = BTreeMap<EnvironmentName, Environment>;
 
 /// Settings that ask for all that `before` and `own` ask for, and let through nothing that one of
 /// them would not. What does not judge, such as how a release is deployed and who is told, is
@@ -205,45 +203,66 @@ fn waivers(before: &[Waiver], own: &[Waiver]) -> Vec<Waiver> {
         .collect()
 }
 
-/// A release goes no further than either lets it, and past no environment that one of them has
-/// on the way.
-fn environments(before: &Environments, own: &Environments) -> Environments {
-    const STAGING: EnvironmentName = EnvironmentName::STAGING;
-    const PRODUCTION: EnvironmentName = EnvironmentName::PRODUCTION;
-    let pair = |name: &EnvironmentName| (before.get(name), own.get(name));
-    let mut all = Environments::new();
-    if let (Some(before), Some(own)) = pair(&PRODUCTION) {
-        all.insert(PRODUCTION, environment(before, own));
+/// A release goes no further than either lets it, and past no environment that one of them has on
+/// the way. The order is that of before; what is new stands behind what it stands behind.
+///
+/// Where users are that were nowhere before, a release comes with the next commit: the way there may
+/// be shorter than the one to the users of before.
+fn environments(before: &EnvironmentList, own: &EnvironmentList) -> EnvironmentList {
+    let mut all: Vec<NamedEnvironment> = before
+        .iter()
+        .map(|before| match own.get(&before.name) {
+            Some(own) => NamedEnvironment {
+                name: before.name.clone(),
+                // Fewer releases come to the later one.
+                tier: before.tier.max(own.tier),
+                settings: environment(before, own),
+            },
+            None => before.clone(),
+        })
+        .collect();
+    let mut behind = None;
+    for new in own {
+        let at = match all.iter().position(|there| there.name == new.name) {
+            Some(at) => at,
+            None if new.tier == Tier::Production => continue,
+            None => {
+                let at = behind.map_or(0, |behind: usize| behind + 1);
+                all.insert(at, new.clone());
+                at
+            }
+        };
+        behind = Some(at);
     }
-    let goes_on = all.contains_key(&PRODUCTION);
-    let staging = match pair(&STAGING) {
-        (Some(before), Some(own)) => Some(environment(before, own)),
-        (Some(one), None) | (None, Some(one)) if goes_on => Some(one.clone()),
-        _ => None,
-    };
-    all.extend(staging.map(|staging| (STAGING, staging)));
-    let others: BTreeSet<_> = before.keys().chain(own.keys()).collect();
-    for name in others.into_iter().filter(|name| **name != STAGING && **name != PRODUCTION) {
-        if let (Some(before), Some(own)) = pair(name) {
-            all.insert(name.clone(), environment(before, own));
-        }
-    }
-    all
+    all.sort_by_key(|environment| environment.tier);
+    // It ends at the last one that both have.
+    let both = |one: &NamedEnvironment| before.contains(&one.name) && own.contains(&one.name);
+    let end = all.iter().rposition(both).map_or(0, |last| last + 1);
+    all.truncate(end);
+    all.into()
 }
 
-fn environment(before: &Environment, own: &Environment) -> Environment {
+fn environment(before: &NamedEnvironment, own: &NamedEnvironment) -> Environment {
+    let (before, own) = (&before.settings, &own.settings);
     Environment {
         target: own.target.clone(),
         health: health(&before.health, &own.health),
         // How long is waited loosens nothing: no answer is no.
         approval: own.approval.clone().or_else(|| before.approval.clone()),
-        watch: Watch {
-            seconds: before.watch.seconds.max(own.watch.seconds),
-            max_error_rate: before.watch.max_error_rate.min(own.watch.max_error_rate),
-            max_p95_ms: before.watch.max_p95_ms.min(own.watch.max_p95_ms),
-            source: before.watch.source.clone(),
-            inconclusive: cautious(before.watch.inconclusive, own.watch.inconclusive),
+        watch: match (&before.watch, &own.watch) {
+            (Some(before), Some(own)) => Some(watch(before, own)),
+            (one, other) => one.as_ref().or(other.as_ref()).cloned(),
         },
+    }
+}
+
+fn watch(before: &Watch, own: &Watch) -> Watch {
+    Watch {
+        seconds: before.seconds.max(own.seconds),
+        max_error_rate: before.max_error_rate.min(own.max_error_rate),
+        max_p95_ms: before.max_p95_ms.min(own.max_p95_ms),
+        source: before.source.clone(),
+        inconclusive: cautious(before.inconclusive, own.inconclusive),
     }
 }
 

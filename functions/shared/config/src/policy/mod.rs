@@ -83,9 +83,9 @@ pub fn raise(settings: &Settings, floor: &Floor) -> Settings {
     }
     for (name, approval) in &floor.approval {
         if let Some(environment) = raised.environments.get_mut(name)
-            && environment.approval.is_none()
+            && environment.settings.approval.is_none()
         {
-            environment.approval = Some(approval.clone());
+            environment.settings.approval = Some(approval.clone());
         }
     }
     raised
@@ -126,6 +126,12 @@ fn compare(
         }
         return;
     }
+    if let ([key], Value::Array(own), Value::Array(counts)) = (&path[..], own, counts)
+        && key == "environments"
+    {
+        environments(own, counts, judges, found);
+        return;
+    }
     if let (Value::Object(own), Value::Object(counts)) = (own, counts)
         // A command or a target is one thing.
         && !(own.contains_key("kind") && counts.contains_key("kind"))
@@ -156,6 +162,47 @@ fn compare(
         (own, counts) => format!("{key} = {}; {judges} with {}", shown(own), shown(counts)),
     };
     found.push(Difference { key, sentence });
+}
+
+/// Environments are compared by their names, and so is their order.
+fn environments(own: &[Value], counts: &[Value], judges: &str, found: &mut Vec<Difference>) {
+    let name = |environment: &Value| {
+        environment.get("name").and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let with = |list: &[Value], wanted: &str| list.iter().find(|one| name(one) == wanted).cloned();
+    let (mine, theirs): (Vec<_>, Vec<_>) =
+        (own.iter().map(name).collect(), counts.iter().map(name).collect());
+    for name in mine.iter().chain(theirs.iter().filter(|name| !mine.contains(name))) {
+        // In the form of the file: the keys of its settings beside its tier.
+        let flat = |list: &[Value]| {
+            let mut table = with(list, name)?;
+            let mut settings = table.get_mut("settings").map(Value::take)?;
+            settings.as_object_mut()?.insert("tier".to_owned(), table.get("tier").cloned()?);
+            Some(settings)
+        };
+        let (own, counts) = (flat(own), flat(counts));
+        let mut path = vec!["environments".to_owned(), name.clone()];
+        compare(
+            &mut path,
+            &own.unwrap_or(Value::Null),
+            &counts.unwrap_or(Value::Null),
+            judges,
+            found,
+        );
+    }
+    let both = |list: &[String], other: &[String]| -> Vec<String> {
+        list.iter().filter(|name| other.contains(name)).cloned().collect()
+    };
+    let (mine, theirs) = (both(&mine, &theirs), both(&theirs, &mine));
+    if mine != theirs {
+        let key = "environments".to_owned();
+        let sentence = format!(
+            "environments stand in the order {}; {judges} in the order {}",
+            mine.join(", "),
+            theirs.join(", ")
+        );
+        found.push(Difference { key, sentence });
+    }
 }
 
 fn shown(value: &Value) -> String {

@@ -1,4 +1,8 @@
-use pact_contract::{policy::Floor, settings::Settings};
+use pact_contract::{
+    EnvironmentList, EnvironmentName, NamedEnvironment, Tier,
+    policy::Floor,
+    settings::{Approval, Environment, Instance, Settings},
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -108,7 +112,7 @@ fn an_approval_that_is_taken_out_is_asked_for_nevertheless() {
     let asked = format!("{DEPLOYED}[environments.production.approval]\ntimeout_minutes = 5\n");
     let (with, keys) = judged(&asked, DEPLOYED);
     assert_eq!(keys, ["environments.production.approval"]);
-    let production = &with.settings.environments["production"];
+    let production = &with.settings.environments.get("production").expect("is there").settings;
     assert_eq!(production.approval.as_ref().map(|a| a.timeout_minutes), Some(5));
 }
 
@@ -117,7 +121,7 @@ fn a_release_goes_no_further_than_before_and_passes_staging() {
     let staging = DEPLOYED.split("[environments.production]").next().expect("a part");
     let (judged_, keys) = judged(staging, DEPLOYED);
     assert_eq!(keys, ["environments.production"]);
-    assert!(!judged_.settings.environments.contains_key("production"));
+    assert!(!judged_.settings.environments.contains("production"));
     let straight = "[environments.production]\ntarget = \"directory\"\npath = \"b\"\n";
     let (judged_, keys) = judged(DEPLOYED, straight);
     assert_eq!(keys, ["environments.staging"]);
@@ -152,8 +156,8 @@ fn the_floor_holds_whoever_judges() {
     assert_eq!(settings.gate.min_coverage, Some(60.0));
     assert_eq!(settings.checks["secrets"], CheckMode::Auto);
     assert_eq!(settings.checks["unit"], CheckMode::Require);
-    assert!(settings.environments["production"].approval.is_some());
-    assert!(settings.environments["staging"].approval.is_none());
+    assert!(settings.environments.get("production").expect("is there").settings.approval.is_some());
+    assert!(settings.environments.get("staging").expect("is there").settings.approval.is_none());
     let keys: Vec<_> = judged.raised.iter().map(|d| d.key.as_str()).collect();
     let expected = [
         "checks.secrets",
@@ -241,7 +245,134 @@ pub(crate) fn some_settings() -> impl Strategy<Value = Settings> {
         )
 }
 
+/// Environments of some names, in some order.
+fn some_environments() -> impl Strategy<Value = EnvironmentList> {
+    let all = vec!["dev", "staging", "qa", "canary", "production", "live"];
+    let names = prop::sample::subsequence(all, 0..=6).prop_shuffle();
+    (names, any::<[bool; 6]>(), any::<[bool; 6]>()).prop_map(|(names, users, asked)| {
+        let named = |((name, users), asked): ((&str, bool), bool)| {
+            let name: EnvironmentName = name.parse().expect("a name");
+            let usual = if users { Tier::Production } else { Tier::Staging };
+            let approval = asked.then_some(Approval { timeout_minutes: 5 });
+            let settings = Environment {
+                target: Instance::new("directory"),
+                health: Vec::new(),
+                approval,
+                watch: None,
+            };
+            NamedEnvironment { tier: Tier::of(&name).unwrap_or(usual), name, settings }
+        };
+        names.into_iter().zip(users).zip(asked).map(named).collect()
+    })
+}
+
+#[test]
+fn what_would_shorten_the_way_or_change_its_order_does_not_count() {
+    let one = |name: &str, tier: &str| {
+        format!("[environments.{name}]\ntier = {tier:?}\ntarget = \"directory\"\npath = {name:?}\n")
+    };
+    let (dev, qa) = (one("dev", "staging"), one("qa", "staging"));
+    let (canary, live) = (one("canary", "production"), one("live", "production"));
+    let asked = live.clone() + "[environments.live.approval]\n";
+    for (before, own, keys, way) in [
+        // Removed, and the order of the others changed.
+        (
+            [&*dev, &qa, &live].concat(),
+            [&*live].concat(),
+            vec!["environments.dev", "environments.qa"],
+            "dev qa live",
+        ),
+        (
+            [&*dev, &qa, &live].concat(),
+            [&*qa, &dev, &live].concat(),
+            vec!["environments"],
+            "dev qa live",
+        ),
+        // What is new: to try it, at once; for users, with the next commit.
+        ([&*dev, &live].concat(), [&*dev, &qa, &live].concat(), vec![], "dev qa live"),
+        (
+            [&*dev, &asked].concat(),
+            [&*dev, &canary, &asked].concat(),
+            vec!["environments.canary"],
+            "dev live",
+        ),
+        ([&*dev].concat(), [&*dev, &qa].concat(), vec!["environments.qa"], "dev"),
+        // Where users are, users stay: other branches do not come there.
+        (
+            [&*dev, &canary].concat(),
+            [&*dev, &one("canary", "staging")].concat(),
+            vec!["environments.canary.tier", "environments.canary.watch"],
+            "dev canary",
+        ),
+        (
+            [&*dev, &one("canary", "staging")].concat(),
+            [&*dev, &canary].concat(),
+            vec![],
+            "dev canary",
+        ),
+        // Nobody is asked any more, nothing probed, nothing watched.
+        (
+            [&*dev, &asked].concat(),
+            [&*dev, &live].concat(),
+            vec!["environments.live.approval"],
+            "dev live",
+        ),
+        (
+            dev.clone() + "[[environments.dev.health]]\npath = \"http://h/x\"\n",
+            dev.clone(),
+            vec!["environments.dev.health"],
+            "dev",
+        ),
+        (
+            dev.clone() + "[environments.dev.watch]\n",
+            dev.clone(),
+            vec!["environments.dev.watch"],
+            "dev",
+        ),
+    ] {
+        let (judged, found) = judged(&before, &own);
+        assert_eq!(found, keys, "{before} -> {own}");
+        let names: Vec<_> =
+            judged.settings.environments.names().map(EnvironmentName::as_str).collect();
+        assert_eq!(names.join(" "), way, "{before} -> {own}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_way_is_no_shorter_than_that_of_before_and_no_longer_than_either(
+        before in some_environments(), own in some_environments(),
+    ) {
+        let with = |environments: &EnvironmentList| Settings {
+            environments: environments.clone(),
+            ..Settings::default()
+        };
+        let way = stricter(&with(&before), &with(&own)).environments;
+        let last = way.iter().next_back();
+        prop_assert!(last.is_none_or(|e| before.contains(&e.name) && own.contains(&e.name)));
+        for environment in &way {
+            let of = [before.get(&environment.name), own.get(&environment.name)];
+            for one in of.into_iter().flatten() {
+                prop_assert!(one.tier <= environment.tier);
+                let asked = environment.settings.approval.is_some();
+                prop_assert!(asked || one.settings.approval.is_none());
+            }
+            // Users are nowhere where they were not before.
+            prop_assert!(of[0].is_some() || environment.tier == Tier::Staging);
+        }
+        // Whatever was passed before on the way to one that is reached is passed still, before it.
+        let at = |name: &EnvironmentName| way.names().position(|n| n == name);
+        for (index, reached) in before.iter().enumerate() {
+            let Some(reached_at) = at(&reached.name) else { continue };
+            for passed in before.iter().take(index) {
+                let on_the_way = at(&passed.name).is_some_and(|passed| passed < reached_at);
+                let both_tried = way.get(&passed.name).is_some_and(|e| e.tier == Tier::Production)
+                    && way.get(&reached.name).is_some_and(|e| e.tier == Tier::Staging);
+                prop_assert!(on_the_way || both_tried, "{passed:?} is not before {reached:?}");
+            }
+        }
+    }
+
     #[test]
     fn the_stricter_of_two_is_one_that_asks_for_all_of_both(
         before in some_settings(), own in some_settings(), third in some_settings(),

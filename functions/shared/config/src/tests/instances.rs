@@ -63,14 +63,17 @@ left = "push"
 reports = ["a.xml"]
 "#;
     let settings = forms().parse(text, "pact.toml").unwrap_or_else(|e| panic!("{e}"));
-    let staging = &settings.environments["staging"];
+    let staging = &settings.environments.get("staging").expect("is there").settings;
     assert_eq!(
         serde_json::to_value(&staging.target).expect("json"),
         json!({ "kind": "box", "name": "web", "network": { "port": 80 } })
     );
     let watch = json!({ "seconds": 3, "max_error_rate": 5.0, "max_p95_ms": 500, "source": { "kind": "scale" } });
     assert_eq!(serde_json::to_value(&staging.watch).expect("json"), watch);
-    assert_eq!(settings.environments["production"].target.settings["row"], "a/b");
+    assert_eq!(
+        settings.environments.get("production").expect("is there").settings.target.settings["row"],
+        "a/b"
+    );
     let unit = settings.tests.unit.expect("is there");
     assert_eq!((unit.runner.kind.as_str(), unit.reports.len()), ("hand", 1));
 }
@@ -130,7 +133,7 @@ health = [{ path = "/" }]
 #[test]
 fn the_schema_has_every_instance_with_its_keys() {
     let schema = forms().schema();
-    let staging = &schema["properties"]["environments"]["properties"]["staging"];
+    let staging = &schema["properties"]["environments"]["$defs"]["environment"];
     insta::assert_json_snapshot!(staging["oneOf"][0]["properties"]["name"], @r#"
     {
       "type": "string",
@@ -204,7 +207,7 @@ fn common<'f>(fields: &'f [form::Field], seam: Seam, out: &mut Vec<&'f str>) {
     for field in fields {
         match &field.shape {
             Shape::Table(inner) | Shape::Tables(inner) => common(inner, seam, out),
-            Shape::Tagged { seam: this, fields } => {
+            Shape::Tagged { seam: this, fields } | Shape::Environments { seam: this, fields } => {
                 if *this == seam {
                     out.extend(fields.iter().map(|f| f.name.as_str()));
                 }

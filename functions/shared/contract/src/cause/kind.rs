@@ -74,8 +74,8 @@ pub(super) fn of(action: &str, code: Option<&FindingCode>) -> CauseKind {
 
 /// The thing that a stage is about, as a sentence begins with it.
 pub(super) fn subject(state: Option<&StateName>, action: &str, kind: CauseKind) -> String {
-    let environment = state.and_then(environment);
-    let of = |what: &str, place: &str| match environment {
+    let environment = state.and_then(StateName::environment);
+    let of = |what: &str, place: &str| match &environment {
         Some(environment) => format!("{what} {place} {environment}"),
         None => what.to_owned(),
     };
@@ -94,7 +94,7 @@ pub(super) fn subject(state: Option<&StateName>, action: &str, kind: CauseKind) 
         CauseKind::Build => of("Build", "for"),
         CauseKind::Deploy => of("Deployment", "to"),
         CauseKind::Health => of("Health", "of"),
-        CauseKind::Watch => "Watch of production".to_owned(),
+        CauseKind::Watch => of("Watch", "of"),
         CauseKind::Rollback => of("Rollback", "of"),
         CauseKind::Approval => "Approval".to_owned(),
         CauseKind::Fault | CauseKind::Stopped | CauseKind::Other => {
@@ -109,15 +109,6 @@ fn tests(action: &str) -> &'static str {
         "tests.run_e2e" => "End-to-end tests",
         _ => "Unit tests",
     }
-}
-
-/// The environment that a state is about: states have it in their names.
-pub(super) fn environment(state: &StateName) -> Option<&'static str> {
-    let name = state.as_str();
-    ["staging", "production"].into_iter().find(|environment| {
-        let upper = environment.get(..1).map(str::to_uppercase).unwrap_or_default();
-        name.contains(&format!("{upper}{}", environment.get(1..).unwrap_or_default()))
-    })
 }
 
 /// Who can do something about it. `author` is of the commit.

@@ -157,10 +157,19 @@ impl<'a> View<'a> {
     fn unapproved(&self) -> Draft {
         let again = "start the run again, and ask for the answer";
         Draft {
-            subject: "Approval of production".to_owned(),
+            subject: format!("Approval of {}", self.asked_for()),
             remedy: Some(again.to_owned()),
             ..self.reason(CauseKind::Approval, None)
         }
+    }
+
+    /// The environment that a person was asked for: the one after those that were deployed to.
+    fn asked_for(&self) -> String {
+        let plan = self.stages.iter().rfind(|s| s.action == "quality.plan_pipeline");
+        let done = self.outcome.map_or(0, |outcome| outcome.deployments.len());
+        let next = plan.and_then(|plan| plan.output.get("environments")?.get(done)?.get("name"));
+        next.and_then(serde_json::Value::as_str)
+            .map_or("production".to_owned(), |name| text::line(name, 64))
     }
 
     /// A fault ended the run, or the release was not as it should be.
@@ -170,12 +179,9 @@ impl<'a> View<'a> {
         }
         // Of the stages that end a run by their verdict the last: before it all was well.
         let ends = |s: &&StageRecord| {
-            let effect =
-                kind::environment(&s.state).is_some() || s.action == "quality.judge_release";
-            let aside =
-                s.state.as_str().starts_with("Rollback") || s.state.as_str().contains("Restored");
-            s.status == StageStatus::Failed && (effect && !aside || is_before_gate(s))
-                || s.status == StageStatus::Failed && s.action == "tests.run_e2e"
+            let aside = ["Rollback", "CheckRestored", "TrackMetrics", "DetectAnomalies"];
+            let effect = s.state.environment().is_some() && !aside.contains(&s.state.state());
+            s.status == StageStatus::Failed && (effect || is_before_gate(s))
         };
         match self.stages.iter().rfind(ends) {
             Some(stage) => self.stage(stage),
@@ -203,10 +209,14 @@ impl<'a> View<'a> {
 
     /// The release could not be taken back; and why it had to be.
     fn stuck(&self) -> Cause {
-        let rollback = self.stages.iter().rfind(|s| {
+        let stuck = |s: &&StageRecord| {
             let bad = matches!(s.status, StageStatus::Failed | StageStatus::Error);
-            bad && (s.action == "deploy.rollback" || s.state.as_str().contains("Restored"))
-        });
+            bad && (s.action == "deploy.rollback" || s.state.state() == "CheckRestored")
+        };
+        let mut stuck = self.stages.iter().filter(stuck);
+        let rollback = stuck.next();
+        let also: Vec<String> =
+            stuck.map(|stage| kind::subject(Some(&stage.state), "", CauseKind::Rollback)).collect();
         let kind = CauseKind::Rollback;
         let mut draft = match rollback {
             Some(stage) => Draft { kind, ..self.stage(stage) },
@@ -218,7 +228,7 @@ impl<'a> View<'a> {
         draft.who = kind::who(kind, None, self.author);
         let without_fault = self.outcome.map(|o| Outcome { fault: None, ..o.clone() });
         let before = View { outcome: without_fault.as_ref(), ..*self };
-        let mut cause = finish(draft, &[]);
+        let mut cause = finish(draft, &also);
         let why = finish(before.failed(), &[]);
         if why.state.is_some() && why.state != cause.state {
             cause.sentence =

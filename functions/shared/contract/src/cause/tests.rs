@@ -112,8 +112,8 @@ fn a_release_that_could_not_be_taken_back_says_that_first_and_then_why_it_had_to
     let cause = cause(&sample.run, &sample.stages).expect("a cause");
     assert_eq!(
         cause.sentence,
-        "Rollback of production: ERR_ROLLBACK_FAILED: the files of the release before are gone; it \
-         was taken back for this: Health of production: http://127.0.0.1:8081/products was not \
+        "Rollback of production: ERR_ROLLBACK_FAILED: the files of the release before are gone; also \
+         Rollback of staging; it was taken back for this: Health of production: http://127.0.0.1:8081/products was not \
          healthy within 30 s: status 500 (42 attempts)"
     );
     assert_eq!(cause.who, "whoever is on call for the environment");

@@ -96,77 +96,77 @@ const GOOD: &[(&str, &str, &str, i64, &str)] = &[
         "Promoted: all 4 rules that the gate needs are met",
     ),
     (
-        "DeployStaging",
+        "Deploy.staging",
         "deploy-agent",
         "deploy.to_staging",
         3_200,
         "release 20261123-102030-3f9c2ab17d is live in staging",
     ),
     (
-        "CheckStagingStatus",
+        "CheckStatus.staging",
         "deploy-agent",
         "deploy.check_status",
         80,
         "20261123-102030-3f9c2ab17d is current in staging",
     ),
     (
-        "CheckStagingHealth",
+        "CheckHealth.staging",
         "monitor-agent",
         "monitor.check_health",
         700,
         "2 of 2 probes are healthy",
     ),
-    ("RunEndToEnd", "test-agent", "tests.run_e2e", 5_100, "5 passed in 4.9 s"),
+    ("RunEndToEnd.staging", "test-agent", "tests.run_e2e", 5_100, "5 passed in 4.9 s"),
     (
-        "InspectProduction",
+        "InspectEnvironment.production",
         "deploy-agent",
         "deploy.check_status",
         70,
         "20261122-161500-77aa01c2d3 is current in production",
     ),
     (
-        "TrackBaseline",
+        "TrackBaseline.production",
         "monitor-agent",
         "monitor.track_metrics",
         5_000,
         "50 requests, none failed, 95th percentile 9 ms",
     ),
     (
-        "DeployProduction",
+        "Deploy.production",
         "deploy-agent",
         "deploy.to_production",
         3_000,
         "release 20261123-102030-3f9c2ab17d is live in production",
     ),
     (
-        "CheckProductionStatus",
+        "CheckStatus.production",
         "deploy-agent",
         "deploy.check_status",
         60,
         "20261123-102030-3f9c2ab17d is current in production",
     ),
     (
-        "CheckProductionHealth",
+        "CheckHealth.production",
         "monitor-agent",
         "monitor.check_health",
         650,
         "2 of 2 probes are healthy",
     ),
     (
-        "TrackMetrics",
+        "TrackMetrics.production",
         "monitor-agent",
         "monitor.track_metrics",
         10_000,
         "100 requests, 38 failed, 95th percentile 11 ms",
     ),
     (
-        "DetectAnomalies",
+        "DetectAnomalies.production",
         "monitor-agent",
         "monitor.detect_anomalies",
         20,
         "1 measurement is worse than before the release",
     ),
-    ("JudgeRelease", "quality-agent", "quality.judge_release", 20, "The release stays"),
+    ("JudgeRelease.production", "quality-agent", "quality.judge_release", 20, "The release stays"),
 ];
 
 /// The rules of a good run: rule, whether the gate needs it, message.
@@ -268,23 +268,21 @@ pub(super) fn build(case: Case<'_>, started: Timestamp) -> Sample {
             break;
         }
     }
-    let environment = if state.contains("Staging") { "staging" } else { "production" };
+    let environment = if state.ends_with(".staging") { "staging" } else { "production" };
     if case.status == RunStatus::RolledBack {
-        let rollback =
-            if environment == "staging" { "RollbackStaging" } else { "RollbackProduction" };
-        add((
-            rollback,
-            "deploy-agent",
-            "deploy.rollback",
-            900,
-            "20261122-161500-77aa01c2d3 is current again",
-        ));
-        let restored = if environment == "staging" {
-            "CheckRestoredStaging"
-        } else {
-            "CheckRestoredProduction"
-        };
-        add((restored, "monitor-agent", "monitor.check_health", 650, "2 of 2 probes are healthy"));
+        // What the run changed goes back newest first.
+        let both = [
+            ("production", "Rollback.production", "CheckRestored.production"),
+            ("staging", "Rollback.staging", "CheckRestored.staging"),
+        ];
+        for (_, rollback, restored) in
+            both.into_iter().filter(|(name, ..)| environment == "production" || *name == "staging")
+        {
+            let said = "20261122-161500-77aa01c2d3 is current again";
+            add((rollback, "deploy-agent", "deploy.rollback", 900, said));
+            let said = "2 of 2 probes are healthy";
+            add((restored, "monitor-agent", "monitor.check_health", 650, said));
+        }
     }
     add(("NotifySlack", "notify-agent", "notify.slack_team", 300, "posted to #releases"));
     for stage in &mut stages {
@@ -303,15 +301,15 @@ pub(super) fn build(case: Case<'_>, started: Timestamp) -> Sample {
     }
     let reached = |name: &str| stages.iter().any(|s| s.state == name);
     let mut deployments = Vec::new();
-    if reached("DeployStaging") {
+    if reached("Deploy.staging") {
         let status = match (state, case.status) {
-            ("DeployStaging", _) => DeploymentStatus::Failed,
-            (_, RunStatus::RolledBack) if environment == "staging" => DeploymentStatus::RolledBack,
+            ("Deploy.staging", _) => DeploymentStatus::Failed,
+            (_, RunStatus::RolledBack) => DeploymentStatus::RolledBack,
             _ => DeploymentStatus::Live,
         };
         deployments.push(deployment("staging", status));
     }
-    if reached("DeployProduction") {
+    if reached("Deploy.production") {
         deployments.push(deployment("production", DeploymentStatus::RolledBack));
     }
     let decision = reached("EvaluateGate").then(|| decision(&case.rules, case.reason));

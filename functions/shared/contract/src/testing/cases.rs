@@ -171,7 +171,7 @@ pub(super) fn effects() -> Vec<Case<'static>> {
             status: RunStatus::Failed,
             reason: "release 20261123-102030-3f9c2ab17d was not deployed to staging, nothing was replaced: the service ended 0.4 s after its start: exit code 1",
             stage: (
-                "DeployStaging",
+                "Deploy.staging",
                 Failed,
                 "release 20261123-102030-3f9c2ab17d was not deployed to staging, nothing was replaced: the service ended 0.4 s after its start: exit code 1",
                 vec![
@@ -190,7 +190,7 @@ pub(super) fn effects() -> Vec<Case<'static>> {
             status: RunStatus::RolledBack,
             reason: "production is not healthy: 1 of 2 probes is healthy",
             stage: (
-                "CheckProductionHealth",
+                "CheckHealth.production",
                 Failed,
                 "1 of 2 probes is healthy",
                 vec![
@@ -209,7 +209,7 @@ pub(super) fn effects() -> Vec<Case<'static>> {
             status: RunStatus::RolledBack,
             reason: "The release is taken back: 38.0 % of 100 requests failed; at most 5 % (before the release 0.0 %)",
             stage: (
-                "JudgeRelease",
+                "JudgeRelease.production",
                 Failed,
                 "The release is taken back: 38.0 % of 100 requests failed; at most 5 % (before the release 0.0 %)",
                 Vec::new(),
@@ -227,7 +227,7 @@ pub(super) fn effects() -> Vec<Case<'static>> {
             message: "Raise the order limit",
             status: RunStatus::Rejected,
             reason: "not approved by grace: not on a Friday",
-            stage: ("RunEndToEnd", Passed, "5 passed in 4.9 s", Vec::new(), Value::Null),
+            stage: ("RunEndToEnd.staging", Passed, "5 passed in 4.9 s", Vec::new(), Value::Null),
             rules: Vec::new(),
             fault: None,
         },

@@ -95,8 +95,8 @@ fn floor_of(path: &Path) -> Result<Floor, Failure> {
         code: (settings.code != CodeSettings::default()).then_some(settings.code),
         approval: settings
             .environments
-            .into_iter()
-            .filter_map(|(name, environment)| Some((name, environment.approval?)))
+            .iter()
+            .filter_map(|one| Some((one.name.clone(), one.settings.approval.clone()?)))
             .collect(),
     })
 }

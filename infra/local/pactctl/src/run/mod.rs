@@ -40,10 +40,10 @@ fn check_settings(push: &Push, environment: Option<&str>) -> Result<(), Failure>
         None => pact_contract::settings::Settings::default(),
     };
     let Some(wanted) = environment else { return Ok(()) };
-    if settings.environments.contains_key(wanted) || push.settings.is_none() && is_remote(push) {
+    if settings.environments.contains(wanted) || push.settings.is_none() && is_remote(push) {
         return Ok(());
     }
-    let names: Vec<_> = settings.environments.keys().map(EnvironmentName::as_str).collect();
+    let names: Vec<_> = settings.environments.names().map(EnvironmentName::as_str).collect();
     Err(Failure::usage(format!("the repository configures no environment {wanted:?}")).remedy(
         if names.is_empty() {
             "add [environments.staging] to its pact.toml".to_owned()

@@ -114,7 +114,7 @@ fn release(name: &str, run_id: &RunId) -> ReleaseRecord {
         target,
         health: Vec::new(),
         approval: None,
-        watch: Watch { source: Some(Instance::new("probe")), ..Watch::default() },
+        watch: Some(Watch { source: Some(Instance::new("probe")), ..Watch::default() }),
     };
     ReleaseRecord {
         release: name.parse().unwrap(),
@@ -156,6 +156,7 @@ pub(super) async fn fill(store: &DynamoStore) {
     let run_id = &first.run_id;
     let deployment = Deployment {
         environment: "staging".parse().unwrap(),
+        tier: None,
         release: Some("r2".parse().unwrap()),
         previous: Some("r1".parse().unwrap()),
         status: DeploymentStatus::RolledBack,
@@ -417,7 +418,8 @@ async fn what_earlier_programs_wrote_is_read() {
         assert_eq!(environments.unreadable, [], "{name}");
         let environment = &environments.items[0];
         let watch = &environment.record.current.as_ref().expect("a release").settings.watch;
-        let source = watch.source.as_ref().expect("every release was probed");
+        let source = watch.as_ref().and_then(|w| w.source.as_ref());
+        let source = source.expect("every release was probed");
         assert_eq!((source.kind.as_str(), &source.settings["interval_ms"]), ("probe", &json!(50)));
         // Before there was a ledger, what was in effect counted as good.
         let current = environment.record.current.as_ref().expect("a release");

@@ -250,7 +250,7 @@ async fn every_environment_is_listed_with_its_record() {
         target: Instance::new("directory"),
         health: Vec::new(),
         approval: None,
-        watch: Watch::default(),
+        watch: Some(Watch::default()),
     };
     let record = EnvironmentRecord {
         current: Some(ReleaseRecord {

@@ -1,0 +1,229 @@
+//! The environments of a repository: a list in the order of promotion.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+
+use crate::{ids::EnvironmentName, settings::Environment};
+
+/// Most environments of one repository: what a run does in all of them fits into the history of one
+/// execution, which has at most 25,000 events.
+pub const MAX_ENVIRONMENTS: usize = 16;
+
+/// What an environment is for: it decides which releases come there, and what is proved there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// A release is tried: those of every branch come here, and the end-to-end tests run here.
+    Staging,
+    /// Users are here: only releases of the default branch come here.
+    Production,
+}
+
+impl Tier {
+    /// Every tier, in the order of promotion.
+    pub const ALL: &'static [Self] = &[Self::Staging, Self::Production];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+
+    /// The tier with this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|tier| tier.as_str() == text)
+    }
+
+    /// The tier that an environment of this name has, whatever is said of it: two names are their
+    /// own tier. None where it has to be said.
+    #[must_use]
+    pub fn of(name: &EnvironmentName) -> Option<Self> {
+        Self::parse(name.as_str())
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One environment with its place among the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedEnvironment {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// What it is for.
+    pub tier: Tier,
+    /// How it is set up.
+    pub settings: Environment,
+}
+
+/// Environments in the order of promotion, each name once: those of the tier `staging` come first.
+/// On the wire a list; the object of environments by name, which it was before there were tiers, is
+/// read too.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct EnvironmentList(Vec<NamedEnvironment>);
+
+impl EnvironmentList {
+    /// The environment of this name.
+    #[must_use]
+    pub fn get(&self, name: impl AsRef<str>) -> Option<&NamedEnvironment> {
+        self.0.iter().find(|environment| environment.name.as_str() == name.as_ref())
+    }
+
+    /// The environment of this name, to be changed.
+    pub fn get_mut(&mut self, name: impl AsRef<str>) -> Option<&mut NamedEnvironment> {
+        self.0.iter_mut().find(|environment| environment.name.as_str() == name.as_ref())
+    }
+
+    /// Whether there is one of this name.
+    #[must_use]
+    pub fn contains(&self, name: impl AsRef<str>) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// In the order of promotion.
+    pub fn iter(&self) -> std::slice::Iter<'_, NamedEnvironment> {
+        self.0.iter()
+    }
+
+    /// In the order of promotion, to be changed.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, NamedEnvironment> {
+        self.0.iter_mut()
+    }
+
+    /// Their names in the order of promotion.
+    pub fn names(&self) -> impl Iterator<Item = &EnvironmentName> {
+        self.0.iter().map(|environment| &environment.name)
+    }
+
+    /// The last one of a tier.
+    #[must_use]
+    pub fn last_of(&self, tier: Tier) -> Option<&NamedEnvironment> {
+        self.0.iter().rfind(|environment| environment.tier == tier)
+    }
+
+    /// Whether there are none: nothing is deployed then.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl From<Vec<NamedEnvironment>> for EnvironmentList {
+    /// Puts them into the order of promotion: the given one, and those that are tried first, first.
+    fn from(mut all: Vec<NamedEnvironment>) -> Self {
+        all.sort_by_key(|environment| environment.tier);
+        Self(all)
+    }
+}
+
+impl FromIterator<NamedEnvironment> for EnvironmentList {
+    fn from_iter<T: IntoIterator<Item = NamedEnvironment>>(all: T) -> Self {
+        all.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl<'a> IntoIterator for &'a EnvironmentList {
+    type Item = &'a NamedEnvironment;
+    type IntoIter = std::slice::Iter<'a, NamedEnvironment>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'de> Deserialize<'de> for EnvironmentList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Stored)
+    }
+}
+
+/// A list of environments as it may be stored.
+struct Stored;
+
+impl<'de> Visitor<'de> for Stored {
+    type Value = EnvironmentList;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of environments")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut all: Vec<NamedEnvironment> = Vec::new();
+        while let Some(one) = list.next_element::<NamedEnvironment>()? {
+            if all.iter().any(|other| other.name == one.name) {
+                let name = &one.name;
+                return Err(serde::de::Error::custom(format!("two environments are {name}")));
+            }
+            all.push(one);
+        }
+        Ok(all.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some((name, mut settings)) = map.next_entry::<EnvironmentName, Environment>()? {
+            let tier = Tier::of(&name).unwrap_or(Tier::Production);
+            // Only production was watched then, whatever was written.
+            settings.watch = settings.watch.filter(|_| tier == Tier::Production);
+            all.push(NamedEnvironment { name, tier, settings });
+        }
+        Ok(all.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_tried_first_comes_first_and_the_rest_stays_in_its_order() {
+        let one = |name: &str, tier: &str| json!({ "name": name, "tier": tier, "settings": { "target": { "kind": "x" } } });
+        let list = json!([one("live", "production"), one("b", "staging"), one("a", "staging")]);
+        let list: EnvironmentList = serde_json::from_value(list).expect("a list");
+        let names: Vec<_> = list.names().map(EnvironmentName::as_str).collect();
+        assert_eq!(names, ["b", "a", "live"]);
+        assert_eq!(list.last_of(Tier::Staging).map(|e| e.name.as_str()), Some("a"));
+        let again = serde_json::to_value(&list).expect("json");
+        assert_eq!(serde_json::from_value::<EnvironmentList>(again).expect("a list"), list);
+        let twice = json!([one("a", "staging"), one("a", "production")]);
+        assert!(serde_json::from_value::<EnvironmentList>(twice).is_err());
+    }
+
+    #[test]
+    fn environments_by_name_from_before_there_were_tiers_are_read() {
+        let target = json!({ "kind": "x" });
+        let both = json!({
+            "production": { "target": target, "watch": { "seconds": 9 } },
+            "staging": { "target": target, "watch": { "seconds": 5 } },
+        });
+        let list: EnvironmentList = serde_json::from_value(both).expect("a list");
+        let all: Vec<_> = list
+            .iter()
+            .map(|e| (e.name.as_str(), e.tier, e.settings.watch.as_ref().map(|w| w.seconds)))
+            .collect();
+        assert_eq!(
+            all,
+            [("staging", Tier::Staging, None), ("production", Tier::Production, Some(9))]
+        );
+    }
+}
