@@ -41,6 +41,14 @@ kinds! {
     parallel "Parallel" "Next", choice "Choice" "Default", succeed "Succeed" "", fail "Fail" "",
 }
 
+/// States, one after another: each is made, and told one thing after another, up to its semicolon.
+macro_rules! states {
+    ($($make:ident($($made:expr),*) $($told:ident($($what:expr),*))*;)+) => {
+        vec![$($make($($made),*)$(.$told($($what),*))*),+]
+    };
+}
+pub(crate) use states;
+
 impl State {
     /// Puts values into fields.
     pub(crate) fn put(self, values: &str) -> Self {

@@ -5,7 +5,7 @@
 use pact_contract::error::Retry;
 use pact_contract::states::Pipeline::*;
 
-use crate::asl::{ANY, BELOW, State, choice, pass, task, wait};
+use crate::asl::{ANY, BELOW, State, choice, pass, states, task, wait};
 use crate::steps::{agent, environment_item};
 use crate::task::{CRASHES, named, outage, retrier, table, throttled};
 
@@ -61,28 +61,27 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
         agree to looser rules for the commits after it: ' & $join($plan.loosened, '; '))";
     let refused = "'not approved by ' & $states.result.by \
         & ($type($states.result.reason) = 'string' ? ': ' & $states.result.reason)";
-    vec![
+    states! {
         choice(NextEnvironment, "Is there a further one that the release may go to?")
-            .only_if(goes_on, Succeed),
+            only_if(goes_on, Succeed);
         pass(EnterEnvironment, "The next one, in the order of promotion")
-            .assign(&format!("environment: {next}.name, tier: {next}.tier, setup: {next}.settings"))
-            .assign("polls: 0, baseline: null, metrics: null"),
+            assign(&format!("environment: {next}.name, tier: {next}.tier, setup: {next}.settings"))
+            assign("polls: 0, baseline: null, metrics: null");
         choice(ApprovalNeeded, "Does a person have to agree?")
-            .only_if("$type($setup.approval) = 'object'", Comparable),
+            only_if("$type($setup.approval) = 'object'", Comparable);
         task(AwaitApproval, "Wait for a person; no answer in time counts as no")
-            .put("Resource: 'arn:aws:states:::lambda:invoke.waitForTaskToken'")
-            .put("TimeoutSeconds: $setup.approval.timeout_minutes * 60, Output: $states.result")
-            .put("Arguments/FunctionName: '${ReconcilerFunctionArn}'")
-            .put_in(APPROVAL, "run_id: $run.run_id, state: $states.context.State.Name")
-            .put_in(APPROVAL, question)
-            .put_in(APPROVAL, "expires_seconds: $setup.approval.timeout_minutes * 60")
-            .put_in(APPROVAL, "task_token: $states.context.Task.Token")
-            .because(refused)
-            .retry([throttled(), outage()])
-            .catch("States.Timeout", "reasons: ['nobody approved in time']", HoldRelease)
-            .on_fault("nobody could be asked", StartTakingBack),
-        choice(Approved, "Yes or no?").only_if("$states.input.approved = true", RejectRelease),
-    ]
+            put("Resource: 'arn:aws:states:::lambda:invoke.waitForTaskToken'")
+            put("TimeoutSeconds: $setup.approval.timeout_minutes * 60, Output: $states.result")
+            put("Arguments/FunctionName: '${ReconcilerFunctionArn}'")
+            put_in(APPROVAL, "run_id: $run.run_id, state: $states.context.State.Name")
+            put_in(APPROVAL, question)
+            put_in(APPROVAL, "expires_seconds: $setup.approval.timeout_minutes * 60")
+            put_in(APPROVAL, "task_token: $states.context.Task.Token") because(refused)
+            retry([throttled(), outage()])
+            catch("States.Timeout", "reasons: ['nobody approved in time']", HoldRelease)
+            on_fault("nobody could be asked", StartTakingBack);
+        choice(Approved, "Yes or no?") only_if("$states.input.approved = true", RejectRelease);
+    }
 }
 
 /// What the release will be compared with.
@@ -90,92 +89,77 @@ fn before() -> Vec<State> {
     let url = "url: $states.input.status = 'passed' ? $states.input.output.url : null";
     let skip = "skip: $states.input.status = 'passed' ? null \
         : 'nothing is deployed in ' & $environment & ' that could be measured'";
-    vec![
+    states! {
         choice(Comparable, "Will it be watched, and compared with what is there?")
-            .only_if(WATCHED, BeginDeployment),
+            only_if(WATCHED, BeginDeployment);
         agent(InspectEnvironment, "What is there now?")
-            .asks("deploy.check_status", "repository, environment, settings: $setup")
-            .catch(ANY, "", BELOW),
+            asks("deploy.check_status", "repository, environment, settings: $setup")
+            catch(ANY, "", BELOW);
         agent(TrackBaseline, "Measure the release before, to compare with")
-            .asks(
-                "monitor.track_metrics",
-                "environment, probes: $setup.health, watch: $setup.watch",
-            )
-            .with(url)
-            .context(skip)
-            .assign("baseline: $response.status = 'passed' ? $response.output : null")
-            .catch(ANY, "", BELOW),
-    ]
+            asks("monitor.track_metrics", "environment, probes: $setup.health, watch: $setup.watch")
+            with(url) context(skip)
+            assign("baseline: $response.status = 'passed' ? $response.output : null")
+            catch(ANY, "", BELOW);
+    }
 }
 
 /// Until the release is current and healthy.
 fn deploy() -> Vec<State> {
     let begun = "deployments: [$deployments, {'environment': $environment, 'tier': $tier, \
         'release': $release, 'status': 'pending'}]";
-    vec![
-        table(
-            "dynamodb:updateItem",
-            BeginDeployment,
-            "From here on it is not simply ended any more",
-        )
-        .strings("Key", "pk: 'RUN#' & $run.run_id, sk: 'RUN'")
-        .put("Arguments/UpdateExpression: 'SET deploying = :environment'")
-        .put("Arguments/ConditionExpression: '#status = :running'")
-        .put("Arguments/ExpressionAttributeNames/#status: 'status'")
-        .strings("ExpressionAttributeValues", ":running: 'running', :environment: $environment")
-        .assign(begun)
-        .catch("DynamoDB.ConditionalCheckFailedException", "", Overtaken)
-        .on_fault("the deployment to ' & $environment & ' could not be begun", StartTakingBack),
+    states! {
+        table("dynamodb:updateItem", BeginDeployment, "From here on it is not simply ended any \
+                more") strings("Key", "pk: 'RUN#' & $run.run_id, sk: 'RUN'")
+            put("Arguments/UpdateExpression: 'SET deploying = :environment'")
+            put("Arguments/ConditionExpression: '#status = :running'")
+            put("Arguments/ExpressionAttributeNames/#status: 'status'")
+            strings("ExpressionAttributeValues", ":running: 'running', :environment: $environment")
+            assign(begun) catch("DynamoDB.ConditionalCheckFailedException", "", Overtaken)
+            on_fault("the deployment to ' & $environment & ' could not be begun", StartTakingBack);
+        // Half an hour for another run's deployment. What a crash left behind is taken back.
         agent(Deploy, "Put the release into effect")
-            .asks("deploy.to_", "repository, release, source, environment, settings: $setup")
-            .with(ORIGIN)
-            .with(BUILT)
-            .assign(&entry("$response.output"))
-            .because("$response.summary")
-            // Half an hour for another run's deployment. What a crash left behind is taken back.
-            .retry([retrier(180, named(Retry::Locked)), throttled(), outage()])
-            .on_fault("the deployment to ' & $environment & ' stopped", StartTakingBack),
+            asks("deploy.to_", "repository, release, source, environment, settings: $setup")
+            with(ORIGIN) with(BUILT) assign(&entry("$response.output")) because("$response.summary")
+            retry([retrier(180, named(Retry::Locked)), throttled(), outage()])
+            on_fault("the deployment to ' & $environment & ' stopped", StartTakingBack);
         choice(Deployed, "Was it carried out? What is refused has changed nothing.")
-            .when(PASSED, BELOW)
-            .when("'release-outdated' in $states.input.findings.code", SupersedeRun)
-            .when("'release-rejected' in $states.input.findings.code", RejectRelease)
-            .otherwise(StartTakingBack),
+            when(PASSED, BELOW)
+            when("'release-outdated' in $states.input.findings.code", SupersedeRun)
+            when("'release-rejected' in $states.input.findings.code", RejectRelease)
+            otherwise(StartTakingBack);
         agent(CheckStatus, "Is the release current?")
-            .asks("deploy.check_status", "repository, release, environment, settings: $setup")
-            .assign("polls: $polls + 1")
-            .because("$response.summary")
-            .on_fault("the status of ' & $environment & ' is unknown", StartTakingBack),
-        choice(InEffect, "Current, still on its way, or lost?")
-            .when(PASSED, CheckHealth)
-            .when("$states.input.output.status = 'pending' and $polls < 60", BELOW)
-            .otherwise(StartTakingBack),
-        wait(WaitForTarget, "The target needs more time").put("Seconds: 5").next(CheckStatus),
+            asks("deploy.check_status", "repository, release, environment, settings: $setup")
+            assign("polls: $polls + 1") because("$response.summary")
+            on_fault("the status of ' & $environment & ' is unknown", StartTakingBack);
+        choice(InEffect, "Current, still on its way, or lost?") when(PASSED, CheckHealth)
+            when("$states.input.output.status = 'pending' and $polls < 60", BELOW)
+            otherwise(StartTakingBack);
+        wait(WaitForTarget, "The target needs more time") put("Seconds: 5") next(CheckStatus);
         agent(CheckHealth, "Does the release answer?")
-            .asks("monitor.check_health", "environment, url: $deployments[-1].url")
-            .with("probes: $setup.health")
-            .because("$environment & ' is not healthy: ' & $response.summary")
-            .on_fault("the health of ' & $environment & ' is unknown", StartTakingBack),
+            asks("monitor.check_health", "environment, url: $deployments[-1].url")
+            with("probes: $setup.health")
+            because("$environment & ' is not healthy: ' & $response.summary")
+            on_fault("the health of ' & $environment & ' is unknown", StartTakingBack);
         choice(Healthy, "Healthy? An environment without a probe is not judged.")
-            .only_if(HEALTHY, StartTakingBack),
-    ]
+            only_if(HEALTHY, StartTakingBack);
+    }
 }
 
 /// End-to-end tests, where a release is tried.
 fn prove() -> Vec<State> {
     let failed = "$states.input.status = 'failed' \
         or ('e2e' in $plan.required and $states.input.status != 'passed')";
-    vec![
-        choice(TriedHere, "Is it tried here, or used?").only_if("$tier = 'staging'", WatchedHere),
+    states! {
+        choice(TriedHere, "Is it tried here, or used?") only_if("$tier = 'staging'", WatchedHere);
         agent(RunEndToEnd, "End-to-end tests against the environment")
-            .asks("tests.run_e2e", "source, settings: $settings.tests, repository")
-            .with("reference: $run.reference, url: $deployments[-1].url")
-            .answered_later()
-            .context("skip: $plan.checks.e2e.skip")
-            .because("'end-to-end tests against ' & $environment & ': ' & $response.summary")
-            .on_fault("the end-to-end tests could not be run", StartTakingBack),
+            asks("tests.run_e2e", "source, settings: $settings.tests, repository")
+            with("reference: $run.reference, url: $deployments[-1].url") answered_later()
+            context("skip: $plan.checks.e2e.skip")
+            because("'end-to-end tests against ' & $environment & ': ' & $response.summary")
+            on_fault("the end-to-end tests could not be run", StartTakingBack);
         choice(EndToEnd, "Did they pass? Where there are none, it stands on its health.")
-            .when(failed, StartTakingBack),
-    ]
+            when(failed, StartTakingBack);
+    }
 }
 
 /// Watched, judged, and good.
@@ -183,40 +167,30 @@ fn watch() -> Vec<State> {
     let anomalies = "anomalies: $type($response.output) = 'object' ? $response.output \
         : {'compared': false, 'anomalies': []}";
     let skip = "skip: $metrics = null ? 'nothing was measured' : null";
-    vec![
-        choice(WatchedHere, "Is a release watched here?").only_if(WATCHED, MarkGood),
+    states! {
+        choice(WatchedHere, "Is a release watched here?") only_if(WATCHED, MarkGood);
         agent(TrackMetrics, "Watch the new release")
-            .asks("monitor.track_metrics", "environment, url: $deployments[-1].url, baseline")
-            .with("probes: $setup.health, watch: $setup.watch, judged: true")
-            .assign("metrics: $response.status = 'passed' ? $response.output : null")
-            .on_fault("the release could not be watched", StartTakingBack),
+            asks("monitor.track_metrics", "environment, url: $deployments[-1].url, baseline")
+            with("probes: $setup.health, watch: $setup.watch, judged: true")
+            assign("metrics: $response.status = 'passed' ? $response.output : null")
+            on_fault("the release could not be watched", StartTakingBack);
         agent(DetectAnomalies, "Is it worse than before?")
-            .asks("monitor.detect_anomalies", "metrics, baseline")
-            .context(skip)
-            .assign(anomalies)
-            .on_fault("the release could not be compared", StartTakingBack),
+            asks("monitor.detect_anomalies", "metrics, baseline") context(skip) assign(anomalies)
+            on_fault("the release could not be compared", StartTakingBack);
         agent(JudgeRelease, "Does the release stay?")
-            .asks("quality.judge_release", "metrics, baseline, anomalies, watch: $setup.watch")
-            .context(skip)
-            .because("$response.summary")
-            .on_fault("the release could not be judged", StartTakingBack),
+            asks("quality.judge_release", "metrics, baseline, anomalies, watch: $setup.watch")
+            context(skip) because("$response.summary")
+            on_fault("the release could not be judged", StartTakingBack);
         choice(Judgement, "Keep it, ask a person or take it back")
-            .when("$states.input.output.then = 'hold'", HoldRelease)
-            .when("$states.input.status in ['passed', 'skipped']", BELOW)
-            .otherwise(StartTakingBack),
+            when("$states.input.output.then = 'hold'", HoldRelease)
+            when("$states.input.status in ['passed', 'skipped']", BELOW) otherwise(StartTakingBack);
         // Where that cannot be written, the release before stays the place to return to.
-        environment_item(
-            MarkGood,
-            "Good; the next run may have the environment",
-            "$environment",
-            NextEnvironment,
-        )
-        .strings("ExpressionAttributeValues", ":now: $now()")
-        .put(
-            "Arguments/UpdateExpression: \
-                    'SET good_run = :run, good_at = :now REMOVE lock_run, lock_expires'",
-        ),
-    ]
+        environment_item(MarkGood, "Good; the next run may have the \
+                environment", "$environment", NextEnvironment)
+            strings("ExpressionAttributeValues", ":now: $now()")
+            put("Arguments/UpdateExpression: 'SET good_run = :run, good_at = :now REMOVE lock_run, \
+                lock_expires'");
+    }
 }
 
 /// Takes back what this run changed, newest first, and verifies that the release before answers. One
@@ -235,33 +209,27 @@ pub(crate) fn back() -> Vec<State> {
         : 'rolled_back' in $deployments.status ? 'rolled_back' : 'failed'";
     // It is not given up for a fault that may pass, whatever was done before.
     let again = named(Retry::Compensation).chain(CRASHES).chain(["Sandbox.Timedout"]);
-    let states = vec![
-        pass(StartTakingBack, "What this run changed goes back, newest first")
-            .assign(WHY)
-            .assign("left: $count($deployments)"),
-        choice(MoreToTakeBack, "Is there anything left?").only_if("$left > 0", AllTakenBack),
+    let states = states! {
+        pass(StartTakingBack, "What this run changed goes back, newest first") assign(WHY)
+            assign("left: $count($deployments)");
+        choice(MoreToTakeBack, "Is there anything left?") only_if("$left > 0", AllTakenBack);
         pass(TakeBackNewest, "The newest of what is left")
-            .assign(&format!("left: $left - 1, environment: {newest}"))
-            .assign(&format!("setup: $plan.environments[name = {newest}].settings")),
+            assign(&format!("left: $left - 1, environment: {newest}"))
+            assign(&format!("setup: $plan.environments[name = {newest}].settings"));
         agent(Rollback, "Return the environment to the release before")
-            .asks("deploy.rollback", "repository, release, environment, settings: $setup, why")
-            .assign("restored: $response.output")
-            .retry([retrier(2, again), throttled(), outage()])
-            .on_another_fault("the rollback of ' & $environment & ' stopped", RollbackStuck),
-        choice(WhatCameBack, "What is there to verify?")
-            .when(replaced, BELOW)
-            .when(settled, EntryUpdated)
-            .otherwise(RollbackStuck),
+            asks("deploy.rollback", "repository, release, environment, settings: $setup, why")
+            assign("restored: $response.output") retry([retrier(2, again), throttled(), outage()])
+            on_another_fault("the rollback of ' & $environment & ' stopped", RollbackStuck);
+        choice(WhatCameBack, "What is there to verify?") when(replaced, BELOW)
+            when(settled, EntryUpdated) otherwise(RollbackStuck);
         agent(CheckRestored, "Does the release before answer again?")
-            .asks("monitor.check_health", "environment, url: $restored.url, probes: $setup.health")
-            .on_another_fault("the health of ' & $environment & ' is unknown", RollbackStuck),
-        choice(AnswersAgain, "Healthy again?").when(HEALTHY, EntryUpdated),
+            asks("monitor.check_health", "environment, url: $restored.url, probes: $setup.health")
+            on_another_fault("the health of ' & $environment & ' is unknown", RollbackStuck);
+        choice(AnswersAgain, "Healthy again?") when(HEALTHY, EntryUpdated);
         pass(RollbackStuck, "A person is needed here; the others are still tried")
-            .assign(&entry("{'status': 'rollback_failed'}"))
-            .assign(stuck)
-            .next(MoreToTakeBack),
-        pass(EntryUpdated, "What became of it").assign(&entry("$restored")).next(MoreToTakeBack),
-        pass(AllTakenBack, "How it went").assign(status).next(DescribeOutcome),
-    ];
+            assign(&entry("{'status': 'rollback_failed'}")) assign(stuck) next(MoreToTakeBack);
+        pass(EntryUpdated, "What became of it") assign(&entry("$restored")) next(MoreToTakeBack);
+        pass(AllTakenBack, "How it went") assign(status) next(DescribeOutcome);
+    };
     states.into_iter().map(State::of_environment).collect()
 }

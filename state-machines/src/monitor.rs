@@ -7,7 +7,7 @@ use pact_contract::{
 };
 use serde_json::Value;
 
-use crate::asl::{ANY, BELOW, State, choice, graph, head, map, parallel, pass, succeed};
+use crate::asl::{ANY, BELOW, State, choice, graph, head, map, parallel, pass, states, succeed};
 use crate::task::{self, RAISED, READ, table};
 
 /// The whole machine.
@@ -15,21 +15,17 @@ pub(crate) fn monitor() -> Value {
     let there = "$exists($states.input) and $count($states.input) > 0";
     let item = "key: $states.context.Map.Item.Value.gsi1sk.S, \
         item: $states.context.Map.Item.Value";
-    let states = vec![
-        list(ListEnvironments, "What was ever deployed, a page at a time"),
-        choice(AnyEnvironment, "Is anything on this page?").only_if(there, MoreEnvironments),
-        map(WatchEnvironments, "Several at a time")
-            .put("Items: $states.input")
-            .each(item, watch())
-            .put(&format!("MaxConcurrency: {AT_ONCE}")),
+    let states = states! {
+        list(ListEnvironments, "What was ever deployed, a page at a time");
+        choice(AnyEnvironment, "Is anything on this page?") only_if(there, MoreEnvironments);
+        map(WatchEnvironments, "Several at a time") put("Items: $states.input") each(item, watch())
+            put(&format!("MaxConcurrency: {AT_ONCE}"));
         choice(MoreEnvironments, "Is there another page?")
-            .when("$type($from) = 'object'", ListMoreEnvironments)
-            .otherwise(AllWatched),
-        list(ListMoreEnvironments, "The next page")
-            .put("Arguments/ExclusiveStartKey: $from")
-            .next(AnyEnvironment),
-        succeed(AllWatched, "Every environment was looked at").put("Output: {}"),
-    ];
+            when("$type($from) = 'object'", ListMoreEnvironments) otherwise(AllWatched);
+        list(ListMoreEnvironments, "The next page") put("Arguments/ExclusiveStartKey: $from")
+            next(AnyEnvironment);
+        succeed(AllWatched, "Every environment was looked at") put("Output: {}");
+    };
     graph(head("The scheduled watch: every environment, several at a time", 3_600), states)
 }
 
@@ -104,60 +100,50 @@ fn watch() -> Vec<State> {
         'watch-' & ($exists($release.release) ? $release.release : 'none') & '-' & $name & '-' & $substring($now(), 0, 13)}])";
     let outcome = "settings: {'slack': {}}, outcome: {'status': 'failed', 'deployments': [], \
         'reason': $repository & ' in ' & $name & ' is ' & $health & ': ' & $summary}";
-    vec![
+    states! {
         pass(ReadEnvironment, "What is deployed here, and how is it watched?")
-            .assign("key: $states.input.key, release: null")
-            .assign(&format!("name: {name}, repository: {repository}"))
-            .assign("health: 'unknown', summary: 'not looked at yet'"),
+            assign("key: $states.input.key, release: null")
+            assign(&format!("name: {name}, repository: {repository}"))
+            assign("health: 'unknown', summary: 'not looked at yet'");
         parallel(OpenRecord, "Can this program read it?")
-            .branch("It is of a version that is known", vec![parse.put(&record)])
-            .assign(opened)
-            .assign(limits)
-            .catch(ANY, &unreadable, DescribeFault),
+            branch("It is of a version that is known", vec![parse.put(&record)]) assign(opened)
+            assign(limits) catch(ANY, &unreadable, DescribeFault);
         choice(SomethingToWatch, "An environment without a release or a probe is not watched")
-            .only_if(probed, NotWatched),
+            only_if(probed, NotWatched);
         agent(CheckHealth, "Does it answer?")
-            .asks("monitor.check_health", "environment: $name, url: $record.url")
-            .with("probes: $release.settings.health")
-            .assign(health)
-            .catch(ANY, &fault, DescribeFault),
-        choice(Answers, "Measure only what answers").only_if("$health = 'healthy'", RecordHealth),
+            asks("monitor.check_health", "environment: $name, url: $record.url")
+            with("probes: $release.settings.health") assign(health)
+            catch(ANY, &fault, DescribeFault);
+        choice(Answers, "Measure only what answers") only_if("$health = 'healthy'", RecordHealth);
         agent(TrackMetrics, "How fast, and how reliably?")
-            .asks("monitor.track_metrics", "environment: $name, url: $record.url")
-            .with("probes: $release.settings.health, watch: $limits")
-            .assign("metrics: $response.output")
-            .catch(ANY, &fault, DescribeFault),
+            asks("monitor.track_metrics", "environment: $name, url: $record.url")
+            with("probes: $release.settings.health, watch: $limits")
+            assign("metrics: $response.output") catch(ANY, &fault, DescribeFault);
         agent(JudgeRelease, "Within its limits?")
-            .asks("quality.judge_release", "metrics, watch: $limits")
-            .with("anomalies: {'compared': false, 'anomalies': []}")
-            .assign("health: $response.status = 'failed' ? 'unhealthy' : 'healthy'")
-            .assign("summary: $response.summary")
-            .catch(ANY, &fault, DescribeFault)
-            .next(RecordHealth),
+            asks("quality.judge_release", "metrics, watch: $limits")
+            with("anomalies: {'compared': false, 'anomalies': []}")
+            assign("health: $response.status = 'failed' ? 'unhealthy' : 'healthy'")
+            assign("summary: $response.summary") catch(ANY, &fault, DescribeFault)
+            next(RecordHealth);
         pass(DescribeFault, "What is not known, and why")
-            .assign(&format!("health: 'unknown', summary: {summary}")),
+            assign(&format!("health: 'unknown', summary: {summary}"));
         table("dynamodb:updateItem", RecordHealth, "For the dashboard")
-            .strings("Key", "pk: 'ENV#' & $key, sk: 'ENV'")
-            .put(&format!("Arguments/UpdateExpression: {update}"))
-            .put("Arguments/ConditionExpression: 'attribute_exists(pk)'")
-            .strings("ExpressionAttributeValues", ":health: $health, :summary: $summary")
-            .strings("ExpressionAttributeValues", ":now: $now()")
-            .number(":schema", &format!("'{}'", WatchResult::VERSION))
-            .catch(ANY, "", BELOW),
+            strings("Key", "pk: 'ENV#' & $key, sk: 'ENV'")
+            put(&format!("Arguments/UpdateExpression: {update}"))
+            put("Arguments/ConditionExpression: 'attribute_exists(pk)'")
+            strings("ExpressionAttributeValues", ":health: $health, :summary: $summary")
+            strings("ExpressionAttributeValues", ":now: $now()")
+            number(":schema", &format!("'{}'", WatchResult::VERSION)) catch(ANY, "", BELOW);
         choice(Well, "Tell people only when something is wrong")
-            .when("$health = 'healthy'", Watched),
+            when("$health = 'healthy'", Watched);
         table("dynamodb:getItem", ReadRun, "The run that deployed it: whom to tell about what")
-            .strings("Key", deployed_by)
-            .assign(&read)
-            .catch(ANY, &format!("run: {gone}"), BELOW),
+            strings("Key", deployed_by) assign(&read) catch(ANY, &format!("run: {gone}"), BELOW);
         agent(Alert, "At most one message an hour for each environment")
-            .asks("notify.slack_team", once_an_hour)
-            .with(outcome)
-            .catch(ANY, "", Watched)
-            .next(Watched),
+            asks("notify.slack_team", once_an_hour) with(outcome) catch(ANY, "", Watched)
+            next(Watched);
         succeed(NotWatched, "Nothing to look at")
-            .put_in("Output", "environment: $key, health: 'not watched'"),
+            put_in("Output", "environment: $key, health: 'not watched'");
         succeed(Watched, "Looked at")
-            .put_in("Output", "environment: $key, health: $health, summary: $summary"),
-    ]
+            put_in("Output", "environment: $key, health: $health, summary: $summary");
+    }
 }

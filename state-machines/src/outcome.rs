@@ -3,7 +3,7 @@
 use pact_contract::states::Pipeline::{self, *};
 use pact_contract::{RunStatus, run::Outcome};
 
-use crate::asl::{ANY, BELOW, State, choice, fail, map, parallel, pass, succeed};
+use crate::asl::{ANY, BELOW, State, choice, fail, map, parallel, pass, states, succeed};
 use crate::steps::{agent, environment_item};
 use crate::task::{RAISED, READ, table};
 
@@ -11,36 +11,33 @@ use crate::task::{RAISED, READ, table};
 pub(crate) fn end() -> Vec<State> {
     let reached = "$count($deployments) > 0 ? $release & ' is live in ' & $environment \
         & ($tier = 'production' ? '' : ': ' & $plan.target_reason) : $decision.summary";
-    vec![
-        verdict(Succeed, "succeeded", "All that was planned is done").because(reached),
-        verdict(RejectRelease, "rejected", "Not to be released"),
-        verdict(HoldRelease, "held", "A person has to decide"),
-        verdict(SupersedeRun, "superseded", "A newer push of the branch is in effect"),
-        verdict(FailRun, "failed", "A fault before anything was deployed"),
-        describe(),
-        record(),
-        free(),
-        notify(),
-        choice(Conclude, "End as the run ended")
-            .when("$outcome.status = $ending", TakenBack)
-            .when("$outcome.status = 'succeeded'", Succeeded)
-            .when("$outcome.status = 'held'", Held)
-            .when("$outcome.status = 'superseded'", Superseded)
-            .when("$outcome.status = 'rejected'", Rejected)
-            .when("$outcome.status = 'rolled_back'", ReleaseRolledBack)
-            .when("$outcome.status = 'rollback_failed'", RollbackFailed)
-            .otherwise(Failed),
+    states! {
+        verdict(Succeed, "succeeded", "All that was planned is done") because(reached);
+        verdict(RejectRelease, "rejected", "Not to be released");
+        verdict(HoldRelease, "held", "A person has to decide");
+        verdict(SupersedeRun, "superseded", "A newer push of the branch is in effect");
+        verdict(FailRun, "failed", "A fault before anything was deployed");
+        describe();
+        record();
+        free();
+        notify();
+        choice(Conclude, "End as the run ended") when("$outcome.status = $ending", TakenBack)
+            when("$outcome.status = 'succeeded'", Succeeded) when("$outcome.status = 'held'", Held)
+            when("$outcome.status = 'superseded'", Superseded)
+            when("$outcome.status = 'rejected'", Rejected)
+            when("$outcome.status = 'rolled_back'", ReleaseRolledBack)
+            when("$outcome.status = 'rollback_failed'", RollbackFailed) otherwise(Failed);
         succeed(Overtaken, "Somebody ended the run before it began to deploy")
-            .put_in("Output", "run_id: $run.run_id"),
-        well(TakenBack, "Ended from outside, and what it had begun is taken back"),
-        well(Succeeded, "All is well"),
-        well(Held, "Not an error: a person decides"),
-        well(Superseded, "Not an error: a newer push took its place"),
-        ill(Rejected, RunStatus::Rejected, "The gate, or a person, said no"),
-        ill(ReleaseRolledBack, RunStatus::RolledBack, "The release before is back"),
-        ill(RollbackFailed, RunStatus::RollbackFailed, "A person is needed"),
-        ill(Failed, RunStatus::Failed, "A fault, or a deployment that replaced nothing"),
-    ]
+            put_in("Output", "run_id: $run.run_id");
+        well(TakenBack, "Ended from outside, and what it had begun is taken back");
+        well(Succeeded, "All is well");
+        well(Held, "Not an error: a person decides");
+        well(Superseded, "Not an error: a newer push took its place");
+        ill(Rejected, RunStatus::Rejected, "The gate, or a person, said no");
+        ill(ReleaseRolledBack, RunStatus::RolledBack, "The release before is back");
+        ill(RollbackFailed, RunStatus::RollbackFailed, "A person is needed");
+        ill(Failed, RunStatus::Failed, "A fault, or a deployment that replaced nothing");
+    }
 }
 
 fn verdict(state: Pipeline, status: &str, comment: &str) -> State {
@@ -125,11 +122,9 @@ fn notify() -> State {
 }
 
 fn tell(state: Pipeline, action: &str, not_told: Pipeline) -> Vec<State> {
-    vec![
+    states! {
         agent(state, "How the run ended, and why")
-            .asks(action, "run, outcome, settings: $settings.notify")
-            .catch(ANY, "", BELOW)
-            .end(),
-        succeed(not_told, "The run ends as it ended"),
-    ]
+            asks(action, "run, outcome, settings: $settings.notify") catch(ANY, "", BELOW) end();
+        succeed(not_told, "The run ends as it ended");
+    }
 }

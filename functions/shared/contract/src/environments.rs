@@ -1,4 +1,4 @@
-//! The environments of a repository: a list in the order of promotion.
+//! The environments of a repository, a list in the order of promotion, and how each is set up.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor},
 };
 
-use crate::{ids::EnvironmentName, settings::Environment};
+use crate::{ids::EnvironmentName, instance::Instance};
 
 /// Most environments of one repository: what a run does in all of them fits into the history of one
 /// execution, which has at most 25,000 events.
@@ -189,6 +189,177 @@ impl<'de> Visitor<'de> for Stored {
     }
 }
 
+/// Where releases go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// What is deployed to.
+    pub target: Instance,
+    /// What must answer after a deployment.
+    #[serde(default)]
+    pub health: Vec<Probe>,
+    /// Set when a person has to agree first.
+    #[serde(default)]
+    pub approval: Option<Approval>,
+    /// How long a new release is watched; none: it is not, and stands on its health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
+}
+
+/// One HTTP health probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Probe {
+    /// Path below the environment's address, or a whole `http://` or `https://` address.
+    pub path: String,
+    /// Status that counts as healthy.
+    pub status: u16,
+    /// Text that the body must contain.
+    pub contains: Option<String>,
+    /// Longest answer in milliseconds that counts as healthy.
+    pub max_latency_ms: u64,
+    /// Successes in a row that are needed.
+    pub successes: u32,
+    /// Time between two requests in milliseconds.
+    pub interval_ms: u64,
+    /// How long to wait for the successes in seconds.
+    pub deadline_seconds: u64,
+    /// After how many wrong answers in a row the service is taken for broken, before the deadline;
+    /// 0: never. A service that starts says so by 503, or by refusing connections: these, and what
+    /// is only slow, are waited for.
+    #[serde(skip_serializing_if = "Probe::gives_up_as_usual")]
+    pub give_up_after: u32,
+}
+
+impl Probe {
+    /// Wrong answers in a row that are usually enough.
+    const GIVE_UP_AFTER: u32 = 5;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+    fn gives_up_as_usual(times: &u32) -> bool {
+        *times == Self::GIVE_UP_AFTER
+    }
+}
+
+impl Default for Probe {
+    fn default() -> Self {
+        Self {
+            path: "/".to_owned(),
+            status: 200,
+            contains: None,
+            max_latency_ms: 2_000,
+            successes: 3,
+            interval_ms: 200,
+            deadline_seconds: 30,
+            give_up_after: Self::GIVE_UP_AFTER,
+        }
+    }
+}
+
+/// A person has to agree before the deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// How long to wait for an answer; none in time counts as no.
+    pub timeout_minutes: u32,
+}
+
+/// How long a new release is watched, and what it must keep to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "StoredWatch")]
+pub struct Watch {
+    /// Length of the watch in seconds.
+    pub seconds: u64,
+    /// Highest share of failed requests, in percent.
+    pub max_error_rate: f64,
+    /// Highest 95th percentile of the latency in milliseconds.
+    pub max_p95_ms: u64,
+    /// What the release is measured by; none: what the monitor agent measures by itself.
+    pub source: Option<Instance>,
+    /// What follows when the watch does not tell whether the release is well.
+    #[serde(skip_serializing_if = "is_default")]
+    pub inconclusive: Inconclusive,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            seconds: 5,
+            max_error_rate: 5.0,
+            max_p95_ms: 500,
+            source: None,
+            inconclusive: Inconclusive::default(),
+        }
+    }
+}
+
+fn is_default(policy: &Inconclusive) -> bool {
+    *policy == Inconclusive::default()
+}
+
+/// What follows when a watch does not tell whether a release is well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inconclusive {
+    /// It is watched for longer. Where that does not tell either, it stays if nothing looks worse,
+    /// and is held for a person if something does.
+    #[default]
+    Extend,
+    /// It stays, and a person is asked.
+    Hold,
+    /// It stays.
+    Keep,
+    /// It is taken back.
+    TakeBack,
+}
+
+impl Inconclusive {
+    /// Every policy by the word for it.
+    pub const ALL: &'static [(Self, &'static str)] = &[
+        (Self::Extend, "extend"),
+        (Self::Hold, "hold"),
+        (Self::Keep, "keep"),
+        (Self::TakeBack, "take_back"),
+    ];
+}
+
+/// A watch as it may be stored.
+#[derive(Deserialize)]
+#[serde(default)]
+struct StoredWatch {
+    seconds: u64,
+    max_error_rate: f64,
+    max_p95_ms: u64,
+    source: Option<Instance>,
+    inconclusive: Inconclusive,
+    /// Before there were sources every release was probed, at this interval.
+    interval_ms: Option<u64>,
+}
+
+impl Default for StoredWatch {
+    fn default() -> Self {
+        let Watch { seconds, max_error_rate, max_p95_ms, source, inconclusive } = Watch::default();
+        Self { seconds, max_error_rate, max_p95_ms, source, inconclusive, interval_ms: None }
+    }
+}
+
+impl From<StoredWatch> for Watch {
+    fn from(stored: StoredWatch) -> Self {
+        let StoredWatch { seconds, max_error_rate, max_p95_ms, source, inconclusive, interval_ms } =
+            stored;
+        let probed = |interval: u64| {
+            let mut source = Instance::new("probe");
+            source.settings.insert("interval_ms".to_owned(), interval.into());
+            source
+        };
+        Self {
+            seconds,
+            max_error_rate,
+            max_p95_ms,
+            source: source.or_else(|| interval_ms.map(probed)),
+            inconclusive,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -225,5 +396,16 @@ mod tests {
             all,
             [("staging", Tier::Staging, None), ("production", Tier::Production, Some(9))]
         );
+    }
+
+    #[test]
+    fn a_watch_from_before_there_were_sources_keeps_its_interval() {
+        let stored = json!({ "seconds": 9, "interval_ms": 50 });
+        let watch: Watch = serde_json::from_value(stored).expect("a watch");
+        let source = watch.source.clone().expect("a source");
+        assert_eq!((watch.seconds, source.settings.get("interval_ms")), (9, Some(&json!(50))));
+        let again = serde_json::to_value(&watch).expect("json");
+        assert_eq!(serde_json::from_value::<Watch>(again).expect("a watch"), watch);
+        assert_eq!(serde_json::from_value::<Watch>(json!({})).expect("a watch"), Watch::default());
     }
 }

@@ -18,6 +18,7 @@ pub mod explain;
 pub mod fallback;
 pub mod finding;
 pub mod ids;
+pub mod instance;
 pub mod judgement;
 pub mod ledger;
 pub mod log;

@@ -4,10 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{environments::EnvironmentList, finding::Severity, waiver::Waiver};
+
+pub use crate::{
+    environments::{Approval, Environment, Inconclusive, Probe, Watch},
+    instance::Instance,
+};
 
 /// All settings of a repository.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -280,65 +285,6 @@ impl Default for CodeThresholds {
     }
 }
 
-/// An instance of something of which there may be several, with its own settings: a deploy target,
-/// a test runner, a metric source. What they mean is the instance's affair: it parses them into
-/// its own type. On the wire one object, with `kind` beside the settings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
-pub struct Instance {
-    /// The word that chooses it.
-    pub kind: String,
-    /// Its own settings, in the form of the file; what the file leaves out is not there.
-    pub settings: Map<String, Value>,
-}
-
-impl Instance {
-    /// An instance whose settings all have their defaults.
-    #[must_use]
-    pub fn new(kind: &str) -> Self {
-        Self { kind: kind.to_owned(), settings: Map::new() }
-    }
-
-    /// An instance with these settings.
-    ///
-    /// # Errors
-    /// They cannot be written as a JSON object.
-    pub fn with(kind: &str, settings: impl Serialize) -> Result<Self, serde_json::Error> {
-        match serde_json::to_value(settings)? {
-            Value::Object(settings) => Ok(Self { kind: kind.to_owned(), settings }),
-            _ => Err(serde::ser::Error::custom("the settings of an instance are an object")),
-        }
-    }
-
-    /// The settings as the instance's own type.
-    ///
-    /// # Errors
-    /// They are none.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        T::deserialize(Value::Object(self.settings.clone()))
-    }
-}
-
-impl TryFrom<Map<String, Value>> for Instance {
-    type Error = &'static str;
-
-    fn try_from(mut settings: Map<String, Value>) -> Result<Self, Self::Error> {
-        match settings.remove("kind") {
-            Some(Value::String(kind)) => Ok(Self { kind, settings }),
-            _ => Err("an instance without its kind"),
-        }
-    }
-}
-
-impl From<Instance> for Map<String, Value> {
-    fn from(instance: Instance) -> Self {
-        let mut out = Self::new();
-        out.insert("kind".to_owned(), instance.kind.into());
-        out.extend(instance.settings);
-        out
-    }
-}
-
 /// How to run the tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -412,177 +358,6 @@ pub struct SecuritySettings {
     pub accept: BTreeMap<String, String>,
 }
 
-/// Where releases go.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Environment {
-    /// What is deployed to.
-    pub target: Instance,
-    /// What must answer after a deployment.
-    #[serde(default)]
-    pub health: Vec<Probe>,
-    /// Set when a person has to agree first.
-    #[serde(default)]
-    pub approval: Option<Approval>,
-    /// How long a new release is watched; none: it is not, and stands on its health.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub watch: Option<Watch>,
-}
-
-/// One HTTP health probe.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Probe {
-    /// Path below the environment's address, or a whole `http://` or `https://` address.
-    pub path: String,
-    /// Status that counts as healthy.
-    pub status: u16,
-    /// Text that the body must contain.
-    pub contains: Option<String>,
-    /// Longest answer in milliseconds that counts as healthy.
-    pub max_latency_ms: u64,
-    /// Successes in a row that are needed.
-    pub successes: u32,
-    /// Time between two requests in milliseconds.
-    pub interval_ms: u64,
-    /// How long to wait for the successes in seconds.
-    pub deadline_seconds: u64,
-    /// After how many wrong answers in a row the service is taken for broken, before the deadline;
-    /// 0: never. A service that starts says so by 503, or by refusing connections: these, and what
-    /// is only slow, are waited for.
-    #[serde(skip_serializing_if = "Probe::gives_up_as_usual")]
-    pub give_up_after: u32,
-}
-
-impl Probe {
-    /// Wrong answers in a row that are usually enough.
-    const GIVE_UP_AFTER: u32 = 5;
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
-    fn gives_up_as_usual(times: &u32) -> bool {
-        *times == Self::GIVE_UP_AFTER
-    }
-}
-
-impl Default for Probe {
-    fn default() -> Self {
-        Self {
-            path: "/".to_owned(),
-            status: 200,
-            contains: None,
-            max_latency_ms: 2_000,
-            successes: 3,
-            interval_ms: 200,
-            deadline_seconds: 30,
-            give_up_after: Self::GIVE_UP_AFTER,
-        }
-    }
-}
-
-/// A person has to agree before the deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
-    /// How long to wait for an answer; none in time counts as no.
-    pub timeout_minutes: u32,
-}
-
-/// How long a new release is watched, and what it must keep to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "StoredWatch")]
-pub struct Watch {
-    /// Length of the watch in seconds.
-    pub seconds: u64,
-    /// Highest share of failed requests, in percent.
-    pub max_error_rate: f64,
-    /// Highest 95th percentile of the latency in milliseconds.
-    pub max_p95_ms: u64,
-    /// What the release is measured by; none: what the monitor agent measures by itself.
-    pub source: Option<Instance>,
-    /// What follows when the watch does not tell whether the release is well.
-    #[serde(skip_serializing_if = "is_default")]
-    pub inconclusive: Inconclusive,
-}
-
-impl Default for Watch {
-    fn default() -> Self {
-        Self {
-            seconds: 5,
-            max_error_rate: 5.0,
-            max_p95_ms: 500,
-            source: None,
-            inconclusive: Inconclusive::default(),
-        }
-    }
-}
-
-fn is_default(policy: &Inconclusive) -> bool {
-    *policy == Inconclusive::default()
-}
-
-/// What follows when a watch does not tell whether a release is well.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Inconclusive {
-    /// It is watched for longer. Where that does not tell either, it stays if nothing looks worse,
-    /// and is held for a person if something does.
-    #[default]
-    Extend,
-    /// It stays, and a person is asked.
-    Hold,
-    /// It stays.
-    Keep,
-    /// It is taken back.
-    TakeBack,
-}
-
-impl Inconclusive {
-    /// Every policy by the word for it.
-    pub const ALL: &'static [(Self, &'static str)] = &[
-        (Self::Extend, "extend"),
-        (Self::Hold, "hold"),
-        (Self::Keep, "keep"),
-        (Self::TakeBack, "take_back"),
-    ];
-}
-
-/// A watch as it may be stored.
-#[derive(Deserialize)]
-#[serde(default)]
-struct StoredWatch {
-    seconds: u64,
-    max_error_rate: f64,
-    max_p95_ms: u64,
-    source: Option<Instance>,
-    inconclusive: Inconclusive,
-    /// Before there were sources every release was probed, at this interval.
-    interval_ms: Option<u64>,
-}
-
-impl Default for StoredWatch {
-    fn default() -> Self {
-        let Watch { seconds, max_error_rate, max_p95_ms, source, inconclusive } = Watch::default();
-        Self { seconds, max_error_rate, max_p95_ms, source, inconclusive, interval_ms: None }
-    }
-}
-
-impl From<StoredWatch> for Watch {
-    fn from(stored: StoredWatch) -> Self {
-        let StoredWatch { seconds, max_error_rate, max_p95_ms, source, inconclusive, interval_ms } =
-            stored;
-        let probed = |interval: u64| {
-            let mut source = Instance::new("probe");
-            source.settings.insert("interval_ms".to_owned(), interval.into());
-            source
-        };
-        Self {
-            seconds,
-            max_error_rate,
-            max_p95_ms,
-            source: source.or_else(|| interval_ms.map(probed)),
-            inconclusive,
-        }
-    }
-}
-
 /// Whom to tell. Secrets are never in the repository: a channel names the parameter that holds
 /// its address or token, and the installation supplies it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -615,28 +390,6 @@ where
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn an_instance_is_one_object_on_the_wire() {
-        let wire = json!({ "kind": "x", "a": 1 });
-        let instance: Instance = serde_json::from_value(wire.clone()).expect("an instance");
-        assert_eq!((instance.kind.as_str(), instance.settings.len()), ("x", 1));
-        assert_eq!(serde_json::to_value(instance).expect("json"), wire);
-        for wrong in [json!({ "a": 1 }), json!({ "kind": 1 }), json!([])] {
-            assert!(serde_json::from_value::<Instance>(wrong.clone()).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_watch_from_before_there_were_sources_keeps_its_interval() {
-        let stored = json!({ "seconds": 9, "interval_ms": 50 });
-        let watch: Watch = serde_json::from_value(stored).expect("a watch");
-        let source = watch.source.clone().expect("a source");
-        assert_eq!((watch.seconds, source.settings.get("interval_ms")), (9, Some(&json!(50))));
-        let again = serde_json::to_value(&watch).expect("json");
-        assert_eq!(serde_json::from_value::<Watch>(again).expect("a watch"), watch);
-        assert_eq!(serde_json::from_value::<Watch>(json!({})).expect("a watch"), Watch::default());
-    }
 
     #[test]
     fn channels_from_before_there_were_kinds_are_read() {
