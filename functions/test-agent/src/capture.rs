@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::tool_output::{Scanner, Summary};
+use crate::output::{Scanner, Summary};
 
 /// Bytes kept of the beginning.
 const HEAD: usize = 64 * 1024;
@@ -74,9 +74,27 @@ impl Capture {
     }
 }
 
+impl Captured {
+    /// A report that was written to the output rather than to a file, where it is there whole.
+    pub(crate) fn report(&self) -> Option<&str> {
+        let at_line = |sign: &str| {
+            let found = self.text.match_indices(sign);
+            let mut starts = found.map(|(at, _)| at);
+            starts
+                .find(|at| self.text.get(..*at).is_some_and(|b| b.is_empty() || b.ends_with('\n')))
+        };
+        let begin = ["<?xml", "<testsuites", "<testsuite"].into_iter().filter_map(at_line).min()?;
+        let report = self.text.get(begin..)?;
+        let end = ["</testsuites>", "</testsuite>"]
+            .into_iter()
+            .filter_map(|end| report.rfind(end).map(|at| at + end.len()));
+        report.get(..end.max()?)
+    }
+}
+
 /// `text` without escape sequences and control characters; of a line that was overwritten
 /// (progress bars) what was written last.
-fn readable(text: &str) -> String {
+pub(crate) fn readable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut line_start = 0;
     let mut overwritten = false;
@@ -176,6 +194,23 @@ mod tests {
         capture.push(b"\ntest result: ok. 3 passed; 0 failed; 0 ignored\n");
         capture.push(&vec![b'z'; 2 * TAIL]);
         assert_eq!(capture.finish().summary.passed, 3);
+    }
+
+    #[test]
+    fn a_report_that_was_printed_is_found_whole_or_not_at_all() {
+        let printed = |text: &str| {
+            let mut capture = Capture::default();
+            capture.push(text.as_bytes());
+            capture.finish().report().map(str::to_owned)
+        };
+        let report = "<?xml version=\"1.0\"?>\n<testsuites>\n<testcase name=\"a\"/>\n</testsuites>";
+        assert_eq!(
+            printed(&format!("> node --test\n\n{report}\nnpm error\n")).as_deref(),
+            Some(report)
+        );
+        for text in ["see <testsuites>x</testsuites>", "<?xml?>", "<testsuite>", ""] {
+            assert_eq!(printed(text), None, "{text}");
+        }
     }
 
     #[test]

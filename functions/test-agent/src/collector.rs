@@ -3,9 +3,9 @@
 
 use pact_agent::{AgentError, Call, ports::Artifacts};
 
-/// Most JUnit reports that are read, and most bytes of one.
-pub(crate) const JUNIT_FILES: usize = 2_000;
-pub(crate) const JUNIT_BYTES: u64 = 16 * 1024 * 1024;
+/// Most reports of tests that are read, and most bytes of one.
+pub(crate) const REPORT_FILES: usize = 2_000;
+pub(crate) const REPORT_BYTES: u64 = 48 * 1024 * 1024;
 /// Most LCOV reports that are kept, and most bytes of one.
 const LCOV_FILES: usize = 16;
 pub(crate) const LCOV_BYTES: u64 = 32 * 1024 * 1024;

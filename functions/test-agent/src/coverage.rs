@@ -60,7 +60,8 @@ pub(crate) async fn check(artifacts: &dyn Artifacts, call: &Call) -> Result<Outc
             match lcov_report::parse(&content) {
                 Ok(report) => {
                     files += report.len();
-                    lcov_report::merge(&mut all, paths.resolve(report));
+                    let folder = lcov_report::folder(&content);
+                    lcov_report::merge(&mut all, paths.resolve(&folder, report));
                 }
                 Err(reason) => {
                     return Ok(Reports::Damaged(format!("cannot read the report {key}: {reason}")));

@@ -16,6 +16,22 @@ pub(crate) type Coverage = BTreeMap<String, Lines>;
 /// Folders in which dependencies are, whatever their files are called.
 const FOREIGN: &[&str] = &["node_modules", "site-packages", ".cargo", "rustc", "vendor"];
 
+/// What precedes a report that is kept: the folder that it was written into.
+const WRITTEN_INTO: &str = "# written into ";
+
+/// The report as it is kept.
+pub(crate) fn kept(folder: &str, report: &[u8]) -> Vec<u8> {
+    let folder: String = folder.chars().filter(|c| !c.is_control()).collect();
+    [WRITTEN_INTO.as_bytes(), folder.as_bytes(), b"\n", report].concat()
+}
+
+/// The folder of a report that was kept.
+pub(crate) fn folder(report: &[u8]) -> String {
+    let line = report.split(|b| *b == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    line.strip_prefix(WRITTEN_INTO).unwrap_or_default().to_owned()
+}
+
 /// Reads one report, with the paths as they are written. Records of other kinds than lines are
 /// left out: newer versions of the format have some that readers do not know.
 ///
@@ -84,13 +100,16 @@ impl Paths {
         Self { all, by_name }
     }
 
-    /// The report with the repository's own paths; files that are not in it are left out.
-    pub(crate) fn resolve(&self, report: Coverage) -> Coverage {
+    /// The report with the repository's own paths; files that are not in it are left out. A path
+    /// without a beginning is meant from the folder that the report was written into, or from one
+    /// above it: the nearest that has the file.
+    pub(crate) fn resolve(&self, folder: &str, report: Coverage) -> Coverage {
         let mut resolved = Coverage::new();
         // Absolute paths by the folder that the checkout must have been in.
         let mut absolute: HashMap<String, Vec<(String, Lines)>> = HashMap::new();
         for (written, lines) in report {
             let path = tidy(&written);
+            let path = self.from(folder, &path).unwrap_or(path);
             if path.split('/').any(|c| FOREIGN.contains(&c)) && !self.all.contains(&path) {
                 continue;
             }
@@ -116,6 +135,21 @@ impl Paths {
             });
         }
         resolved
+    }
+
+    /// The file that a path without a beginning means in this folder, or in the nearest above it.
+    fn from(&self, folder: &str, path: &str) -> Option<String> {
+        if folder.is_empty() || is_absolute(path) {
+            return None;
+        }
+        let mut folder = folder;
+        loop {
+            let inside = format!("{folder}/{path}");
+            if self.all.contains(&inside) {
+                return Some(inside);
+            }
+            (folder, _) = folder.rsplit_once('/')?;
+        }
     }
 
     /// The longest end of `path` that is a path of the repository, and the folder before it.
@@ -173,7 +207,7 @@ mod tests {
     fn resolved(repository: &[&str], report: &[&str]) -> Vec<String> {
         let paths = Paths::new(repository.iter().map(|p| (*p).to_owned()));
         let report = report.iter().map(|p| ((*p).to_owned(), Lines::from([(1, true)]))).collect();
-        paths.resolve(report).into_keys().collect()
+        paths.resolve("", report).into_keys().collect()
     }
 
     #[test]
@@ -209,6 +243,19 @@ mod tests {
         ] {
             assert_eq!(resolved(&repository, &report), expected, "{report:?}");
         }
+        // One of a package is its own, although the root has a file of that name.
+        let paths = Paths::new(["src/u.js", "packages/a/src/u.js"].map(str::to_owned));
+        let report = || Coverage::from([("src/u.js".to_owned(), Lines::from([(1, true)]))]);
+        for (folder, expected) in [
+            ("packages/a/coverage", "packages/a/src/u.js"),
+            ("coverage", "src/u.js"),
+            ("", "src/u.js"),
+        ] {
+            let kept = kept(folder, b"SF:src/u.js\nDA:1,1\nend_of_record\n");
+            assert_eq!(parse(&kept).expect("it is read"), report());
+            let found = paths.resolve(&super::folder(&kept), report());
+            assert_eq!(found.into_keys().collect::<Vec<_>>(), [expected], "{folder}");
+        }
         // Which of the two is meant cannot be known.
         assert!(resolved(&["a/x.js", "b/x.js"], &["x.js"]).is_empty());
     }
@@ -221,7 +268,7 @@ mod tests {
         ) {
             let paths = Paths::new(names.iter().cloned());
             let report = names.iter().map(|n| (format!("{folder}/{n}"), Lines::new())).collect();
-            let found: HashSet<String> = paths.resolve(report).into_keys().collect();
+            let found: HashSet<String> = paths.resolve("", report).into_keys().collect();
             prop_assert_eq!(found, names);
         }
 

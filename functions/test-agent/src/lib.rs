@@ -9,11 +9,12 @@ mod collector;
 mod coverage;
 mod files;
 mod history;
-mod junit;
 mod lcov_report;
 mod lines;
 mod locations;
 mod news;
+mod output;
+mod reports;
 mod run;
 pub mod runners;
 mod services;
@@ -22,7 +23,6 @@ mod suites;
 mod sum;
 #[cfg(test)]
 mod tests;
-mod tool_output;
 mod verdict;
 
 use std::path::Path;

@@ -53,7 +53,19 @@ impl Checkout {
             let parts = parts.map(|c| c.as_os_str().to_str()).collect::<Option<Vec<_>>>()?;
             let path = parts.join("/");
             let foreign = parts.iter().any(|part| FOREIGN.contains(part));
-            (!foreign && self.files.contains(&path)).then_some(path)
+            if foreign {
+                return None;
+            }
+            if self.files.contains(&path) {
+                return Some(path);
+            }
+            // Some tools name the file alone.
+            let [name] = parts[..] else { return None };
+            let mut named = self
+                .files
+                .iter()
+                .filter(|file| file.strip_suffix(name).is_some_and(|folder| folder.ends_with('/')));
+            named.next().filter(|_| named.next().is_none()).cloned()
         })
     }
 

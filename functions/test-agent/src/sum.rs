@@ -8,9 +8,11 @@ use pact_contract::{
 };
 
 use crate::{
+    capture::Captured,
     collector::Collector,
     history::{self, History},
     lines::count,
+    reports::Counts,
     runners::{Built, Ended, Execution, Part},
     setup,
     verdict::{self, Evidence, Judgement},
@@ -21,6 +23,12 @@ const FINDINGS: usize = 200;
 /// Suites that are named in one sentence, and how long what is said of each may be.
 const NAMED: usize = 5;
 const SAID: usize = 200;
+
+/// What a report says that was printed, where the lines themselves say nothing.
+fn printed(captured: &Captured) -> Option<Counts> {
+    let report = captured.report().filter(|_| !captured.summary.seen)?;
+    Counts::read(report.as_bytes(), report.len() as u64).ok()
+}
 
 /// The verdict, which may still change in the light of what there was before.
 pub(crate) struct Judged {
@@ -157,6 +165,7 @@ fn several(parts: Vec<Part>, unknown: &[String]) -> Judged {
         judged.iter().filter_map(|(_, j)| of(&j.output)).reduce(u64::saturating_add)
     };
     let (total, bad, left) = (sum(|o| o.total), sum(|o| o.failed), sum(|o| o.skipped));
+    let flaky = sum(|o| o.flaky);
     let numbers = verdict::numbers(total.unwrap_or(0), bad.unwrap_or(0), left.unwrap_or(0));
     let suites = count(judged.len() as u64, "suite");
     let told = |status: StageStatus| {
@@ -200,6 +209,7 @@ fn several(parts: Vec<Part>, unknown: &[String]) -> Judged {
         total,
         failed: bad,
         skipped: left,
+        flaky,
         exit_code: outputs()
             .find_map(|o| o.exit_code.filter(|c| *c != 0))
             .or_else(|| outputs().all(|o| o.exit_code == Some(0)).then_some(0)),
@@ -249,15 +259,15 @@ fn judge(part: Part) -> Judgement {
             setup::judge(&tool, &command, &setup, &output)
         }
         Execution::Ran(mut run) => {
-            let mut junit = part.junit;
+            let mut counts = part.counts.or_else(|| printed(&run.captured));
             let mut notes = part.notes;
-            let in_reports = junit.iter_mut().flat_map(|counts| counts.failures.iter_mut());
+            let in_reports = counts.iter_mut().flat_map(|counts| counts.failures.iter_mut());
             for failure in in_reports.chain(run.captured.summary.failures.iter_mut()) {
                 failure.detail = run.checkout.readable(&failure.detail);
             }
-            if junit.is_none() && !part.reports.is_empty() {
+            if counts.is_none() && part.unread.is_empty() && !part.reports.is_empty() {
                 let patterns = part.reports.join(", ");
-                notes.push(format!("no JUnit report was written that matches {patterns}"));
+                notes.push(format!("no report of tests was written that matches {patterns}"));
             }
             let mut judgement = verdict::judge(&Evidence {
                 tool: &run.tool,
@@ -266,11 +276,16 @@ fn judge(part: Part) -> Judgement {
                 took: run.took,
                 timeout: part.timeout,
                 captured: &run.captured,
-                junit,
+                counts,
+                unread: &part.unread,
                 checkout: &run.checkout,
             });
             let notes = notes.into_iter().map(|note| unreadable(run.checkout.readable(&note)));
-            judgement.findings.extend(notes);
+            let unread = part.unread.iter().map(|note| Finding {
+                severity: Severity::Medium,
+                ..unreadable(run.checkout.readable(note))
+            });
+            judgement.findings.extend(unread.chain(notes));
             judgement
         }
     }
@@ -308,8 +323,9 @@ mod tests {
             execution,
             timeout: std::time::Duration::from_secs(60),
             reports: Vec::new(),
-            junit: None,
+            counts: None,
             notes: Vec::new(),
+            unread: Vec::new(),
         }
     }
 

@@ -7,15 +7,18 @@ use pact_contract::{Finding, Severity, StageStatus, actions::RunTestsOutput, cod
 
 use crate::{
     capture::{Captured, last_lines},
-    junit,
     lines::count,
     locations::Checkout,
+    output::{Failure, MAX_FAILURES},
+    reports::Counts,
     runners::End,
-    tool_output::{Failure, MAX_FAILURES},
 };
 
 /// Exit code of pytest, and of newer versions of unittest, when there was nothing to run.
 const PYTHON_NO_TESTS: i32 = 5;
+
+/// Flaky tests that are named in one sentence.
+const NAMED: usize = 10;
 
 /// What is known about a run.
 pub(crate) struct Evidence<'a> {
@@ -27,8 +30,10 @@ pub(crate) struct Evidence<'a> {
     pub(crate) took: Duration,
     pub(crate) timeout: Duration,
     pub(crate) captured: &'a Captured,
-    /// From JUnit reports, where there were any.
-    pub(crate) junit: Option<junit::Counts>,
+    /// From reports, where there were any.
+    pub(crate) counts: Option<Counts>,
+    /// Reports that should have been read and were not, and why.
+    pub(crate) unread: &'a [String],
     pub(crate) checkout: &'a Checkout,
 }
 
@@ -43,25 +48,42 @@ pub(crate) struct Judgement {
 /// The numbers that are believed, with where they come from.
 struct Numbers {
     evidence: &'static str,
+    /// All of them.
     total: u64,
     failed: u64,
     skipped: u64,
+    flaky: u64,
 }
 
+/// The verdict. What was not read is not known to have passed.
 pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
+    let mut judgement = judge_what_was_read(evidence);
+    if let (StageStatus::Passed, [first, more @ ..]) = (judgement.status, evidence.unread) {
+        let more =
+            if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        judgement.status = StageStatus::Skipped;
+        judgement.summary =
+            format!("not everything was checked: {first}{more}; {}", judgement.summary);
+    }
+    judgement
+}
+
+fn judge_what_was_read(evidence: &Evidence<'_>) -> Judgement {
     let seen = &evidence.captured.summary;
-    let numbers = match &evidence.junit {
+    let numbers = match &evidence.counts {
         Some(counts) => Some(Numbers {
             evidence: "junit",
             total: counts.total,
             failed: counts.failed,
             skipped: counts.skipped,
+            flaky: counts.flaky,
         }),
         None => seen.seen.then(|| Numbers {
             evidence: "output",
-            total: seen.passed.saturating_add(seen.failed),
+            total: seen.passed.saturating_add(seen.failed).saturating_add(seen.skipped),
             failed: seen.failed,
             skipped: seen.skipped,
+            flaky: seen.flaky,
         }),
     };
     let code = match evidence.end {
@@ -75,11 +97,12 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
         total: numbers.as_ref().map(|n| n.total),
         failed: numbers.as_ref().map(|n| n.failed),
         skipped: numbers.as_ref().map(|n| n.skipped),
+        flaky: numbers.as_ref().map(|n| n.flaky).filter(|flaky| *flaky > 0),
         exit_code: code,
         ..RunTestsOutput::default()
     };
 
-    let failures = match &evidence.junit {
+    let failures = match &evidence.counts {
         Some(counts) if !counts.failures.is_empty() => counts.failures.as_slice(),
         _ => seen.failures.as_slice(),
     };
@@ -114,7 +137,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
         }
         (End::Exited(Some(PYTHON_NO_TESTS)), numbers)
             if matches!(evidence.tool, "pytest" | "unittest")
-                && numbers.as_ref().is_none_or(|n| n.total == 0) =>
+                && numbers.as_ref().is_none_or(|n| n.ran() == 0) =>
         {
             (StageStatus::Skipped, no_test(evidence), Vec::new())
         }
@@ -142,11 +165,13 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
             format!("the command succeeded {in_time}; how many tests ran is not known"),
             Vec::new(),
         ),
-        (End::Exited(Some(0)), Some(n)) if n.failed == 0 && n.total == 0 => {
+        (End::Exited(Some(0)), Some(n)) if n.failed == 0 && n.ran() == 0 => {
             (StageStatus::Skipped, no_test(evidence), Vec::new())
         }
         (End::Exited(Some(0)), Some(n)) if n.failed == 0 => {
-            (StageStatus::Passed, format!("{} {in_time}", n.text()), Vec::new())
+            let unsteady = evidence.counts.as_ref().map(|counts| &*counts.unsteady);
+            let findings = flaky(n.flaky, unsteady.unwrap_or_default());
+            (StageStatus::Passed, format!("{} {in_time}", n.text()), findings)
         }
         (End::Exited(Some(0)), Some(n)) => {
             let mut findings = failed_tests(failures, evidence.checkout);
@@ -179,7 +204,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Judgement {
             }
             let summary = match (numbers, counted) {
                 (Some(n), Some(text)) if n.failed > 0 => format!("{text} {in_time}"),
-                (Some(n), Some(text)) if n.total > 0 => {
+                (Some(n), Some(text)) if n.ran() > 0 => {
                     format!("the command {ended} although no test failed: {text} {in_time}")
                 }
                 _ if failures.is_empty() => {
@@ -235,15 +260,44 @@ fn no_test(evidence: &Evidence<'_>) -> String {
     format!("`{}` succeeded but ran no test", truncated(evidence.command, 200))
 }
 
+/// What is said of tests that passed after they had failed.
+fn flaky(number: u64, names: &[String]) -> Vec<Finding> {
+    if number == 0 {
+        return Vec::new();
+    }
+    let named = match names {
+        [] => String::new(),
+        names => {
+            let more = number.saturating_sub(names.len().min(NAMED) as u64);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let names: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+            format!(": {}{more}", names.join(", "))
+        }
+    };
+    let message = format!("{} passed only after it had failed{named}", count(number, "test"));
+    let finding = Finding::new(codes::TEST_FLAKY, Severity::Low, truncated(&message, 500))
+        .remedy("find what it depends on besides the code, or take it out until then");
+    vec![finding]
+}
+
 impl Numbers {
+    fn ran(&self) -> u64 {
+        self.total.saturating_sub(self.skipped)
+    }
+
     fn text(&self) -> String {
-        numbers(self.total, self.failed, self.skipped)
+        let mut text = numbers(self.total, self.failed, self.skipped);
+        if self.flaky > 0 {
+            text.push_str(&format!(" ({} flaky)", self.flaky));
+        }
+        text
     }
 }
 
-/// Numbers of tests as text.
+/// Numbers of tests as text: `total` are all of them.
 pub(crate) fn numbers(total: u64, failed: u64, skipped: u64) -> String {
-    let mut text = format!("{} passed", total.saturating_sub(failed));
+    let passed = total.saturating_sub(failed.saturating_add(skipped));
+    let mut text = format!("{passed} passed");
     if failed > 0 {
         text.push_str(&format!(", {failed} failed"));
     }
@@ -342,12 +396,13 @@ mod tests {
             took: Duration::from_millis(3_400),
             timeout: Duration::from_secs(600),
             captured: &capture.finish(),
-            junit: junit.map(|(total, failed, skipped)| junit::Counts {
+            counts: junit.map(|(total, failed, skipped)| Counts {
                 total,
                 failed,
                 skipped,
-                failures: Vec::new(),
+                ..Counts::default()
             }),
+            unread: &[],
             checkout: &Checkout::default(),
         })
     }
@@ -394,7 +449,7 @@ mod tests {
             (
                 End::Exited(Some(0)),
                 "",
-                Some((0, 0, 2)),
+                Some((2, 0, 2)),
                 "make",
                 Skipped,
                 "`run the tests` succeeded but ran no test",

@@ -60,7 +60,7 @@ async fn cargo_tests_pass_and_the_cache_serves_the_next_commit() {
         answer.response.summary
     );
     assert!(answer.response.summary.ends_with("(cargo)"), "{}", answer.response.summary);
-    assert_eq!(answer.response.output["total"], 1);
+    assert_eq!(answer.response.output["total"], 2);
     assert_eq!(answer.response.output["evidence"], "output");
 
     // The next commit has a failing test: the cache must not hide it.

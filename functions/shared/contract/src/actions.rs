@@ -319,14 +319,18 @@ pub struct RunTestsOutput {
     pub runner: String,
     /// The command as text.
     pub command: String,
-    /// Where the numbers come from: `junit`, `output` or `exit_code`.
+    /// Where the numbers come from: `junit` (a report in any known form), `output` or
+    /// `exit_code`.
     pub evidence: String,
-    /// Tests that ran; none when only the exit code is known.
+    /// All tests, skipped ones among them; none when only the exit code is known.
     pub total: Option<u64>,
     /// Tests that failed; none when only the exit code is known.
     pub failed: Option<u64>,
     /// Tests that were skipped; none when only the exit code is known.
     pub skipped: Option<u64>,
+    /// Tests that passed after they had failed; none when nothing tells of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaky: Option<u64>,
     /// Exit code of the command; none when it was ended by a signal.
     pub exit_code: Option<i32>,
     /// Key of the captured output in the artifact store.
@@ -352,7 +356,7 @@ pub struct SuiteOutput {
     pub summary: String,
     /// `configured`, or the name of the detected tool.
     pub runner: String,
-    /// Tests that ran; none when only the exit code is known.
+    /// All tests, skipped ones among them; none when only the exit code is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
     /// Tests that failed; none when only the exit code is known.

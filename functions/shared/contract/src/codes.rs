@@ -136,6 +136,9 @@ catalogue! {
         TEST_FAILED = "test-failed":
             "A test failed.",
             "Make the test pass; the finding has its message and place.";
+        TEST_FLAKY = "test-flaky":
+            "A test passed only after it had failed.",
+            "Find what it depends on besides the code, or take it out until then.";
         TESTS_FAILED = "tests-failed":
             "The command of the tests ended as failed, beyond what single tests say.",
             "Make the command end with exit code 0; its output is in the finding and in the log.";
@@ -158,8 +161,8 @@ catalogue! {
             "Suites were not run: the settings leave them out, or they are examples and fixtures.",
             "Nothing, if that is meant; otherwise name them in [[tests.suites]] of pact.toml.";
         REPORT_UNREADABLE = "report-unreadable":
-            "A report of the tests cannot be read: its numbers are missing.",
-            "Make the runner write a JUnit or LCOV report that is whole.";
+            "A report of the tests cannot be read: what is in it is not known, and not taken for passed.",
+            "Make the runner write a report that is whole, in the form of JUnit, NUnit, xUnit.net, TRX or LCOV.";
         BUILD_UNPROTECTED = "build-unprotected":
             "The tests ran without one of the protections that keep what is tested from what tests it.",
             "Let the kernel give namespaces to users, or run where it does.";

@@ -72,8 +72,9 @@ impl Runner for Recorder {
             execution,
             timeout: task.timeout,
             reports: Vec::new(),
-            junit: None,
+            counts: None,
             notes: Vec::new(),
+            unread: Vec::new(),
         };
         Ok(Progress::Ended(Ended { parts: vec![part], ..Ended::default() }))
     }

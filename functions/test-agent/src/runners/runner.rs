@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    capture::Captured, collector::Collector, junit::Counts, locations::Checkout, services::Services,
+    capture::Captured, collector::Collector, locations::Checkout, reports::Counts,
+    services::Services,
 };
 
 /// A kind of runner: its settings, and how one is reached.
@@ -153,10 +154,12 @@ pub(crate) struct Part {
     pub(crate) timeout: Duration,
     /// Patterns of the reports that it was to write.
     pub(crate) reports: Vec<String>,
-    /// Over its JUnit reports; none when there was no readable one.
-    pub(crate) junit: Option<Counts>,
-    /// What is wrong with its reports, for people.
+    /// Over its reports; none when there was no readable one.
+    pub(crate) counts: Option<Counts>,
+    /// What is odd about its reports, for people.
     pub(crate) notes: Vec<String>,
+    /// Reports that should have been read and were not, and why: what is in them is not known.
+    pub(crate) unread: Vec<String>,
 }
 
 /// What came of a suite.

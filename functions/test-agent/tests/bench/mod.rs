@@ -190,12 +190,13 @@ impl Bench {
         Self { memory, agent, _folder: folder }
     }
 
-    pub(crate) async fn pack(&self, files: &[(&str, &str)]) {
+    pub(crate) async fn pack<C: AsRef<[u8]>>(&self, files: &[(&str, C)]) {
         let mut packer = Packer::new();
         for (path, content) in files {
-            let executable = content.starts_with("#!");
+            let content = content.as_ref();
+            let executable = content.starts_with(b"#!");
             let kind = if executable { EntryKind::Executable } else { EntryKind::File };
-            packer.add(path, kind, content.as_bytes()).expect("it is packed");
+            packer.add(path, kind, content).expect("it is packed");
         }
         let bundle = packer.finish().expect("a bundle");
         self.memory.put("source", bundle).await.expect("it is kept");
@@ -241,7 +242,11 @@ impl Bench {
         Ok(serde_json::from_value(answer).expect("a response"))
     }
 
-    pub(crate) async fn unit(&self, files: &[(&str, &str)], settings: Value) -> ResponseEnvelope {
+    pub(crate) async fn unit<C: AsRef<[u8]>>(
+        &self,
+        files: &[(&str, C)],
+        settings: Value,
+    ) -> ResponseEnvelope {
         self.pack(files).await;
         let parameters = json!({ "settings": settings });
         self.call("tests.run_unit", parameters).await.expect("a verdict")

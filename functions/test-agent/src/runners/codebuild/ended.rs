@@ -155,8 +155,9 @@ fn of(task: &Task<'_>, suite: Suite, execution: Execution, handed: Handed) -> Pa
         name: suite.name,
         reports: suite.reports,
         execution,
-        junit: handed.junit,
+        counts: handed.counts,
         notes: handed.notes,
+        unread: handed.unread,
     }
 }
 

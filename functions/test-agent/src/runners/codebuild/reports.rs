@@ -2,19 +2,25 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-/// Where JUnit reports usually are, relative to the root of the repository.
-const JUNIT: &[&str] = &[
-    "junit.xml",
-    "target/nextest/**/junit.xml",
-    "**/target/surefire-reports/*.xml",
+/// Where reports of tests usually are, relative to the root of the repository. What is there and is
+/// of another kind is passed over.
+const TESTS: &[&str] = &[
+    "*.xml",
+    "*.trx",
+    "**/junit*.xml",
+    "**/test-report*.xml",
+    "**/TestResults/**/*.{trx,xml}",
+    "**/test-results/**/*.xml",
+    "**/test-reports/**/*.xml",
+    "**/target/nextest/**/junit.xml",
+    "**/target/{surefire,failsafe}-reports/*.xml",
     "**/build/test-results/**/*.xml",
-    "test-results/**/*.xml",
     "reports/**/*.xml",
 ];
 
 /// Where LCOV reports usually are, relative to the root of the repository.
 const LCOV: &[&str] =
-    &["lcov.info", "coverage/lcov.info", "*/coverage/lcov.info", "target/**/lcov.info"];
+    &["lcov.info", "coverage/lcov.info", "**/coverage/lcov.info", "target/**/lcov.info"];
 
 /// Where the suite's own folder of reports, its checkout and the build's cache are in what it hands
 /// over.
@@ -24,7 +30,9 @@ const CACHE: &str = "files/codebuild/cache/cargo/";
 
 /// Patterns of the reports that are wanted.
 pub(super) struct Wanted {
-    junit: GlobSet,
+    tests: GlobSet,
+    /// Whether the patterns of the tests' reports were given, rather than being the usual ones.
+    named: bool,
     coverage: GlobSet,
     /// Where the command ran: a pattern may also be meant from there.
     directory: String,
@@ -41,31 +49,50 @@ pub(super) fn patterns(reports: &[String], coverage: &[String]) -> (Vec<String>,
             given.to_vec()
         }
     };
-    (or_usual(reports, JUNIT), or_usual(coverage, LCOV))
+    (or_usual(reports, TESTS), or_usual(coverage, LCOV))
+}
+
+/// What a file is that is where reports are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Report {
+    /// A report: so it was said.
+    Certain,
+    /// A report, should it look like one.
+    Possible,
 }
 
 impl Wanted {
     pub(super) fn new(reports: &[String], coverage: &[String], directory: &str) -> Self {
+        let named = !reports.is_empty();
         let (reports, coverage) = patterns(reports, coverage);
         let mut faults = Vec::new();
-        let junit = set(&reports, &mut faults);
+        let tests = set(&reports, &mut faults);
         let coverage = set(&coverage, &mut faults);
         let directory = directory.trim_start_matches("./").trim_end_matches('/');
         let directory =
             if matches!(directory, "" | ".") { String::new() } else { format!("{directory}/") };
-        Self { junit, coverage, directory, faults }
+        Self { tests, named, coverage, directory, faults }
     }
 
-    /// Whether a path in what the suite hands over is one of a JUnit report.
-    pub(super) fn junit(&self, path: &str) -> bool {
+    /// Whether a path in what the suite hands over is one of a report of tests, or may be one.
+    pub(super) fn tests(&self, path: &str) -> Option<Report> {
         let own = path.strip_prefix(OWN);
-        own.is_some_and(|name| name.ends_with(".xml") || name.ends_with(".trx"))
-            || (path.starts_with(CACHE) && path.ends_with("/junit.xml"))
-            || self.matches(&self.junit, path)
+        let own = own.is_some_and(|name| name.ends_with(".xml") || name.ends_with(".trx"));
+        if own || (path.starts_with(CACHE) && path.ends_with("/junit.xml")) {
+            return Some(Report::Certain);
+        }
+        let found = self.matches(&self.tests, path);
+        found.then_some(if self.named { Report::Certain } else { Report::Possible })
     }
 
     pub(super) fn coverage(&self, path: &str) -> bool {
         self.matches(&self.coverage, path)
+    }
+
+    /// The folder of the repository that a file was written into; empty: the root, or none of it.
+    pub(super) fn folder<'p>(&self, path: &'p str) -> &'p str {
+        let path = path.strip_prefix(SOURCE).unwrap_or_default();
+        path.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
     fn matches(&self, patterns: &GlobSet, path: &str) -> bool {
@@ -104,17 +131,22 @@ mod tests {
         for path in [
             "files/source/junit.xml",
             "files/source/a/target/surefire-reports/x.xml",
-            "reports/pytest.xml",
+            "files/source/test-report.xml",
+            "files/source/results.trx",
+            "files/source/web/TestResults/a b/results.trx",
         ] {
-            assert!(usual.junit(path), "{path}");
+            assert_eq!(usual.tests(path), Some(Report::Possible), "{path}");
         }
+        assert_eq!(usual.tests("reports/pytest.xml"), Some(Report::Certain));
         for path in ["files/source/other/x.xml", "junit.xml", "test.xml", "../junit.xml"] {
-            assert!(!usual.junit(path), "{path}");
+            assert_eq!(usual.tests(path), None, "{path}");
         }
         assert!(usual.coverage("files/source/coverage/lcov.info"));
         let own = Wanted::new(&["out/*.xml".to_owned(), "[".to_owned()], &[], "./web/");
-        assert!(own.junit("files/source/out/a.xml") && own.junit("files/source/web/out/a.xml"));
-        assert!(!own.junit("files/source/junit.xml"));
+        for path in ["files/source/out/a.xml", "files/source/web/out/a.xml"] {
+            assert_eq!(own.tests(path), Some(Report::Certain), "{path}");
+        }
+        assert_eq!(own.tests("files/source/junit.xml"), None);
         assert_eq!(own.faults.len(), 1);
     }
 }

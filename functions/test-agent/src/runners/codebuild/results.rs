@@ -8,11 +8,12 @@ use flate2::read::GzDecoder;
 
 use crate::{
     capture::{Capture, Captured},
-    collector::{JUNIT_BYTES, JUNIT_FILES, LCOV_BYTES, NOTES},
-    junit::Counts,
+    collector::{LCOV_BYTES, NOTES, REPORT_BYTES, REPORT_FILES},
+    lcov_report,
+    reports::{Counts, Unread},
 };
 
-use super::reports::Wanted;
+use super::reports::{Report, Wanted};
 
 /// Most entries for each suite, and most bytes of all of them together.
 const ENTRIES: usize = 4_096;
@@ -44,6 +45,8 @@ pub(super) struct Steps {
     pub(super) lacks_pytest: bool,
     /// unittest was used in place of pytest.
     pub(super) unittest: bool,
+    /// Files that are too large to be handed over, by their paths.
+    pub(super) large: Vec<String>,
 }
 
 impl Steps {
@@ -74,6 +77,7 @@ fn account(text: &str, suites: usize) -> (Option<String>, Vec<Steps>) {
         match kind {
             "missing" => steps.missing = Some(pact_agent::text::truncated(rest, 100)),
             "lacks" => steps.lacks_pytest = true,
+            "large" if steps.large.len() < NOTES => steps.large.push(rest.to_owned()),
             "tool" => steps.unittest = rest == "unittest",
             "end" => {
                 let mut words = rest.split(' ');
@@ -108,10 +112,20 @@ pub(super) struct Part {
     /// What its setup wrote, step by step.
     pub(super) setup: Vec<Captured>,
     pub(super) test: Option<Captured>,
-    /// Over the JUnit reports; none when there was no readable one.
-    pub(super) junit: Option<Counts>,
-    /// What is wrong with reports, for people.
+    /// Over the reports of tests; none when there was no readable one.
+    pub(super) counts: Option<Counts>,
+    /// What is odd about reports, for people.
     pub(super) notes: Vec<String>,
+    /// Reports of tests that were not read, and why.
+    pub(super) unread: Vec<String>,
+}
+
+impl Part {
+    fn unread(&mut self, path: &str, reason: &str) {
+        if self.unread.len() < NOTES {
+            self.unread.push(format!("cannot read the report {}: {reason}", shown(path)));
+        }
+    }
 }
 
 /// Everything that was handed over and is wanted.
@@ -152,7 +166,14 @@ pub(super) fn read(archive: &Bytes, wanted: &[Wanted]) -> Result<Results, String
             let bytes = content(&mut entry, STEPS).map_err(|e| format!("the steps: {e}"))?;
             let (root, steps) = account(&String::from_utf8_lossy(&bytes), wanted.len());
             results.root = root;
-            results.parts.iter_mut().zip(steps).for_each(|(part, steps)| part.steps = steps);
+            for ((part, wanted), steps) in results.parts.iter_mut().zip(wanted).zip(steps) {
+                for path in &steps.large {
+                    if wanted.tests(&format!("files/{path}")).is_some() {
+                        part.unread(path, "it is too large to be handed over");
+                    }
+                }
+                part.steps = steps;
+            }
             continue;
         }
         let Some((number, path)) = path.split_once('/') else { continue };
@@ -167,27 +188,28 @@ pub(super) fn read(archive: &Bytes, wanted: &[Wanted]) -> Result<Results, String
             _ if path.starts_with("setup") && path.ends_with(".log") => {
                 part.setup.push(captured(&mut entry).map_err(damaged)?);
             }
-            _ if wanted.junit(path) => {
+            _ if let Some(report) = wanted.tests(path) => {
                 reports += 1;
-                if reports > JUNIT_FILES {
-                    if reports == JUNIT_FILES + 1 {
-                        let note = format!("more than {JUNIT_FILES} reports; only those were read");
-                        results.notes.push(note);
+                if reports > REPORT_FILES {
+                    if reports == REPORT_FILES + 1 {
+                        part.unread(path, &format!("there are more than {REPORT_FILES}"));
                     }
                     continue;
                 }
-                match content(&mut entry, JUNIT_BYTES).and_then(|content| Counts::read(&content)) {
-                    Ok(counts) => part.junit.get_or_insert_default().add(counts),
-                    Err(reason) if part.notes.len() < NOTES => {
-                        part.notes.push(format!("cannot read the report {}: {reason}", shown(path)))
+                match (Counts::read(&mut entry, REPORT_BYTES), report) {
+                    (Ok(counts), _) => part.counts.get_or_insert_default().add(counts),
+                    // Other documents may be where reports usually are.
+                    (Err(Unread::Foreign(_)), Report::Possible) => {}
+                    (Err(Unread::Foreign(reason) | Unread::Broken(reason)), _) => {
+                        part.unread(path, &reason);
                     }
-                    Err(_) => {}
                 }
             }
             _ if wanted.coverage(path) => match content(&mut entry, LCOV_BYTES) {
                 Ok(bytes) if coverage + bytes.len() <= COVERAGE => {
                     coverage += bytes.len();
-                    results.coverage.push(bytes);
+                    let folder = wanted.folder(path);
+                    results.coverage.push(lcov_report::kept(folder, &bytes));
                 }
                 Ok(_) => results
                     .notes

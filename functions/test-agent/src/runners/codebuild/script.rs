@@ -323,7 +323,9 @@ tar -xzmf pact/bundle.tar.gz -C source
         let mut text = format!(
             "collect{number}() {{\n[ -f \"$P/{number}/stamp\" ] || return 0\n\
              find {start} \\( -name node_modules -o -name .git{others} \\) -prune -o -type f -newer \
-             \"$P/{number}/stamp\" -size -40000k \\( {names} \\) -print0\n"
+             \"$P/{number}/stamp\" \\( {names} \\) \\( -size -40000k -print0 -o -fprintf \
+             \"$P/{number}/large\" 'large {number} %p\\n' \\)\n\
+             head -n 20 \"$P/{number}/large\" >>\"$P/steps\" 2>/dev/null\n"
         );
         if suite.is_cargo() {
             text.push_str(&format!(
