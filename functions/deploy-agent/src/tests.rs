@@ -1,5 +1,6 @@
 //! The agent with real processes, real files and real requests.
 
+mod kills;
 mod order;
 mod seam;
 mod world;

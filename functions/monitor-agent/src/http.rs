@@ -4,7 +4,7 @@ use std::{sync::OnceLock, time::Duration};
 
 use pact_agent::AgentError;
 use pact_contract::settings::Probe;
-use reqwest::redirect;
+use reqwest::{header::HeaderMap, redirect};
 use tokio::time::Instant;
 use url::{Host, Url};
 
@@ -112,6 +112,7 @@ impl Client {
         let answer = tokio::time::timeout(timeout, async {
             let mut response = client.get(url.clone()).send().await?;
             let status = response.status().as_u16();
+            let other = diverted(response.headers());
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await? {
                 let room = MAX_BODY.saturating_sub(body.len());
@@ -120,11 +121,13 @@ impl Client {
                     break;
                 }
             }
-            Ok::<_, reqwest::Error>((status, body))
+            Ok::<_, reqwest::Error>((status, body, other))
         })
         .await;
         Ok(match answer {
-            Ok(Ok((status, body))) => Answer::Response {
+            // What another release answers in its place says nothing good of this one.
+            Ok(Ok((_, _, Some(reason)))) => Answer::None(reason),
+            Ok(Ok((status, body, None))) => Answer::Response {
                 status,
                 contains: contains.is_none_or(|text| String::from_utf8_lossy(&body).contains(text)),
                 latency: begun.elapsed(),
@@ -133,6 +136,18 @@ impl Client {
             Err(_) => Answer::None(format!("no answer within {} ms", timeout.as_millis())),
         })
     }
+}
+
+/// What a proxy says was wrong with the release whose turn it was, by `Proxy-Status` (RFC 9209): what
+/// answers then is another one, or the proxy itself.
+fn diverted(headers: &HeaderMap) -> Option<String> {
+    let said = headers.get_all("proxy-status").iter().filter_map(|value| value.to_str().ok());
+    let error = said.flat_map(|value| value.split(';')).find_map(|part| {
+        let (name, error) = part.split_once('=')?;
+        (name.trim() == "error").then(|| error.trim())
+    })?;
+    let error: String = error.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    Some(format!("the release did not answer, its proxy says: {error}"))
 }
 
 /// Cloud platforms answer there with credentials.
@@ -198,6 +213,20 @@ mod tests {
         ] {
             assert!(address(base, path).is_err(), "{base:?} {path}");
         }
+    }
+
+    #[test]
+    fn what_another_release_answers_is_no_answer() {
+        let headers = |value: &'static str| {
+            HeaderMap::from_iter([(
+                "proxy-status".parse().expect("a name"),
+                value.parse().expect("a value"),
+            )])
+        };
+        assert_eq!(diverted(&HeaderMap::new()), None);
+        assert_eq!(diverted(&headers("cache.example; received-status=200")), None);
+        let said = diverted(&headers("local-proxy; error=connection_refused; details=\"r2\""));
+        assert!(said.expect("an error").ends_with("connection_refused"));
     }
 
     #[test]

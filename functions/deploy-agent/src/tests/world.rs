@@ -440,14 +440,16 @@ pub(super) fn files(keep: u32) -> Environment {
 }
 
 pub(super) fn get(url: &str, path: &str) -> String {
+    try_get(url, path).expect("is answered")
+}
+
+pub(super) fn try_get(url: &str, path: &str) -> std::io::Result<String> {
     let address = url.strip_prefix("http://").expect("an address");
-    let mut stream = TcpStream::connect(address).expect("connects");
-    stream
-        .write_all(
-            format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes(),
-        )
-        .expect("is sent");
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(
+        format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes(),
+    )?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("is answered");
-    answer
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
