@@ -13,6 +13,7 @@ mod meter;
 pub(crate) mod options;
 mod packages;
 mod parameters;
+mod program;
 mod proxy;
 mod recorder;
 mod roles;
@@ -46,6 +47,7 @@ pub(crate) use definition::{Definition, machines, template_errors};
 pub(crate) use meter::{Usage, of_run as usage_of};
 use options::Options;
 use packages::Packages;
+use program::own_program;
 pub(crate) use proxy::down as stop_services;
 pub(crate) use store::Store;
 
@@ -77,15 +79,6 @@ async fn bind(port: u16, option: &str) -> Result<TcpListener, Failure> {
 
 fn address(listener: &TcpListener) -> Result<String, Failure> {
     Ok(format!("http://{}", listener.local_addr().doing("read a port")?))
-}
-
-/// This program, for a process of its own. The file of a running program may have been replaced
-/// since.
-fn own_program() -> Result<PathBuf, Failure> {
-    if cfg!(target_os = "linux") {
-        return Ok("/proc/self/exe".into());
-    }
-    std::env::current_exe().doing("find this program")
 }
 
 /// This program again, in which an expression of a state machine may take too much and end nothing

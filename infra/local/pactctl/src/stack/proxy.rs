@@ -19,7 +19,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::own_program;
+use super::program::own_program;
 use crate::{
     client::http_client,
     failure::{Context, Failure},
