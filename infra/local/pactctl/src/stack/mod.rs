@@ -23,13 +23,7 @@ mod traces;
 mod triggers;
 mod view;
 
-use std::{
-    ffi::OsString,
-    net::Ipv4Addr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{ffi::OsString, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
 use local_codebuild::CodeBuild;
 use local_lambda_host::{FunctionStore, Host, HostOptions, Reaper};
