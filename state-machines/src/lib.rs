@@ -8,9 +8,9 @@
 //!
 //!    ```text
 //!    agent(ScanLicences, "Licences of the dependencies")
-//!        .asks("security.scan_licences", "source, settings: $settings.security")
-//!        .assign("licences: $response.output")
-//!        .on_fault("the licences could not be read", FailRun),
+//!        asks("security.scan_licences", "source, settings: $settings.security")
+//!        assign("licences: $response.output")
+//!        on_fault("the licences could not be read", FailRun);
 //!    ```
 //!
 //!    `asks` names an action of [`pact_contract::agents`], which says whose it is; its parameters

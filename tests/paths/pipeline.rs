@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use pact_contract::{ErrorName, StageStatus};
+use pact_contract::{ErrorName, StageStatus, environments::MAX_ENVIRONMENTS};
 
 use crate::explore::{Report, explore};
 use crate::invariants::{CRASHES, violations};
@@ -344,6 +344,31 @@ async fn every_path_keeps_the_invariants() {
 
 pub(crate) fn say(text: &str) {
     eprintln!("{text}");
+}
+
+/// An execution has at most 25,000 events; beyond that Step Functions ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn sixteen_environments_that_take_their_time_fit_into_one_history() {
+    const ALL: [&str; MAX_ENVIRONMENTS] = [
+        "dev", "qa", "staging", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11",
+        "p12", "p13",
+    ];
+    let machine = machine::load("pipeline");
+    let variant = Variant { environments: &ALL, approval: Some(Answer::Yes), ..Variant::PROMOTE };
+    let slow = |name: &&str| Fault {
+        times: Some(59),
+        ..Fault::new(format!("CheckStatus.{name}"), Turn::Pending)
+    };
+    let mut faults: Vec<Fault> = ALL.iter().map(slow).collect();
+    // And all of it goes back.
+    faults.push(Fault::verdict("JudgeRelease.p13", StageStatus::Failed));
+    let case = Case { variant, faults };
+    let reports = explore(&machine.text, vec![case]).await;
+    judge(&reports, &machine, &["sixteen".to_owned()]);
+    assert_eq!(reports[0].world.status, "rolled_back");
+    let events = reports[0].history.lines().count();
+    assert!(events < 20_000, "{events} events");
+    say(&format!("sixteen environments: {events} events"));
 }
 
 #[test]

@@ -142,3 +142,42 @@ async fn what_was_withdrawn_may_be_tried_again() {
     assert_eq!(in_effect(&world).await.as_deref(), Some("r1"));
     deploy_good(&world, "r3", "c2", 2).await;
 }
+
+#[tokio::test]
+async fn what_was_judged_good_stays_where_its_run_was_cut_short_and_goes_where_it_is_bad() {
+    let world = World::new();
+    deploy_good(&world, "r1", "c1", 1).await;
+    deploy_good(&world, "r2", "c2", 2).await;
+    let (answer, there) = take_back(&world, "r2", false).await.expect("no fault");
+    assert!(answer.response.summary.contains("r2 stays in staging"), "{}", answer.response.summary);
+    assert_eq!(
+        (answer.response.status, there.status),
+        (StageStatus::Passed, DeploymentStatus::Live)
+    );
+    assert_eq!(in_effect(&world).await.as_deref(), Some("r2"));
+    // It was bad for the users of a later environment.
+    let (_, back) = take_back(&world, "r2", true).await.expect("no fault");
+    assert_eq!(back.status, DeploymentStatus::RolledBack);
+    assert_eq!(in_effect(&world).await.as_deref(), Some("r1"));
+}
+
+#[tokio::test]
+async fn a_name_that_is_a_tier_is_deployed_to_as_that_tier_only() {
+    let world = World::new();
+    let mut wanted = world.wanted("r1", &files(5)).await;
+    for (name, action) in [("production", "deploy.to_staging"), ("staging", "deploy.to_production")]
+    {
+        wanted["environment"] = name.into();
+        let answer = world.act(Steps::default(), action, "run-r1", wanted.clone()).await;
+        let error = answer.expect_err("is refused");
+        assert_eq!(error.name, ErrorName::InvalidIntent);
+        assert!(error.to_string().contains(&format!("deploy.to_{name}")), "{error}");
+    }
+    wanted["environment"] = "eu-west".into();
+    for action in ["deploy.to_production", "deploy.to_staging"] {
+        let answer = world.act(Steps::default(), action, "run-r1", wanted.clone()).await;
+        let (answer, there) = answer.expect("no fault");
+        assert_eq!(answer.response.status, StageStatus::Passed, "{}", answer.response.summary);
+        assert_eq!(there.environment, "eu-west");
+    }
+}

@@ -175,7 +175,8 @@ impl Found {
             |folder| format!("# path of the site in the repository: {folder}/\n"),
         );
         out.push_str(&format!(
-            "\n# Where releases go. Without an environment a push is verified only.\n\
+            "\n# Where releases go, in their order. Without an environment a push is verified only. One\n\
+             # of another name says its tier: staging, where releases are tried, or production.\n\
              # [environments.staging]\n\
              # target = \"directory\" # releases side by side, one atomic switch\n\
              {place}\
