@@ -1,6 +1,9 @@
 //! Roles fit, both ways: every AWS call that the system makes is allowed by the role of who makes
 //! it, and every action that a role allows is one that is made.
 //!
+//! The role that the deploy agent takes on for a function, of `infra/deploy-role.yaml`, is one of them:
+//! what is called with it stands under its name.
+//!
 //! `calls.txt` is what the local stack wrote down during the end-to-end scenarios, one line each:
 //! function, action, resource. It is made anew by
 //! `PACT_RECORD_CALLS=/tmp/calls cargo test -p pact-e2e --test scenarios` and
@@ -23,6 +26,9 @@ use pact_e2e::{binary, wait_for};
 use serde_json::Value;
 
 const TEMPLATE: &str = include_str!("../../infra/template.yaml");
+const DEPLOY_ROLE: &str = include_str!("../../infra/deploy-role.yaml");
+/// Who calls with that role.
+const DEPLOYMENT: &str = "DeployRole";
 const CALLS: &str = include_str!("calls.txt");
 const MACHINES: [(&str, &str); 2] = [
     ("pipeline.asl.json", include_str!("../../state-machines/pipeline.asl.json")),
@@ -50,6 +56,10 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "dynamodb:DeleteItem",
         "gives a claim back when the execution cannot be started",
     ),
+    (DEPLOYMENT, "lambda:DeleteAlias", "only where the first release is taken back"),
+    (DEPLOYMENT, "lambda:CreateAlias", "only where nobody made the alias before"),
+    (DEPLOYMENT, "lambda:ListVersionsByFunction", "only for a release whose note is gone"),
+    (DEPLOYMENT, "lambda:GetProvisionedConcurrencyConfig", "only where traffic is shared"),
     ("ReconcilerRole", "states:StartExecution", "only for a run that is ended while it deploys"),
     ("ReconcilerRole", "states:SendTaskSuccess", "only for an answer that came before a retry"),
 ];
@@ -73,6 +83,32 @@ fn stack_with(parameters: &[(&str, &str)]) -> Stack {
     };
     local_template::load(TEMPLATE, Path::new("infra/template.yaml"), &context)
         .unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+/// The role for deployments to the function of the scenarios.
+fn deploy_role() -> Role {
+    let parameters = [
+        ("Repository", "acme/shop"),
+        ("Environment", "production"),
+        ("FunctionName", "shop"),
+        ("RoleName", "pact-deploy-shop"),
+        ("DeployAgentRoleArn", "arn:aws:iam::000000000000:role/pact-DeployAgentRole"),
+    ];
+    let context = Context {
+        parameters: parameters.map(|(name, value)| (name.into(), value.into())).into(),
+        region: "us-east-1".to_owned(),
+        account: "000000000000".to_owned(),
+        stack_name: "shop-production".to_owned(),
+    };
+    let read = local_template::load(DEPLOY_ROLE, Path::new("infra/deploy-role.yaml"), &context);
+    let mut roles = read.unwrap_or_else(|faults| panic!("{faults:#?}")).roles;
+    assert_eq!(roles.len(), 1, "{roles:#?}");
+    roles.remove(0)
+}
+
+/// Every role that somebody calls with.
+fn roles(stack: &Stack) -> Vec<Role> {
+    stack.roles.iter().cloned().chain([deploy_role()]).collect()
 }
 
 fn texts(value: Option<&Value>) -> Vec<String> {
@@ -125,10 +161,14 @@ fn made(stack: &Stack) -> BTreeMap<String, BTreeSet<Call>> {
     for line in CALLS.lines().chain(more.lines()) {
         let parts: Vec<&str> = line.split(' ').collect();
         let [function, action, resource] = parts[..] else { panic!("not a call: {line:?}") };
+        let call = (action.to_owned(), resource.to_owned());
+        if function == DEPLOYMENT {
+            calls.entry(DEPLOYMENT.to_owned()).or_default().insert(call);
+            continue;
+        }
         let found = stack.functions.iter().find(|f| f.logical_id == function);
         let found = found.unwrap_or_else(|| panic!("{function} is no function: record anew"));
         let role = role_of(stack, found.role.as_ref(), function);
-        let call = (action.to_owned(), resource.to_owned());
         calls.entry(role.logical_id.clone()).or_default().insert(call);
     }
     for machine in &stack.state_machines {
@@ -195,10 +235,11 @@ fn task_call(resource: &str, arguments: &Value, table: &dyn Fn(&str) -> Option<S
 #[test]
 fn every_call_is_allowed() {
     let stack = stack();
+    let roles = roles(&stack);
     let refused: Vec<String> = made(&stack)
         .iter()
         .flat_map(|(id, calls)| {
-            let role = stack.roles.iter().find(|r| r.logical_id == *id).expect("the role");
+            let role = roles.iter().find(|r| r.logical_id == *id).expect("the role");
             calls
                 .iter()
                 .filter(|call| !allows(role, call))
@@ -217,14 +258,17 @@ fn everything_allowed_is_needed() {
     let nothing = BTreeSet::new();
     let mut unneeded = Vec::new();
     let mut used = BTreeSet::new();
-    for role in &stack.roles {
+    for role in &roles(&stack) {
         assert!(role.managed.is_empty(), "{} has a managed policy", role.logical_id);
         let calls = made.get(&role.logical_id).unwrap_or(&nothing);
         for statement in &role.statements {
             for action in texts(statement.get("Action")) {
                 assert!(!action.contains('*'), "{}: {action} is no single action", role.logical_id);
                 for resource in texts(statement.get("Resource")) {
-                    let needed = calls.iter().any(|(a, r)| *a == action && fits(&resource, r));
+                    // A function and what is of it are one thing to whoever calls.
+                    let whole = role.logical_id == DEPLOYMENT;
+                    let needed =
+                        calls.iter().any(|(a, r)| *a == action && (whole || fits(&resource, r)));
                     let service = machines.contains(&role.arn)
                         && SERVICE.iter().any(|prefix| action.starts_with(prefix));
                     let exception = EXCEPTIONS.iter().position(|(id, name, _)| {

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::text;
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(future)
 }
 
-async fn config(aws: &Aws) -> aws_config::SdkConfig {
+pub(crate) async fn config(aws: &Aws) -> aws_config::SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(&aws.endpoint)
@@ -197,6 +197,16 @@ fn boto3_understands_the_lambda_api_and_what_does_not_fit_is_throttled() {
     }
     // What whoever runs the host adds is no part of the configuration.
     assert!(!told["function"]["Environment"].to_string().contains("AWS_"), "{told:#}");
+    assert_eq!(
+        told["made"],
+        json!({
+            "created": ["Pending", "$LATEST"], "again": "ResourceConflictException",
+            "published": ["1", "1"], "stale": "PreconditionFailedException",
+            "alias": ["live", "1", {"2": 0.1}], "weights": "InvalidParameterValueException",
+            "returned": ["2", null], "fixed": "AccessDeniedException",
+            "versions": ["$LATEST", "1", "2"], "gone": "ResourceNotFoundException",
+        })
+    );
     assert_eq!(told["invoked"], json!([200, "Unhandled", "$LATEST"]));
     assert_eq!((&told["event"], &told["dry"]), (&json!(202), &json!(204)));
     assert_eq!(told["alias"], json!(["ResourceNotFoundException", null, null]));

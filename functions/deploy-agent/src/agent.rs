@@ -11,7 +11,7 @@ use pact_contract::{EnvironmentKey, EnvironmentName, Tier, settings::Environment
 use crate::{
     config::Config,
     steps::Steps,
-    targets::{self, Surroundings, Target},
+    targets::{self, Aws, Surroundings, Target},
 };
 
 /// How long to wait for another action that has the target.
@@ -22,6 +22,7 @@ pub struct DeployAgent {
     config: Config,
     pub(crate) environments: Arc<dyn Environments>,
     artifacts: Arc<dyn Artifacts>,
+    aws: Option<Aws>,
     pub(crate) steps: Steps,
 }
 
@@ -33,7 +34,13 @@ impl DeployAgent {
         environments: Arc<dyn Environments>,
         artifacts: Arc<dyn Artifacts>,
     ) -> Self {
-        Self { config, environments, artifacts, steps: Steps::default() }
+        Self { config, environments, artifacts, aws: None, steps: Steps::default() }
+    }
+
+    /// The same, for an installation that deploys to the account's services too.
+    #[must_use]
+    pub fn with_aws(self, aws: Aws) -> Self {
+        Self { aws: Some(aws), ..self }
     }
 
     /// The target of an environment with these settings.
@@ -50,6 +57,7 @@ impl DeployAgent {
             root: self.config.root.clone(),
             proxy: self.config.proxy.clone(),
             artifacts: Arc::clone(&self.artifacts),
+            aws: self.aws.clone(),
             steps: self.steps.clone(),
         };
         targets::open(&settings.target, &surroundings)

@@ -11,6 +11,9 @@ pub struct Config {
     /// File that says how the reverse proxy of this machine is reached; none: there is none, and a
     /// deployment of a service says so.
     pub proxy: Option<PathBuf>,
+    /// How the ARN of the role begins that an environment has where it names none:
+    /// `PACT_DEPLOY_ROLES`.
+    pub roles: Option<String>,
 }
 
 impl Config {
@@ -38,11 +41,25 @@ impl Config {
         if root.as_deref().is_some_and(|r| r.parent().is_none()) {
             faults.push("PACT_DEPLOY_ROOT must not be the root of the file system".to_owned());
         }
+        let roles = get("PACT_DEPLOY_ROLES").map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
+        if let Some(roles) = roles.as_ref().filter(|roles| !is_prefix(roles)) {
+            faults.push(format!(
+                "PACT_DEPLOY_ROLES is {roles:?}, not the beginning of ARNs of roles, as in \
+                 arn:aws:iam::123456789012:role/pact-deploy-"
+            ));
+        }
         if !faults.is_empty() {
             return Err(faults.join("\n"));
         }
-        Ok(Self { root, proxy })
+        Ok(Self { root, proxy, roles })
     }
+}
+
+/// Whether ARNs of roles may begin so, with room for a name.
+fn is_prefix(text: &str) -> bool {
+    let parts: Vec<_> = text.splitn(6, ':').collect();
+    matches!(parts.as_slice(), ["arn", _, "iam", "", _, name]
+        if name.strip_prefix("role/").is_some_and(|name| (1..=32).contains(&name.len())))
 }
 
 #[cfg(test)]
@@ -61,7 +78,10 @@ mod tests {
         let config = read(&[("PACT_DEPLOY_ROOT", "/srv"), proxy]).expect("valid");
         assert_eq!(config.root, Some("/srv".into()));
         assert_eq!(config.proxy, Some("/run/proxy/host.json".into()));
-        assert_eq!(read(&[("PACT_DEPLOY_ROOT", "")]), Ok(Config { root: None, proxy: None }));
+        assert_eq!(
+            read(&[("PACT_DEPLOY_ROOT", "")]),
+            Ok(Config { root: None, proxy: None, roles: None })
+        );
     }
 
     #[test]
@@ -71,5 +91,11 @@ mod tests {
             assert!(faults.contains(wrong), "{faults}");
         }
         assert!(read(&[("PACT_DEPLOY_ROOT", "/")]).is_err());
+        let prefix = "arn:aws:iam::123456789012:role/pact-deploy-";
+        let config = read(&[("PACT_DEPLOY_ROLES", prefix)]).expect("valid");
+        assert_eq!(config.roles.as_deref(), Some(prefix));
+        for wrong in ["pact-deploy-", "arn:aws:iam::123456789012:role/"] {
+            read(&[("PACT_DEPLOY_ROLES", wrong)]).expect_err("is refused");
+        }
     }
 }

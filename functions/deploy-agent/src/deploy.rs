@@ -36,6 +36,8 @@ struct Work<'a> {
     replaces: Option<ReleaseRecord>,
     /// The release that is in effect without this one: as a rule the same.
     was: Option<ReleaseRecord>,
+    /// Whether an attempt before this one was begun and not ended: who knows how far it came.
+    interrupted: bool,
 }
 
 pub(crate) async fn deploy(
@@ -66,8 +68,18 @@ pub(crate) async fn deploy(
         deployed_at: Timestamp::now(),
         settings: wanted.settings.clone(),
     };
-    let mut work =
-        Work { agent, call, wanted: &wanted, key, target, lease, new, replaces: None, was: None };
+    let mut work = Work {
+        agent,
+        call,
+        wanted: &wanted,
+        key,
+        target,
+        lease,
+        new,
+        replaces: None,
+        was: None,
+        interrupted: false,
+    };
     let result = work.run().await;
     work.lease.end().await;
     result
@@ -100,6 +112,7 @@ impl Work<'_> {
             return self.give_up(reason, false).await;
         }
 
+        self.interrupted = self.lease.record.pending.is_some();
         self.lease.record.pending = Some(PendingDeployment {
             release: self.new.clone(),
             replaces: self.replaces.clone(),
@@ -261,9 +274,13 @@ impl Work<'_> {
         // What is in effect is this very release, deployed again, and was not touched.
         let again =
             self.lease.record.current.as_ref().is_some_and(|c| c.release == self.new.release);
-        if !again || touched {
+        // What was only prepared stands beside the one in effect.
+        if touched || self.interrupted && !again {
             self.go_back(&reason, touched, again).await?;
             none.url.clone_from(&self.lease.record.url);
+        } else if !again {
+            // What could not be put into effect is made anew next time.
+            self.target.discard(&self.new.release).await?;
         }
         self.lease.record.pending = None;
         self.lease.write().await?;

@@ -24,6 +24,7 @@ use pact_contract::{Capability, Tier, error::ErrorName};
 
 pub use agent::DeployAgent;
 pub use config::Config;
+pub use targets::Aws;
 
 /// What the agent can do.
 pub const CAPABILITIES: &[Capability] = pact_contract::agents::DEPLOY;
@@ -62,7 +63,8 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     let services = pact_aws::Services::from_env()?;
     let artifacts = services.artifacts()?;
     let recording = services.recording(&artifacts);
+    let aws = Aws::new(services.sdk().clone(), config.roles.clone());
     let store: Arc<dyn Environments> = services.store;
-    let agent = DeployAgent::new(config, store, artifacts);
+    let agent = DeployAgent::new(config, store, artifacts).with_aws(aws);
     pact_agent::serve(agent, recording).await
 }

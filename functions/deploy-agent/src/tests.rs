@@ -1,5 +1,6 @@
 //! The agent with real processes, real files and real requests.
 
+mod functions;
 mod kills;
 mod order;
 mod seam;
@@ -552,7 +553,7 @@ async fn an_agent_that_deploys_and_waits_to_be_killed() {
     let world = World::new();
     let agent_root = PathBuf::from(root);
     let proxy = std::env::var(KILLED_PROXY).expect("set by the test below");
-    let config = Config { root: Some(agent_root.clone()), proxy: Some(proxy.into()) };
+    let config = Config { root: Some(agent_root.clone()), proxy: Some(proxy.into()), roles: None };
     let agent = DeployAgent::new(config, world.memory.clone() as _, world.memory.clone() as _);
     let Value::Object(parameters) = world.wanted("r1", &site()).await else {
         panic!("parameters are an object");

@@ -1,6 +1,7 @@
 //! What can be deployed to: one file or folder for each kind, and the registry of the kinds.
 
 pub(crate) mod directory;
+pub(crate) mod lambda;
 #[cfg(test)]
 mod marker;
 mod target;
@@ -9,6 +10,7 @@ use pact_config::form::{Form, Seam};
 use pact_contract::settings::Instance;
 
 pub use directory::services;
+pub use lambda::Aws;
 pub(crate) use target::{
     Activated, Activation, Claimed, NewRelease, Prepared, Surroundings, TakenBack, Target,
 };
@@ -19,6 +21,7 @@ pub(crate) use target::Shifted;
 /// The kinds of targets.
 const KINDS: &[target::Kind] = &[
     directory::KIND,
+    lambda::KIND,
     #[cfg(test)]
     marker::KIND,
 ];

@@ -13,6 +13,7 @@ use pact_contract::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::lambda::Aws;
 use crate::steps::Steps;
 
 /// A kind of target: its settings, and how one is reached.
@@ -41,6 +42,8 @@ pub(crate) struct Surroundings {
     /// File that says how the reverse proxy of this machine is reached, where it has one.
     pub(crate) proxy: Option<PathBuf>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
+    /// The account's services, where this installation deploys to them.
+    pub(crate) aws: Option<Aws>,
     /// Told whenever a step is done.
     pub(crate) steps: Steps,
 }

@@ -27,8 +27,9 @@ use pact_contract::{
 };
 use serde_json::Value;
 
+use super::functions;
 use crate::{
-    Config, DeployAgent,
+    Aws, Config, DeployAgent,
     names::hash,
     steps::Steps,
     targets::{
@@ -114,6 +115,8 @@ pub(super) struct World {
     pub(super) memory: Arc<Memory>,
     proxy_folder: tempfile::TempDir,
     proxy: Mutex<Option<Proxy>>,
+    /// Where functions are.
+    pub(super) aws: Option<Aws>,
 }
 
 impl Drop for World {
@@ -136,6 +139,7 @@ impl World {
             memory: Memory::new(),
             proxy_folder: tempfile::tempdir().expect("a folder"),
             proxy: Mutex::default(),
+            aws: None,
         };
         world.start_proxy();
         world
@@ -169,12 +173,15 @@ impl World {
         let mut agent =
             DeployAgent::new(config, self.memory.clone() as _, self.memory.clone() as _);
         agent.steps = steps;
-        agent
+        match &self.aws {
+            Some(aws) => agent.with_aws(aws.clone()),
+            None => agent,
+        }
     }
 
     pub(super) fn config(&self) -> Config {
         let proxy = self.proxy_folder().join(local_proxy::ANNOUNCEMENT);
-        Config { root: Some(self.root.path().to_owned()), proxy: Some(proxy) }
+        Config { root: Some(self.root.path().to_owned()), proxy: Some(proxy), roles: None }
     }
 
     pub(super) fn folder(&self) -> Layout {
@@ -220,6 +227,9 @@ impl World {
     pub(super) async fn wanted(&self, release: &str, settings: &Environment) -> Value {
         let mut packer = Packer::new();
         packer.add("README.md", EntryKind::File, release.as_bytes()).expect("packs");
+        if self.aws.is_some() {
+            functions::pack(&mut packer, release);
+        }
         let key = format!("sources/{release}");
         self.memory.put(&key, packer.finish().expect("packs")).await.expect("is kept");
         let wanted = Deploy {

@@ -285,6 +285,8 @@ pub struct Entry<'a> {
     pub path: &'a str,
     /// Whether it is a link, whose content is its target.
     pub link: bool,
+    /// Whether it can be run.
+    pub executable: bool,
     /// Bytes of the content.
     pub size: u64,
     /// The content.
@@ -309,12 +311,19 @@ pub fn visit_entries(
         match entry.header().entry_type() {
             tar::EntryType::Regular => {
                 let size = entry.size();
-                visit(Entry { path, link: false, size, content: entry })
+                let executable = entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0);
+                visit(Entry { path, link: false, executable, size, content: entry })
             }
             tar::EntryType::Symlink => {
                 let target = entry.link_name_bytes().unwrap_or_default().into_owned();
                 let size = target.len() as u64;
-                visit(Entry { path, link: true, size, content: &mut target.as_slice() })
+                visit(Entry {
+                    path,
+                    link: true,
+                    executable: false,
+                    size,
+                    content: &mut target.as_slice(),
+                })
             }
             _ => Ok(()),
         }

@@ -55,6 +55,12 @@ impl Services {
         Ok(Self { store, metrics, secrets, config, sdk, connections })
     }
 
+    /// What clients of further services are made from.
+    #[must_use]
+    pub fn sdk(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
     /// The artifact store.
     ///
     /// # Errors

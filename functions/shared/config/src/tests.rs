@@ -88,6 +88,9 @@ build_timeout_seconds = 300
 keep = 3
 
 [environments.staging.service]
+startup_seconds = 20
+keep_warm_seconds = 600
+drain_seconds = 10
 command = ["target/debug/shop"]
 port = 8081
 env = { MODE = "staging" }
@@ -269,6 +272,16 @@ fn keys_are_used(root: &Value, schema: &Value, file: &Value, path: &str, absent:
         let schema = root.pointer(&elsewhere[1..]).expect("is there");
         return keys_are_used(root, schema, file, path, absent);
     }
+    // Of several instances it is the one that the file chooses.
+    if let Some(instances) = schema["oneOf"].as_array() {
+        let chosen = |instance: &&Value| {
+            let keys = instance["properties"].as_object().into_iter().flatten();
+            keys.filter(|(_, key)| key.get("const").is_some())
+                .all(|(name, key)| file[name] == key["const"])
+        };
+        let schema = instances.iter().find(chosen).expect("one of the instances is chosen");
+        return keys_are_used(root, schema, file, path, absent);
+    }
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     for key in file.as_object().into_iter().flat_map(|o| o.keys()) {
         assert!(properties.contains_key(key), "{path}.{key} is accepted but not in the schema");
@@ -330,7 +343,7 @@ reasn = "it is late"
 target = "directory"
 
 [environments.production]
-target = "lambda"
+target = "ecs"
 build = ["cargo", "build"]
 keep = 1
 health = [{ status = 99 }]

@@ -286,6 +286,30 @@ catalogue! {
         BUILD_FAILED = "build-failed":
             "A build command of the target failed; nothing was replaced.",
             "Run the target's build commands in a checkout of the commit.";
+        ARTIFACT_MISSING = "artifact-missing":
+            "What the target deploys is not in the release.",
+            "Correct `artifact` of the environment, or the build commands that make it.";
+        ARTIFACT_TOO_LARGE = "artifact-too-large":
+            "What the target deploys is larger than the service takes.",
+            "Leave out of the release what the function does not need: name a folder or a zip by `artifact`.";
+        FUNCTION_MISSING = "function-missing":
+            "The function that is deployed to is not there.",
+            "Create the function, or correct `function` and `region` of the environment.";
+        FUNCTION_REFUSED = "function-refused":
+            "Lambda refused the code, the version or the alias.",
+            "Read what Lambda said in the finding; correct the artifact or the function.";
+        FUNCTION_STORAGE_FULL = "function-storage-full":
+            "The account has no room for more code of functions.",
+            "Delete versions of functions that no alias leads to, or ask AWS for more room.";
+        ROLE_REFUSED = "role-refused":
+            "The role of the environment could not be taken on, or does not allow what a deployment does.",
+            "Deploy infra/deploy-role.yaml with the names that the finding gives.";
+        WEIGHTS_REFUSED = "weights-refused":
+            "Traffic cannot be shared between two releases there.",
+            "Deploy at once, or take away what stands in the way: provisioned concurrency of the alias.";
+        ALIAS_MOVED = "alias-moved":
+            "The alias does not lead where the deployment put it: somebody changed it.",
+            "Deploy the release again, or take it back; change the alias by deployments alone.";
         SERVICE_PROGRAM_MISSING = "service-program-missing":
             "The service's program is not there or cannot be run; nothing was replaced.",
             "Build it with a build command of the target, or correct the service's command.";

@@ -95,6 +95,9 @@ error_names! {
     /// Another run holds the environment.
     EnvironmentBusy = "ERR_ENVIRONMENT_BUSY", retry: Locked,
         "Wait for the run that the message names, or cancel it.";
+    /// What is deployed to did not answer, or had too much to do.
+    TargetUnavailable = "ERR_TARGET_UNAVAILABLE", retry: Outage,
+        "Start the run again; when it happens often, look at the throttles and limits of the service that is deployed to.";
     /// A program that the work needs could not be run.
     ToolFailed = "ERR_TOOL_FAILED", retry: Never,
         "Make the program that the message names available where the agent runs.";

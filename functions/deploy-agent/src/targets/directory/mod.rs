@@ -52,7 +52,7 @@ struct Directory {
 }
 
 fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
-    let Surroundings { key, root, proxy, artifacts, steps } = surroundings;
+    let Surroundings { key, root, proxy, artifacts, steps, .. } = surroundings;
     let root = root.as_deref().ok_or(
         "this installation has no folder for releases: set PACT_DEPLOY_ROOT of the deploy agent",
     )?;

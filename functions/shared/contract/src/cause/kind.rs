@@ -118,8 +118,16 @@ pub(super) fn who(kind: CauseKind, code: Option<&FindingCode>, author: Option<&s
         None => "the author of the commit".to_owned(),
     };
     // Of the machine that is deployed to, not of the commit.
-    let installed =
-        [codes::TARGET_REFUSED, codes::FOLDER_TAKEN, codes::PORT_IN_USE, codes::RELEASE_NAME_TAKEN];
+    let installed = [
+        codes::TARGET_REFUSED,
+        codes::FOLDER_TAKEN,
+        codes::PORT_IN_USE,
+        codes::RELEASE_NAME_TAKEN,
+        codes::FUNCTION_MISSING,
+        codes::FUNCTION_STORAGE_FULL,
+        codes::ROLE_REFUSED,
+        codes::ALIAS_MOVED,
+    ];
     match kind {
         _ if code.is_some_and(|code| installed.contains(code)) => INSTALLATION.to_owned(),
         CauseKind::Secret => format!("{by}, and whoever can revoke it"),

@@ -55,7 +55,8 @@ fn text(bill: &Bill) -> Result<String, std::fmt::Error> {
     writeln!(
         out,
         "\nTime in functions is that of this machine. Not in it: requests to the artifact bucket, \
-         storage, and what lies outside of the run."
+         storage, and what lies outside of the run: the requests to a function that was deployed, \
+         those of health and watch among them."
     )?;
     Ok(out)
 }
