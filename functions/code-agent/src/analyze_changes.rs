@@ -15,19 +15,19 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    CodeAgent,
     attributes::Attributes,
     base::{self, Base, Push},
     changes, history, objects, pack, policy,
     rules::Rules,
+    services::Services,
     settings,
     source::{self, Location},
     work,
 };
 
 /// Carries the action out.
-pub(crate) async fn run(agent: &CodeAgent, call: &Call) -> Result<Outcome, AgentError> {
-    let CodeAgent { config, secrets, artifacts, policies } = agent;
+pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, AgentError> {
+    let Services { config, secrets, artifacts, policies } = services;
     let parameters: AnalyzeChanges = call.parameters()?;
     let address = &parameters.repository.url;
     // A folder of this machine is read without any.

@@ -19,6 +19,7 @@ mod pack;
 mod policy;
 mod quality;
 mod rules;
+mod services;
 mod settings;
 mod source;
 mod syntax;
@@ -36,17 +37,13 @@ use pact_agent::{
 use pact_contract::{Capability, ErrorName};
 
 pub use config::Config;
+use services::Services;
 
 /// Actions of this agent.
 pub const CAPABILITIES: &[Capability] = pact_contract::agents::CODE;
 
 /// The code agent over an artifact store.
-pub struct CodeAgent {
-    config: Config,
-    artifacts: Arc<dyn Artifacts>,
-    secrets: Arc<dyn Secrets>,
-    policies: Arc<dyn Policies>,
-}
+pub struct CodeAgent(Services);
 
 impl CodeAgent {
     /// An agent that keeps what it finds in `artifacts`, fetches with what `secrets` say, and judges
@@ -58,7 +55,7 @@ impl CodeAgent {
         secrets: Arc<dyn Secrets>,
         policies: Arc<dyn Policies>,
     ) -> Self {
-        Self { config, artifacts, secrets, policies }
+        Self(Services { config, artifacts, secrets, policies })
     }
 }
 
@@ -74,9 +71,9 @@ impl Agent for CodeAgent {
 
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
         match call.action.as_str() {
-            "code.analyze_changes" => analyze_changes::run(self, call).await,
-            "code.validate_syntax" => validate_syntax::run(&*self.artifacts, call).await,
-            "code.check_quality" => check_quality::run(&*self.artifacts, call).await,
+            "code.analyze_changes" => analyze_changes::run(&self.0, call).await,
+            "code.validate_syntax" => validate_syntax::run(&*self.0.artifacts, call).await,
+            "code.check_quality" => check_quality::run(&*self.0.artifacts, call).await,
             other => Err(AgentError::new(
                 ErrorName::UnknownAction,
                 format!("the code agent does not offer {other:?}"),
