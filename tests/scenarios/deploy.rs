@@ -58,12 +58,12 @@ fn a_release_that_is_ill_at_once_gets_no_request() {
     repo.commit("An ill release");
     let (code, report) = stack.run(repo.path(), &[]);
     assert_eq!((code, text(&report, "/status")), (Some(3), "rolled_back"), "{report:#}");
-    let deploy = stage(&report, "DeployProduction");
+    let deploy = stage(&report, "Deploy.production");
     assert_eq!(
         (&deploy["status"], &deploy["findings"][0]["code"]),
         (&"failed".into(), &"service-unhealthy".into())
     );
-    assert!(!has_stage(&report, "CheckProductionHealth"));
+    assert!(!has_stage(&report, "CheckHealth.production"));
     assert_eq!(get(&url_of(&first, "production")).as_deref(), Some("one"), "it goes on");
 }
 
