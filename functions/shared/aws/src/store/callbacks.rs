@@ -1,10 +1,7 @@
 //! Approvals and the task tokens behind them.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError,
-    types::{Put, TransactWriteItem},
-};
+use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::Put};
 use pact_agent::ports::{ApprovalAnswer, ApprovalRecord, Callbacks, Listed, RunReader, StoreError};
 use pact_contract::{RunId, StateName};
 
@@ -12,7 +9,7 @@ use super::{
     DynamoStore,
     item::{Item, json, run_key, s, text},
     kind::{APPROVAL, CALLBACK},
-    recorder::{lost_the_race, wait},
+    recorder::wait,
 };
 use crate::error::failed;
 
@@ -170,17 +167,6 @@ impl DynamoStore {
                 .item("callback", s(&approval.callback))
                 .item("expires", expires),
         )?;
-        let written = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(pointer).build())
-            .transact_items(TransactWriteItem::builder().put(callback).build())
-            .send()
-            .await;
-        match written {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(lost_the_race) => Ok(false),
-            Err(error) => Err(failed(what, error)),
-        }
+        self.put_both(what, [pointer, callback]).await
     }
 }

@@ -56,6 +56,7 @@ mod runs;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod verify;
 mod waiting;
 

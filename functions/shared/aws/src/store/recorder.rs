@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, Put, TransactWriteItem},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, Put};
 use pact_agent::ports::{Recorder, Standing, StoreError};
 use pact_contract::{
     RunId, StageRecord,
@@ -116,48 +113,13 @@ impl DynamoStore {
         };
         let incomplete =
             |error| StoreError::unavailable(format!("cannot {what}: request: {error}"), error);
-        // The SDK gives the transaction a token of its own, so that its retries append once.
-        let written = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(put.map_err(incomplete)?).build())
-            .transact_items(
-                TransactWriteItem::builder().put(head.build().map_err(incomplete)?).build(),
-            )
-            .send()
-            .await;
-        match written {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(lost_the_race) => Ok(false),
-            Err(error) => Err(failed(what, error)),
-        }
+        let puts = [put.map_err(incomplete)?, head.build().map_err(incomplete)?];
+        self.put_both(what, puts).await
     }
 }
 
 fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// Whether a transaction was cancelled because of what others did at the same time.
-pub(super) fn lost_the_race(error: &TransactWriteItemsError) -> bool {
-    match error {
-        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-            cancelled.cancellation_reasons().iter().all(|reason| {
-                matches!(
-                    reason.code(),
-                    None | Some(
-                        "None"
-                            | "ConditionalCheckFailed"
-                            | "TransactionConflict"
-                            | "ThrottlingError"
-                            | "ProvisionedThroughputExceeded"
-                    )
-                )
-            })
-        }
-        TransactWriteItemsError::TransactionInProgressException(_) => true,
-        _ => false,
-    }
 }
 
 /// A random wait that grows with the attempts.

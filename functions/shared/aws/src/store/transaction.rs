@@ -1,0 +1,46 @@
+//! Two items at once, or none.
+
+use aws_sdk_dynamodb::{
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{Put, TransactWriteItem},
+};
+use pact_agent::ports::StoreError;
+
+use super::DynamoStore;
+use crate::error::failed;
+
+impl DynamoStore {
+    /// Writes both items on their conditions. False when another was faster. The SDK gives the
+    /// transaction a token of its own, so that its retries write once.
+    pub(super) async fn put_both(&self, what: &str, items: [Put; 2]) -> Result<bool, StoreError> {
+        let items = items.map(|put| TransactWriteItem::builder().put(put).build());
+        let request = self.client.transact_write_items();
+        match request.set_transact_items(Some(items.into())).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(lost_the_race) => Ok(false),
+            Err(error) => Err(failed(what, error)),
+        }
+    }
+}
+
+/// Whether a transaction was cancelled because of what others did at the same time.
+fn lost_the_race(error: &TransactWriteItemsError) -> bool {
+    match error {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+            cancelled.cancellation_reasons().iter().all(|reason| {
+                matches!(
+                    reason.code(),
+                    None | Some(
+                        "None"
+                            | "ConditionalCheckFailed"
+                            | "TransactionConflict"
+                            | "ThrottlingError"
+                            | "ProvisionedThroughputExceeded"
+                    )
+                )
+            })
+        }
+        TransactWriteItemsError::TransactionInProgressException(_) => true,
+        _ => false,
+    }
+}
