@@ -17,7 +17,7 @@ const ORIGIN: &str = "origin: {'branch': $run.branch, 'place': $run.place, \
 const BUILT: &str = "built: $exists($checks.unit.output.built) ? [$checks.unit.output.built] : []";
 
 /// A release was judged only where no fault is among the reasons.
-const WHY: &str = "why: {'judged': $ending = null and \
+const WHY: &str = "why: {'judged': ($ending = null or $exists($run.take_back.by)) and \
     $count($filter($reasons, function($r) { $type($r) = 'object' })) = 0, \
     'reason': $join([$map($reasons, function($r) { \
         $type($r) = 'string' ? $r : $string($r.what) & ': ' & $string($r.fault.error) })], '; ')}";
@@ -218,6 +218,7 @@ pub(crate) fn back() -> Vec<State> {
             assign(&format!("setup: $plan.environments[name = {newest}].settings"));
         agent(Rollback, "Return the environment to the release before")
             asks("deploy.rollback", "repository, release, environment, settings: $setup, why")
+            with("to: $exists($run.take_back.to) ? $run.take_back.to : null")
             assign("restored: $response.output") retry([retrier(2, again), throttled(), outage()])
             on_another_fault("the rollback of ' & $environment & ' stopped", RollbackStuck);
         choice(WhatCameBack, "What is there to verify?") when(replaced, BELOW)

@@ -130,3 +130,34 @@ fn the_same_commit_again_is_a_run_of_its_own() {
     let list = stack.pactctl(&["runs", "list", "--json"]).json();
     assert_eq!(list["runs"].as_array().map(Vec::len), Some(2), "{list:#}");
 }
+
+#[test]
+fn a_person_returns_production_to_the_release_before() {
+    let (repo, stack) = (Repo::shop(), Stack::new());
+    let first = first_release(&repo, &stack);
+    repo.write("version", "two");
+    repo.commit("A release that somebody does not like");
+    let (code, second) = stack.run(repo.path(), &[]);
+    assert_eq!(code, Some(0), "{second:#}");
+    let production = url_of(&first, "production");
+    assert_eq!(get(&production).as_deref(), Some("two"));
+
+    let wanted =
+        ["rollback", "production", "--by", "Ada", "--reason", "checkout is slow", "--json"];
+    let back = stack.pactctl(&wanted);
+    let report = back.json();
+    assert_eq!((back.code, text(&report, "/status")), (Some(0), "succeeded"), "{report:#}");
+    let reason = text(&report, "/reason");
+    assert!(reason.ends_with("was rolled back by Ada: checkout is slow"), "{reason}");
+    assert_eq!(stage(&report, "Rollback.production")["status"], "passed");
+    assert_eq!(stage(&report, "CheckRestored.production")["status"], "passed");
+    assert_eq!(get(&production).as_deref(), Some("one"), "the release before answers");
+    assert_eq!(get(&url_of(&second, "staging")).as_deref(), Some("two"), "staging stays");
+    // There is nothing further back that was judged good.
+    let again = stack.pactctl(&wanted);
+    assert_eq!(again.code, Some(2), "{}", again.stderr);
+    assert!(again.stderr.contains("is the only good release of production"), "{}", again.stderr);
+    // The commit was taken back by a person: it does not come back by itself.
+    let (code, third) = stack.run(repo.path(), &[]);
+    assert_eq!((code, text(&third, "/status")), (Some(1), "rejected"), "{third:#}");
+}

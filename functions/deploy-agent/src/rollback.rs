@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
     Deployment, EnvironmentKey, Finding, ReleaseId, Severity, StageStatus,
-    actions::{EnvironmentRecord, PendingDeployment, Rollback},
+    actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord, Rollback},
     codes,
     error::ErrorName,
     run::DeploymentStatus,
@@ -100,10 +100,16 @@ async fn take_back(
 
     let fence = lease.fence();
     if is_in_effect(&lease.record, release) {
-        let back_to = match &lease.record.pending {
+        let mut back_to = match &lease.record.pending {
             Some(p) if p.release.release == *release => p.replaces.clone(),
             _ => lease.record.previous.clone(),
         };
+        if let Some(to) = &wanted.to {
+            back_to = further(&*target, back_to, to).await?;
+            if !back_to.as_ref().is_some_and(|back| lease.record.ledger.is_good(&back.release)) {
+                return Err(refused(format!("{to} is not there any more, or was not judged good")));
+            }
+        }
         let older = match &back_to {
             Some(old) => target.before(&old.release).await?,
             None => None,
@@ -160,6 +166,25 @@ async fn take_back(
     lease.write().await?;
     agent.steps.reached("rollback completed")?;
     taken_back(wanted, restored, lease.record.url.clone())
+}
+
+/// Releases before the one in effect that are looked through for one.
+const FURTHEST: usize = 50;
+
+/// The release of this name, `from` or one before it.
+async fn further(
+    target: &dyn Target,
+    from: Option<ReleaseRecord>,
+    to: &ReleaseId,
+) -> Result<Option<ReleaseRecord>, AgentError> {
+    let mut back = from;
+    for _ in 0..FURTHEST {
+        match back {
+            Some(record) if record.release != *to => back = target.before(&record.release).await?,
+            found => return Ok(found),
+        }
+    }
+    Ok(None)
 }
 
 /// A release that was judged good stays, where its run was only ended: nothing is wrong with it.

@@ -5,7 +5,7 @@ use pact_contract::{
     EnvironmentKey, RunId, RunRecord, RunStatus,
     log::{LogKind, NewEntry},
     problems,
-    run::Outcome,
+    run::{Outcome, ROLLBACK},
 };
 use serde_json::json;
 
@@ -33,6 +33,10 @@ pub(crate) async fn cancel(
         return Ok(run);
     }
     refuse_final(&run)?;
+    if run.request.trigger.kind == ROLLBACK {
+        // Half of it would leave the environment between two releases.
+        return Err(deploying("an environment"));
+    }
     let repository = &run.request.repository.name;
     for environment in ending::changed(ports, &run).await? {
         let key = EnvironmentKey::new(repository, &environment.name);

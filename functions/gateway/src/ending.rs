@@ -48,8 +48,7 @@ pub(crate) async fn take_back(
             })
         })
         .collect();
-    let analyzed = output(ports, run_id, Pipeline::AnalyzeChanges).await?;
-    let settings = analyzed.and_then(|mut output| output.get_mut("settings").map(Value::take));
+    let settings = settings_of(ports, run_id).await?;
     let mut input = json!(run.request);
     let wanted = json!({
         "status": status,
@@ -126,6 +125,27 @@ async fn plan(ports: &Ports, run_id: &RunId) -> Result<Option<Value>> {
         }
     }
     Ok(Some(plan))
+}
+
+/// The settings that the run was judged by.
+pub(crate) async fn settings_of(ports: &Ports, run_id: &RunId) -> Result<Option<Value>> {
+    let analyzed = output(ports, run_id, Pipeline::AnalyzeChanges).await?;
+    Ok(analyzed.and_then(|mut output| output.get_mut("settings").map(Value::take)))
+}
+
+/// The tier of an environment in the run's plan; otherwise that of its name.
+pub(crate) async fn tier_of(
+    ports: &Ports,
+    run: &RunRecord,
+    environment: &EnvironmentName,
+) -> Result<Option<Tier>> {
+    let plan = plan(ports, &run.request.run_id).await?.unwrap_or_default();
+    let planned: Vec<Begun> = plan
+        .get("environments")
+        .and_then(|list| Deserialize::deserialize(list).ok())
+        .unwrap_or_default();
+    let named = planned.into_iter().find(|planned| planned.name == *environment);
+    Ok(named.map_or_else(|| Tier::of(environment), |planned| planned.tier))
 }
 
 /// What a stage of the run returned to the state machine.

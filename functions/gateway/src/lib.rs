@@ -25,6 +25,7 @@ mod push;
 mod reconciler;
 mod registry;
 mod requests;
+mod rollback;
 mod routes;
 mod rules;
 mod supersede;

@@ -27,7 +27,7 @@ use crate::{
     error::{Answer, ApiError},
     hosts::{self, Delivery, Event, Incoming, WebhookHost},
     ports::Ports,
-    registry, requests, rules, validate,
+    registry, requests, rollback, rules, validate,
 };
 
 /// The gateway: its ports and its configuration.
@@ -52,6 +52,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .route("/v1/pipelines", post(start_pipeline))
         .route("/v1/runs/{id}", get(show_run))
         .route("/v1/runs/{id}/cancel", post(cancel_run))
+        .route("/v1/rollbacks", post(roll_back))
         .route("/v1/repositories", get(list_repositories).post(register))
         .route("/v1/repositories/{*name}", get(show_repository).delete(remove_repository))
         .route("/v1/policies/{*name}", get(show_policy).post(accept_policy))
@@ -150,6 +151,18 @@ async fn start_pipeline(
     } else {
         accept::accept(&gateway.ports, &start.push, &caller).await?
     };
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+async fn roll_back(
+    State(gateway): Shared,
+    headers: HeaderMap,
+    Raw(body): Raw,
+) -> Answer<impl IntoResponse> {
+    authorized(&gateway, &headers).await?;
+    let wanted = rollback::read(&body)?;
+    let caller = caller(&gateway, &headers);
+    let accepted = rollback::begin(&gateway.ports, &wanted, &caller).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 

@@ -181,3 +181,40 @@ async fn a_name_that_is_a_tier_is_deployed_to_as_that_tier_only() {
         assert_eq!(there.environment, "eu-west");
     }
 }
+
+#[tokio::test]
+async fn a_person_returns_to_a_good_release_further_back_and_to_no_other() {
+    let world = World::new();
+    for (release, commit, place) in [("r1", "c1", 1), ("r2", "c2", 2)] {
+        deploy_good(&world, release, commit, place).await;
+    }
+    deploy(&world, "bad", "cx", pushed(3)).await.expect("no fault");
+    take_back(&world, "bad", true).await.expect("no fault");
+    deploy_good(&world, "r3", "c3", 4).await;
+    let before = world.record().await;
+    let back_to = async |to: &str| {
+        let wanted = serde_json::json!({
+            "repository": repository(),
+            "environment": "staging",
+            "release": "r3",
+            "settings": files(5),
+            "why": WhyTakenBack { judged: true, reason: "Ada: slow".to_owned() },
+            "to": to,
+        });
+        let answer = world.act(Steps::default(), "deploy.rollback", "run-back", wanted).await;
+        world.abandon("run-back").await;
+        answer
+    };
+    for no_place in ["bad", "never"] {
+        let error = back_to(no_place).await.expect_err("it is no place to return to");
+        assert!(error.message.contains(&format!("{no_place} is not there any more")), "{error}");
+        assert_eq!(world.record().await, before, "a refusal changes nothing");
+    }
+    // Twice, as everything may be.
+    for _ in 0..2 {
+        let (answer, back) = back_to("r1").await.expect("no fault");
+        assert_eq!(answer.response.status, StageStatus::Passed, "{}", answer.response.summary);
+        assert_eq!(back.previous.as_ref().map(ReleaseId::as_str), Some("r1"));
+        assert_eq!(in_effect(&world).await.as_deref(), Some("r1"));
+    }
+}

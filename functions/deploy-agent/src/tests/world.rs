@@ -297,6 +297,7 @@ impl World {
             release: release.parse().expect("a name"),
             settings: settings.clone(),
             why: None,
+            to: None,
         };
         self.act(steps, "deploy.rollback", run, serde_json::to_value(wanted).expect("json")).await
     }

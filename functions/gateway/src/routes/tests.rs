@@ -5,6 +5,7 @@ mod people;
 mod pushes;
 mod refusals;
 mod registry;
+mod rollback;
 mod rules;
 
 use std::sync::Arc;

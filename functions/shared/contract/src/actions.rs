@@ -618,6 +618,9 @@ pub struct Rollback {
     /// Why it is taken back.
     #[serde(default)]
     pub why: Option<WhyTakenBack>,
+    /// The release to return to; none: the last good one before it.
+    #[serde(default)]
+    pub to: Option<ReleaseId>,
 }
 
 /// Why a release is taken back.

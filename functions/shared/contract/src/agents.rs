@@ -118,7 +118,7 @@ pub const DEPLOY: &[Capability] = &[
         action: "deploy.rollback",
         description: "takes back what a run deployed or began to deploy",
         required: &["repository", "environment", "release", "settings"],
-        optional: &["why"],
+        optional: &["why", "to"],
     },
     Capability {
         action: "deploy.check_status",

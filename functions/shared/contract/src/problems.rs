@@ -76,6 +76,9 @@ problems! {
     RULES_OUTDATED = "rules_outdated":
         "The rules of a later push of the default branch count already.",
         "Agree to those that the latest run asks for, where they still are to be loosened.";
+    NOTHING_TO_RETURN_TO = "nothing_to_return_to":
+        "The environment has no release that it could return to.",
+        "Deploy a release that is known to be good; `--to` names another one that was judged good there.";
     RUN_ACTIVE = "run_active":
         "The push is to run again while its latest run is still active.",
         "Wait for that run, or cancel it.";

@@ -82,10 +82,13 @@ impl RunRequest {
     pub const VERSION: SchemaVersion = SchemaVersion::FIRST.next();
 }
 
+/// [`Trigger::kind`] of a run that returns an environment to an earlier release.
+pub const ROLLBACK: &str = "rollback";
+
 /// What started a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
-    /// `push`, `pull_request` or `api`.
+    /// `push`, `pull_request`, `api` or `rollback`.
     pub kind: String,
     /// Who: the pusher's login or the caller of the API.
     pub actor: Option<String>,

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use pact_contract::{EnvironmentName, RepositoryName, RunId};
+use pact_contract::{EnvironmentName, ReleaseId, RepositoryName, RunId};
 
 use crate::stack::options::Options;
 
@@ -47,6 +47,11 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Answer what a run asks before it goes to production.
     Approve(ApproveArgs),
+    /// Return an environment to the release before, or to an earlier one, and wait for the end.
+    ///
+    /// Only a release that was judged good there is returned to. It goes through the state machine, is
+    /// verified, recorded with your name and the reason, and told.
+    Rollback(RollbackArgs),
     /// Stop the services that releases are served by, and the reverse proxy in front of them.
     Down(DataArgs),
     /// Print what an AWS client needs to reach the stack: `eval "$(pactctl env)"`.
@@ -462,6 +467,31 @@ pub(crate) struct ApproveArgs {
     /// Why.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// Arguments of `rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// The environment, for example production.
+    pub environment: EnvironmentName,
+    /// Its repository; the only one that has such an environment without it.
+    #[arg(long, value_name = "NAME")]
+    pub repository: Option<RepositoryName>,
+    /// The release to return to [default: the last good one before].
+    #[arg(long, value_name = "RELEASE")]
+    pub to: Option<ReleaseId>,
+    /// Why: it is kept, and told.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Who wants it.
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+    pub by: String,
+    /// One JSON document at the end.
+    #[arg(long)]
+    pub json: bool,
     /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use super::{
+    environment::EnvironmentKey,
+    release::ReleaseId,
     repository::RepositoryName,
     text::{IdError, check, identifier},
 };
@@ -35,17 +37,24 @@ impl RunId {
         }
         hash.update(place.to_be_bytes());
         let digest = hex::encode(hash.finalize());
-        let name = repository.short();
-        let name: String = name
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-            .take(32)
-            .collect();
-        let name = name.trim_matches('-');
-        let name = if name.is_empty() { "run" } else { name };
+        let name = short(repository);
         let commit: String = commit.chars().filter(char::is_ascii_hexdigit).take(10).collect();
         let tag: String = digest.chars().take(8).collect();
         Self(format!("{name}-{commit}-{tag}").into())
+    }
+
+    /// The id of the first run that takes a release back from an environment because a person wants
+    /// it. It never ends as the execution that takes back what another run began does.
+    #[must_use]
+    pub fn for_rollback(environment: &EnvironmentKey, release: &ReleaseId) -> Self {
+        let mut hash = Sha256::new();
+        for part in [environment.to_string().as_str(), release.as_str()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let digest = hex::encode(hash.finalize());
+        let tag: String = digest.chars().take(10).collect();
+        Self(format!("{}-rollback-{tag}", short(&environment.repository)).into())
     }
 
     /// The id of a repetition of the run: 0 is itself.
@@ -69,6 +78,18 @@ impl RunId {
         check(text, "a run id", MAX_RUN_ID, allowed)?;
         Ok(Self(text.to_owned().into()))
     }
+}
+
+/// A repository's short name, as a run's id has it.
+fn short(repository: &RepositoryName) -> String {
+    let name: String = repository
+        .short()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .take(32)
+        .collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() { "run".to_owned() } else { name.to_owned() }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod files;
 mod gate;
 mod init;
 pub(crate) mod repos;
+mod rollback;
 mod runs;
 mod sbom;
 mod secrets;
@@ -35,6 +36,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(&args),
         Command::Up(args) => up::up(&args),
         Command::Approve(args) => approve::approve(&args),
+        Command::Rollback(args) => rollback::rollback(&args),
         Command::Down(args) => down::down(&args),
         Command::Env(args) => env::env(&args),
         Command::Runs(command) => runs::runs(command),

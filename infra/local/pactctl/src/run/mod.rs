@@ -7,7 +7,7 @@ pub(crate) mod summary;
 
 use std::path::Path;
 
-use pact_contract::{EnvironmentName, Repository, RunStatus};
+use pact_contract::{EnvironmentName, Repository, RunId, RunStatus};
 
 use crate::{
     cli::RunArgs,
@@ -15,6 +15,7 @@ use crate::{
     commands::repos,
     failure::{Context, Exit, Failure},
     repository::{self, Push},
+    stack::options::Options,
     term,
 };
 
@@ -79,19 +80,39 @@ async fn whole_run(args: &RunArgs, push: &Push, session: &mut Session) -> Result
     if !args.json {
         announce(push, &accepted);
     }
-    let mut progress = Progress::new(!args.json);
+    let shown = Shown { json: args.json, data: &args.data.data };
+    wait(session, &accepted.run_id, shown, &args.stack()).await
+}
+
+/// How the end of a run is shown.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    /// As one JSON document.
+    pub json: bool,
+    /// The data folder.
+    pub data: &'a Path,
+}
+
+/// Follows a run to its end, over the end of whoever's stack it runs on, and says how it ended.
+pub(crate) async fn wait(
+    session: &mut Session,
+    run_id: &RunId,
+    shown: Shown<'_>,
+    options: &Options,
+) -> Result<Exit, Failure> {
+    let mut progress = Progress::new(!shown.json);
     let report = loop {
-        match follow::follow(&session.client, &accepted.run_id, &mut progress).await? {
+        match follow::follow(&session.client, run_id, &mut progress).await? {
             Followed::Ended(report) => break report,
             Followed::Lost => {
                 tracing::info!("the stack went away; taking over");
-                session.reopen(&args.data.data, &args.stack()).await?;
+                session.reopen(shown.data, options).await?;
             }
         }
     };
     progress.finish();
-    print(args, &report)?;
-    session.wait_for_others(args.json).await;
+    print(shown, &report)?;
+    session.wait_for_others(shown.json).await;
     Ok(exit_code(report.status))
 }
 
@@ -133,11 +154,11 @@ fn announce(push: &Push, accepted: &Accepted) {
     term::note(&format!("{} {}", console::style("see").dim(), accepted.url));
 }
 
-fn print(args: &RunArgs, report: &Report) -> Result<(), Failure> {
-    if args.json {
+fn print(shown: Shown<'_>, report: &Report) -> Result<(), Failure> {
+    if shown.json {
         println!("{}", serde_json::to_string_pretty(report).doing("write the report")?);
     } else {
-        print!("{}", summary::text(report, &data_option(&args.data.data)));
+        print!("{}", summary::text(report, &data_option(shown.data)));
     }
     Ok(())
 }

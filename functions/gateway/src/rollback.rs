@@ -1,0 +1,240 @@
+//! A rollback that a person asks for: a run of its own, through the pipeline's own rollback branch,
+//! which verifies that the release before answers, records who wanted it and why, and tells people.
+
+use jiff::Timestamp;
+use pact_contract::{
+    EnvironmentKey, EnvironmentName, ReleaseId, Repository, RepositoryName, RunId, RunRecord, Tier,
+    actions::{EnvironmentRecord, ReleaseRecord},
+    ledger::Standing,
+    log::{LogKind, NewEntry},
+    problems,
+    run::{ROLLBACK, RunRequest, Trigger},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    accept::{Accepted, Caller},
+    ending,
+    error::{Answer, ApiError},
+    fields::{Fields, line, parse},
+    known::MAX_RERUNS,
+    ports::Ports,
+    registry,
+};
+
+/// Longest name of whoever asks, and longest reason.
+const MAX_PERSON: usize = 200;
+const MAX_REASON: usize = 1_000;
+
+/// What a person wants.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    key: EnvironmentKey,
+    /// The release to return to; none: the last good one before.
+    to: Option<ReleaseId>,
+    by: String,
+    reason: String,
+}
+
+/// Reads the body of `POST /v1/rollbacks`.
+pub(crate) fn read(body: &[u8]) -> Answer<Wanted> {
+    let value = parse(body)?;
+    let fields = Fields::of(&value)?;
+    fields.only(&["repository", "environment", "to", "by", "reason"])?;
+    let repository: RepositoryName = fields.identifier("repository")?;
+    let environment: EnvironmentName = fields.identifier("environment")?;
+    let to = fields.has("to").then(|| fields.identifier("to")).transpose()?;
+    let text = |name: &str, limit: usize| {
+        line(fields.text(name, limit)?, limit)
+            .ok_or_else(|| fields.wrong(name, "nothing that can be read"))
+    };
+    Ok(Wanted {
+        key: EnvironmentKey::new(&repository, &environment),
+        to,
+        by: text("by", MAX_PERSON)?,
+        reason: text("reason", MAX_REASON)?,
+    })
+}
+
+/// Starts it. The same again, while it goes on, is the same run.
+pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -> Answer<Accepted> {
+    let Wanted { key, by, reason, .. } = wanted;
+    let entry = registry::show(&*ports.registry, key.repository.as_str()).await?;
+    let record = ports.environments.load(key).await?;
+    let (current, back_to) = releases(&record, wanted)?;
+    let deployed = ports.runs.run(&current.run_id).await?;
+    let (id, known) = run_of(ports, key, &current.release).await?;
+    let duplicate = known.is_some();
+    let request = match known {
+        // Whoever began it may have been interrupted before it was started.
+        Some(run) => run.request,
+        None => {
+            let before = deployed.as_ref().map(|run| &run.request);
+            let branch = before.map_or("main", |request| request.branch.as_str());
+            let repository = before.map_or_else(
+                || Repository {
+                    name: entry.name.clone(),
+                    url: entry.url.clone(),
+                    default_branch: entry.default_branch.unwrap_or_else(|| branch.to_owned()),
+                },
+                |request| request.repository.clone(),
+            );
+            let request = RunRequest {
+                schema: RunRequest::VERSION,
+                run_id: id.clone(),
+                repository,
+                reference: before
+                    .map_or_else(|| format!("refs/heads/{branch}"), |b| b.reference.clone()),
+                branch: branch.to_owned(),
+                commit: back_to.commit.clone(),
+                base: None,
+                message: Some(format!("Return {} to {}", key.environment, back_to.release)),
+                author: Some(by.clone()),
+                trigger: Trigger {
+                    kind: ROLLBACK.to_owned(),
+                    actor: Some(by.clone()),
+                    delivery: None,
+                },
+                template: None,
+                environment: Some(key.environment.clone()),
+                url: format!("{}/runs/{id}", caller.origin),
+                started_at: Timestamp::now(),
+                policy: <_>::default(),
+                place: None,
+                on_purpose: None,
+                verify_only: None,
+            };
+            ports.runs.create_run(&request, &ports.executions.execution_arn(id.as_str())).await?;
+            request
+        }
+    };
+    let tier = match &deployed {
+        Some(run) => ending::tier_of(ports, run, &key.environment).await?,
+        None => Tier::of(&key.environment),
+    };
+    let settings = match &deployed {
+        Some(run) => ending::settings_of(ports, &run.request.run_id).await?,
+        None => None,
+    };
+    let mut input = json!(request);
+    if let Some(fields) = input.as_object_mut() {
+        let back = take_back(wanted, current, tier, settings);
+        fields.insert("take_back".to_owned(), back);
+    }
+    let arn = ports.executions.start(id.as_str(), &input, caller.trace).await?;
+    if !duplicate {
+        let entry = NewEntry {
+            timestamp: Timestamp::now(),
+            actor: by.clone(),
+            kind: LogKind::Event,
+            action: "gateway.roll_back".to_owned(),
+            body: json!({
+                "environment": key.environment,
+                "release": current.release,
+                "to": back_to.release,
+                "reason": reason,
+            }),
+        };
+        ports.recorder.append_log(&id, entry).await?;
+    }
+    tracing::info!(run_id = id.as_str(), environment = %key, by, "a person rolls back");
+    let status = pact_contract::RunStatus::Running;
+    Ok(Accepted { run_id: id, url: request.url, status, execution_arn: arn, duplicate })
+}
+
+/// The release in effect, and the one to return to.
+fn releases<'r>(
+    record: &'r EnvironmentRecord,
+    wanted: &'r Wanted,
+) -> Answer<(&'r ReleaseRecord, Back)> {
+    let environment = &wanted.key.environment;
+    if let Some(pending) = &record.pending {
+        let run = &pending.release.run_id;
+        let message = format!("the run {run} is at work in {environment}; wait for its end");
+        return Err(ApiError::conflict(problems::DEPLOYING, message));
+    }
+    let nothing = |why: String| ApiError::conflict(problems::NOTHING_TO_RETURN_TO, why);
+    let current = record
+        .current
+        .as_ref()
+        .ok_or_else(|| nothing(format!("nothing is deployed in {environment}")))?;
+    let Some(to) = &wanted.to else {
+        let previous = record.previous.as_ref();
+        let previous = previous.filter(|previous| record.ledger.is_good(&previous.release));
+        let previous = previous.ok_or_else(|| {
+            nothing(format!("{} is the only good release of {environment}", current.release))
+        })?;
+        let back = Back { release: previous.release.clone(), commit: previous.commit.clone() };
+        return Ok((current, back));
+    };
+    if current.release == *to {
+        return Err(nothing(format!("{to} is in effect in {environment}")));
+    }
+    let entry = record.ledger.of(to);
+    let entry = entry.ok_or_else(|| nothing(format!("{environment} never had a release {to}")))?;
+    if entry.standing != Standing::Good {
+        let why = entry.reason.as_deref().unwrap_or("it was never judged good");
+        return Err(nothing(format!("{to} is no place to return to in {environment}: {why}")));
+    }
+    Ok((current, Back { release: to.clone(), commit: entry.commit.clone() }))
+}
+
+/// Where it goes back to.
+struct Back {
+    release: ReleaseId,
+    commit: String,
+}
+
+/// The id of the run: that of one which goes on already, or a new one.
+async fn run_of(
+    ports: &Ports,
+    key: &EnvironmentKey,
+    release: &ReleaseId,
+) -> Answer<(RunId, Option<RunRecord>)> {
+    let first = RunId::for_rollback(key, release);
+    for number in 0..MAX_RERUNS {
+        let id = first.again(number);
+        match ports.runs.run(&id).await? {
+            Some(run) if run.status.is_final() => {}
+            known => return Ok((id, known)),
+        }
+    }
+    let message = format!("{release} was rolled back {MAX_RERUNS} times already");
+    Err(ApiError::conflict(problems::TOO_MANY_RUNS, message))
+}
+
+/// What the pipeline is told to take back.
+fn take_back(
+    wanted: &Wanted,
+    current: &ReleaseRecord,
+    tier: Option<Tier>,
+    settings: Option<Value>,
+) -> Value {
+    let Wanted { key, to, by, reason } = wanted;
+    let environment = &key.environment;
+    let mut back = json!({
+        "status": "succeeded",
+        "reason": format!("{} was rolled back by {by}: {reason}", current.release),
+        "by": by,
+        "deployments": [{
+            "environment": environment,
+            "tier": tier,
+            "release": current.release,
+            "status": "pending",
+        }],
+        "plan": {
+            "release": current.release,
+            "template": null,
+            "environments": [{
+                "name": environment,
+                "tier": tier,
+                "settings": current.settings,
+            }],
+        },
+        "settings": settings.unwrap_or_else(|| json!({ "notify": {} })),
+    });
+    if let (Some(to), Some(fields)) = (to, back.as_object_mut()) {
+        fields.insert("to".to_owned(), json!(to));
+    }
+    back
+}

@@ -1,0 +1,163 @@
+//! A rollback that a person asks for.
+
+use std::time::Duration;
+
+use pact_agent::ports::{Environments as _, Lock};
+use pact_contract::{
+    EnvironmentKey, RunStatus,
+    actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord},
+    settings::{Environment, Instance, Watch},
+};
+
+use super::*;
+
+fn release(name: &str, run_id: &str) -> ReleaseRecord {
+    ReleaseRecord {
+        release: name.parse().unwrap(),
+        commit: name.repeat(20),
+        run_id: run_id.parse().unwrap(),
+        deployed_at: jiff::Timestamp::UNIX_EPOCH,
+        settings: Environment {
+            target: Instance::new("directory"),
+            health: Vec::new(),
+            approval: None,
+            watch: Some(Watch::default()),
+        },
+    }
+}
+
+/// Production has the release r2 of this run, after r1; both were judged good, r0 was not.
+async fn deployed(world: &World, run_id: &str, change: impl FnOnce(&mut EnvironmentRecord)) {
+    let key: EnvironmentKey = "acme/web#production".parse().unwrap();
+    let run = run_id.parse().unwrap();
+    let mut record = EnvironmentRecord::default();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    for name in ["r0", "r1", "r2"] {
+        let next = release(name, run_id);
+        let entry = json!({
+            "release": next.release,
+            "commit": next.commit,
+            "run_id": next.run_id,
+            "standing": "candidate",
+            "deployed_at": now,
+        });
+        record.ledger.deployed(serde_json::from_value(entry).unwrap());
+        if name != "r0" {
+            record.ledger.judged_good(&next.release, &next.run_id, now);
+        }
+        record.previous = record.current.replace(next).filter(|r| r.release.as_str() != "r0");
+    }
+    change(&mut record);
+    let hour = Duration::from_secs(3_600);
+    let Lock::Held { fence } = world.environments().lock(&key, &run, hour).await.unwrap() else {
+        panic!("busy")
+    };
+    world.environments().store(&key, &record, fence).await.unwrap();
+    world.environments().unlock(&key, &run).await.unwrap();
+}
+
+fn wanted() -> Value {
+    json!({
+        "repository": "acme/web",
+        "environment": "production",
+        "by": "Ada",
+        "reason": "checkout is slow",
+    })
+}
+
+async fn roll_back(world: &Arc<World>, body: &Value) -> (u16, Value) {
+    send(&world.gateway(), api("POST", "/v1/rollbacks", &body.to_string())).await
+}
+
+#[tokio::test]
+async fn a_rollback_is_a_run_of_its_own_that_takes_the_release_back() {
+    let world = World::new();
+    let id = started(&world).await;
+    world.note(&id, "AnalyzeChanges", json!({ "settings": { "notify": { "slack": {} } } }));
+    deployed(&world, &id, |_| {}).await;
+    // Twice, as everything may be: one run.
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let (status, body) = roll_back(&world, &wanted()).await;
+        assert_eq!((status, &body["status"]), (202, &json!("running")), "{body}");
+        runs.push(body["run_id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(runs[0], runs[1]);
+    let state = world.state();
+    let run = &state.runs[runs[0].as_str()].request;
+    assert_eq!((run.trigger.kind.as_str(), run.author.as_deref()), ("rollback", Some("Ada")));
+    assert_eq!(run.commit, "r1".repeat(20));
+    let back = &state.executions[&runs[0]]["take_back"];
+    assert_eq!(back["reason"], "r2 was rolled back by Ada: checkout is slow");
+    assert_eq!((&back["status"], &back["by"]), (&json!("succeeded"), &json!("Ada")));
+    assert_eq!(back["settings"], json!({ "notify": { "slack": {} } }));
+    let environment = &back["plan"]["environments"][0];
+    assert_eq!(
+        (&environment["name"], &environment["tier"]),
+        (&json!("production"), &json!("production"))
+    );
+    assert_eq!(environment["settings"]["target"]["kind"], "directory");
+    assert_eq!(back["deployments"][0]["release"], "r2");
+    assert!(back.get("to").is_none());
+    drop(state);
+    let log = world.log(&runs[0]);
+    assert_eq!(log.len(), 1);
+    assert_eq!((log[0].actor.as_str(), log[0].action.as_str()), ("Ada", "gateway.roll_back"));
+
+    // It is not left half done.
+    let cancel = api("POST", &format!("/v1/runs/{}/cancel", runs[0]), "");
+    let (status, body) = send(&world.gateway(), cancel).await;
+    assert_eq!((status, error_code(&body)), (409, "deploying"));
+    // Once it has ended, the same wish is another run.
+    world.state().runs.get_mut(runs[0].as_str()).unwrap().status = RunStatus::RollbackFailed;
+    let (_, body) = roll_back(&world, &wanted()).await;
+    assert_eq!(body["run_id"], format!("{}-1", runs[0]));
+}
+
+#[tokio::test]
+async fn only_a_good_release_is_a_place_to_return_to() {
+    let world = World::new();
+    let id = started(&world).await;
+    deployed(&world, &id, |_| {}).await;
+    let to = |name: &str| {
+        let mut body = wanted();
+        body["to"] = name.into();
+        body
+    };
+    for (name, why) in [("r0", "never judged good"), ("r2", "is in effect"), ("r9", "never had")] {
+        let (status, body) = roll_back(&world, &to(name)).await;
+        assert_eq!((status, error_code(&body)), (409, "nothing_to_return_to"), "{name}");
+        assert!(body["detail"].as_str().unwrap().contains(why), "{body}");
+    }
+    let (status, body) = roll_back(&world, &to("r1")).await;
+    assert_eq!(status, 202, "{body}");
+    let run = body["run_id"].as_str().unwrap();
+    assert_eq!(world.state().executions[run]["take_back"]["to"], "r1");
+
+    // The first release has none before it, and one that is being deployed is waited for.
+    let world = World::new();
+    let id = started(&world).await;
+    deployed(&world, &id, |record| record.previous = None).await;
+    let (status, body) = roll_back(&world, &wanted()).await;
+    assert_eq!((status, error_code(&body)), (409, "nothing_to_return_to"));
+    let pending = PendingDeployment { release: release("r3", &id), replaces: None, fence: 1 };
+    deployed(&world, &id, |record| record.pending = Some(pending)).await;
+    let (status, body) = roll_back(&world, &wanted()).await;
+    assert_eq!((status, error_code(&body)), (409, "deploying"));
+    assert!(world.state().executions.len() == 1, "nothing but the push was started");
+}
+
+#[tokio::test]
+async fn what_is_not_said_is_asked_for_and_nobody_else_is_let_in() {
+    let world = World::new();
+    for field in ["repository", "environment", "by", "reason"] {
+        let mut body = wanted();
+        body.as_object_mut().unwrap().remove(field);
+        let (status, answer) = roll_back(&world, &body).await;
+        assert_eq!((status, &answer["field"]), (400, &json!(field)));
+    }
+    let (status, body) = roll_back(&world, &wanted()).await;
+    assert_eq!((status, error_code(&body)), (409, "nothing_to_return_to"), "{body}");
+    let request = Request::post("/v1/rollbacks").body(wanted().to_string().into()).unwrap();
+    assert_eq!(send(&world.gateway(), request).await.0, 401);
+}
