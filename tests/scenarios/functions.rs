@@ -157,9 +157,9 @@ fn deployed_broken_and_returned(kind: &Kind) {
     repo.commit("An ill release");
     let (code, report) = stack.run(repo.path(), &[]);
     assert_eq!((code, text(&report, "/status")), (Some(3), "rolled_back"), "{report:#}");
-    assert_eq!(stage(&report, "CheckProductionHealth")["status"], "failed");
-    assert_eq!(stage(&report, "RollbackProduction")["status"], "passed");
-    assert_eq!(get(&urls[0]).as_deref(), Some("two"), "staging stays");
+    assert_eq!(stage(&report, "CheckHealth.production")["status"], "failed");
+    assert_eq!(stage(&report, "Rollback.production")["status"], "passed");
+    assert_eq!(get(&urls[0]).as_deref(), Some("one"), "what the run changed in staging goes too");
     assert_eq!(get(&urls[1]).as_deref(), Some("one"), "the release before answers again");
     assert_eq!(leads(&aws)[1], before[1]);
     drop(running);
@@ -216,7 +216,7 @@ fn a_function_that_is_not_there_is_named_and_nothing_is_replaced() {
     repo.commit("A function that is not there");
     let (code, report) = stack.run(repo.path(), &[]);
     assert_eq!((code, text(&report, "/status")), (Some(1), "failed"), "{report:#}");
-    let deploy = stage(&report, "DeployStaging");
+    let deploy = stage(&report, "Deploy.staging");
     assert_eq!(deploy["findings"][0]["code"], Value::from("function-missing"), "{deploy:#}");
     drop(running);
 }

@@ -12,7 +12,7 @@ use crate::{
     collector::Collector,
     history::{self, History},
     lines::count,
-    reports::Counts,
+    reports::{self, Counts},
     runners::{Built, Ended, Execution, Part},
     setup,
     verdict::{self, Evidence, Judgement},
@@ -27,7 +27,7 @@ const SAID: usize = 200;
 /// What a report says that was printed, where the lines themselves say nothing.
 fn printed(captured: &Captured) -> Option<Counts> {
     let report = captured.report().filter(|_| !captured.summary.seen)?;
-    Counts::read(report.as_bytes(), report.len() as u64).ok()
+    reports::read(report.as_bytes(), report.len() as u64).ok()
 }
 
 /// The verdict, which may still change in the light of what there was before.

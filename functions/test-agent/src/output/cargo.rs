@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Sums, Tool, pair, pairs, sum};
+use super::sums::{Sums, Tool, pair, pairs, sum};
 
 /// Most failed attempts whose words are kept, and most bytes of each.
 const ATTEMPTS: usize = 200;

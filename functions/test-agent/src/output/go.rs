@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::{Sums, Tool};
+use super::sums::{Sums, Tool};
 
 /// Most tests whose output is kept until their end.
 const TESTS: usize = 1_000;

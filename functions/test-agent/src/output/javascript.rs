@@ -1,6 +1,6 @@
 //! mocha, jest, vitest, AVA, Playwright, Deno and Bun.
 
-use super::{Sums, Tool, pair, pairs, sum};
+use super::sums::{Sums, Tool, pair, pairs, sum};
 
 #[derive(Default)]
 pub(super) struct JavaScript {

@@ -1,6 +1,6 @@
 //! Maven's surefire, Gradle, and ScalaTest.
 
-use super::{Sums, Tool, named, pairs, sum};
+use super::sums::{Sums, Tool, named, pairs, sum};
 
 #[derive(Default)]
 pub(super) struct Jvm;

@@ -1,6 +1,6 @@
 //! CTest, GoogleTest and XCTest.
 
-use super::{Sums, Tool};
+use super::sums::{Sums, Tool};
 
 #[derive(Default)]
 pub(super) struct Native {

@@ -1,6 +1,6 @@
 //! .NET, Ruby, PHP, Elixir and Dart.
 
-use super::{Sums, Tool, named, pairs, sum};
+use super::sums::{Sums, Tool, named, pairs, sum};
 
 #[derive(Default)]
 pub(super) struct Others {

@@ -1,6 +1,6 @@
 //! pytest and unittest.
 
-use super::{Sums, Tool, pair, sum};
+use super::sums::{Sums, Tool, pair, sum};
 
 #[derive(Default)]
 pub(super) struct Python {

@@ -1,7 +1,7 @@
 //! The Test Anything Protocol (<https://testanything.org/tap-version-14-specification.html>), and
 //! the reports of Node's test runner, whose totals have the form of comments of TAP.
 
-use super::{Sums, Tool};
+use super::sums::{Sums, Tool};
 
 #[derive(Default)]
 pub(super) struct Tap {

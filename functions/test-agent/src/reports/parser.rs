@@ -16,7 +16,7 @@ use quick_xml::{
 };
 
 use super::{
-    Counts, MAX_FLAKY, Unread,
+    counts::{Counts, MAX_FLAKY, Unread},
     elements::{Described, Dialect, Meaning, Verdict, meaning},
 };
 use crate::{

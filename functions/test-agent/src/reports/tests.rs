@@ -7,7 +7,7 @@ use proptest::prelude::*;
 const LIMIT: u64 = 64 << 20;
 
 fn read(report: &str) -> Result<Counts, Unread> {
-    Counts::read(report.as_bytes(), LIMIT)
+    super::read(report.as_bytes(), LIMIT)
 }
 
 fn numbers(report: &str) -> [u64; 4] {
@@ -218,9 +218,9 @@ fn a_report_is_read_to_its_limit_and_no_further() {
     let cases: String = (0..2_000).map(|n| format!("<testcase name='t{n}' time='0.1'/>")).collect();
     let report = format!("<testsuite>{cases}</testsuite>");
     let size = report.len() as u64;
-    assert_eq!(Counts::read(report.as_bytes(), size).expect("it is read").total, 2_000);
+    assert_eq!(super::read(report.as_bytes(), size).expect("it is read").total, 2_000);
     for limit in [0, 10, size - 1] {
-        let refused = Counts::read(report.as_bytes(), limit).expect_err("it is too large");
+        let refused = super::read(report.as_bytes(), limit).expect_err("it is too large");
         assert!(
             matches!(&refused, Unread::Broken(reason) if reason.contains("larger than")),
             "{refused:?}"

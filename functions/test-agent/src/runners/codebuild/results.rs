@@ -196,7 +196,7 @@ pub(super) fn read(archive: &Bytes, wanted: &[Wanted]) -> Result<Results, String
                     }
                     continue;
                 }
-                match (Counts::read(&mut entry, REPORT_BYTES), report) {
+                match (crate::reports::read(&mut entry, REPORT_BYTES), report) {
                     (Ok(counts), _) => part.counts.get_or_insert_default().add(counts),
                     // Other documents may be where reports usually are.
                     (Err(Unread::Foreign(_)), Report::Possible) => {}
