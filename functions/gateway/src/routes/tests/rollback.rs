@@ -69,6 +69,25 @@ async fn roll_back(world: &Arc<World>, body: &Value) -> (u16, Value) {
     send(&world.gateway(), api("POST", "/v1/rollbacks", &body.to_string())).await
 }
 
+/// What was written and started for a rollback of r2.
+fn begun(state: &crate::testing::State, run_id: &str) {
+    let run = &state.runs[run_id].request;
+    assert_eq!((run.trigger.kind.as_str(), run.author.as_deref()), ("rollback", Some("Ada")));
+    assert_eq!(run.commit, "r1".repeat(20));
+    let back = &state.executions[run_id]["take_back"];
+    assert_eq!(back["reason"], "r2 was rolled back by Ada: checkout is slow");
+    assert_eq!((&back["status"], &back["by"]), (&json!("succeeded"), &json!("Ada")));
+    assert_eq!(back["settings"], json!({ "notify": { "slack": {} } }));
+    let environment = &back["plan"]["environments"][0];
+    assert_eq!(
+        (&environment["name"], &environment["tier"]),
+        (&json!("production"), &json!("production"))
+    );
+    assert_eq!(environment["settings"]["target"]["kind"], "directory");
+    assert_eq!(back["deployments"][0]["release"], "r2");
+    assert!(back.get("to").is_none());
+}
+
 #[tokio::test]
 async fn a_rollback_is_a_run_of_its_own_that_takes_the_release_back() {
     let world = World::new();
@@ -83,23 +102,7 @@ async fn a_rollback_is_a_run_of_its_own_that_takes_the_release_back() {
         runs.push(body["run_id"].as_str().unwrap().to_owned());
     }
     assert_eq!(runs[0], runs[1]);
-    let state = world.state();
-    let run = &state.runs[runs[0].as_str()].request;
-    assert_eq!((run.trigger.kind.as_str(), run.author.as_deref()), ("rollback", Some("Ada")));
-    assert_eq!(run.commit, "r1".repeat(20));
-    let back = &state.executions[&runs[0]]["take_back"];
-    assert_eq!(back["reason"], "r2 was rolled back by Ada: checkout is slow");
-    assert_eq!((&back["status"], &back["by"]), (&json!("succeeded"), &json!("Ada")));
-    assert_eq!(back["settings"], json!({ "notify": { "slack": {} } }));
-    let environment = &back["plan"]["environments"][0];
-    assert_eq!(
-        (&environment["name"], &environment["tier"]),
-        (&json!("production"), &json!("production"))
-    );
-    assert_eq!(environment["settings"]["target"]["kind"], "directory");
-    assert_eq!(back["deployments"][0]["release"], "r2");
-    assert!(back.get("to").is_none());
-    drop(state);
+    begun(&world.state(), &runs[0]);
     let log = world.log(&runs[0]);
     assert_eq!(log.len(), 1);
     assert_eq!((log[0].actor.as_str(), log[0].action.as_str()), ("Ada", "gateway.roll_back"));
