@@ -10,6 +10,9 @@ use crate::PackageError;
 /// The agents that come with parsers, rules and git.
 const HEAVY: &[&str] = &["code-agent", "test-agent", "security-agent"];
 const LIGHT_LIMITS: Limits = Limits { zip: 5_000_000, start: Duration::from_millis(15) };
+/// The agent that comes with what its targets are reached by.
+const DEPLOY: &str = "deploy-agent";
+const DEPLOY_LIMITS: Limits = Limits { zip: 8_000_000, start: Duration::from_millis(15) };
 const HEAVY_LIMITS: Limits = Limits { zip: 15_000_000, start: Duration::from_millis(30) };
 
 /// What a package may cost.
@@ -23,7 +26,11 @@ pub struct Limits {
 
 impl Limits {
     fn of(binary: &str) -> Self {
-        if HEAVY.contains(&binary) { HEAVY_LIMITS } else { LIGHT_LIMITS }
+        match binary {
+            DEPLOY => DEPLOY_LIMITS,
+            _ if HEAVY.contains(&binary) => HEAVY_LIMITS,
+            _ => LIGHT_LIMITS,
+        }
     }
 }
 
