@@ -122,8 +122,8 @@ class World:
             time.sleep(0.2)
 
 
-def servers(folder):
-    """Starts ministack and moto; returns their addresses."""
+def servers(folder, pactctl):
+    """Starts ministack, moto and a reverse proxy; returns the addresses of the first two."""
     aws_port, sfn_port = processes.free_port(), processes.free_port()
     aws, sfn = f"http://127.0.0.1:{aws_port}", f"http://127.0.0.1:{sfn_port}"
     temporary = folder / "tmp"
@@ -150,6 +150,10 @@ def servers(folder):
         # Servers of its own that nothing here uses.
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
+        # AWS has none: there a service is refused.
+        "PACT_SERVICE_PROXY": str(
+            processes.start_proxy(pactctl, folder / "proxy", environment)
+        ),
         "AWS_ENDPOINT_URL": aws,
         "AWS_ENDPOINT_URL_SFN": sfn,
         "AWS_ALLOW_HTTP": "true",
@@ -162,10 +166,10 @@ def servers(folder):
     return aws, sfn, aws_port
 
 
-def checked(folder, zips, check):
+def checked(folder, zips, pactctl, check):
     """Runs everything."""
     begun = time.monotonic()
-    aws, sfn, port = servers(folder)
+    aws, sfn, port = servers(folder, pactctl)
     served = folder / "git"
     served.mkdir()
     shop, git = Shop(folder / "shop", served), git_server.serve(served)
@@ -205,17 +209,21 @@ def limits():
 def main():
     parser = argparse.ArgumentParser(prog="tests/emulators/run")
     parser.add_argument("--zips", type=pathlib.Path, default=HERE.parents[1] / "target" / "packages")
+    parser.add_argument("--pactctl", type=pathlib.Path, help="the program that has the reverse proxy")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs and data")
     arguments = parser.parse_args()
     zips = arguments.zips.resolve()
     if not zips.is_dir():
         parser.error(f"there is no folder {zips} with <program>.zip in it")
+    pactctl = arguments.pactctl or zips.parent / "debug" / "pactctl"
+    if not pactctl.is_file():
+        parser.error(f"there is no {pactctl}: build the workspace, or name it with --pactctl")
     processes.adopt()
     processes.loopback()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pact-emulators-"))
     check = Checks()
     try:
-        checked(folder, zips, check)
+        checked(folder, zips, pactctl.resolve(), check)
     except Exception:
         traceback.print_exc(file=sys.stdout)
         check.failed += 1

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import fcntl
+import json
 import os
 import pathlib
 import signal
@@ -10,7 +11,9 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
@@ -61,6 +64,40 @@ def start(command, log, port, environment, seconds=60):
         except OSError:
             time.sleep(0.05)
     raise RuntimeError(f"{command} does not listen on port {port}: {pathlib.Path(log).read_text()}")
+
+
+def ask(announced):
+    """Asks the proxy how it is, as a stack does: one that nobody asks for anything ends."""
+    while True:
+        with contextlib.suppress(OSError, ValueError):
+            known = json.loads(announced.read_text())
+            request = urllib.request.Request(
+                f"{known['url']}/v1/health", headers={"Authorization": f"Bearer {known['token']}"}
+            )
+            urllib.request.urlopen(request, timeout=5).close()
+        time.sleep(5)
+
+
+def start_proxy(pactctl, folder, environment, seconds=60):
+    """Starts the reverse proxy that services are served behind; returns the file that says how it
+    is reached."""
+    announced = folder / "host.json"
+    folder.mkdir()
+    with open(folder / "proxy.log", "w") as output:
+        process = subprocess.Popen(
+            [str(pactctl), "proxy", str(folder)],
+            stdout=output,
+            stderr=output,
+            env=environment,
+            preexec_fn=tied,
+        )
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and process.poll() is None:
+        if announced.exists():
+            threading.Thread(target=ask, args=(announced,), daemon=True).start()
+            return announced
+        time.sleep(0.05)
+    raise RuntimeError(f"the proxy is not up: {(folder / 'proxy.log').read_text()}")
 
 
 def parents():
