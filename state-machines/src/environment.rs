@@ -28,9 +28,15 @@ const PASSED: &str = "$states.input.status = 'passed'";
 const HEALTHY: &str = "$states.input.status = 'passed' \
     or ($states.input.status = 'skipped' and $count($setup.health) = 0)";
 
+const APPROVED: &str = "$states.input.approved = true";
+
 const WATCHED: &str = "$type($setup.watch) = 'object'";
 
 const APPROVAL: &str = "Arguments/Payload/approval";
+
+fn both(one: &str, other: &str) -> String {
+    format!("({one}) and {other}")
+}
 
 /// The entry of this environment with what is known further.
 fn entry(more: &str) -> String {
@@ -67,8 +73,9 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
         pass(EnterEnvironment, "The next one, in the order of promotion")
             assign(&format!("environment: {next}.name, tier: {next}.tier, setup: {next}.settings"))
             assign("polls: 0, baseline: null, metrics: null");
-        choice(ApprovalNeeded, "Does a person have to agree?")
-            only_if("$type($setup.approval) = 'object'", Comparable);
+        choice(ApprovalNeeded, "Does a person have to agree? Will the release be compared?")
+            when("$type($setup.approval) = 'object'", BELOW) when(WATCHED, InspectEnvironment)
+            otherwise(BeginDeployment);
         task(AwaitApproval, "Wait for a person; no answer in time counts as no")
             put("Resource: 'arn:aws:states:::lambda:invoke.waitForTaskToken'")
             put("TimeoutSeconds: $setup.approval.timeout_minutes * 60, Output: $states.result")
@@ -80,7 +87,8 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
             retry([throttled(), outage()])
             catch("States.Timeout", "reasons: ['nobody approved in time']", HoldRelease)
             on_fault("nobody could be asked", StartTakingBack);
-        choice(Approved, "Yes or no?") only_if("$states.input.approved = true", RejectRelease);
+        choice(Approved, "Yes or no?") when(&both(APPROVED, WATCHED), BELOW)
+            when(APPROVED, BeginDeployment) otherwise(RejectRelease);
     }
 }
 
@@ -90,8 +98,6 @@ fn before() -> Vec<State> {
     let skip = "skip: $states.input.status = 'passed' ? null \
         : 'nothing is deployed in ' & $environment & ' that could be measured'";
     states! {
-        choice(Comparable, "Will it be watched, and compared with what is there?")
-            only_if(WATCHED, BeginDeployment);
         agent(InspectEnvironment, "What is there now?")
             asks("deploy.check_status", "repository, environment, settings: $setup")
             catch(ANY, "", BELOW);
@@ -140,8 +146,10 @@ fn deploy() -> Vec<State> {
             with("probes: $setup.health")
             because("$environment & ' is not healthy: ' & $response.summary")
             on_fault("the health of ' & $environment & ' is unknown", StartTakingBack);
-        choice(Healthy, "Healthy? An environment without a probe is not judged.")
-            only_if(HEALTHY, StartTakingBack);
+        choice(Healthy, "Healthy? Then is it tried here, or watched?")
+            when(&both(HEALTHY, "$tier = 'staging'"), RunEndToEnd)
+            when(&both(HEALTHY, WATCHED), TrackMetrics) when(HEALTHY, MarkGood)
+            otherwise(StartTakingBack);
     }
 }
 
@@ -150,7 +158,6 @@ fn prove() -> Vec<State> {
     let failed = "$states.input.status = 'failed' \
         or ('e2e' in $plan.required and $states.input.status != 'passed')";
     states! {
-        choice(TriedHere, "Is it tried here, or used?") only_if("$tier = 'staging'", WatchedHere);
         agent(RunEndToEnd, "End-to-end tests against the environment")
             asks("tests.run_e2e", "source, settings: $settings.tests, repository")
             with("reference: $run.reference, url: $deployments[-1].url") answered_later()
@@ -158,7 +165,7 @@ fn prove() -> Vec<State> {
             because("'end-to-end tests against ' & $environment & ': ' & $response.summary")
             on_fault("the end-to-end tests could not be run", StartTakingBack);
         choice(EndToEnd, "Did they pass? Where there are none, it stands on its health.")
-            when(failed, StartTakingBack);
+            when(failed, StartTakingBack) when(WATCHED, BELOW) otherwise(MarkGood);
     }
 }
 
@@ -168,7 +175,6 @@ fn watch() -> Vec<State> {
         : {'compared': false, 'anomalies': []}";
     let skip = "skip: $metrics = null ? 'nothing was measured' : null";
     states! {
-        choice(WatchedHere, "Is a release watched here?") only_if(WATCHED, MarkGood);
         agent(TrackMetrics, "Watch the new release")
             asks("monitor.track_metrics", "environment, url: $deployments[-1].url, baseline")
             with("probes: $setup.health, watch: $setup.watch, judged: true")
