@@ -63,8 +63,8 @@ pub(crate) fn forward() -> Vec<State> {
 
 fn enter(next: &str, goes_on: &str) -> Vec<State> {
     let question = "question: 'Deploy ' & $release & ' of ' & $repository.name & ' to ' & \
-        $environment & '?' & ($tier = 'production' and $count($plan.loosened) > 0 ? ' With it you \
-        agree to looser rules for the commits after it: ' & $join($plan.loosened, '; '))";
+        $environment & '?' & ($count($plan.loosened) > 0 ? ' With it you agree \
+        to looser rules for the commits after it: ' & $join($plan.loosened, '; '))";
     let refused = "'not approved by ' & $states.result.by \
         & ($type($states.result.reason) = 'string' ? ': ' & $states.result.reason)";
     states! {

@@ -17,7 +17,8 @@ use crate::{
 
 /// Most findings of one kind.
 const MAX_FINDINGS: usize = 20;
-/// Most sentences that travel on, and their length in bytes.
+/// Most sentences that travel on, one of them that there are more, and their length in bytes: a person
+/// who agrees is told all of them.
 const MAX_SENTENCES: usize = 10;
 const MAX_SENTENCE: usize = 250;
 
@@ -96,20 +97,29 @@ pub(crate) fn judge(
         findings.push(at(own, None, Finding::new(codes::POLICY_OWN, Severity::Info, &note)));
     }
     findings.extend(listed(own, &judged));
-    let loosened = judged.loosened.iter().take(MAX_SENTENCES);
     Judgement {
         note: PolicyNote {
             note,
             commit: usable
                 .map(|before| before.commit.to_string())
                 .or_else(|| agreed.map(|agreed| agreed.commit.clone())),
-            loosened: loosened
-                .map(|d| pact_agent::text::truncated(&d.sentence, MAX_SENTENCE))
-                .collect(),
+            loosened: sentences(&judged.loosened),
         },
         settings: judged.settings,
         findings,
     }
+}
+
+/// What is loosened, in sentences; where these are too many, the last one says how many more.
+fn sentences(loosened: &[Difference]) -> Vec<String> {
+    let shown = if loosened.len() > MAX_SENTENCES { MAX_SENTENCES - 1 } else { MAX_SENTENCES };
+    let told = loosened.iter().take(shown);
+    let mut told: Vec<String> =
+        told.map(|d| pact_agent::text::truncated(&d.sentence, MAX_SENTENCE)).collect();
+    if let Some(more) = loosened.len().checked_sub(shown).filter(|more| *more > 0) {
+        told.push(format!("and {more} more settings, which the analysis of the changes lists"));
+    }
+    told
 }
 
 fn note(own: &Found, before: Option<&Before>, by: JudgedBy) -> String {
@@ -158,4 +168,22 @@ fn at(own: &Found, key: Option<&str>, finding: Finding) -> Finding {
     let Some(path) = &own.path else { return finding };
     let place = own.text.as_deref().zip(key).and_then(|(text, key)| policy::place_of(text, key));
     finding.at(path, place.map(|p| p.0), place.map(|p| p.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_agrees_is_told_of_everything_or_that_there_is_more() {
+        let loosened = |number: usize| -> Vec<Difference> {
+            let one = |n| Difference { key: format!("k{n}"), sentence: format!("s{n}") };
+            (0..number).map(one).collect()
+        };
+        assert_eq!(sentences(&loosened(0)), [""; 0]);
+        assert_eq!(sentences(&loosened(MAX_SENTENCES)).last().map(String::as_str), Some("s9"));
+        let told = sentences(&loosened(25));
+        assert_eq!((told.len(), told[8].as_str()), (MAX_SENTENCES, "s8"));
+        assert!(told[9].starts_with("and 16 more settings"), "{}", told[9]);
+    }
 }

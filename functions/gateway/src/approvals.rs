@@ -22,8 +22,8 @@ use crate::{
     rules,
 };
 
-/// Longest question.
-const MAX_QUESTION: usize = 1_000;
+/// Longest question, with all that whoever says yes agrees to.
+const MAX_QUESTION: usize = 4_000;
 /// Longest wait for a person, in seconds: a year, the longest an execution may take.
 const MAX_WAIT: u64 = 365 * 24 * 3_600;
 
