@@ -121,8 +121,8 @@ pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -
         let back = take_back(wanted, current, tier, settings);
         fields.insert("take_back".to_owned(), back);
     }
-    let arn = ports.executions.start(id.as_str(), &input, caller.trace).await?;
-    if !duplicate {
+    // Whoever began it may have been interrupted before it was written down.
+    if ports.log.entries(&id).await?.items.is_empty() {
         let entry = NewEntry {
             timestamp: Timestamp::now(),
             actor: by.clone(),
@@ -137,6 +137,7 @@ pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -
         };
         ports.recorder.append_log(&id, entry).await?;
     }
+    let arn = ports.executions.start(id.as_str(), &input, caller.trace).await?;
     tracing::info!(run_id = id.as_str(), environment = %key, by, "a person rolls back");
     let status = pact_contract::RunStatus::Running;
     Ok(Accepted { run_id: id, url: request.url, status, execution_arn: arn, duplicate })

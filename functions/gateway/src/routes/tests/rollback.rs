@@ -77,7 +77,6 @@ fn begun(state: &crate::testing::State, run_id: &str) {
     let back = &state.executions[run_id]["take_back"];
     assert_eq!(back["reason"], "r2 was rolled back by Ada: checkout is slow");
     assert_eq!((&back["status"], &back["by"]), (&json!("succeeded"), &json!("Ada")));
-    assert_eq!(back["settings"], json!({ "notify": { "slack": {} } }));
     let environment = &back["plan"]["environments"][0];
     assert_eq!(
         (&environment["name"], &environment["tier"]),
@@ -103,6 +102,8 @@ async fn a_rollback_is_a_run_of_its_own_that_takes_the_release_back() {
     }
     assert_eq!(runs[0], runs[1]);
     begun(&world.state(), &runs[0]);
+    let settings = world.state().executions[&runs[0]]["take_back"]["settings"].clone();
+    assert_eq!(settings, json!({ "notify": { "slack": {} } }));
     let log = world.log(&runs[0]);
     assert_eq!(log.len(), 1);
     assert_eq!((log[0].actor.as_str(), log[0].action.as_str()), ("Ada", "gateway.roll_back"));
@@ -115,6 +116,30 @@ async fn a_rollback_is_a_run_of_its_own_that_takes_the_release_back() {
     world.state().runs.get_mut(runs[0].as_str()).unwrap().status = RunStatus::RollbackFailed;
     let (_, body) = roll_back(&world, &wanted()).await;
     assert_eq!(body["run_id"], format!("{}-1", runs[0]));
+}
+
+#[tokio::test]
+async fn a_rollback_that_failed_halfway_is_completed_by_another() {
+    let mut cut_short = 0;
+    for step in 0..20 {
+        let world = World::new();
+        let id = started(&world).await;
+        deployed(&world, &id, |_| {}).await;
+        world.fail_after(step);
+        let (status, body) = roll_back(&world, &wanted()).await;
+        if status == 202 {
+            break;
+        }
+        assert_eq!(status, 503, "step {step}: {body}");
+        cut_short += 1;
+        let (status, body) = roll_back(&world, &wanted()).await;
+        assert_eq!(status, 202, "step {step}: {body}");
+        let run = body["run_id"].as_str().unwrap();
+        begun(&world.state(), run);
+        let told = world.log(run).iter().filter(|e| e.action == "gateway.roll_back").count();
+        assert_eq!(told, 1, "step {step}");
+    }
+    assert!(cut_short > 5, "{cut_short} steps");
 }
 
 #[tokio::test]
