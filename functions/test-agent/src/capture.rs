@@ -74,21 +74,36 @@ impl Capture {
     }
 }
 
+/// A report among what a command wrote.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Printed<'a> {
+    Nothing,
+    /// It begins, and does not end, or a part of the output between was left out.
+    Cut,
+    Whole(&'a str),
+}
+
 impl Captured {
-    /// A report that was written to the output rather than to a file, where it is there whole.
-    pub(crate) fn report(&self) -> Option<&str> {
+    /// A report that was written to the output rather than to a file.
+    pub(crate) fn report(&self) -> Printed<'_> {
         let at_line = |sign: &str| {
-            let found = self.text.match_indices(sign);
-            let mut starts = found.map(|(at, _)| at);
+            let mut starts = self.text.match_indices(sign).map(|(at, _)| at);
             starts
                 .find(|at| self.text.get(..*at).is_some_and(|b| b.is_empty() || b.ends_with('\n')))
         };
-        let begin = ["<?xml", "<testsuites", "<testsuite"].into_iter().filter_map(at_line).min()?;
-        let report = self.text.get(begin..)?;
+        let suite = ["<testsuites", "<testsuite"].into_iter().filter_map(at_line).min();
+        let Some(suite) = suite else { return Printed::Nothing };
+        // Its declaration, where it has one.
+        let begin = at_line("<?xml").filter(|declared| *declared < suite).unwrap_or(suite);
+        let Some(report) = self.text.get(begin..) else { return Printed::Nothing };
         let end = ["</testsuites>", "</testsuite>"]
             .into_iter()
-            .filter_map(|end| report.rfind(end).map(|at| at + end.len()));
-        report.get(..end.max()?)
+            .filter_map(|end| report.rfind(end).map(|at| at + end.len()))
+            .max();
+        match end.and_then(|end| report.get(..end)) {
+            Some(whole) => Printed::Whole(whole),
+            None => Printed::Cut,
+        }
     }
 }
 
@@ -198,18 +213,18 @@ mod tests {
 
     #[test]
     fn a_report_that_was_printed_is_found_whole_or_not_at_all() {
-        let printed = |text: &str| {
+        let check = |text: &str, expected: Printed<'_>| {
             let mut capture = Capture::default();
             capture.push(text.as_bytes());
-            capture.finish().report().map(str::to_owned)
+            assert_eq!(capture.finish().report(), expected, "{text}");
         };
         let report = "<?xml version=\"1.0\"?>\n<testsuites>\n<testcase name=\"a\"/>\n</testsuites>";
-        assert_eq!(
-            printed(&format!("> node --test\n\n{report}\nnpm error\n")).as_deref(),
-            Some(report)
-        );
-        for text in ["see <testsuites>x</testsuites>", "<?xml?>", "<testsuite>", ""] {
-            assert_eq!(printed(text), None, "{text}");
+        check(&format!("> node --test\n\n{report}\nnpm error\n"), Printed::Whole(report));
+        for text in ["see <testsuites>x</testsuites>", "<?xml?>\n<html/>", ""] {
+            check(text, Printed::Nothing);
+        }
+        for text in ["<testsuite>", "<?xml?>\n<testsuites>\n<testsuite name=\"a\">\n<testcase"] {
+            check(text, Printed::Cut);
         }
     }
 

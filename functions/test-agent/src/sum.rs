@@ -8,11 +8,11 @@ use pact_contract::{
 };
 
 use crate::{
-    capture::Captured,
+    capture::{Captured, Printed},
     collector::Collector,
     history::{self, History},
     lines::count,
-    reports::{self, Counts},
+    reports::{self, Counts, Unread},
     runners::{Built, Ended, Execution, Part},
     setup,
     verdict::{self, Evidence, Judgement},
@@ -25,9 +25,23 @@ const NAMED: usize = 5;
 const SAID: usize = 200;
 
 /// What a report says that was printed, where the lines themselves say nothing.
-fn printed(captured: &Captured) -> Option<Counts> {
-    let report = captured.report().filter(|_| !captured.summary.seen)?;
-    reports::read(report.as_bytes(), report.len() as u64).ok()
+///
+/// # Errors
+/// Why one that was printed cannot be read: what is in it is not known.
+fn printed(captured: &Captured) -> Result<Option<Counts>, String> {
+    if captured.summary.seen {
+        return Ok(None);
+    }
+    match captured.report() {
+        Printed::Nothing => Ok(None),
+        Printed::Cut => Err("the report that was printed is not there whole".to_owned()),
+        Printed::Whole(report) => match reports::read(report.as_bytes(), report.len() as u64) {
+            Ok(counts) => Ok(Some(counts)),
+            Err(Unread::Broken(reason) | Unread::Foreign(reason)) => {
+                Err(format!("cannot read the report that was printed: {reason}"))
+            }
+        },
+    }
 }
 
 /// The verdict, which may still change in the light of what there was before.
@@ -259,13 +273,20 @@ fn judge(part: Part) -> Judgement {
             setup::judge(&tool, &command, &setup, &output)
         }
         Execution::Ran(mut run) => {
-            let mut counts = part.counts.or_else(|| printed(&run.captured));
+            let mut unread = part.unread;
+            let mut counts = part.counts;
+            if counts.is_none() {
+                match printed(&run.captured) {
+                    Ok(found) => counts = found,
+                    Err(reason) => unread.push(reason),
+                }
+            }
             let mut notes = part.notes;
             let in_reports = counts.iter_mut().flat_map(|counts| counts.failures.iter_mut());
             for failure in in_reports.chain(run.captured.summary.failures.iter_mut()) {
                 failure.detail = run.checkout.readable(&failure.detail);
             }
-            if counts.is_none() && part.unread.is_empty() && !part.reports.is_empty() {
+            if counts.is_none() && unread.is_empty() && !part.reports.is_empty() {
                 let patterns = part.reports.join(", ");
                 notes.push(format!("no report of tests was written that matches {patterns}"));
             }
@@ -277,11 +298,11 @@ fn judge(part: Part) -> Judgement {
                 timeout: part.timeout,
                 captured: &run.captured,
                 counts,
-                unread: &part.unread,
+                unread: &unread,
                 checkout: &run.checkout,
             });
             let notes = notes.into_iter().map(|note| unreadable(run.checkout.readable(&note)));
-            let unread = part.unread.iter().map(|note| Finding {
+            let unread = unread.iter().map(|note| Finding {
                 severity: Severity::Medium,
                 ..unreadable(run.checkout.readable(note))
             });

@@ -1,7 +1,7 @@
 //! Bytes of an XML document as UTF-8: by its byte order mark, by the look of its first characters,
 //! or by what it declares (XML 1.0, appendix F). What is no text of the encoding is replaced.
 
-use std::io::{BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use encoding_rs_io::DecodeReaderBytesBuilder;
@@ -10,16 +10,18 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 const DECLARATION: usize = 256;
 
 /// The document's text.
-pub(super) fn decoded(mut bytes: impl Read) -> impl BufRead {
+///
+/// # Errors
+/// Its beginning cannot be read.
+pub(super) fn decoded(mut bytes: impl Read) -> io::Result<impl BufRead> {
     let mut begin = Vec::with_capacity(DECLARATION);
-    let read = bytes.by_ref().take(DECLARATION as u64).read_to_end(&mut begin);
-    // A fault of reading comes again when the rest is read.
-    let encoding = read.map_or(UTF_8, |_| encoding(&begin));
+    bytes.by_ref().take(DECLARATION as u64).read_to_end(&mut begin)?;
+    let encoding = encoding(&begin);
     let bytes = Cursor::new(begin).chain(bytes);
     // A byte order mark counts before what is declared.
     let text =
         DecodeReaderBytesBuilder::new().encoding(Some(encoding)).bom_override(true).build(bytes);
-    BufReader::with_capacity(64 * 1024, text)
+    Ok(BufReader::with_capacity(64 * 1024, text))
 }
 
 fn encoding(begin: &[u8]) -> &'static Encoding {
@@ -46,7 +48,7 @@ mod tests {
 
     fn text(bytes: &[u8]) -> String {
         let mut text = String::new();
-        decoded(bytes).read_to_string(&mut text).expect("it is read");
+        decoded(bytes).expect("it begins").read_to_string(&mut text).expect("it is read");
         text
     }
 

@@ -18,7 +18,8 @@ pub(crate) use counts::{Counts, Unread};
 /// Says why the report cannot be read.
 pub(crate) fn read(report: impl Read, limit: u64) -> Result<Counts, Unread> {
     let mut bounded = Bounded { inner: report, left: limit, over: false };
-    let counts = parser::parse(decode::decoded(&mut bounded));
+    let text = decode::decoded(&mut bounded).map_err(|e| Unread::Broken(e.to_string()));
+    let counts = text.and_then(parser::parse);
     if bounded.over {
         return Err(Unread::Broken(format!("larger than {} KiB", limit / 1024)));
     }
