@@ -1,16 +1,15 @@
 //! The pushes of a branch, in one item: who changes it does so on the version that was read.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use pact_agent::ports::{Branches, StoreError};
 use pact_contract::{RepositoryName, pushes::BranchRecord};
 
 use super::{
     DynamoStore,
+    conditional::held,
     item::{json, n, named_key, number, s},
     kind::BRANCH,
 };
-use crate::error::failed;
 
 fn key(repository: &RepositoryName, reference: &str) -> String {
     named_key("BRANCH", &format!("{repository}#{reference}"))
@@ -54,16 +53,6 @@ impl Branches for DynamoStore {
             put.condition_expression("#version = :version")
                 .expression_attribute_values(":version", n(version))
         };
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(failed("write the branch", error)),
-        }
+        held("write the branch", put.send().await)
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use pact_agent::ports::{Idempotency, Outbox, OutboxEntry, StoreError};
 use pact_contract::RunId;
 use serde_json::Value;
 
 use super::{
     DynamoStore,
+    conditional::held,
     item::{after, json, n, named_key, now, optional_number, run_key, s},
     kind::{ANSWER, NOTIFICATION},
 };
@@ -48,17 +48,7 @@ impl Idempotency for DynamoStore {
             .expression_attribute_values(":now", n(now()))
             .send()
             .await;
-        match put {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(failed("keep the answer of a request", error)),
-        }
+        held("keep the answer of a request", put).map(drop)
     }
 }
 

@@ -44,6 +44,7 @@
 
 mod branches;
 mod callbacks;
+mod conditional;
 mod environments;
 mod item;
 mod keyed;
@@ -56,7 +57,6 @@ mod runs;
 mod seal;
 #[cfg(test)]
 mod tests;
-mod transaction;
 mod verify;
 mod waiting;
 

@@ -1,12 +1,12 @@
 //! The rules of repositories, and those that a run's commit asks for.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use pact_agent::ports::{Policies, StoreError};
 use pact_contract::{RepositoryName, RunId, policy::PolicyRecord};
 
 use super::{
     DynamoStore,
+    conditional::held,
     item::{json, n, run_key, s},
     kind::POLICY,
 };
@@ -52,17 +52,7 @@ impl Policies for DynamoStore {
             .expression_attribute_names("#place", "place")
             .expression_attribute_values(":branch", s(&record.branch))
             .expression_attribute_values(":place", n(record.place));
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(failed("write the rules", error)),
-        }
+        held("write the rules", put.send().await)
     }
 
     async fn proposal(&self, run_id: &RunId) -> Result<Option<PolicyRecord>, StoreError> {

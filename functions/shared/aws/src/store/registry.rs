@@ -1,12 +1,12 @@
 //! The registry of repositories.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use pact_agent::ports::{Listed, Registry, StoreError};
 use pact_contract::{RepositoryName, registry::RepositoryEntry};
 
 use super::{
     DynamoStore, MAX_PAGES,
+    conditional::held,
     item::{json, s, text},
     kind::REPOSITORY,
 };
@@ -58,17 +58,7 @@ impl Registry for DynamoStore {
                     .expression_attribute_values(":old", s(text(&item, "record")?))
             }
         };
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(failed("write the repository", error)),
-        }
+        held("write the repository", put.send().await)
     }
 
     async fn remove_repository(&self, name: &RepositoryName) -> Result<(), StoreError> {

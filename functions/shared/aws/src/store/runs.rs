@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
-    types::ReturnValuesOnConditionCheckFailure,
+    operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure,
 };
 use jiff::Timestamp;
 use pact_agent::ports::{Claim, Runs, StoreError, Unreadable};
@@ -16,6 +15,7 @@ use pact_contract::{
 
 use super::{
     DynamoStore,
+    conditional::held,
     item::{
         Item, after, after_instant, identifier, instant, json, n, named_key, now, run_key, s,
         sortable, text, unreadable,
@@ -148,17 +148,7 @@ impl Runs for DynamoStore {
             .expression_attribute_names("#pk", "pk")
             .send()
             .await;
-        match put {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(failed("write the run", error)),
-        }
+        held("write the run", put).map(drop)
     }
 
     async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
@@ -228,16 +218,6 @@ impl DynamoStore {
             .expression_attribute_values(":running", s(RunStatus::Running.as_str()))
             .send()
             .await;
-        match update {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(failed("write the outcome of the run", error)),
-        }
+        held("write the outcome of the run", update)
     }
 }

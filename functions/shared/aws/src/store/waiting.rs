@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use pact_agent::{
@@ -15,6 +15,7 @@ use pact_contract::{RunId, StateName};
 
 use super::{
     DynamoStore,
+    conditional::held,
     item::{Item, after, json, n, now, run_key, s, text},
     kind::CALL,
 };
@@ -166,16 +167,6 @@ impl DynamoStore {
         for (placeholder, value) in values {
             request = request.expression_attribute_values(placeholder, value);
         }
-        match request.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(failed(what, error)),
-        }
+        held(what, request.send().await)
     }
 }

@@ -1,6 +1,7 @@
-//! Two items at once, or none.
+//! Writes on conditions: of one item, and of two at once.
 
 use aws_sdk_dynamodb::{
+    error::{ProvideErrorMetadata, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
     types::{Put, TransactWriteItem},
 };
@@ -8,6 +9,22 @@ use pact_agent::ports::StoreError;
 
 use super::DynamoStore;
 use crate::error::failed;
+
+/// Whether the condition of a write held.
+pub(super) fn held<T, E, R>(
+    what: &str,
+    written: Result<T, SdkError<E, R>>,
+) -> Result<bool, StoreError>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match written {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(failed(what, error)),
+    }
+}
 
 impl DynamoStore {
     /// Writes both items on their conditions. False when another was faster. The SDK gives the
