@@ -127,11 +127,16 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// Each has room for deep expressions: otherwise the evaluator maps a stack of its own for every one,
+/// and unmaps it again.
+const STACK_BYTES: usize = 8 << 20;
+
 /// The threads on which executions are driven.
 fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads().max(2))
         .thread_name("step-functions")
+        .thread_stack_size(STACK_BYTES)
         .enable_time()
         .build()
 }

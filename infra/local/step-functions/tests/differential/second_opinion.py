@@ -11,6 +11,7 @@ tasks instead: {"<state>": [{"result"} or {"error", "cause"}, …]} in the order
 "token": {"answer"} or {"error", "cause"} beside it where the task waits for its token.
 """
 
+import gc
 import io
 import json
 import re
@@ -40,6 +41,8 @@ from moto.stepfunctions.parser.asl.eval import variable_store
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 
 REGION = "us-east-1"
 ENDS = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
@@ -54,6 +57,7 @@ parsed = threading.local()
 machines = {}
 guard = threading.Lock()
 making = threading.Lock()
+reading = threading.Lock()
 
 
 def declared(bindings):
@@ -87,6 +91,21 @@ def evaluated(expression):
         return json.loads(json.dumps(own[text].evaluate(None, values)))
     except Exception as error:
         raise moto_jsonata.JSONataException("UNKNOWN", str(error)) from error
+
+
+def parsed_once(parse):
+    """A definition is read once, not for every execution, which takes half of the time; what is
+    evaluated is made anew from it, as it may change."""
+    trees = {}
+
+    def parse_again(definition):
+        with reading:
+            if definition not in trees:
+                program, trees[definition] = parse(definition)
+                return program, trees[definition]
+            return Preprocessor().visit(trees[definition]), trees[definition]
+
+    return staticmethod(parse_again)
 
 
 def settle(token, payload):
@@ -205,7 +224,7 @@ def attempted(client, machine, name, given):
         state = client.describe_execution(executionArn=arn)
         if state["status"] in ENDS or time.monotonic() > until:
             return arn, state
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 def line(event):
@@ -266,9 +285,12 @@ def run(case):
 
 
 def main():
+    # It ends after a minute: what it leaves behind is not worth looking for.
+    gc.disable()
     with open(sys.argv[1]) as file:
         cases = json.load(file)
     moto_jsonata._eval_jsonata = evaluated
+    AmazonStateLanguageParser.parse = parsed_once(AmazonStateLanguageParser.parse)
     moto_states.encode_jsonata_variable_declarations = declared
     variable_store.encode_jsonata_variable_declarations = declared
     for service in (
