@@ -95,7 +95,7 @@ fn record() -> State {
         }}]))"
     );
     let update = "'SET #status = :status, outcome = :outcome, outcome_schema = :outcome_schema, \
-        finished_at = :now, expires = if_not_exists(expires, :expires)'";
+        finished_at = :now, expires = if_not_exists(expires, :expires) REMOVE openpk, opensk'";
     // A run of before runs expired has no time for it yet.
     let expires = "$string($ceil($toMillis($run.started_at) / 1000) \
         + 86400 * $number('${RunRetentionDays}'))";

@@ -457,7 +457,7 @@ impl World {
                     || expression
                         != "SET #status = :status, outcome = :outcome, \
                             outcome_schema = :outcome_schema, finished_at = :now, \
-                            expires = if_not_exists(expires, :expires)"
+                            expires = if_not_exists(expires, :expires) REMOVE openpk, opensk"
                     || text("/ExpressionAttributeValues/:outcome_schema/N")
                         != Outcome::VERSION.to_string()
                     || text("/ExpressionAttributeValues/:expires/N") != EXPIRES.to_string()

@@ -61,6 +61,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     (DEPLOYMENT, "lambda:ListVersionsByFunction", "only for a release whose note is gone"),
     (DEPLOYMENT, "lambda:GetProvisionedConcurrencyConfig", "only where traffic is shared"),
     ("ReconcilerRole", "states:StartExecution", "only for a run that is ended while it deploys"),
+    ("ReconcilerRole", "states:StopExecution", "only for a run that is ended while it is started"),
     ("ReconcilerRole", "states:SendTaskSuccess", "only for an answer that came before a retry"),
 ];
 

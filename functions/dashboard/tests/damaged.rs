@@ -32,13 +32,13 @@ async fn table() -> Client {
             "Projection": { "ProjectionType": "ALL" },
         })
     };
-    let attributes = ["pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk"]
+    let attributes = ["pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk", "openpk", "opensk"]
         .map(|name| json!({ "AttributeName": name, "AttributeType": "S" }));
     let create: CreateTableRequest = serde_json::from_value(json!({
         "TableName": TABLE,
         "AttributeDefinitions": attributes,
         "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
-        "GlobalSecondaryIndexes": [index("gsi1"), index("gsi2")],
+        "GlobalSecondaryIndexes": [index("gsi1"), index("gsi2"), index("open")],
         "BillingMode": "PAY_PER_REQUEST",
     }))
     .expect("a request");
@@ -143,7 +143,7 @@ async fn one_odd_run_hides_no_other_and_has_a_page() {
     let client = table().await;
     let store = DynamoStore::new(client.clone(), TABLE);
     for id in ["shop-1", "shop-2", "shop-3"] {
-        store.create_run(&request(id), "arn").await.expect("is written");
+        store.create_run(&request(id), "arn", None).await.expect("is written");
     }
     let text = |text: &str| AttributeValue::S(text.to_owned());
     set(&client, "RUN#shop-2", "RUN", "request", text("{}")).await;

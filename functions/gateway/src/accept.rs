@@ -26,6 +26,7 @@ use crate::{
     config::Supersede,
     error::{Answer, ApiError},
     known::{KEEP, MAX_RERUNS, latest_run},
+    launch::launch,
     ports::Ports,
     push::Push,
     supersede::{MOST, supersede},
@@ -220,7 +221,7 @@ async fn start(
     if run.is_none() {
         let arn = ports.executions.execution_arn(run_id.as_str());
         let request = push.request(run_id.clone(), place, &caller.origin);
-        ports.runs.create_run(&request, &arn).await?;
+        ports.runs.create_run(&request, &arn, None).await?;
         // Another delivery may have been faster: what it wrote is what counts.
         run = ports.runs.run(&run_id).await?;
     }
@@ -228,11 +229,7 @@ async fn start(
 
     let mut execution_arn = run.execution_arn.clone();
     if !run.status.is_final() {
-        let input = serde_json::to_value(&run.request).map_err(|error| {
-            tracing::error!(%error, "a request cannot be written");
-            ApiError::unavailable()
-        })?;
-        execution_arn = ports.executions.start(run_id.as_str(), &input, caller.trace).await?;
+        execution_arn = launch(ports, &run, None, caller.trace).await?;
     }
     record(ports, push, caller, &run_id, duplicate).await?;
     tracing::info!(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pact_agent::{
     metrics::Metrics,
+    open::OpenRuns,
     ports::{
         Branches, Callbacks, Environments, Executions, Policies, Recorder, Registry, Runs,
         TransactionLog,
@@ -17,6 +18,8 @@ use pact_aws::Services;
 pub(crate) struct Ports {
     /// Runs and claims.
     pub(crate) runs: Arc<dyn Runs>,
+    /// Those that have not ended.
+    pub(crate) open: Arc<dyn OpenRuns>,
     /// The order of pushes.
     pub(crate) branches: Arc<dyn Branches>,
     /// The transaction log.
@@ -43,6 +46,7 @@ impl From<&Services> for Ports {
     fn from(services: &Services) -> Self {
         Self {
             runs: Arc::clone(&services.store) as _,
+            open: Arc::clone(&services.store) as _,
             branches: Arc::clone(&services.store) as _,
             recorder: Arc::clone(&services.store) as _,
             log: Arc::clone(&services.store) as _,

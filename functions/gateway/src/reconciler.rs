@@ -1,8 +1,10 @@
-//! The reconciler: opens approvals, counts runs, and ends those whose execution ended from outside.
+//! The reconciler: opens approvals, counts runs, ends those whose execution ended from outside, and
+//! looks after what no event told of.
 
 use jiff::Timestamp;
 use pact_agent::{
     AgentError,
+    ports::{ExecutionState, StoreError},
     telemetry::{self, SpanFields},
     text::truncated,
 };
@@ -15,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::Span;
 
-use crate::{approvals, ending, metrics, ports::Ports};
+use crate::{approvals, ending, launch, metrics, pass, ports::Ports};
 
 /// Longest cause that is kept.
 const MAX_CAUSE: usize = 2_000;
@@ -24,7 +26,7 @@ const STATUS_CHANGE: &str = "Step Functions Execution Status Change";
 
 /// The status of an execution changed.
 #[derive(Deserialize)]
-struct Changed {
+pub(crate) struct Changed {
     name: String,
     status: String,
     #[serde(default)]
@@ -33,8 +35,21 @@ struct Changed {
     cause: Option<String>,
 }
 
-/// Answers one event of the reconciler: `{"approval": …}` from the pipeline, or the event that
-/// one of its executions began or ended.
+impl Changed {
+    /// How the execution of this name stands.
+    pub(crate) fn new(name: String, state: ExecutionState) -> Self {
+        let ExecutionState { status, error, cause } = state;
+        Self { name, status, error, cause }
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        ["SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"].contains(&&*self.status)
+    }
+}
+
+/// Answers one event of the reconciler: `{"approval": …}` from the pipeline, the event that one of its
+/// executions began or ended, or `{"pass": …}` from the schedule.
 ///
 /// # Errors
 /// `ERR_INVALID_INTENT` for any other event, `ERR_STORE_UNAVAILABLE` when a store does not
@@ -47,7 +62,14 @@ pub(crate) async fn reconcile(ports: &Ports, mut event: Value) -> Result<Value, 
         let detail = event.get_mut("detail").map(Value::take).unwrap_or_default();
         return change(ports, read(detail)?).await;
     }
-    Err(AgentError::invalid("the event is neither an approval nor the status of an execution"))
+    if event.get("pass").is_some() {
+        telemetry::record(
+            &Span::current(),
+            &SpanFields { action: Some("gateway.pass"), ..SpanFields::default() },
+        );
+        return Ok(json!({ "pass": pass::pass(ports).await? }));
+    }
+    Err(AgentError::invalid("the event is no approval, no status of an execution and no pass"))
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, AgentError> {
@@ -63,18 +85,29 @@ fn about(run_id: &RunId, action: &str) {
 
 /// An execution began or ended.
 async fn change(ports: &Ports, changed: Changed) -> Result<Value, AgentError> {
+    if let Some((run_id, _)) = ending::run_of(&changed.name) {
+        about(&run_id, "gateway.keep_run");
+    }
+    Ok(settle(ports, changed).await?)
+}
+
+/// Does what follows from how an execution stands.
+pub(crate) async fn settle(ports: &Ports, changed: Changed) -> Result<Value, StoreError> {
     let not_a_run = || Ok(json!({ "ignored": "the execution is not that of a run" }));
     let Some((run_id, takes_back)) = ending::run_of(&changed.name) else { return not_a_run() };
     let run_id = &run_id;
-    about(run_id, "gateway.keep_run");
     let Some(mut run) = ports.runs.run(run_id).await? else { return not_a_run() };
     let outside = match changed.status.as_str() {
         "RUNNING" if takes_back => {
             return Ok(json!({ "ignored": "what the run began is taken back" }));
         }
         "RUNNING" => {
+            launch::stop_if_ended(ports, &run, &run.execution_arn).await?;
             let counted = metrics::started(ports, &run).await?;
             return Ok(json!({ "run_id": run_id, "counted": counted }));
+        }
+        "SUCCEEDED" if !run.status.is_final() => {
+            Some((RunStatus::Failed, "the execution ended, and nobody wrote how the run ended"))
         }
         "SUCCEEDED" => None,
         "ABORTED" => Some((RunStatus::Cancelled, "the execution was stopped from outside")),
@@ -105,6 +138,7 @@ async fn change(ports: &Ports, changed: Changed) -> Result<Value, AgentError> {
     }
     // Last, so that an event that has to be sent again is not taken for one that was counted.
     let counted = metrics::ended(ports, &run).await?;
+    ports.runs.close_run(run_id).await?;
     Ok(json!({ "run_id": run_id, "finished": finished, "counted": counted }))
 }
 
@@ -123,7 +157,7 @@ async fn end(
     status: RunStatus,
     what: &str,
     changed: Changed,
-) -> Result<bool, AgentError> {
+) -> Result<bool, StoreError> {
     let run_id = &run.request.run_id;
     let cause = changed.cause.as_deref().map(|text| truncated(text, MAX_CAUSE));
     let mut reason = reason(what, cause.as_deref());

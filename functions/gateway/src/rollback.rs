@@ -79,7 +79,7 @@ pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -
                 },
                 |request| request.repository.clone(),
             );
-            let request = RunRequest {
+            RunRequest {
                 schema: RunRequest::VERSION,
                 run_id: id.clone(),
                 repository,
@@ -103,9 +103,7 @@ pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -
                 place: None,
                 on_purpose: None,
                 verify_only: None,
-            };
-            ports.runs.create_run(&request, &ports.executions.execution_arn(id.as_str())).await?;
-            request
+            }
         }
     };
     let tier = match &deployed {
@@ -120,6 +118,13 @@ pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -
     if let Some(fields) = input.as_object_mut() {
         let back = take_back(wanted, current, tier, settings);
         fields.insert("take_back".to_owned(), back);
+    }
+    let arn = ports.executions.execution_arn(id.as_str());
+    if duplicate {
+        // What it was begun with counts.
+        input = ports.runs.input(&id).await?.unwrap_or(input);
+    } else {
+        ports.runs.create_run(&request, &arn, Some(&input)).await?;
     }
     // Whoever began it may have been interrupted before it was written down.
     if ports.log.entries(&id).await?.items.is_empty() {

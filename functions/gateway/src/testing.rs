@@ -13,9 +13,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pact_agent::{
     metrics::MetricEvent,
+    open::{OpenPage, OpenPlace, OpenRuns, Pass},
     ports::{
-        ApprovalAnswer, ApprovalRecord, Branches, Callbacks, Claim, Environments, Executions,
-        Listed, Lock, Recorder, Registry, Runs, StoreError, TransactionLog,
+        ApprovalAnswer, ApprovalRecord, Branches, Callbacks, Claim, Environments, ExecutionState,
+        Executions, Listed, Lock, Recorder, Registry, Runs, StoreError, TransactionLog,
     },
     testing::Memory,
 };
@@ -49,6 +50,14 @@ pub(crate) struct State {
     pub(crate) claims: BTreeMap<String, RunId>,
     stages: BTreeMap<(RunId, StateName), Value>,
     pub(crate) runs: BTreeMap<RunId, RunRecord>,
+    /// Runs that are off the list of open ones.
+    pub(crate) closed: BTreeSet<RunId>,
+    /// Inputs that are kept with runs.
+    pub(crate) inputs: BTreeMap<RunId, Value>,
+    /// Who has the pass, the latest fence, and where to go on.
+    pub(crate) pass: (bool, u64, Option<OpenPlace>),
+    /// How executions stand that do not run.
+    pub(crate) states: BTreeMap<String, ExecutionState>,
     pub(crate) branches: BTreeMap<(RepositoryName, String), (BranchRecord, u64)>,
     /// Executions by name, with their inputs.
     pub(crate) executions: BTreeMap<String, Value>,
@@ -81,6 +90,10 @@ impl Default for State {
             claims: BTreeMap::new(),
             stages: BTreeMap::new(),
             runs: BTreeMap::new(),
+            closed: BTreeSet::new(),
+            inputs: BTreeMap::new(),
+            pass: <_>::default(),
+            states: BTreeMap::new(),
             executions: BTreeMap::new(),
             trace: None,
             stopped: BTreeSet::new(),
@@ -125,6 +138,7 @@ impl World {
     pub(crate) fn ports(self: &Arc<Self>) -> Ports {
         Ports {
             runs: Arc::clone(self) as _,
+            open: Arc::clone(self) as _,
             branches: Arc::clone(self) as _,
             recorder: Arc::clone(self) as _,
             log: Arc::clone(self) as _,
@@ -201,9 +215,14 @@ impl Runs for World {
         &self,
         request: &RunRequest,
         execution_arn: &str,
+        input: Option<&Value>,
     ) -> Result<(), StoreError> {
         self.call().await?;
-        self.state().runs.entry(request.run_id.clone()).or_insert_with(|| RunRecord {
+        let mut state = self.state();
+        if let Some(input) = input {
+            state.inputs.entry(request.run_id.clone()).or_insert_with(|| input.clone());
+        }
+        state.runs.entry(request.run_id.clone()).or_insert_with(|| RunRecord {
             request: request.clone(),
             status: RunStatus::Running,
             execution_arn: execution_arn.to_owned(),
@@ -213,9 +232,18 @@ impl Runs for World {
         });
         Ok(())
     }
+    async fn input(&self, run_id: &RunId) -> Result<Option<Value>, StoreError> {
+        self.call().await?;
+        Ok(self.state().inputs.get(run_id).cloned())
+    }
     async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         self.call().await?;
         Ok(self.state().runs.get(run_id).cloned())
+    }
+    async fn close_run(&self, run_id: &RunId) -> Result<(), StoreError> {
+        self.call().await?;
+        self.state().closed.insert(run_id.clone());
+        Ok(())
     }
     async fn finish_before_deploying(
         &self,
@@ -260,6 +288,53 @@ impl Runs for World {
         run.status = outcome.status;
         run.outcome = Some(outcome.clone());
         run.finished_at = Some(at);
+        Ok(true)
+    }
+}
+
+/// An execution with this status.
+pub(crate) fn status(status: &str) -> ExecutionState {
+    ExecutionState { status: status.to_owned(), error: None, cause: None }
+}
+
+#[async_trait]
+impl OpenRuns for World {
+    async fn open_runs(
+        &self,
+        status: RunStatus,
+        from: Option<&OpenPlace>,
+        limit: usize,
+    ) -> Result<OpenPage, StoreError> {
+        self.call().await?;
+        let state = self.state();
+        // A run is listed by the status that it had when it was open.
+        let open = state.runs.values().filter(|run| match run.status.is_final() {
+            true => status == RunStatus::Running && !state.closed.contains(&run.request.run_id),
+            false => run.status == status,
+        });
+        let ids = open.map(|run| run.request.run_id.clone());
+        let mut ids = ids.skip_while(|id| from.is_some_and(|from| *id.as_str() <= *from.0));
+        let runs: Vec<_> = ids.by_ref().take(limit).collect();
+        let more = ids.next().is_some();
+        let next = runs.last().filter(|_| more).map(|id| OpenPlace(id.to_string()));
+        Ok(OpenPage { runs, unreadable: Vec::new(), next })
+    }
+    async fn begin_pass(&self, _: Duration) -> Result<Option<Pass>, StoreError> {
+        self.call().await?;
+        let (taken, fence, from) = &mut self.state().pass;
+        if std::mem::replace(taken, true) {
+            return Ok(None);
+        }
+        *fence += 1;
+        Ok(Some(Pass { fence: *fence, from: from.clone() }))
+    }
+    async fn end_pass(&self, pass: &Pass, place: Option<&OpenPlace>) -> Result<bool, StoreError> {
+        self.call().await?;
+        let (taken, fence, from) = &mut self.state().pass;
+        if *fence != pass.fence {
+            return Ok(false);
+        }
+        (*taken, *from) = (false, place.cloned());
         Ok(true)
     }
 }
@@ -312,6 +387,13 @@ impl Executions for World {
         // Step Functions would refuse the same name with another input.
         assert_eq!(known, input);
         Ok(self.execution_arn(name))
+    }
+    async fn state(&self, execution_arn: &str) -> Result<Option<ExecutionState>, StoreError> {
+        self.call().await?;
+        let state = self.state();
+        let name = execution_arn.trim_start_matches("arn:execution:");
+        let there = state.executions.contains_key(name);
+        Ok(there.then(|| state.states.get(name).cloned().unwrap_or_else(|| status("RUNNING"))))
     }
     async fn stop(&self, execution_arn: &str, _: &str) -> Result<(), StoreError> {
         self.call().await?;

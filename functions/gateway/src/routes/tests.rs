@@ -1,6 +1,7 @@
 //! The whole gateway, driven through its router.
 
 mod hosts;
+mod pass;
 mod people;
 mod pushes;
 mod refusals;

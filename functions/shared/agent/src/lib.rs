@@ -14,6 +14,7 @@ pub mod error;
 pub mod globs;
 mod later;
 pub mod metrics;
+pub mod open;
 pub mod ports;
 mod recording;
 pub mod secrets;

@@ -241,9 +241,16 @@ pub trait Runs: Send + Sync {
     async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError>;
     /// Takes a claim back, when what it was made for did not happen.
     async fn unclaim(&self, key: &str) -> Result<(), StoreError>;
-    /// Writes a new run as running; an existing one stays as it is.
-    async fn create_run(&self, request: &RunRequest, execution_arn: &str)
-    -> Result<(), StoreError>;
+    /// Writes a new run as running; an existing one stays as it is. The input of its execution is kept
+    /// with it where that is more than the request.
+    async fn create_run(
+        &self,
+        request: &RunRequest,
+        execution_arn: &str,
+        input: Option<&Value>,
+    ) -> Result<(), StoreError>;
+    /// The input of a run's execution, where it is more than the request.
+    async fn input(&self, run_id: &RunId) -> Result<Option<Value>, StoreError>;
     /// One run.
     async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError>;
     /// Writes the outcome of a run that has not begun to deploy. False when it has, or has ended.
@@ -259,6 +266,8 @@ pub trait Runs: Send + Sync {
         run_id: &RunId,
         state: &StateName,
     ) -> Result<Option<StageRecord>, StoreError>;
+    /// Takes a run that has its outcome off the list of open ones: nothing is left to be done for it.
+    async fn close_run(&self, run_id: &RunId) -> Result<(), StoreError>;
     /// Writes the outcome of a run that is still running. False when it has one already.
     async fn finish_run(
         &self,
@@ -408,6 +417,18 @@ pub trait Callbacks: Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
+/// How an execution stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionState {
+    /// As Step Functions names it: `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT`, `ABORTED` or
+    /// `PENDING_REDRIVE`.
+    pub status: String,
+    /// Name of the error that it ended by.
+    pub error: Option<String>,
+    /// Its cause.
+    pub cause: Option<String>,
+}
+
 /// Step Functions, from the gateway's side.
 #[async_trait]
 pub trait Executions: Send + Sync {
@@ -421,6 +442,8 @@ pub trait Executions: Send + Sync {
         input: &Value,
         trace: Option<&str>,
     ) -> Result<String, StoreError>;
+    /// How an execution stands; none where there is no such execution.
+    async fn state(&self, execution_arn: &str) -> Result<Option<ExecutionState>, StoreError>;
     /// Stops an execution; nothing happens when it has ended.
     async fn stop(&self, execution_arn: &str, cause: &str) -> Result<(), StoreError>;
     /// Answers a task token. False when nobody waits for it any more.

@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use aws_sdk_sfn::{
     Client,
     operation::{
-        send_task_failure::SendTaskFailureError, send_task_success::SendTaskSuccessError,
-        start_execution::StartExecutionError, stop_execution::StopExecutionError,
+        describe_execution::DescribeExecutionError, send_task_failure::SendTaskFailureError,
+        send_task_success::SendTaskSuccessError, start_execution::StartExecutionError,
+        stop_execution::StopExecutionError,
     },
 };
 use pact_agent::{
-    ports::{Executions, StoreError},
+    ports::{ExecutionState, Executions, StoreError},
     waiting::TaskTokens,
 };
 use serde_json::Value;
@@ -74,6 +75,25 @@ impl Executions for SfnExecutions {
                 Ok(self.execution_arn(name))
             }
             Err(error) => Err(failed("start the pipeline", error)),
+        }
+    }
+
+    async fn state(&self, execution_arn: &str) -> Result<Option<ExecutionState>, StoreError> {
+        let described = self.client.describe_execution().execution_arn(execution_arn).send().await;
+        match described {
+            Ok(execution) => Ok(Some(ExecutionState {
+                status: execution.status.as_str().to_owned(),
+                error: execution.error,
+                cause: execution.cause,
+            })),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DescribeExecutionError::is_execution_does_not_exist) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(failed("ask how an execution stands", error)),
         }
     }
 
@@ -240,6 +260,27 @@ mod tests {
         let error =
             SfnExecutions::new(client, None).start("web-1", &json!({}), None).await.unwrap_err();
         assert!(error.to_string().contains("PACT_STATE_MACHINE_ARN"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_execution_is_there_or_not_and_a_fault_is_neither() {
+        let answer = json!({
+            "executionArn": EXECUTION, "stateMachineArn": MACHINE, "status": "ABORTED",
+            "startDate": 1.0, "error": "Cancelled", "cause": "on request",
+        });
+        let answer = ResponseTemplate::new(200).set_body_json(answer);
+        let (executions, _server) = executions("DescribeExecution", answer).await;
+        let state = executions.state(EXECUTION).await.unwrap().unwrap();
+        assert_eq!(
+            (state.status.as_str(), state.cause.as_deref()),
+            ("ABORTED", Some("on request"))
+        );
+        let (executions, _server) =
+            self::executions("DescribeExecution", fault("ExecutionDoesNotExist")).await;
+        assert_eq!(executions.state(EXECUTION).await.unwrap(), None);
+        let (executions, _server) =
+            self::executions("DescribeExecution", fault("InvalidArn")).await;
+        executions.state(EXECUTION).await.unwrap_err();
     }
 
     #[tokio::test]

@@ -102,6 +102,11 @@ impl DataFolder {
         Ok(Opened::Owned(Self { root, _lock: lock, created }))
     }
 
+    /// Whether the folder was made by this process.
+    pub(crate) fn is_new(&self) -> bool {
+        self.created
+    }
+
     /// A path in the folder.
     pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.root.join(name)

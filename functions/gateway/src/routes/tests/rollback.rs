@@ -27,7 +27,11 @@ fn release(name: &str, run_id: &str) -> ReleaseRecord {
 }
 
 /// Production has the release r2 of this run, after r1; both were judged good, r0 was not.
-async fn deployed(world: &World, run_id: &str, change: impl FnOnce(&mut EnvironmentRecord)) {
+pub(super) async fn deployed(
+    world: &World,
+    run_id: &str,
+    change: impl FnOnce(&mut EnvironmentRecord),
+) {
     let key: EnvironmentKey = "acme/web#production".parse().unwrap();
     let run = run_id.parse().unwrap();
     let mut record = EnvironmentRecord::default();
@@ -56,7 +60,7 @@ async fn deployed(world: &World, run_id: &str, change: impl FnOnce(&mut Environm
     world.environments().unlock(&key, &run).await.unwrap();
 }
 
-fn wanted() -> Value {
+pub(super) fn wanted() -> Value {
     json!({
         "repository": "acme/web",
         "environment": "production",
@@ -65,7 +69,7 @@ fn wanted() -> Value {
     })
 }
 
-async fn roll_back(world: &Arc<World>, body: &Value) -> (u16, Value) {
+pub(super) async fn roll_back(world: &Arc<World>, body: &Value) -> (u16, Value) {
     send(&world.gateway(), api("POST", "/v1/rollbacks", &body.to_string())).await
 }
 

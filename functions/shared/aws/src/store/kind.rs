@@ -105,6 +105,8 @@ pub(super) const CLAIM: Kind = kind("schema", SchemaVersion::FIRST);
 pub(super) const REPOSITORY: Kind = kind("schema", RepositoryEntry::VERSION);
 /// Rules of a repository, those that count or those that a run asks for: `record`.
 pub(super) const POLICY: Kind = kind("schema", PolicyRecord::VERSION);
+/// Who looks after the open runs: `until`, `fence`, and the `place` to go on from.
+pub(super) const PASS: Kind = kind("schema", SchemaVersion::FIRST);
 /// The answer to a request: `answer`.
 pub(super) const ANSWER: Kind = kind("schema", SchemaVersion::FIRST);
 
@@ -297,6 +299,7 @@ mod tests {
             BRANCH,
             CLAIM,
             ANSWER,
+            PASS,
             THIRD,
         ];
         for kind in all {

@@ -1,7 +1,7 @@
 //! The run store: one DynamoDB table.
 //!
 //! Keys `pk` and `sk`; indexes `gsi1` (`gsi1pk`, `gsi1sk`) and `gsi2` (`gsi2pk`, `gsi2sk`), which
-//! project everything; time to live by `expires`. Nothing scans. The state machines write to the
+//! project everything, and `open` (`openpk`, `opensk`), which projects keys and has open runs alone; time to live by `expires`. Nothing scans. The state machines write to the
 //! same items by their native DynamoDB integration, so that these keys are a contract with them.
 //!
 //! | what is asked | key that serves it |
@@ -24,6 +24,8 @@
 //! | every repository of the registry | `gsi1`: `REPOSITORIES` / `<repository>` |
 //! | every environment | `gsi1`: `ENVIRONMENTS` / `<repository>#<environment>` |
 //! | the pushes of a branch | `BRANCH#<repository>#<reference>` / `BRANCH`, with a version |
+//! | runs that have not ended, by status | `open`: `OPEN#<status>#<shard>` / `<started_at>#<run>` |
+//! | who looks after those now | `PASS` / `PASS`, with a fence |
 //! | who claimed a delivery or a push | `CLAIM#<key>` / `CLAIM`, expires |
 //! | the answer to a request | `IDEMPOTENCY#<key>` / `IDEMPOTENCY`, expires |
 //!
@@ -50,6 +52,7 @@ mod item;
 mod keyed;
 mod kind;
 mod lists;
+mod open;
 mod policies;
 mod recorder;
 mod registry;

@@ -12,6 +12,7 @@ use pact_contract::{
     RunId, RunRecord, RunStatus, StageRecord, StateName,
     run::{Outcome, RunRequest},
 };
+use serde_json::Value;
 
 use super::{
     DynamoStore,
@@ -21,6 +22,7 @@ use super::{
         sortable, text, unreadable,
     },
     kind::{CLAIM, OUTCOME, RUN, STAGE},
+    open::partition,
 };
 use crate::error::failed;
 
@@ -122,7 +124,9 @@ impl Runs for DynamoStore {
         &self,
         request: &RunRequest,
         execution_arn: &str,
+        input: Option<&Value>,
     ) -> Result<(), StoreError> {
+        let input = input.map(|input| json("the input", input)).transpose()?;
         let run_id = &request.run_id;
         let started_at = sortable(request.started_at);
         let position = format!("{started_at}#{run_id}");
@@ -138,6 +142,8 @@ impl Runs for DynamoStore {
             .item("gsi2sk", s(&position))
             .item("schema", RUN.written())
             .item("expires", n(after_instant(request.started_at, self.retention)))
+            .item("openpk", s(partition(RunStatus::Running, run_id)))
+            .item("opensk", s(&position))
             .item("status", s(RunStatus::Running.as_str()))
             .item("request", json("the request", request)?)
             .item("execution_arn", s(execution_arn))
@@ -145,10 +151,18 @@ impl Runs for DynamoStore {
             .item("branch", s(&request.branch))
             .item("started_at", s(started_at))
             .condition_expression("attribute_not_exists(#pk)")
-            .expression_attribute_names("#pk", "pk")
-            .send()
-            .await;
-        held("write the run", put).map(drop)
+            .expression_attribute_names("#pk", "pk");
+        let put = match input {
+            Some(input) => put.item("input", input),
+            None => put,
+        };
+        held("write the run", put.send().await).map(drop)
+    }
+
+    async fn input(&self, run_id: &RunId) -> Result<Option<Value>, StoreError> {
+        let item = self.get("read the input of a run", run_key(run_id), "RUN").await?;
+        let item = item.filter(|item| item.contains_key("input"));
+        Ok(item.map(|item| RUN.document(&item, "input")).transpose()?)
     }
 
     async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
@@ -162,6 +176,21 @@ impl Runs for DynamoStore {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         self.finish(run_id, outcome, at, "#status = :running").await
+    }
+
+    async fn close_run(&self, run_id: &RunId) -> Result<(), StoreError> {
+        let closed = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(run_key(run_id)))
+            .key("sk", s("RUN"))
+            .update_expression("REMOVE openpk, opensk")
+            // Never one that still goes on, and nothing that is not there.
+            .condition_expression("attribute_exists(openpk) AND attribute_exists(finished_at)")
+            .send()
+            .await;
+        held("take the run off the list of open ones", closed).map(drop)
     }
 
     async fn finish_before_deploying(

@@ -33,6 +33,7 @@ const FROM_ENVIRONMENT: &[(&str, &str)] = &[
     ("JiraUrl", "PACT_JIRA_URL"),
     ("JiraUser", "PACT_JIRA_USER"),
     ("WatchSchedule", "PACT_WATCH_SCHEDULE"),
+    ("ReconcileSchedule", "PACT_RECONCILE_SCHEDULE"),
 ];
 
 /// Name of the local stack; its secrets are below it.

@@ -189,7 +189,7 @@ impl Stack {
                 .doing(&format!("define the state machine {name}"))?;
         }
         proxy::keep_up(&mut servers, &data.root)?;
-        triggers::run_schedules(&mut servers, &engine, &host, &definition);
+        triggers::run_schedules(&mut servers, &engine, &host, &definition, !data.is_new());
         let names = &options.hosts;
         services::serve_api(&mut servers, ports.api, &host, &engine, &definition, names)?;
         let services = services::Services {

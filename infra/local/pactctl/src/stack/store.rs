@@ -64,7 +64,9 @@ impl Store {
         let http = http_client()?;
         match call(&http, &self.endpoint, "CreateTable", &table.create).await? {
             Answer::Done(_) => {}
-            Answer::Refused(error) if error.name() == "ResourceInUseException" => return Ok(()),
+            Answer::Refused(error) if error.name() == "ResourceInUseException" => {
+                return self.ensure_indexes(&http, table).await;
+            }
             Answer::Refused(error) => return Err(error.into_failure(&table.name)),
         }
         if let Some(attribute) = &table.ttl_attribute {
@@ -73,6 +75,27 @@ impl Store {
                 "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
             });
             let answer = call(&http, &self.endpoint, "UpdateTimeToLive", &request).await?;
+            if let Answer::Refused(error) = answer {
+                return Err(error.into_failure(&table.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the indexes that the template has, and a table of before has not.
+    async fn ensure_indexes(&self, http: &reqwest::Client, table: &Table) -> Result<(), Failure> {
+        let name = json!({ "TableName": table.name });
+        let known = match call(http, &self.endpoint, "DescribeTable", &name).await? {
+            Answer::Done(known) => known,
+            Answer::Refused(error) => return Err(error.into_failure(&table.name)),
+        };
+        for index in missing_indexes(&table.create, &known) {
+            let request = json!({
+                "TableName": table.name,
+                "AttributeDefinitions": table.create.get("AttributeDefinitions"),
+                "GlobalSecondaryIndexUpdates": [{ "Create": index }],
+            });
+            let answer = call(http, &self.endpoint, "UpdateTable", &request).await?;
             if let Answer::Refused(error) = answer {
                 return Err(error.into_failure(&table.name));
             }
@@ -90,6 +113,17 @@ impl Store {
             abort.abort();
         }
     }
+}
+
+/// The indexes of a table's description that the table has not.
+fn missing_indexes<'a>(create: &'a Value, known: &Value) -> Vec<&'a Value> {
+    let list = |value: &'a Value| value.as_array().map(Vec::as_slice).unwrap_or_default();
+    let has = |index: &Value| {
+        let there = known.pointer("/Table/GlobalSecondaryIndexes").and_then(Value::as_array);
+        there.is_some_and(|all| all.iter().any(|i| i.get("IndexName") == index.get("IndexName")))
+    };
+    let wanted = create.get("GlobalSecondaryIndexes").map(list).unwrap_or_default();
+    wanted.iter().filter(|index| !has(index)).collect()
 }
 
 /// Takes away what has expired, now and again, without end.
@@ -176,4 +210,63 @@ pub(crate) async fn call(
         kind: text(&["__type"]),
         message: text(&["message", "Message"]),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Opened;
+
+    #[tokio::test]
+    async fn a_table_of_before_gets_the_indexes_that_it_has_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let Opened::Owned(data) = DataFolder::open(folder.path()).expect("a data folder") else {
+            panic!("somebody else has it");
+        };
+        let key = |name: &str, kind: &str| json!({ "AttributeName": name, "KeyType": kind });
+        let attribute = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
+        let index = |name: &str| {
+            json!({
+                "IndexName": name,
+                "KeySchema": [key(&format!("{name}pk"), "HASH")],
+                "Projection": { "ProjectionType": "KEYS_ONLY" },
+            })
+        };
+        let table = |indexes: &[&str]| Table {
+            logical_id: "RunTable".to_owned(),
+            name: "runs".to_owned(),
+            arn: String::new(),
+            create: json!({
+                "TableName": "runs",
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": indexes.iter().map(|i| attribute(&format!("{i}pk")))
+                    .chain([attribute("pk")]).collect::<Vec<_>>(),
+                "KeySchema": [key("pk", "HASH")],
+                "GlobalSecondaryIndexes": indexes.iter().map(|i| index(i)).collect::<Vec<_>>(),
+            }),
+            ttl_attribute: None,
+        };
+        let http = http_client().expect("a client");
+        let store = Store::open(&data, &[table(&["one"])]).await.expect("a table");
+        let item =
+            json!({ "TableName": "runs", "Item": { "pk": { "S": "a" }, "twopk": { "S": "b" } } });
+        call(&http, &store.endpoint, "PutItem", &item).await.expect("an item");
+        store.close().await;
+        // Twice: what is there is left alone.
+        for _ in 0..2 {
+            let store = Store::open(&data, &[table(&["one", "two"])]).await.expect("a table");
+            let query = json!({
+                "TableName": "runs", "IndexName": "two",
+                "KeyConditionExpression": "twopk = :b",
+                "ExpressionAttributeValues": { ":b": { "S": "b" } },
+            });
+            let Answer::Done(found) =
+                call(&http, &store.endpoint, "Query", &query).await.expect("x")
+            else {
+                panic!("the index is not there");
+            };
+            assert_eq!(found["Count"], 1, "{found}");
+            store.close().await;
+        }
+    }
 }

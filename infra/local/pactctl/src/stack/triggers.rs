@@ -129,12 +129,14 @@ fn status_event(change: &StatusChange) -> Value {
     })
 }
 
-/// Starts what is scheduled, each schedule by its own clock.
+/// Starts what is scheduled, each schedule by its own clock. Functions whose times may have come while
+/// the stack was down are invoked at once.
 pub(crate) fn run_schedules(
     servers: &mut JoinSet<()>,
     engine: &Engine,
     host: &Host,
     definition: &Definition,
+    was_down: bool,
 ) {
     for schedule in definition.stack.schedules.iter().filter(|s| s.enabled) {
         let expression: local_template::Expression = match schedule.expression.parse() {
@@ -148,6 +150,9 @@ pub(crate) fn run_schedules(
         let (engine, host, schedule) = (engine.clone(), host.clone(), schedule.clone());
         servers.spawn(async move {
             let start = Timestamp::now();
+            if was_down && matches!(target, Target::Function(_)) {
+                fire(&engine, &host, &target, &schedule, start).await;
+            }
             while let Some(due) = expression.next_after(start, Timestamp::now()) {
                 let wait = due.duration_since(Timestamp::now());
                 tokio::time::sleep(wait.try_into().unwrap_or_default()).await;

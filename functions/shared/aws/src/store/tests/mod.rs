@@ -16,6 +16,7 @@
 
 mod damage;
 mod lists;
+mod open;
 mod samples;
 mod verify;
 mod waiting;
@@ -63,13 +64,13 @@ fn create_table(database: &Database) {
             "Projection": { "ProjectionType": "ALL" },
         })
     };
-    let attributes = ["pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk"]
+    let attributes = ["pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk", "openpk", "opensk"]
         .map(|name| json!({ "AttributeName": name, "AttributeType": "S" }));
     let table = json!({
         "TableName": TABLE,
         "AttributeDefinitions": attributes,
         "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
-        "GlobalSecondaryIndexes": [index("gsi1"), index("gsi2")],
+        "GlobalSecondaryIndexes": [index("gsi1"), index("gsi2"), index("open")],
         "BillingMode": "PAY_PER_REQUEST",
     });
     let request: CreateTableRequest = serde_json::from_value(table).unwrap();
@@ -138,7 +139,7 @@ async fn a_database_in_a_folder_survives_its_server() {
         let database = Database::new(file.to_str().unwrap()).unwrap();
         create_table(&database);
         let store = stored(client(database).await);
-        store.create_run(&run, "arn").await.unwrap();
+        store.create_run(&run, "arn", None).await.unwrap();
     }
     let store = stored(client(Database::new(file.to_str().unwrap()).unwrap()).await);
     let found = store.run(&run.run_id).await.unwrap().unwrap();
