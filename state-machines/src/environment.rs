@@ -28,6 +28,17 @@ const PASSED: &str = "$states.input.status = 'passed'";
 const HEALTHY: &str = "$states.input.status = 'passed' \
     or ($states.input.status = 'skipped' and $count($setup.health) = 0)";
 
+const KEPT: &str = "$states.input.status in ['passed', 'skipped']";
+
+/// The next of the environment's steps; the last one is the whole.
+const WEIGHT: &str = "weight: $min([$setup.shift.steps[weight > $weight].weight, 100])";
+
+const SHIFTED: &str = "weight: $exists($response.output.weight) ? $response.output.weight : 100";
+
+/// The watch, for as long as the step takes.
+const STEP: &str =
+    "watch: $merge([$setup.watch, $setup.shift.steps[weight = $weight].{'seconds': seconds}])";
+
 const APPROVED: &str = "$states.input.approved = true";
 
 const WATCHED: &str = "$type($setup.watch) = 'object'";
@@ -72,7 +83,7 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
             only_if(goes_on, Succeed);
         pass(EnterEnvironment, "The next one, in the order of promotion")
             assign(&format!("environment: {next}.name, tier: {next}.tier, setup: {next}.settings"))
-            assign("polls: 0, baseline: null, metrics: null");
+            assign("polls: 0, weight: -1, baseline: null, metrics: null");
         choice(ApprovalNeeded, "Does a person have to agree? Will the release be compared?")
             when("$type($setup.approval) = 'object'", BELOW) when(WATCHED, InspectEnvironment)
             otherwise(BeginDeployment);
@@ -109,7 +120,7 @@ fn before() -> Vec<State> {
     }
 }
 
-/// Until the release is current and healthy.
+/// Until the release has its first requests, or all that is left of a step, and is healthy.
 fn deploy() -> Vec<State> {
     let begun = "deployments: [$deployments, {'environment': $environment, 'tier': $tier, \
         'release': $release, 'status': 'pending'}]";
@@ -125,7 +136,8 @@ fn deploy() -> Vec<State> {
         // Half an hour for another run's deployment. What a crash left behind is taken back.
         agent(Deploy, "Put the release into effect")
             asks("deploy.to_", "repository, release, source, environment, settings: $setup")
-            with(ORIGIN) with(BUILT) assign(&entry("$response.output")) because("$response.summary")
+            with(ORIGIN) with(BUILT) with(WEIGHT) assign(&entry("$response.output"))
+            assign(SHIFTED) because("$response.summary")
             retry([retrier(180, named(Retry::Locked)), throttled(), outage()])
             on_fault("the deployment to ' & $environment & ' stopped", StartTakingBack);
         choice(Deployed, "Was it carried out? What is refused has changed nothing.")
@@ -146,7 +158,9 @@ fn deploy() -> Vec<State> {
             with("probes: $setup.health")
             because("$environment & ' is not healthy: ' & $response.summary")
             on_fault("the health of ' & $environment & ' is unknown", StartTakingBack);
-        choice(Healthy, "Healthy? Then is it tried here, or watched?")
+        choice(Healthy, "Healthy? Then the next step, or is it tried here, or watched?")
+            when(&both(HEALTHY, "$weight = 0"), Deploy)
+            when(&both(HEALTHY, "$weight < 100"), TrackMetrics)
             when(&both(HEALTHY, "$tier = 'staging'"), RunEndToEnd)
             when(&both(HEALTHY, WATCHED), TrackMetrics) when(HEALTHY, MarkGood)
             otherwise(StartTakingBack);
@@ -175,9 +189,9 @@ fn watch() -> Vec<State> {
         : {'compared': false, 'anomalies': []}";
     let skip = "skip: $metrics = null ? 'nothing was measured' : null";
     states! {
-        agent(TrackMetrics, "Watch the new release")
+        agent(TrackMetrics, "Watch the new release, with what requests it has")
             asks("monitor.track_metrics", "environment, url: $deployments[-1].url, baseline")
-            with("probes: $setup.health, watch: $setup.watch, judged: true")
+            with("probes: $setup.health, judged: true") with(STEP)
             assign("metrics: $response.status = 'passed' ? $response.output : null")
             on_fault("the release could not be watched", StartTakingBack);
         agent(DetectAnomalies, "Is it worse than before?")
@@ -185,11 +199,12 @@ fn watch() -> Vec<State> {
             on_fault("the release could not be compared", StartTakingBack);
         agent(JudgeRelease, "Does the release stay?")
             asks("quality.judge_release", "metrics, baseline, anomalies, watch: $setup.watch")
-            context(skip) because("$response.summary")
+            with("weight") context(skip) because("$response.summary")
             on_fault("the release could not be judged", StartTakingBack);
-        choice(Judgement, "Keep it, ask a person or take it back")
+        choice(Judgement, "Keep it, with more requests if there are more; ask a person; take it back")
             when("$states.input.output.then = 'hold'", HoldRelease)
-            when("$states.input.status in ['passed', 'skipped']", BELOW) otherwise(StartTakingBack);
+            when(&both(KEPT, "$weight < 100"), Deploy)
+            when(KEPT, BELOW) otherwise(StartTakingBack);
         // Where that cannot be written, the release before stays the place to return to.
         environment_item(MarkGood, "Good; the next run may have the \
                 environment", "$environment", NextEnvironment)

@@ -14,6 +14,7 @@ use pact_contract::{
     envelope::{Response, ResponseMetadata, Sender},
     run::{NotificationRecord, Trigger},
     settings::{Approval, Environment, GateSettings, Instance, Probe, Settings, Template, Watch},
+    shift::{Shift, Step, Strategy},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -80,8 +81,16 @@ pub(crate) fn environment(variant: &Variant, name: &str) -> NamedEnvironment {
         health: if variant.probes { vec![Probe::default()] } else { Vec::new() },
         approval: asked.map(|_| Approval { timeout_minutes }),
         watch: watched(name).then(Watch::default),
+        shift: if variant.steps && watched(name) { shift() } else { Shift::default() },
+        freeze: Vec::new(),
     };
-    NamedEnvironment { name: name.parse().expect("a name"), tier, settings }
+    NamedEnvironment { name: name.parse().expect("a name"), tier, settings, frozen: Vec::new() }
+}
+
+/// Beside the one before without a request, then with a tenth, then with half of them.
+fn shift() -> Shift {
+    let steps = [(0, 0), (10, 60), (50, 60)].map(|(weight, seconds)| Step { weight, seconds });
+    Shift { strategy: Strategy::Canary, steps: steps.into() }
 }
 
 fn environments(variant: &Variant) -> EnvironmentList {

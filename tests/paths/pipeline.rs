@@ -33,6 +33,8 @@ pub(crate) fn routes() -> Vec<Route> {
     let hotfix = Variant { environments: &["production"], ..promote.clone() };
     let four = Variant { environments: &["dev", "qa", "canary", "production"], ..promote.clone() };
     let bare = Variant { probes: false, ..promote.clone() };
+    let steps = Variant { steps: true, environments: &["qa", "production"], ..promote.clone() };
+    let canary = Variant { steps: true, ..hotfix.clone() };
     let none = Variant { environments: &[], ..promote.clone() };
     let e2e = Variant { needs_e2e: true, ..promote.clone() };
     let verdict = |state: &str, status| vec![Fault::verdict(state, status)];
@@ -151,6 +153,17 @@ pub(crate) fn routes() -> Vec<Route> {
             ],
         ),
         route("all four, ended", "cancelled", Variant { ended: true, ..four }, vec![]),
+        route("steps", "succeeded", steps.clone(), vec![]),
+        route("steps, first", "succeeded", Variant { before: false, ..canary.clone() }, vec![]),
+        route(
+            "steps, judged",
+            "rolled_back",
+            steps.clone(),
+            verdict("JudgeRelease.production", Failed),
+        ),
+        route("steps, not sure", "rolled_back", steps, verdict("JudgeRelease.qa", Skipped)),
+        route("steps, refused", "failed", canary.clone(), verdict("Deploy.production", Failed)),
+        route("steps, ended", "cancelled", Variant { ended: true, ..canary }, vec![]),
         route(
             "unwatched",
             "rolled_back",

@@ -19,6 +19,8 @@ pub(crate) struct Variant {
     pub(crate) ended: bool,
     /// Whether the environments have probes.
     pub(crate) probes: bool,
+    /// Whether requests come to a release step by step, where it is watched.
+    pub(crate) steps: bool,
     /// Whether the gate needs the end-to-end tests.
     pub needs_e2e: bool,
 }
@@ -45,6 +47,7 @@ impl Variant {
         before: true,
         ended: false,
         probes: true,
+        steps: false,
         needs_e2e: false,
     };
 }

@@ -39,6 +39,10 @@ pub(crate) struct Place {
     pub(crate) lock: Option<String>,
     /// Whether what this run deployed was judged good.
     pub(crate) good: bool,
+    /// The part of the requests that its release has, before it has all of them.
+    weight: Option<u64>,
+    /// The part with which it was judged last.
+    judged: Option<u64>,
     taken_back: bool,
 }
 
@@ -316,7 +320,21 @@ impl World {
                 if action != format!("deploy.to_{}", answers::tier(&environment)) {
                     self.violations.push(format!("{action} for {environment}"));
                 }
-                self.deploy(&environment, status, turn)
+                let weight = parameters["weight"].as_u64().unwrap_or(100);
+                self.deploy(&environment, status, turn, weight)
+            }
+            "quality.judge_release" => {
+                let weight = parameters["weight"].as_u64().unwrap_or(100);
+                // What is shifted half is left to nobody.
+                let status = match status {
+                    StageStatus::Skipped if weight < 100 => StageStatus::Failed,
+                    status => status,
+                };
+                let environment = state.rsplit('.').next().unwrap_or_default();
+                let place = self.places.get_mut(environment).expect("an environment of the plan");
+                place.judged = Some(weight).filter(|_| status != StageStatus::Failed);
+                let output = answers::output(action, status);
+                return Ok(answers::respond(intent, status, summary, output));
             }
             "deploy.rollback" => {
                 self.judged = parameters["why"]["judged"] == true;
@@ -363,17 +381,52 @@ impl World {
         Ok(answer)
     }
 
-    fn deploy(&mut self, environment: &str, status: StageStatus, turn: Option<&Turn>) -> Value {
+    fn deploy(
+        &mut self,
+        environment: &str,
+        status: StageStatus,
+        turn: Option<&Turn>,
+        weight: u64,
+    ) -> Value {
         let run_id = self.run_id.clone();
         self.effects.push(Effect::Deploying(environment.to_owned()));
         let place = self.places.get_mut(environment).expect("an environment of the plan");
         place.lock = Some(run_id);
+        // Nobody could have the rest.
+        let weight = if place.current.is_some() { weight } else { 100 };
         let half = matches!(turn, Some(Turn::Error { when: When::Half, .. }));
+        if let Some(before) = place.weight.filter(|before| *before != weight)
+            && (before > weight || before > 0 && place.judged != Some(before))
+        {
+            let problem = format!("{environment} goes from {before} % to {weight} % unjudged");
+            self.violations.push(problem);
+        }
+        let steps = self.case.variant.steps && answers::watched(environment);
+        let place = self.places.get_mut(environment).expect("an environment of the plan");
+        let all: &[u64] = if steps && place.current.is_some() { &[0, 10, 50, 100] } else { &[100] };
+        let next = all.iter().find(|step| place.weight.is_none_or(|before| **step > before));
+        if Some(&weight) != next && place.current.as_deref() != Some(RELEASE) {
+            self.violations.push(format!("{environment} gets {weight} %, not {next:?}"));
+        }
+        let place = self.places.get_mut(environment).expect("an environment of the plan");
         if half {
             place.pending = true;
+        } else if status == StageStatus::Passed && weight < 100 {
+            place.pending = true;
+            place.weight = Some(weight);
+            let partly = Deployment {
+                weight: u32::try_from(weight).ok(),
+                ..Deployment::new(
+                    &named(environment),
+                    &RELEASE.parse().expect("a release"),
+                    DeploymentStatus::Pending,
+                )
+            };
+            return answers::deployment(partly, self.places[environment].current.as_deref());
         } else if status == StageStatus::Passed && place.current.as_deref() != Some(RELEASE) {
             place.previous = place.current.replace(RELEASE.to_owned());
             place.pending = false;
+            place.weight = None;
             self.effects.push(Effect::Deployed(environment.to_owned()));
         }
         let status = if status == StageStatus::Passed {

@@ -11,15 +11,16 @@ use pact_contract::{
     actions::{Deploy, PendingDeployment, ReleaseRecord},
     codes,
     error::ErrorName,
-    ledger::{Against, LedgerEntry, Standing},
+    ledger::{Against, LedgerEntry, Origin, Standing},
     run::DeploymentStatus,
+    shift::{PendingShift, Strategy, WHOLE},
 };
 
 use crate::{
     agent::{self, DeployAgent, PATIENCE},
     lease::Lease,
     restore::Restored,
-    targets::{Activated, Activation, Claimed, NewRelease, Prepared, Target},
+    targets::{Activated, Activation, Claimed, NewRelease, Prepared, Shifted, Target},
 };
 
 /// One deployment.
@@ -91,6 +92,7 @@ impl Work<'_> {
         // The same request may have been at work until now.
         self.lease.reload().await?;
         (self.replaces, self.was) = self.what_it_replaces();
+        self.interrupted = self.lease.record.pending.is_some();
         let _claim = match claimed {
             Claimed::Ours(claim) => claim,
             Claimed::Foreign(reason) => {
@@ -112,25 +114,40 @@ impl Work<'_> {
             return self.give_up(reason, false).await;
         }
 
-        self.interrupted = self.lease.record.pending.is_some();
+        let percent = self.percent();
+        if percent < WHOLE && !self.target.weights() {
+            return self.give_up(no_shares(self.wanted.settings.shift.strategy), false).await;
+        }
+        let reached = self.reached();
         self.lease.record.pending = Some(PendingDeployment {
             release: self.new.clone(),
             replaces: self.replaces.clone(),
             fence: self.lease.fence(),
+            shift: (percent < WHOLE || reached.is_some()).then(|| PendingShift {
+                wanted: percent,
+                reached,
+                origin: self.wanted.origin.clone().unwrap_or_default(),
+            }),
         });
         self.lease.write().await?;
         self.agent.steps.reached("recorded")?;
 
-        let new = NewRelease {
-            record: &self.new,
-            source: &self.wanted.source,
-            built: &self.wanted.built,
-            replaces: self.replaces.as_ref().map(|r| &r.release),
-        };
-        if let Prepared::Refused(reason) = self.target.prepare(&new).await? {
-            return self.give_up(*reason, false).await;
+        // What has requests is prepared.
+        if reached.is_none() {
+            let new = NewRelease {
+                record: &self.new,
+                source: &self.wanted.source,
+                built: &self.wanted.built,
+                replaces: self.replaces.as_ref().map(|r| &r.release),
+            };
+            if let Prepared::Refused(reason) = self.target.prepare(&new).await? {
+                return self.give_up(*reason, false).await;
+            }
         }
         self.lease.renew().await?;
+        if percent < WHOLE {
+            return self.shift(percent).await;
+        }
         let elsewhere = self.elsewhere();
         let activated =
             self.target.activate(&self.new, Activation::New, elsewhere.as_deref()).await?;
@@ -152,6 +169,51 @@ impl Work<'_> {
         self.agent.steps.reached("completed")?;
         self.tidy().await;
         self.deployed("")
+    }
+
+    /// The part of the requests that the release gets now: all of them where no other release could
+    /// have the rest.
+    fn percent(&self) -> u32 {
+        let asked = self.wanted.weight.unwrap_or(WHOLE).min(WHOLE);
+        let beside = self.was.as_ref().is_some_and(|was| was.release != self.new.release);
+        if beside && self.elsewhere().is_none() { asked } else { WHOLE }
+    }
+
+    /// The part of the requests that an action before this one gave it.
+    fn reached(&self) -> Option<u32> {
+        let pending = self.lease.record.pending.as_ref()?;
+        let own = pending.release.release == self.new.release
+            && pending.release.commit == self.new.commit;
+        pending.shift.as_ref().filter(|_| own)?.reached
+    }
+
+    /// One step: the release gets a part of the requests, and the one before has the rest.
+    async fn shift(&mut self, percent: u32) -> Result<Outcome, AgentError> {
+        let url = match self.target.shift(&self.new, percent).await? {
+            Shifted::Done { url } => url,
+            Shifted::Refused(reason) => return self.give_up(reason, false).await,
+        };
+        let record = &mut self.lease.record;
+        if let Some(shift) = record.pending.as_mut().and_then(|pending| pending.shift.as_mut()) {
+            shift.reached = Some(percent);
+        }
+        record.url = url;
+        self.lease.write().await?;
+        self.agent.steps.reached("step recorded")?;
+        let record = &self.lease.record;
+        let (environment, release) = (&self.key.environment, &self.new.release);
+        let mut partly = Deployment::new(environment, release, DeploymentStatus::Pending);
+        partly.previous = record.current.as_ref().map(|r| r.release.clone());
+        partly.url.clone_from(&record.url);
+        partly.weight = Some(percent);
+        let rest = match &partly.previous {
+            Some(previous) => format!("; {previous} has the rest"),
+            None => String::new(),
+        };
+        let at = record.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+        let summary =
+            format!("release {release} has {percent} % of the requests in {environment}{at}{rest}");
+        Outcome::new(StageStatus::Passed, summary, &partly)
     }
 
     /// The release to return to, and the one that is in effect now. Whoever was interrupted goes
@@ -206,20 +268,12 @@ impl Work<'_> {
 
     /// What the ledger keeps of the release.
     fn entry(&self, now: Timestamp) -> LedgerEntry {
+        let entry = candidate(&self.new, self.wanted.origin.clone().unwrap_or_default(), now);
         // By hand nobody judges it later: the person who deploys it does.
-        let by_hand = self.call.run_id.is_none();
-        LedgerEntry {
-            release: self.new.release.clone(),
-            commit: self.new.commit.clone(),
-            run_id: self.new.run_id.clone(),
-            origin: self.wanted.origin.clone().unwrap_or_default(),
-            standing: if by_hand { Standing::Good } else { Standing::Candidate },
-            reason: None,
-            deployed_at: now,
-            judged_at: by_hand.then_some(now),
-            serving_since: None,
-            served_seconds: 0,
+        if self.call.run_id.is_some() {
+            return entry;
         }
+        LedgerEntry { standing: Standing::Good, judged_at: Some(now), ..entry }
     }
 
     /// Where the release before is, when its settings were others.
@@ -240,7 +294,7 @@ impl Work<'_> {
         if !recorded {
             return Ok(false);
         }
-        let status = self.target.status(&self.new.release).await?;
+        let status = self.target.status(&self.new.release, WHOLE).await?;
         Ok(status.problems.is_empty() && status.ready)
     }
 
@@ -341,6 +395,7 @@ impl Work<'_> {
         let mut live = Deployment::new(environment, &self.new.release, DeploymentStatus::Live);
         live.previous = record.previous.as_ref().map(|r| r.release.clone());
         live.url.clone_from(&record.url);
+        live.weight = Some(WHOLE);
         let at = record.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
         let before = match &live.previous {
             Some(previous) => format!("; the release before is {previous}"),
@@ -350,6 +405,30 @@ impl Work<'_> {
             format!("release {} is in effect in {environment}{at}{how}{before}", self.new.release);
         Outcome::new(StageStatus::Passed, summary, &live)
     }
+}
+
+/// What the ledger has of a release that nobody judged yet.
+pub(crate) fn candidate(release: &ReleaseRecord, origin: Origin, now: Timestamp) -> LedgerEntry {
+    LedgerEntry {
+        release: release.release.clone(),
+        commit: release.commit.clone(),
+        run_id: release.run_id.clone(),
+        origin,
+        standing: Standing::Candidate,
+        reason: None,
+        deployed_at: now,
+        judged_at: None,
+        serving_since: None,
+        served_seconds: 0,
+    }
+}
+
+fn no_shares(strategy: Strategy) -> Finding {
+    refusal(
+        codes::TARGET_REFUSED,
+        format!("this target cannot share requests, as the strategy {strategy} asks for"),
+        "use the strategy all-at-once, or a target whose requests can be shared",
+    )
 }
 
 /// Why a release was not put into effect.

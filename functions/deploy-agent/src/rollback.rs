@@ -18,6 +18,7 @@ use pact_contract::{
 
 use crate::{
     agent::{self, DeployAgent},
+    deploy::candidate,
     lease::Lease,
     restore::Restored,
     targets::{Claimed, TakenBack, Target},
@@ -118,8 +119,12 @@ async fn take_back(
             return Err(AgentError::internal("the release in effect is gone from the record"));
         };
         let record = &mut lease.record;
-        record.pending =
-            Some(PendingDeployment { release: taken, replaces: back_to.clone(), fence });
+        record.pending = Some(PendingDeployment {
+            release: taken,
+            replaces: back_to.clone(),
+            fence,
+            shift: None,
+        });
         record.previous =
             older.filter(|o| o.release != *release && record.ledger.is_good(&o.release));
         record.current = back_to;
@@ -139,6 +144,16 @@ async fn take_back(
                 let now = Timestamp::now();
                 record.ledger.taken_back(&abandoned.release, back_to.as_ref(), why, now);
             }
+        }
+        // It had a part of the requests, and what was seen of it counts.
+        let shifted = record.pending.as_mut().and_then(|pending| {
+            let shift = pending.shift.take()?;
+            shift.reached?;
+            Some(candidate(&pending.release, shift.origin, Timestamp::now()))
+        });
+        if let Some(entry) = shifted {
+            record.ledger.deployed(entry);
+            enter(wanted, record);
         }
     }
     lease.write().await?;

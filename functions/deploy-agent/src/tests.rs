@@ -4,6 +4,7 @@ mod functions;
 mod kills;
 mod order;
 mod seam;
+mod steps;
 mod world;
 
 use std::{
@@ -529,6 +530,7 @@ async fn what_is_wrong_with_the_target_is_a_verdict_before_anything_is_done() {
         settings: files(2),
         origin: None,
         built: Vec::new(),
+        weight: None,
     };
     world.memory.put("damaged", b"no archive".to_vec().into()).await.expect("is kept");
     let parameters = serde_json::to_value(wanted).expect("json");

@@ -12,6 +12,7 @@ use pact_contract::{
     },
     run::{RuleOutcome, RuleResult},
     settings::{Inconclusive, Watch},
+    shift::WHOLE,
 };
 use pact_statistics::Assessment;
 use serde::Deserialize;
@@ -27,15 +28,18 @@ struct Parameters {
     anomalies: Option<DetectAnomaliesOutput>,
     #[serde(default)]
     watch: Option<Watch>,
+    #[serde(default)]
+    weight: Option<u32>,
 }
 
 pub(crate) fn act(call: &Call) -> Result<Outcome, AgentError> {
-    let Parameters { metrics, baseline, anomalies, watch } = call.parameters()?;
+    let Parameters { metrics, baseline, anomalies, watch, weight } = call.parameters()?;
     let (output, summary) = judge(&JudgeRelease {
         metrics,
         baseline,
         anomalies: anomalies.unwrap_or_default(),
         watch: watch.unwrap_or_default(),
+        weight,
     });
     let status = match (output.verdict, output.then) {
         (ReleaseVerdict::Keep, _) => StageStatus::Passed,
@@ -51,7 +55,7 @@ pub(crate) fn act(call: &Call) -> Result<Outcome, AgentError> {
 /// Judges, and says why in one sentence.
 #[must_use]
 pub fn judge(asked: &JudgeRelease) -> (JudgeReleaseOutput, String) {
-    let JudgeRelease { metrics, baseline, anomalies, watch } = asked;
+    let JudgeRelease { metrics, baseline, anomalies, watch, weight } = asked;
     let baseline = baseline.as_ref();
     let compared = if anomalies.comparisons.is_empty() {
         pact_statistics::compare(baseline, metrics)
@@ -61,7 +65,12 @@ pub fn judge(asked: &JudgeRelease) -> (JudgeReleaseOutput, String) {
     let found = pact_statistics::verdict(baseline, metrics, watch, compared);
     let reasons = reasons(&found, metrics, watch);
     let then = (found.verdict == ReleaseVerdict::Inconclusive)
-        .then(|| follows(watch.inconclusive, found.suspicious));
+        .then(|| follows(watch.inconclusive, found.suspicious))
+        // Half shifted it stays for nobody: the release before has the rest.
+        .map(|then| match then {
+            Then::Hold if weight.is_some_and(|weight| weight < WHOLE) => Then::TakeBack,
+            then => then,
+        });
     let summary = summary(&found, &reasons, metrics, then);
     (JudgeReleaseOutput { verdict: found.verdict, reasons, then }, summary)
 }

@@ -75,6 +75,8 @@ fn environment() -> Environment {
         health: Vec::new(),
         approval: None,
         watch: Some(Watch::default()),
+        shift: Default::default(),
+        freeze: Vec::new(),
     }
 }
 
@@ -86,6 +88,7 @@ fn settings(environments: &[&str]) -> Settings {
             _ => Tier::Production,
         },
         settings: environment(),
+        frozen: Vec::new(),
     });
     Settings { environments: environments.collect(), ..Settings::default() }
 }
@@ -915,7 +918,7 @@ fn metrics(requests: u64, errors: u64, ms: f64) -> Metrics {
 
 fn judged(before: Option<Metrics>, now: Metrics, watch: Watch) -> (JudgeReleaseOutput, String) {
     let anomalies = DetectAnomaliesOutput::default();
-    judge(&JudgeRelease { metrics: now, baseline: before, anomalies, watch })
+    judge(&JudgeRelease { metrics: now, baseline: before, anomalies, watch, weight: None })
 }
 
 #[test]

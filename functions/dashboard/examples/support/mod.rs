@@ -682,6 +682,8 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
             health: Vec::new(),
             approval: None,
             watch: Some(Watch::default()),
+            shift: Default::default(),
+            freeze: Vec::new(),
         },
     };
     let environment = EnvironmentRecord {

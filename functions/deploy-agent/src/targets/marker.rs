@@ -88,7 +88,7 @@ impl Target for Marker {
         Ok(Claimed::Ours(Box::new(())))
     }
 
-    async fn status(&self, release: &ReleaseId) -> Result<Status, AgentError> {
+    async fn status(&self, release: &ReleaseId, _percent: u32) -> Result<Status, AgentError> {
         let text = fs::read_to_string(&self.file).unwrap_or_default();
         let ready = !text.trim_end().ends_with(BAR)
             && self.releases().last().is_some_and(|last| last.release == *release);

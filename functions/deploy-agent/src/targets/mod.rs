@@ -12,11 +12,8 @@ use pact_contract::settings::Instance;
 pub use directory::services;
 pub use lambda::Aws;
 pub(crate) use target::{
-    Activated, Activation, Claimed, NewRelease, Prepared, Surroundings, TakenBack, Target,
+    Activated, Activation, Claimed, NewRelease, Prepared, Shifted, Surroundings, TakenBack, Target,
 };
-
-#[cfg(test)]
-pub(crate) use target::Shifted;
 
 /// The kinds of targets.
 const KINDS: &[target::Kind] = &[

@@ -63,8 +63,9 @@ pub(crate) trait Target: History {
     /// `ERR_ENVIRONMENT_BUSY` when another action is at work there for longer than `patience`.
     async fn claim(&self, patience: Duration) -> Result<Claimed, AgentError>;
 
-    /// Where a release stands. Changes nothing.
-    async fn status(&self, release: &ReleaseId) -> Result<Status, AgentError>;
+    /// Where a release stands that is to have this part of the requests, in percent; all of them
+    /// where it is in effect. Changes nothing.
+    async fn status(&self, release: &ReleaseId, percent: u32) -> Result<Status, AgentError>;
 
     /// Brings a release to where it can be activated, beside the one in effect, which is not
     /// touched.
@@ -86,14 +87,12 @@ pub(crate) trait Target: History {
     }
 
     /// Whether requests can be shared between releases: [`Self::shift`] is for those that say so.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for a pipeline that goes step by step"))]
     fn weights(&self) -> bool {
         false
     }
 
-    /// Gives a release that takes requests this part of them, in percent, in one step; the rest stays
-    /// with those that had them, in their proportions. The release before stays warm at 0.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for a pipeline that goes step by step"))]
+    /// Gives a prepared release this part of the requests, in percent, in one step, beside the one in
+    /// effect, which stays so; the rest stays with those that had them, in their proportions.
     async fn shift(&self, release: &ReleaseRecord, percent: u32) -> Result<Shifted, AgentError> {
         Ok(Shifted::Refused(
             Finding::new(
@@ -190,7 +189,6 @@ pub(crate) enum Prepared {
 }
 
 /// How a change of the shares ended.
-#[cfg_attr(not(test), expect(dead_code, reason = "for a pipeline that goes step by step"))]
 pub(crate) enum Shifted {
     /// They are as was asked, at this address where there is one.
     Done { url: Option<String> },

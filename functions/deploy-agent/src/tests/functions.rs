@@ -434,11 +434,11 @@ async fn traffic_is_shared_in_steps_and_taken_back() {
         assert_eq!(alias["Description"], "pact acme/web:staging: r1");
     }
     target.shift(&release, 30).await.expect("no fault");
-    let status = target.status(&"r1".parse().expect("a name")).await.expect("no fault");
+    let status = target.status(&"r1".parse().expect("a name"), 100).await.expect("no fault");
     assert!(status.problems[0].message.contains("30 %"), "{}", status.problems[0].message);
     target.shift(&release, 100).await.expect("no fault");
     assert_eq!(functions.answer().await["body"], "r2");
-    assert!(target.status(&release.release).await.expect("no fault").problems.is_empty());
+    assert!(target.status(&release.release, 100).await.expect("no fault").problems.is_empty());
     functions.end().await;
 }
 

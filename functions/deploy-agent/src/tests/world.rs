@@ -240,6 +240,7 @@ impl World {
             settings: settings.clone(),
             origin: None,
             built: self.built(release, settings).await,
+            weight: None,
         };
         let mut wanted = serde_json::to_value(wanted).expect("json");
         // It need not be the name of a release.
@@ -410,6 +411,8 @@ pub(super) fn environment_of(kind: &str, settings: impl serde::Serialize) -> Env
         health: Vec::new(),
         approval: None,
         watch: Some(Watch::default()),
+        shift: Default::default(),
+        freeze: Vec::new(),
     }
 }
 

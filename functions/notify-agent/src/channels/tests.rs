@@ -88,6 +88,7 @@ fn succeeded() -> Notify {
                 previous: "r1".parse().ok(),
                 status: DeploymentStatus::Live,
                 url: None,
+                weight: None,
             }],
             fault: None,
         },

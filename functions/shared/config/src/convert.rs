@@ -3,6 +3,7 @@
 use pact_contract::{
     Tier,
     settings::{DEFAULT_TEST_TIMEOUT, Settings},
+    shift::{Asked, Shift, Step, Strategy, Wrong},
 };
 use serde_json::{Map, Value, json};
 
@@ -32,13 +33,51 @@ pub(crate) fn settings(
                     .entry("timeout_minutes")
                     .or_insert_with(|| DEFAULT_APPROVAL_MINUTES.into());
             }
-            // Where users are every release is watched.
-            if tier == Tier::Production {
+            // What is wrong with it was reported where it stands.
+            let (shift, _) = shift(table);
+            for key in SHIFT {
+                table.remove(key);
+            }
+            // Where users are every release is watched, and wherever it is shifted step by step.
+            if tier == Tier::Production || !shift.steps.is_empty() {
                 table.entry("watch").or_insert_with(|| json!({}));
             }
+            table.insert("shift".to_owned(), serde_json::to_value(shift).ok()?);
             Some(json!({ "name": name, "tier": tier, "settings": settings }))
         };
         file.insert("environments".to_owned(), order.into_iter().filter_map(named).collect());
     }
     serde_json::from_value(Value::Object(file))
+}
+
+/// The keys of an environment that say how a release comes to its requests.
+pub(crate) const SHIFT: [&str; 4] = ["strategy", "steps", "by", "every"];
+
+/// How a release comes to its requests by the keys of an environment, and what is wrong with them.
+pub(crate) fn shift(environment: &Map<String, Value>) -> (Shift, Option<Wrong>) {
+    let strategy = environment.get("strategy").and_then(Value::as_str).and_then(Strategy::parse);
+    let step = |step: &Value| {
+        let weight = step.get("weight").and_then(Value::as_u64);
+        Step {
+            weight: weight.and_then(|weight| u32::try_from(weight).ok()).unwrap_or(0),
+            seconds: step.get("minutes").map_or(0, seconds),
+        }
+    };
+    let steps = environment.get("steps").and_then(Value::as_array);
+    let by = environment.get("by").and_then(Value::as_u64);
+    let asked = Asked {
+        steps: steps.map(|steps| steps.iter().map(step).collect()),
+        by: by.and_then(|by| u32::try_from(by).ok()),
+        every: environment.get("every").map(seconds),
+    };
+    match Shift::resolve(strategy.unwrap_or_default(), &asked) {
+        Ok(shift) => (shift, None),
+        Err(wrong) => (Shift::default(), Some(wrong)),
+    }
+}
+
+/// Minutes of a file in seconds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 600")]
+fn seconds(minutes: &Value) -> u64 {
+    (minutes.as_f64().unwrap_or(0.0).clamp(0.0, 60.0) * 60.0).round() as u64
 }

@@ -224,6 +224,12 @@ pub enum Law {
         /// The key.
         key: String,
     },
+    /// Of a target: requests can be shared between two of its releases. A target without this law
+    /// takes them all at once.
+    Shares {
+        /// The key that has to be there for it; none: always.
+        needs: Option<String>,
+    },
 }
 
 /// The forms of the instances of every seam.

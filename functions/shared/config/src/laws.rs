@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use pact_contract::settings::Probe;
+use pact_contract::{
+    settings::Probe,
+    shift::{MAX_STEPS_IN_ALL, Shift},
+};
 use serde_json::{Map, Value};
 use toml::{
     Spanned,
@@ -12,6 +15,7 @@ use toml::{
 use crate::{
     Faults,
     check::{Checked, Choice},
+    convert,
     form::{Field, Form, Forms, Law, Seam, Shape},
     values::Rule,
 };
@@ -22,9 +26,12 @@ pub(crate) fn check(tree: &DeTable<'_>, forms: &Forms, checked: &Checked, faults
     let environments = checked.file.get("environments").and_then(Value::as_object);
     for (name, environment) in environments.into_iter().flatten() {
         places.probes_can_succeed(name, environment);
+        places.shifts(name, environment);
     }
+    places.steps_in_all(environments);
     for choice in &checked.choices {
         let Some(form) = forms.find(choice.seam, &choice.kind) else { continue };
+        places.shares(choice, form, environments);
         for law in &form.laws {
             match law {
                 Law::Distinct { key, remedy } => {
@@ -34,6 +41,7 @@ pub(crate) fn check(tree: &DeTable<'_>, forms: &Forms, checked: &Checked, faults
                     places.reserved(choice, key, name, remedy.as_deref());
                 }
                 Law::AddressNeeds { key } => places.address(choice, &checked.file, key),
+                Law::Shares { .. } => {}
             }
         }
     }
@@ -114,6 +122,89 @@ impl<'c> Laws<'c, '_, '_, '_> {
                 self.faults.at(self.probe(&["environments", name], index), message, None);
             }
         }
+    }
+
+    /// Whether an environment's strategy has steps that can be walked.
+    fn shifts(&mut self, name: &str, environment: &Value) {
+        let (shift, wrong) = environment.as_object().map(convert::shift).unwrap_or_default();
+        let Some((key, why)) = wrong else { return self.watches(name, environment, &shift) };
+        let place = ["environments", name, key];
+        let span = node(self.tree, &place).or_else(|| node(self.tree, &["environments", name]));
+        let remedy = match environment.get("strategy") {
+            None => "add strategy = \"canary\" or strategy = \"linear\"",
+            Some(_) => {
+                "write steps = [{ weight = 10, minutes = 5 }, { weight = 50, minutes = 5 }] \
+                        for a canary, by and every for a linear shift, and none of them otherwise"
+            }
+        };
+        let message = format!("{} {why}", place.join("."));
+        self.faults.at(span.map(Spanned::span), message, Some(remedy.to_owned()));
+    }
+
+    /// What a run does at every step fits into the history of one execution.
+    fn steps_in_all(&mut self, environments: Option<&Map<String, Value>>) {
+        let shifts = environments.into_iter().flatten().filter_map(|(_, environment)| {
+            Some(convert::shift(environment.as_object()?).0.steps.len())
+        });
+        let steps: usize = shifts.sum();
+        if steps > MAX_STEPS_IN_ALL {
+            let message = format!(
+                "the environments have {steps} steps in all; there may be {MAX_STEPS_IN_ALL}"
+            );
+            let place = node(self.tree, &["environments"]).map(Spanned::span);
+            self.faults.at(place, message, Some("use fewer, longer steps".to_owned()));
+        }
+    }
+
+    /// Steps that are watched need something that is watched.
+    fn watches(&mut self, name: &str, environment: &Value, shift: &Shift) {
+        let probes = environment.get("health").and_then(Value::as_array);
+        let measured = environment.pointer("/watch/source/kind").and_then(Value::as_str);
+        let watched = probes.is_some_and(|probes| !probes.is_empty())
+            || measured.is_some_and(|kind| kind != "probe");
+        if !watched && shift.steps.iter().any(|step| step.seconds > 0) {
+            let strategy = shift.strategy;
+            let message = format!(
+                "environments.{name}.strategy is {strategy}, and nothing says what is watched meanwhile"
+            );
+            let remedy = format!("add [[environments.{name}.health]]");
+            let place = node(self.tree, &["environments", name, "strategy"]).map(Spanned::span);
+            self.faults.at(place, message, Some(remedy));
+        }
+    }
+
+    /// A target that cannot share requests takes no strategy that does.
+    fn shares(&mut self, choice: &Choice, form: &Form, environments: Option<&Map<String, Value>>) {
+        let [_, name] = &choice.path[..] else { return };
+        let environment = environments.and_then(|all| all.get(name)).and_then(Value::as_object);
+        let shift = environment.map(|environment| convert::shift(environment).0);
+        let Some(shift) = shift.filter(|shift| !shift.steps.is_empty()) else { return };
+        if choice.seam != Seam::Target {
+            return;
+        }
+        let needs = form.laws.iter().find_map(|law| match law {
+            Law::Shares { needs } => Some(needs.as_deref()),
+            _ => None,
+        });
+        let missing = match needs {
+            Some(None) => return,
+            Some(Some(key)) if value(&choice.settings, key).is_some() => return,
+            Some(Some(key)) => Some(key),
+            None => None,
+        };
+        let strategy = shift.strategy;
+        let place = format!("environments.{name}.strategy");
+        let (message, remedy) = match missing {
+            Some(key) => (
+                format!("{place} is {strategy}, and without {key} there are no requests to share"),
+                format!("add [environments.{name}.{key}] or use strategy = \"all-at-once\""),
+            ),
+            None => (
+                format!("{place} is {strategy}, which the target {} cannot do", form.kind),
+                "use strategy = \"all-at-once\"".to_owned(),
+            ),
+        };
+        self.faults.at(self.place(choice, "strategy"), message, Some(remedy));
     }
 
     fn probe(&self, environment: &[&str], index: usize) -> Option<Range<usize>> {

@@ -3,7 +3,10 @@
 
 use std::sync::LazyLock;
 
-use pact_contract::Tier;
+use pact_contract::{
+    Tier,
+    shift::{MAX_STEP_SECONDS, Strategy, WHOLE},
+};
 
 use crate::{
     form::{Field, Seam, Shape, field, required},
@@ -208,6 +211,46 @@ fn environment() -> Vec<Field> {
             "watch",
             "How long a new release is watched: in production always, elsewhere where it is said.",
             watch,
+        ),
+        field(
+            "strategy",
+            "How a new release comes to its requests: in one step; a few first; more and more; or \
+             none until it was asked for its state.",
+            Shape::word(&Strategy::ALL.iter().map(|(_, name)| *name).collect::<Vec<_>>()),
+        ),
+        field(
+            "steps",
+            "Steps of a canary or a linear shift before the last, which gives the release everything.",
+            Shape::Tables(steps()),
+        ),
+        field(
+            "by",
+            "By how much a linear shift grows each time, in percent.",
+            Shape::Integer { min: 5, max: 99 },
+        ),
+        field(
+            "every",
+            "How long each step of a linear shift is watched, in minutes.",
+            Shape::Number { min: 0, max: MAX_MINUTES },
+        ),
+    ]
+}
+
+/// Longest step in minutes.
+#[expect(clippy::cast_possible_truncation, reason = "ten")]
+const MAX_MINUTES: u32 = (MAX_STEP_SECONDS / 60) as u32;
+
+fn steps() -> Vec<Field> {
+    vec![
+        required(
+            "weight",
+            "The part of the requests that the new release gets, in percent.",
+            Shape::Integer { min: 1, max: WHOLE - 1 },
+        ),
+        required(
+            "minutes",
+            "How long that is watched.",
+            Shape::Number { min: 0, max: MAX_MINUTES },
         ),
     ]
 }

@@ -86,6 +86,9 @@ path = "shop/staging"
 build = [["cargo", "build"], "npm run build"]
 build_timeout_seconds = 300
 keep = 3
+strategy = "linear"
+by = 40
+every = 1.5
 
 [environments.staging.service]
 startup_seconds = 20
@@ -263,7 +266,8 @@ fn the_shapes_know_what_the_contract_knows() {
     keys_are_used(&schema, &schema, &serde_json::to_value(tree).expect("JSON"), "", &mut absent);
     absent.retain(|key| !key.starts_with(".environments.production"));
     absent.retain(|key| !key.starts_with(".tests.integration") && !key.starts_with(".tests.e2e"));
-    assert_eq!(absent, [".environments.staging.approval"]);
+    // Steps are another way to say what the linear shift says.
+    assert_eq!(absent, [".environments.staging.approval", ".environments.staging.steps"]);
 }
 
 fn keys_are_used(root: &Value, schema: &Value, file: &Value, path: &str, absent: &mut Vec<String>) {
@@ -383,6 +387,99 @@ service = { command = "serve", port = 8080, env = { PORT = "1" } }
     let text = "[environments.staging]\ntarget='directory'\nservice={command='a',port=1}\n\
                 [environments.production]\ntarget='directory'\nservice={command='a',port=1}\n";
     assert!(errors(text).contains("must not have the same port"), "{}", errors(text));
+}
+
+#[test]
+fn the_steps_of_all_environments_are_bounded() {
+    let one = |n: usize| {
+        format!(
+            "[environments.e{n}]\ntier='production'\ntarget='lambda'\nfunction='f{n}'\n\
+             health=[{{path='https://example.org/'}}]\nstrategy='linear'\nby=5\n"
+        )
+    };
+    let some = |count| (0..count).map(one).collect::<String>();
+    assert!(parse(&some(5), "p").is_ok());
+    let text = errors(&some(6));
+    assert!(text.contains("have 114 steps in all; there may be 100; use fewer"), "{text}");
+}
+
+/// A service that is probed, with what is said of its strategy; every key stands in line 5.
+fn shifted(strategy: &str) -> String {
+    format!(
+        "[environments.production]\ntarget = 'directory'\nservice.command = ['a']\n\
+         health = [{{}}]\n{strategy}\n"
+    )
+}
+
+#[test]
+fn a_strategy_that_cannot_be_walked_is_refused_with_its_place() {
+    for (strategy, column, message) in [
+        ("steps = [{weight = 10, minutes = 1}]", 9, "steps means nothing with the strategy all-at"),
+        ("strategy = 'canary'; by = 10", 6, "by means nothing with the strategy canary"),
+        ("strategy = 'blue-green'; every = 1", 9, "every means nothing with the strategy blue-gr"),
+        ("strategy = 'linear'; by = 5; every = 11", 9, "every must be from 0 to 10, not 11"),
+        (
+            "strategy = 'canary'; steps = [{weight = 20, minutes = 1}, {weight = 20, minutes = 1}]",
+            9,
+            "steps must rise: 20 comes too late; write steps = [{",
+        ),
+        (
+            "strategy = 'canary'; steps = [{weight = 20, minutes = 0}]",
+            9,
+            "steps must last from a second to 10 minutes each",
+        ),
+        ("strategy = 'canary'; steps = []", 9, "steps must not be empty"),
+        (
+            "strategy = 'linear'; by = 10; steps = [{weight = 20, minutes = 1}]",
+            9,
+            "steps stands beside by or every",
+        ),
+        ("strategy = 'canari'", 12, "did you mean \"canary\"?"),
+    ] {
+        let text = shifted(&strategy.replace("; ", "\n"));
+        let error = parse(&text, "p").expect_err("is refused").errors.remove(0);
+        assert_eq!(error.column, Some(column), "{error}");
+        assert!(error.to_string().contains(message), "{error}");
+    }
+    let text = shifted("strategy = 'canary'");
+    let without = |what: &str| errors(&text.replace(what, ""));
+    assert_eq!(
+        without("service.command = ['a']"),
+        "pact.toml:4:11: environments.production.health[0] has nothing to ask: there is no service; \
+         add [environments.production.service] or a whole http address\n\
+         pact.toml:5:12: environments.production.strategy is canary, and without service there are \
+         no requests to share; add [environments.production.service] or use strategy = \
+         \"all-at-once\""
+    );
+    assert_eq!(
+        without("health = [{}]"),
+        "pact.toml:5:12: environments.production.strategy is canary, and nothing says what is \
+         watched meanwhile; add [[environments.production.health]]"
+    );
+}
+
+#[test]
+fn a_strategy_becomes_steps_and_what_has_steps_is_watched() {
+    let steps = |strategy: &str| {
+        let text = shifted(strategy).replace("production]", "staging]");
+        let settings = parse(&text, "p").expect("is right");
+        let staging = settings.environments.get("staging").expect("is there").settings.clone();
+        assert_eq!(staging.watch.is_some(), !staging.shift.steps.is_empty());
+        staging.shift.words()
+    };
+    assert_eq!(steps(""), "all at once");
+    assert_eq!(steps("strategy = 'canary'"), "10 % for 5 min, then all");
+    assert_eq!(steps("strategy = 'blue-green'"), "0 %, then all");
+    assert_eq!(
+        steps(
+            "strategy = 'canary'\nsteps = [{weight = 1, minutes = 0.5}, {weight = 9, minutes = 2}]"
+        ),
+        "1 % for 30 s, 9 % for 2 min, then all"
+    );
+    let lambda = "[environments.production]\ntarget = 'lambda'\nfunction = 'shop'\n\
+                  health = [{ path = 'https://example.org/' }]\nstrategy = 'canary'\n";
+    let settings = parse(lambda, "p").expect("is right");
+    assert_eq!(settings.environments.get("production").expect("one").settings.shift.steps.len(), 1);
 }
 
 #[test]

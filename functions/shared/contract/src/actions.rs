@@ -24,6 +24,7 @@ use crate::{
         CodeSettings, Environment, NotifySettings, Probe, SecuritySettings, Settings, Template,
         TestSettings,
     },
+    shift::PendingShift,
     waiver::Waiver,
 };
 
@@ -602,6 +603,9 @@ pub struct Deploy {
     /// What was built of the commit, for targets that build.
     #[serde(default)]
     pub built: Vec<BuiltRelease>,
+    /// The part of the requests that it is to have after this, in percent; none: all of them.
+    #[serde(default)]
+    pub weight: Option<u32>,
 }
 
 /// `deploy.rollback`: takes back what this run deployed, or began to deploy.
@@ -728,6 +732,9 @@ pub struct PendingDeployment {
     pub replaces: Option<ReleaseRecord>,
     /// Number that grows with each deployment: effects of an older one are refused.
     pub fence: u64,
+    /// How far its requests are shifted, where that goes step by step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift: Option<PendingShift>,
 }
 
 /// `monitor.check_health`.
@@ -784,6 +791,14 @@ impl Deployment {
     #[must_use]
     pub fn without_release(environment: &EnvironmentName, status: DeploymentStatus) -> Self {
         let environment = environment.clone();
-        Self { environment, tier: None, release: None, previous: None, status, url: None }
+        Self {
+            environment,
+            tier: None,
+            release: None,
+            previous: None,
+            status,
+            url: None,
+            weight: None,
+        }
     }
 }

@@ -96,7 +96,7 @@ pub const QUALITY: &[Capability] = &[
         action: "quality.judge_release",
         description: "Judges whether a release that was watched stays.",
         required: &["metrics"],
-        optional: &["baseline", "anomalies", "watch"],
+        optional: &["baseline", "anomalies", "watch", "weight"],
     },
 ];
 
@@ -104,15 +104,17 @@ pub const QUALITY: &[Capability] = &[
 pub const DEPLOY: &[Capability] = &[
     Capability {
         action: "deploy.to_staging",
-        description: "puts a release into effect in an environment of the tier staging",
+        description: "puts a release into effect in an environment of the tier staging, or gives it a \
+            part of the requests there",
         required: &["repository", "release", "source", "settings"],
-        optional: &["environment", "origin", "built"],
+        optional: &["environment", "origin", "built", "weight"],
     },
     Capability {
         action: "deploy.to_production",
-        description: "puts a release into effect in an environment of the tier production",
+        description: "puts a release into effect in an environment of the tier production, or gives it a \
+            part of the requests there",
         required: &["repository", "release", "source", "settings"],
-        optional: &["environment", "origin", "built"],
+        optional: &["environment", "origin", "built", "weight"],
     },
     Capability {
         action: "deploy.rollback",

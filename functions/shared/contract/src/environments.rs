@@ -7,7 +7,12 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor},
 };
 
-use crate::{ids::EnvironmentName, instance::Instance};
+use crate::{
+    freeze::{Freeze, Frozen},
+    ids::EnvironmentName,
+    instance::Instance,
+    shift::Shift,
+};
 
 /// Most environments of one repository: what a run does in all of them fits into the history of one
 /// execution, which has at most 25,000 events.
@@ -65,6 +70,9 @@ pub struct NamedEnvironment {
     pub tier: Tier,
     /// How it is set up.
     pub settings: Environment,
+    /// When it takes no release during the run: worked out by the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<Frozen>,
 }
 
 /// Environments in the order of promotion, each name once: those of the tier `staging` come first.
@@ -183,7 +191,7 @@ impl<'de> Visitor<'de> for Stored {
             let tier = Tier::of(&name).unwrap_or(Tier::Production);
             // Only production was watched then, whatever was written.
             settings.watch = settings.watch.filter(|_| tier == Tier::Production);
-            all.push(NamedEnvironment { name, tier, settings });
+            all.push(NamedEnvironment { name, tier, settings, frozen: Vec::new() });
         }
         Ok(all.into())
     }
@@ -203,6 +211,12 @@ pub struct Environment {
     /// How long a new release is watched; none: it is not, and stands on its health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Watch>,
+    /// How a new release comes to its requests.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shift: Shift,
+    /// When it takes no release.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<Freeze>,
 }
 
 /// One HTTP health probe.
@@ -291,8 +305,8 @@ impl Default for Watch {
     }
 }
 
-fn is_default(policy: &Inconclusive) -> bool {
-    *policy == Inconclusive::default()
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What follows when a watch does not tell whether a release is well.

@@ -154,6 +154,10 @@ pub struct JudgeRelease {
     /// Limits of the watch.
     #[serde(default)]
     pub watch: Watch,
+    /// The part of the requests that it has, in percent; none: all of them. With less it cannot be
+    /// left to a person who looks at it later.
+    #[serde(default)]
+    pub weight: Option<u32>,
 }
 
 /// Output of `quality.judge_release`.

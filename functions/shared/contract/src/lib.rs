@@ -17,6 +17,7 @@ pub mod error;
 pub mod explain;
 pub mod fallback;
 pub mod finding;
+pub mod freeze;
 pub mod ids;
 pub mod instance;
 pub mod judgement;
@@ -29,6 +30,7 @@ pub mod registry;
 pub mod run;
 pub mod schema;
 pub mod settings;
+pub mod shift;
 pub mod states;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -495,6 +495,9 @@ pub struct Deployment {
     /// Address of the service, where it has one.
     #[serde(default)]
     pub url: Option<String>,
+    /// The part of the requests that the release has, or had last, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
 }
 
 /// Where a deployment stands.

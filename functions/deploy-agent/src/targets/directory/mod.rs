@@ -18,7 +18,7 @@ use bytes::Bytes;
 use pact_agent::{AgentError, built, bundle, ports::Artifacts};
 use pact_contract::{
     EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, Severity, actions::ReleaseRecord,
-    codes, settings::Instance,
+    codes, settings::Instance, shift::WHOLE,
 };
 
 use self::{
@@ -109,10 +109,10 @@ impl Target for Directory {
         }
     }
 
-    async fn status(&self, release: &ReleaseId) -> Result<Status, AgentError> {
+    async fn status(&self, release: &ReleaseId, percent: u32) -> Result<Status, AgentError> {
         let mut problems = Vec::new();
         let linked = self.layout.current();
-        if linked.as_ref() != Some(release) {
+        if percent >= WHOLE && linked.as_ref() != Some(release) {
             let message = match linked {
                 Some(other) => format!("the link leads to {other}, not to {release}"),
                 None => format!("no link leads to {release}"),
@@ -124,7 +124,7 @@ impl Target for Directory {
         }
         let mut ready = true;
         if let Some(served) = self.served() {
-            let (found, takes_requests) = served.problems(release).await?;
+            let (found, takes_requests) = served.problems(release, percent).await?;
             problems.extend(found);
             ready = takes_requests;
         }
@@ -184,7 +184,17 @@ impl Target for Directory {
         let Some(served) = self.served() else {
             return Ok(Shifted::Refused(no_shares()));
         };
-        Ok(match served.share(release, percent.min(100)).await? {
+        if let Some(reason) = self.start_beside(&served, release, Activation::New, false).await? {
+            return Ok(Shifted::Refused(reason));
+        }
+        self.steps.reached("service started")?;
+        if percent == 0 {
+            let there = served.look().await?;
+            return Ok(Shifted::Done { url: there.map(|service| service.url) });
+        }
+        let shared = served.share(release, percent.min(WHOLE)).await?;
+        self.steps.reached("traffic shared")?;
+        Ok(match shared {
             Shared::Done(service) => Shifted::Done { url: Some(service.url) },
             Shared::Refused(reason) => Shifted::Refused(reason),
         })
@@ -343,26 +353,9 @@ impl Directory {
         elsewhere: Option<&dyn Target>,
     ) -> Result<Activated, AgentError> {
         let name = &release.release;
-        let mut warm = None;
-        if mode == Activation::Return {
-            warm = served.ready(release).await?;
-        }
-        if warm.is_none() {
-            if !self.layout.release(name).is_dir() {
-                return Ok(Activated::Refused(not_there(name)));
-            }
-            let moves = elsewhere.is_some();
-            if mode == Activation::New
-                && let Some(reason) = self.cannot_start(served, name, moves).await?
-            {
-                return Ok(Activated::Refused(reason));
-            }
-            if let Some(reason) = self.make_service(served).await? {
-                return Ok(Activated::Refused(reason));
-            }
-            if let Started::Failed(reason) = served.start(release).await? {
-                return Ok(Activated::Refused(*reason));
-            }
+        let moves = elsewhere.is_some();
+        if let Some(reason) = self.start_beside(served, release, mode, moves).await? {
+            return Ok(Activated::Refused(reason));
         }
         self.steps.reached("service started")?;
         // Both may have the port; what follows takes no longer than the shift.
@@ -371,7 +364,7 @@ impl Directory {
             elsewhere.stop().await?;
         }
         self.steps.reached("port free")?;
-        let mut service = match served.share(release, 100).await? {
+        let mut service = match served.share(release, WHOLE).await? {
             Shared::Done(service) => service,
             Shared::Refused(reason) => return Ok(Activated::Failed(reason)),
         };
@@ -396,6 +389,36 @@ impl Directory {
             self.steps.reached("others let go")?;
         }
         Ok(Activated::InEffect { url: Some(service.url) })
+    }
+
+    /// Starts the service of a release beside the one before, which goes on, until it takes requests;
+    /// or says why it does not. `moves`: the one before is elsewhere.
+    async fn start_beside(
+        &self,
+        served: &Served<'_>,
+        release: &ReleaseRecord,
+        mode: Activation,
+        moves: bool,
+    ) -> Result<Option<Finding>, AgentError> {
+        let name = &release.release;
+        if mode == Activation::Return && served.ready(release).await?.is_some() {
+            return Ok(None);
+        }
+        if !self.layout.release(name).is_dir() {
+            return Ok(Some(not_there(name)));
+        }
+        if mode == Activation::New
+            && let Some(reason) = self.cannot_start(served, name, moves).await?
+        {
+            return Ok(Some(reason));
+        }
+        if let Some(reason) = self.make_service(served).await? {
+            return Ok(Some(reason));
+        }
+        Ok(match served.start(release).await? {
+            Started::Ready => None,
+            Started::Failed(reason) => Some(*reason),
+        })
     }
 
     /// Makes the environment's service, with the port that is its own.

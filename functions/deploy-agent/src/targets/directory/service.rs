@@ -18,6 +18,7 @@ use pact_agent::{
 };
 use pact_contract::{
     EnvironmentKey, Finding, FindingCode, ReleaseId, Severity, actions::ReleaseRecord, codes,
+    shift::WHOLE,
 };
 use tokio::time::Instant;
 
@@ -37,6 +38,8 @@ const LOOK: Duration = Duration::from_millis(15);
 const SLACK: Duration = Duration::from_secs(20);
 /// A release whose service ended this recently does not run well.
 const RECENT: Duration = Duration::from_secs(60);
+/// How many times its length a watch may take.
+const EXTENDED: u64 = 4;
 /// Label with the release of an instance.
 const RELEASE: &str = "release";
 
@@ -137,15 +140,17 @@ impl Served<'_> {
         let others = others.into_iter().filter(|(other, i)| *other != id && i.weight > 0);
         // Until the last step somebody has the rest.
         let mut weights: BTreeMap<_, _> = match percent {
-            100 => BTreeMap::new(),
-            _ => rest(others.map(|(id, i)| (id, i.weight)).collect(), 100 - percent),
+            WHOLE => BTreeMap::new(),
+            _ => rest(others.map(|(id, i)| (id, i.weight)).collect(), WHOLE - percent),
         };
         if percent > 0 {
             weights.insert(id, percent);
         }
+        // Until the release was judged the one before stays warm, however long it is watched.
+        let judged = until_judged(release);
         let wanted = Weights {
             weights,
-            keep_ms: Some(self.settings.keep_warm_seconds.saturating_mul(1000)),
+            keep_ms: Some(self.settings.keep_warm_seconds.max(judged).saturating_mul(1000)),
             drain_ms: self.drain_ms(),
         };
         match self.proxy.weigh(&self.name(), &wanted).await? {
@@ -177,21 +182,34 @@ impl Served<'_> {
         Ok(())
     }
 
-    /// What is wrong with the release, as the proxy has it; and whether it takes requests.
+    /// What is wrong with the release, as the proxy has it, that is to have this part of the requests;
+    /// and whether it takes them.
     pub(crate) async fn problems(
         &self,
         release: &ReleaseId,
+        percent: u32,
     ) -> Result<(Vec<Finding>, bool), AgentError> {
         let problem = |code, message| (vec![failure(code, message, AGAIN)], false);
         let Some(service) = self.look().await? else {
             let message = format!("the service of {release} does not run");
             return Ok(problem(codes::SERVICE_NOT_RUNNING, message));
         };
-        let serving = service.instances.values().filter(|instance| instance.weight > 0);
-        let (own, others): (Vec<_>, Vec<_>) =
-            serving.partition(|instance| release_of(instance) == Some(release.as_str()));
-        if let Some(other) = others.iter().filter_map(|instance| release_of(instance)).next() {
-            let message = format!("requests go to {other}, not to {release} alone");
+        let there = service.instances.values().filter(|i| i.phase != Phase::Ending);
+        let (mut own, others): (Vec<_>, Vec<_>) =
+            there.partition(|instance| release_of(instance) == Some(release.as_str()));
+        own.retain(|instance| instance.weight > 0 || percent == 0);
+        let sum = |of: &[&Instance]| of.iter().map(|instance| instance.weight).sum::<u32>();
+        let (has, rest) = (sum(&own), sum(&others));
+        let serving = |instance: &&&Instance| instance.weight > 0;
+        if percent >= WHOLE && rest > 0 {
+            let other = others.iter().find(serving).and_then(|instance| release_of(instance));
+            let message =
+                format!("requests go to {}, not to {release} alone", other.unwrap_or("another"));
+            return Ok(problem(codes::REQUESTS_ELSEWHERE, message));
+        }
+        let has = (has * WHOLE).checked_div(has + rest).unwrap_or(0);
+        if percent < WHOLE && has.abs_diff(percent) > ROUNDED {
+            let message = format!("{has} % of the requests go to {release}, not {percent} %");
             return Ok(problem(codes::REQUESTS_ELSEWHERE, message));
         }
         let Some(instance) = own.first().filter(|_| service.listening) else {
@@ -318,6 +336,8 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Variable with the folders in which services find programs, where they are not those of the agent:
 /// it runs nothing of a commit itself and needs no tool.
 const SERVICE_PATH: &str = "PACT_SERVICE_PATH";
+/// By how much a share may differ from the one that was asked for: the proxy's weights are whole.
+const ROUNDED: u32 = 3;
 const AGAIN: &str = "deploy the release again, or take it back";
 
 /// The name of an environment's service at the proxy.
@@ -336,6 +356,15 @@ pub(crate) async fn end(
 
 fn release_of(instance: &Instance) -> Option<&str> {
     instance.labels.get(RELEASE).map(String::as_str)
+}
+
+/// How long it may take until a release is judged, in seconds: its steps and its watch, each extended
+/// as often as may be.
+fn until_judged(record: &ReleaseRecord) -> u64 {
+    let settings = &record.settings;
+    let steps = settings.shift.steps.iter().map(|step| step.seconds);
+    let watch = settings.watch.as_ref().map(|watch| watch.seconds);
+    steps.chain(watch).sum::<u64>().saturating_mul(EXTENDED)
 }
 
 /// What is left, shared as it was.

@@ -136,6 +136,7 @@ pub(crate) fn form() -> Form {
         ],
         laws: vec![
             Law::AddressNeeds { key: "service".to_owned() },
+            Law::Shares { needs: Some("service".to_owned()) },
             Law::Reserved {
                 key: "service.env".to_owned(),
                 name: "PORT".to_owned(),

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use pact_agent::{AgentError, built, bundle, ports::Artifacts};
 use pact_contract::{
     EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, Severity, actions::ReleaseRecord,
-    codes, settings::Instance,
+    codes, settings::Instance, shift::WHOLE,
 };
 use tokio::time::Instant;
 
@@ -307,7 +307,7 @@ impl Lambda {
         Ok(Activated::InEffect { url })
     }
 
-    async fn look(&self, release: &ReleaseId) -> Result<Status, Stop> {
+    async fn look(&self, release: &ReleaseId, percent: u32) -> Result<Status, Stop> {
         let function = self.function().await?;
         let alias = function.alias().await.map_err(|trouble| self.stop(trouble))?;
         let Settings { function: name, alias: alias_name, .. } = &self.settings;
@@ -322,6 +322,23 @@ impl Lambda {
         let Some(version) = self.version_of(&function, release, None).await? else {
             return Ok(moved(format!("no version of {name} is known to be release {release}")));
         };
+        if percent < WHOLE {
+            let has = match &alias.weight {
+                Some((other, weight)) if *other == version => in_percent(*weight),
+                Some((_, weight)) if alias.version == version => WHOLE - in_percent(*weight),
+                _ if alias.version == version => WHOLE,
+                _ => 0,
+            };
+            let status = Status { problems: Vec::new(), ready: percent > 0 };
+            return Ok(if has == percent {
+                status
+            } else {
+                moved(format!(
+                    "{has} % of what is asked of the alias {alias_name} of {name} go to release \
+                     {release}, not {percent} %"
+                ))
+            });
+        }
         if alias.version != version {
             return Ok(moved(format!(
                 "the alias {alias_name} of {name} leads to version {}, not to version {version} of \
@@ -377,7 +394,7 @@ impl Lambda {
                 .remedy("deploy the release again"),
             ));
         };
-        let whole = percent >= 100;
+        let whole = percent >= WHOLE;
         if !whole && percent > 0 && function.is_provisioned().await.map_err(|t| self.stop(t))? {
             return Ok(Shifted::Refused(weights_refused(&format!(
                 "the alias {} has provisioned concurrency, beside which AWS takes no weights",
@@ -408,6 +425,12 @@ impl Lambda {
     }
 }
 
+/// A weight as AWS has it.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+fn in_percent(weight: f64) -> u32 {
+    (weight.clamp(0.0, 1.0) * 100.0).round() as u32
+}
+
 fn weights_refused(message: &str) -> Finding {
     Finding::new(codes::WEIGHTS_REFUSED, Severity::High, message)
         .remedy("deploy at once, or take away what stands in the way")
@@ -436,8 +459,8 @@ impl Target for Lambda {
         Ok(Claimed::Ours(Box::new(())))
     }
 
-    async fn status(&self, release: &ReleaseId) -> Result<Status, AgentError> {
-        match self.look(release).await {
+    async fn status(&self, release: &ReleaseId, percent: u32) -> Result<Status, AgentError> {
+        match self.look(release, percent).await {
             Ok(status) => Ok(status),
             Err(Stop::Finding(finding)) => Ok(Status { problems: vec![*finding], ready: false }),
             Err(Stop::Fault(error)) => Err(error),

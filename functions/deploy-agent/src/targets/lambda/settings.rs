@@ -2,7 +2,7 @@
 
 use pact_config::{
     Rule,
-    form::{Form, Shape, field, required},
+    form::{Form, Law, Shape, field, required},
 };
 use pact_contract::settings::Instance;
 use serde::{Deserialize, Serialize};
@@ -162,6 +162,7 @@ pub(crate) fn form() -> Form {
                 Shape::Integer { min: 1, max: 840 },
             ),
         ],
+        laws: vec![Law::Shares { needs: None }],
         ..Form::default()
     }
 }

@@ -42,6 +42,8 @@ async fn deploy(world: &World, environment: &str, run_id: &str) {
         health: Vec::new(),
         approval: None,
         watch: Some(Watch::default()),
+        shift: Default::default(),
+        freeze: Vec::new(),
     };
     let release = ReleaseRecord {
         release: "r1".parse().unwrap(),
@@ -51,7 +53,7 @@ async fn deploy(world: &World, environment: &str, run_id: &str) {
         settings,
     };
     let record = EnvironmentRecord {
-        pending: Some(PendingDeployment { release, replaces: None, fence: 1 }),
+        pending: Some(PendingDeployment { release, replaces: None, fence: 1, shift: None }),
         ..<_>::default()
     };
     let Lock::Held { fence } = lock(world, environment, run_id).await else { panic!("busy") };

@@ -22,6 +22,8 @@ fn release(name: &str, run_id: &str) -> ReleaseRecord {
             health: Vec::new(),
             approval: None,
             watch: Some(Watch::default()),
+            shift: Default::default(),
+            freeze: Vec::new(),
         },
     }
 }
@@ -172,7 +174,8 @@ async fn only_a_good_release_is_a_place_to_return_to() {
     deployed(&world, &id, |record| record.previous = None).await;
     let (status, body) = roll_back(&world, &wanted()).await;
     assert_eq!((status, error_code(&body)), (409, "nothing_to_return_to"));
-    let pending = PendingDeployment { release: release("r3", &id), replaces: None, fence: 1 };
+    let pending =
+        PendingDeployment { release: release("r3", &id), replaces: None, fence: 1, shift: None };
     deployed(&world, &id, |record| record.pending = Some(pending)).await;
     let (status, body) = roll_back(&world, &wanted()).await;
     assert_eq!((status, error_code(&body)), (409, "deploying"));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use pact_contract::{
     EnvironmentList, Grant, NamedEnvironment, Severity, Tier, Waiver,
+    freeze::Freeze,
     settings::{
         CheckMode, CodeSettings, CodeThresholds, DOCUMENTATION, Environment, GateSettings,
         Inconclusive, Probe, ScanLevel, SecuritySettings, Settings, Suite, Template,
@@ -217,6 +218,7 @@ fn environments(before: &EnvironmentList, own: &EnvironmentList) -> EnvironmentL
                 // Fewer releases come to the later one.
                 tier: before.tier.max(own.tier),
                 settings: environment(before, own),
+                frozen: Vec::new(),
             },
             None => before.clone(),
         })
@@ -253,7 +255,15 @@ fn environment(before: &NamedEnvironment, own: &NamedEnvironment) -> Environment
             (Some(before), Some(own)) => Some(watch(before, own)),
             (one, other) => one.as_ref().or(other.as_ref()).cloned(),
         },
+        shift: own.shift.clone(),
+        freeze: freeze(&before.freeze, &own.freeze),
     }
+}
+
+/// Every window of both: one that a commit takes away holds it still.
+fn freeze(before: &[Freeze], own: &[Freeze]) -> Vec<Freeze> {
+    let missing = before.iter().filter(|before| !own.contains(before));
+    own.iter().chain(missing).cloned().collect()
 }
 
 fn watch(before: &Watch, own: &Watch) -> Watch {

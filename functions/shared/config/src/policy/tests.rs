@@ -259,8 +259,11 @@ fn some_environments() -> impl Strategy<Value = EnvironmentList> {
                 health: Vec::new(),
                 approval,
                 watch: None,
+                shift: Default::default(),
+                freeze: Vec::new(),
             };
-            NamedEnvironment { tier: Tier::of(&name).unwrap_or(usual), name, settings }
+            let tier = Tier::of(&name).unwrap_or(usual);
+            NamedEnvironment { tier, name, settings, frozen: Vec::new() }
         };
         names.into_iter().zip(users).zip(asked).map(named).collect()
     })

@@ -115,6 +115,8 @@ fn release(name: &str, run_id: &RunId) -> ReleaseRecord {
         health: Vec::new(),
         approval: None,
         watch: Some(Watch { source: Some(Instance::new("probe")), ..Watch::default() }),
+        shift: Default::default(),
+        freeze: Vec::new(),
     };
     ReleaseRecord {
         release: name.parse().unwrap(),
@@ -161,6 +163,7 @@ pub(super) async fn fill(store: &DynamoStore) {
         previous: Some("r1".parse().unwrap()),
         status: DeploymentStatus::RolledBack,
         url: Some("http://127.0.0.1:40001".to_owned()),
+        weight: None,
     };
     let outcome = Outcome {
         template: Some("default".to_owned()),
@@ -241,6 +244,7 @@ pub(super) async fn fill(store: &DynamoStore) {
                 release: release("r2", run_id),
                 replaces: Some(release("r1", run_id)),
                 fence: 1,
+                shift: None,
             }),
             url: Some("http://127.0.0.1:40001".to_owned()),
             ledger: ledger(run_id),

@@ -251,6 +251,8 @@ async fn every_environment_is_listed_with_its_record() {
         health: Vec::new(),
         approval: None,
         watch: Some(Watch::default()),
+        shift: Default::default(),
+        freeze: Vec::new(),
     };
     let record = EnvironmentRecord {
         current: Some(ReleaseRecord {
