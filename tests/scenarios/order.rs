@@ -50,6 +50,7 @@ impl Up {
         let answer = self
             .http
             .post(format!("{}/v1/callbacks/{callback}", self.api))
+            .bearer_auth(&self.token)
             .json(&json!({ "approved": true, "by": "Grace" }))
             .send()
             .expect("the gateway answers");

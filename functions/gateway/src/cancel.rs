@@ -23,7 +23,7 @@ use crate::{
 pub(crate) async fn cancel(
     ports: &Ports,
     run_id: &RunId,
-    by: Option<&str>,
+    by: &str,
     reason: Option<&str>,
 ) -> Answer<RunRecord> {
     let run = find(ports, run_id).await?;
@@ -82,10 +82,10 @@ pub(crate) async fn cancel(
 }
 
 /// Writes into the run's log who cancelled it.
-async fn note(ports: &Ports, run_id: &RunId, by: Option<&str>, cause: &str) -> Answer<()> {
+async fn note(ports: &Ports, run_id: &RunId, by: &str, cause: &str) -> Answer<()> {
     let entry = NewEntry {
         timestamp: Timestamp::now(),
-        actor: by.unwrap_or("pact.gateway").to_owned(),
+        actor: by.to_owned(),
         kind: LogKind::Event,
         action: "gateway.cancel_run".to_owned(),
         body: json!({ "reason": cause }),
@@ -101,12 +101,8 @@ fn deploying(environment: &str) -> ApiError {
     )
 }
 
-fn cause(by: Option<&str>, reason: Option<&str>) -> String {
-    let mut cause = "cancelled on request".to_owned();
-    if let Some(by) = by {
-        cause.push_str(" of ");
-        cause.push_str(by);
-    }
+fn cause(by: &str, reason: Option<&str>) -> String {
+    let mut cause = format!("cancelled on request of {by}");
     if let Some(reason) = reason {
         cause.push_str(": ");
         cause.push_str(reason);

@@ -6,7 +6,7 @@ use axum::{
 };
 use pact_agent::ports::StoreError;
 use pact_contract::problems::{self, ProblemCode};
-use pact_web::Problem;
+use pact_web::{Problem, access::Denied};
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,11 @@ impl ApiError {
     pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         let error = Self::new(StatusCode::BAD_REQUEST, problems::INVALID_REQUEST, message);
         Self { field: Some(field.into()), ..error }
+    }
+
+    /// Names the part of the request that is at fault.
+    pub(crate) fn at(self, field: &str) -> Self {
+        Self { field: Some(field.to_owned()), ..self }
     }
 
     pub(crate) fn unauthorized(message: &str) -> Self {
@@ -82,6 +87,16 @@ impl From<StoreError> for ApiError {
             StoreError::Conflict(_) | StoreError::Unavailable(..) => Self::unavailable(),
         };
         Self { source: Some(error), ..answer }
+    }
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        let (status, code) = denied.kind();
+        match denied {
+            Denied::Store(error) => error.into(),
+            other => Self::new(status, code, other.to_string()),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod approvals;
 mod auth;
 mod cancel;
 mod config;
+mod doors;
 mod ending;
 mod error;
 mod fields;
@@ -33,6 +34,7 @@ mod rules;
 mod supersede;
 #[cfg(test)]
 mod testing;
+mod tokens;
 mod validate;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -49,7 +51,7 @@ use routes::{Gateway, router};
 
 /// The secrets that an installation may have for the gateway.
 pub fn parameters() -> impl Iterator<Item = &'static Parameter> {
-    hosts::parameters().chain([&auth::API_TOKEN])
+    hosts::parameters().chain([&pact_web::access::API_TOKEN])
 }
 
 /// Runs the gateway as a Lambda function until the environment ends it.

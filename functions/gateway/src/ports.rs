@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pact_agent::{
+    access::Tokens,
     metrics::Metrics,
     open::OpenRuns,
     ports::{
@@ -12,6 +13,7 @@ use pact_agent::{
     secrets::Secrets,
 };
 use pact_aws::Services;
+use pact_web::access::Doors;
 
 /// Everything outside that the gateway reaches.
 #[derive(Clone)]
@@ -38,7 +40,11 @@ pub(crate) struct Ports {
     pub(crate) executions: Arc<dyn Executions>,
     /// What is counted and timed.
     pub(crate) metrics: Arc<dyn Metrics>,
+    /// API tokens.
+    pub(crate) tokens: Arc<dyn Tokens>,
     /// Who may call.
+    pub(crate) doors: Doors,
+    /// What webhooks are signed with.
     pub(crate) secrets: Arc<dyn Secrets>,
 }
 
@@ -56,6 +62,13 @@ impl From<&Services> for Ports {
             callbacks: Arc::clone(&services.store) as _,
             executions: services.executions(),
             metrics: Arc::clone(&services.metrics),
+            tokens: Arc::clone(&services.store) as _,
+            doors: Doors::new(
+                Arc::clone(&services.store) as _,
+                Arc::clone(&services.store) as _,
+                services.secrets(),
+            )
+            .noting_use(),
             secrets: services.secrets(),
         }
     }

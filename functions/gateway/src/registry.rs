@@ -8,8 +8,9 @@ use pact_contract::{RepositoryName, policy::Floor, problems, registry::Repositor
 
 use crate::{
     config::Sources,
+    doors::Who,
     error::{Answer, ApiError},
-    fields::{Fields, line, parse},
+    fields::{Fields, parse},
     push::Push,
     validate,
 };
@@ -18,8 +19,6 @@ use crate::{
 const ATTEMPTS: usize = 5;
 /// Most patterns of branches.
 const MAX_BRANCHES: usize = 50;
-/// Longest name of whoever registers.
-const MAX_PERSON: usize = 200;
 
 /// Lets the push of a registered repository in, with what is registered of it.
 ///
@@ -65,7 +64,7 @@ pub(crate) struct Request {
 }
 
 /// Reads the body of `POST /v1/repositories`.
-pub(crate) fn read(body: &[u8], allowed: &Sources) -> Answer<Request> {
+pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request> {
     let value = parse(body)?;
     let fields = Fields::of(&value)?;
     fields.only(&[
@@ -108,7 +107,6 @@ pub(crate) fn read(body: &[u8], allowed: &Sources) -> Answer<Request> {
     if local && !url.starts_with("file:") {
         return Err(fields.wrong("url", "not a folder of this machine"));
     }
-    let by = fields.optional_text("by", MAX_PERSON)?.and_then(|text| line(text, MAX_PERSON));
     Ok(Request {
         entry: RepositoryEntry {
             schema: RepositoryEntry::VERSION,
@@ -118,7 +116,7 @@ pub(crate) fn read(body: &[u8], allowed: &Sources) -> Answer<Request> {
             default_branch: default_branch.map(str::to_owned),
             branches,
             floor,
-            registered_by: by.unwrap_or_else(|| "the API".to_owned()),
+            registered_by: who.by(&fields)?,
             registered_at: Timestamp::now(),
         },
         local,

@@ -11,6 +11,7 @@ use pact_contract::{
 
 use crate::{
     config::Sources,
+    doors::Who,
     error::Answer,
     fields::{Fields, line, parse},
     push::Push,
@@ -37,7 +38,7 @@ pub(crate) struct Start {
 }
 
 /// Reads the body of `POST /v1/pipelines`.
-pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
+pub(crate) fn start(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Start> {
     let value = parse(body)?;
     let fields = Fields::of(&value)?;
     fields.only(&[
@@ -87,10 +88,7 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
         Some(text) => {
             let reason = line(text, MAX_REASON);
             let reason = reason.ok_or_else(|| fields.wrong("on_purpose", "a reason is needed"))?;
-            let by = author.clone().ok_or_else(|| {
-                fields.wrong("author", "whoever deploys on purpose says who they are")
-            })?;
-            Some(OnPurpose { by, reason })
+            Some(OnPurpose { by: who.about(author.as_deref()), reason })
         }
         None => None,
     };
@@ -101,7 +99,11 @@ pub(crate) fn start(body: &[u8], allowed: &Sources) -> Answer<Start> {
             commit,
             base: base.filter(|commit| !validate::is_zero(commit)),
             message: message.and_then(|text| line(text, MAX_MESSAGE)),
-            trigger: Trigger { kind: "api".to_owned(), actor: author.clone(), delivery: None },
+            trigger: Trigger {
+                kind: "api".to_owned(),
+                actor: Some(who.about(author.as_deref())),
+                delivery: None,
+            },
             author,
             template: template.map(str::to_owned),
             environment,
@@ -141,32 +143,30 @@ fn repository(fields: &Fields<'_>, allowed: &Sources) -> Answer<Repository> {
 }
 
 /// Reads the body of `POST /v1/callbacks/{token}`.
-pub(crate) fn answer(body: &[u8]) -> Answer<pact_agent::ports::ApprovalAnswer> {
+pub(crate) fn answer(body: &[u8], who: &Who) -> Answer<pact_agent::ports::ApprovalAnswer> {
     let value = parse(body)?;
     let fields = Fields::of(&value)?;
     fields.only(&["approved", "by", "reason"])?;
     let approved =
         fields.optional_flag("approved")?.ok_or_else(|| fields.wrong("approved", "missing"))?;
-    let by = fields.text("by", MAX_PERSON)?;
-    let by = line(by, MAX_PERSON).ok_or_else(|| fields.wrong("by", "empty"))?;
     let reason = fields.optional_text("reason", MAX_REASON)?;
     Ok(pact_agent::ports::ApprovalAnswer {
         approved,
-        by,
+        by: who.by(&fields)?,
         reason: reason.and_then(|text| line(text, MAX_REASON)),
         at: Timestamp::now(),
     })
 }
 
 /// Reads the body of `POST /v1/runs/{id}/cancel`, which may be empty: who cancels, and why.
-pub(crate) fn cancellation(body: &[u8]) -> Answer<(Option<String>, Option<String>)> {
+pub(crate) fn cancellation(body: &[u8], who: &Who) -> Answer<(String, Option<String>)> {
     if body.trim_ascii().is_empty() {
-        return Ok((None, None));
+        return Ok((who.speaks_as(None)?, None));
     }
     let value = parse(body)?;
     let fields = Fields::of(&value)?;
     fields.only(&["by", "reason"])?;
-    let by = fields.optional_text("by", MAX_PERSON)?.and_then(|text| line(text, MAX_PERSON));
+    let by = who.by(&fields)?;
     let reason =
         fields.optional_text("reason", MAX_REASON)?.and_then(|text| line(text, MAX_REASON));
     Ok((by, reason))
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn little_is_needed_and_everything_is_read() {
         let allowed = Sources::default();
-        let least = start(body().to_string().as_bytes(), &allowed).unwrap();
+        let least = start(body().to_string().as_bytes(), &allowed, &Who::installation()).unwrap();
         assert_eq!(least.push.repository.default_branch, "main");
         assert!(!least.rerun);
         let mut most = body();
@@ -209,11 +209,11 @@ mod tests {
         ] {
             most[name] = value;
         }
-        let most = start(most.to_string().as_bytes(), &allowed).unwrap();
+        let most = start(most.to_string().as_bytes(), &allowed, &Who::installation()).unwrap();
         assert!(most.rerun);
         assert_eq!(most.push.message.as_deref(), Some("One"));
         assert_eq!(most.push.template.as_deref(), Some("hotfix"));
-        assert_eq!(most.push.trigger.actor.as_deref(), Some("Ada"));
+        assert_eq!(most.push.trigger.actor.as_deref(), Some("installation for Ada"));
         // The same push by webhook and by API is one push.
         assert_eq!(most.push.key(None), least.push.key(None));
     }
@@ -236,35 +236,44 @@ mod tests {
             ("repository", url("http://git.example.com/x"), "repository.url"),
             ("repository", json!({ "name": "a#b", "url": "https://h/x" }), "repository.name"),
         ] {
-            let error = start(&with(name, value), &Sources::default()).unwrap_err();
+            let error =
+                start(&with(name, value), &Sources::default(), &Who::installation()).unwrap_err();
             assert_eq!(error.field.as_deref(), Some(field));
         }
     }
 
     #[test]
-    fn an_answer_needs_a_decision_and_a_person() {
-        let good = answer(br#"{"approved": true, "by": " Ada ", "reason": "looks good"}"#).unwrap();
-        assert_eq!((good.approved, good.by.as_str()), (true, "Ada"));
+    fn an_answer_needs_a_decision() {
+        let who = Who::installation();
+        let good = br#"{"approved": true, "by": " Ada ", "reason": "looks good"}"#;
+        let good = answer(good, &who).unwrap();
+        assert_eq!((good.approved, good.by.as_str()), (true, "installation for Ada"));
+        let bare = answer(br#"{"approved": true}"#, &who).unwrap();
+        assert_eq!(bare.by, "installation");
         for (bad, field) in [
             ("{}", "approved"),
             (r#"{"approved": "true", "by": "x"}"#, "approved"),
-            (r#"{"approved": true}"#, "by"),
-            (r#"{"approved": true, "by": "  "}"#, "by"),
+            (r#"{"approved": true, "by": 7}"#, "by"),
             (r#"{"approved": true, "by": "x", "force": true}"#, "force"),
             ("[]", "body"),
         ] {
-            assert_eq!(answer(bad.as_bytes()).unwrap_err().field.as_deref(), Some(field), "{bad}");
+            assert_eq!(
+                answer(bad.as_bytes(), &who).unwrap_err().field.as_deref(),
+                Some(field),
+                "{bad}"
+            );
         }
-        assert_eq!(cancellation(b" ").unwrap(), (None, None));
-        assert_eq!(cancellation(br#"{"by":"Ada"}"#).unwrap(), (Some("Ada".to_owned()), None));
-        assert!(cancellation(b"x").is_err());
+        assert_eq!(cancellation(b" ", &who).unwrap(), ("installation".to_owned(), None));
+        let named = cancellation(br#"{"by":"Ada"}"#, &who).unwrap();
+        assert_eq!(named, ("installation for Ada".to_owned(), None));
+        assert!(cancellation(b"x", &who).is_err());
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..256)) {
-            prop_assert!(start(&body, &Sources::default()).is_err());
-            prop_assert!(answer(&body).is_err());
+            prop_assert!(start(&body, &Sources::default(), &Who::installation()).is_err());
+            prop_assert!(answer(&body, &Who::installation()).is_err());
         }
     }
 }

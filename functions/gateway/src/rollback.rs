@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     accept::{Accepted, Caller},
+    doors::Who,
     ending,
     error::{Answer, ApiError},
     fields::{Fields, line, parse},
@@ -22,8 +23,7 @@ use crate::{
     registry,
 };
 
-/// Longest name of whoever asks, and longest reason.
-const MAX_PERSON: usize = 200;
+/// Longest reason.
 const MAX_REASON: usize = 1_000;
 
 /// What a person wants.
@@ -37,22 +37,20 @@ pub(crate) struct Wanted {
 }
 
 /// Reads the body of `POST /v1/rollbacks`.
-pub(crate) fn read(body: &[u8]) -> Answer<Wanted> {
+pub(crate) fn read(body: &[u8], who: &Who) -> Answer<Wanted> {
     let value = parse(body)?;
     let fields = Fields::of(&value)?;
     fields.only(&["repository", "environment", "to", "by", "reason"])?;
     let repository: RepositoryName = fields.identifier("repository")?;
     let environment: EnvironmentName = fields.identifier("environment")?;
     let to = fields.has("to").then(|| fields.identifier("to")).transpose()?;
-    let text = |name: &str, limit: usize| {
-        line(fields.text(name, limit)?, limit)
-            .ok_or_else(|| fields.wrong(name, "nothing that can be read"))
-    };
+    let reason = line(fields.text("reason", MAX_REASON)?, MAX_REASON)
+        .ok_or_else(|| fields.wrong("reason", "nothing that can be read"))?;
     Ok(Wanted {
         key: EnvironmentKey::new(&repository, &environment),
         to,
-        by: text("by", MAX_PERSON)?,
-        reason: text("reason", MAX_REASON)?,
+        by: who.by(&fields)?,
+        reason,
     })
 }
 

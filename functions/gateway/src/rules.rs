@@ -10,14 +10,12 @@ use pact_contract::{
 use serde_json::json;
 
 use crate::{
+    doors::Who,
     error::{Answer, ApiError},
-    fields::{Fields, line, parse},
+    fields::{Fields, parse},
     ports::Ports,
     registry,
 };
-
-/// Longest name of whoever agrees.
-const MAX_PERSON: usize = 200;
 
 /// Whoever answers yes to a run's question agrees to what its commit loosens. Nothing happens where
 /// it loosens nothing, and where the rules of a later push count already.
@@ -60,13 +58,17 @@ pub(crate) async fn show(ports: &Ports, name: &str) -> Answer<PolicyRecord> {
 }
 
 /// Somebody agrees to what a run's commit loosens, without its being deployed.
-pub(crate) async fn accept(ports: &Ports, name: &str, body: &[u8]) -> Answer<PolicyRecord> {
+pub(crate) async fn accept(
+    ports: &Ports,
+    name: &str,
+    body: &[u8],
+    who: &Who,
+) -> Answer<PolicyRecord> {
     let value = parse(body)?;
     let fields = Fields::of(&value)?;
     fields.only(&["run_id", "by"])?;
     let run_id: RunId = fields.identifier("run_id")?;
-    let by = line(fields.text("by", MAX_PERSON)?, MAX_PERSON)
-        .ok_or_else(|| fields.wrong("by", "nobody's name"))?;
+    let by = who.by(&fields)?;
     let name = registry::show(&*ports.registry, name).await?.name;
     let run = ports.runs.run(&run_id).await?;
     if run.is_none_or(|run| run.request.repository.name != name) {

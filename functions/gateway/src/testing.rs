@@ -12,6 +12,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pact_agent::{
+    access::MemoryAccess,
     metrics::MetricEvent,
     open::{OpenPage, OpenPlace, OpenRuns, Pass},
     ports::{
@@ -29,9 +30,10 @@ use pact_contract::{
     registry::RepositoryEntry,
     run::{Outcome, RunRequest, Trigger},
 };
+use pact_web::access::{API_TOKEN, Doors};
 use serde_json::{Value, json};
 
-use crate::{auth, config::Config, ports::Ports, push::Push, routes::Gateway};
+use crate::{config::Config, ports::Ports, push::Push, routes::Gateway};
 
 pub(crate) const SECRET: &str = "secret-of-the-webhooks";
 pub(crate) const TOKEN: &str = "token-of-the-api-0123";
@@ -40,6 +42,7 @@ pub(crate) const TOKEN: &str = "token-of-the-api-0123";
 #[derive(Default)]
 pub(crate) struct World {
     memory: Arc<Memory>,
+    pub(crate) access: Arc<MemoryAccess>,
     pub(crate) state: Mutex<State>,
     calls: AtomicUsize,
     fail_at: Mutex<Option<usize>>,
@@ -148,6 +151,13 @@ impl World {
             callbacks: Arc::clone(self) as _,
             executions: Arc::clone(self) as _,
             metrics: Arc::clone(&self.memory) as _,
+            tokens: Arc::clone(&self.access) as _,
+            doors: Doors::new(
+                Arc::clone(&self.access) as _,
+                Arc::clone(&self.access) as _,
+                Arc::clone(&self.memory) as _,
+            )
+            .noting_use(),
             secrets: Arc::clone(&self.memory) as _,
         }
     }
@@ -155,7 +165,7 @@ impl World {
     /// A gateway that is configured.
     pub(crate) fn gateway(self: &Arc<Self>) -> Gateway {
         self.memory.set_secret("webhook-secret", SECRET);
-        self.memory.set_secret(auth::API_TOKEN.name, TOKEN);
+        self.memory.set_secret(API_TOKEN.name, TOKEN);
         self.unconfigured()
     }
 

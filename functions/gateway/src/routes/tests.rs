@@ -1,5 +1,6 @@
 //! The whole gateway, driven through its router.
 
+mod doors;
 mod hosts;
 mod pass;
 mod people;

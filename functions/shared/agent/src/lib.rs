@@ -4,6 +4,7 @@
 //! response envelope back, and records both. The world outside is reached through the narrow
 //! traits in [`ports`]; `pact-aws` implements them, [`testing`] does in memory.
 
+pub mod access;
 pub mod adapter;
 mod admission;
 mod agent;

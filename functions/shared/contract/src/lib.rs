@@ -4,6 +4,7 @@
 //! client) is defined here once, so that the gateway, the state machines, the agents and the
 //! command line tool cannot disagree about it.
 
+pub mod access;
 pub mod actions;
 pub mod agents;
 pub mod capability;

@@ -48,7 +48,22 @@ problems! {
         "Correct the part that `field` and `detail` name.";
     UNAUTHORIZED = "unauthorized":
         "The request has no token or signature that counts here.",
-        "Send the token of the trigger API, or sign the webhook with the secret of its host.";
+        "Send an API token as bearer, sign in, or sign the webhook with the secret of its host.";
+    SCOPE_MISSING = "scope_missing":
+        "The caller's token is good, and not for this: it lacks the scope that `detail` names.",
+        "Use a token with that scope; `pactctl tokens add OWNER --scope NAME` hands one out.";
+    NOT_THE_CALLER = "not_the_caller":
+        "The request names somebody else than whoever sends it.",
+        "Leave `by` out: what is recorded is the owner of the token.";
+    NOT_FROM_A_PAGE = "not_from_a_page":
+        "A signed-in browser sent the request, and none of this installation's own pages made it.",
+        "Use the button of the page, and load the page again first; programs send a bearer token.";
+    TOO_MANY_ATTEMPTS = "too_many_attempts":
+        "Too many wrong credentials came from the caller's address.",
+        "Wait for as many seconds as the header `Retry-After` says, and send the right token.";
+    TOKEN_REVOKED = "token_revoked":
+        "The token was revoked already.",
+        "Nothing.";
     NOT_CONFIGURED = "not_configured":
         "The installation lacks the secret without which nobody is let in.",
         "Set the parameter that `detail` names, with its command; on one machine, the variable.";

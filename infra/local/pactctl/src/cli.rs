@@ -4,7 +4,10 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use pact_contract::{EnvironmentName, ReleaseId, RepositoryName, RunId};
+use pact_contract::{
+    EnvironmentName, ReleaseId, RepositoryName, RunId,
+    access::{Scope, TokenId},
+};
 
 use crate::stack::options::Options;
 
@@ -133,6 +136,12 @@ pub(crate) enum Command {
     /// `pactctl run` registers the folder that it runs.
     #[command(subcommand)]
     Repos(ReposCommand),
+    /// Hand out API tokens, list them, revoke them.
+    ///
+    /// A token is somebody's, is good for its scopes until it expires, and is shown once: what is
+    /// kept of it is a hash. What is done with it is recorded in the name of its owner.
+    #[command(subcommand)]
+    Tokens(TokensCommand),
     /// Look for secrets in a folder and its history, or score the search on a labelled corpus.
     #[command(subcommand)]
     Secrets(SecretsCommand),
@@ -263,6 +272,46 @@ pub(crate) enum ReposCommand {
     Remove {
         /// Its name.
         name: RepositoryName,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+/// What to do with API tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokensCommand {
+    /// Hand out a token and print it, once.
+    Add {
+        /// Whose it is: the name that is recorded.
+        owner: String,
+        /// What it is good for: read, trigger, approve or operate; may be repeated.
+        #[arg(long = "scope", value_name = "SCOPE", required = true)]
+        scopes: Vec<Scope>,
+        /// How many days it is good, at most 366.
+        #[arg(long, value_name = "N", default_value_t = 90,
+            value_parser = clap::value_parser!(u32).range(1..=366))]
+        days: u32,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Every token: whose, what for, until when, and when it was used last.
+    List {
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Make a token good for nothing, at once; browsers that it signed in are signed out.
+    Revoke {
+        /// Its id, as it is listed.
+        id: TokenId,
         /// Where the data is.
         #[command(flatten)]
         data: DataArgs,

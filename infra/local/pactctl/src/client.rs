@@ -181,21 +181,9 @@ impl Client {
         by: &str,
         reason: Option<&str>,
     ) -> Result<(), Failure> {
-        let mut body = json!({ "approved": approved, "by": by });
-        if let (Some(reason), Some(map)) = (reason, body.as_object_mut()) {
-            map.insert("reason".to_owned(), json!(reason));
-        }
-        let url = format!("{}/v1/callbacks/{callback}", self.endpoints.api);
-        let answer = self.http.post(url).json(&body).send().await.doing("reach the gateway")?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(());
-        }
-        let body = answer.text().await.unwrap_or_default();
-        Err(Failure::usage(format!(
-            "the gateway refused the answer: {} ({status})",
-            message(&body)
-        )))
+        let body = json!({ "approved": approved, "by": by, "reason": reason });
+        let path = format!("/v1/callbacks/{callback}");
+        self.api(reqwest::Method::POST, &path, Some(&body)).await.map(drop)
     }
 
     /// Whether the run's execution is still going on. None when there is none.

@@ -78,11 +78,17 @@ pub(super) async fn roll_back(world: &Arc<World>, body: &Value) -> (u16, Value) 
 /// What was written and started for a rollback of r2.
 fn begun(state: &crate::testing::State, run_id: &str) {
     let run = &state.runs[run_id].request;
-    assert_eq!((run.trigger.kind.as_str(), run.author.as_deref()), ("rollback", Some("Ada")));
+    assert_eq!(
+        (run.trigger.kind.as_str(), run.author.as_deref()),
+        ("rollback", Some("installation for Ada"))
+    );
     assert_eq!(run.commit, "r1".repeat(20));
     let back = &state.executions[run_id]["take_back"];
-    assert_eq!(back["reason"], "r2 was rolled back by Ada: checkout is slow");
-    assert_eq!((&back["status"], &back["by"]), (&json!("succeeded"), &json!("Ada")));
+    assert_eq!(back["reason"], "r2 was rolled back by installation for Ada: checkout is slow");
+    assert_eq!(
+        (&back["status"], &back["by"]),
+        (&json!("succeeded"), &json!("installation for Ada"))
+    );
     let environment = &back["plan"]["environments"][0];
     assert_eq!(
         (&environment["name"], &environment["tier"]),
@@ -112,7 +118,10 @@ async fn a_rollback_is_a_run_of_its_own_that_takes_the_release_back() {
     assert_eq!(settings, json!({ "notify": { "slack": {} } }));
     let log = world.log(&runs[0]);
     assert_eq!(log.len(), 1);
-    assert_eq!((log[0].actor.as_str(), log[0].action.as_str()), ("Ada", "gateway.roll_back"));
+    assert_eq!(
+        (log[0].actor.as_str(), log[0].action.as_str()),
+        ("installation for Ada", "gateway.roll_back")
+    );
 
     // It is not left half done.
     let cancel = api("POST", &format!("/v1/runs/{}/cancel", runs[0]), "");
@@ -185,7 +194,7 @@ async fn only_a_good_release_is_a_place_to_return_to() {
 #[tokio::test]
 async fn what_is_not_said_is_asked_for_and_nobody_else_is_let_in() {
     let world = World::new();
-    for field in ["repository", "environment", "by", "reason"] {
+    for field in ["repository", "environment", "reason"] {
         let mut body = wanted();
         body.as_object_mut().unwrap().remove(field);
         let (status, answer) = roll_back(&world, &body).await;

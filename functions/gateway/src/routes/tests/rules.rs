@@ -34,7 +34,9 @@ async fn accept(world: &Arc<World>, body: Value) -> (u16, Value) {
 
 #[tokio::test]
 async fn whoever_approves_a_run_agrees_to_its_rules_and_whoever_refuses_does_not() {
-    for (approved, expected) in [(false, None), (true, Some((7, Some("Ada".to_owned()))))] {
+    for (approved, expected) in
+        [(false, None), (true, Some((7, Some("installation for Ada".to_owned()))))]
+    {
         let world = World::new();
         let id = started(&world).await;
         world.ports().policies.propose(&proposal(&id, 7)).await.unwrap();
@@ -57,7 +59,9 @@ async fn rules_are_accepted_without_a_deployment_and_never_older_ones() {
     assert_eq!((status, error_code(&body)), (409, "nothing_to_agree"));
 
     world.ports().policies.propose(&proposal(&id, 7)).await.unwrap();
-    for (body, field) in [(json!({ "run_id": id }), "by"), (json!({ "by": "Ada" }), "run_id")] {
+    for (body, field) in
+        [(json!({ "run_id": id, "by": 7 }), "by"), (json!({ "by": "Ada" }), "run_id")]
+    {
         assert_eq!(accept(&world, body).await.1["field"], field);
     }
     let unknown = accept(&world, json!({ "run_id": "another-run", "by": "Ada" })).await;
@@ -65,7 +69,7 @@ async fn rules_are_accepted_without_a_deployment_and_never_older_ones() {
     // Twice, as everything may be.
     for _ in 0..2 {
         let (status, body) = accept(&world, json!({ "run_id": id, "by": "Ada" })).await;
-        assert_eq!((status, &body["agreed_by"]), (200, &json!("Ada")));
+        assert_eq!((status, &body["agreed_by"]), (200, &json!("installation for Ada")));
     }
     let (status, body) = send(&world.gateway(), api("GET", path, "")).await;
     assert_eq!((status, &body["place"]), (200, &json!(7)));

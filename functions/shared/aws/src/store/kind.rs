@@ -7,6 +7,7 @@ use pact_agent::{
 };
 use pact_contract::{
     RunRequest, SchemaVersion, StageRecord,
+    access::{SessionRecord, TokenRecord},
     actions::{EnvironmentRecord, WatchResult},
     policy::PolicyRecord,
     pushes::BranchRecord,
@@ -107,6 +108,10 @@ pub(super) const REPOSITORY: Kind = kind("schema", RepositoryEntry::VERSION);
 pub(super) const POLICY: Kind = kind("schema", PolicyRecord::VERSION);
 /// Who looks after the open runs: `until`, `fence`, and the `place` to go on from.
 pub(super) const PASS: Kind = kind("schema", SchemaVersion::FIRST);
+/// An API token: `record`, and when it was `used_at`.
+pub(super) const TOKEN: Kind = kind("schema", TokenRecord::VERSION);
+/// A browser that is signed in, or a code that signs one in: `record`.
+pub(super) const SESSION: Kind = kind("schema", SessionRecord::VERSION);
 /// The answer to a request: `answer`.
 pub(super) const ANSWER: Kind = kind("schema", SchemaVersion::FIRST);
 
@@ -298,6 +303,8 @@ mod tests {
             WATCH,
             BRANCH,
             CLAIM,
+            TOKEN,
+            SESSION,
             ANSWER,
             PASS,
             THIRD,

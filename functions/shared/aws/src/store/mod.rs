@@ -27,6 +27,10 @@
 //! | runs that have not ended, by status | `open`: `OPEN#<status>#<shard>` / `<started_at>#<run>` |
 //! | who looks after those now | `PASS` / `PASS`, with a fence |
 //! | who claimed a delivery or a push | `CLAIM#<key>` / `CLAIM`, expires |
+//! | an API token | `TOKEN#<id>` / `TOKEN`, expires a while after the token |
+//! | every API token | `gsi1`: `TOKENS` / `<id>` |
+//! | a browser that is signed in | `SESSION#<hash of its secret>` / `SESSION`, expires |
+//! | a code that signs one in, once | `CODE#<hash of the code>` / `CODE`, expires |
 //! | the answer to a request | `IDEMPOTENCY#<key>` / `IDEMPOTENCY`, expires |
 //!
 //! Every item has the version of its form in `schema`, and is read by its `kind`; two parts of
@@ -44,6 +48,7 @@
 //! write after a moment. Filters of a list by status and branch are applied to bounded reads; the
 //! cursor then says where to go on, so that a page may be short but nothing is left out.
 
+mod access;
 mod branches;
 mod callbacks;
 mod conditional;

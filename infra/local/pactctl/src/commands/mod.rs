@@ -17,6 +17,7 @@ mod rollback;
 mod runs;
 mod sbom;
 mod secrets;
+mod tokens;
 mod up;
 mod validate;
 
@@ -48,6 +49,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Doctor { path, json, data } => doctor::doctor(&path, &data.data, json),
         Command::Validate { path, json, schema } => validate::validate(&path, json, schema),
         Command::Repos(command) => repos::repos(command),
+        Command::Tokens(command) => tokens::tokens(command),
         Command::Secrets(command) => secrets::secrets(command),
         Command::Advisories(command) => advisories::advisories(command),
         Command::Sbom { path, output } => sbom::sbom(&path, output.as_deref()),

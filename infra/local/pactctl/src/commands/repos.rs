@@ -150,7 +150,7 @@ fn entry_of(value: Value) -> Result<RepositoryEntry, Failure> {
 }
 
 /// Asks the gateway of the stack that is up, or of one that is started for it.
-async fn ask(
+pub(super) async fn ask(
     data: &DataArgs,
     method: Method,
     path: &str,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use pact_agent::access::Tokens as _;
 use pact_agent::ports::{Listed, Registry as _, RunQuery, RunReader as _, StoreError, Unreadable};
 use pact_agent::waiting::WaitingCalls as _;
 use serde::Serialize;
@@ -50,6 +51,7 @@ async fn everything(store: &DynamoStore) -> BTreeMap<&'static str, Answer> {
         ("approvals", answer(store.approvals(run_id).await)),
         ("environments", answer(store.environments().await)),
         ("repositories", answer(store.repositories().await)),
+        ("tokens", answer(store.tokens().await)),
         ("calls", answer(store.of_run(run_id).await)),
     ])
 }

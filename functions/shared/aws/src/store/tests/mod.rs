@@ -14,6 +14,7 @@
 //!    `tokio::net::TcpListener` of one's own. Its router is private, so that it needs a port of
 //!    its own; signatures are not checked, but have to be there.
 
+mod access;
 mod damage;
 mod lists;
 mod open;

@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
+use pact_agent::access::{Sessions as _, Tokens as _};
 use pact_agent::ports::{
     ApprovalAnswer, ApprovalRecord, Branches, Callbacks as _, Claim, Environments as _,
     Idempotency as _, Outbox as _, OutboxEntry, Policies as _, Recorder as _, Registry as _,
@@ -18,6 +19,7 @@ use pact_agent::ports::{
 use pact_agent::waiting::WaitingCalls as _;
 use pact_contract::{
     Deployment, Finding, RunId, RunStatus, Severity, StageRecord, StageStatus,
+    access::{Credential, Revoked, Scope, Scopes, SessionRecord, TokenId, TokenRecord},
     actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord},
     codes,
     ledger::{Ledger, LedgerEntry, OnPurpose, Origin, Standing},
@@ -280,6 +282,7 @@ pub(super) async fn fill(store: &DynamoStore) {
         };
         assert!(store.put_repository(&entry, None).await.unwrap());
     }
+    fill_access(store).await;
     let rules = PolicyRecord {
         schema: PolicyRecord::VERSION,
         commit: "2".repeat(40),
@@ -310,6 +313,37 @@ pub(super) async fn fill(store: &DynamoStore) {
     assert!(Branches::store_branch(store, &repository, main, &branch, 0).await.unwrap());
     Runs::claim(store, "delivery/d-1", run_id, HOUR).await.unwrap();
     store.complete("key-1", &json!({ "response": { "status": "passed" } })).await.unwrap();
+}
+
+async fn fill_access(store: &DynamoStore) {
+    let far = at(3_000_000_000);
+    let first = TokenId::parse("0123456789abcdef").unwrap();
+    let second = TokenId::parse("fedcba9876543210").unwrap();
+    for id in [&first, &second] {
+        let record = TokenRecord {
+            schema: TokenRecord::VERSION,
+            id: id.clone(),
+            hash: "0".repeat(64),
+            owner: "ada".to_owned(),
+            scopes: [Scope::Read, Scope::Approve].into_iter().collect(),
+            created_by: "installation".to_owned(),
+            created_at: at(0),
+            expires_at: far,
+            revoked: (*id == second).then(|| Revoked { by: "ada".to_owned(), at: at(9) }),
+        };
+        assert!(store.put_token(&record, None).await.unwrap());
+    }
+    store.used(&first, at(7)).await.unwrap();
+    let session = |credential| SessionRecord {
+        schema: SessionRecord::VERSION,
+        owner: "ada".to_owned(),
+        scopes: Scopes::all(),
+        credential,
+        expires_at: far,
+    };
+    let mark = "1".repeat(64);
+    store.open_session("5e55", &session(Credential::Token { id: first })).await.unwrap();
+    store.keep_code("c0de", &session(Credential::Installation { mark })).await.unwrap();
 }
 
 /// What `new` no longer has, or has as something else, of what `old` has.
