@@ -1,8 +1,6 @@
 //! The gateway's doors: what each route needs, who the caller is, and in whose name something is
 //! recorded.
 
-use std::sync::Arc;
-
 use axum::{
     extract::{FromRequestParts, Request, State},
     http::{Method, StatusCode, request::Parts},
@@ -10,12 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use pact_contract::{access::Scope, problems};
-use pact_web::access::{CSRF_HEADER, INSTALLATION, Identity, same_origin};
+use pact_web::access::{CSRF_HEADER, Denied, Doors, INSTALLATION, Identity, same_origin};
 
 use crate::{
     error::{Answer, ApiError},
     fields::{Fields, line},
-    routes::Gateway,
 };
 
 /// Longest name of a person.
@@ -36,13 +33,13 @@ pub(crate) enum Need {
 
 /// Lets those in who may, and says to the route who they are: a layer of every route that needs it.
 pub(crate) async fn let_in(
-    State((gateway, scope)): State<(Arc<Gateway>, Option<Scope>)>,
+    State((doors, scope)): State<(Doors, Option<Scope>)>,
     request: Request,
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     let admitted = async {
-        let identity = gateway.ports.doors.identify(&parts).await?;
+        let identity = doors.identify(&parts).await?;
         if let Some(scope) = scope {
             identity.needs(scope)?;
         }
@@ -52,7 +49,7 @@ pub(crate) async fn let_in(
             let said = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
             identity.sent_by_page(said)?;
         }
-        Ok::<_, pact_web::access::Denied>(identity)
+        Ok::<_, Denied>(identity)
     };
     match admitted.await {
         Ok(identity) => {

@@ -94,7 +94,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
     for Route { path, need, handler, .. } in table() {
         let let_in = |scope| {
             let doors =
-                middleware::from_fn_with_state((Arc::clone(&gateway), scope), doors::let_in);
+                middleware::from_fn_with_state((gateway.ports.doors.clone(), scope), doors::let_in);
             handler.clone().route_layer(doors)
         };
         let handler = match need {

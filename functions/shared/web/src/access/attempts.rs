@@ -11,7 +11,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Denied;
+use super::denied::Denied;
 
 /// Wrong credentials that an address may send within a [`WINDOW`].
 const MOST: u32 = 10;

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use pact_contract::access::TokenId;
 
-use super::{digest, random};
+use super::secret::{digest, random};
 
 /// How an API token begins, so that whoever finds one knows what it is.
 const PREFIX: &str = "pact_";

@@ -10,7 +10,7 @@ use pact_contract::{
     problems::{self, ProblemCode},
 };
 
-use crate::Problem;
+use crate::problem::Problem;
 
 /// Why somebody is not let in, or not further.
 #[derive(Debug, thiserror::Error)]

@@ -9,8 +9,12 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
 use pact_contract::access::SessionRecord;
 
-use super::{Denied, Doors, Identity, digest, random};
-use crate::origin;
+use super::{
+    denied::Denied,
+    doors::{Doors, Identity},
+    secret::{digest, random},
+};
+use crate::origin::origin;
 
 /// How long a browser stays signed in.
 pub const SESSION_LIFE: SignedDuration = SignedDuration::from_hours(12);

@@ -1,10 +1,16 @@
 //! The doors, over tokens and sessions in memory.
 
-use axum::http::{HeaderMap, HeaderValue, Request};
-use pact_agent::{access::MemoryAccess, testing::Memory};
-use pact_contract::access::{Revoked, TokenRecord};
+use std::sync::Arc;
 
-use super::*;
+use axum::http::{HeaderMap, HeaderValue, Request, request::Parts};
+use jiff::{SignedDuration, Timestamp};
+use pact_agent::{
+    access::{MemoryAccess, Tokens as _},
+    testing::Memory,
+};
+use pact_contract::access::{Revoked, Scope, Scopes, TokenRecord};
+
+use super::{secret::digest, *};
 
 const ROOT: &str = "token-of-the-api-0123";
 

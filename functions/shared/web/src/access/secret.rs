@@ -1,0 +1,24 @@
+//! Secrets of 256 random bits, and what is kept of them.
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// SHA-256 in hexadecimal.
+pub(super) fn digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
+}
+
+/// Whether both are the same, in a time that says nothing of where they differ.
+pub(super) fn same_text(a: &str, b: &str) -> bool {
+    a.as_bytes().ct_eq(b.as_bytes()).into()
+}
+
+/// 256 bits of the operating system's randomness, in hexadecimal.
+pub(super) fn random() -> String {
+    let mut hash = Sha256::new();
+    // Three UUIDs carry 366 random bits; the hash makes 256 of them.
+    for _ in 0..3 {
+        hash.update(uuid::Uuid::new_v4().as_bytes());
+    }
+    hex::encode(hash.finalize())
+}
