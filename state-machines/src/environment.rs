@@ -193,18 +193,20 @@ fn watch() -> Vec<State> {
             asks("monitor.track_metrics", "environment, url: $deployments[-1].url, baseline")
             with("probes: $setup.health, judged: true") with(STEP)
             assign("metrics: $response.status = 'passed' ? $response.output : null")
+            because("'nothing was measured: ' & $response.summary")
             on_fault("the release could not be watched", StartTakingBack);
         agent(DetectAnomalies, "Is it worse than before?")
             asks("monitor.detect_anomalies", "metrics, baseline") context(skip) assign(anomalies)
             on_fault("the release could not be compared", StartTakingBack);
         agent(JudgeRelease, "Does the release stay?")
             asks("quality.judge_release", "metrics, baseline, anomalies, watch: $setup.watch")
-            with("weight") context(skip) because("$response.summary")
+            with("weight") context(skip)
+            assign("reasons: $metrics = null ? $reasons : [$response.summary]")
             on_fault("the release could not be judged", StartTakingBack);
         choice(Judgement, "Keep it, with more requests if there are more; ask a person; take it back")
             when("$states.input.output.then = 'hold'", HoldRelease)
-            when(&both(KEPT, "$weight < 100"), Deploy)
-            when(KEPT, BELOW) otherwise(StartTakingBack);
+            when(&both(KEPT, "$weight < 100 and $metrics != null"), Deploy)
+            when(&both(KEPT, "$weight = 100"), BELOW) otherwise(StartTakingBack);
         // Where that cannot be written, the release before stays the place to return to.
         environment_item(MarkGood, "Good; the next run may have the \
                 environment", "$environment", NextEnvironment)

@@ -178,7 +178,8 @@ fn effects(view: &RunView) -> Markup {
                         tbody role="rowgroup" { @for d in deployments.iter().take(20) { tr role="row" {
                             td role="cell" { strong { (short(d.environment.as_str(), 40)) }
                                 @if let Some(url) = &d.url { br; span class="wrap" { (address(url)) } } }
-                            td role="cell" data-label="State" { div { (d.status.chip()) } }
+                            td role="cell" data-label="State" { div { (d.status.chip())
+                                @if let Some(weight) = d.weight { br; span class="muted" { (weight) " % of the requests" } } } }
                             td role="cell" data-label="Release" class="mono wrap" { (short(d.release.as_ref().map_or("–", ReleaseId::as_str), 60)) }
                             td role="cell" data-label="Replaced" class="mono wrap" { (short(d.previous.as_ref().map_or("–", ReleaseId::as_str), 60)) }
                         } } }
