@@ -27,7 +27,7 @@ class Api:
             return answer.status, text
 
     def get(self, path):
-        return self.call("GET", path)
+        return self.with_token("GET", path)
 
     def with_token(self, method, path, body=None):
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}

@@ -341,7 +341,9 @@ fn the_pages_are_read_with_the_dashboards_role() {
         format!("/runs/{id}"),
         "/environments".to_owned(),
     ] {
-        let answer = http.get(format!("{api}{page}")).send().expect("the dashboard answers");
+        let request = http.get(format!("{api}{page}"));
+        let request = request.bearer_auth(secrets["api_token"].as_str().expect("a token"));
+        let answer = request.send().expect("the dashboard answers");
         assert!(answer.status().is_success(), "{page}: {}", answer.status());
     }
     pact_e2e::send_signal(up.id(), "INT");

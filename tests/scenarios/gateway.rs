@@ -166,10 +166,14 @@ fn refusals_start_nothing() {
     assert_eq!(status(Method::POST, "/webhooks/sourceforge", None, ""), StatusCode::NOT_FOUND);
     assert_eq!(status(Method::GET, "/health", None, ""), StatusCode::OK);
     for path in ["/health", "/v1/agents", "/", "/runs", "/api/runs", "/assets/app.css"] {
-        assert_eq!(status(Method::HEAD, path, None, ""), StatusCode::OK, "{path}");
+        assert_eq!(status(Method::HEAD, path, Some(&up.token), ""), StatusCode::OK, "{path}");
+    }
+    for path in ["/api/runs", "/api/environments", "/api/runs/none", "/v1/runs/none"] {
+        assert_eq!(status(Method::GET, path, None, ""), StatusCode::UNAUTHORIZED, "{path}");
     }
     for path in ["/?cursor=W10", "/api/runs?cursor=W10", "/api/runs?cursor=5a237765622d31%23"] {
-        assert_eq!(status(Method::GET, path, None, ""), StatusCode::BAD_REQUEST, "{path}");
+        let answered = status(Method::GET, path, Some(&up.token), "");
+        assert_eq!(answered, StatusCode::BAD_REQUEST, "{path}");
     }
     assert_eq!(status(Method::GET, "/v1/agents", None, ""), StatusCode::OK);
 

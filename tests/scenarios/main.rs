@@ -14,6 +14,7 @@ mod builds;
 mod contract;
 mod delivery;
 mod deploy;
+mod doors;
 mod functions;
 mod gate;
 mod gateway;

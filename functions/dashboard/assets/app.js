@@ -25,6 +25,8 @@
     const next = new DOMParser().parseFromString(html, "text/html").getElementById("live");
     const now = part();
     if (!next || !now) return;
+    // What somebody writes is not taken away from under their hands.
+    if ([...now.querySelectorAll("input:not([type=hidden])")].some((field) => field.value)) return;
     // What the reader opened or closed stays so, and so does the place of the keyboard.
     const seen = new Map();
     now.querySelectorAll("details[id]").forEach((d) => {
@@ -47,6 +49,8 @@
     if (!live || !live.dataset.poll) return;
     try {
       const answer = await fetch(live.dataset.poll, { cache: "no-store" });
+      // Signed out: the page says where to sign in.
+      if (answer.status === 401) return location.reload();
       if (!answer.ok) throw new Error(String(answer.status));
       const { version } = await answer.json();
       if (version !== live.dataset.version) {

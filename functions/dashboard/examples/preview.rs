@@ -21,6 +21,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     samples.moving = true;
     samples.runs.extend(support::failed(Timestamp::now()));
     let listener = tokio::net::TcpListener::bind(&address).await?;
-    axum::serve(listener, pact_dashboard::router(Arc::new(samples))).await?;
+    axum::serve(
+        listener,
+        support::doors::signed_in(pact_dashboard::router(
+            Arc::new(samples),
+            support::doors::doors(),
+        )),
+    )
+    .await?;
     Ok(())
 }

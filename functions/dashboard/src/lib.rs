@@ -1,12 +1,14 @@
 //! The dashboard: pages and a JSON API over the run store.
 //!
 //! It only reads, and only through [`RunReader`]. Pages are rendered here and work without a
-//! script; the script asks for changes while a run is active. What it shows comes from
+//! script; the script asks for changes while a run is active. What they offer to do, the gateway
+//! does: its forms lead there. What it shows comes from
 //! repositories and tools that are not trusted: everything is escaped, bounded, and shown under a
 //! policy that lets the browser load nothing but the two files below `/assets`.
 
 mod api;
 mod assets;
+mod entrance;
 mod filters;
 mod format;
 mod graph;
@@ -15,6 +17,7 @@ mod mark;
 mod pages;
 mod pipeline;
 mod view;
+mod viewer;
 mod web;
 
 use std::sync::Arc;
@@ -22,15 +25,16 @@ use std::sync::Arc;
 use axum::Router;
 use jiff::Timestamp;
 use pact_agent::ports::RunReader;
+use pact_web::access::Doors;
 
-/// The routes over `reader`.
-pub fn router(reader: Arc<dyn RunReader>) -> Router {
-    router_at(reader, Timestamp::now)
+/// The routes over `reader`, for those whom the doors let in.
+pub fn router(reader: Arc<dyn RunReader>, doors: Doors) -> Router {
+    router_at(reader, doors, Timestamp::now)
 }
 
 /// The routes over `reader` with another clock, for tests.
-pub fn router_at(reader: Arc<dyn RunReader>, now: fn() -> Timestamp) -> Router {
-    web::routes(web::App { reader, now })
+pub fn router_at(reader: Arc<dyn RunReader>, doors: Doors, now: fn() -> Timestamp) -> Router {
+    web::routes(web::App { reader, now }, doors)
 }
 
 /// Runs the dashboard as a Lambda function until the environment ends it.
@@ -40,5 +44,7 @@ pub fn router_at(reader: Arc<dyn RunReader>, now: fn() -> Timestamp) -> Router {
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
     let services = pact_aws::Services::from_env()?;
-    pact_web::serve(router(services.store)).await
+    let store = &services.store;
+    let doors = Doors::new(Arc::clone(store) as _, Arc::clone(store) as _, services.secrets());
+    pact_web::serve(router(Arc::clone(store) as _, doors)).await
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
     extract::{Path, Query, RawQuery, State, rejection::QueryRejection},
     http::{HeaderName, HeaderValue, Request, StatusCode, header},
@@ -21,11 +21,12 @@ use pact_contract::{
     RunId, RunStatus,
     problems::{self, ProblemCode},
 };
-use pact_web::Problem;
+use pact_web::{Problem, access::Doors};
+use serde::Deserialize;
 use serde_json::json;
 use tracing::Span;
 
-use crate::{api, assets, filters::Filters, gzip, pages, view::Found};
+use crate::{api, assets, entrance, filters::Filters, gzip, pages, view::Found, viewer::Viewer};
 
 /// What every route needs.
 #[derive(Clone)]
@@ -34,12 +35,13 @@ pub(crate) struct App {
     pub(crate) now: fn() -> Timestamp,
 }
 
-pub(crate) fn routes(app: App) -> Router {
+pub(crate) fn routes(app: App, doors: Doors) -> Router {
     Router::new()
         .route("/", get(list))
         .route("/runs", get(list))
         .route("/runs/{id}", get(run))
         .route("/environments", get(environments))
+        .route(entrance::SIGN_IN, get(sign_in))
         .route("/api/runs", get(api_runs))
         .route("/api/runs/{id}", get(api_run))
         .route("/api/runs/{id}/version", get(api_version))
@@ -61,6 +63,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/favicon.ico", get(|| async { assets::ICON.answer(None) }))
         .fallback(unknown)
         .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(doors, entrance::let_in))
         .layer(middleware::from_fn(pact_web::problems))
         .layer(middleware::from_fn(gzip::compress))
         .layer(middleware::from_fn(headers))
@@ -70,6 +73,7 @@ pub(crate) fn routes(app: App) -> Router {
 
 /// Headers of every answer.
 async fn headers(request: Request<Body>, next: Next) -> Response {
+    // With no referrer at all a browser would not say of a form that it is of this origin.
     const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
         connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     let mut response = next.run(request).await;
@@ -78,7 +82,7 @@ async fn headers(request: Request<Body>, next: Next) -> Response {
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
@@ -180,12 +184,29 @@ async fn no_method(request: Request<Body>) -> Response {
     if request.uri().path().starts_with("/api/") { fault.json() } else { fault.page() }
 }
 
-async fn list(State(app): State<App>, asked: Asked) -> Response {
+async fn sign_in(Query(asked): Query<Asking>) -> Response {
+    let refused = problems::explain(&asked.refused);
+    let said = pages::SignIn { next: &asked.next, code: &asked.code, refused };
+    page(&pages::sign_in(&said)).into_response()
+}
+
+/// What the address of the page to sign in on says.
+#[derive(Default, Deserialize)]
+struct Asking {
+    #[serde(default)]
+    next: String,
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    refused: String,
+}
+
+async fn list(State(app): State<App>, viewer: Extension<Viewer>, asked: Asked) -> Response {
     let result = async {
         let filters = filters(asked)?;
         let found = app.reader.latest_runs(&filters.query().map_err(Fault::Request)?).await?;
         let waiting = waiting(&app, &found).await?;
-        Ok(pages::list(&filters, &found, &waiting, (app.now)()))
+        Ok(pages::list(&viewer, &filters, &found, &waiting, (app.now)()))
     };
     pages_or_fault(result.await)
 }
@@ -212,17 +233,21 @@ async fn view(app: &App, id: &str, with_log: bool) -> Result<Found, Fault> {
     Found::read(&*app.reader, &id, (app.now)(), with_log).await?.ok_or_else(unknown)
 }
 
-async fn run(State(app): State<App>, Path(id): Path<String>) -> Response {
+async fn run(
+    State(app): State<App>,
+    viewer: Extension<Viewer>,
+    Path(id): Path<String>,
+) -> Response {
     let found = view(&app, &id, true).await;
     pages_or_fault(found.map(|found| match found {
-        Found::Run(view) => pages::run(&view),
-        Found::Unreadable(parts) => pages::unreadable_run(&id, &parts, (app.now)()),
+        Found::Run(view) => pages::run(&viewer, &view),
+        Found::Unreadable(parts) => pages::unreadable_run(&viewer, &id, &parts, (app.now)()),
     }))
 }
 
-async fn environments(State(app): State<App>) -> Response {
+async fn environments(State(app): State<App>, viewer: Extension<Viewer>) -> Response {
     let all = app.reader.environments().await.map_err(Fault::from);
-    pages_or_fault(all.map(|all| pages::environments(&all, (app.now)())))
+    pages_or_fault(all.map(|all| pages::environments(&viewer, &all, (app.now)())))
 }
 
 async fn api_runs(State(app): State<App>, asked: Asked) -> Response {

@@ -2,6 +2,9 @@
 //! answers, and says so of that item alone.
 #![expect(clippy::expect_used, reason = "everything here is a test")]
 
+#[path = "../examples/support/doors.rs"]
+mod doors;
+
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::{
@@ -82,7 +85,7 @@ async fn set(client: &Client, pk: &str, sk: &str, attribute: &str, value: Attrib
 }
 
 async fn get(store: &DynamoStore, path: &str) -> (StatusCode, String) {
-    let router = pact_dashboard::router(Arc::new(store.clone()));
+    let router = doors::signed_in(pact_dashboard::router(Arc::new(store.clone()), doors::doors()));
     let request = Request::get(path).body(Body::empty()).expect("a request");
     let answer = router.oneshot(request).await.expect("an answer");
     let status = answer.status();

@@ -74,13 +74,17 @@ fn measured(runs: Vec<support::Sample>) -> Router {
     let measure = MEASURE.replace("PATHS", &serde_json::json!(paths).to_string());
     let mut samples = support::samples(now());
     samples.runs = runs;
-    pact_dashboard::router_at(Arc::new(samples), now)
-        .layer(axum::middleware::map_response(|mut answer: Response| async move {
-            answer.headers_mut().remove(header::CONTENT_SECURITY_POLICY);
-            answer.headers_mut().remove(header::X_FRAME_OPTIONS);
-            answer
-        }))
-        .route("/measure", get(move || async move { Html(measure) }))
+    support::doors::signed_in(pact_dashboard::router_at(
+        Arc::new(samples),
+        support::doors::doors(),
+        now,
+    ))
+    .layer(axum::middleware::map_response(|mut answer: Response| async move {
+        answer.headers_mut().remove(header::CONTENT_SECURITY_POLICY);
+        answer.headers_mut().remove(header::X_FRAME_OPTIONS);
+        answer
+    }))
+    .route("/measure", get(move || async move { Html(measure) }))
 }
 
 #[tokio::test(flavor = "multi_thread")]

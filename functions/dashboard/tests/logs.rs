@@ -1,6 +1,9 @@
 //! What the dashboard logs. A binary of its own: which events are of interest is known to the whole
 //! process.
 
+#[path = "../examples/support/doors.rs"]
+mod doors;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -58,7 +61,7 @@ async fn a_fault_of_the_store_is_logged_with_its_request_trace_route_and_run() {
     context.request_id = "request-1".to_owned();
     context.xray_trace_id = Some("Root=1-a-b;Sampled=1".to_owned());
     let request = Request::get("/runs/shop-1").body(Body::empty()).expect("a request");
-    let answer = pact_dashboard::router(Arc::new(Gone))
+    let answer = doors::signed_in(pact_dashboard::router(Arc::new(Gone), doors::doors()))
         .oneshot(request.with_lambda_context(context))
         .await
         .expect("an answer");

@@ -7,6 +7,8 @@
     reason = "tests and their sample data"
 )]
 
+#[path = "pages/entrance.rs"]
+mod entrance;
 #[path = "../examples/support/mod.rs"]
 mod support;
 
@@ -28,7 +30,11 @@ fn now() -> Timestamp {
 }
 
 async fn get_from(samples: Samples, path: &str) -> (StatusCode, HeaderMap, String) {
-    let router = pact_dashboard::router_at(Arc::new(samples), now);
+    let router = support::doors::signed_in(pact_dashboard::router_at(
+        Arc::new(samples),
+        support::doors::doors(),
+        now,
+    ));
     let request = Request::get(path).body(Body::empty()).expect("a request");
     let answer = router.oneshot(request).await.expect("an answer");
     let (parts, body) = answer.into_parts();
@@ -203,7 +209,11 @@ async fn a_cursor_that_no_page_ended_with_is_the_callers_mistake() {
 #[tokio::test]
 async fn head_answers_like_get_and_other_methods_are_refused() {
     let answer = async |method: &str, path: &str| {
-        let router = pact_dashboard::router_at(Arc::new(samples(now())), now);
+        let router = support::doors::signed_in(pact_dashboard::router_at(
+            Arc::new(samples(now())),
+            support::doors::doors(),
+            now,
+        ));
         let request = Request::builder().method(method).uri(path).body(Body::empty());
         let answer = router.oneshot(request.expect("a request")).await.expect("an answer");
         let status = answer.status();
@@ -235,7 +245,7 @@ fn no_event_is_a_fault_of_the_dashboard() {
         "/assets/app.css",
     ];
     proptest!(|(event in pact_web::testing::events(paths))| {
-        let router = pact_dashboard::router_at(Arc::new(samples(now())), now);
+        let router = support::doors::signed_in(pact_dashboard::router_at(Arc::new(samples(now())), support::doors::doors(), now));
         let event = lambda_runtime::LambdaEvent::new(event, lambda_runtime::Context::default());
         let answer = runtime.block_on(pact_web::answer(router, event)).expect("an answer");
         let status = answer["statusCode"].as_u64().expect("a status");
@@ -262,7 +272,7 @@ async fn every_answer_is_guarded() {
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
-        assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+        assert_eq!(headers[header::REFERRER_POLICY], "same-origin");
         assert!(headers.contains_key(header::CACHE_CONTROL), "{path}");
     }
     let (_, page) = get("/").await;
@@ -373,7 +383,11 @@ async fn pages_are_small_for_who_takes_compressed_ones_and_plain_for_everybody_e
     for path in paths {
         let mut all = samples(now());
         all.runs.extend(support::failed(now()));
-        let router = pact_dashboard::router_at(Arc::new(all), now);
+        let router = support::doors::signed_in(pact_dashboard::router_at(
+            Arc::new(all),
+            support::doors::doors(),
+            now,
+        ));
         let request = Request::get(&path).header("accept-encoding", "br, gzip").body(Body::empty());
         let answer = router.oneshot(request.expect("a request")).await.expect("an answer");
         assert_eq!(answer.headers()[header::CONTENT_ENCODING], "gzip", "{path}");
@@ -397,7 +411,11 @@ async fn a_compressed_page_passes_through_the_function_whole() {
         "requestContext": { "http": { "method": "GET", "path": "/" }, "timeEpoch": 0 },
         "isBase64Encoded": false,
     });
-    let router = pact_dashboard::router_at(Arc::new(samples(now())), now);
+    let router = support::doors::signed_in(pact_dashboard::router_at(
+        Arc::new(samples(now())),
+        support::doors::doors(),
+        now,
+    ));
     let event = lambda_runtime::LambdaEvent::new(event, lambda_runtime::Context::default());
     let answer = pact_web::answer(router, event).await.expect("an answer");
     assert_eq!(answer["isBase64Encoded"], true);

@@ -13,10 +13,11 @@ use pact_agent::{
     telemetry::{self, SpanFields},
 };
 use pact_contract::{
-    RunId, RunStatus,
+    RunId, RunRecord, RunStatus,
     log::{LogKind, NewEntry},
     problems,
     pushes::{BranchRecord, Known, PlacedPush},
+    run::{ROLLBACK, Trigger},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -87,6 +88,43 @@ pub(crate) async fn accept(ports: &Ports, push: &Push, caller: &Caller<'_>) -> A
 /// Starts the next run of a push whose latest run has ended.
 pub(crate) async fn rerun(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Accepted> {
     let Placed { run_id, place, .. } = place(ports, push, caller).await?;
+    once_more(ports, push, caller, (run_id, place)).await
+}
+
+/// The push of a run, asked for once more by `actor`.
+///
+/// # Errors
+/// When the run is none of a push, or older than the order of pushes.
+pub(crate) fn push_of(run: &RunRecord, actor: String) -> Answer<(Push, u64)> {
+    let request = &run.request;
+    let message = format!("{} is no run of a push that could run again", request.run_id);
+    let place = request.place.filter(|_| request.trigger.kind != ROLLBACK);
+    let place = place.ok_or_else(|| ApiError::conflict(problems::NOT_A_PUSH, message))?;
+    let push = Push {
+        repository: request.repository.clone(),
+        branch: request.branch.clone(),
+        commit: request.commit.clone(),
+        base: request.base.clone(),
+        message: request.message.clone(),
+        author: request.author.clone(),
+        template: request.template.clone(),
+        environment: request.environment.clone(),
+        trigger: Trigger { kind: "api".to_owned(), actor: Some(actor), delivery: None },
+        policy: request.policy.clone(),
+        host_id: None,
+        // A word counts for the run that it was given for.
+        on_purpose: None,
+    };
+    Ok((push, place))
+}
+
+/// Starts the next run of the push that has this first run and place.
+pub(crate) async fn once_more(
+    ports: &Ports,
+    push: &Push,
+    caller: &Caller<'_>,
+    (run_id, place): (RunId, u64),
+) -> Answer<Accepted> {
     let (number, latest) = latest_run(ports, &run_id).await?;
     let number = match latest {
         None => 0,

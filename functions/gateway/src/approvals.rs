@@ -146,6 +146,28 @@ pub(crate) async fn answer(
     }
 }
 
+/// Takes the answer to the question of a run: of this state, or the only one that is open.
+pub(crate) async fn answer_of(
+    ports: &Ports,
+    run_id: &RunId,
+    state: Option<&StateName>,
+    given: &ApprovalAnswer,
+) -> Answer<ApprovalRecord> {
+    let all = ports.callbacks.questions(run_id).await?.items;
+    let mut asked: Vec<_> = match state {
+        Some(state) => all.into_iter().filter(|question| question.state == *state).collect(),
+        None => all.into_iter().filter(|question| question.answer.is_none()).collect(),
+    };
+    match (asked.pop(), asked.is_empty()) {
+        (None, _) => Err(ApiError::not_found("the run asks no such question")),
+        (Some(question), true) => answer(ports, &question.callback, given).await,
+        (Some(_), false) => Err(ApiError::conflict(
+            problems::SEVERAL_QUESTIONS,
+            "the run waits for several answers: name the state of the question",
+        )),
+    }
+}
+
 async fn load(ports: &Ports, callback: &str) -> Answer<(ApprovalRecord, String)> {
     ports
         .callbacks

@@ -89,7 +89,7 @@ impl Who {
     pub(crate) fn speaks_as(&self, by: Option<&str>) -> Answer<String> {
         let owner = &self.0.owner;
         match by.map(str::trim).filter(|by| !by.is_empty()) {
-            Some(by) if self.0.is_installation() && by != INSTALLATION => {
+            Some(by) if owner == INSTALLATION && by != INSTALLATION => {
                 Ok(format!("{owner} for {by}"))
             }
             Some(by) if by != owner => Err(ApiError::new(
@@ -111,7 +111,7 @@ impl Who {
     /// The name under which is recorded what the caller does about somebody's commit: whose it is
     /// says nothing of who calls, unless it is the installation that passes it on.
     pub(crate) fn about(&self, author: Option<&str>) -> String {
-        let author = author.filter(|_| self.0.is_installation());
+        let author = author.filter(|_| self.0.owner == INSTALLATION);
         self.speaks_as(author).unwrap_or_else(|_| self.0.owner.clone())
     }
 }

@@ -18,6 +18,7 @@ mod doors;
 mod ending;
 mod error;
 mod fields;
+mod forms;
 mod hosts;
 mod known;
 mod launch;
@@ -31,6 +32,7 @@ mod requests;
 mod rollback;
 mod routes;
 mod rules;
+mod sign_in;
 mod supersede;
 #[cfg(test)]
 mod testing;

@@ -1,8 +1,9 @@
 //! The trigger API: what a caller asks for.
 
 use jiff::Timestamp;
+use pact_agent::ports::ApprovalAnswer;
 use pact_contract::{
-    EnvironmentName, Repository,
+    EnvironmentName, Repository, StateName,
     ledger::OnPurpose,
     policy::{JudgedBy, RunPolicy},
     run::Trigger,
@@ -143,16 +144,29 @@ fn repository(fields: &Fields<'_>, allowed: &Sources) -> Answer<Repository> {
 }
 
 /// Reads the body of `POST /v1/callbacks/{token}`.
-pub(crate) fn answer(body: &[u8], who: &Who) -> Answer<pact_agent::ports::ApprovalAnswer> {
+pub(crate) fn answer(body: &[u8], who: &Who) -> Answer<ApprovalAnswer> {
     let value = parse(body)?;
     let fields = Fields::of(&value)?;
     fields.only(&["approved", "by", "reason"])?;
+    answer_in(&fields, who)
+}
+
+/// Reads the body of `POST /v1/runs/{id}/answers`: which question, and the answer.
+pub(crate) fn answer_of(body: &[u8], who: &Who) -> Answer<(Option<StateName>, ApprovalAnswer)> {
+    let value = parse(body)?;
+    let fields = Fields::of(&value)?;
+    fields.only(&["state", "approved", "by", "reason"])?;
+    let state = fields.has("state").then(|| fields.identifier("state")).transpose()?;
+    Ok((state, answer_in(&fields, who)?))
+}
+
+fn answer_in(fields: &Fields<'_>, who: &Who) -> Answer<ApprovalAnswer> {
     let approved =
         fields.optional_flag("approved")?.ok_or_else(|| fields.wrong("approved", "missing"))?;
     let reason = fields.optional_text("reason", MAX_REASON)?;
-    Ok(pact_agent::ports::ApprovalAnswer {
+    Ok(ApprovalAnswer {
         approved,
-        by: who.by(&fields)?,
+        by: who.by(fields)?,
         reason: reason.and_then(|text| line(text, MAX_REASON)),
         at: Timestamp::now(),
     })

@@ -12,7 +12,10 @@ use axum::{
     routing::{MethodRouter, any, delete, get, post},
 };
 use bytes::Bytes;
-use pact_agent::telemetry::{self, SpanFields};
+use pact_agent::{
+    ports::ApprovalRecord,
+    telemetry::{self, SpanFields},
+};
 use pact_contract::{
     RunId, RunRecord, access::Scope, agents, capability::advertisement, policy::PolicyRecord,
     problems, registry::RepositoryEntry,
@@ -26,9 +29,10 @@ use crate::{
     config::Config,
     doors::{self, Need, Who},
     error::{Answer, ApiError},
+    forms,
     hosts::{self, Delivery, Event, Incoming, WebhookHost},
     ports::Ports,
-    registry, requests, rollback, rules, tokens, validate,
+    registry, requests, rollback, rules, sign_in, tokens, validate,
 };
 
 /// The gateway: its ports and its configuration.
@@ -63,9 +67,14 @@ pub(crate) fn table() -> Vec<Route> {
         of(get_.clone(), "/health", Need::Nothing, get(health)),
         of(get_.clone(), "/v1/agents", Need::Nothing, get(list_agents)),
         of(get_.clone(), "/v1/caller", Need::Caller, get(show_caller)),
+        of(post_.clone(), "/v1/session", Need::Own, post(sign_in)),
+        of(post_.clone(), "/v1/session/end", Need::Own, post(sign_out)),
+        of(post_.clone(), "/v1/sign-in-codes", Need::Caller, post(sign_in_code)),
         scoped(post_.clone(), "/v1/pipelines", Trigger, post(start_pipeline)),
         scoped(get_.clone(), "/v1/runs/{id}", Read, get(show_run)),
         scoped(post_.clone(), "/v1/runs/{id}/cancel", Operate, post(cancel_run)),
+        scoped(post_.clone(), "/v1/runs/{id}/answers", Approve, post(answer_question)),
+        scoped(post_.clone(), "/v1/runs/{id}/rerun", Trigger, post(run_again)),
         scoped(post_.clone(), "/v1/callbacks/{token}", Approve, post(answer_callback)),
         scoped(post_.clone(), "/v1/rollbacks", Operate, post(roll_back)),
         scoped(get_.clone(), "/v1/repositories", Read, get(list_repositories)),
@@ -95,7 +104,8 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         let let_in = |scope| {
             let doors =
                 middleware::from_fn_with_state((gateway.ports.doors.clone(), scope), doors::let_in);
-            handler.clone().route_layer(doors)
+            let forms = middleware::from_fn(forms::translate);
+            handler.clone().route_layer(doors).route_layer(forms)
         };
         let handler = match need {
             Need::Nothing | Need::Own => handler,
@@ -300,13 +310,61 @@ async fn answer_callback(
     Raw(body): Raw,
 ) -> Answer<Json<Value>> {
     let answer = requests::answer(&body, &who)?;
-    let record = approvals::answer(&gateway.ports, &token, &answer).await?;
-    Ok(Json(json!({
+    Ok(Json(answered(&approvals::answer(&gateway.ports, &token, &answer).await?)))
+}
+
+/// The same, by the run that waits: for pages, which never show a callback.
+async fn answer_question(
+    State(gateway): Shared,
+    who: Who,
+    Path(id): Path<String>,
+    Raw(body): Raw,
+) -> Answer<Json<Value>> {
+    let id = run_id(&id)?;
+    let (state, answer) = requests::answer_of(&body, &who)?;
+    let record = approvals::answer_of(&gateway.ports, &id, state.as_ref(), &answer).await?;
+    Ok(Json(answered(&record)))
+}
+
+fn answered(record: &ApprovalRecord) -> Value {
+    json!({
         "run_id": record.run_id,
         "state": record.state,
         "question": record.question,
         "answer": record.answer,
-    })))
+    })
+}
+
+async fn run_again(
+    State(gateway): Shared,
+    who: Who,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Answer<impl IntoResponse> {
+    let run = cancel::find(&gateway.ports, &run_id(&id)?).await?;
+    let (mut push, place) = accept::push_of(&run, who.speaks_as(None)?)?;
+    registry::admit(&*gateway.ports.registry, &mut push).await?;
+    let caller = caller(&gateway, &headers);
+    let first = push.run_id(place);
+    let accepted = accept::once_more(&gateway.ports, &push, &caller, (first, place)).await?;
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+async fn sign_in(State(gateway): Shared, request: Request) -> Response {
+    sign_in::begin(&gateway.ports.doors, request).await
+}
+
+async fn sign_out(State(gateway): Shared, request: Request) -> Response {
+    sign_in::end(&gateway.ports.doors, request).await
+}
+
+async fn sign_in_code(
+    State(gateway): Shared,
+    who: Who,
+    headers: HeaderMap,
+    Raw(body): Raw,
+) -> Answer<Json<Value>> {
+    sign_in::code(&gateway.ports.doors, &who, &pact_web::origin(&headers), &body).await
 }
 
 async fn list_tokens(State(gateway): Shared) -> Answer<Json<Value>> {

@@ -74,13 +74,14 @@ fn browser() -> Option<&'static str> {
     program
 }
 
-/// Nothing that a page asked for was done.
+/// Nothing that a page asked for was done. The gateway was called once, by `pactctl up` for the link
+/// that it prints.
 fn untouched(stack: &Stack, up: &Up) {
     assert_eq!(executions(&up.aws), Vec::<String>::new());
-    for function in ["TestAgentFunction", "GatewayFunction"] {
+    for (function, most) in [("TestAgentFunction", 0), ("GatewayFunction", 1)] {
         let log = stack.data().join("logs").join(format!("{function}.log"));
         let written = std::fs::read_to_string(&log).unwrap_or_default();
-        assert_eq!(written, "", "{function} was called");
+        assert!(written.matches("START RequestId").count() <= most, "{function} was called");
     }
 }
 

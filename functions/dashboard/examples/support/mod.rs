@@ -1,5 +1,7 @@
 //! Runs in memory, for the preview and the tests.
 
+pub(crate) mod doors;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::ports::{

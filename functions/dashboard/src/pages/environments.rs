@@ -7,13 +7,18 @@ use pact_contract::{EnvironmentKey, actions::ReleaseRecord};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{layout, unreadable::unreadable};
+use super::{buttons, layout, unreadable::unreadable};
 use crate::{
     format::{address, ago, commit, short},
     mark::Mark,
+    viewer::Viewer,
 };
 
-pub(crate) fn environments(listed: &Listed<EnvironmentView>, now: Timestamp) -> Markup {
+pub(crate) fn environments(
+    viewer: &Viewer,
+    listed: &Listed<EnvironmentView>,
+    now: Timestamp,
+) -> Markup {
     let version = version(listed);
     let mut all: Vec<_> = listed.items.iter().collect();
     // By repository, production first: that is what people come for.
@@ -21,6 +26,7 @@ pub(crate) fn environments(listed: &Listed<EnvironmentView>, now: Timestamp) -> 
     layout::page(
         "Environments",
         "/environments",
+        viewer,
         &html! {
             div class="title" { h1 { "Environments" } span id="live-mark" {} }
             div id="live" data-version=(version) data-poll="/api/environments/version" data-every="4000" data-say="The environments changed." {
@@ -42,7 +48,7 @@ pub(crate) fn environments(listed: &Listed<EnvironmentView>, now: Timestamp) -> 
                             }
                         } }
                         tbody role="rowgroup" {
-                            @for environment in all { tr role="row" { (row(environment, now)) } }
+                            @for environment in all { tr role="row" { (row(viewer, environment, now)) } }
                         }
                     }
                 }
@@ -58,8 +64,11 @@ pub(crate) fn version(all: &Listed<EnvironmentView>) -> String {
     hex::encode(Sha256::digest(text.as_bytes())).chars().take(16).collect()
 }
 
-fn row(view: &EnvironmentView, now: Timestamp) -> Markup {
-    let EnvironmentView { key: EnvironmentKey { repository, environment }, record, watch } = view;
+fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
+    let EnvironmentView { key, record, watch } = view;
+    let EnvironmentKey { repository, environment } = key;
+    let good = |r: &&ReleaseRecord| record.ledger.is_good(&r.release);
+    let back = record.previous.as_ref().filter(good).is_some() && record.pending.is_none();
     let state = match (&record.pending, &record.current) {
         (Some(_), _) => Mark::Run.chip("being deployed"),
         // What is in effect and does not answer is not well.
@@ -91,6 +100,7 @@ fn row(view: &EnvironmentView, now: Timestamp) -> Markup {
         }
         td role="cell" data-label="Before it" {
             @match &record.previous { Some(r) => (release(r)), None => "–" }
+            @if back { (buttons::roll_back(viewer, key)) }
         }
         td role="cell" data-label="Address" class="wrap" {
             @match &record.url { Some(url) => (address(url)), None => "–" }

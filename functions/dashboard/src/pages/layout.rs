@@ -2,10 +2,14 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use crate::assets::{ICON, SCRIPT, STYLE};
+use crate::{
+    assets::{ICON, SCRIPT, STYLE},
+    format::short,
+    viewer::Viewer,
+};
 
 /// A page; `current` is the address of its entry in the navigation.
-pub(crate) fn page(title: &str, current: &str, content: &Markup) -> Markup {
+pub(crate) fn page(title: &str, current: &str, viewer: &Viewer, content: &Markup) -> Markup {
     let here = |address: &str| (address == current).then_some("page");
     html! {
         (DOCTYPE)
@@ -29,9 +33,22 @@ pub(crate) fn page(title: &str, current: &str, content: &Markup) -> Markup {
                         }
                         a href="/" aria-current=[here("/")] { "Runs" }
                         a href="/environments" aria-current=[here("/environments")] { "Environments" }
+                        @if viewer.signed_in().is_some() {
+                            form class="who" method="post" action="/v1/session/end" {
+                                span class="wrap" { (short(&viewer.owner, 60)) }
+                                button type="submit" { "Sign out" }
+                            }
+                        }
                     }
                 }
-                main id="main" tabindex="-1" { (content) }
+                main id="main" tabindex="-1" {
+                    @if let Some(refused) = &viewer.refused {
+                        div class="card refused" role="alert" {
+                            p { strong { (refused.sentence) } " " (refused.remedy) }
+                        }
+                    }
+                    (content)
+                }
                 p id="announce" class="hidden" aria-live="polite" {}
                 footer { "Every time is UTC. What was not checked is never shown as passed." }
             }

@@ -12,6 +12,7 @@ use crate::{
     format::{ago, commit, encoded, instant, short},
     mark::{Mark, Marked as _},
     view::duration,
+    viewer::Viewer,
 };
 
 /// How often the page asks for changes, in milliseconds: a push shows within five seconds also
@@ -21,6 +22,7 @@ fn every(found: &RunPage) -> u32 {
 }
 
 pub(crate) fn list(
+    viewer: &Viewer,
     filters: &Filters,
     found: &RunPage,
     waiting: &[ApprovalRecord],
@@ -30,6 +32,7 @@ pub(crate) fn list(
     layout::page(
         "Runs",
         "/",
+        viewer,
         &html! {
             div class="title" { h1 { "Runs" } }
             (form(filters))

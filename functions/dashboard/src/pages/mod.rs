@@ -1,10 +1,12 @@
 //! The pages.
 
+mod buttons;
 mod environments;
 mod evidence;
 mod layout;
 mod list;
 mod run;
+mod sign_in;
 mod timeline;
 mod unreadable;
 mod verdicts;
@@ -15,6 +17,9 @@ use maud::{Markup, html};
 pub(crate) use environments::{environments, version as environments_version};
 pub(crate) use list::{list, version as list_version};
 pub(crate) use run::{run, unreadable_run};
+pub(crate) use sign_in::{SignIn, sign_in};
+
+use crate::viewer::Viewer;
 
 /// A page that says why there is none.
 pub(crate) fn fault(status: StatusCode, text: &str) -> Markup {
@@ -22,6 +27,7 @@ pub(crate) fn fault(status: StatusCode, text: &str) -> Markup {
     layout::page(
         name,
         "",
+        &Viewer::default(),
         &html! {
             div class="card empty" {
                 h1 { (status.as_u16()) " " (name) }

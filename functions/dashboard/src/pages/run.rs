@@ -4,18 +4,19 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use pact_contract::{ReleaseId, StateName, cause::Cause, log::LogKind};
 
-use super::{evidence, layout, timeline, unreadable::unreadable, verdicts};
+use super::{buttons, evidence, layout, timeline, unreadable::unreadable, verdicts};
 use crate::{
     format::{address, ago, anchor, commit, encoded, excerpt, instant, plural, short},
     graph::graph,
     mark::{Mark, Marked as _},
     view::{Parts, RunView},
+    viewer::Viewer,
 };
 
 /// Most entries of the transaction log on the page.
 const MAX_LOG: usize = 400;
 
-pub(crate) fn run(view: &RunView) -> Markup {
+pub(crate) fn run(viewer: &Viewer, view: &RunView) -> Markup {
     let request = &view.run.request;
     let heading = request.message.as_deref().filter(|m| !m.trim().is_empty());
     let heading = short(heading.unwrap_or(request.run_id.as_str()), 200);
@@ -26,11 +27,12 @@ pub(crate) fn run(view: &RunView) -> Markup {
     layout::page(
         &heading,
         "/",
+        viewer,
         &html! {
             div id="live" data-version=(view.version()) data-poll=[poll] data-every="2000" data-say=(short(&say, 300)) {
-                (head(view, &heading, cause.as_ref()))
+                (head(viewer, view, &heading, cause.as_ref()))
                 (unreadable(&view.parts.unreadable))
-                (approvals(view))
+                (approvals(viewer, view))
                 (verdicts::verdicts(view, cause.as_ref()))
                 section aria-labelledby="stages" {
                     h2 id="stages" { "Timeline" }
@@ -53,11 +55,12 @@ pub(crate) fn run(view: &RunView) -> Markup {
 }
 
 /// The page of a run whose own record cannot be read: what else is known of it.
-pub(crate) fn unreadable_run(id: &str, parts: &Parts, now: Timestamp) -> Markup {
+pub(crate) fn unreadable_run(viewer: &Viewer, id: &str, parts: &Parts, now: Timestamp) -> Markup {
     let heading = short(id, 200);
     layout::page(
         &heading,
         "/",
+        viewer,
         &html! {
             div id="live" {
                 div class="title" { h1 { (heading) } }
@@ -77,7 +80,7 @@ pub(crate) fn unreadable_run(id: &str, parts: &Parts, now: Timestamp) -> Markup 
     )
 }
 
-fn head(view: &RunView, heading: &str, cause: Option<&Cause>) -> Markup {
+fn head(viewer: &Viewer, view: &RunView, heading: &str, cause: Option<&Cause>) -> Markup {
     let request = &view.run.request;
     let status = view.run.status;
     html! {
@@ -111,6 +114,7 @@ fn head(view: &RunView, heading: &str, cause: Option<&Cause>) -> Markup {
                     }
                 }))
             }
+            (buttons::of_run(viewer, &view.run))
         }
     }
 }
@@ -137,7 +141,7 @@ fn fact(name: &str, value: &Markup) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
 
-fn approvals(view: &RunView) -> Markup {
+fn approvals(viewer: &Viewer, view: &RunView) -> Markup {
     html! {
         @if !view.parts.approvals.is_empty() {
             section id="approvals" class="card ask" aria-label="Approval" tabindex="-1" {
@@ -149,8 +153,11 @@ fn approvals(view: &RunView) -> Markup {
                             (short(&answer.by, 100)) ", " (instant(answer.at))
                             @if let Some(reason) = &answer.reason { ": " (short(reason, 400)) }
                         },
-                        None => p class="muted" {
-                            "An answer counts until " (instant(approval.expires_at)) "; none in time counts as no."
+                        None => {
+                            p class="muted" {
+                                "An answer counts until " (instant(approval.expires_at)) "; none in time counts as no."
+                            }
+                            @if mark == Mark::Run { (buttons::answer(viewer, approval)) }
                         },
                     }
                 }

@@ -9,6 +9,7 @@ mod refusals;
 mod registry;
 mod rollback;
 mod rules;
+mod sign_in;
 
 use std::sync::Arc;
 

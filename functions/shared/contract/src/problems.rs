@@ -100,6 +100,12 @@ problems! {
     TOO_MANY_RUNS = "too_many_runs":
         "The push has been run as often as one push can be.",
         "Push another commit.";
+    NOT_A_PUSH = "not_a_push":
+        "The run is none of a push, so that there is no push to run again.",
+        "Roll the environment back with `pactctl rollback`, or push a commit.";
+    SEVERAL_QUESTIONS = "several_questions":
+        "The run waits for more than one answer, and the request does not say which it gives.",
+        "Name the question by its `state`.";
     RUN_ENDED = "run_ended":
         "The run cannot be cancelled, as it has ended.",
         "Nothing; start another run to take its release back.";
@@ -127,6 +133,12 @@ problems! {
     INTERNAL = "internal":
         "A defect of the function that was asked.",
         "Report it with the function's log.";
+}
+
+/// What the code of a problem means; none for any other text.
+#[must_use]
+pub fn explain(code: &str) -> Option<Explanation> {
+    ALL.iter().find(|entry| entry.code == code).cloned()
 }
 
 #[cfg(test)]

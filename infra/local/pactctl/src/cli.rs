@@ -1,13 +1,16 @@
 //! The command line.
 
+mod access;
+mod data;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use pact_contract::{
-    EnvironmentName, ReleaseId, RepositoryName, RunId,
-    access::{Scope, TokenId},
-};
+use pact_contract::{EnvironmentName, ReleaseId, RepositoryName, RunId};
+
+pub(crate) use access::{SignInArgs, TokensCommand};
+pub(crate) use data::DataArgs;
 
 use crate::stack::options::Options;
 
@@ -48,6 +51,10 @@ pub(crate) enum Command {
     ///
     /// Runs that were interrupted go on.
     Up(UpArgs),
+    /// Print a link that signs a browser in to the dashboard of the stack that is up.
+    ///
+    /// It is good for an hour, and for one browser, which stays signed in for twelve hours.
+    SignIn(SignInArgs),
     /// Answer what a run asks before it goes to production.
     Approve(ApproveArgs),
     /// Return an environment to the release before, or to an earlier one, and wait for the end.
@@ -278,46 +285,6 @@ pub(crate) enum ReposCommand {
     },
 }
 
-/// What to do with API tokens.
-#[derive(Debug, Subcommand)]
-pub(crate) enum TokensCommand {
-    /// Hand out a token and print it, once.
-    Add {
-        /// Whose it is: the name that is recorded.
-        owner: String,
-        /// What it is good for: read, trigger, approve or operate; may be repeated.
-        #[arg(long = "scope", value_name = "SCOPE", required = true)]
-        scopes: Vec<Scope>,
-        /// How many days it is good, at most 366.
-        #[arg(long, value_name = "N", default_value_t = 90,
-            value_parser = clap::value_parser!(u32).range(1..=366))]
-        days: u32,
-        /// One JSON document.
-        #[arg(long)]
-        json: bool,
-        /// Where the data is.
-        #[command(flatten)]
-        data: DataArgs,
-    },
-    /// Every token: whose, what for, until when, and when it was used last.
-    List {
-        /// One JSON document.
-        #[arg(long)]
-        json: bool,
-        /// Where the data is.
-        #[command(flatten)]
-        data: DataArgs,
-    },
-    /// Make a token good for nothing, at once; browsers that it signed in are signed out.
-    Revoke {
-        /// Its id, as it is listed.
-        id: TokenId,
-        /// Where the data is.
-        #[command(flatten)]
-        data: DataArgs,
-    },
-}
-
 /// Arguments of `repos add`.
 #[derive(Debug, Args)]
 pub(crate) struct AddRepositoryArgs {
@@ -360,14 +327,6 @@ pub(crate) enum AdvisoriesCommand {
         #[arg(long, short, value_name = "FILE", default_value = "advisories.idx")]
         output: PathBuf,
     },
-}
-
-/// Where the stack's data is.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct DataArgs {
-    /// Folder for the stack's data.
-    #[arg(long, value_name = "DIR", env = "PACT_DATA", default_value = ".pact")]
-    pub data: PathBuf,
 }
 
 /// Arguments of `env`.

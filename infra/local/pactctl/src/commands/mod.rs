@@ -17,6 +17,7 @@ mod rollback;
 mod runs;
 mod sbom;
 mod secrets;
+mod sign_in;
 mod tokens;
 mod up;
 mod validate;
@@ -36,6 +37,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Up(args) => up::up(&args),
+        Command::SignIn(args) => sign_in::sign_in(&args),
         Command::Approve(args) => approve::approve(&args),
         Command::Rollback(args) => rollback::rollback(&args),
         Command::Down(args) => down::down(&args),

@@ -5,7 +5,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     cli::UpArgs,
-    data::{Endpoints, Opened},
+    client::Client,
+    data::{Endpoints, Opened, Secrets},
     failure::{Context, Exit, Failure},
     stack::{Ports, Stack, open_data},
     term,
@@ -24,6 +25,10 @@ async fn serve(args: &UpArgs) -> Result<Exit, Failure> {
     let stack = Stack::start(folder, ports, &args.stack()).await?;
     let mut terminated = signal(SignalKind::terminate()).doing("listen for signals")?;
     println!("dashboard     {}", style(&stack.endpoints.api).cyan().bold());
+    match link(&stack).await {
+        Ok(link) => println!("sign in       {link}"),
+        Err(failure) => term::warning(&format!("no link to sign in by: {failure}")),
+    }
     for path in pact_gateway::webhook_paths() {
         println!("webhooks      {}{path}", stack.endpoints.api);
     }
@@ -44,6 +49,15 @@ async fn serve(args: &UpArgs) -> Result<Exit, Failure> {
         term::note(&format!("{running} runs are kept where they stand"));
     }
     Ok(Exit::Success)
+}
+
+/// Signs a browser in, once; `pactctl sign-in` makes further ones.
+async fn link(stack: &Stack) -> Result<String, Failure> {
+    let secrets = Secrets::read(stack.root())
+        .ok_or_else(|| Failure::internal("the data folder has no secrets"))?;
+    let client = Client::new(stack.endpoints.clone(), secrets).await?;
+    let by = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
+    client.sign_in_link(&by, "/").await
 }
 
 fn already_up(args: &UpArgs) -> Failure {

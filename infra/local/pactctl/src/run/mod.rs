@@ -78,7 +78,10 @@ async fn whole_run(args: &RunArgs, push: &Push, session: &mut Session) -> Result
     repos::register(&session.client, name.as_str(), url, !is_remote(push)).await?;
     let accepted = submit(args, push, &session.client).await?;
     if !args.json {
-        announce(push, &accepted);
+        let page = format!("/runs/{}", accepted.run_id);
+        let by = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
+        let link = session.client.sign_in_link(&by, &page).await;
+        announce(push, &accepted, link.ok().as_deref());
     }
     let shown = Shown { json: args.json, data: &args.data.data };
     wait(session, &accepted.run_id, shown, &args.stack()).await
@@ -140,7 +143,7 @@ fn own_settings(args: &RunArgs, push: &Push) -> bool {
     !args.as_pushed && !is_remote(push)
 }
 
-fn announce(push: &Push, accepted: &Accepted) {
+fn announce(push: &Push, accepted: &Accepted, link: Option<&str>) {
     let short: String = push.commit.chars().take(10).collect();
     let message = push.message.as_deref().unwrap_or_default();
     term::note(&format!(
@@ -152,6 +155,9 @@ fn announce(push: &Push, accepted: &Accepted) {
     let again = if accepted.duplicate { " (already running: following it)" } else { "" };
     term::note(&format!("{} {}{again}", console::style("run").dim(), accepted.run_id));
     term::note(&format!("{} {}", console::style("see").dim(), accepted.url));
+    if let Some(link) = link {
+        term::note(&format!("{} {link}", console::style("sign in").dim()));
+    }
 }
 
 fn print(shown: Shown<'_>, report: &Report) -> Result<(), Failure> {
