@@ -61,6 +61,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     (DEPLOYMENT, "lambda:ListVersionsByFunction", "only for a release whose note is gone"),
     (DEPLOYMENT, "lambda:GetProvisionedConcurrencyConfig", "only where traffic is shared"),
     ("ReconcilerRole", "states:StartExecution", "only for a run that is ended while it deploys"),
+    ("ReconcilerRole", "dynamodb:DeleteItem", "only where a run waited in its queue"),
     ("ReconcilerRole", "states:StopExecution", "only for a run that is ended while it is started"),
     ("ReconcilerRole", "states:SendTaskSuccess", "only for an answer that came before a retry"),
 ];
@@ -193,7 +194,8 @@ fn made(stack: &Stack) -> BTreeMap<String, BTreeSet<Call>> {
     for schedule in &stack.schedules {
         let machine =
             stack.state_machines.iter().find(|m| m.logical_id == schedule.target.logical_id());
-        let machine = machine.expect("the schedule's state machine");
+        // A function is invoked by the rule's own permission.
+        let Some(machine) = machine else { continue };
         let call = ("states:StartExecution".to_owned(), machine.arn.clone());
         calls.entry("WatchRole".to_owned()).or_default().insert(call);
     }

@@ -6,6 +6,7 @@ use pact_contract::{
     Decision, Deployment, EnvironmentName, RunId, RunRecord, RunStatus, StageRecord, StageStatus,
     cause::{Cause, cause},
     log::{self, LogEntry},
+    room::waits,
 };
 use sha2::{Digest, Sha256};
 
@@ -34,7 +35,8 @@ impl Found {
             Ok(None) => Ok(None),
             Ok(Some(run)) => {
                 let parts = Parts::read(reader, id, with_log).await?;
-                Ok(Some(Self::Run(Box::new(RunView { run, parts, now }))))
+                let before = reader.waits_behind(&run).await?;
+                Ok(Some(Self::Run(Box::new(RunView { run, parts, before, now }))))
             }
             Err(StoreError::Unreadable(unreadable)) => {
                 let mut parts = Parts::read(reader, id, with_log).await?;
@@ -89,6 +91,8 @@ impl Parts {
 pub(crate) struct RunView {
     pub(crate) run: RunRecord,
     pub(crate) parts: Parts,
+    /// How many runs are before it in its queue.
+    pub(crate) before: Option<usize>,
     pub(crate) now: Timestamp,
 }
 
@@ -99,6 +103,7 @@ impl RunView {
         let all = serde_json::json!([
             self.run,
             self.parts.stages,
+            self.before,
             self.parts.notifications,
             self.parts.approvals,
             self.parts.unreadable,
@@ -127,6 +132,9 @@ impl RunView {
         }
         if self.run.outcome.is_some() || self.run.status.is_final() {
             return self.recorded();
+        }
+        if self.run.status == RunStatus::Queued {
+            return waits(self.before);
         }
         if let Some(question) = self.open_question() {
             return format!("Waiting for a person: {}", question.question);

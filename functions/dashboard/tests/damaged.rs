@@ -146,7 +146,10 @@ async fn one_odd_run_hides_no_other_and_has_a_page() {
     let client = table().await;
     let store = DynamoStore::new(client.clone(), TABLE);
     for id in ["shop-1", "shop-2", "shop-3"] {
-        store.create_run(&request(id), "arn", None).await.expect("is written");
+        store
+            .create_run(&request(id), "arn", pact_contract::RunStatus::Running, None)
+            .await
+            .expect("is written");
     }
     let text = |text: &str| AttributeValue::S(text.to_owned());
     set(&client, "RUN#shop-2", "RUN", "request", text("{}")).await;

@@ -1,11 +1,8 @@
 //! Accepting a push: one run for it, however often and by however many ways it is told.
 //!
 //! The order of the steps makes every one of them repeatable. The push gets its place in its branch,
-//! the run is written, the execution is started under the run's id, the event is logged, the
-//! delivery is claimed. Whoever tells the same push again goes through the same steps: what was done is found
+//! the run is written, it begins or waits for room, the event is logged, the delivery is claimed. Whoever tells the same push again goes through the same steps: what was done is found
 //! done, what was not is done now.
-
-use std::time::Duration;
 
 use jiff::Timestamp;
 use pact_agent::{
@@ -24,6 +21,7 @@ use serde_json::json;
 use tracing::Span;
 
 use crate::{
+    admission::{arrive, wait},
     config::Supersede,
     error::{Answer, ApiError},
     known::{KEEP, MAX_RERUNS, latest_run},
@@ -59,8 +57,6 @@ pub(crate) struct Accepted {
 
 /// Attempts to take a push up in a branch that others push to at this very moment.
 const ATTEMPTS: u32 = 60;
-/// Longest wait between two of them, in milliseconds.
-const MAX_WAIT: u64 = 50;
 
 /// Makes sure that the push has its run, and that it was started. A push whose latest run ended by
 /// a fault gets another one, when its host tells of it again.
@@ -205,7 +201,7 @@ async fn place(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Placed
             ports.runs.claim(&key, &run_id, KEEP).await?;
             return Ok(Placed { run_id, place, seen: false, older });
         }
-        tokio::time::sleep(wait(attempt)).await;
+        wait(attempt).await;
     }
     Err(ApiError::unavailable())
 }
@@ -213,13 +209,6 @@ async fn place(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Placed
 /// The latest pushes of a branch, without the last `skip`.
 fn latest(branch: &BranchRecord, skip: usize) -> Vec<PlacedPush> {
     branch.pushes().iter().rev().skip(skip).take(MOST).cloned().collect()
-}
-
-/// A random wait that grows with the attempts.
-fn wait(attempt: u32) -> Duration {
-    let most = 2u64.saturating_mul(1 << attempt.min(5)).min(MAX_WAIT);
-    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
-    Duration::from_millis(random % (most + 1))
 }
 
 /// The push that a key was claimed for.
@@ -259,15 +248,19 @@ async fn start(
     if run.is_none() {
         let arn = ports.executions.execution_arn(run_id.as_str());
         let request = push.request(run_id.clone(), place, &caller.origin);
-        ports.runs.create_run(&request, &arn, None).await?;
+        ports.runs.create_run(&request, &arn, RunStatus::Queued, None).await?;
         // Another delivery may have been faster: what it wrote is what counts.
         run = ports.runs.run(&run_id).await?;
     }
-    let run = run.ok_or_else(ApiError::unavailable)?;
+    let mut run = run.ok_or_else(ApiError::unavailable)?;
 
-    let mut execution_arn = run.execution_arn.clone();
-    if !run.status.is_final() {
-        execution_arn = launch(ports, &run, None, caller.trace).await?;
+    match run.status {
+        RunStatus::Queued if arrive(ports, &run, caller.trace).await? => {
+            run.status = RunStatus::Running;
+        }
+        // Whoever told of it before may have been interrupted.
+        RunStatus::Running => drop(launch(ports, &run, None, caller.trace).await?),
+        _ => {}
     }
     record(ports, push, caller, &run_id, duplicate).await?;
     tracing::info!(
@@ -277,7 +270,8 @@ async fn start(
         duplicate,
         "accepted"
     );
-    Ok(Accepted { url: run.request.url, status: run.status, run_id, execution_arn, duplicate })
+    let RunRecord { request, status, execution_arn, .. } = run;
+    Ok(Accepted { url: request.url, status, run_id, execution_arn, duplicate })
 }
 
 /// Writes into the run's log that it was asked for, once for each delivery.

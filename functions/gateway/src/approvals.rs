@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tracing::Span;
 
 use crate::{
+    admission,
     error::{Answer, ApiError},
     ports::Ports,
     rules,
@@ -60,6 +61,10 @@ pub(crate) async fn open(ports: &Ports, question: Question) -> Result<Value, Age
         answer: None,
     };
     let opened = ports.callbacks.open_approval(&record, &question.task_token).await?;
+    // Who waits for a person needs no room meanwhile.
+    if admission::free(ports, &opened.run_id).await? {
+        admission::admit(ports, admission::FEW).await?;
+    }
     if let Some(answer) = &opened.answer {
         // The person spoke to an attempt before this one.
         ports.executions.task_success(&question.task_token, &output(answer)).await?;

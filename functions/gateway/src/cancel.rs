@@ -10,7 +10,7 @@ use pact_contract::{
 use serde_json::json;
 
 use crate::{
-    ending,
+    admission, ending,
     error::{Answer, ApiError},
     ports::Ports,
 };
@@ -46,6 +46,7 @@ pub(crate) async fn cancel(
         }
     }
 
+    let queued = run.status == RunStatus::Queued;
     if run.deploying.is_some() {
         // What it began is taken back before the run ends.
         ports.executions.stop(&run.execution_arn, &cause).await?;
@@ -74,6 +75,9 @@ pub(crate) async fn cancel(
         return Err(deploying("an environment"));
     }
     clean_up(ports, &run, &cause).await?;
+    if queued {
+        admission::leave(ports, &run).await?;
+    }
     if finished {
         note(ports, run_id, by, &cause).await?;
         tracing::info!(run_id = run_id.as_str(), "cancelled");

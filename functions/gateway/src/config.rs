@@ -1,5 +1,6 @@
 //! What the environment says about the gateway.
 
+use pact_contract::room::{Limits, MOST};
 use url::Url;
 
 /// The gateway's configuration. Its secrets are read when a request needs one.
@@ -10,6 +11,9 @@ pub(crate) struct Config {
     /// Whether a newer push of a branch takes the place of older ones that have not begun to deploy:
     /// `PACT_SUPERSEDE`.
     pub(crate) supersede: Supersede,
+    /// How many runs may go on at once: `PACT_RUNS_AT_ONCE`, and of one repository
+    /// `PACT_RUNS_PER_REPOSITORY`.
+    pub(crate) limits: Limits,
 }
 
 /// Whether a newer push of a branch takes the place of older ones.
@@ -46,6 +50,24 @@ impl Config {
                 .map_err(|fault| ConfigError(vec![format!("PACT_ALLOWED_SOURCES {fault}")]))?,
             None => Sources::default(),
         };
+        let mut faults = Vec::new();
+        let mut limit = |name: &str, default: usize| {
+            let given = lookup(name).map(|text| text.trim().to_owned()).filter(|t| !t.is_empty());
+            let Some(text) = given else { return default };
+            let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
+            number.unwrap_or_else(|| {
+                faults.push(format!("{name} is {text:?}, no number from 1 to {MOST}"));
+                default
+            })
+        };
+        let default = Limits::default();
+        let limits = Limits {
+            runs: limit("PACT_RUNS_AT_ONCE", default.runs),
+            per_repository: limit("PACT_RUNS_PER_REPOSITORY", default.per_repository),
+        };
+        if !faults.is_empty() {
+            return Err(ConfigError(faults));
+        }
         let supersede = match lookup("PACT_SUPERSEDE").as_deref().map(str::trim) {
             None | Some("" | "true") => Supersede::Yes,
             Some("false") => Supersede::No,
@@ -54,7 +76,7 @@ impl Config {
                 return Err(ConfigError(vec![fault]));
             }
         };
-        Ok(Self { sources, supersede })
+        Ok(Self { sources, supersede, limits })
     }
 }
 
@@ -106,6 +128,22 @@ mod tests {
     fn nothing_set_means_https_only() {
         let config = Config::read(|_| Some(String::new())).unwrap_or_default();
         assert_eq!(config.sources, Sources::default());
+    }
+
+    #[test]
+    fn how_many_runs_go_on_at_once_is_set_within_bounds() {
+        let read = |runs: &str, of_one: &str| {
+            Config::read(|name| match name {
+                "PACT_RUNS_AT_ONCE" => Some(runs.to_owned()),
+                "PACT_RUNS_PER_REPOSITORY" => Some(of_one.to_owned()),
+                _ => None,
+            })
+        };
+        let limits = read(" 7 ", "").unwrap().limits;
+        assert_eq!((limits.runs, limits.per_repository), (7, Limits::default().per_repository));
+        let error = read("0", "many").unwrap_err().to_string();
+        assert!(error.contains("PACT_RUNS_AT_ONCE is \"0\", no number from 1 to 2000"), "{error}");
+        assert!(error.contains("PACT_RUNS_PER_REPOSITORY is \"many\""), "{error}");
     }
 
     #[test]

@@ -2,14 +2,16 @@
 //!
 //! Two functions. The gateway answers HTTP: webhooks, the trigger API, runs, approvals. The
 //! reconciler is called by the pipeline, to open an approval, and by the events that an execution
-//! began or ended: it counts them, and closes what ended from outside, so that no run stays
-//! `running` for ever.
+//! began or ended: it counts them, closes what ended from outside, and lets those begin that wait for
+//! room. A schedule calls it too, for what no event told of: no run stays `running`, or `queued`, for
+//! ever.
 //!
 //! Everything fails closed: what is not signed, not allowed or not configured starts nothing.
 //! Everything may be sent again: whatever step the function died at, the same request sent once
 //! more completes the work and never does it twice.
 
 mod accept;
+mod admission;
 mod approvals;
 mod auth;
 mod cancel;
@@ -32,6 +34,7 @@ mod requests;
 mod rollback;
 mod routes;
 mod rules;
+mod settle;
 mod sign_in;
 mod supersede;
 #[cfg(test)]
@@ -63,7 +66,8 @@ pub fn parameters() -> impl Iterator<Item = &'static Parameter> {
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let services = Services::from_env()?;
-    let gateway = Gateway { ports: Ports::from(&services), config: Config::from_env()? };
+    let config = Config::from_env()?;
+    let gateway = Gateway { ports: Ports::new(&services, config.limits), config };
     pact_web::serve(router(gateway)).await
 }
 
@@ -73,7 +77,7 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
 /// When the environment is not valid, or the Lambda Runtime API cannot be reached.
 pub async fn serve_reconciler() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let ports = Ports::from(&Services::from_env()?);
+    let ports = Ports::new(&Services::from_env()?, Config::from_env()?.limits);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let ports = ports.clone();
         let span = telemetry::invocation_span("reconciler", &event.context);

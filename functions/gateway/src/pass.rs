@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use pact_agent::{
     open::{OpenPlace, Pass},
     ports::StoreError,
@@ -18,11 +18,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    ending,
+    admission, ending,
     launch::launch,
     metrics,
     ports::Ports,
-    reconciler::{Changed, settle},
+    settle::{Changed, settle},
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -36,6 +36,8 @@ const MOST: usize = 2_000;
 /// Runs on a page of the list, and those that are looked at side by side.
 const PAGE: usize = 50;
 const AT_ONCE: usize = 8;
+/// Most runs that begin by one pass.
+const MOST_BEGIN: usize = 200;
 
 /// What a pass did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -46,6 +48,12 @@ pub(crate) struct Report {
     pub(crate) runs: usize,
     /// Executions that were not there and were started.
     pub(crate) started: usize,
+    /// Runs that waited, and were in no queue.
+    pub(crate) queued: usize,
+    /// Runs that had room and were not started, or had ended.
+    pub(crate) room: usize,
+    /// Runs that waited, and for which there was room.
+    pub(crate) began: usize,
     /// Runs whose execution had ended, and were taken to their end.
     pub(crate) ended: usize,
     /// Runs that could not be looked after now.
@@ -59,6 +67,7 @@ pub(crate) struct Report {
 enum Done {
     Nothing,
     Started,
+    Queued,
     Ended,
 }
 
@@ -72,13 +81,15 @@ pub(crate) async fn pass(ports: &Ports) -> Result<Report> {
     };
     let mut report = Report::default();
     let walked = walk(ports, &pass, &mut report).await;
+    let admitted = room(ports, &mut report).await;
     // After a fault the next pass begins anew.
     let next = walked.as_ref().ok().and_then(Option::as_ref);
     if !ports.open.end_pass(&pass, next).await? {
         tracing::warn!(fence = pass.fence, "the pass took longer than its lease");
     }
     report.complete = walked?.is_none();
-    if report.started + report.ended + report.failed > 0 {
+    admitted?;
+    if report.started + report.ended + report.failed + report.queued + report.room > 0 {
         tracing::warn!(?report, "runs were left, and are looked after");
     }
     Ok(report)
@@ -87,21 +98,39 @@ pub(crate) async fn pass(ports: &Ports) -> Result<Report> {
 /// Looks at the open runs, and answers where it stopped.
 async fn walk(ports: &Ports, pass: &Pass, report: &mut Report) -> Result<Option<OpenPlace>> {
     let begin = Instant::now();
-    let mut from = pass.from.clone();
+    for status in [RunStatus::Running, RunStatus::Queued] {
+        let from = pass.from.clone().filter(|from| from.status == status);
+        let stopped = list(ports, status, from, begin, report).await?;
+        if stopped.is_some() {
+            return Ok(stopped);
+        }
+    }
+    Ok(None)
+}
+
+/// Looks at the open runs of one list.
+async fn list(
+    ports: &Ports,
+    status: RunStatus,
+    mut from: Option<OpenPlace>,
+    begin: Instant,
+    report: &mut Report,
+) -> Result<Option<OpenPlace>> {
     loop {
-        let page = ports.open.open_runs(RunStatus::Running, from.as_ref(), PAGE).await?;
+        let page = ports.open.open_runs(status, from.as_ref(), PAGE).await?;
         for unreadable in &page.unreadable {
             tracing::error!(%unreadable, "an open run cannot be read");
         }
         report.failed += page.unreadable.len();
         report.runs += page.runs.len();
-        let looks =
-            page.runs.iter().map(|run_id| async move { (run_id, look(ports, run_id).await) });
+        let start = |run_id| async move { (run_id, look(ports, run_id).await) }.boxed();
+        let looks: Vec<_> = page.runs.iter().map(start).collect();
         let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
         while let Some((run_id, done)) = looks.next().await {
             match done {
                 Ok(Done::Nothing) => {}
                 Ok(Done::Started) => report.started += 1,
+                Ok(Done::Queued) => report.queued += 1,
                 Ok(Done::Ended) => report.ended += 1,
                 // One run's trouble holds up no other.
                 Err(error) => {
@@ -124,6 +153,9 @@ async fn look(ports: &Ports, run_id: &RunId) -> Result<Done> {
     if run.status.is_final() {
         return tidy(ports, &run).await;
     }
+    if run.status == RunStatus::Queued {
+        return queued(ports, &run).await;
+    }
     if run.deploying.is_some() {
         // Where what it began is being taken back, that is what counts.
         let name = format!("{run_id}{TAKE_BACK}");
@@ -143,6 +175,36 @@ async fn look(ports: &Ports, run_id: &RunId) -> Result<Done> {
     }
 }
 
+/// Puts a run into its queue that was written, and not put there.
+async fn queued(ports: &Ports, run: &RunRecord) -> Result<Done> {
+    let place = run.into();
+    if ports.room.is_queued(&place).await? {
+        return Ok(Done::Nothing);
+    }
+    ports.room.enqueue(&place).await?;
+    Ok(Done::Queued)
+}
+
+/// Looks at every run that has room, and lets those begin that wait, where there is some.
+async fn room(ports: &Ports, report: &mut Report) -> Result<()> {
+    let (room, _) = ports.room.room().await?;
+    let start = |run_id| async move { (run_id, admission::repair(ports, run_id).await) }.boxed();
+    let repairs: Vec<_> = room.runs().map(start).collect();
+    let mut repairs = stream::iter(repairs).buffer_unordered(AT_ONCE);
+    while let Some((run_id, repaired)) = repairs.next().await {
+        match repaired {
+            Ok(repaired) => report.room += usize::from(repaired),
+            Err(error) => {
+                report.failed += 1;
+                tracing::error!(run_id = run_id.as_str(), %error, "its room is left as it is");
+            }
+        }
+    }
+    drop(repairs);
+    report.began = admission::admit(ports, MOST_BEGIN).await?;
+    Ok(())
+}
+
 /// Does what whoever ended a run did not come to: stops its execution, gives back what it holds, counts it.
 async fn tidy(ports: &Ports, run: &RunRecord) -> Result<Done> {
     let run_id = &run.request.run_id;
@@ -156,6 +218,8 @@ async fn tidy(ports: &Ports, run: &RunRecord) -> Result<Done> {
         }
     }
     ending::unlock(ports, run).await?;
+    admission::leave(ports, run).await?;
+    admission::free(ports, run_id).await?;
     metrics::ended(ports, run).await?;
     ports.runs.close_run(run_id).await?;
     Ok(Done::Ended)

@@ -10,9 +10,11 @@ use pact_agent::{
         Branches, Callbacks, Environments, Executions, Policies, Recorder, Registry, Runs,
         TransactionLog,
     },
+    room::Room,
     secrets::Secrets,
 };
 use pact_aws::Services;
+use pact_contract::room::Limits;
 use pact_web::access::Doors;
 
 /// Everything outside that the gateway reaches.
@@ -22,6 +24,10 @@ pub(crate) struct Ports {
     pub(crate) runs: Arc<dyn Runs>,
     /// Those that have not ended.
     pub(crate) open: Arc<dyn OpenRuns>,
+    /// Who has room, and who waits for it.
+    pub(crate) room: Arc<dyn Room>,
+    /// How much room there is.
+    pub(crate) limits: Limits,
     /// The order of pushes.
     pub(crate) branches: Arc<dyn Branches>,
     /// The transaction log.
@@ -48,9 +54,12 @@ pub(crate) struct Ports {
     pub(crate) secrets: Arc<dyn Secrets>,
 }
 
-impl From<&Services> for Ports {
-    fn from(services: &Services) -> Self {
+impl Ports {
+    /// What `pact-aws` has, with room for so many runs.
+    pub(crate) fn new(services: &Services, limits: Limits) -> Self {
         Self {
+            room: Arc::clone(&services.store) as _,
+            limits,
             runs: Arc::clone(&services.store) as _,
             open: Arc::clone(&services.store) as _,
             branches: Arc::clone(&services.store) as _,

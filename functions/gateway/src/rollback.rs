@@ -3,7 +3,8 @@
 
 use jiff::Timestamp;
 use pact_contract::{
-    EnvironmentKey, EnvironmentName, ReleaseId, Repository, RepositoryName, RunId, RunRecord, Tier,
+    EnvironmentKey, EnvironmentName, ReleaseId, Repository, RepositoryName, RunId, RunRecord,
+    RunStatus, Tier,
     actions::{EnvironmentRecord, ReleaseRecord},
     ledger::Standing,
     log::{LogKind, NewEntry},
@@ -122,7 +123,8 @@ pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -
         // What it was begun with counts.
         input = ports.runs.input(&id).await?.unwrap_or(input);
     } else {
-        ports.runs.create_run(&request, &arn, Some(&input)).await?;
+        // A person waits for it: it needs no room.
+        ports.runs.create_run(&request, &arn, RunStatus::Running, Some(&input)).await?;
     }
     // Whoever began it may have been interrupted before it was written down.
     if ports.log.entries(&id).await?.items.is_empty() {
@@ -142,7 +144,7 @@ pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -
     }
     let arn = ports.executions.start(id.as_str(), &input, caller.trace).await?;
     tracing::info!(run_id = id.as_str(), environment = %key, by, "a person rolls back");
-    let status = pact_contract::RunStatus::Running;
+    let status = RunStatus::Running;
     Ok(Accepted { run_id: id, url: request.url, status, execution_arn: arn, duplicate })
 }
 

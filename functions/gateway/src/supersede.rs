@@ -9,7 +9,7 @@ use pact_contract::{
 };
 use serde_json::json;
 
-use crate::{ending, error::Answer, ports::Ports};
+use crate::{admission, ending, error::Answer, ports::Ports};
 
 /// Most pushes before that are looked at: older ones were superseded by those.
 pub(crate) const MOST: usize = 5;
@@ -38,6 +38,9 @@ pub(crate) async fn supersede(ports: &Ports, older: &[PlacedPush], by: &RunId) -
         }
         ports.executions.stop(&run.execution_arn, &reason).await?;
         ending::unlock(ports, &run).await?;
+        if run.status == RunStatus::Queued {
+            admission::leave(ports, &run).await?;
+        }
         let entry = NewEntry {
             timestamp: now,
             actor: "pact.gateway".to_owned(),

@@ -19,6 +19,7 @@ use pact_agent::{
         ApprovalAnswer, ApprovalRecord, Branches, Callbacks, Claim, Environments, ExecutionState,
         Executions, Listed, Lock, Recorder, Registry, Runs, StoreError, TransactionLog,
     },
+    room::{Queue, QueuedRun, Room},
     testing::Memory,
 };
 use pact_contract::{
@@ -28,6 +29,7 @@ use pact_contract::{
     log::{LogEntry, NewEntry},
     pushes::BranchRecord,
     registry::RepositoryEntry,
+    room::{Limits, RoomRecord},
     run::{Outcome, RunRequest, Trigger},
 };
 use pact_web::access::{API_TOKEN, Doors};
@@ -53,6 +55,13 @@ pub(crate) struct State {
     pub(crate) claims: BTreeMap<String, RunId>,
     stages: BTreeMap<(RunId, StateName), Value>,
     pub(crate) runs: BTreeMap<RunId, RunRecord>,
+    /// How many runs may go on at once.
+    pub(crate) limits: Limits,
+    /// Who has room.
+    pub(crate) room: (RoomRecord, u64),
+    /// Who waits, by place.
+    pub(crate) queued: BTreeMap<RepositoryName, BTreeSet<(Timestamp, RunId)>>,
+    pub(crate) queues: BTreeMap<RepositoryName, Queue>,
     /// Runs that are off the list of open ones.
     pub(crate) closed: BTreeSet<RunId>,
     /// Inputs that are kept with runs.
@@ -94,6 +103,10 @@ impl Default for State {
             stages: BTreeMap::new(),
             runs: BTreeMap::new(),
             closed: BTreeSet::new(),
+            limits: Limits::default(),
+            room: <_>::default(),
+            queued: BTreeMap::new(),
+            queues: BTreeMap::new(),
             inputs: BTreeMap::new(),
             pass: <_>::default(),
             states: BTreeMap::new(),
@@ -142,6 +155,8 @@ impl World {
         Ports {
             runs: Arc::clone(self) as _,
             open: Arc::clone(self) as _,
+            room: Arc::clone(self) as _,
+            limits: self.state().limits,
             branches: Arc::clone(self) as _,
             recorder: Arc::clone(self) as _,
             log: Arc::clone(self) as _,
@@ -225,6 +240,7 @@ impl Runs for World {
         &self,
         request: &RunRequest,
         execution_arn: &str,
+        status: RunStatus,
         input: Option<&Value>,
     ) -> Result<(), StoreError> {
         self.call().await?;
@@ -234,13 +250,19 @@ impl Runs for World {
         }
         state.runs.entry(request.run_id.clone()).or_insert_with(|| RunRecord {
             request: request.clone(),
-            status: RunStatus::Running,
+            status,
             execution_arn: execution_arn.to_owned(),
             deploying: None,
             finished_at: None,
             outcome: None,
         });
         Ok(())
+    }
+    async fn begin_run(&self, run_id: &RunId) -> Result<bool, StoreError> {
+        self.call().await?;
+        let mut state = self.state();
+        let run = state.runs.get_mut(run_id).filter(|run| run.status == RunStatus::Queued);
+        Ok(run.map(|run| run.status = RunStatus::Running).is_some())
     }
     async fn input(&self, run_id: &RunId) -> Result<Option<Value>, StoreError> {
         self.call().await?;
@@ -323,10 +345,10 @@ impl OpenRuns for World {
             false => run.status == status,
         });
         let ids = open.map(|run| run.request.run_id.clone());
-        let mut ids = ids.skip_while(|id| from.is_some_and(|from| *id.as_str() <= *from.0));
+        let mut ids = ids.skip_while(|id| from.is_some_and(|from| *id.as_str() <= *from.at));
         let runs: Vec<_> = ids.by_ref().take(limit).collect();
         let more = ids.next().is_some();
-        let next = runs.last().filter(|_| more).map(|id| OpenPlace(id.to_string()));
+        let next = runs.last().filter(|_| more).map(|id| OpenPlace { status, at: id.to_string() });
         Ok(OpenPage { runs, unreadable: Vec::new(), next })
     }
     async fn begin_pass(&self, _: Duration) -> Result<Option<Pass>, StoreError> {
@@ -346,6 +368,95 @@ impl OpenRuns for World {
         }
         (*taken, *from) = (false, place.cloned());
         Ok(true)
+    }
+}
+
+#[async_trait]
+impl Room for World {
+    async fn room(&self) -> Result<(RoomRecord, u64), StoreError> {
+        self.call().await?;
+        Ok(self.state().room.clone())
+    }
+    async fn store_room(&self, record: &RoomRecord, version: u64) -> Result<bool, StoreError> {
+        self.call().await?;
+        let room = &mut self.state().room;
+        if room.1 != version {
+            return Ok(false);
+        }
+        *room = (record.clone(), version + 1);
+        Ok(true)
+    }
+    async fn enqueue(&self, run: &QueuedRun) -> Result<(), StoreError> {
+        self.call().await?;
+        let place = (run.since, run.run_id.clone());
+        self.state().queued.entry(run.repository.clone()).or_default().insert(place);
+        self.call().await?;
+        let mut state = self.state();
+        let queue = state.queues.entry(run.repository.clone()).or_insert_with(|| Queue {
+            repository: run.repository.clone(),
+            told: 0,
+            turn: Timestamp::now(),
+        });
+        queue.told += 1;
+        Ok(())
+    }
+    async fn is_queued(&self, run: &QueuedRun) -> Result<bool, StoreError> {
+        self.call().await?;
+        let state = self.state();
+        let place = (run.since, run.run_id.clone());
+        let there = state.queued.get(&run.repository).is_some_and(|queue| queue.contains(&place));
+        Ok(there && state.queues.contains_key(&run.repository))
+    }
+    async fn dequeue(&self, run: &QueuedRun) -> Result<(), StoreError> {
+        self.call().await?;
+        let place = (run.since, run.run_id.clone());
+        if let Some(queue) = self.state().queued.get_mut(&run.repository) {
+            queue.remove(&place);
+        }
+        Ok(())
+    }
+    async fn queue(
+        &self,
+        repository: &RepositoryName,
+        limit: usize,
+    ) -> Result<Vec<QueuedRun>, StoreError> {
+        self.call().await?;
+        let state = self.state();
+        let runs = state.queued.get(repository).into_iter().flatten().take(limit);
+        let place = |(since, run_id): &(Timestamp, RunId)| QueuedRun {
+            repository: repository.clone(),
+            run_id: run_id.clone(),
+            since: *since,
+        };
+        Ok(runs.map(place).collect())
+    }
+    async fn somebody_waits(&self) -> Result<bool, StoreError> {
+        self.call().await?;
+        Ok(!self.state().queues.is_empty())
+    }
+    async fn queues(&self, limit: usize) -> Result<Vec<Queue>, StoreError> {
+        self.call().await?;
+        let mut queues: Vec<_> = self.state().queues.values().cloned().collect();
+        queues.sort_by_key(|queue| queue.turn);
+        queues.truncate(limit);
+        Ok(queues)
+    }
+    async fn had_its_turn(
+        &self,
+        repository: &RepositoryName,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.call().await?;
+        if let Some(queue) = self.state().queues.get_mut(repository) {
+            queue.turn = at;
+        }
+        Ok(())
+    }
+    async fn remove_queue(&self, queue: &Queue) -> Result<bool, StoreError> {
+        self.call().await?;
+        let queues = &mut self.state().queues;
+        let same = queues.get(&queue.repository).is_some_and(|known| known.told == queue.told);
+        Ok(same && queues.remove(&queue.repository).is_some())
     }
 }
 

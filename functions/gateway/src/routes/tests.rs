@@ -1,5 +1,6 @@
 //! The whole gateway, driven through its router.
 
+mod admission;
 mod doors;
 mod hosts;
 mod pass;

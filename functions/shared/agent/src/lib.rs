@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod open;
 pub mod ports;
 mod recording;
+pub mod room;
 pub mod secrets;
 mod stage;
 pub mod telemetry;

@@ -25,9 +25,14 @@ pub trait OpenRuns: Send + Sync {
     async fn end_pass(&self, pass: &Pass, from: Option<&OpenPlace>) -> Result<bool, StoreError>;
 }
 
-/// A place in the list of open runs: only the store knows what it says.
+/// A place in one of the two lists of open runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenPlace(pub String);
+pub struct OpenPlace {
+    /// Which list.
+    pub status: RunStatus,
+    /// Where in it: only the store knows what this says.
+    pub at: String,
+}
 
 /// A part of the list of open runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -241,14 +241,17 @@ pub trait Runs: Send + Sync {
     async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError>;
     /// Takes a claim back, when what it was made for did not happen.
     async fn unclaim(&self, key: &str) -> Result<(), StoreError>;
-    /// Writes a new run as running; an existing one stays as it is. The input of its execution is kept
-    /// with it where that is more than the request.
+    /// Writes a new run, queued or running; an existing one stays as it is. The input of its execution is
+    /// kept with it where that is more than the request.
     async fn create_run(
         &self,
         request: &RunRequest,
         execution_arn: &str,
+        status: RunStatus,
         input: Option<&Value>,
     ) -> Result<(), StoreError>;
+    /// Writes that a queued run is running from now on. False when it is not queued any more.
+    async fn begin_run(&self, run_id: &RunId) -> Result<bool, StoreError>;
     /// The input of a run's execution, where it is more than the request.
     async fn input(&self, run_id: &RunId) -> Result<Option<Value>, StoreError>;
     /// One run.
@@ -268,7 +271,7 @@ pub trait Runs: Send + Sync {
     ) -> Result<Option<StageRecord>, StoreError>;
     /// Takes a run that has its outcome off the list of open ones: nothing is left to be done for it.
     async fn close_run(&self, run_id: &RunId) -> Result<(), StoreError>;
-    /// Writes the outcome of a run that is still running. False when it has one already.
+    /// Writes the outcome of a run that has none. False when it has one already.
     async fn finish_run(
         &self,
         run_id: &RunId,
@@ -304,6 +307,11 @@ pub trait RunReader: Send + Sync {
     async fn latest_runs(&self, query: &RunQuery) -> Result<RunPage, StoreError>;
     /// One run.
     async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError>;
+    /// How many runs are before a queued one in the queue of its repository, of which the first
+    /// [`COUNTED`](pact_contract::room::COUNTED) are counted; none where it is in no queue.
+    async fn waits_behind(&self, _run: &RunRecord) -> Result<Option<usize>, StoreError> {
+        Ok(None)
+    }
     /// Its stages, in the order in which they began.
     async fn stages(&self, run_id: &RunId) -> Result<Listed<StageRecord>, StoreError>;
     /// Its transaction log, in order.

@@ -28,6 +28,7 @@ pub mod policy;
 pub mod problems;
 pub mod pushes;
 pub mod registry;
+pub mod room;
 pub mod run;
 pub mod schema;
 pub mod settings;

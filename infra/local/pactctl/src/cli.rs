@@ -437,6 +437,14 @@ pub(crate) struct UpArgs {
     /// How many invocations run and wait at once.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// Runs that go on at once; what finds no room is queued [default: 8].
+    #[arg(long, value_name = "N", env = "PACT_RUNS_AT_ONCE",
+        value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    pub runs: Option<u32>,
+    /// Runs of one repository that go on at once [default: 6].
+    #[arg(long, value_name = "N", env = "PACT_RUNS_PER_REPOSITORY",
+        value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    pub runs_per_repository: Option<u32>,
     /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,
@@ -452,13 +460,15 @@ impl RunArgs {
 impl UpArgs {
     /// How the stack is run.
     pub(crate) fn stack(&self) -> Options {
-        options(&self.packages, &self.limits, self.allow_host.clone())
+        let options = options(&self.packages, &self.limits, self.allow_host.clone());
+        Options { runs: self.runs, runs_per_repository: self.runs_per_repository, ..options }
     }
 }
 
 fn options(packages: &PackageArgs, limits: &LimitArgs, hosts: Vec<String>) -> Options {
     let (concurrency, queue) = (limits.concurrency, limits.queue);
-    Options { packages: packages.packages.clone(), concurrency, queue, hosts }
+    let packages = packages.packages.clone();
+    Options { packages, concurrency, queue, hosts, ..Options::default() }
 }
 
 /// Arguments of `approve`.

@@ -12,6 +12,7 @@ use pact_contract::{
     policy::PolicyRecord,
     pushes::BranchRecord,
     registry::RepositoryEntry,
+    room::RoomRecord,
     run::Outcome,
     schema::Incompatible,
 };
@@ -112,6 +113,12 @@ pub(super) const PASS: Kind = kind("schema", SchemaVersion::FIRST);
 pub(super) const TOKEN: Kind = kind("schema", TokenRecord::VERSION);
 /// A browser that is signed in, or a code that signs one in: `record`.
 pub(super) const SESSION: Kind = kind("schema", SessionRecord::VERSION);
+/// The runs that have room: `record`, with the `version` that it is changed by.
+pub(super) const ROOM: Kind = kind("schema", RoomRecord::VERSION);
+/// A run that waits, all of it in its key.
+pub(super) const QUEUED: Kind = kind("schema", SchemaVersion::FIRST);
+/// A repository whose runs wait: `told` and `turn`.
+pub(super) const QUEUE: Kind = kind("schema", SchemaVersion::FIRST);
 /// The answer to a request: `answer`.
 pub(super) const ANSWER: Kind = kind("schema", SchemaVersion::FIRST);
 
@@ -307,6 +314,9 @@ mod tests {
             SESSION,
             ANSWER,
             PASS,
+            ROOM,
+            QUEUED,
+            QUEUE,
             THIRD,
         ];
         for kind in all {

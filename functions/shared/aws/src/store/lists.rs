@@ -7,7 +7,8 @@ use pact_agent::ports::{
     TransactionLog, Unreadable, WatchResult,
 };
 use pact_contract::{
-    EnvironmentKey, RunId, RunRecord, StageRecord, actions::EnvironmentRecord, log::LogEntry,
+    EnvironmentKey, RunId, RunRecord, RunStatus, StageRecord, actions::EnvironmentRecord,
+    log::LogEntry, room::COUNTED,
 };
 
 use super::{
@@ -155,6 +156,13 @@ impl RunReader for DynamoStore {
 
     async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         self.run(run_id).await
+    }
+
+    async fn waits_behind(&self, run: &RunRecord) -> Result<Option<usize>, StoreError> {
+        if run.status != RunStatus::Queued {
+            return Ok(None);
+        }
+        self.waits_before(&run.into(), COUNTED).await
     }
 
     async fn stages(&self, run_id: &RunId) -> Result<Listed<StageRecord>, StoreError> {

@@ -25,6 +25,9 @@
 //! | every environment | `gsi1`: `ENVIRONMENTS` / `<repository>#<environment>` |
 //! | the pushes of a branch | `BRANCH#<repository>#<reference>` / `BRANCH`, with a version |
 //! | runs that have not ended, by status | `open`: `OPEN#<status>#<shard>` / `<started_at>#<run>` |
+//! | who has room to go on | `ROOM` / `ROOM`, with a version |
+//! | the queue of a repository | `QUEUE#<repository>` / `<started_at>#<run>` |
+//! | repositories that have one | `QUEUES` / `<repository>`, with when each had its turn |
 //! | who looks after those now | `PASS` / `PASS`, with a fence |
 //! | who claimed a delivery or a push | `CLAIM#<key>` / `CLAIM`, expires |
 //! | an API token | `TOKEN#<id>` / `TOKEN`, expires a while after the token |
@@ -61,6 +64,7 @@ mod open;
 mod policies;
 mod recorder;
 mod registry;
+mod room;
 mod runs;
 mod seal;
 #[cfg(test)]

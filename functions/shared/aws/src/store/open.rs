@@ -42,7 +42,7 @@ fn of_shard(status: RunStatus, shard: u8) -> String {
 
 /// A place: the partition, and the last sort key that was read of it.
 fn parse(place: &OpenPlace) -> Option<(u8, Option<&str>)> {
-    let (shard, after) = place.0.split_once('#')?;
+    let (shard, after) = place.at.split_once('#')?;
     let shard = shard.parse().ok().filter(|shard| *shard < SHARDS)?;
     Some((shard, (!after.is_empty()).then_some(after)))
 }
@@ -96,8 +96,8 @@ impl OpenRuns for DynamoStore {
         }
         let last = found.last_evaluated_key.filter(|key| !key.is_empty());
         page.next = match last.as_ref().and_then(|key| optional_text(key, "opensk")) {
-            Some(position) => Some(OpenPlace(format!("{shard}#{position}"))),
-            None if shard + 1 < SHARDS => Some(OpenPlace(format!("{}#", shard + 1))),
+            Some(position) => Some(OpenPlace { status, at: format!("{shard}#{position}") }),
+            None if shard + 1 < SHARDS => Some(OpenPlace { status, at: format!("{}#", shard + 1) }),
             None => None,
         };
         Ok(page)
@@ -129,7 +129,10 @@ impl OpenRuns for DynamoStore {
             }
             Err(error) => return Err(failed("begin a pass", error)),
         };
-        let from = optional_text(&item, "place").map(|place| OpenPlace(place.to_owned()));
+        let from = optional_text(&item, "place").and_then(|place| {
+            let (status, at) = place.split_once(' ')?;
+            Some(OpenPlace { status: RunStatus::parse(status)?, at: at.to_owned() })
+        });
         Ok(Some(Pass { fence: number(&item, "fence")?, from }))
     }
 
@@ -146,9 +149,9 @@ impl OpenRuns for DynamoStore {
             .expression_attribute_names("#place", "place")
             .expression_attribute_values(":fence", n(pass.fence));
         let update = match from {
-            Some(OpenPlace(place)) => update
+            Some(OpenPlace { status, at }) => update
                 .update_expression("SET #place = :place REMOVE #until")
-                .expression_attribute_values(":place", s(place)),
+                .expression_attribute_values(":place", s(format!("{} {at}", status.as_str()))),
             None => update.update_expression("REMOVE #until, #place"),
         };
         held("end a pass", update.send().await)

@@ -124,6 +124,7 @@ impl Runs for DynamoStore {
         &self,
         request: &RunRequest,
         execution_arn: &str,
+        status: RunStatus,
         input: Option<&Value>,
     ) -> Result<(), StoreError> {
         let input = input.map(|input| json("the input", input)).transpose()?;
@@ -142,9 +143,9 @@ impl Runs for DynamoStore {
             .item("gsi2sk", s(&position))
             .item("schema", RUN.written())
             .item("expires", n(after_instant(request.started_at, self.retention)))
-            .item("openpk", s(partition(RunStatus::Running, run_id)))
+            .item("openpk", s(partition(status, run_id)))
             .item("opensk", s(&position))
-            .item("status", s(RunStatus::Running.as_str()))
+            .item("status", s(status.as_str()))
             .item("request", json("the request", request)?)
             .item("execution_arn", s(execution_arn))
             .item("repository", s(&request.repository.name))
@@ -157,6 +158,24 @@ impl Runs for DynamoStore {
             None => put,
         };
         held("write the run", put.send().await).map(drop)
+    }
+
+    async fn begin_run(&self, run_id: &RunId) -> Result<bool, StoreError> {
+        let begun = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(run_key(run_id)))
+            .key("sk", s("RUN"))
+            .update_expression("SET #status = :running, openpk = :partition")
+            .condition_expression("#status = :queued")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":running", s(RunStatus::Running.as_str()))
+            .expression_attribute_values(":queued", s(RunStatus::Queued.as_str()))
+            .expression_attribute_values(":partition", s(partition(RunStatus::Running, run_id)))
+            .send()
+            .await;
+        held("write that a run begins", begun)
     }
 
     async fn input(&self, run_id: &RunId) -> Result<Option<Value>, StoreError> {
@@ -175,7 +194,7 @@ impl Runs for DynamoStore {
         outcome: &Outcome,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.finish(run_id, outcome, at, "#status = :running").await
+        self.finish(run_id, outcome, at, "#status IN (:running, :queued)").await
     }
 
     async fn close_run(&self, run_id: &RunId) -> Result<(), StoreError> {
@@ -199,7 +218,7 @@ impl Runs for DynamoStore {
         outcome: &Outcome,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let condition = "#status = :running AND attribute_not_exists(deploying)";
+        let condition = "#status IN (:running, :queued) AND attribute_not_exists(deploying)";
         self.finish(run_id, outcome, at, condition).await
     }
 
@@ -245,6 +264,7 @@ impl DynamoStore {
             // A run of before runs expired has no time for it yet.
             .expression_attribute_values(":expires", self.expiry())
             .expression_attribute_values(":running", s(RunStatus::Running.as_str()))
+            .expression_attribute_values(":queued", s(RunStatus::Queued.as_str()))
             .send()
             .await;
         held("write the outcome of the run", update)

@@ -15,7 +15,7 @@ use crate::{
     data::Opened,
     failure::{Context, Exit, Failure},
     run::{report::Report, summary},
-    stack::{Definition, Store, open_data},
+    stack::{Definition, Store, open_data, options::Options},
     term,
 };
 
@@ -39,7 +39,7 @@ impl Reader {
             return Err(Failure::usage("a stack is starting or stopping on this data folder")
                 .remedy("try again in a moment"));
         };
-        let definition = Definition::load(&folder)?;
+        let definition = Definition::load(&folder, &Options::default())?;
         let own = Store::open(&folder, &definition.stack.tables).await?;
         let store =
             client::store(&own.endpoint, &folder.secrets()?, &definition.run_table()?).await;

@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pact_agent::ports::{ApprovalRecord, RunReader, Unreadable};
-use pact_contract::{RunId, StageRecord, StageStatus, StateName};
+use pact_contract::{RunId, RunStatus, StageRecord, StageStatus, StateName, room::waits};
 
 use super::report::Report;
 use crate::{client::Client, failure::Failure, term};
@@ -58,6 +58,12 @@ pub(crate) async fn follow(
         progress.show(&stages.items);
         progress.ask(&questions.items);
         progress.warn(stages.unreadable.iter().chain(&questions.unreadable));
+        if run.status == RunStatus::Queued {
+            let before = RunReader::waits_behind(&client.store, &run).await;
+            progress.wait(before.ok().flatten());
+            tokio::time::sleep(POLL).await;
+            continue;
+        }
         let Ok(running) = client.execution_is_running(&run.execution_arn).await else {
             return Ok(Followed::Lost);
         };
@@ -120,6 +126,15 @@ impl Progress {
             .map(StageRecord::title)
             .collect();
         self.bar.set_message(active.join(", "));
+    }
+
+    /// Says that the run is queued: once, and its place where there is a terminal.
+    fn wait(&mut self, before: Option<usize>) {
+        let line = waits(before);
+        self.bar.set_message(line.clone());
+        if self.visible && self.warned.insert("queued".to_owned()) {
+            self.bar.suspend(|| term::note(&line));
+        }
     }
 
     /// Says once that a person is asked, also with `--json`: the run waits until then.

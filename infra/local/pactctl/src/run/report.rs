@@ -6,6 +6,7 @@ use pact_contract::{
     Decision, Deployment, Finding, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
     StageStatus, StateName,
     cause::{Cause, cause},
+    room::waits,
     run::{Fault, NotificationRecord},
 };
 use serde::Serialize;
@@ -21,6 +22,9 @@ pub(crate) struct Report {
     pub status: RunStatus,
     /// One sentence: why.
     pub reason: Option<String>,
+    /// How many runs of its repository are before it, while it is queued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<usize>,
     /// Why it did not end well: the thing, the message, the place, and what would mend it.
     pub cause: Option<Cause>,
     /// Full name of the repository.
@@ -97,7 +101,14 @@ impl Report {
         let notifications = store.notifications(run_id).await.doing("read the notifications")?;
         let unreadable = [stages.unreadable, notifications.unreadable].concat();
         let notifications = notifications.items.into_iter().map(|n| n.record).collect();
-        Ok(Self { unreadable, ..Self::new(run, stages.items, notifications) })
+        let queued = run.status == RunStatus::Queued;
+        let before = store.waits_behind(&run).await.doing("read its place in the queue")?;
+        let mut report = Self { unreadable, ..Self::new(run, stages.items, notifications) };
+        if queued {
+            report.reason = Some(waits(before));
+            report.before = before;
+        }
+        Ok(report)
     }
 
     /// The document of what was read.
@@ -113,6 +124,7 @@ impl Report {
         let outcome = run.outcome;
         Self {
             cause,
+            before: None,
             run_id: run.request.run_id.clone(),
             status: run.status,
             reason: outcome.as_ref().map(|o| o.reason.clone()),

@@ -15,7 +15,7 @@ use crate::{
     credentials::{Credentials, Pair},
     data::{DataFolder, Secrets},
     failure::{Context, Failure},
-    stack::{packages::Packages, proxy},
+    stack::{Options, packages::Packages, proxy},
 };
 
 const TEMPLATE: &str = include_str!("../../../../template.yaml");
@@ -34,6 +34,8 @@ const FROM_ENVIRONMENT: &[(&str, &str)] = &[
     ("JiraUser", "PACT_JIRA_USER"),
     ("WatchSchedule", "PACT_WATCH_SCHEDULE"),
     ("ReconcileSchedule", "PACT_RECONCILE_SCHEDULE"),
+    ("RunsAtOnce", "PACT_RUNS_AT_ONCE"),
+    ("RunsPerRepository", "PACT_RUNS_PER_REPOSITORY"),
 ];
 
 /// Name of the local stack; its secrets are below it.
@@ -92,7 +94,7 @@ pub(crate) struct Definition {
 
 impl Definition {
     /// Reads the template with the parameters of a local stack.
-    pub(crate) fn load(data: &DataFolder) -> Result<Self, Failure> {
+    pub(crate) fn load(data: &DataFolder, options: &Options) -> Result<Self, Failure> {
         let folder = |name: &str| data.join(name).to_string_lossy().into_owned();
         let releases = format!(
             "arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-00000000000000000"
@@ -100,6 +102,9 @@ impl Definition {
         let mut parameters = BTreeMap::from([
             ("AllowedSources".to_owned(), "https://,http://,file://".to_owned()),
             ("DeployRoot".to_owned(), folder("deployments")),
+            // As many as one machine carries.
+            ("RunsAtOnce".to_owned(), "8".to_owned()),
+            ("RunsPerRepository".to_owned(), "6".to_owned()),
             // The folder is what the access point of a file system is on AWS.
             ("ReleasesAccessPoint".to_owned(), releases),
         ]);
@@ -108,6 +113,7 @@ impl Definition {
                 parameters.insert((*parameter).to_owned(), value);
             }
         }
+        parameters.extend(options.parameters().map(|(name, value)| (name.to_owned(), value)));
         // A function is started in a folder of its own, where a relative path leads elsewhere.
         if let Some(folder) = parameters.get_mut("Advisories") {
             let absolute = std::path::absolute(&*folder).doing("find the folder of advisories")?;

@@ -132,7 +132,7 @@ impl Stack {
 
     async fn compose(data: &DataFolder, ports: Ports, options: &Options) -> Result<Parts, Failure> {
         let secrets = data.secrets()?;
-        let definition = Definition::load(data)?;
+        let definition = Definition::load(data, options)?;
         let programs = match &options.packages {
             Some(folder) => Some(Packages::find(folder, &definition.stack.functions, data)?),
             None => None,

@@ -13,11 +13,22 @@ pub(crate) struct Options {
     pub concurrency: Option<u32>,
     /// Invocations of a function that may wait for an instance.
     pub queue: Option<u32>,
+    /// Runs that may go on at once, in all and of one repository.
+    pub runs: Option<u32>,
+    pub runs_per_repository: Option<u32>,
     /// Hosts that lead to this machine, besides its own names.
     pub hosts: Vec<String>,
 }
 
 impl Options {
+    /// Parameters of the template that are set by this.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let runs = self.runs.map(|number| ("RunsAtOnce", number.to_string()));
+        let of_one = self.runs_per_repository;
+        let of_one = of_one.map(|number| ("RunsPerRepository", number.to_string()));
+        runs.into_iter().chain(of_one)
+    }
+
     /// What instances the Lambda host may start, and who may wait.
     pub(super) fn policy(&self) -> Policy {
         let policy = Policy::default();

@@ -182,5 +182,13 @@ async fn an_odd_item_in_a_list_of_runs_does_not_stop_its_pages() {
 async fn store_run(store: &DynamoStore, number: i64) {
     use pact_agent::ports::Runs as _;
 
-    store.create_run(&request("acme/web", "main", number), "arn", None).await.unwrap();
+    store
+        .create_run(
+            &request("acme/web", "main", number),
+            "arn",
+            pact_contract::RunStatus::Running,
+            None,
+        )
+        .await
+        .unwrap();
 }

@@ -16,7 +16,7 @@ async fn filled() -> (DynamoStore, Vec<String>) {
         let repository = if n % 3 == 0 { "acme/api" } else { "acme/web" };
         let branch = if n % 2 == 0 { "main" } else { "dev" };
         let request = request(repository, branch, n);
-        store.create_run(&request, "arn", None).await.unwrap();
+        store.create_run(&request, "arn", RunStatus::Running, None).await.unwrap();
         if n % 5 == 0 {
             let outcome = Outcome {
                 status: RunStatus::Failed,

@@ -18,6 +18,7 @@ mod access;
 mod damage;
 mod lists;
 mod open;
+mod room;
 mod samples;
 mod verify;
 mod waiting;
@@ -140,7 +141,7 @@ async fn a_database_in_a_folder_survives_its_server() {
         let database = Database::new(file.to_str().unwrap()).unwrap();
         create_table(&database);
         let store = stored(client(database).await);
-        store.create_run(&run, "arn", None).await.unwrap();
+        store.create_run(&run, "arn", pact_contract::RunStatus::Running, None).await.unwrap();
     }
     let store = stored(client(Database::new(file.to_str().unwrap()).unwrap()).await);
     let found = store.run(&run.run_id).await.unwrap().unwrap();

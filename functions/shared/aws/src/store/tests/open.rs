@@ -32,7 +32,7 @@ async fn a_run_is_open_until_nothing_is_left_to_be_done_for_it() {
     let mut expected = BTreeSet::new();
     for number in 0..20 {
         let request = request("acme/web", "main", number);
-        store.create_run(&request, "arn", None).await.unwrap();
+        store.create_run(&request, "arn", RunStatus::Running, None).await.unwrap();
         expected.insert(request.run_id);
     }
     for limit in [1, 3, 100] {
@@ -66,14 +66,14 @@ async fn one_has_the_pass_at_a_time_and_the_next_goes_on_where_it_stopped() {
     let first = store.begin_pass(hour).await.unwrap().unwrap();
     assert_eq!(first.from, None);
     assert_eq!(store.begin_pass(hour).await.unwrap(), None);
-    let place = OpenPlace("2#x".to_owned());
+    let place = OpenPlace { status: RunStatus::Queued, at: "2#x".to_owned() };
     assert!(store.end_pass(&first, Some(&place)).await.unwrap());
     // This one's lease is over at once: it is taken over, and writes nothing any more.
     let second = store.begin_pass(Duration::ZERO).await.unwrap().unwrap();
-    assert_eq!(second.from, Some(place));
+    assert_eq!(second.from.as_ref(), Some(&place));
     let third = store.begin_pass(hour).await.unwrap().unwrap();
     assert!(third.fence > second.fence && second.fence > first.fence);
-    assert!(!store.end_pass(&second, Some(&OpenPlace("1#".to_owned()))).await.unwrap());
+    assert!(!store.end_pass(&second, Some(&place)).await.unwrap());
     assert!(store.end_pass(&third, None).await.unwrap());
     assert_eq!(store.begin_pass(hour).await.unwrap().unwrap().from, None);
 }
@@ -81,9 +81,12 @@ async fn one_has_the_pass_at_a_time_and_the_next_goes_on_where_it_stopped() {
 #[tokio::test]
 async fn a_place_that_cannot_be_read_is_the_beginning() {
     let store = store().await;
-    store.create_run(&request("acme/web", "main", 1), "arn", None).await.unwrap();
+    store
+        .create_run(&request("acme/web", "main", 1), "arn", RunStatus::Running, None)
+        .await
+        .unwrap();
     for odd in ["", "x", "9#", "0#no place"] {
-        let mut from = Some(OpenPlace(odd.to_owned()));
+        let mut from = Some(OpenPlace { status: RunStatus::Running, at: odd.to_owned() });
         let mut found = 0;
         while let Some(place) = from {
             let page = store.open_runs(RunStatus::Running, Some(&place), 10).await.unwrap();
@@ -99,8 +102,8 @@ async fn the_input_of_an_execution_is_kept_with_its_run() {
     let store = store().await;
     let (plain, more) = (request("acme/web", "main", 1), request("acme/web", "main", 2));
     let input = serde_json::json!({ "take_back": { "by": "Ada" } });
-    store.create_run(&plain, "arn", None).await.unwrap();
-    store.create_run(&more, "arn", Some(&input)).await.unwrap();
+    store.create_run(&plain, "arn", RunStatus::Running, None).await.unwrap();
+    store.create_run(&more, "arn", RunStatus::Running, Some(&input)).await.unwrap();
     assert_eq!(store.input(&plain.run_id).await.unwrap(), None);
     assert_eq!(store.input(&more.run_id).await.unwrap(), Some(input));
 }

@@ -155,7 +155,10 @@ fn ledger(run_id: &RunId) -> Ledger {
 pub(super) async fn fill(store: &DynamoStore) {
     let (first, second) = (run(1), run(2));
     for run in [&first, &second] {
-        store.create_run(run, &format!("arn:{}", run.run_id), None).await.unwrap();
+        store
+            .create_run(run, &format!("arn:{}", run.run_id), RunStatus::Running, None)
+            .await
+            .unwrap();
     }
     let run_id = &first.run_id;
     let deployment = Deployment {

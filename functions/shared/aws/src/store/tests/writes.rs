@@ -42,10 +42,10 @@ async fn a_run_is_created_once_and_finished_once() {
     let nothing = store.finish_run(id, &outcome(RunStatus::Failed), Timestamp::now()).await;
     assert!(!nothing.unwrap(), "a run that does not exist is not finished");
 
-    store.create_run(&first, "arn:1", None).await.unwrap();
+    store.create_run(&first, "arn:1", RunStatus::Running, None).await.unwrap();
     let mut again = first.clone();
     again.message = Some("another".to_owned());
-    store.create_run(&again, "arn:2", None).await.unwrap();
+    store.create_run(&again, "arn:2", RunStatus::Running, None).await.unwrap();
     let run = store.run(id).await.unwrap().unwrap();
     assert_eq!(
         (run.request, run.status, run.execution_arn.as_str()),
@@ -65,7 +65,7 @@ async fn a_run_is_created_once_and_finished_once() {
 async fn a_run_is_read_as_the_state_machine_writes_its_end() {
     let store = store().await;
     let run = request("acme/web", "main", 1);
-    store.create_run(&run, "arn", None).await.unwrap();
+    store.create_run(&run, "arn", RunStatus::Running, None).await.unwrap();
     let write = |outcome: &str| {
         store
             .client
