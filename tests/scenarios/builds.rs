@@ -145,6 +145,40 @@ fn nothing_that_tests_start_is_left_when_they_are_over() {
 }
 
 #[test]
+fn what_tests_write_is_read_while_they_write_it_and_afterwards() {
+    let (stack, gate) = (Stack::new(), Gate::new());
+    let (up, _) = stack.up();
+    let wait = gate.script();
+    let repo =
+        tested(&format!("echo begun\n({wait})\necho '3 passed in 0.1s'\nprintf '\\033[2J'\n"));
+    let run = stack.start(&["run", &repo.path().to_string_lossy(), "--json"]);
+    gate.wait(1);
+    let mut follower = stack.start(&["logs", "latest", "unit", "--follow"]);
+    while follower.line().expect("the log goes on") != "begun\n" {}
+    let so_far = stack.pactctl(&["logs"]);
+    assert_eq!(so_far.code, Some(0), "{so_far:?}");
+    assert!(so_far.stdout.contains("RunUnitTests begun\n"), "{so_far:?}");
+    assert!(!so_far.stdout.contains("3 passed"), "{so_far:?}");
+    gate.open();
+    let followed = follower.wait();
+    assert_eq!(followed.code, Some(0), "{followed:?}");
+    assert!(followed.stdout.contains("3 passed in 0.1s\n"), "{followed:?}");
+    assert!(!followed.stdout.contains('\u{1b}'), "{followed:?}");
+    assert_eq!(run.wait().code, Some(0));
+    up.signal("TERM");
+    assert_eq!(up.wait().code, Some(0));
+    // The stack is down: it is kept.
+    let kept = stack.pactctl(&["logs", "latest", "RunUnitTests", "--json"]);
+    assert_eq!(kept.code, Some(0), "{kept:?}");
+    let lines: Vec<Value> = kept.stdout.lines().map(|l| l.parse().expect("JSON")).collect();
+    let texts: Vec<_> = lines.iter().map(|line| text(line, "/text")).collect();
+    assert!(texts.contains(&"begun") && texts.contains(&"3 passed in 0.1s"), "{texts:?}");
+    let unknown = stack.pactctl(&["logs", "latest", "lint"]);
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(unknown.stderr.contains("there are RunUnitTests"), "{unknown:?}");
+}
+
+#[test]
 fn an_environment_that_is_killed_is_a_fault_and_no_verdict() {
     let (stack, gate) = (Stack::new(), Gate::new());
     let repo = tested(&gate.script());

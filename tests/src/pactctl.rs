@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use serde_json::Value;
@@ -146,7 +146,8 @@ impl Stack {
             stderr.read_to_string(&mut text).unwrap_or_default();
             text
         });
-        Running { child, errors: Some(errors) }
+        let out = BufReader::new(child.stdout.take().expect("standard output is piped"));
+        Running { child, out, errors: Some(errors) }
     }
 
     /// `pactctl up` on free ports: the process, and how it is reached once it answers.
@@ -211,6 +212,7 @@ pub struct Aws {
 /// A command in the background; killed when it is dropped.
 pub struct Running {
     child: Child,
+    out: BufReader<ChildStdout>,
     errors: Option<std::thread::JoinHandle<String>>,
 }
 
@@ -232,7 +234,7 @@ impl Running {
     /// Reads one line of standard output.
     pub fn line(&mut self) -> Option<String> {
         let mut line = String::new();
-        BufReader::new(self.child.stdout.as_mut()?).read_line(&mut line).ok()?;
+        self.out.read_line(&mut line).ok()?;
         Some(line)
     }
 
@@ -243,9 +245,7 @@ impl Running {
     #[must_use]
     pub fn wait(mut self) -> Finished {
         let mut stdout = String::new();
-        if let Some(mut out) = self.child.stdout.take() {
-            out.read_to_string(&mut stdout).unwrap_or_default();
-        }
+        self.out.read_to_string(&mut stdout).unwrap_or_default();
         let status = self.child.wait().expect("the process ends");
         let stderr = self.errors.take().and_then(|t| t.join().ok()).unwrap_or_default();
         Finished { code: status.code(), stdout, stderr }

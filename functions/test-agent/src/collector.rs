@@ -1,7 +1,7 @@
 //! What suites bring back besides their verdicts: their log, their coverage, and what people should
 //! know.
 
-use pact_agent::{AgentError, Call, ports::Artifacts};
+use pact_agent::{AgentError, Call, logs, ports::Artifacts};
 
 /// Most reports of tests that are read, and most bytes of one.
 pub(crate) const REPORT_FILES: usize = 2_000;
@@ -44,8 +44,7 @@ impl<'a> Collector<'a> {
     /// # Errors
     /// Those of the store.
     pub(crate) async fn log(&mut self, log: String) -> Result<(), AgentError> {
-        let (run, state) = (self.call.scope(), &self.call.state);
-        let key = format!("runs/{run}/logs/{}.txt", safe(state.as_str()));
+        let key = logs::kept_key(self.call.scope().as_str(), &self.call.state);
         self.artifacts.put(&key, log.into()).await?;
         self.log_key = Some(key);
         Ok(())
@@ -77,29 +76,10 @@ impl<'a> Collector<'a> {
             return Ok(());
         }
         let number = self.coverage_keys.len() + 1;
-        let (run, state) = (self.call.scope(), safe(self.call.state.as_str()));
+        let (run, state) = (self.call.scope(), logs::safe(self.call.state.as_str()));
         let key = format!("runs/{run}/coverage/{state}-{number}.info");
         self.artifacts.put(&key, content.into()).await?;
         self.coverage_keys.push(key);
         Ok(())
-    }
-}
-
-/// A name that is one level of a key.
-fn safe(name: &str) -> String {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name: String = name.chars().take(100).map(|c| if allowed(c) { c } else { '-' }).collect();
-    if name.trim_matches('.').is_empty() { "unnamed".to_owned() } else { name }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_have_no_levels_of_their_own() {
-        assert_eq!(safe("RunUnitTests"), "RunUnitTests");
-        assert_eq!(safe("../x"), "..-x");
-        assert_eq!(safe(".."), "unnamed");
     }
 }

@@ -14,6 +14,7 @@ pub mod bundle;
 pub mod error;
 pub mod globs;
 mod later;
+pub mod logs;
 pub mod metrics;
 pub mod open;
 pub mod ports;

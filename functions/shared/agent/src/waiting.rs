@@ -38,6 +38,13 @@ impl WaitingCall {
     /// Version of the form that is written.
     pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
 
+    /// The build that carries the call out, where a build does: how far such a call is says so by
+    /// this name.
+    #[must_use]
+    pub fn build(&self) -> Option<&str> {
+        self.progress.get("build").and_then(Value::as_str)
+    }
+
     /// The call, for the agent.
     #[must_use]
     pub fn call(&self, deadline: Instant) -> Call {

@@ -64,6 +64,16 @@ impl ObjectArtifacts {
         Ok(Self { store: Arc::clone(&store) as _, signer: Some(store), prefix })
     }
 
+    /// The folder of a bucket, where a server keeps its objects as files.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub fn folder(folder: &std::path::Path) -> Result<Self, StoreError> {
+        let store = LocalFileSystem::new_with_prefix(folder)
+            .map_err(|error| unavailable(format!("cannot open {}: {error}", folder.display())))?;
+        Ok(Self { store: Arc::new(store), signer: None, prefix: Path::default() })
+    }
+
     fn path(&self, key: &str) -> Result<Path, StoreError> {
         let path = checked(key)
             .and_then(|()| Path::parse(key).map_err(|error| error.to_string()))

@@ -1,5 +1,5 @@
 //! Adapters of the agent ports to AWS: DynamoDB, object storage, Step Functions, CodeBuild,
-//! Parameter Store.
+//! CloudWatch Logs, Parameter Store.
 //!
 //! The same program runs on AWS and locally: where a service is, is left to the SDK's own
 //! variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SFN`, …).
@@ -11,6 +11,7 @@ mod config;
 mod error;
 mod executions;
 mod http;
+mod logs;
 mod parameters;
 mod sdk;
 mod services;
@@ -20,6 +21,7 @@ pub use artifacts::ObjectArtifacts;
 pub use builds::CodeBuild;
 pub use config::{Config, ConfigError};
 pub use executions::SfnExecutions;
+pub use logs::Logs;
 pub use parameters::ParameterStore;
 pub use services::Services;
 pub use store::{DynamoStore, RETENTION, SealKey};

@@ -6,13 +6,14 @@ use aws_config::SdkConfig;
 use pact_agent::{
     Later, Recording,
     builds::{Builds, SignedUrls},
+    logs::StageLogs,
     metrics::{EmbeddedMetrics, Metrics},
     ports::{Artifacts, StoreError},
     secrets::{Cached, Secrets},
 };
 
 use crate::{
-    CodeBuild, Config, DynamoStore, ObjectArtifacts, ParameterStore, SfnExecutions,
+    CodeBuild, Config, DynamoStore, Logs, ObjectArtifacts, ParameterStore, SfnExecutions,
     artifacts::{UnconfiguredArtifacts, unconfigured},
     http::Connections,
     sdk,
@@ -88,6 +89,14 @@ impl Services {
     pub fn builds(&self) -> Arc<dyn Builds> {
         let client = aws_sdk_codebuild::Client::new(&self.sdk);
         Arc::new(CodeBuild::new(client, self.config.build_project.clone()))
+    }
+
+    /// The logs of stages.
+    ///
+    /// # Errors
+    /// Those of [`Self::artifacts`].
+    pub fn logs(&self) -> Result<Arc<dyn StageLogs>, StoreError> {
+        Ok(Arc::new(Logs::new(Arc::clone(&self.store), &self.sdk, self.artifacts()?)))
     }
 
     /// What an agent needs whose answers may come later.

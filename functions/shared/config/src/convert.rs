@@ -7,27 +7,61 @@ use pact_contract::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::check::Ordered;
+use crate::{
+    check::Ordered,
+    form::{Forms, Seam},
+};
 
 /// How long a person is waited for without `timeout_minutes`.
 const DEFAULT_APPROVAL_MINUTES: u32 = 60;
+
+/// The keys of a target that is told what builds its releases.
+const BUILD: &str = "build";
+const BUILD_TIMEOUT: &str = "build_timeout_seconds";
+
+/// Whether what is built can be deployed to a target of this kind.
+pub(crate) fn takes_builds(forms: &Forms, kind: &str) -> bool {
+    let form = forms.find(Seam::Target, kind);
+    form.is_some_and(|form| form.fields.iter().any(|field| field.name == BUILD))
+}
+
+/// What is built for all environments is built for each whose target says nothing else: as these are
+/// the same commands, they run once.
+fn build_once(environment: &mut Map<String, Value>, build: &Map<String, Value>, forms: &Forms) {
+    let Some(Value::Object(target)) = environment.get_mut("target") else { return };
+    let kind = target.get("kind").and_then(Value::as_str).unwrap_or_default();
+    if target.contains_key(BUILD) || !takes_builds(forms, kind) {
+        return;
+    }
+    for (theirs, ours) in [(BUILD, "commands"), (BUILD_TIMEOUT, "timeout_seconds")] {
+        if let Some(value) = build.get(ours) {
+            target.insert(theirs.to_owned(), value.clone());
+        }
+    }
+}
 
 /// The settings of a file without faults.
 pub(crate) fn settings(
     mut file: Map<String, Value>,
     order: Vec<Ordered>,
+    forms: &Forms,
 ) -> Result<Settings, serde_json::Error> {
     if let Some(Value::Object(tests)) = file.get_mut("tests") {
         for suite in tests.values_mut().filter_map(Value::as_object_mut) {
             suite.entry("timeout_seconds").or_insert_with(|| DEFAULT_TEST_TIMEOUT.into());
         }
     }
+    let build = match file.remove("build") {
+        Some(Value::Object(build)) => build,
+        _ => Map::new(),
+    };
     if let Some(Value::Object(mut environments)) = file.remove("environments") {
         let named = |environment: Ordered| {
             let Ordered { name, tier, .. } = environment;
             let mut settings = environments.remove(&name)?;
             let table = settings.as_object_mut()?;
             table.remove("tier");
+            build_once(table, &build, forms);
             if let Some(Value::Object(approval)) = table.get_mut("approval") {
                 approval
                     .entry("timeout_minutes")

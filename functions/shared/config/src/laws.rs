@@ -29,6 +29,12 @@ pub(crate) fn check(tree: &DeTable<'_>, forms: &Forms, checked: &Checked, faults
         places.shifts(name, environment);
     }
     places.steps_in_all(environments);
+    let takes = |choice: &&Choice| {
+        choice.seam == Seam::Target && convert::takes_builds(forms, &choice.kind)
+    };
+    if checked.file.contains_key("build") && !checked.choices.iter().any(|c| takes(&c)) {
+        places.build_for_nobody();
+    }
     for choice in &checked.choices {
         let Some(form) = forms.find(choice.seam, &choice.kind) else { continue };
         places.shares(choice, form, environments);
@@ -122,6 +128,14 @@ impl<'c> Laws<'c, '_, '_, '_> {
                 self.faults.at(self.probe(&["environments", name], index), message, None);
             }
         }
+    }
+
+    /// A release that no environment gets is not made.
+    fn build_for_nobody(&mut self) {
+        let place = node(self.tree, &["build"]).map(Spanned::span);
+        let remedy = "add an environment, or name the commands as a suite in [[tests.suites]]";
+        let message = "build makes a release, and there is no environment that could get it";
+        self.faults.at(place, message.to_owned(), Some(remedy.to_owned()));
     }
 
     /// Whether an environment's strategy has steps that can be walked.

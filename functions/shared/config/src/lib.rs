@@ -91,7 +91,7 @@ impl Forms {
         if !faults.is_empty() {
             return None;
         }
-        match convert::settings(checked.file, checked.order) {
+        match convert::settings(checked.file, checked.order, self) {
             Ok(settings) => Some(settings),
             Err(error) => {
                 faults.anywhere(format!("the settings cannot be used: {error}"));

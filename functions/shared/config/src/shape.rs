@@ -45,6 +45,12 @@ pub(crate) fn root() -> &'static [Field] {
             field("checks", "Checks that are switched off or demanded.", Shape::Table(checks())),
             field("gate", "Thresholds of the gate.", Shape::Table(gate())),
             field("code", "Thresholds of the code agent.", Shape::Table(code())),
+            field(
+                "build",
+                "How a release is made of a commit: once, beside its unit tests, and every environment \
+                 gets those bytes.",
+                Shape::Table(build()),
+            ),
             field("tests", "How to run the tests.", Shape::Table(tests())),
             field("security", "What the security agent looks at.", Shape::Table(security())),
             field(
@@ -114,6 +120,17 @@ fn thresholds() -> Vec<Field> {
         field("max_function_lines", "Most lines of code of a function.", threshold()),
         field("max_nesting", "Most control statements around a line.", threshold()),
         field("max_parameters", "Most parameters of a function.", threshold()),
+    ]
+}
+
+fn build() -> Vec<Field> {
+    vec![
+        required("commands", "Commands, one after another.", Shape::Commands),
+        field(
+            "timeout_seconds",
+            "Time-out of each command in seconds.",
+            Shape::Integer { min: 1, max: 840 },
+        ),
     ]
 }
 

@@ -62,6 +62,10 @@ env = { NODE_ENV = "test" }
 reports = ["web/junit.xml"]
 timeout_seconds = 900
 
+[build]
+commands = ["make release"]
+timeout_seconds = 60
+
 [tests.integration]
 command = "make integration"
 
@@ -387,6 +391,29 @@ service = { command = "serve", port = 8080, env = { PORT = "1" } }
     let text = "[environments.staging]\ntarget='directory'\nservice={command='a',port=1}\n\
                 [environments.production]\ntarget='directory'\nservice={command='a',port=1}\n";
     assert!(errors(text).contains("must not have the same port"), "{}", errors(text));
+}
+
+#[test]
+fn what_is_built_once_is_every_environments_that_says_nothing_else() {
+    let text = "[build]\ncommands = [['make'], 'make package']\ntimeout_seconds = 9\n\
+                [environments.dev]\ntier = 'staging'\ntarget = 'directory'\n\
+                [environments.staging]\ntarget = 'directory'\nbuild = [['own']]\n\
+                [environments.production]\ntarget = 'lambda'\nfunction = 'f'\n\
+                health = [{path = 'https://example.org/'}]\n";
+    let settings = parse(text, "pact.toml").expect("is valid");
+    let all: Vec<_> = settings.environments.iter().map(|e| &e.settings.target.settings).collect();
+    for (index, commands, seconds) in [
+        (0, json!([["make"], ["sh", "-c", "make package"]]), json!(9)),
+        (1, json!([["own"]]), json!(null)),
+        (2, json!([["make"], ["sh", "-c", "make package"]]), json!(9)),
+    ] {
+        let of = |key: &str| all[index].get(key).cloned().unwrap_or_default();
+        assert_eq!((of("build"), of("build_timeout_seconds")), (commands, seconds), "{index}");
+    }
+    let text = errors("[build]\ncommands = [['make']]\n");
+    assert!(text.contains("pact.toml:1:2") || text.contains("pact.toml:1:1"), "{text}");
+    assert!(text.contains("no environment that could get it"), "{text}");
+    assert!(errors("[build]\n").contains("commands"), "{}", errors("[build]\n"));
 }
 
 #[test]

@@ -275,17 +275,22 @@ struct LogEvents {
     log_group_name: String,
     log_stream_name: String,
     next_token: Option<String>,
+    #[serde(default)]
+    start_from_head: bool,
     limit: Option<usize>,
 }
 
-/// Pages forward from the beginning. AWS's tokens point both ways; the one backward stays where
+/// Pages forward, from the beginning where that is asked for, else from the last events. AWS's tokens point both ways; the one backward stays where
 /// it is, which a reader takes for the beginning.
 fn log_events(inner: &Inner, wanted: &LogEvents) -> Result<Value, ApiError> {
     let build = inner
         .build_of_stream(&wanted.log_group_name, &wanted.log_stream_name)
         .ok_or_else(|| ApiError::not_found("The specified log stream does not exist."))?;
+    let limit = wanted.limit.unwrap_or(EVENTS).clamp(1, EVENTS);
+    let path = inner.store.log(&build.uuid);
     let from = match wanted.next_token.as_deref() {
-        None => 0,
+        None if wanted.start_from_head => 0,
+        None => log::tail(&path, limit).unwrap_or(0),
         Some(token) => token
             .get(2..)
             .filter(|_| token.starts_with("f/") || token.starts_with("b/"))
@@ -294,8 +299,7 @@ fn log_events(inner: &Inner, wanted: &LogEvents) -> Result<Value, ApiError> {
                 ApiError::new("InvalidParameterException", "The specified nextToken is invalid.")
             })?,
     };
-    let limit = wanted.limit.unwrap_or(EVENTS).clamp(1, EVENTS);
-    let page = match log::read(&inner.store.log(&build.uuid), from, limit) {
+    let page = match log::read(&path, from, limit) {
         Ok(page) => page,
         // It has not begun to write.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -130,6 +130,24 @@ pub(crate) struct Page {
     pub(crate) next: u64,
 }
 
+/// Bytes of a page.
+const PAGE: u64 = 1024 * 1024;
+
+/// Where the last `limit` events begin that fit into a page.
+pub(crate) fn tail(path: &Path, limit: usize) -> io::Result<u64> {
+    use std::io::{Seek, SeekFrom};
+    let mut file = File::open(path)?;
+    let from = file.metadata()?.len().saturating_sub(PAGE);
+    file.seek(SeekFrom::Start(from))?;
+    let mut end = Vec::new();
+    file.take(PAGE).read_to_end(&mut end)?;
+    // A line that has not ended is still being written.
+    let ends: Vec<usize> =
+        end.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).collect();
+    let before = ends.iter().rev().nth(limit).or_else(|| ends.first().filter(|_| from > 0));
+    Ok(from + before.map_or(0, |at| *at as u64 + 1))
+}
+
 /// Reads at most `limit` events and about a megabyte from an offset on.
 pub(crate) fn read(path: &Path, from: u64, limit: usize) -> io::Result<Page> {
     use std::io::{Seek, SeekFrom};
@@ -138,7 +156,7 @@ pub(crate) fn read(path: &Path, from: u64, limit: usize) -> io::Result<Page> {
     let mut reader = BufReader::new(file);
     let (mut events, mut next, mut bytes) = (Vec::new(), from, 0);
     let mut line = Vec::new();
-    while events.len() < limit && bytes < 1024 * 1024 {
+    while events.len() < limit && (bytes as u64) < PAGE {
         line.clear();
         let read = reader.by_ref().take(2 * MAX_LINE as u64).read_until(b'\n', &mut line)?;
         // A line without its end is still being written.
@@ -175,6 +193,10 @@ mod tests {
         let page = read(&path, page.next, 10).unwrap();
         assert_eq!(page.events, [LogEvent { time: 1_000, message: "three".to_owned() }]);
         assert!(read(&path, page.next, 10).unwrap().events.is_empty());
+        for (limit, first) in [(1, "three"), (2, "two"), (3, "one"), (9, "one")] {
+            let page = read(&path, tail(&path, limit).unwrap(), limit).unwrap();
+            assert_eq!(page.events[0].message, first, "{limit}");
+        }
     }
 
     #[test]

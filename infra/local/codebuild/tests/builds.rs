@@ -84,6 +84,7 @@ impl World {
             let mut input = json!({
                 "logGroupName": build["logs"]["groupName"],
                 "logStreamName": build["logs"]["streamName"],
+                "startFromHead": true,
                 "limit": 1_000,
             });
             if token.is_string() {

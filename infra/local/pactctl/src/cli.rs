@@ -21,6 +21,7 @@ Examples:
   pactctl run --json | jq .status    one JSON document
   pactctl up                         keep the stack up: gateway, dashboard, AWS endpoint
   pactctl runs list                  what ran, and how it ended
+  pactctl logs -f                    what the tests of the latest run write, as they write it
 
 Exit codes: 0 succeeded, 1 failed, rejected or held, 2 wrong usage, 3 rolled back, 4 internal fault.";
 
@@ -68,6 +69,10 @@ pub(crate) enum Command {
     ///
     /// The endpoint answers to requests that are signed with credentials of its data folder.
     Env(EnvArgs),
+    /// Print what the tests and builds of a run write, also while they go on.
+    ///
+    /// A stage that has ended is shown suite by suite; one that goes on, as its build writes it.
+    Logs(LogsArgs),
     /// List runs, show one, or check its transaction log.
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -508,6 +513,24 @@ pub(crate) struct RollbackArgs {
     #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
     pub by: String,
     /// One JSON document at the end.
+    #[arg(long)]
+    pub json: bool,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The run; the latest without it, or as `latest`.
+    pub run: Option<String>,
+    /// The stage, for example RunUnitTests; a part of its name is enough. All without it.
+    pub stage: Option<String>,
+    /// Go on until the run has ended.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// One JSON document a line.
     #[arg(long)]
     pub json: bool,
     /// Where the data is.

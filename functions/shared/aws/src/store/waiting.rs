@@ -133,6 +133,25 @@ impl WaitingCalls for DynamoStore {
 }
 
 impl DynamoStore {
+    /// The call that a state made last, and whether it still waits.
+    pub(crate) async fn call(
+        &self,
+        run_id: &RunId,
+        state: &StateName,
+    ) -> Result<Option<(WaitingCall, bool)>, StoreError> {
+        let item = self.get("read a call", run_key(run_id), &sort_key(state)).await?;
+        let Some(item) = item else { return Ok(None) };
+        let open = !item.contains_key("closed");
+        Ok(Some((CALL.document(&item, "record")?, open)))
+    }
+
+    /// The states of a run that made calls.
+    pub(crate) async fn callers(&self, run_id: &RunId) -> Result<Vec<StateName>, StoreError> {
+        let items = self.items_of_run("list the calls of a run", run_id, PREFIX).await?;
+        let names = items.iter().filter_map(|item| text(item, "sk").ok()?.strip_prefix(PREFIX));
+        Ok(names.filter_map(|name| StateName::parse(name).ok()).collect())
+    }
+
     /// Changes the item of a call. False when the condition does not hold.
     async fn update<const N: usize>(
         &self,

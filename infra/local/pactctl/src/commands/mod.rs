@@ -12,6 +12,7 @@ mod explain;
 mod files;
 mod gate;
 mod init;
+mod logs;
 pub(crate) mod repos;
 mod rollback;
 mod runs;
@@ -42,6 +43,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Rollback(args) => rollback::rollback(&args),
         Command::Down(args) => down::down(&args),
         Command::Env(args) => env::env(&args),
+        Command::Logs(args) => logs::logs(&args),
         Command::Runs(command) => runs::runs(command),
         Command::Gate(command) => gate::gate(command),
         Command::Agents { json } => agents::agents(json),

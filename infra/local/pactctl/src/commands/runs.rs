@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     cli::RunsCommand,
     client::{self, Client},
-    data::Opened,
+    data::{Opened, Secrets},
     failure::{Context, Exit, Failure},
     run::{report::Report, summary},
     stack::{Definition, Store, open_data, options::Options},
@@ -23,6 +23,8 @@ use crate::{
 pub(super) struct Reader {
     pub(super) store: DynamoStore,
     own: Option<Store>,
+    endpoint: String,
+    secrets: Secrets,
 }
 
 impl Reader {
@@ -33,7 +35,10 @@ impl Reader {
         }
         let root = data.canonicalize().doing("read the data folder")?;
         if let Some(client) = Client::attach(&root).await {
-            return Ok(Self { store: client.store, own: None });
+            let endpoint = client.endpoints.aws.clone();
+            let secrets = Secrets::read(&root)
+                .ok_or_else(|| Failure::internal("the stack's secrets are gone"))?;
+            return Ok(Self { store: client.store, own: None, endpoint, secrets });
         }
         let Opened::Owned(folder) = open_data(data)? else {
             return Err(Failure::usage("a stack is starting or stopping on this data folder")
@@ -41,15 +46,25 @@ impl Reader {
         };
         let definition = Definition::load(&folder, &Options::default())?;
         let own = Store::open(&folder, &definition.stack.tables).await?;
-        let store =
-            client::store(&own.endpoint, &folder.secrets()?, &definition.run_table()?).await;
-        Ok(Self { store, own: Some(own) })
+        let secrets = folder.secrets()?;
+        let store = client::store(&own.endpoint, &secrets, &definition.run_table()?).await;
+        Ok(Self { store, endpoint: own.endpoint.clone(), own: Some(own), secrets })
     }
 
     pub(super) async fn close(self) {
         if let Some(own) = self.own {
             own.close().await;
         }
+    }
+
+    /// Whether a stack is up.
+    pub(super) fn is_up(&self) -> bool {
+        self.own.is_none()
+    }
+
+    /// SDK settings for the stack.
+    pub(super) async fn sdk(&self) -> aws_config::SdkConfig {
+        client::sdk_config(&self.endpoint, &self.secrets).await
     }
 
     pub(super) async fn latest(&self, run_id: Option<RunId>) -> Result<RunId, Failure> {
