@@ -148,7 +148,10 @@ fn a_person_returns_production_to_the_release_before() {
     let report = back.json();
     assert_eq!((back.code, text(&report, "/status")), (Some(0), "succeeded"), "{report:#}");
     let reason = text(&report, "/reason");
-    assert!(reason.ends_with("was rolled back by Ada: checkout is slow"), "{reason}");
+    assert!(
+        reason.ends_with("was rolled back by installation for Ada: checkout is slow"),
+        "{reason}"
+    );
     assert_eq!(stage(&report, "Rollback.production")["status"], "passed");
     assert_eq!(stage(&report, "CheckRestored.production")["status"], "passed");
     assert_eq!(get(&production).as_deref(), Some("one"), "the release before answers");

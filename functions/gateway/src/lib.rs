@@ -1,6 +1,7 @@
 //! The PACT Gateway: where pushes, people and the end of executions come in.
 //!
-//! Two functions. The gateway answers HTTP: webhooks, the trigger API, runs, approvals. The
+//! Two functions. The gateway answers HTTP: webhooks, the trigger API, runs, approvals, tokens and
+//! signing in; the buttons of the dashboard's pages lead here, as it alone has effects. The
 //! reconciler is called by the pipeline, to open an approval, and by the events that an execution
 //! began or ended: it counts them, closes what ended from outside, and lets those begin that wait for
 //! room. A schedule calls it too, for what no event told of: no run stays `running`, or `queued`, for

@@ -211,6 +211,13 @@ fn no_event_is_a_fault_of_the_gateway() {
         "/v1/runs/web-1",
         "/v1/runs/web-1/cancel",
         "/v1/callbacks/x",
+        "/v1/runs/web-1/answers",
+        "/v1/runs/web-1/rerun",
+        "/v1/session",
+        "/v1/session/end",
+        "/v1/sign-in-codes",
+        "/v1/tokens",
+        "/v1/tokens/0123456789abcdef",
         "/v1/agents",
         "/health",
     ];

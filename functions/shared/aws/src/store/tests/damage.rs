@@ -117,6 +117,10 @@ async fn an_item_that_cannot_be_read_hides_nothing_else() {
     let mut unreadable = 0;
     let mut kinds = BTreeSet::new();
     for ((pk, sk), item) in items(&store).await {
+        // They are in no list.
+        if ["SESSION", "CODE"].contains(&sk.as_str()) {
+            continue;
+        }
         // Of each kind the fields of one document are enough.
         let first = kinds.insert(sk.split('#').next().unwrap_or_default().to_owned());
         for (how, damaged) in damages(&item, first) {
