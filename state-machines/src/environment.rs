@@ -39,6 +39,9 @@ const SHIFTED: &str = "weight: $exists($response.output.weight) ? $response.outp
 const STEP: &str =
     "watch: $merge([$setup.watch, $setup.shift.steps[weight = $weight].{'seconds': seconds}])";
 
+/// What begins before now and ends after it.
+const NOW: &str = "[from <= $now() and until > $now()]";
+
 const APPROVED: &str = "$states.input.approved = true";
 
 const WATCHED: &str = "$type($setup.watch) = 'object'";
@@ -73,19 +76,28 @@ pub(crate) fn forward() -> Vec<State> {
 }
 
 fn enter(next: &str, goes_on: &str) -> Vec<State> {
-    let question = "question: 'Deploy ' & $release & ' of ' & $repository.name & ' to ' & \
+    // Of the times for which it takes no release, those that are now.
+    let now = |text: &str| text.replace("$frozen", &format!("$frozen{NOW}"));
+    let question = &now("question: 'Deploy ' & $release & ' of ' & $repository.name & ' to ' & \
         $environment & '?' & ($count($plan.loosened) > 0 ? ' With it you agree \
-        to looser rules for the commits after it: ' & $join($plan.loosened, '; '))";
-    let refused = "'not approved by ' & $states.result.by \
-        & ($type($states.result.reason) = 'string' ? ': ' & $states.result.reason)";
+        to looser rules for the commits after it: ' & $join($plan.loosened, '; ')) & \
+        ($count($frozen) > 0 ? ' ' & $join($frozen.why, '; ') & '; say why it may go all the same')");
+    let refused = &now("$states.result.approved \
+        ? $join($frozen.why, '; ') & ', and ' & $states.result.by & ' gave no reason to go on' \
+        : 'not approved by ' & $states.result.by \
+            & ($type($states.result.reason) = 'string' ? ': ' & $states.result.reason)");
+    let closed = now("$count($frozen) > 0");
+    let unbroken = format!("{closed} and $type($states.input.reason) != 'string'");
     states! {
         choice(NextEnvironment, "Is there a further one that the release may go to?")
             only_if(goes_on, Succeed);
         pass(EnterEnvironment, "The next one, in the order of promotion")
             assign(&format!("environment: {next}.name, tier: {next}.tier, setup: {next}.settings"))
-            assign("polls: 0, weight: -1, baseline: null, metrics: null");
-        choice(ApprovalNeeded, "Does a person have to agree? Will the release be compared?")
-            when("$type($setup.approval) = 'object'", BELOW) when(WATCHED, InspectEnvironment)
+            assign("polls: 0, weight: -1, judged: null, baseline: null, metrics: null")
+            assign(&format!("frozen: [{next}.frozen], reasons: [{next}.frozen{NOW}.why]"));
+        choice(ApprovalNeeded, "Does a person have to agree? Is it closed? Is it compared?")
+            when("$type($setup.approval) = 'object'", BELOW) when(&closed, HoldRelease)
+            when(WATCHED, InspectEnvironment)
             otherwise(BeginDeployment);
         task(AwaitApproval, "Wait for a person; no answer in time counts as no")
             put("Resource: 'arn:aws:states:::lambda:invoke.waitForTaskToken'")
@@ -98,7 +110,8 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
             retry([throttled(), outage()])
             catch("States.Timeout", "reasons: ['nobody approved in time']", HoldRelease)
             on_fault("nobody could be asked", StartTakingBack);
-        choice(Approved, "Yes or no?") when(&both(APPROVED, WATCHED), BELOW)
+        choice(Approved, "Yes or no? Whoever opens what is closed says why.")
+            when(&both(APPROVED, &unbroken), HoldRelease) when(&both(APPROVED, WATCHED), BELOW)
             when(APPROVED, BeginDeployment) otherwise(RejectRelease);
     }
 }
@@ -149,7 +162,8 @@ fn deploy() -> Vec<State> {
             asks("deploy.check_status", "repository, release, environment, settings: $setup")
             assign("polls: $polls + 1") because("$response.summary")
             on_fault("the status of ' & $environment & ' is unknown", StartTakingBack);
-        choice(InEffect, "Current, still on its way, or lost?") when(PASSED, CheckHealth)
+        choice(InEffect, "Current, still on its way, or lost? Judged, and there still, it is good.")
+            when(&both(PASSED, "$judged = 100"), MarkGood) when(PASSED, CheckHealth)
             when("$states.input.output.status = 'pending' and $polls < 60", BELOW)
             otherwise(StartTakingBack);
         wait(WaitForTarget, "The target needs more time") put("Seconds: 5") next(CheckStatus);
@@ -201,12 +215,12 @@ fn watch() -> Vec<State> {
         agent(JudgeRelease, "Does the release stay?")
             asks("quality.judge_release", "metrics, baseline, anomalies, watch: $setup.watch")
             with("weight") context(skip)
-            assign("reasons: $metrics = null ? $reasons : [$response.summary]")
+            assign("judged: $weight, reasons: $metrics = null ? $reasons : [$response.summary]")
             on_fault("the release could not be judged", StartTakingBack);
         choice(Judgement, "Keep it, with more requests if there are more; ask a person; take it back")
             when("$states.input.output.then = 'hold'", HoldRelease)
             when(&both(KEPT, "$weight < 100 and $metrics != null"), Deploy)
-            when(&both(KEPT, "$weight = 100"), BELOW) otherwise(StartTakingBack);
+            when(&both(KEPT, "$weight = 100"), CheckStatus) otherwise(StartTakingBack);
         // Where that cannot be written, the release before stays the place to return to.
         environment_item(MarkGood, "Good; the next run may have the \
                 environment", "$environment", NextEnvironment)

@@ -12,6 +12,7 @@ use pact_contract::{
     },
     changes::ChangeSummary,
     envelope::{Response, ResponseMetadata, Sender},
+    freeze::Frozen,
     run::{NotificationRecord, Trigger},
     settings::{Approval, Environment, GateSettings, Instance, Probe, Settings, Template, Watch},
     shift::{Shift, Step, Strategy},
@@ -84,7 +85,18 @@ pub(crate) fn environment(variant: &Variant, name: &str) -> NamedEnvironment {
         shift: if variant.steps && watched(name) { shift() } else { Shift::default() },
         freeze: Vec::new(),
     };
-    NamedEnvironment { name: name.parse().expect("a name"), tier, settings, frozen: Vec::new() }
+    let frozen =
+        if variant.frozen && tier == Tier::Production { vec![closed(name)] } else { vec![] };
+    NamedEnvironment { name: name.parse().expect("a name"), tier, settings, frozen }
+}
+
+/// For as long as anybody could wait.
+fn closed(name: &str) -> Frozen {
+    Frozen {
+        from: "2026-01-01T00:00:00.000Z".to_owned(),
+        until: "2126-01-01T00:00:00.000Z".to_owned(),
+        why: format!("{name} takes no release until 2126-01-01 00:00 UTC: nobody is there"),
+    }
 }
 
 /// Beside the one before without a request, then with a tenth, then with half of them.

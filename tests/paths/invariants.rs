@@ -251,7 +251,9 @@ impl Look<'_> {
                 Some(Answer::Nameless) => reason.contains("an error without a name"),
                 _ => false,
             };
-            self.must(named || by_person, format!("the reason names no cause: {reason}"));
+            let closed =
+                self.report.world.case.variant.frozen && reason.contains("takes no release");
+            self.must(named || by_person || closed, format!("the reason names no cause: {reason}"));
         }
         let errors = self.faults().filter(|f| f.is_error()).cloned().collect::<Vec<_>>();
         if let Some(fault) = &outcome.fault {

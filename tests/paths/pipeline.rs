@@ -28,6 +28,7 @@ pub(crate) fn routes() -> Vec<Route> {
     use StageStatus::{Failed, Skipped};
     let promote = Variant::PROMOTE;
     let asked = |answer| Variant { approval: Some(answer), ..promote.clone() };
+    let opened = |answer| Variant { frozen: true, ..asked(answer) };
     let first = Variant { before: false, ..promote.clone() };
     let stage = Variant { environments: &["staging"], ..promote.clone() };
     let hotfix = Variant { environments: &["production"], ..promote.clone() };
@@ -114,7 +115,12 @@ pub(crate) fn routes() -> Vec<Route> {
             hotfix.clone(),
             verdict("JudgeRelease.production", Skipped),
         ),
-        route("judged, staged", "rolled_back", promote, verdict("JudgeRelease.production", Failed)),
+        route(
+            "judged, staged",
+            "rolled_back",
+            promote.clone(),
+            verdict("JudgeRelease.production", Failed),
+        ),
         route("judged, first", "rolled_back", first, verdict("JudgeRelease.production", Failed)),
         route("bare and lost", "rolled_back", bare, verdict("CheckStatus.production", Failed)),
         route("overtaken", "superseded", stage_first.clone(), overtaken("BeginDeployment.staging")),
@@ -153,6 +159,15 @@ pub(crate) fn routes() -> Vec<Route> {
             ],
         ),
         route("all four, ended", "cancelled", Variant { ended: true, ..four }, vec![]),
+        route(
+            "dies while it is watched",
+            "rolled_back",
+            hotfix.clone(),
+            vec![Fault::verdict("CheckStatus.production", Failed).after(1)],
+        ),
+        route("closed", "held", Variant { frozen: true, ..promote.clone() }, vec![]),
+        route("opened", "succeeded", opened(Answer::Because), vec![]),
+        route("opened, unsaid", "held", opened(Answer::Yes), vec![]),
         route("steps", "succeeded", steps.clone(), vec![]),
         route("steps, first", "succeeded", Variant { before: false, ..canary.clone() }, vec![]),
         route(

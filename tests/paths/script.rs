@@ -19,6 +19,8 @@ pub(crate) struct Variant {
     pub(crate) ended: bool,
     /// Whether the environments have probes.
     pub(crate) probes: bool,
+    /// Whether the environments with users take no release now.
+    pub(crate) frozen: bool,
     /// Whether requests come to a release step by step, where it is watched.
     pub(crate) steps: bool,
     /// Whether the gate needs the end-to-end tests.
@@ -29,6 +31,8 @@ pub(crate) struct Variant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Yes,
+    /// Yes, with a reason.
+    Because,
     No,
     Nothing,
     /// The task token is failed without an error's name.
@@ -48,6 +52,7 @@ impl Variant {
         ended: false,
         probes: true,
         steps: false,
+        frozen: false,
         needs_e2e: false,
     };
 }
@@ -89,15 +94,22 @@ pub(crate) struct Fault {
     pub(crate) turn: Turn,
     /// How often; none: always.
     pub(crate) times: Option<u64>,
+    /// How often the state goes well before.
+    pub(crate) after: u64,
 }
 
 impl Fault {
     pub(crate) fn new(state: impl Display, turn: Turn) -> Self {
-        Self { state: state.to_string(), turn, times: None }
+        Self { state: state.to_string(), turn, times: None, after: 0 }
     }
 
     pub(crate) fn once(mut self) -> Self {
         self.times = Some(1);
+        self
+    }
+
+    pub(crate) fn after(mut self, well: u64) -> Self {
+        self.after = well;
         self
     }
 

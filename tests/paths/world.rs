@@ -106,11 +106,15 @@ fn failure(error: &str, cause: Option<&str>) -> Answered {
 /// What a person says; none where nobody says anything that could be understood.
 fn said(answer: Answer) -> Option<Value> {
     let yes = match answer {
-        Answer::Yes => true,
+        Answer::Yes | Answer::Because => true,
         Answer::No => false,
         Answer::Nothing | Answer::Nameless => return None,
     };
-    let reason = if yes { None } else { Some("AwaitApproval says no") };
+    let reason = match answer {
+        Answer::No => Some("AwaitApproval says no"),
+        Answer::Because => Some("it cannot wait"),
+        _ => None,
+    };
     Some(json!({ "approved": yes, "by": "ada", "reason": reason }))
 }
 
@@ -166,8 +170,12 @@ impl World {
     fn turn(&mut self, state: &str) -> Option<Turn> {
         let faults = self.case.faults.iter().zip(&mut self.used);
         for (fault, used) in faults {
-            if fault.state == state && fault.times.is_none_or(|times| *used < times) {
-                *used += 1;
+            if fault.state != state {
+                continue;
+            }
+            *used += 1;
+            let nth = used.saturating_sub(fault.after);
+            if nth > 0 && fault.times.is_none_or(|times| nth <= times) {
                 return Some(fault.turn.clone());
             }
         }
@@ -259,6 +267,8 @@ impl World {
             || approval["run_id"] != self.run_id.as_str()
             || !approval["question"].as_str().is_some_and(|q| q.contains(RELEASE))
             || !approval["expires_seconds"].is_u64()
+            || self.case.variant.frozen
+                != approval["question"].as_str().is_some_and(|q| q.contains("takes no release"))
         {
             self.violations.push(format!("a question that is not well put: {approval}"));
         }
@@ -272,7 +282,7 @@ impl World {
     /// Notes the answer that is about to be given, and says what it is.
     pub(crate) fn answer(&mut self, answer: Answer) -> Option<Value> {
         let said = said(answer)?;
-        self.effects.push(Effect::Answered(answer == Answer::Yes));
+        self.effects.push(Effect::Answered(matches!(answer, Answer::Yes | Answer::Because)));
         Some(said)
     }
 

@@ -6,6 +6,7 @@ use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
 use pact_contract::{
     ChangeSet, EnvironmentName, ErrorName, ReleaseId, RunRequest, StageStatus, Tier,
     actions::{Plan, PlanTarget, PlannedCheck, PlannedChecks},
+    freeze::frozen,
     ids::IdError,
     policy::JudgedBy,
     settings::{Approval, CHECKS, CheckMode, GateSettings, Settings, Template, TemplatePolicy},
@@ -80,6 +81,11 @@ pub fn plan(
     // An urgent fix that may reach production goes straight there.
     if template == Template::Hotfix && target == PlanTarget::Production {
         environments.retain(|environment| environment.tier == Tier::Production);
+    }
+    for environment in &mut environments {
+        let freeze = &environment.settings.freeze;
+        environment.frozen = frozen(environment.name.as_str(), freeze, run.started_at)
+            .map_err(AgentError::invalid)?;
     }
     let tried = environments.iter().any(|environment| environment.tier == Tier::Staging);
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use pact_contract::{
+    freeze::{Freeze, MAX_FREEZES},
     settings::Probe,
     shift::{MAX_STEPS_IN_ALL, Shift},
 };
@@ -27,6 +28,7 @@ pub(crate) fn check(tree: &DeTable<'_>, forms: &Forms, checked: &Checked, faults
     for (name, environment) in environments.into_iter().flatten() {
         places.probes_can_succeed(name, environment);
         places.shifts(name, environment);
+        places.freezes(name, environment);
     }
     places.steps_in_all(environments);
     let takes = |choice: &&Choice| {
@@ -153,6 +155,26 @@ impl<'c> Laws<'c, '_, '_, '_> {
         };
         let message = format!("{} {why}", place.join("."));
         self.faults.at(span.map(Spanned::span), message, Some(remedy.to_owned()));
+    }
+
+    /// Whether an environment's windows are of this calendar.
+    fn freezes(&mut self, name: &str, environment: &Value) {
+        let windows = environment.get("freeze").and_then(Value::as_array);
+        for (index, window) in windows.into_iter().flatten().enumerate() {
+            // What one window says wrong was reported where it stands.
+            let Ok(freeze) = serde_json::from_value::<Freeze>(window.clone()) else { continue };
+            let wrong = if index < MAX_FREEZES {
+                let Err((key, why)) = freeze.check() else { continue };
+                format!("environments.{name}.freeze[{index}].{key} {why}")
+            } else if index == MAX_FREEZES {
+                format!("environments.{name}.freeze has more than {MAX_FREEZES} windows")
+            } else {
+                continue;
+            };
+            let place = node(self.tree, &["environments", name, "freeze"]);
+            let window = place.and_then(|list| list.get_ref().as_array()?.get(index));
+            self.faults.at(window.map(Spanned::span), wrong, None);
+        }
     }
 
     /// What a run does at every step fits into the history of one execution.

@@ -250,6 +250,49 @@ fn environment() -> Vec<Field> {
             "How long each step of a linear shift is watched, in minutes.",
             Shape::Number { min: 0, max: MAX_MINUTES },
         ),
+        field(
+            "freeze",
+            "When it takes no release: windows of which all that is said has to hold.",
+            Shape::Tables(freeze()),
+        ),
+    ]
+}
+
+fn freeze() -> Vec<Field> {
+    let pattern = |pattern: &str, wanted: &str, max: usize| Rule::Pattern {
+        pattern: pattern.to_owned(),
+        wanted: wanted.to_owned(),
+        max,
+    };
+    let time =
+        || Shape::Text(pattern("^([01][0-9]|2[0-3]):[0-5][0-9]$", "a time such as \"18:00\"", 5));
+    let day =
+        pattern("^(mon|tue|wed|thu|fri|sat|sun)$", "one of mon, tue, wed, thu, fri, sat, sun", 3);
+    let date = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(/[0-9]{4}-[0-9]{2}-[0-9]{2})?$";
+    let dates = "a day such as \"2026-12-24\", or two with a \"/\" between them";
+    vec![
+        field(
+            "days",
+            "Days of the week on which it begins; every day without it.",
+            Shape::List { of: day, min: 1 },
+        ),
+        field("from", "When it begins on its days; with the day without it.", time()),
+        field("to", "When it ends; not after from, it is on the day after.", time()),
+        field(
+            "zone",
+            "Whose clock, by its name in the time zone database; UTC without it.",
+            Shape::Text(pattern(
+                "^[A-Za-z0-9_+/-]{1,64}$",
+                "a time zone such as \"Europe/Berlin\"",
+                64,
+            )),
+        ),
+        field(
+            "dates",
+            "Days of the calendar on which it begins, or \"first/last\"; always without it.",
+            Shape::List { of: pattern(date, dates, 21), min: 1 },
+        ),
+        required("reason", "Why, for people.", Shape::Text(Rule::Reason)),
     ]
 }
 

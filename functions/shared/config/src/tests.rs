@@ -102,6 +102,14 @@ command = ["target/debug/shop"]
 port = 8081
 env = { MODE = "staging" }
 
+[[environments.staging.freeze]]
+days = ["sat", "sun"]
+from = "18:00"
+to = "08:00"
+zone = "Europe/Berlin"
+dates = ["2026-12-20/2027-01-03"]
+reason = "nobody is there"
+
 [[environments.staging.health]]
 path = "/health"
 status = 200
@@ -483,6 +491,35 @@ fn a_strategy_that_cannot_be_walked_is_refused_with_its_place() {
         "pact.toml:5:12: environments.production.strategy is canary, and nothing says what is \
          watched meanwhile; add [[environments.production.health]]"
     );
+}
+
+#[test]
+fn a_window_that_is_not_of_this_calendar_is_refused_with_its_place() {
+    let window = |keys: &str| {
+        let text = format!("freeze = [\n {{ reason = 'x' }},\n {{ reason = 'y', {keys} }},\n]");
+        errors(&shifted(&text))
+    };
+    for (keys, wanted) in [
+        (
+            "zone = 'Mars/Olympus'",
+            "7:2: environments.production.freeze[1].zone is \"Mars/Olympus\"",
+        ),
+        (
+            "dates = ['2027-02-29']",
+            "7:2: environments.production.freeze[1].dates has \"2027-02-29\"",
+        ),
+        ("dates = ['2027-02-02/2027-01-01']", "which ends before it begins"),
+        ("from = '24:00'", "freeze[1].from must be a time such as"),
+        ("days = ['monday']", "freeze[1].days[0] is longer than 3 characters"),
+        ("dais = ['mon']", "did you mean \"days\"?"),
+    ] {
+        let found = window(keys);
+        assert!(found.contains(wanted), "{found}");
+    }
+    assert!(errors(&shifted("freeze = [{ days = ['mon'] }]")).contains("has no \"reason\""));
+    let many = vec!["{ reason = 'x' }"; 11].join(", ");
+    let found = errors(&shifted(&format!("freeze = [{many}]")));
+    assert!(found.contains("freeze has more than 10 windows"), "{found}");
 }
 
 #[test]

@@ -1,9 +1,35 @@
 //! When an environment takes no release: windows of the calendar, and what they come to.
 
+use std::collections::BTreeSet;
+
+use jiff::{
+    SignedDuration, Timestamp, ToSpan,
+    civil::{Date, Time, Weekday},
+    tz::TimeZone,
+};
 use serde::{Deserialize, Serialize};
 
 /// Most windows of one environment.
 pub const MAX_FREEZES: usize = 10;
+/// Most times for which an environment is closed during one run: they travel with its plan.
+const MAX_FROZEN: usize = 20;
+/// How far a plan looks ahead, in days: further than a run can wait.
+const HORIZON_DAYS: i64 = 21;
+/// How far it is looked for the end of what is closed then, in days.
+const FURTHEST_DAYS: i32 = 400;
+/// Longest reason that is told, in characters.
+const MAX_REASON: usize = 200;
+
+/// The days of the week by the words for them.
+pub const DAYS: &[(Weekday, &str)] = &[
+    (Weekday::Monday, "mon"),
+    (Weekday::Tuesday, "tue"),
+    (Weekday::Wednesday, "wed"),
+    (Weekday::Thursday, "thu"),
+    (Weekday::Friday, "fri"),
+    (Weekday::Saturday, "sat"),
+    (Weekday::Sunday, "sun"),
+];
 
 /// A window that comes again. All that is said of it has to hold: a window of weekends at the turn of
 /// the year is that of the weekends between those dates.
@@ -16,7 +42,7 @@ pub struct Freeze {
     /// When it begins on its days, as `18:00`; none: with the day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// When it ends; none: with the day. Not after `from`, it ends on the day after.
+    /// When it ends; none: with the day. Where that is not after `from`, it is on the day after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// Whose clock: a name of the time zone database; none: UTC.
@@ -39,4 +65,253 @@ pub struct Frozen {
     pub until: String,
     /// One sentence for people, without its end: until when, and why.
     pub why: String,
+}
+
+/// A window, read.
+struct Window<'f> {
+    days: Vec<Weekday>,
+    from: Time,
+    to: Option<Time>,
+    zone: TimeZone,
+    zone_name: &'f str,
+    dates: Vec<(Date, Date)>,
+    reason: &'f str,
+}
+
+/// A time in which one window or several are closed.
+struct Closed<'f> {
+    from: Timestamp,
+    until: Timestamp,
+    /// By whose clock people are told.
+    zone: (&'f str, TimeZone),
+    reasons: BTreeSet<&'f str>,
+}
+
+impl Freeze {
+    /// Checks what the form of a file cannot.
+    ///
+    /// # Errors
+    /// The first key that cannot be, and why.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        self.window().map(drop)
+    }
+
+    fn window(&self) -> Result<Window<'_>, (&'static str, String)> {
+        let day = |word: &String| {
+            let found = DAYS.iter().find(|(_, name)| name == word).map(|(day, _)| *day);
+            found.ok_or(("days", format!("has the unknown day {word:?}")))
+        };
+        let time = |key: &'static str, text: &Option<String>| match text {
+            None => Ok(None),
+            Some(text) => match text.parse::<Time>() {
+                Ok(time) => Ok(Some(time)),
+                Err(_) => Err((key, format!("is {text:?}, not a time such as \"18:00\""))),
+            },
+        };
+        let date = |text: &str| {
+            let wrong = || format!("has {text:?}, not a day of the calendar");
+            text.parse::<Date>().map_err(|_| ("dates", wrong()))
+        };
+        let range = |text: &String| {
+            let (first, last) = text.split_once('/').unwrap_or((text, text));
+            let (first, last) = (date(first)?, date(last)?);
+            if first > last {
+                return Err(("dates", format!("has {text:?}, which ends before it begins")));
+            }
+            Ok((first, last))
+        };
+        let zone_name = self.zone.as_deref().unwrap_or("UTC");
+        let zone = TimeZone::get(zone_name).map_err(|_| {
+            ("zone", format!("is {zone_name:?}, no time zone such as \"Europe/Berlin\""))
+        })?;
+        Ok(Window {
+            days: self.days.iter().map(day).collect::<Result<_, _>>()?,
+            from: time("from", &self.from)?.unwrap_or_else(Time::midnight),
+            to: time("to", &self.to)?,
+            zone,
+            zone_name,
+            dates: self.dates.iter().map(range).collect::<Result<_, _>>()?,
+            reason: &self.reason,
+        })
+    }
+}
+
+impl<'f> Window<'f> {
+    /// Each time for which it is closed from the day before `now` on.
+    fn closed(&self, now: Timestamp) -> Vec<Closed<'f>> {
+        let mut all = Vec::new();
+        let today = now.to_zoned(self.zone.clone()).date();
+        for ahead in -1..FURTHEST_DAYS {
+            let Ok(day) = today.checked_add(ahead.days()) else { break };
+            let on_day = self.days.is_empty() || self.days.contains(&day.weekday());
+            let in_dates = self.dates.is_empty()
+                || self.dates.iter().any(|(first, last)| (*first..=*last).contains(&day));
+            if !on_day || !in_dates {
+                continue;
+            }
+            let until = match self.to {
+                Some(to) if to > self.from => Ok(day.to_datetime(to)),
+                to => day.tomorrow().map(|next| next.to_datetime(to.unwrap_or_default())),
+            };
+            let (Ok(until), from) = (until, day.to_datetime(self.from)) else { break };
+            let at = |time: jiff::civil::DateTime| time.to_zoned(self.zone.clone());
+            let (Ok(from), Ok(until)) = (at(from), at(until)) else { break };
+            all.push(Closed {
+                from: from.timestamp(),
+                until: until.timestamp(),
+                zone: (self.zone_name, self.zone.clone()),
+                reasons: [self.reason].into(),
+            });
+        }
+        all
+    }
+}
+
+impl Closed<'_> {
+    fn told(&self, environment: &str) -> Frozen {
+        let reasons: Vec<&str> = self.reasons.iter().copied().collect();
+        let reasons: String = reasons.join("; ").chars().take(MAX_REASON).collect();
+        let (name, zone) = &self.zone;
+        let until = self.until.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M");
+        Frozen {
+            from: sortable(self.from),
+            until: sortable(self.until),
+            why: format!("{environment} takes no release until {until} {name}: {reasons}"),
+        }
+    }
+}
+
+fn sortable(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
+}
+
+/// The times for which an environment takes no release, from now on and for as long as a run may take.
+/// The same windows at the same time give the same.
+///
+/// # Errors
+/// What is wrong with a window that did not come from a file.
+pub fn frozen(
+    environment: &str,
+    windows: &[Freeze],
+    now: Timestamp,
+) -> Result<Vec<Frozen>, String> {
+    let mut all = Vec::new();
+    // Those of the commit before and its own.
+    for window in windows.iter().take(2 * MAX_FREEZES) {
+        let read = window.window().map_err(|(key, why)| format!("freeze.{key} {why}"))?;
+        all.extend(read.closed(now));
+    }
+    all.sort_by_key(|closed| closed.from);
+    let mut joined: Vec<Closed<'_>> = Vec::new();
+    for closed in all {
+        match joined.last_mut().filter(|last| closed.from <= last.until) {
+            Some(last) => {
+                if closed.until > last.until {
+                    last.until = closed.until;
+                    last.zone = closed.zone;
+                }
+                last.reasons.extend(closed.reasons);
+            }
+            None => joined.push(closed),
+        }
+    }
+    let horizon = now.checked_add(SignedDuration::from_hours(24 * HORIZON_DAYS)).unwrap_or(now);
+    joined.retain(|closed| closed.until > now && closed.from < horizon);
+    // What there is no room for counts as closed.
+    let too_many = joined.len() > MAX_FROZEN;
+    joined.truncate(MAX_FROZEN);
+    if let Some(last) = joined.last_mut().filter(|_| too_many) {
+        last.until = last.until.max(horizon);
+    }
+    Ok(joined.iter().map(|closed| closed.told(environment)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    fn window(change: impl FnOnce(&mut Freeze)) -> Freeze {
+        let mut freeze = Freeze { reason: "nobody is there".to_owned(), ..Freeze::default() };
+        change(&mut freeze);
+        freeze
+    }
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn nights_follow_the_clock_of_their_zone() {
+        let nights = window(|w| {
+            w.from = Some("18:00".to_owned());
+            w.to = Some("08:00".to_owned());
+            w.zone = Some("Europe/Berlin".to_owned());
+        });
+        // The clocks are set back in the second night.
+        let frozen = frozen("production", &[nights], at("2026-10-24T12:00:00Z")).expect("is right");
+        let first: Vec<_> =
+            frozen.iter().take(2).map(|f| (f.from.as_str(), f.until.as_str())).collect();
+        assert_eq!(
+            first,
+            [
+                ("2026-10-24T16:00:00.000Z", "2026-10-25T07:00:00.000Z"),
+                ("2026-10-25T17:00:00.000Z", "2026-10-26T07:00:00.000Z"),
+            ]
+        );
+        assert_eq!(
+            frozen[0].why,
+            "production takes no release until 2026-10-25 08:00 Europe/Berlin: nobody is there"
+        );
+        // There is room for twenty nights, and the rest counts as closed.
+        let last = frozen.last().expect("one");
+        assert_eq!((frozen.len(), last.until.as_str()), (20, "2026-11-14T12:00:00.000Z"));
+    }
+
+    #[test]
+    fn whole_days_are_one_time_and_dates_narrow_them() {
+        let weekends = window(|w| w.days = texts(&["sat", "sun"]));
+        let now = at("2026-12-18T09:00:00Z");
+        let of = |windows: &[Freeze]| frozen("live", windows, now).expect("is right");
+        let all = of(std::slice::from_ref(&weekends));
+        assert_eq!(all.len(), 3);
+        assert_eq!(all[0].from, "2026-12-19T00:00:00.000Z");
+        assert_eq!(all[0].until, "2026-12-21T00:00:00.000Z");
+        // The whole time until it opens is told, however long it is.
+        let holidays = window(|w| {
+            w.dates = texts(&["2026-12-20/2027-02-03"]);
+            w.reason = "holidays".to_owned();
+        });
+        let both = of(&[weekends.clone(), holidays]);
+        assert_eq!(both.len(), 1, "{both:?}");
+        assert_eq!(both[0].until, "2027-02-04T00:00:00.000Z");
+        assert!(both[0].why.ends_with("00:00 UTC: holidays; nobody is there"), "{}", both[0].why);
+        let narrow = window(|w| {
+            w.days = weekends.days.clone();
+            w.dates = texts(&["2026-12-20"]);
+        });
+        assert_eq!(of(&[narrow])[0].from, "2026-12-20T00:00:00.000Z");
+        // One that began yesterday and goes on counts.
+        let night = window(|w| {
+            w.days = texts(&["thu"]);
+            w.from = Some("22:00".to_owned());
+            w.to = Some("10:00".to_owned());
+        });
+        assert_eq!(of(&[night])[0].from, "2026-12-17T22:00:00.000Z");
+        assert_eq!(of(&[]), []);
+    }
+
+    #[test]
+    fn a_window_that_cannot_be_is_refused_by_its_key() {
+        let wrong = |change: fn(&mut Freeze)| window(change).check().expect_err("is refused").0;
+        assert_eq!(wrong(|w| w.days = vec!["caturday".to_owned()]), "days");
+        assert_eq!(wrong(|w| w.from = Some("25:00".to_owned())), "from");
+        assert_eq!(wrong(|w| w.zone = Some("Mars/Olympus".to_owned())), "zone");
+        assert_eq!(wrong(|w| w.dates = vec!["2026-02-30".to_owned()]), "dates");
+        assert_eq!(wrong(|w| w.dates = vec!["2027-01-03/2026-12-20".to_owned()]), "dates");
+        assert_eq!(window(|_| ()).check(), Ok(()));
+    }
 }

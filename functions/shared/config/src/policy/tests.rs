@@ -54,6 +54,11 @@ fn what_is_loosened_is_named_and_does_not_count() {
         ("", "tests.gone = [\"web\"]", vec!["tests.gone"]),
         ("", "tests.suites = [{ name = \"web\", command = [\"true\"] }]", vec!["tests.suites"]),
         ("tests.integration.command = [\"it\"]", "", vec!["tests.integration"]),
+        (
+            "environments.production = { target = \"directory\", freeze = [{ reason = \"a\" }] }",
+            "environments.production = { target = \"directory\", freeze = [{ reason = \"b\" }] }",
+            vec!["environments.production.freeze"],
+        ),
     ] {
         let (judged, found) = judged(before, own);
         assert_eq!(found, keys, "{before} -> {own}");
