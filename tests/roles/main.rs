@@ -60,8 +60,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     (DEPLOYMENT, "lambda:CreateAlias", "only where nobody made the alias before"),
     (DEPLOYMENT, "lambda:ListVersionsByFunction", "only for a release whose note is gone"),
     (DEPLOYMENT, "lambda:GetProvisionedConcurrencyConfig", "only where traffic is shared"),
-    ("ReconcilerRole", "states:StartExecution", "only for a run that is ended while it deploys"),
-    ("ReconcilerRole", "dynamodb:DeleteItem", "only where a run waited in its queue"),
     ("ReconcilerRole", "states:StopExecution", "only for a run that is ended while it is started"),
     ("ReconcilerRole", "states:SendTaskSuccess", "only for an answer that came before a retry"),
 ];

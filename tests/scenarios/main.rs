@@ -7,6 +7,7 @@
     reason = "everything here is a test, its helper functions too"
 )]
 
+mod admission;
 mod approval;
 mod aws_clients;
 mod bad_input;
