@@ -51,6 +51,10 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("SecurityAgentRole", "s3:GetObject", "the artifact store is a folder locally"),
     ("QualityAgentRole", "s3:GetObject", "the artifact store is a folder locally"),
     ("DeployAgentRole", "s3:GetObject", "the artifact store is a folder locally"),
+    ("DashboardRole", "s3:GetObject", "the artifact store is a folder locally"),
+    ("DashboardRole", "s3:ListBucket", "S3 answers 403, not 404, for what is not there without it"),
+    ("DashboardRole", "codebuild:BatchGetBuilds", "only while a build of a run goes on"),
+    ("DashboardRole", "logs:GetLogEvents", "only while a build of a run goes on"),
     (
         "GatewayRole",
         "dynamodb:DeleteItem",
@@ -339,12 +343,15 @@ fn the_pages_are_read_with_the_dashboards_role() {
         "/".to_owned(),
         "/api/runs?repository=acme%2Fshop".to_owned(),
         format!("/runs/{id}"),
+        format!("/runs/{id}/logs/RunUnitTests"),
         "/environments".to_owned(),
     ] {
         let request = http.get(format!("{api}{page}"));
         let request = request.bearer_auth(secrets["api_token"].as_str().expect("a token"));
         let answer = request.send().expect("the dashboard answers");
-        assert!(answer.status().is_success(), "{page}: {}", answer.status());
+        // No test of this run was begun: there is no log of one.
+        let wanted = if page.ends_with("Tests") { 404 } else { 200 };
+        assert_eq!(answer.status().as_u16(), wanted, "{page}");
     }
     pact_e2e::send_signal(up.id(), "INT");
     up.wait().expect("it ends");

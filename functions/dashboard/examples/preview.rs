@@ -25,6 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         listener,
         support::doors::signed_in(pact_dashboard::router(
             Arc::new(samples),
+            support::logs::logs(),
             support::doors::doors(),
         )),
     )

@@ -1,6 +1,6 @@
-//! The dashboard: pages and a JSON API over the run store.
+//! The dashboard: pages and a JSON API over the run store and the logs of builds.
 //!
-//! It only reads, and only through [`RunReader`]. Pages are rendered here and work without a
+//! It only reads, and only through [`RunReader`] and [`StageLogs`]. Pages are rendered here and work without a
 //! script; the script asks for changes while a run is active. What they offer to do, the gateway
 //! does: its forms lead there. What it shows comes from
 //! repositories and tools that are not trusted: everything is escaped, bounded, and shown under a
@@ -24,17 +24,22 @@ use std::sync::Arc;
 
 use axum::Router;
 use jiff::Timestamp;
-use pact_agent::ports::RunReader;
+use pact_agent::{logs::StageLogs, ports::RunReader};
 use pact_web::access::Doors;
 
 /// The routes over `reader`, for those whom the doors let in.
-pub fn router(reader: Arc<dyn RunReader>, doors: Doors) -> Router {
-    router_at(reader, doors, Timestamp::now)
+pub fn router(reader: Arc<dyn RunReader>, logs: Arc<dyn StageLogs>, doors: Doors) -> Router {
+    router_at(reader, logs, doors, Timestamp::now)
 }
 
 /// The routes over `reader` with another clock, for tests.
-pub fn router_at(reader: Arc<dyn RunReader>, doors: Doors, now: fn() -> Timestamp) -> Router {
-    web::routes(web::App { reader, now }, doors)
+pub fn router_at(
+    reader: Arc<dyn RunReader>,
+    logs: Arc<dyn StageLogs>,
+    doors: Doors,
+    now: fn() -> Timestamp,
+) -> Router {
+    web::routes(web::App { reader, logs, now }, doors)
 }
 
 /// Runs the dashboard as a Lambda function until the environment ends it.
@@ -46,5 +51,5 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     let services = pact_aws::Services::from_env()?;
     let store = &services.store;
     let doors = Doors::new(Arc::clone(store) as _, Arc::clone(store) as _, services.secrets());
-    pact_web::serve(router(Arc::clone(store) as _, doors)).await
+    pact_web::serve(router(Arc::clone(store) as _, services.logs()?, doors)).await
 }

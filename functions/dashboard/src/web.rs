@@ -14,11 +14,12 @@ use axum::{
 use jiff::Timestamp;
 use maud::Markup;
 use pact_agent::{
+    logs::{LogPage, StageLogs, TAIL},
     ports::{ApprovalRecord, RunPage, RunReader, StoreError},
     telemetry::{self, SpanFields},
 };
 use pact_contract::{
-    RunId, RunStatus,
+    RunId, RunStatus, StateName,
     problems::{self, ProblemCode},
 };
 use pact_web::{Problem, access::Doors};
@@ -32,6 +33,7 @@ use crate::{api, assets, entrance, filters::Filters, gzip, pages, view::Found, v
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) reader: Arc<dyn RunReader>,
+    pub(crate) logs: Arc<dyn StageLogs>,
     pub(crate) now: fn() -> Timestamp,
 }
 
@@ -40,11 +42,13 @@ pub(crate) fn routes(app: App, doors: Doors) -> Router {
         .route("/", get(list))
         .route("/runs", get(list))
         .route("/runs/{id}", get(run))
+        .route("/runs/{id}/logs/{state}", get(log))
         .route("/environments", get(environments))
         .route(entrance::SIGN_IN, get(sign_in))
         .route("/api/runs", get(api_runs))
         .route("/api/runs/{id}", get(api_run))
         .route("/api/runs/{id}/version", get(api_version))
+        .route("/api/runs/{id}/logs/{state}", get(api_log))
         .route("/api/version", get(api_list_version))
         .route("/api/environments", get(api_environments))
         .route("/api/environments/version", get(api_environments_version))
@@ -242,6 +246,55 @@ async fn run(
     pages_or_fault(found.map(|found| match found {
         Found::Run(view) => pages::run(&viewer, &view),
         Found::Unreadable(parts) => pages::unreadable_run(&viewer, &id, &parts, (app.now)()),
+    }))
+}
+
+/// What part of a log is asked for.
+#[derive(Deserialize)]
+struct Wanted {
+    from: Option<String>,
+}
+
+/// The part of a log that is asked for, and whose it is.
+async fn log_page(
+    app: &App,
+    (id, state): (&str, &str),
+    from: Result<Query<Wanted>, QueryRejection>,
+) -> Result<(RunId, StateName, pages::Part, LogPage), Fault> {
+    let unknown = || Fault::Unknown("there is no such log".to_owned());
+    let id = RunId::parse(id).map_err(|_| unknown())?;
+    let state = StateName::parse(state).map_err(|_| unknown())?;
+    let Query(Wanted { from }) = from.map_err(|e| Fault::Request(e.body_text()))?;
+    let (part, from) = match from.as_deref() {
+        None | Some(TAIL) => (pages::Part::Tail, Some(TAIL)),
+        Some("start") => (pages::Part::Piece, None),
+        from => (pages::Part::Piece, from),
+    };
+    let page = app.logs.page(&id, &state, from).await?.ok_or_else(unknown)?;
+    Ok((id, state, part, page))
+}
+
+async fn log(
+    State(app): State<App>,
+    Path((id, state)): Path<(String, String)>,
+    from: Result<Query<Wanted>, QueryRejection>,
+    viewer: Extension<Viewer>,
+) -> Response {
+    let found = log_page(&app, (&id, &state), from).await;
+    pages_or_fault(
+        found.map(|(id, state, part, page)| pages::log((&id, &state), part, &page, &viewer)),
+    )
+}
+
+async fn api_log(
+    State(app): State<App>,
+    Path((id, state)): Path<(String, String)>,
+    from: Result<Query<Wanted>, QueryRejection>,
+) -> Response {
+    let found = log_page(&app, (&id, &state), from).await;
+    json_or_fault(found.map(|(_, _, _, page)| {
+        let version = pages::log_version(&page);
+        json!({ "lines": page.lines, "next": page.next, "at_end": page.at_end, "version": version })
     }))
 }
 

@@ -76,6 +76,7 @@ fn measured(runs: Vec<support::Sample>) -> Router {
     samples.runs = runs;
     support::doors::signed_in(pact_dashboard::router_at(
         Arc::new(samples),
+        support::logs::logs(),
         support::doors::doors(),
         now,
     ))

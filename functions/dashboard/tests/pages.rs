@@ -32,6 +32,7 @@ fn now() -> Timestamp {
 async fn get_from(samples: Samples, path: &str) -> (StatusCode, HeaderMap, String) {
     let router = support::doors::signed_in(pact_dashboard::router_at(
         Arc::new(samples),
+        support::logs::logs(),
         support::doors::doors(),
         now,
     ));
@@ -76,6 +77,39 @@ async fn the_list_shows_every_run_and_filters_them() {
     assert!(page.contains("status must be one of queued, running, succeeded"));
     let (status, _) = get(&format!("/?repository={}", "x".repeat(400))).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_log_shows_its_end_and_is_read_from_its_beginning() {
+    let (_, runs) = json("/api/runs?limit=1").await;
+    let run = runs["runs"][0]["request"]["run_id"].as_str().expect("a run").to_owned();
+    let here = format!("/runs/{run}/logs/RunUnitTests");
+    let (status, page) = get(&here).await;
+    assert_eq!(status, StatusCode::OK);
+    // What a repository's own programs wrote is text, and asks for nothing.
+    assert!(page.contains("test &lt;b&gt;adds&lt;/b&gt; ... ok"), "{page}");
+    assert!(!page.contains('\u{1b}') && !page.contains('\u{202e}'), "{page}");
+    assert!(page.contains(&format!("data-poll=\"/api{here}?from=tail\"")), "{page}");
+    let (_, tail) = json(&format!("/api{here}?from=tail")).await;
+    let version = tail["version"].as_str().expect("a version");
+    assert!(page.contains(&format!("data-version=\"{version}\"")), "{page}");
+    let (_, start) = get(&format!("{here}?from=start")).await;
+    assert!(start.contains("running 2 tests") && !start.contains("data-poll"), "{start}");
+    let next =
+        start.split("logs/RunUnitTests?from=").find_map(|rest| rest.split_once("\">Further"));
+    let (status, further) = get(&format!("{here}?from={}", next.expect("a next piece").0)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(further.contains("test sums"), "{further}");
+    for (path, wanted) in [
+        (format!("{here}?from=elsewhere"), StatusCode::BAD_REQUEST),
+        (format!("/runs/{run}/logs/PlanPipeline"), StatusCode::NOT_FOUND),
+        (format!("/runs/{run}/logs/no%20state"), StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(get(&path).await.0, wanted, "{path}");
+        assert_eq!(get(&format!("/api{path}")).await.0, wanted, "{path}");
+    }
+    let (_, page) = get(&format!("/runs/{run}")).await;
+    assert!(page.contains(&format!("href=\"{here}\"")), "the run leads there: {page}");
 }
 
 #[tokio::test]
@@ -211,6 +245,7 @@ async fn head_answers_like_get_and_other_methods_are_refused() {
     let answer = async |method: &str, path: &str| {
         let router = support::doors::signed_in(pact_dashboard::router_at(
             Arc::new(samples(now())),
+            support::logs::logs(),
             support::doors::doors(),
             now,
         ));
@@ -245,7 +280,7 @@ fn no_event_is_a_fault_of_the_dashboard() {
         "/assets/app.css",
     ];
     proptest!(|(event in pact_web::testing::events(paths))| {
-        let router = support::doors::signed_in(pact_dashboard::router_at(Arc::new(samples(now())), support::doors::doors(), now));
+        let router = support::doors::signed_in(pact_dashboard::router_at(Arc::new(samples(now())), support::logs::logs(), support::doors::doors(), now));
         let event = lambda_runtime::LambdaEvent::new(event, lambda_runtime::Context::default());
         let answer = runtime.block_on(pact_web::answer(router, event)).expect("an answer");
         let status = answer["statusCode"].as_u64().expect("a status");
@@ -385,6 +420,7 @@ async fn pages_are_small_for_who_takes_compressed_ones_and_plain_for_everybody_e
         all.runs.extend(support::failed(now()));
         let router = support::doors::signed_in(pact_dashboard::router_at(
             Arc::new(all),
+            support::logs::logs(),
             support::doors::doors(),
             now,
         ));
@@ -413,6 +449,7 @@ async fn a_compressed_page_passes_through_the_function_whole() {
     });
     let router = support::doors::signed_in(pact_dashboard::router_at(
         Arc::new(samples(now())),
+        support::logs::logs(),
         support::doors::doors(),
         now,
     ));

@@ -1,6 +1,7 @@
 //! Runs in memory, for the preview and the tests.
 
 pub(crate) mod doors;
+pub(crate) mod logs;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};

@@ -5,6 +5,7 @@ mod environments;
 mod evidence;
 mod layout;
 mod list;
+mod log;
 mod run;
 mod sign_in;
 mod timeline;
@@ -16,6 +17,7 @@ use maud::{Markup, html};
 
 pub(crate) use environments::{environments, version as environments_version};
 pub(crate) use list::{list, version as list_version};
+pub(crate) use log::{Part, log, version as log_version};
 pub(crate) use run::{run, unreadable_run};
 pub(crate) use sign_in::{SignIn, sign_in};
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::evidence;
 use crate::{
-    format::{anchor, between, duration, plural, pretty, short},
+    format::{anchor, between, duration, encoded, plural, pretty, short},
     mark::Marked as _,
 };
 
@@ -94,6 +94,9 @@ fn body(record: &StageRecord, id: &str) -> Markup {
             @if record.attempt > 1 { " · attempt " (record.attempt) }
             @if found > 0 { " · " a href="#findings" { (plural(found, "finding")) } }
             @if let Some(error) = &record.error { " · error " code { (short(error, 80)) } }
+        }
+        @if record.action.starts_with("tests.run_") {
+            p { a href={ "/runs/" (record.run_id) "/logs/" (encoded(record.state.as_str())) } { "What it writes" } }
         }
         @if let Some(fallback) = &record.fallback {
             p class="muted" {

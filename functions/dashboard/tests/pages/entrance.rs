@@ -50,7 +50,8 @@ fn bench() -> Bench {
             served_seconds: 0,
         });
     }
-    let router = pact_dashboard::router(Arc::new(samples), doors.clone());
+    let router =
+        pact_dashboard::router(Arc::new(samples), crate::support::logs::logs(), doors.clone());
     Bench { router, doors, access }
 }
 
