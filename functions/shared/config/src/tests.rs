@@ -517,7 +517,7 @@ fn a_window_that_is_not_of_this_calendar_is_refused_with_its_place() {
         assert!(found.contains(wanted), "{found}");
     }
     assert!(errors(&shifted("freeze = [{ days = ['mon'] }]")).contains("has no \"reason\""));
-    let many = vec!["{ reason = 'x' }"; 11].join(", ");
+    let many = ["{ reason = 'x' }"; 11].join(", ");
     let found = errors(&shifted(&format!("freeze = [{many}]")));
     assert!(found.contains("freeze has more than 10 windows"), "{found}");
 }
