@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{get, has_stage, stage, text};
 
-fn url_of(report: &Value, environment: &str) -> String {
+pub(crate) fn url_of(report: &Value, environment: &str) -> String {
     report["deployments"]
         .as_array()
         .and_then(|d| d.iter().find(|d| d["environment"] == environment))
@@ -14,7 +14,7 @@ fn url_of(report: &Value, environment: &str) -> String {
         .to_owned()
 }
 
-fn first_release(repo: &Repo, stack: &Stack) -> Value {
+pub(crate) fn first_release(repo: &Repo, stack: &Stack) -> Value {
     repo.write("app.py", "def total(items):\n    return 0\n");
     repo.commit("First release");
     let (code, report) = stack.run(repo.path(), &[]);

@@ -24,6 +24,7 @@ mod order;
 mod origins;
 mod policy;
 mod secrets;
+mod shift;
 mod suites;
 mod telemetry;
 mod verdicts;

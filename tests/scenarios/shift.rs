@@ -1,0 +1,124 @@
+//! Releases that come to their requests step by step, while they are asked 50 times a second.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use pact_e2e::{Aws, Repo, Stack};
+use serde_json::Value;
+
+use crate::{
+    aws_clients::states_entered,
+    deploy::{first_release, url_of},
+    get, stage, text,
+};
+
+/// Time between two requests.
+const PACE: Duration = Duration::from_millis(20);
+
+/// Somebody who asks all along.
+struct Load {
+    ended: Arc<AtomicBool>,
+    asking: JoinHandle<Answers>,
+}
+
+#[derive(Debug, Default)]
+struct Answers {
+    all: u32,
+    failed: u32,
+}
+
+impl Load {
+    fn on(url: &str) -> Self {
+        let ended = Arc::new(AtomicBool::new(false));
+        let (over, url) = (Arc::clone(&ended), format!("{url}/health"));
+        let asking = std::thread::spawn(move || {
+            let client = reqwest::blocking::Client::new();
+            let mut answers = Answers::default();
+            let mut next = Instant::now();
+            while !over.load(Ordering::Relaxed) {
+                let answer = client.get(&url).send();
+                answers.all += 1;
+                answers.failed += u32::from(!answer.is_ok_and(|answer| answer.status() == 200));
+                next = Instant::now().max(next + PACE);
+                std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            }
+            answers
+        });
+        Self { ended, asking }
+    }
+
+    fn end(self) -> Answers {
+        self.ended.store(true, Ordering::Relaxed);
+        self.asking.join().expect("it goes on to its end")
+    }
+}
+
+/// A tenth and a half of the requests, each watched for a moment, before all.
+fn canary(environment: &str) -> String {
+    format!(
+        "[environments.{environment}]\nstrategy = \"canary\"\n\
+         steps = [{{ weight = 10, minutes = 0.05 }}, {{ weight = 50, minutes = 0.02 }}]\n"
+    )
+}
+
+fn with_canaries(settings: &str) -> String {
+    let watch = "seconds = 2\ninterval_ms = 20\n";
+    let text = settings.replace("seconds = 1\ninterval_ms = 50\n", watch);
+    ["staging", "production"]
+        .iter()
+        .fold(text, |text, name| text.replace(&format!("[environments.{name}]\n"), &canary(name)))
+}
+
+/// How often each environment was given requests.
+fn steps_of(aws: &Aws, report: &Value) -> usize {
+    let states = states_entered(aws, text(report, "/execution_arn"));
+    states.iter().filter(|state| *state == "Deploy").count()
+}
+
+#[test]
+fn a_canary_loses_no_request_and_an_ill_one_no_more_than_its_share() {
+    let (repo, stack) = (Repo::shop(), Stack::new());
+    let settings = std::fs::read_to_string(repo.path().join("pact.toml")).expect("the settings");
+    repo.write("pact.toml", &with_canaries(&settings));
+    repo.commit("Canaries");
+    let first = first_release(&repo, &stack);
+    let (running, _) = stack.up();
+    let aws = stack.aws();
+    assert_eq!(steps_of(&aws, &first), 2, "the first release has everything at once");
+    let urls = ["staging", "production"].map(|name| url_of(&first, name));
+    let load = urls.each_ref().map(|url| Load::on(url));
+
+    repo.write("version", "two");
+    repo.commit("A release that is well");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!(code, Some(0), "{report:#}");
+    for (url, load) in urls.iter().zip(load) {
+        let answers = load.end();
+        assert!(answers.all > 100 && answers.failed == 0, "{answers:?}");
+        assert_eq!(get(url).as_deref(), Some("two"));
+    }
+    assert_eq!(steps_of(&aws, &report), 6, "two environments, three steps in each");
+    assert_eq!(report["deployments"][1]["weight"], 100, "{report:#}");
+
+    let load = Load::on(&urls[1]);
+    repo.write("version", "three").write("health-production", "500 forwarded");
+    repo.commit("A release that is ill once it serves");
+    let (code, report) = stack.run(repo.path(), &[]);
+    let answers = load.end();
+    assert_eq!((code, text(&report, "/status")), (Some(3), "rolled_back"), "{report:#}");
+    assert_eq!(report["deployments"][1]["weight"], 10, "{report:#}");
+    // A tenth while it was a canary, and nothing before and after.
+    assert!(answers.failed > 0 && answers.failed * 8 < answers.all, "{answers:?}");
+    assert_eq!(stage(&report, "CheckRestored.production")["status"], "passed");
+    for url in &urls {
+        assert_eq!(get(url).as_deref(), Some("two"), "the release before answers again");
+    }
+    eprintln!("an ill canary failed {} of {} requests", answers.failed, answers.all);
+    drop(running);
+}
