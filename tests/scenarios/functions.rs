@@ -20,15 +20,15 @@ use crate::{
 const ENVIRONMENTS: [&str; 2] = ["staging", "production"];
 
 /// What a function is made of: runtime, handler, and its program.
-struct Kind {
-    runtime: Runtime,
-    handler: &'static str,
-    file: &'static str,
-    program: Vec<u8>,
+pub(crate) struct Kind {
+    pub(crate) runtime: Runtime,
+    pub(crate) handler: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) program: Vec<u8>,
 }
 
 /// A function as somebody sets it up: with its aliases and addresses, before any deployment.
-fn set_up(aws: &Aws, kind: &Kind) -> Vec<String> {
+pub(crate) fn set_up(aws: &Aws, kind: &Kind) -> Vec<String> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().unix_permissions(0o755);
     zip.start_file(kind.file, options).expect("packs");
@@ -125,12 +125,8 @@ interval_ms = 50
     ENVIRONMENTS.iter().fold(tests.to_owned(), |text, name| text + &environment(name))
 }
 
-fn deployed_broken_and_returned(kind: &Kind) {
-    let (repo, stack) = (Repo::new(), Stack::new());
-    let (running, _) = stack.up();
-    let aws = stack.aws();
-    let urls = set_up(&aws, kind);
-
+/// What is deployed to the function, and how.
+pub(crate) fn deployable(repo: &Repo, kind: &Kind) {
     let program = repo.path().join("dist").join(kind.file);
     std::fs::create_dir_all(repo.path().join("dist")).expect("a folder");
     std::fs::write(&program, &kind.program).expect("is written");
@@ -140,6 +136,14 @@ fn deployed_broken_and_returned(kind: &Kind) {
         .write("test.sh", "echo '1 passed'\n")
         .write("dist/release", "one")
         .write("dist/mode", "");
+}
+
+fn deployed_broken_and_returned(kind: &Kind) {
+    let (repo, stack) = (Repo::new(), Stack::new());
+    let (running, _) = stack.up();
+    let aws = stack.aws();
+    let urls = set_up(&aws, kind);
+    deployable(&repo, kind);
     repo.commit("Open the shop");
     let (code, first) = stack.run(repo.path(), &[]);
     assert_eq!(code, Some(0), "{first:#}");

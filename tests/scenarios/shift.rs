@@ -1,6 +1,7 @@
 //! Releases that come to their requests step by step, while they are asked 50 times a second.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,12 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pact_e2e::{Aws, Repo, Stack};
+use aws_sdk_lambda::{Client, types::Runtime};
+use pact_e2e::{Aws, Repo, Stack, binary};
 use serde_json::Value;
 
 use crate::{
-    aws_clients::states_entered,
+    aws_clients::{block_on, config, states_entered},
     deploy::{first_release, url_of},
+    functions::{Kind, deployable, set_up},
     get, stage, text,
 };
 
@@ -68,11 +71,9 @@ fn canary(environment: &str) -> String {
 }
 
 fn with_canaries(settings: &str) -> String {
-    let watch = "seconds = 2\ninterval_ms = 20\n";
-    let text = settings.replace("seconds = 1\ninterval_ms = 50\n", watch);
-    ["staging", "production"]
-        .iter()
-        .fold(text, |text, name| text.replace(&format!("[environments.{name}]\n"), &canary(name)))
+    ["staging", "production"].iter().fold(settings.to_owned(), |text, name| {
+        text.replace(&format!("[environments.{name}]\n"), &canary(name))
+    })
 }
 
 /// How often each environment was given requests.
@@ -120,5 +121,65 @@ fn a_canary_loses_no_request_and_an_ill_one_no_more_than_its_share() {
         assert_eq!(get(url).as_deref(), Some("two"), "the release before answers again");
     }
     eprintln!("an ill canary failed {} of {} requests", answers.failed, answers.all);
+    drop(running);
+}
+
+/// Every part of the requests that a new version was seen to have, in percent.
+fn weights_seen(aws: Aws, over: Arc<AtomicBool>) -> JoinHandle<BTreeSet<u32>> {
+    std::thread::spawn(move || {
+        block_on(async {
+            let lambda = Client::new(&config(&aws).await);
+            let mut seen = BTreeSet::new();
+            while !over.load(Ordering::Relaxed) {
+                let alias = lambda.get_alias().function_name("shop").name("production");
+                let alias = alias.send().await.expect("is there");
+                let weights = alias.routing_config.and_then(|r| r.additional_version_weights);
+                seen.extend(weights.into_iter().flatten().map(|(_, w)| (w * 100.0).round() as u32));
+                tokio::time::sleep(PACE).await;
+            }
+            seen
+        })
+    })
+}
+
+#[test]
+fn an_alias_leads_to_a_canary_step_by_step() {
+    let (repo, stack) = (Repo::new(), Stack::new());
+    let (running, _) = stack.up();
+    let aws = stack.aws();
+    let kind = Kind {
+        runtime: Runtime::Providedal2023,
+        handler: "bootstrap",
+        file: "bootstrap",
+        program: std::fs::read(binary("fixture-bootstrap")).expect("is built"),
+    };
+    let urls = set_up(&aws, &kind);
+    deployable(&repo, &kind);
+    let settings = std::fs::read_to_string(repo.path().join("pact.toml")).expect("the settings");
+    repo.write("pact.toml", &with_canaries(&settings));
+    repo.commit("Open the shop");
+    let (code, first) = stack.run(repo.path(), &[]);
+    assert_eq!(code, Some(0), "{first:#}");
+
+    for (release, mode, ends, serves, weights) in [
+        ("two", "", "succeeded", "two", &[10, 50][..]),
+        // It answers well until it is in production.
+        ("three", "500", "rolled_back", "two", &[10]),
+    ] {
+        let over = Arc::new(AtomicBool::new(false));
+        let seen = weights_seen(stack.aws(), Arc::clone(&over));
+        let load = Load::on(&urls[1]);
+        repo.write("dist/release", release).write("dist/mode", mode);
+        repo.commit(release);
+        let (_, report) = stack.run(repo.path(), &[]);
+        let answers = load.end();
+        over.store(true, Ordering::Relaxed);
+        let seen = seen.join().expect("it goes on to its end");
+        assert_eq!(text(&report, "/status"), ends, "{report:#}");
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), weights, "{report:#}");
+        assert!(answers.failed * 8 < answers.all, "{answers:?}");
+        assert!(mode == "500" || answers.failed == 0, "{answers:?}");
+        assert_eq!(get(&urls[1]).as_deref(), Some(serves), "{report:#}");
+    }
     drop(running);
 }
