@@ -87,7 +87,7 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
         : 'not approved by ' & $states.result.by \
             & ($type($states.result.reason) = 'string' ? ': ' & $states.result.reason)");
     let closed = now("$count($frozen) > 0");
-    let unbroken = format!("{closed} and $type($states.input.reason) != 'string'");
+    let unbroken = format!("{closed} and $not($type($states.input.reason) = 'string')");
     states! {
         choice(NextEnvironment, "Is there a further one that the release may go to?")
             only_if(goes_on, Succeed);
