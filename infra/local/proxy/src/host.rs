@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -37,6 +37,8 @@ const TICK: Duration = Duration::from_millis(200);
 /// A host, shared by its protocol and its tasks.
 pub(crate) struct Inner {
     pub(crate) core: Arc<Core>,
+    /// Its folder, from which the ports of its services follow.
+    home: PathBuf,
     runners: Mutex<BTreeMap<Key, watch::Sender<Wanted>>>,
     spoken: Mutex<Instant>,
     /// Whether the host is to end.
@@ -51,6 +53,7 @@ impl Inner {
         let known: Vec<Key> = keys(&state);
         end_orphans(&store.folder, &known);
         Ok(Self {
+            home: store.folder.clone(),
             core: Arc::new(Core::new(store, state, options)),
             runners: Mutex::default(),
             spoken: Mutex::new(Instant::now()),
@@ -157,7 +160,7 @@ impl Inner {
                     free_of_others(state, name, port)?;
                     port
                 }
-                None => ports::for_service(name, &taken_ports(state))
+                None => ports::for_service(&self.home, name, &taken_ports(state))
                     .map_err(|e| Refusal::io("pick a port", e))?,
             };
             let service = Service { port, ..Service::default() };

@@ -6,6 +6,7 @@ use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     ops::Range,
+    path::Path,
     time::Duration,
 };
 
@@ -27,13 +28,15 @@ pub(crate) fn for_instance(taken: &[u16]) -> io::Result<u16> {
     search(INSTANCES, RandomState::new().build_hasher().finish(), taken)
 }
 
-/// A free port for the service of this name, none of `taken`: as a rule the same one again.
+/// A free port for the service of this name of the host with this folder, none of `taken`: as a rule
+/// the same one again, and another than that of the same name of another host.
 ///
 /// # Errors
 /// Every port is in use.
-pub(crate) fn for_service(name: &str, taken: &[u16]) -> io::Result<u16> {
+pub(crate) fn for_service(home: &Path, name: &str, taken: &[u16]) -> io::Result<u16> {
     // FNV-1a: spreads names; nothing relies on it being hard to reverse.
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+    let bytes = home.as_os_str().as_encoded_bytes().iter().copied().chain(name.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     search(SERVICES, hash, taken)
