@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use pact_agent::{
     logs::{LogLine, LogPage, StageLogs, TAIL, kept_key},
     ports::{Artifacts, StoreError},
+    text::readable,
 };
 use pact_contract::{RunId, StateName};
 
@@ -195,7 +196,7 @@ impl StageLogs for Logs {
 fn line(event: OutputLogEvent) -> LogLine {
     let at = event.timestamp.and_then(|at| Timestamp::from_millisecond(at).ok());
     let text = event.message.unwrap_or_default();
-    LogLine { at, text: text.trim_end_matches(['\r', '\n']).to_owned() }
+    LogLine { at, text: readable(text.trim_end_matches(['\r', '\n'])) }
 }
 
 /// The piece of a kept log from `from` on, up to the end of a line.
@@ -206,7 +207,7 @@ fn piece(content: &[u8], from: usize) -> LogPage {
         most.get(..end).unwrap_or(most)
     });
     let text = String::from_utf8_lossy(piece);
-    let lines = text.lines().map(|text| LogLine { at: None, text: text.to_owned() }).collect();
+    let lines = text.lines().map(|text| LogLine { at: None, text: readable(text) }).collect();
     let at_end = piece.len() == rest.len();
     let next = (!at_end).then(|| Place::Kept(from + piece.len()).text());
     LogPage { lines, next, at_end }
@@ -283,7 +284,7 @@ mod tests {
                 EVENTS,
                 json!({ "logGroupName": "/g", "logStreamName": "s", "startFromHead": true }),
                 200,
-                json!({ "events": [event("one\r\n"), event("two")], "nextForwardToken": "f/1" }),
+                json!({ "events": [event("one\r\n"), event("\u{1b}[1mtwo\u{1b}[0m")], "nextForwardToken": "f/1" }),
             ),
         ])
         .await;

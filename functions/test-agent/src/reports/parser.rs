@@ -9,7 +9,7 @@ use std::{
     io::BufRead,
 };
 
-use pact_agent::text::truncated;
+use pact_agent::text::{readable, truncated};
 use quick_xml::{
     Reader,
     events::{BytesRef, BytesStart, Event},
@@ -19,10 +19,7 @@ use super::{
     counts::{Counts, MAX_FLAKY, Unread},
     elements::{Described, Dialect, Meaning, Verdict, meaning},
 };
-use crate::{
-    capture::readable,
-    output::{Failure, MAX_FAILURES},
-};
+use crate::output::{Failure, MAX_FAILURES};
 
 /// Elements inside each other that are accepted.
 const MAX_DEPTH: usize = 64;
