@@ -10,7 +10,7 @@ use pact_agent::{
 use pact_contract::access::{KnownToken, SessionRecord, TokenId, TokenRecord};
 
 use super::{
-    DynamoStore, MAX_PAGES,
+    DynamoStore,
     conditional::held,
     item::{Item, has_expired, json, n, optional_text, s, text, unreadable},
     kind::{SESSION, TOKEN},
@@ -103,29 +103,8 @@ impl Tokens for DynamoStore {
     }
 
     async fn tokens(&self) -> Result<Listed<KnownToken>, StoreError> {
-        let what = "read the tokens";
-        let mut found = Vec::new();
-        let mut start = None;
-        for _ in 0..MAX_PAGES {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name("gsi1")
-                .key_condition_expression("gsi1pk = :hash")
-                .expression_attribute_values(":hash", s("TOKENS"))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| failed(what, error))?;
-            let items = page.items.unwrap_or_default();
-            found.extend(items.into_iter().filter(|item| !has_expired(item)).map(|i| known(&i)));
-            match page.last_evaluated_key {
-                Some(key) if !key.is_empty() => start = Some(key),
-                _ => return Ok(found.into_iter().collect()),
-            }
-        }
-        Err(crate::error::unavailable(format!("cannot {what}: more than {MAX_PAGES} pages")))
+        let items = self.items_of_list("read the tokens", "TOKENS").await?;
+        Ok(items.into_iter().filter(|item| !has_expired(item)).map(|item| known(&item)).collect())
     }
 }
 

@@ -12,7 +12,7 @@ use pact_contract::{
 };
 
 use super::{
-    DynamoStore, MAX_PAGES,
+    DynamoStore,
     environments::environment_record,
     item::{Item, has_expired, identifier, instant, key_of, run_key, s, text, unreadable},
     kind::{APPROVAL, CALLBACK, LOG, NOTIFICATION, STAGE, WATCH},
@@ -210,41 +210,21 @@ impl RunReader for DynamoStore {
     }
 
     async fn environments(&self) -> Result<Listed<EnvironmentView>, StoreError> {
-        let what = "read the environments";
         let mut environments = Listed::default();
-        let mut start = None;
-        for _ in 0..MAX_PAGES {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name("gsi1")
-                .key_condition_expression("#hash = :hash")
-                .expression_attribute_names("#hash", "gsi1pk")
-                .expression_attribute_values(":hash", s("ENVIRONMENTS"))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| failed(what, error))?;
-            for item in page.items.unwrap_or_default() {
-                // What the watch saw cannot hide what is deployed.
-                let watch = watch_result(&item).unwrap_or_else(|unreadable| {
-                    environments.unreadable.push(unreadable);
-                    None
-                });
-                match environment(&item) {
-                    Ok((key, record)) => {
-                        environments.items.push(EnvironmentView { key, record, watch });
-                    }
-                    Err(unreadable) => environments.unreadable.push(unreadable),
+        for item in self.items_of_list("read the environments", "ENVIRONMENTS").await? {
+            // What the watch saw cannot hide what is deployed.
+            let watch = watch_result(&item).unwrap_or_else(|unreadable| {
+                environments.unreadable.push(unreadable);
+                None
+            });
+            match environment(&item) {
+                Ok((key, record)) => {
+                    environments.items.push(EnvironmentView { key, record, watch });
                 }
-            }
-            match page.last_evaluated_key {
-                Some(key) if !key.is_empty() => start = Some(key),
-                _ => return Ok(environments),
+                Err(unreadable) => environments.unreadable.push(unreadable),
             }
         }
-        Err(crate::error::unavailable(format!("cannot {what}: more than {MAX_PAGES} pages")))
+        Ok(environments)
     }
 }
 

@@ -74,7 +74,9 @@ mod waiting;
 
 use std::{sync::Arc, time::Duration};
 
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    Client, operation::query::builders::QueryFluentBuilder, types::AttributeValue,
+};
 use pact_agent::{ports::StoreError, secrets::Secrets};
 use pact_contract::RunId;
 
@@ -171,32 +173,47 @@ impl DynamoStore {
         run_id: &RunId,
         prefix: &str,
     ) -> Result<Vec<Item>, StoreError> {
-        let mut items = Vec::new();
-        let mut start = None;
-        for _ in 0..MAX_PAGES {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
-                .expression_attribute_names("#pk", "pk")
-                .expression_attribute_names("#sk", "sk")
-                .expression_attribute_values(":pk", AttributeValue::S(item::run_key(run_id)))
-                .expression_attribute_values(":prefix", s(prefix))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| failed(what, error))?;
-            let found = page.items.unwrap_or_default();
-            items.extend(found.into_iter().filter(|item| !item::has_expired(item)));
-            match page.last_evaluated_key {
-                Some(key) if !key.is_empty() => start = Some(key),
-                _ => return Ok(items),
-            }
-        }
-        Err(crate::error::unavailable(format!(
-            "cannot {what}: more than {MAX_PAGES} pages belong to the run"
-        )))
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
+            .expression_attribute_names("#pk", "pk")
+            .expression_attribute_names("#sk", "sk")
+            .expression_attribute_values(":pk", AttributeValue::S(item::run_key(run_id)))
+            .expression_attribute_values(":prefix", s(prefix))
+            .consistent_read(true);
+        let mut items = all_pages(what, query).await?;
+        items.retain(|item| !item::has_expired(item));
+        Ok(items)
     }
+
+    /// Every item of a list that the first index has under one key.
+    async fn items_of_list(&self, what: &str, key: &str) -> Result<Vec<Item>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("gsi1")
+            .key_condition_expression("#hash = :hash")
+            .expression_attribute_names("#hash", "gsi1pk")
+            .expression_attribute_values(":hash", s(key));
+        all_pages(what, query).await
+    }
+}
+
+/// The items of all pages of a query.
+async fn all_pages(what: &str, query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
+    let mut items = Vec::new();
+    let mut start = None;
+    for _ in 0..MAX_PAGES {
+        let page = query.clone().set_exclusive_start_key(start).send().await;
+        let page = page.map_err(|error| failed(what, error))?;
+        items.extend(page.items.unwrap_or_default());
+        match page.last_evaluated_key {
+            Some(key) if !key.is_empty() => start = Some(key),
+            _ => return Ok(items),
+        }
+    }
+    Err(crate::error::unavailable(format!("cannot {what}: more than {MAX_PAGES} pages")))
 }

@@ -5,7 +5,7 @@ use pact_agent::ports::{Listed, Registry, StoreError};
 use pact_contract::{RepositoryName, registry::RepositoryEntry};
 
 use super::{
-    DynamoStore, MAX_PAGES,
+    DynamoStore,
     conditional::held,
     item::{json, s, text},
     kind::REPOSITORY,
@@ -77,33 +77,7 @@ impl Registry for DynamoStore {
     }
 
     async fn repositories(&self) -> Result<Listed<RepositoryEntry>, StoreError> {
-        let what = "read the repositories";
-        let mut listed = Listed::default();
-        let mut start = None;
-        for _ in 0..MAX_PAGES {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name("gsi1")
-                .key_condition_expression("#hash = :hash")
-                .expression_attribute_names("#hash", "gsi1pk")
-                .expression_attribute_values(":hash", s("REPOSITORIES"))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| failed(what, error))?;
-            for item in page.items.unwrap_or_default() {
-                match REPOSITORY.document(&item, "record") {
-                    Ok(entry) => listed.items.push(entry),
-                    Err(unreadable) => listed.unreadable.push(unreadable),
-                }
-            }
-            match page.last_evaluated_key {
-                Some(key) if !key.is_empty() => start = Some(key),
-                _ => return Ok(listed),
-            }
-        }
-        Err(crate::error::unavailable(format!("cannot {what}: more than {MAX_PAGES} pages")))
+        let items = self.items_of_list("read the repositories", "REPOSITORIES").await?;
+        Ok(items.iter().map(|item| REPOSITORY.document(item, "record")).collect())
     }
 }

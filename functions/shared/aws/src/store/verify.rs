@@ -10,12 +10,11 @@ use pact_contract::{
 };
 
 use super::{
-    DynamoStore, MAX_PAGES,
+    DynamoStore, all_pages,
     item::{Item, number, optional_text, run_key, s, text},
     kind::{LOG, LOG_HEAD, STAGE},
     seal::SealKey,
 };
-use crate::error::failed;
 
 fn tampered(place: impl Into<String>, what: impl Into<String>) -> Tampered {
     Tampered { place: place.into(), what: what.into() }
@@ -36,29 +35,15 @@ impl DynamoStore {
 
     /// Every item below the run's key, whether it has expired or not.
     async fn everything_of_run(&self, run_id: &RunId) -> Result<Vec<Item>, StoreError> {
-        let what = "read what is recorded of the run";
-        let mut items = Vec::new();
-        let mut start = None;
-        for _ in 0..MAX_PAGES {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("#pk = :pk")
-                .expression_attribute_names("#pk", "pk")
-                .expression_attribute_values(":pk", s(run_key(run_id)))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| failed(what, error))?;
-            items.extend(page.items.unwrap_or_default());
-            match page.last_evaluated_key {
-                Some(key) if !key.is_empty() => start = Some(key),
-                _ => return Ok(items),
-            }
-        }
-        Err(crate::error::unavailable(format!("cannot {what}: more than {MAX_PAGES} pages")))
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#pk = :pk")
+            .expression_attribute_names("#pk", "pk")
+            .expression_attribute_values(":pk", s(run_key(run_id)))
+            .consistent_read(true);
+        all_pages("read what is recorded of the run", query).await
     }
 }
 

@@ -43,7 +43,7 @@ async fn show(reader: &Reader, args: &LogsArgs) -> Result<Exit, Failure> {
             .remedy("`pactctl runs list` shows those there are"));
     }
     let logs = open(reader, &args.data.data).await?;
-    let mut shown = Shown { args, places: HashMap::new(), stages: Vec::new(), lines: 0 };
+    let mut shown = Shown { args, places: HashMap::new(), stages: Vec::new() };
     loop {
         // What is written between this and the end of the reading is read the next time.
         let run = reader.store.run(&run_id).await.doing("read the run")?;
@@ -120,7 +120,6 @@ struct Shown<'a> {
     /// Where each stage is read on; none: it is read to its end.
     places: HashMap<StateName, Option<String>>,
     stages: Vec<StateName>,
-    lines: u64,
 }
 
 impl Shown<'_> {
@@ -145,10 +144,9 @@ impl Shown<'_> {
         Ok(())
     }
 
-    fn print(&mut self, stage: &StateName, lines: &[LogLine]) -> io::Result<()> {
+    fn print(&self, stage: &StateName, lines: &[LogLine]) -> io::Result<()> {
         let mut out = io::stdout().lock();
         for line in lines {
-            self.lines += 1;
             if self.args.json {
                 let document = json!({ "stage": stage, "at": line.at, "text": line.text });
                 writeln!(out, "{document}")?;
