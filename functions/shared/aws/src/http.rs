@@ -1,7 +1,8 @@
 //! The connections that all clients of a function share: the SDK's and the object store's.
 //!
-//! They are set up at the first request: reading the machine's root certificates is more work than
-//! all else that a function does before it can ask for work.
+//! They are set up at the first request, and those with TLS only at the first that needs it:
+//! reading the machine's root certificates is more work than all else that a function does before
+//! it can ask for work.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -13,12 +14,12 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{
     Connector,
     proxy::ProxyConfig,
-    tls::{Provider, rustls_provider::CryptoMode},
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{
     http::{
-        HttpConnector as _, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
-        http_client_fn,
+        HttpConnector as Connect, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+        SharedHttpConnector, http_client_fn,
     },
     orchestrator,
     result::ConnectorError,
@@ -39,28 +40,47 @@ const OBJECT: Duration = Duration::from_secs(30);
 
 /// Connections; clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Connections(Arc<OnceLock<SharedHttpConnector>>);
+pub(crate) struct Connections(Arc<Kinds>);
+
+#[derive(Debug, Default)]
+struct Kinds {
+    secure: OnceLock<Connector>,
+    /// To addresses without TLS. They trust no certificate, and read none.
+    plain: OnceLock<Connector>,
+}
 
 impl Connections {
-    fn connector(&self) -> SharedHttpConnector {
-        let connector = self.0.get_or_init(|| {
-            let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).build();
-            let connector = Connector::builder()
-                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-                .connector_settings(settings)
-                .sleep_impl(TokioSleep::new())
-                .proxy_config(ProxyConfig::from_env())
-                .build();
-            SharedHttpConnector::new(connector)
-        });
-        connector.clone()
+    fn connector(&self, uri: &str) -> &Connector {
+        if uri.starts_with("http://") {
+            self.0.plain.get_or_init(|| connector(TrustStore::empty()))
+        } else {
+            self.0.secure.get_or_init(|| connector(TrustStore::default()))
+        }
     }
 
     /// The HTTP client of the SDK. Its own would be set up when a client is made.
     pub(crate) fn sdk(&self) -> SharedHttpClient {
-        let connections = self.clone();
+        let connections = SharedHttpConnector::new(self.clone());
         // The timeouts of one attempt and of the whole request are above this.
-        http_client_fn(move |_, _| connections.connector())
+        http_client_fn(move |_, _| connections.clone())
+    }
+}
+
+fn connector(trusted: TrustStore) -> Connector {
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).build();
+    let tls = TlsContext::builder().with_trust_store(trusted).build();
+    Connector::builder()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(tls.unwrap_or_default())
+        .connector_settings(settings)
+        .sleep_impl(TokioSleep::new())
+        .proxy_config(ProxyConfig::from_env())
+        .build()
+}
+
+impl Connect for Connections {
+    fn call(&self, request: orchestrator::HttpRequest) -> HttpConnectorFuture {
+        self.connector(request.uri()).call(request)
     }
 }
 
@@ -81,7 +101,8 @@ impl HttpService for Connections {
         let request = orchestrator::HttpRequest::try_from(request)
             .map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let answer = async {
-            let response = self.connector().call(request).await.map_err(not_answered)?;
+            let response =
+                self.connector(request.uri()).call(request).await.map_err(not_answered)?;
             let (parts, body) = response
                 .try_into_http1x()
                 .map_err(|error| HttpError::new(HttpErrorKind::Decode, error))?
