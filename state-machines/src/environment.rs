@@ -81,6 +81,7 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
     let question = &now("question: 'Deploy ' & $release & ' of ' & $repository.name & ' to ' & \
         $environment & '?' & ($count($plan.loosened) > 0 ? ' With it you agree \
         to looser rules for the commits after it: ' & $join($plan.loosened, '; ')) & \
+        ($count($one_way) > 0 ? ' There is no way back from it: ' & $join($one_way, '; ')) & \
         ($count($frozen) > 0 ? ' ' & $join($frozen.why, '; ') & '; say why it may go all the same')");
     let refused = &now("$states.result.approved \
         ? $join($frozen.why, '; ') & ', and ' & $states.result.by & ' gave no reason to go on' \
@@ -93,6 +94,7 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
             only_if(goes_on, Succeed);
         pass(EnterEnvironment, "The next one, in the order of promotion")
             assign(&format!("environment: {next}.name, tier: {next}.tier, setup: {next}.settings"))
+            assign(&format!("one_way: [{next}.one_way]"))
             assign("polls: 0, weight: -1, judged: null, baseline: null, metrics: null")
             assign(&format!("frozen: [{next}.frozen], reasons: [{next}.frozen{NOW}.why]"));
         choice(ApprovalNeeded, "Does a person have to agree? Is it closed? Is it compared?")

@@ -84,10 +84,17 @@ pub(crate) fn environment(variant: &Variant, name: &str) -> NamedEnvironment {
         watch: watched(name).then(Watch::default),
         shift: if variant.steps && watched(name) { shift() } else { Shift::default() },
         freeze: Vec::new(),
+        no_return: None,
     };
     let frozen =
         if variant.frozen && tier == Tier::Production { vec![closed(name)] } else { vec![] };
-    NamedEnvironment { name: name.parse().expect("a name"), tier, settings, frozen }
+    NamedEnvironment {
+        name: name.parse().expect("a name"),
+        tier,
+        settings,
+        frozen,
+        one_way: Vec::new(),
+    }
 }
 
 /// For as long as anybody could wait.

@@ -16,16 +16,7 @@ impl Documentation {
             Some(own) => own.iter().map(String::as_str).collect(),
             None => DOCUMENTATION.to_vec(),
         };
-        let mut set = GlobSetBuilder::new();
-        for pattern in patterns {
-            let glob = GlobBuilder::new(pattern)
-                .literal_separator(true)
-                .empty_alternates(true)
-                .build()
-                .map_err(|e| format!("documentation pattern {pattern:?}: {}", e.kind()))?;
-            set.add(glob);
-        }
-        set.build().map(Self).map_err(|e| e.to_string())
+        globs("documentation", &patterns).map(Self)
     }
 
     /// Whether every changed file is documentation, before and after the change. An empty change
@@ -37,6 +28,23 @@ impl Documentation {
                     && file.old_path.as_ref().is_none_or(|old| self.0.is_match(old))
             })
     }
+}
+
+/// Patterns of paths; `what` they are of is said where one is not valid.
+///
+/// # Errors
+/// The pattern, and why.
+pub(crate) fn globs(what: &str, patterns: &[impl AsRef<str>]) -> Result<GlobSet, String> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns.iter().map(AsRef::as_ref) {
+        let glob = GlobBuilder::new(pattern)
+            .literal_separator(true)
+            .empty_alternates(true)
+            .build()
+            .map_err(|e| format!("{what} pattern {pattern:?}: {}", e.kind()))?;
+        set.add(glob);
+    }
+    set.build().map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod documentation;
 mod gate;
 mod judge;
 mod plan;
+mod reverse;
 mod rules;
 mod target;
 mod trial;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
 use pact_contract::{
-    ChangeSet, EnvironmentName, ErrorName, ReleaseId, RunRequest, StageStatus, Tier,
+    ChangeSet, EnvironmentName, ErrorName, NamedEnvironment, ReleaseId, RunRequest, StageStatus,
+    Tier,
     actions::{Plan, PlanTarget, PlannedCheck, PlannedChecks},
     freeze::frozen,
     ids::IdError,
@@ -15,6 +16,7 @@ use serde::Deserialize;
 
 use crate::{
     documentation::Documentation,
+    reverse,
     target::{Reach, reach},
 };
 
@@ -63,6 +65,25 @@ fn agree(plan: &mut Plan, loosened: Vec<String>) {
     plan.loosened = loosened;
 }
 
+/// What cannot be taken back reaches production with a person's word only, who is told why.
+fn one_way(
+    environments: &mut [NamedEnvironment],
+    changes: Option<&ChangeSet>,
+    settings: &Settings,
+) -> Result<(), AgentError> {
+    let migrations =
+        reverse::migrations(&settings.migrations, changes).map_err(AgentError::invalid)?;
+    let users = environments.iter_mut().filter(|e| e.tier == Tier::Production);
+    for environment in users {
+        let target = environment.settings.no_return.clone();
+        environment.one_way = migrations.iter().cloned().chain(target).collect();
+        if !environment.one_way.is_empty() {
+            environment.settings.approval.get_or_insert(AGREE);
+        }
+    }
+    Ok(())
+}
+
 /// Makes the plan. The same push, change set and settings give the same plan.
 ///
 /// # Errors
@@ -87,6 +108,7 @@ pub fn plan(
         environment.frozen = frozen(environment.name.as_str(), freeze, run.started_at)
             .map_err(AgentError::invalid)?;
     }
+    one_way(&mut environments, changes, settings)?;
     let tried = environments.iter().any(|environment| environment.tier == Tier::Staging);
 
     let mut checks = PlannedChecks::default();
@@ -278,7 +300,7 @@ fn release(run: &RunRequest) -> Result<ReleaseId, AgentError> {
         .map_err(|error: IdError| AgentError::invalid(error.to_string()))
 }
 
-fn summary(plan: &Plan, changes: Option<&ChangeSet>) -> String {
+pub(crate) fn summary(plan: &Plan, changes: Option<&ChangeSet>) -> String {
     let names: Vec<_> = plan.environments.names().map(EnvironmentName::as_str).collect();
     let names = names.join(", then ");
     let way = match plan.environments.iter().next().map(|first| first.tier) {
@@ -286,13 +308,22 @@ fn summary(plan: &Plan, changes: Option<&ChangeSet>) -> String {
         Some(Tier::Staging) => format!("to {names}"),
         Some(Tier::Production) => format!("straight to {names}"),
     };
+    let one_way: BTreeSet<&str> =
+        plan.environments.iter().flat_map(|e| &e.one_way).map(String::as_str).collect();
+    let back = match one_way.len() {
+        0 => String::new(),
+        _ => format!(
+            "; there is no way back ({}), so a person is asked before production",
+            one_way.into_iter().collect::<Vec<_>>().join("; ")
+        ),
+    };
     let changed = match changes.map(|c| c.files.len()) {
         None => "what changed is not known".to_owned(),
         Some(1) => "1 file changed".to_owned(),
         Some(n) => format!("{n} files changed"),
     };
     format!(
-        "{changed}; template {} ({} minutes), {way} ({}); the gate needs {}",
+        "{changed}; template {} ({} minutes), {way} ({}); the gate needs {}{back}",
         plan.template.as_str(),
         plan.timeout_minutes,
         plan.target_reason,

@@ -77,6 +77,7 @@ fn environment() -> Environment {
         watch: Some(Watch::default()),
         shift: Default::default(),
         freeze: Vec::new(),
+        no_return: None,
     }
 }
 
@@ -89,6 +90,7 @@ fn settings(environments: &[&str]) -> Settings {
         },
         settings: environment(),
         frozen: Vec::new(),
+        one_way: Vec::new(),
     });
     Settings { environments: environments.collect(), ..Settings::default() }
 }
@@ -1140,4 +1142,22 @@ fn a_run_whose_decision_cannot_be_reproduced_is_not_tried() {
     assert_eq!(Evidence::of(&[], &decision).err(), Some(NoEvidence::NoPlan));
     decision.verdict = Verdict::Reject;
     assert_eq!(Evidence::of(&stages, &decision).err(), Some(NoEvidence::NotReproduced));
+}
+
+#[test]
+fn what_cannot_be_taken_back_asks_before_production_and_says_why() {
+    let mut settings = settings(BOTH);
+    settings.migrations.paths = vec!["db/**".to_owned()];
+    let made = plan(&run(), Some(&changes(&["db/1.sql"])), &settings).expect("a plan");
+    let environment = |name: &str| made.environments.get(name).expect("is there");
+    assert_eq!(environment("production").one_way, ["db/1.sql is a migration without a down step"]);
+    assert!(environment("production").settings.approval.is_some());
+    assert!(environment("staging").one_way.is_empty());
+    assert_eq!(environment("staging").settings.approval, None);
+    assert!(
+        crate::plan::summary(&made, None).contains("no way back (db/1.sql is a migration"),
+        "{made:?}"
+    );
+    let other = plan(&run(), Some(&changes(&["src/main.rs"])), &settings).expect("a plan");
+    assert_eq!(other.environments.get("production").expect("is there").settings.approval, None);
 }

@@ -687,6 +687,7 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
             watch: Some(Watch::default()),
             shift: Default::default(),
             freeze: Vec::new(),
+            no_return: None,
         },
     };
     let environment = EnvironmentRecord {

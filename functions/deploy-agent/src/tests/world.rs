@@ -413,6 +413,7 @@ pub(super) fn environment_of(kind: &str, settings: impl serde::Serialize) -> Env
         watch: Some(Watch::default()),
         shift: Default::default(),
         freeze: Vec::new(),
+        no_return: None,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod adapter;
 mod admission;
 mod agent;
 pub mod builds;
+pub mod buildspec;
 pub mod built;
 pub mod bundle;
 pub mod error;

@@ -40,6 +40,14 @@ fn build_once(environment: &mut Map<String, Value>, build: &Map<String, Value>, 
     }
 }
 
+/// Why nothing takes a release back from the environment's target.
+fn no_return(environment: &Map<String, Value>, forms: &Forms) -> Option<String> {
+    let target = environment.get("target")?.as_object()?;
+    let kind = target.get("kind")?.as_str()?;
+    let lacking = forms.find(Seam::Target, kind)?.lacks_for_return(target)?;
+    Some(format!("the target {kind} has no {lacking}"))
+}
+
 /// The settings of a file without faults.
 pub(crate) fn settings(
     mut file: Map<String, Value>,
@@ -62,6 +70,9 @@ pub(crate) fn settings(
             let table = settings.as_object_mut()?;
             table.remove("tier");
             build_once(table, &build, forms);
+            if let Some(why) = no_return(table, forms) {
+                table.insert("no_return".to_owned(), why.into());
+            }
             if let Some(Value::Object(approval)) = table.get_mut("approval") {
                 approval
                     .entry("timeout_minutes")

@@ -230,6 +230,26 @@ pub enum Law {
         /// The key that has to be there for it; none: always.
         needs: Option<String>,
     },
+    /// Of a target: without this key nothing takes a release back once it is in effect.
+    ReturnNeeds {
+        /// The key.
+        key: String,
+    },
+}
+
+impl Form {
+    /// The key without which a target of this kind with these settings cannot return to a release; none:
+    /// it can.
+    #[must_use]
+    pub fn lacks_for_return(
+        &self,
+        settings: &serde_json::Map<String, serde_json::Value>,
+    ) -> Option<&str> {
+        self.laws.iter().find_map(|law| match law {
+            Law::ReturnNeeds { key } if !settings.contains_key(key) => Some(key.as_str()),
+            _ => None,
+        })
+    }
 }
 
 /// The forms of the instances of every seam.

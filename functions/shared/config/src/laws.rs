@@ -31,6 +31,7 @@ pub(crate) fn check(tree: &DeTable<'_>, forms: &Forms, checked: &Checked, faults
         places.freezes(name, environment);
     }
     places.steps_in_all(environments);
+    places.down_steps(checked.file.get("migrations"));
     let takes = |choice: &&Choice| {
         choice.seam == Seam::Target && convert::takes_builds(forms, &choice.kind)
     };
@@ -49,7 +50,7 @@ pub(crate) fn check(tree: &DeTable<'_>, forms: &Forms, checked: &Checked, faults
                     places.reserved(choice, key, name, remedy.as_deref());
                 }
                 Law::AddressNeeds { key } => places.address(choice, &checked.file, key),
-                Law::Shares { .. } => {}
+                Law::Shares { .. } | Law::ReturnNeeds { .. } => {}
             }
         }
     }
@@ -133,6 +134,20 @@ impl<'c> Laws<'c, '_, '_, '_> {
     }
 
     /// A release that no environment gets is not made.
+    /// A down step is found by the names of both.
+    fn down_steps(&mut self, migrations: Option<&Value>) {
+        let set = |key: &str| migrations.is_some_and(|table| table.get(key).is_some());
+        let (there, missing) = match (set("up"), set("down")) {
+            (true, false) => ("up", "down"),
+            (false, true) => ("down", "up"),
+            _ => return,
+        };
+        let place = node(self.tree, &["migrations", there]).map(Spanned::span);
+        let message = format!("migrations.{there} says nothing without migrations.{missing}");
+        let remedy = "name both, as in up = \".up.sql\" and down = \".down.sql\"";
+        self.faults.at(place, message, Some(remedy.to_owned()));
+    }
+
     fn build_for_nobody(&mut self) {
         let place = node(self.tree, &["build"]).map(Spanned::span);
         let remedy = "add an environment, or name the commands as a suite in [[tests.suites]]";

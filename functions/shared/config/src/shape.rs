@@ -64,6 +64,11 @@ pub(crate) fn root() -> &'static [Field] {
                 "Findings that somebody answers for: they are listed, and stop nothing.",
                 Shape::Tables(waivers()),
             ),
+            field(
+                "migrations",
+                "What cannot simply be taken back: a person agrees before it comes to production.",
+                Shape::Table(migrations()),
+            ),
         ]
     });
     &ROOT
@@ -200,6 +205,21 @@ fn waivers() -> Vec<Field> {
         required("owner", "Who answers for it.", Shape::Text(Rule::Reason)),
         required("reason", "Why it is right.", Shape::Text(Rule::Reason)),
         required("expires", "The last day on which it counts, in UTC.", Shape::Text(Rule::Day)),
+    ]
+}
+
+fn migrations() -> Vec<Field> {
+    let ending = || {
+        Shape::Text(Rule::Pattern {
+            pattern: "^[A-Za-z0-9._-]{1,64}$".to_owned(),
+            wanted: "the end of a file's name such as \".up.sql\"".to_owned(),
+            max: 64,
+        })
+    };
+    vec![
+        required("paths", "Paths of the migrations.", Shape::List { of: Rule::Glob, min: 1 }),
+        field("up", "How the name of a migration ends that has a down step.", ending()),
+        field("down", "How the name of its down step ends instead.", ending()),
     ]
 }
 

@@ -76,6 +76,11 @@ command = ["sh", "e2e.sh"]
 ignore = ["tests/fixtures/**"]
 accept = { "RUSTSEC-2024-0001" = "not reachable: the feature is off" }
 
+[migrations]
+paths = ["db/**"]
+up = ".up.sql"
+down = ".down.sql"
+
 [[waivers]]
 code = "secret-jwt"
 path = "handbook/*.md"
@@ -314,6 +319,15 @@ fn keys_are_used(root: &Value, schema: &Value, file: &Value, path: &str, absent:
             Some(value) => keys_are_used(root, inner, value, &path, absent),
         }
     }
+}
+
+#[test]
+fn a_down_step_is_found_by_both_names() {
+    assert_eq!(
+        errors("[migrations]\npaths = [\"db/**\"]\ndown = \".down.sql\"\n"),
+        "pact.toml:3:8: migrations.down says nothing without migrations.up; name both, as in \
+         up = \".up.sql\" and down = \".down.sql\""
+    );
 }
 
 #[test]

@@ -73,6 +73,10 @@ pub struct NamedEnvironment {
     /// When it takes no release during the run: worked out by the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frozen: Vec<Frozen>,
+    /// Why there is no way back from the release, for people; empty: there is one. Worked out by the
+    /// plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub one_way: Vec<String>,
 }
 
 /// Environments in the order of promotion, each name once: those of the tier `staging` come first.
@@ -191,7 +195,13 @@ impl<'de> Visitor<'de> for Stored {
             let tier = Tier::of(&name).unwrap_or(Tier::Production);
             // Only production was watched then, whatever was written.
             settings.watch = settings.watch.filter(|_| tier == Tier::Production);
-            all.push(NamedEnvironment { name, tier, settings, frozen: Vec::new() });
+            all.push(NamedEnvironment {
+                name,
+                tier,
+                settings,
+                frozen: Vec::new(),
+                one_way: Vec::new(),
+            });
         }
         Ok(all.into())
     }
@@ -217,6 +227,10 @@ pub struct Environment {
     /// When it takes no release.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<Freeze>,
+    /// Why nothing takes a release back from the target, for people; none: something does. No file says
+    /// so: it follows from the target's settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_return: Option<String>,
 }
 
 /// One HTTP health probe.

@@ -38,6 +38,27 @@ pub struct Settings {
     pub notify: NotifySettings,
     /// Findings that somebody answers for.
     pub waivers: Vec<Waiver>,
+    /// What of a commit cannot simply be taken back.
+    #[serde(skip_serializing_if = "is_default")]
+    pub migrations: Migrations,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Which files of a commit change what outlives a release, such as a database's schema.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Migrations {
+    /// Paths (globs) of migrations; none: there are none.
+    pub paths: Vec<String>,
+    /// How the name of a migration ends that has a down step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up: Option<String>,
+    /// How the name of the down step ends instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub down: Option<String>,
 }
 
 /// The checks of the pipeline by name.

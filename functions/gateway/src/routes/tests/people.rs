@@ -44,6 +44,7 @@ async fn deploy(world: &World, environment: &str, run_id: &str) {
         watch: Some(Watch::default()),
         shift: Default::default(),
         freeze: Vec::new(),
+        no_return: None,
     };
     let release = ReleaseRecord {
         release: "r1".parse().unwrap(),

@@ -24,6 +24,7 @@ fn release(name: &str, run_id: &str) -> ReleaseRecord {
             watch: Some(Watch::default()),
             shift: Default::default(),
             freeze: Vec::new(),
+            no_return: None,
         },
     }
 }

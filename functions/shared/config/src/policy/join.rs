@@ -8,7 +8,7 @@ use pact_contract::{
     freeze::Freeze,
     settings::{
         CheckMode, CodeSettings, CodeThresholds, DOCUMENTATION, Environment, GateSettings,
-        Inconclusive, Probe, ScanLevel, SecuritySettings, Settings, Suite, Template,
+        Inconclusive, Migrations, Probe, ScanLevel, SecuritySettings, Settings, Suite, Template,
         TemplatePolicy, TestSettings, Watch,
     },
 };
@@ -29,6 +29,18 @@ pub fn stricter(before: &Settings, own: &Settings) -> Settings {
         environments: environments(&before.environments, &own.environments),
         notify: own.notify.clone(),
         waivers: waivers(&before.waivers, &own.waivers),
+        migrations: migrations(&before.migrations, &own.migrations),
+    }
+}
+
+/// What either takes for a migration is one; which of them have a down step is as it was.
+fn migrations(before: &Migrations, own: &Migrations) -> Migrations {
+    let missing = before.paths.iter().filter(|path| !own.paths.contains(path));
+    let ends = if before.paths.is_empty() { own } else { before };
+    Migrations {
+        paths: own.paths.iter().chain(missing).cloned().collect(),
+        up: ends.up.clone(),
+        down: ends.down.clone(),
     }
 }
 
@@ -219,6 +231,7 @@ fn environments(before: &EnvironmentList, own: &EnvironmentList) -> EnvironmentL
                 tier: before.tier.max(own.tier),
                 settings: environment(before, own),
                 frozen: Vec::new(),
+                one_way: Vec::new(),
             },
             None => before.clone(),
         })
@@ -257,6 +270,7 @@ fn environment(before: &NamedEnvironment, own: &NamedEnvironment) -> Environment
         },
         shift: own.shift.clone(),
         freeze: freeze(&before.freeze, &own.freeze),
+        no_return: own.no_return.clone(),
     }
 }
 

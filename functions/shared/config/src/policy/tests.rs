@@ -59,6 +59,12 @@ fn what_is_loosened_is_named_and_does_not_count() {
             "environments.production = { target = \"directory\", freeze = [{ reason = \"b\" }] }",
             vec!["environments.production.freeze"],
         ),
+        ("migrations.paths = [\"db/**\"]", "", vec!["migrations"]),
+        (
+            "migrations.paths = [\"db/**\"]",
+            "migrations = { paths = [\"db/**\"], up = \".sql\", down = \".down.sql\" }",
+            vec!["migrations.down", "migrations.up"],
+        ),
     ] {
         let (judged, found) = judged(before, own);
         assert_eq!(found, keys, "{before} -> {own}");
@@ -104,6 +110,7 @@ fn what_is_tightened_counts_at_once() {
         ("security.ignore = [\"a\", \"b\"]", "security.ignore = [\"b\"]"),
         ("code.max_nesting = 9", "code.max_nesting = 3"),
         ("", "tests.e2e.command = [\"e2e\"]"),
+        ("", "migrations = { paths = [\"db/**\"], up = \".sql\", down = \".down.sql\" }"),
         ("documentation = [\"docs/**\", \"*.md\"]", "documentation = [\"*.md\"]"),
     ] {
         let (judged, keys) = judged(before, own);
@@ -266,9 +273,10 @@ fn some_environments() -> impl Strategy<Value = EnvironmentList> {
                 watch: None,
                 shift: Default::default(),
                 freeze: Vec::new(),
+                no_return: None,
             };
             let tier = Tier::of(&name).unwrap_or(usual);
-            NamedEnvironment { tier, name, settings, frozen: Vec::new() }
+            NamedEnvironment { tier, name, settings, frozen: Vec::new(), one_way: Vec::new() }
         };
         names.into_iter().zip(users).zip(asked).map(named).collect()
     })

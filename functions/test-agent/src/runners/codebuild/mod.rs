@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use pact_agent::{
     AgentError,
     builds::{Access, Build, BuildStatus, NewBuild},
+    buildspec::Signed,
 };
 use pact_config::{
     Rule,
@@ -29,7 +30,7 @@ use self::{
     plan::{Found, Plan, Settings},
     reports::Wanted,
     results::Results,
-    script::{Signed, Spec},
+    script::Spec,
 };
 use super::runner::{Kind, Opened, Planned, Progress, Runner, Task};
 use crate::{collector::Collector, news, services::Services};

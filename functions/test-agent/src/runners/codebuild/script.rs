@@ -9,6 +9,7 @@
 //! The signatures of both addresses are in the commands that need them and in no variable: a test
 //! that prints its environment prints none.
 
+use pact_agent::buildspec::{Signed, TRANSFER, quote};
 use serde_json::json;
 
 use super::{plan::Plan, reports};
@@ -26,25 +27,6 @@ const LOG: u64 = 64 << 20;
 /// What of a longer one is kept of its beginning and of its end.
 const LOG_HEAD: u64 = 8 << 20;
 const LOG_TAIL: u64 = 48 << 20;
-/// Gets an address into a file, and puts a file to an address, by what an image has for it: that of
-/// AWS has curl, a machine of one's own perhaps another.
-const TRANSFER: &str = r#"has() { command -v "$1" >/dev/null 2>&1; }
-none() { echo "this environment has none of curl, wget and python3 to fetch the commit and to hand the results over with" >&2; return 127; }
-get() {
-if has curl; then curl -fsS --retry 3 --max-time 900 -o "$2" "$1"
-elif has wget; then wget -nv -t 3 -T 900 -O "$2" "$1"
-elif has python3; then python3 -c 'import shutil, sys, urllib.request as r
-with r.urlopen(sys.argv[1], timeout=900) as a, open(sys.argv[2], "wb") as f: shutil.copyfileobj(a, f)' "$1" "$2"
-else none; fi
-}
-put() {
-if has curl; then curl -fsS --retry 3 --max-time 900 -o /dev/null -T "$2" "$1"
-elif has wget; then wget -nv -t 3 -T 900 -O /dev/null --method=PUT --body-file="$2" "$1"
-elif has python3; then python3 -c 'import os, sys, urllib.request as r
-with open(sys.argv[2], "rb") as f: r.urlopen(r.Request(sys.argv[1], f, {"Content-Length": str(os.path.getsize(sys.argv[2]))}, method="PUT"), timeout=900).read()' "$1" "$2"
-else none; fi
-}
-"#;
 /// Most reports that a suite hands over.
 const REPORT_FILES: usize = 2_100;
 /// Most lanes at once.
@@ -92,21 +74,6 @@ printf '%s %s\n' "$code" "$N/$name" >"$P/done.$id"
 return $code
 }
 "#;
-
-/// A presigned address.
-pub(super) struct Signed {
-    /// Without its signature.
-    pub(super) address: String,
-    /// `?` and the rest.
-    pub(super) signature: String,
-}
-
-impl Signed {
-    pub(super) fn new(url: &str) -> Self {
-        let (address, signature) = url.split_once('?').unwrap_or((url, ""));
-        Self { address: address.to_owned(), signature: format!("?{signature}") }
-    }
-}
 
 /// Everything that goes into a buildspec.
 pub(super) struct Spec<'a> {
@@ -423,11 +390,6 @@ fn words(command: &[String], number: usize) -> String {
         quote(word).replace(REPORTS, &of("reports")).replace(TOOLS, &of("tools"))
     };
     command.iter().map(word).collect::<Vec<_>>().join(" ")
-}
-
-/// A word of the shell.
-fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

@@ -119,6 +119,7 @@ fn release(name: &str, run_id: &RunId) -> ReleaseRecord {
         watch: Some(Watch { source: Some(Instance::new("probe")), ..Watch::default() }),
         shift: Default::default(),
         freeze: Vec::new(),
+        no_return: None,
     };
     ReleaseRecord {
         release: name.parse().unwrap(),

@@ -253,6 +253,7 @@ async fn every_environment_is_listed_with_its_record() {
         watch: Some(Watch::default()),
         shift: Default::default(),
         freeze: Vec::new(),
+        no_return: None,
     };
     let record = EnvironmentRecord {
         current: Some(ReleaseRecord {
