@@ -159,7 +159,7 @@ mod tests {
             *request.method_mut() = "PUT".parse().unwrap();
             *request.uri_mut() = server.uri().parse().unwrap();
             request.headers_mut().insert("content-length", length.into());
-            let response = Connections::default().call(request).await.unwrap();
+            let response = HttpService::call(&Connections::default(), request).await.unwrap();
             assert_eq!(response.status(), 200);
             assert_eq!(response.into_body().bytes().await.unwrap(), vec![7; 100_000]);
         }
