@@ -81,18 +81,25 @@ impl Client {
             })?;
             format!("{}/{}", base.trim_end_matches('/'), probe.path.trim_start_matches('/'))
         };
-        let url =
-            Url::parse(&text).map_err(|e| format!("{:?} is not an address: {e}", probe.path))?;
+        self.checked(&text)
+    }
+
+    /// An address that may be requested.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub(crate) fn checked(&self, text: &str) -> Result<Url, String> {
+        let url = Url::parse(text).map_err(|e| format!("{text:?} is not an address: {e}"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!("{:?} is neither http:// nor https://", url.scheme()));
         }
-        let host = url.host().ok_or_else(|| format!("{:?} has no host", probe.path))?;
+        let host = url.host().ok_or_else(|| format!("{text:?} has no host"))?;
         if is_link_local(&host) {
             return Err(format!("{host} is an address of the machine itself, not of a service"));
         }
         let authority = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
         if self.config.runtime_api() == Some(authority.as_str()) {
-            return Err(format!("{authority} is not a service that may be probed"));
+            return Err(format!("{authority} is not a service that may be asked"));
         }
         Ok(url)
     }
@@ -113,14 +120,7 @@ impl Client {
             let mut response = client.get(url.clone()).send().await?;
             let status = response.status().as_u16();
             let other = diverted(response.headers());
-            let mut body = Vec::new();
-            while let Some(chunk) = response.chunk().await? {
-                let room = MAX_BODY.saturating_sub(body.len());
-                body.extend(chunk.iter().take(room));
-                if body.len() >= MAX_BODY {
-                    break;
-                }
-            }
+            let body = beginning(&mut response).await?;
             Ok::<_, reqwest::Error>((status, body, other))
         })
         .await;
@@ -136,6 +136,46 @@ impl Client {
             Err(_) => Answer::None(format!("no answer within {} ms", timeout.as_millis())),
         })
     }
+
+    /// Sends a form, and returns the answer's status and as much of its body as is read.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub(crate) async fn ask(
+        &self,
+        url: &Url,
+        form: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Result<(u16, Vec<u8>), String> {
+        let client = self.client().map_err(|error| error.chain())?;
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = client
+            .post(url.clone())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form);
+        let answer = tokio::time::timeout(timeout, async {
+            let mut response = request.send().await?;
+            let status = response.status().as_u16();
+            Ok::<_, reqwest::Error>((status, beginning(&mut response).await?))
+        });
+        match answer.await {
+            Ok(answer) => answer.map_err(reason),
+            Err(_) => Err(format!("no answer within {} ms", timeout.as_millis())),
+        }
+    }
+}
+
+/// As much of a body as is read.
+async fn beginning(response: &mut reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        let room = MAX_BODY.saturating_sub(body.len());
+        body.extend(chunk.iter().take(room));
+        if body.len() >= MAX_BODY {
+            break;
+        }
+    }
+    Ok(body)
 }
 
 /// What a proxy says was wrong with the release whose turn it was, by `Proxy-Status` (RFC 9209): what

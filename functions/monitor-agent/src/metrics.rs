@@ -32,6 +32,7 @@ pub(crate) async fn track(http: &Arc<Client>, call: &Call) -> Result<Outcome, Ag
         begun,
         length: Duration::from_secs(parameters.watch.seconds).min(MAX_WATCH),
         last: begun + call.time_left(),
+        judged: parameters.judged,
     };
     let mut judging = Judging::new(parameters.baseline.as_ref(), &parameters.watch);
     let watcher: &mut dyn Watcher = if parameters.judged { &mut judging } else { &mut Measuring };

@@ -56,14 +56,14 @@ async fn what_is_wrong_is_said_with_the_known_sources() {
     let error = track(json!({ "source": { "kind": "clock" } })).await.expect_err("is refused");
     assert_eq!(
         error.message,
-        "the source \"clock\" is not known; known are \"probe\", \"counter\""
+        "the source \"clock\" is not known; known are \"probe\", \"prometheus\", \"counter\""
     );
     let error = track(json!({ "source": { "kind": "counter" } })).await.expect_err("is refused");
     assert!(error.message.contains("missing field `per_second`"), "{}", error.message);
     assert_eq!(
         parse("source = 'clock'").expect_err("is refused"),
         "pact.toml:4:10: environments.staging.watch.source has the unknown value \"clock\"; \
-         use one of \"probe\", \"counter\""
+         use one of \"probe\", \"prometheus\", \"counter\""
     );
     assert_eq!(
         parse("source = 'counter'\nper_second = 10\ninterval_ms = 50").expect_err("is refused"),
@@ -79,7 +79,8 @@ fn the_schema_documents_the_source() {
     let environment = &schema["properties"]["environments"]["$defs"]["environment"];
     // There may be several targets.
     let staging = environment["oneOf"].get(0).unwrap_or(environment);
-    let watch = &staging["properties"]["watch"]["oneOf"][1];
+    let kinds = staging["properties"]["watch"]["oneOf"].as_array().expect("several");
+    let watch = kinds.last().expect("the one of this test");
     assert_eq!(watch["properties"]["per_second"]["description"], "How many.");
     assert_eq!(watch["required"], json!(["source", "per_second"]));
 }

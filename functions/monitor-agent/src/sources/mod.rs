@@ -2,7 +2,9 @@
 
 #[cfg(test)]
 mod counter;
+mod histogram;
 mod probe;
+mod prometheus;
 mod source;
 
 use pact_config::form::{Form, Seam};
@@ -13,6 +15,7 @@ pub(crate) use source::{Measured, Surroundings, Watcher, Watching, Window};
 /// The kinds of sources. The first is meant where the settings name none.
 const KINDS: &[source::Kind] = &[
     probe::KIND,
+    prometheus::KIND,
     #[cfg(test)]
     counter::KIND,
 ];

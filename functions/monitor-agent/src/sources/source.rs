@@ -78,6 +78,9 @@ pub(crate) struct Window<'a> {
     pub(crate) length: Duration,
     /// When the call ends, whatever is still to be waited for.
     pub(crate) last: Instant,
+    /// Whether a release is judged, which has only just come. Otherwise what was measured lately
+    /// does as well as what is measured now.
+    pub(crate) judged: bool,
 }
 
 /// What came of it.

@@ -98,6 +98,9 @@ error_names! {
     /// What is deployed to did not answer, or had too much to do.
     TargetUnavailable = "ERR_TARGET_UNAVAILABLE", retry: Outage,
         "Start the run again; when it happens often, look at the throttles and limits of the service that is deployed to.";
+    /// What has the numbers of an environment did not answer, so that nothing is known of them.
+    MetricsUnavailable = "ERR_METRICS_UNAVAILABLE", retry: Outage,
+        "See that the metric source that the message names answers the monitor agent; then start the run again.";
     /// A program that the work needs could not be run.
     ToolFailed = "ERR_TOOL_FAILED", retry: Never,
         "Make the program that the message names available where the agent runs.";
