@@ -203,25 +203,25 @@ fn prove() -> Vec<State> {
 fn watch() -> Vec<State> {
     let anomalies = "anomalies: $type($response.output) = 'object' ? $response.output \
         : {'compared': false, 'anomalies': []}";
-    let skip = "skip: $metrics = null ? 'nothing was measured' : null";
+    let skip = "skip: $metrics.requests > 0 ? null : 'nothing was measured'";
     states! {
         agent(TrackMetrics, "Watch the new release, with what requests it has")
             asks("monitor.track_metrics", "environment, url: $deployments[-1].url, baseline")
             with("probes: $setup.health, judged: true") with(STEP)
-            assign("metrics: $response.status = 'passed' ? $response.output : null")
-            because("'nothing was measured: ' & $response.summary")
+            assign("metrics: $response.output") because("$response.summary")
             on_fault("the release could not be watched", StartTakingBack);
         agent(DetectAnomalies, "Is it worse than before?")
             asks("monitor.detect_anomalies", "metrics, baseline") context(skip) assign(anomalies)
             on_fault("the release could not be compared", StartTakingBack);
         agent(JudgeRelease, "Does the release stay?")
             asks("quality.judge_release", "metrics, baseline, anomalies, watch: $setup.watch")
-            with("weight") context(skip)
-            assign("judged: $weight, reasons: $metrics = null ? $reasons : [$response.summary]")
+            with("weight") assign("judged: $weight")
+            because("$metrics.requests > 0 ? $response.summary \
+                : $response.summary & ' (' & $reasons[0] & ')'")
             on_fault("the release could not be judged", StartTakingBack);
         choice(Judgement, "Keep it, with more requests if there are more; ask a person; take it back")
             when("$states.input.output.then = 'hold'", HoldRelease)
-            when(&both(KEPT, "$weight < 100 and $metrics != null"), Deploy)
+            when(&both(KEPT, "$weight < 100"), Deploy)
             when(&both(KEPT, "$weight = 100"), CheckStatus) otherwise(StartTakingBack);
         // Where that cannot be written, the release before stays the place to return to.
         environment_item(MarkGood, "Good; the next run may have the \

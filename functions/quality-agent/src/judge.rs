@@ -66,10 +66,13 @@ pub fn judge(asked: &JudgeRelease) -> (JudgeReleaseOutput, String) {
     let reasons = reasons(&found, metrics, watch);
     let then = (found.verdict == ReleaseVerdict::Inconclusive)
         .then(|| follows(watch.inconclusive, found.suspicious))
-        // Half shifted it stays for nobody: the release before has the rest.
-        .map(|then| match then {
-            Then::Hold if weight.is_some_and(|weight| weight < WHOLE) => Then::TakeBack,
-            then => then,
+        .map(|then| match (then, watch.inconclusive) {
+            (then, _) if weight.is_none_or(|weight| weight >= WHOLE) => then,
+            // Half shifted it stays for nobody: the release before has the rest.
+            (Then::Hold, _) => Then::TakeBack,
+            // Steps are there to see something.
+            (Then::Keep, Inconclusive::Extend) if metrics.requests == 0 => Then::TakeBack,
+            (then, _) => then,
         });
     let summary = summary(&found, &reasons, metrics, then);
     (JudgeReleaseOutput { verdict: found.verdict, reasons, then }, summary)
