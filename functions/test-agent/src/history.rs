@@ -175,8 +175,8 @@ impl Past {
 /// The folder of a suite, by its name: without a tool, and that of the root where it is one.
 fn folder(name: &str) -> &str {
     const TOOLS: &[&str] = &[
-        "bun", "cargo", "ctest", "dotnet", "go", "gradle", "make", "maven", "npm", "phpunit",
-        "pnpm", "pytest", "rake", "rspec", "unittest", "yarn", "unit",
+        "bun", "cargo", "ctest", "dotnet", "go", "gradle", "make", "maven", "nextest", "npm",
+        "phpunit", "pnpm", "pytest", "rake", "rspec", "unittest", "yarn", "unit",
     ];
     let name = name.split_once(" (").map_or(name, |(folder, _)| folder);
     if TOOLS.contains(&name) { "" } else { name }
@@ -186,6 +186,7 @@ fn folder(name: &str) -> &str {
 fn family(tool: &str) -> &str {
     match tool {
         "unittest" => "pytest",
+        "nextest" => "cargo",
         "pnpm" | "yarn" | "bun" => "npm",
         other => other,
     }

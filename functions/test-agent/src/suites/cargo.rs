@@ -5,11 +5,13 @@ use toml::{Table, Value};
 
 use super::{
     suite::{Candidate, Suite},
-    tree::{Tree, above, is_aside, is_below, join},
+    tree::{Tree, above, is_aside, is_below, join, split},
 };
 
 /// Sources in which a test is looked for.
 const SOURCES: usize = 5_000;
+/// Settings of cargo-nextest.
+const NEXTEST: &str = ".config/nextest.toml";
 
 pub(super) fn find(tree: &Tree<'_>, candidates: &mut Vec<Candidate>) {
     let folders = tree.folders(|name| name == "Cargo.toml");
@@ -43,25 +45,47 @@ pub(super) fn find(tree: &Tree<'_>, candidates: &mut Vec<Candidate>) {
     for root in &roots {
         let test = tree.own(root, &roots).filter(|file| file.ends_with(".rs"));
         let tests = test.take(SOURCES).any(|file| is_tested(tree, file));
-        let mut command = vec!["cargo", "test", "--workspace", "--no-fail-fast"];
-        if tree.has(&join(root, "Cargo.lock")) && !is_aside(root) {
-            command.push("--locked");
+        let locked = tree.has(&join(root, "Cargo.lock")) && !is_aside(root);
+        let locked: &[&str] = if locked { &["--locked"] } else { &[] };
+        let suite = |tool: &str, command: &[&str]| {
+            let command = [command, &["--workspace", "--no-fail-fast"], locked].concat();
+            Suite::new(tool, root, &command)
+        };
+        let all = suite("cargo", &["cargo", "test"]);
+        if !tree.has(&join(root, NEXTEST)) {
+            candidates.push(Candidate { suite: all, tests });
+            continue;
         }
-        candidates.push(Candidate { suite: Suite::new("cargo", root, &command), tests });
+        // Whoever has settings for it means it: its retries, groups and limits. It leaves the tests
+        // in documentation out.
+        let mut nextest = suite("nextest", &["cargo", "nextest", "run"]);
+        nextest.otherwise = Some(all.command);
+        candidates.push(Candidate { suite: nextest, tests });
+        let mut sources = tree.own(root, &roots).filter(|file| file.ends_with(".rs"));
+        // Without a library there is nothing whose documentation could be tested.
+        let library = tree.own(root, &roots).any(|file| split(file).1 == "lib.rs");
+        if library && sources.by_ref().take(SOURCES).any(|file| has_examples(tree, file)) {
+            let suite = suite("cargo", &["cargo", "test", "--doc"]);
+            candidates.push(Candidate { suite, tests: true });
+        }
     }
 }
 
 fn is_tested(tree: &Tree<'_>, file: &str) -> bool {
     const SIGNS: &[&str] =
         &["#[test", "::test]", "::test(", "#[cfg(test)]", "#[rstest", "proptest!", "quickcheck!"];
+    tree.says(file, SIGNS) || has_examples(tree, file)
+}
+
+/// Whether the documentation in a file has examples, which are tests.
+fn has_examples(tree: &Tree<'_>, file: &str) -> bool {
     let Some(text) = tree.text(file) else { return false };
-    SIGNS.iter().any(|sign| text.contains(sign))
-        || text.lines().any(|line| {
-            let line = line.trim_start();
-            line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).is_some_and(|doc| {
-                matches!(doc.trim(), "```" | "```rust" | "```no_run" | "```should_panic")
-            })
+    text.lines().any(|line| {
+        let line = line.trim_start();
+        line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).is_some_and(|doc| {
+            matches!(doc.trim(), "```" | "```rust" | "```no_run" | "```should_panic")
         })
+    })
 }
 
 /// The value at a path of keys.

@@ -92,8 +92,10 @@ fn named_in_paths(tree: &Tree<'_>, around: &str, folder: &str) -> bool {
 fn suite(tree: &Tree<'_>, root: &str, tests: &[&str], inner: &[&String]) -> Suite {
     let reads = |words: &[&str]| tests.iter().take(READ).any(|file| tree.says(file, words));
     let unittest = reads(&["import unittest", "from unittest"]);
-    let asks_for_pytest = reads(&["import pytest", "from pytest"]) || is_configured(tree, root);
     let project = Project::read(tree, root);
+    let asks_for_pytest = reads(&["import pytest", "from pytest"])
+        || is_configured(tree, root)
+        || project.names_pytest(tree);
     let python = format!("{}/bin/python", TOOLS);
     let setup = project.setup(tree, !unittest || asks_for_pytest);
     let program = if setup.is_some() { python.as_str() } else { "python3" };
@@ -114,7 +116,7 @@ fn suite(tree: &Tree<'_>, root: &str, tests: &[&str], inner: &[&String]) -> Suit
     if unittest && !asks_for_pytest {
         let discover = discover(tree, root, tests, program);
         if suite.setup.is_empty() {
-            suite.without_pytest = Some(discover);
+            suite.otherwise = Some(discover);
         } else {
             suite.tool = "unittest".to_owned();
             suite.command = discover;

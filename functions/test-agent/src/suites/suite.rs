@@ -24,9 +24,9 @@ pub(crate) struct Suite {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) setup: Vec<Setup>,
     pub(crate) command: Vec<String>,
-    /// Where pytest may be missing: what else can be run; none: nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) without_pytest: Option<Vec<String>>,
+    /// Where the tool may be missing: what else can be run; none: nothing.
+    #[serde(default, alias = "without_pytest", skip_serializing_if = "Option::is_none")]
+    pub(crate) otherwise: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) environment: BTreeMap<String, String>,
     /// Time-out in seconds; none: that of the stage.
@@ -70,6 +70,15 @@ impl Suite {
         self.tool == "pytest" && self.setup.is_empty()
     }
 
+    /// The tool that the other command is of.
+    pub(crate) fn other_tool(&self) -> Option<&'static str> {
+        match self.tool.as_str() {
+            "pytest" => Some("unittest"),
+            "nextest" => Some("cargo"),
+            _ => None,
+        }
+    }
+
     /// The command as a person would give it.
     pub(crate) fn shown(&self) -> Vec<String> {
         let shown = |word: &&String| !word.contains(REPORTS);
@@ -77,9 +86,9 @@ impl Suite {
         words.map(|word| word.replace(&format!("{TOOLS}/bin/"), "")).collect()
     }
 
-    /// Whether cargo is what is run.
-    pub(crate) fn is_cargo(&self) -> bool {
-        self.command.first().is_some_and(|p| p.rsplit('/').next() == Some("cargo"))
+    /// Whether this program is what is run.
+    pub(crate) fn is_run_by(&self, program: &str) -> bool {
+        self.command.first().is_some_and(|p| p.rsplit('/').next() == Some(program))
     }
 }
 

@@ -235,18 +235,21 @@ fn python_has_an_environment_of_its_own_where_it_says_what_it_needs() {
     let pip = "python -m pip install -q";
     assert_eq!(
         setup(&[("requirements.txt", "a"), ("requirements-dev.txt", "b"), ("test_a.py", test)]),
-        format!("{pip} -r requirements-dev.txt -r requirements.txt pytest")
+        format!("{pip} -r 'requirements-dev.txt' -r 'requirements.txt' pytest")
     );
     let project = "[project]\nname = 'a'\n[project.optional-dependencies]\ntest = ['x']\ndocs = ['y']\n\
                    [dependency-groups]\ndev = ['it''s']\n";
     let project = project.replace("''", "\\'").replace("'it\\'s'", "\"it's\"");
     assert_eq!(
         setup(&[("pyproject.toml", &project), ("tests/test_a.py", test)]),
-        format!("{pip} -e '.[test]' 'it'\\''s' pytest || {pip} '.[test]' 'it'\\''s' pytest")
+        format!(
+            "{pip} -e '.[test]' 'it'\\''s' pytest || {{ {pip} 'it'\\''s' pytest && \
+             {{ {pip} -e '.[test]' || {pip} '.[test]'; }}; }}"
+        )
     );
     assert_eq!(
         setup(&[("setup.py", ""), ("tests/test_a.py", "import unittest")]),
-        format!("{pip} -e '.'  || {pip} '.' ")
+        format!("{{ {pip} -e '.' || {pip} '.'; }}")
     );
     for (lock, install) in [
         ("uv.lock", "uv sync --locked --active"),
@@ -256,6 +259,75 @@ fn python_has_an_environment_of_its_own_where_it_says_what_it_needs() {
     ] {
         assert_eq!(setup(&[(lock, ""), ("pyproject.toml", ""), ("test_a.py", test)]), install);
     }
+}
+
+/// What has pytest among other things is needed, whatever it is called; what is for tests alone comes
+/// before what developers want besides.
+#[test]
+fn of_what_a_python_project_needs_that_for_tests_is_installed() {
+    let installed = |files: &[(&str, &str)]| {
+        let suite = found(files).suites.into_iter().next().expect("a suite");
+        let script = suite.setup.first().and_then(|setup| setup.command.last()).expect("a script");
+        let last = script.lines().last().unwrap_or_default();
+        let first = last.split(" || ").next().unwrap_or_default();
+        first.replace("python -m pip install -q ", "").trim_start_matches("{ ").to_owned()
+    };
+    let test = ("tests/test_a.py", "import unittest\n");
+    let project = |text: &str| format!("[project]\nname = 'a'\n{text}");
+    for (text, expected) in [
+        (
+            "[project.optional-dependencies]\nall = ['pytest', 'hypothesis']\ndocs = ['x']",
+            "-e '.[all]' pytest",
+        ),
+        (
+            "[project.optional-dependencies]\ntests = ['pytest']\ndev = ['pytest', 'mypy']",
+            "-e '.[tests]' pytest",
+        ),
+        (
+            "[project.optional-dependencies]\ntest = ['x']\ndev = ['pytest']",
+            "-e '.[dev,test]' pytest",
+        ),
+        (
+            "[dependency-groups]\ndev = [{ include-group = 'tests' }, 'ruff']\ntests = ['pytest']",
+            "-e '.' 'pytest' pytest",
+        ),
+        ("[tool.tox.env_run_base]\ndeps = ['pytest', 'mock']", "-e '.' 'pytest' 'mock' pytest"),
+    ] {
+        assert_eq!(installed(&[("pyproject.toml", &project(text)), test]), expected);
+    }
+    let files =
+        [("dev-requirements.txt", ""), ("requirements/tests.txt", ""), ("requirements.txt", "")];
+    assert_eq!(
+        installed(&[files[0], files[1], files[2], ("test_a.py", "import pytest\n")]),
+        "-r 'requirements.txt' -r 'requirements/tests.txt' pytest"
+    );
+    let tox = "[testenv]\ndeps = -r odd.txt\nextras = unit: diagrams\n";
+    let project = project("[project.optional-dependencies]\ndiagrams = ['railroad']");
+    assert_eq!(
+        installed(&[("pyproject.toml", &project), ("tox.ini", tox), ("odd.txt", "pytest"), test]),
+        "-e '.[diagrams]' -r 'odd.txt' pytest"
+    );
+    let locked = "[dependency-groups]\ntests = ['pytest']\n";
+    assert_eq!(
+        installed(&[("pyproject.toml", locked), ("uv.lock", ""), test]),
+        "uv sync --locked --active --group 'tests'"
+    );
+}
+
+/// Settings of cargo-nextest say that it runs the tests; it leaves out those in documentation.
+#[test]
+fn nextest_runs_the_tests_of_whoever_has_settings_for_it() {
+    let settings = (".config/nextest.toml", "");
+    let files = [("Cargo.toml", ""), ("src/lib.rs", TEST), settings];
+    let nextest = "nextest: cargo nextest run --workspace --no-fail-fast";
+    assert_eq!(suites(&files), [nextest]);
+    let other = found(&files).suites.into_iter().find_map(|suite| suite.otherwise);
+    assert_eq!(other.expect("a way without it").join(" "), "cargo test --workspace --no-fail-fast");
+    let doc = ("src/a.rs", "/// ```\n/// a();\n/// ```\n");
+    assert_eq!(
+        suites(&[files[0], files[1], doc, settings]),
+        [nextest, "cargo: cargo test --doc --workspace --no-fail-fast"]
+    );
 }
 
 #[test]
@@ -278,7 +350,7 @@ fn nested_projects_of_python_are_suites_of_their_own() {
 #[test]
 fn unittest_is_the_way_without_pytest_where_the_tests_allow_it() {
     let way = |files: &[(&str, &str)]| {
-        found(files).suites.into_iter().find_map(|s| s.without_pytest).map(|c| c.join(" "))
+        found(files).suites.into_iter().find_map(|s| s.otherwise).map(|c| c.join(" "))
     };
     let unittest = "import unittest\n";
     let discover = "python3 -m unittest discover";

@@ -172,11 +172,12 @@ struct How<'a> {
 fn part(task: &Task<'_>, suite: Suite, mut handed: Handed, how: How<'_>) -> (Part, String) {
     let How { attested, told, checkout } = how;
     let steps = std::mem::take(&mut handed.steps);
-    let command = match &suite.without_pytest {
-        Some(other) if steps.unittest => line(other),
+    let command = match &suite.otherwise {
+        Some(other) if steps.otherwise => line(other),
         _ => line(&suite.command),
     };
-    let tool = if steps.unittest { "unittest".to_owned() } else { suite.tool.clone() };
+    let other = suite.other_tool().filter(|_| steps.otherwise);
+    let tool = other.map_or_else(|| suite.tool.clone(), str::to_owned);
     let mut log = String::new();
     let mut output = String::new();
     let mut texts = std::mem::take(&mut handed.setup).into_iter();

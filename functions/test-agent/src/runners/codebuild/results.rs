@@ -43,8 +43,8 @@ pub(super) struct Steps {
     pub(super) missing: Option<String>,
     /// pytest is not, and nothing else can run the tests.
     pub(super) lacks_pytest: bool,
-    /// unittest was used in place of pytest.
-    pub(super) unittest: bool,
+    /// What the plan says was not there, and its other way was taken.
+    pub(super) otherwise: bool,
     /// Files that are too large to be handed over, by their paths.
     pub(super) large: Vec<String>,
 }
@@ -78,7 +78,7 @@ fn account(text: &str, suites: usize) -> (Option<String>, Vec<Steps>) {
             "missing" => steps.missing = Some(pact_agent::text::truncated(rest, 100)),
             "lacks" => steps.lacks_pytest = true,
             "large" if steps.large.len() < NOTES => steps.large.push(rest.to_owned()),
-            "tool" => steps.unittest = rest == "unittest",
+            "otherwise" => steps.otherwise = true,
             "end" => {
                 let mut words = rest.split(' ');
                 let name = words.next();

@@ -210,10 +210,13 @@ tar -xzmf pact/bundle.tar.gz -C source
         for (name, value) in &suite.environment {
             text.push_str(&format!("export {name}={}\n", quote(value)));
         }
-        if suite.is_cargo() {
-            text.push_str(
-                "[ -w /codebuild/cache ] && export CARGO_TARGET_DIR=/codebuild/cache/cargo\n",
-            );
+        // What compilers keep from one build of the branch to the next.
+        for (program, variable) in [("cargo", "CARGO_TARGET_DIR"), ("go", "GOCACHE")] {
+            if suite.is_run_by(program) {
+                text.push_str(&format!(
+                    "[ -w /codebuild/cache ] && export {variable}=/codebuild/cache/{program}\n"
+                ));
+            }
         }
         let seconds = suite.seconds.unwrap_or(self.seconds).max(1);
         for (step, setup) in suite.setup.iter().enumerate() {
@@ -237,9 +240,17 @@ tar -xzmf pact/bundle.tar.gz -C source
             let words = words(command, number);
             format!("run test {seconds} {words}\n")
         };
-        if suite.needs_pytest() {
-            let other = match &suite.without_pytest {
-                Some(other) => format!("say tool $N unittest\n{}", run(other)),
+        let otherwise = suite.otherwise.as_ref();
+        let otherwise = otherwise.map(|other| format!("say otherwise $N\n{}", run(other)));
+        if suite.tool == "nextest" {
+            let other = otherwise.unwrap_or_else(|| run(&suite.command));
+            text.push_str(&format!(
+                "if cargo nextest --version >/dev/null 2>&1; then\n{}else\n{other}fi\n",
+                run(&suite.command)
+            ));
+        } else if suite.needs_pytest() {
+            let other = match otherwise {
+                Some(other) => other,
                 None => format!(
                     "python3 -m venv --system-site-packages \"$P/$N/tools\" >\"$P/$N/setup0.log\" 2>&1 \
                      && timeout -k 5 {seconds} \"$P/$N/tools/bin/python\" -m pip install -q pytest \
@@ -294,7 +305,7 @@ tar -xzmf pact/bundle.tar.gz -C source
              \"$P/{number}/large\" 'large {number} %p\\n' \\)\n\
              head -n 20 \"$P/{number}/large\" >>\"$P/steps\" 2>/dev/null\n"
         );
-        if suite.is_cargo() {
+        if suite.is_run_by("cargo") {
             text.push_str(&format!(
                 "if [ -d /codebuild/cache/cargo/nextest ]; then find /codebuild/cache/cargo/nextest \
                  -name junit.xml -type f -newer \"$P/{number}/stamp\" -print0; fi\n"
