@@ -20,6 +20,7 @@ mod functions;
 mod gate;
 mod gateway;
 mod interruption;
+mod openapi;
 mod order;
 mod origins;
 mod policy;

@@ -26,6 +26,7 @@ mod hosts;
 mod known;
 mod launch;
 mod metrics;
+mod openapi;
 mod pass;
 mod ports;
 mod push;

@@ -31,6 +31,7 @@ use crate::{
     error::{Answer, ApiError},
     forms,
     hosts::{self, Delivery, Event, Incoming, WebhookHost},
+    openapi,
     ports::Ports,
     registry, requests, rollback, rules, sign_in, tokens, validate,
 };
@@ -47,7 +48,6 @@ pub(crate) struct Gateway {
 /// One route: what is asked, and what that needs.
 pub(crate) struct Route {
     /// The method.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the handler has it; told for people"))]
     pub(crate) method: Method,
     /// The path, as the router writes it.
     pub(crate) path: String,
@@ -66,6 +66,7 @@ pub(crate) fn table() -> Vec<Route> {
     let mut all = vec![
         of(get_.clone(), "/health", Need::Nothing, get(health)),
         of(get_.clone(), "/v1/agents", Need::Nothing, get(list_agents)),
+        of(get_.clone(), "/v1/openapi.json", Need::Nothing, get(show_document)),
         of(get_.clone(), "/v1/caller", Need::Caller, get(show_caller)),
         of(post_.clone(), "/v1/session", Need::Own, post(sign_in)),
         of(post_.clone(), "/v1/session/end", Need::Own, post(sign_out)),
@@ -398,6 +399,16 @@ async fn show_caller(who: Who) -> Json<Value> {
 async fn list_agents() -> Json<Value> {
     let advertised: Value = agents::ALL.iter().map(|(id, all)| advertisement(id, all)).collect();
     Json(json!({ "agents": advertised }))
+}
+
+/// What a program reads to know all this.
+async fn show_document() -> Json<Value> {
+    Json(document())
+}
+
+fn document() -> Value {
+    let table = table();
+    openapi::document(table.iter().map(|route| (&route.method, route.path.as_str(), route.need)))
 }
 
 async fn health() -> Json<Value> {

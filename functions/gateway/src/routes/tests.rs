@@ -3,6 +3,7 @@
 mod admission;
 mod doors;
 mod hosts;
+mod openapi;
 mod pass;
 mod people;
 mod pushes;

@@ -133,7 +133,6 @@ impl<'c> Laws<'c, '_, '_, '_> {
         }
     }
 
-    /// A release that no environment gets is not made.
     /// A down step is found by the names of both.
     fn down_steps(&mut self, migrations: Option<&Value>) {
         let set = |key: &str| migrations.is_some_and(|table| table.get(key).is_some());
@@ -148,6 +147,7 @@ impl<'c> Laws<'c, '_, '_, '_> {
         self.faults.at(place, message, Some(remedy.to_owned()));
     }
 
+    /// A release that no environment gets is not made.
     fn build_for_nobody(&mut self) {
         let place = node(self.tree, &["build"]).map(Spanned::span);
         let remedy = "add an environment, or name the commands as a suite in [[tests.suites]]";
