@@ -95,7 +95,12 @@ fn record() -> State {
         }}]))"
     );
     let update = "'SET #status = :status, outcome = :outcome, outcome_schema = :outcome_schema, \
-        finished_at = :now, expires = if_not_exists(expires, :expires) REMOVE openpk, opensk'";
+        finished_at = :now, expires = if_not_exists(expires, :expires), \
+        gsi1pk = :all, gsi2pk = :own REMOVE openpk, opensk'";
+    // The lists of runs with this status, of which that of all repositories has four partitions.
+    let shard = "($c := $substring($run.run_id, -1); \
+        $c < '4' ? '0' : $c < '8' ? '1' : $c < 'c' ? '2' : '3')";
+    let of_status = "'#STATUS#' & $outcome.status";
     // A run of before runs expired has no time for it yet.
     let expires = "$string($ceil($toMillis($run.started_at) / 1000) \
         + 86400 * $number('${RunRetentionDays}'))";
@@ -107,6 +112,8 @@ fn record() -> State {
         .put("Arguments/ExpressionAttributeNames/#status: 'status'")
         .strings("ExpressionAttributeValues", ":status: $outcome.status, :running: 'running'")
         .strings("ExpressionAttributeValues", ":now: $now(), :outcome: $string($outcome)")
+        .put(&format!("Arguments/ExpressionAttributeValues/:all/S: 'RUNS#' & {shard} & {of_status}"))
+        .put(&format!("Arguments/ExpressionAttributeValues/:own/S: 'REPO#' & $run.repository.name & {of_status}"))
         .number(":outcome_schema", &format!("'{}'", Outcome::VERSION))
         .number(":expires", expires)
         .catch("DynamoDB.ConditionalCheckFailedException", "", BELOW)

@@ -516,11 +516,19 @@ impl World {
                     self.effects.push(Effect::Begun(name));
                     return Ok(json!({}));
                 }
+                let of_status = format!("#STATUS#{}", text("/ExpressionAttributeValues/:status/S"));
+                let list = |name: &str| text(name).strip_suffix(&of_status).map(str::to_owned);
+                let listed = list("/ExpressionAttributeValues/:all/S")
+                    .is_some_and(|all| (0..4).any(|shard| all == format!("RUNS#{shard}")))
+                    && list("/ExpressionAttributeValues/:own/S")
+                        == Some(format!("REPO#{}", answers::REPOSITORY));
                 if condition != "#status = :running"
                     || expression
                         != "SET #status = :status, outcome = :outcome, \
                             outcome_schema = :outcome_schema, finished_at = :now, \
-                            expires = if_not_exists(expires, :expires) REMOVE openpk, opensk"
+                            expires = if_not_exists(expires, :expires), \
+                            gsi1pk = :all, gsi2pk = :own REMOVE openpk, opensk"
+                    || !listed
                     || text("/ExpressionAttributeValues/:outcome_schema/N")
                         != Outcome::VERSION.to_string()
                     || text("/ExpressionAttributeValues/:expires/N") != EXPIRES.to_string()

@@ -9,7 +9,7 @@ const MAX_FILTER: usize = 300;
 /// Most characters of a cursor.
 const MAX_CURSOR: usize = 4_000;
 /// Runs on one page.
-const PAGE: usize = 30;
+const PAGE: usize = 20;
 /// Most runs in one answer of the API.
 const MAX_LIMIT: usize = 100;
 
@@ -21,7 +21,13 @@ pub(crate) struct Filters {
     #[serde(default)]
     pub(crate) branch: String,
     #[serde(default)]
+    pub(crate) author: String,
+    #[serde(default)]
     pub(crate) status: String,
+    #[serde(default)]
+    pub(crate) environment: String,
+    #[serde(default)]
+    pub(crate) text: String,
     #[serde(default)]
     pub(crate) cursor: String,
     #[serde(default)]
@@ -29,6 +35,18 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
+    /// Each by its name in an address, without the cursor.
+    pub(crate) fn all(&self) -> [(&'static str, &str); 6] {
+        [
+            ("text", &self.text),
+            ("repository", &self.repository),
+            ("branch", &self.branch),
+            ("author", &self.author),
+            ("environment", &self.environment),
+            ("status", &self.status),
+        ]
+    }
+
     /// The question that they ask.
     ///
     /// # Errors
@@ -54,6 +72,12 @@ impl Filters {
                 .transpose()
                 .map_err(|error: IdError| error.to_string())?,
             branch: given("branch", &self.branch, MAX_FILTER)?,
+            author: given("author", &self.author, MAX_FILTER)?,
+            environment: given("environment", &self.environment, MAX_FILTER)?
+                .map(|text| text.parse())
+                .transpose()
+                .map_err(|error: IdError| error.to_string())?,
+            text: given("text", &self.text, MAX_FILTER)?,
             status,
             limit: self.limit.unwrap_or(PAGE).clamp(1, MAX_LIMIT),
             cursor: given("cursor", &self.cursor, MAX_CURSOR)?,

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use maud::Markup;
 use pact_agent::{
     logs::{LogPage, StageLogs, TAIL},
-    ports::{ApprovalRecord, RunPage, RunReader, StoreError},
+    ports::{RunQuery, RunReader, StoreError},
     telemetry::{self, SpanFields},
 };
 use pact_contract::{
@@ -27,7 +27,10 @@ use serde::Deserialize;
 use serde_json::json;
 use tracing::Span;
 
-use crate::{api, assets, entrance, filters::Filters, gzip, pages, view::Found, viewer::Viewer};
+use crate::{
+    api, assets, entrance, filters::Filters, gzip, pages, pages::Waiting, view::Found,
+    viewer::Viewer,
+};
 
 /// What every route needs.
 #[derive(Clone)]
@@ -209,22 +212,30 @@ async fn list(State(app): State<App>, viewer: Extension<Viewer>, asked: Asked) -
     let result = async {
         let filters = filters(asked)?;
         let found = app.reader.latest_runs(&filters.query().map_err(Fault::Request)?).await?;
-        let waiting = waiting(&app, &found).await?;
+        let waiting = waiting(&app, &filters).await?;
         Ok(pages::list(&viewer, &filters, &found, &waiting, (app.now)()))
     };
     pages_or_fault(result.await)
 }
 
-/// The questions that the runs of a page wait for. Of runs that go on at the same time there are
-/// few; those beyond the first have their questions on their own pages.
-async fn waiting(app: &App, found: &RunPage) -> Result<Vec<ApprovalRecord>, Fault> {
-    const MOST: usize = 10;
+/// The questions that runs wait for, on the first page whatever else is on it. Of runs that go on at
+/// the same time there are few; those beyond the first have their questions on their own pages.
+async fn waiting(app: &App, filters: &Filters) -> Result<Vec<Waiting>, Fault> {
+    const MOST: usize = 6;
+    if !filters.cursor.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asked = filters.query().map_err(Fault::Request)?;
+    let status = Some(RunStatus::Running);
+    let query =
+        RunQuery { repository: asked.repository, status, limit: MOST, ..RunQuery::default() };
     let now = (app.now)();
     let mut out = Vec::new();
-    let running = found.runs.iter().filter(|r| r.status == RunStatus::Running).take(MOST);
-    for run in running {
+    for run in app.reader.latest_runs(&query).await?.runs {
         let all = app.reader.approvals(&run.request.run_id).await?;
-        out.extend(all.items.into_iter().filter(|a| a.answer.is_none() && a.expires_at > now));
+        let open = all.items.into_iter().filter(|a| a.answer.is_none() && a.expires_at > now);
+        let message = run.request.message.unwrap_or_default();
+        out.extend(open.map(|question| Waiting { question, message: message.clone() }));
     }
     Ok(out)
 }
@@ -324,9 +335,9 @@ async fn api_version(State(app): State<App>, Path(id): Path<String>) -> Response
 
 async fn api_list_version(State(app): State<App>, asked: Asked) -> Response {
     let result = async {
-        let query = filters(asked)?.query().map_err(Fault::Request)?;
-        let found = app.reader.latest_runs(&query).await?;
-        let waiting = waiting(&app, &found).await?;
+        let filters = filters(asked)?;
+        let found = app.reader.latest_runs(&filters.query().map_err(Fault::Request)?).await?;
+        let waiting = waiting(&app, &filters).await?;
         Ok(json!({ "version": pages::list_version(&found, &waiting, (app.now)()) }))
     };
     json_or_fault(result.await)

@@ -63,6 +63,8 @@ async fn the_list_shows_every_run_and_filters_them() {
     for (query, there, not_there) in [
         ("status=rejected", "Round prices", "Add gift cards"),
         ("repository=acme%2Forders-api&branch=&status=", "Bump the parser", "Round prices"),
+        ("author=Ada+Lovelace&text=Round", "Round prices", "Add gift cards"),
+        ("environment=production", "Show delivery dates", "Round prices"),
         ("branch=feature%2Fa-rather-long-branch-name-for-the-parser-upgrade", "Bump", "Round"),
     ] {
         let (status, page) = get(&format!("/?{query}")).await;
@@ -125,7 +127,7 @@ async fn pages_of_the_list_follow_each_other() {
         many.runs.push(support::sample(&format!("r{n}"), RunStatus::Succeeded, "again", now()));
     }
     let (_, _, page) = get_from(many, "/?branch=main").await;
-    assert!(page.contains("href=\"/?branch=main&amp;cursor=30\""), "{page}");
+    assert!(page.contains("href=\"/?branch=main&amp;cursor=20\""), "{page}");
 }
 
 #[tokio::test]

@@ -90,6 +90,16 @@ impl RunReader for Samples {
             .filter(|r| query.repository.as_ref().is_none_or(|n| *n == r.request.repository.name))
             .filter(|r| query.branch.as_ref().is_none_or(|b| *b == r.request.branch))
             .filter(|r| query.status.is_none_or(|s| s == r.status))
+            .filter(|r| query.author.is_none() || query.author == r.request.author)
+            .filter(|r| {
+                let deployed = r.outcome.iter().flat_map(|outcome| &outcome.deployments);
+                let mut to = deployed.map(|d| &d.environment);
+                query.environment.as_ref().is_none_or(|wanted| to.any(|name| name == wanted))
+            })
+            .filter(|r| {
+                let message = r.request.message.as_deref().unwrap_or_default();
+                query.text.as_ref().is_none_or(|text| message.contains(text.as_str()))
+            })
             .skip(from)
             .collect();
         let cursor = (matching.len() > query.limit).then(|| (from + query.limit).to_string());

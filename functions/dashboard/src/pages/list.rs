@@ -15,6 +15,14 @@ use crate::{
     viewer::Viewer,
 };
 
+/// A question that a run waits for an answer to.
+#[derive(serde::Serialize)]
+pub(crate) struct Waiting {
+    pub(crate) question: ApprovalRecord,
+    /// First line of the message of the run's commit.
+    pub(crate) message: String,
+}
+
 /// How often the page asks for changes, in milliseconds: a push shows within five seconds also
 /// where nothing runs.
 fn every(found: &RunPage) -> u32 {
@@ -25,7 +33,7 @@ pub(crate) fn list(
     viewer: &Viewer,
     filters: &Filters,
     found: &RunPage,
-    waiting: &[ApprovalRecord],
+    waiting: &[Waiting],
     now: Timestamp,
 ) -> Markup {
     let poll = format!("/api/version?{}", query(filters, &filters.cursor));
@@ -39,11 +47,11 @@ pub(crate) fn list(
             div id="live" data-version=(version(found, waiting, now)) data-poll=(poll) data-every=(every(found)) data-say="The list of runs changed." {
                 p class="right" { span id="live-mark" {} }
                 (unreadable(&found.unreadable))
-                (questions(found, waiting))
+                (questions(waiting))
                 @if !found.runs.is_empty() {
                     (table(&found.runs, now))
                 } @else if found.unreadable.is_empty() {
-                    (nothing(filters))
+                    (nothing(filters, found.cursor.is_some()))
                 }
                 (pager(filters, found))
             }
@@ -52,7 +60,7 @@ pub(crate) fn list(
 }
 
 /// A short text that changes with the list.
-pub(crate) fn version(found: &RunPage, waiting: &[ApprovalRecord], now: Timestamp) -> String {
+pub(crate) fn version(found: &RunPage, waiting: &[Waiting], now: Timestamp) -> String {
     // Running times go on.
     let tick = if active(found) { now.as_second() / 10 } else { 0 };
     let text = serde_json::json!([found.runs, found.unreadable, waiting, tick]).to_string();
@@ -64,19 +72,15 @@ fn active(found: &RunPage) -> bool {
 }
 
 /// What waits for a person, above everything else, with how it is answered.
-fn questions(found: &RunPage, waiting: &[ApprovalRecord]) -> Markup {
-    let message = |question: &ApprovalRecord| {
-        let run = found.runs.iter().find(|r| r.request.run_id == question.run_id);
-        run.and_then(|r| r.request.message.clone()).unwrap_or_default()
-    };
+fn questions(waiting: &[Waiting]) -> Markup {
     html! {
         @if !waiting.is_empty() {
             section class="card ask" aria-label="Waiting for an answer" {
-                @for question in waiting {
+                @for Waiting { question, message } in waiting {
                     p {
                         (Mark::Run.chip("waiting for an answer")) " "
                         a class="wrap" href={ "/runs/" (question.run_id) } { (short(&question.question, 400)) }
-                        " " span class="muted wrap" { (short(&message(question), 140)) }
+                        " " span class="muted wrap" { (short(message, 140)) }
                     }
                     p class="muted wrap" {
                         "Until " (instant(question.expires_at)) ", no answer counts as no. Answer with "
@@ -90,20 +94,14 @@ fn questions(found: &RunPage, waiting: &[ApprovalRecord]) -> Markup {
 }
 
 fn filtered(filters: &Filters) -> bool {
-    [&filters.repository, &filters.branch, &filters.status].iter().any(|f| !f.is_empty())
+    filters.all().iter().any(|(_, value)| !value.is_empty())
 }
 
 fn form(filters: &Filters) -> Markup {
+    let more = [&filters.repository, &filters.branch, &filters.author, &filters.environment];
     html! {
         form class="filters" method="get" action="/" role="search" {
-            div class="wide" {
-                label for="repository" { "Repository" }
-                input id="repository" name="repository" value=(filters.repository) placeholder="acme/web-shop" maxlength="300" autocomplete="off";
-            }
-            div {
-                label for="branch" { "Branch" }
-                input id="branch" name="branch" value=(filters.branch) placeholder="main" maxlength="300" autocomplete="off";
-            }
+            (field("text", "Words of the message, or commit", &filters.text, "gift cards"))
             div {
                 label for="status" { "Status" }
                 select id="status" name="status" {
@@ -117,14 +115,34 @@ fn form(filters: &Filters) -> Markup {
                 button type="submit" { "Show" }
                 @if filtered(filters) { a href="/" { "Clear" } }
             }
+            details id="more-filters" open[more.iter().any(|value| !value.is_empty())] {
+                summary { "Repository, branch, author, environment" }
+                div class="more" {
+                    (field("repository", "Repository", &filters.repository, "acme/web-shop"))
+                    (field("branch", "Branch", &filters.branch, "main"))
+                    (field("author", "Author of the commit", &filters.author, "Ada Lovelace"))
+                    (field("environment", "Deployed to", &filters.environment, "production"))
+                }
+            }
         }
     }
 }
 
-fn nothing(filters: &Filters) -> Markup {
+fn field(name: &str, label: &str, value: &str, example: &str) -> Markup {
+    html! {
+        div {
+            label for=(name) { (label) }
+            input id=(name) name=(name) value=(value) placeholder=(example) maxlength="300" autocomplete="off";
+        }
+    }
+}
+
+fn nothing(filters: &Filters, goes_on: bool) -> Markup {
     html! {
         div class="card empty" {
-            @if filtered(filters) || !filters.cursor.is_empty() {
+            @if goes_on {
+                p { "Of the runs that were looked at none matches; there are older ones." }
+            } @else if filtered(filters) || !filters.cursor.is_empty() {
                 p { "No run matches." }
                 p { a href="/" { "Show all runs" } }
             } @else {
@@ -194,15 +212,9 @@ fn pager(filters: &Filters, found: &RunPage) -> Markup {
 }
 
 fn query(filters: &Filters, cursor: &str) -> String {
-    [
-        ("repository", filters.repository.as_str()),
-        ("branch", &filters.branch),
-        ("status", &filters.status),
-        ("cursor", cursor),
-    ]
-    .iter()
-    .filter(|(_, value)| !value.is_empty())
-    .map(|(name, value)| format!("{name}={}", encoded(value)))
-    .collect::<Vec<_>>()
-    .join("&")
+    let all = filters.all().into_iter().chain([("cursor", cursor)]);
+    all.filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name}={}", encoded(value)))
+        .collect::<Vec<_>>()
+        .join("&")
 }

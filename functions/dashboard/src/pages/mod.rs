@@ -16,7 +16,7 @@ use axum::http::StatusCode;
 use maud::{Markup, html};
 
 pub(crate) use environments::{environments, version as environments_version};
-pub(crate) use list::{list, version as list_version};
+pub(crate) use list::{Waiting, list, version as list_version};
 pub(crate) use log::{Part, log, version as log_version};
 pub(crate) use run::{run, unreadable_run};
 pub(crate) use sign_in::{SignIn, sign_in};

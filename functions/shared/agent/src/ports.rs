@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use pact_contract::{
-    EnvironmentKey, RepositoryName, RunId, RunRecord, RunStatus, SchemaVersion, StageRecord,
-    StateName,
+    EnvironmentKey, EnvironmentName, RepositoryName, RunId, RunRecord, RunStatus, SchemaVersion,
+    StageRecord, StateName,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
     policy::PolicyRecord,
@@ -345,6 +345,13 @@ pub struct RunQuery {
     pub status: Option<RunStatus>,
     /// On this branch.
     pub branch: Option<String>,
+    /// Whose commit has this author, whatever the case.
+    pub author: Option<String>,
+    /// That began to deploy to this environment.
+    pub environment: Option<EnvironmentName>,
+    /// With each of these words among the first of the commit's message, or with this beginning of
+    /// its id.
+    pub text: Option<String>,
     /// At most so many; 0 means 50.
     pub limit: usize,
     /// Where the page before ended.

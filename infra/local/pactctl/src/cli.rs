@@ -549,9 +549,18 @@ pub(crate) enum RunsCommand {
         /// Only runs on this branch.
         #[arg(long)]
         branch: Option<String>,
+        /// Only runs whose commit has this author.
+        #[arg(long)]
+        author: Option<String>,
+        /// Only runs that began to deploy to this environment.
+        #[arg(long)]
+        environment: Option<EnvironmentName>,
         /// Only runs with this status.
         #[arg(long)]
         status: Option<String>,
+        /// Only runs with these words in the commit's message, or this beginning of its id.
+        #[arg(long)]
+        text: Option<String>,
         /// At most so many.
         #[arg(long, default_value_t = 20)]
         limit: usize,

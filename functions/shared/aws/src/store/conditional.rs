@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
-    types::{Put, TransactWriteItem},
+    types::{Put, TransactWriteItem, builders::PutBuilder},
 };
 use pact_agent::ports::StoreError;
 
@@ -38,6 +38,39 @@ impl DynamoStore {
             Err(error) => Err(failed(what, error)),
         }
     }
+}
+
+impl DynamoStore {
+    /// Writes an item that is not there yet, with others beside it. False, and nothing is written,
+    /// when it is there.
+    pub(super) async fn put_new(
+        &self,
+        what: &str,
+        new: PutBuilder,
+        others: impl Iterator<Item = PutBuilder>,
+    ) -> Result<bool, StoreError> {
+        let incomplete =
+            |error| StoreError::unavailable(format!("cannot {what}: request: {error}"), error);
+        let puts = std::iter::once(new).chain(others).map(|put| {
+            Ok(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build())
+        });
+        let puts = puts.collect::<Result<Vec<_>, StoreError>>()?;
+        let request = self.client.transact_write_items();
+        match request.set_transact_items(Some(puts)).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(first_is_there) => Ok(false),
+            Err(error) => Err(failed(what, error)),
+        }
+    }
+}
+
+/// Whether the first item of a transaction did not meet its condition.
+fn first_is_there(error: &TransactWriteItemsError) -> bool {
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
+        return false;
+    };
+    let first = cancelled.cancellation_reasons().first();
+    first.and_then(|reason| reason.code()) == Some("ConditionalCheckFailed")
 }
 
 /// Whether a transaction was cancelled because of what others did at the same time.

@@ -12,7 +12,8 @@ use pact_contract::{EnvironmentKey, RunId, SchemaVersion, actions::EnvironmentRe
 
 use super::{
     DynamoStore,
-    item::{Item, after, identifier, instant, json, n, now, number, s},
+    entries::{Of, entry},
+    item::{Item, after, identifier, instant, json, n, now, number, optional_text, run_key, s},
     kind::ENVIRONMENT,
 };
 use crate::error::failed;
@@ -41,6 +42,27 @@ pub(super) fn environment_record(item: &Item) -> Result<EnvironmentRecord, Unrea
 /// The fence of a lock that was written just now.
 fn fence(item: Option<&Item>) -> Result<u64, StoreError> {
     Ok(number(item.unwrap_or(&Item::new()), "fence")?)
+}
+
+impl DynamoStore {
+    /// Puts a run that begins to deploy into the lists of runs of the environment, where it stands
+    /// by when it began. A run that is not there, or is of before such lists, is in none.
+    async fn list_deployment(
+        &self,
+        environment: &EnvironmentKey,
+        run_id: &RunId,
+    ) -> Result<(), StoreError> {
+        const WHAT: &str = "list the deployment";
+        let Some(run) = self.get(WHAT, run_key(run_id), "RUN").await? else { return Ok(()) };
+        let (Some(position), Some(expires)) = (optional_text(&run, "gsi1sk"), run.get("expires"))
+        else {
+            return Ok(());
+        };
+        let of = Of::Environment(environment.environment.clone());
+        let entry = entry(&of, run_id, &environment.repository, position, expires.clone());
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(entry));
+        put.send().await.map_err(|error| failed(WHAT, error)).map(drop)
+    }
 }
 
 #[async_trait]
@@ -89,7 +111,10 @@ impl Environments for DynamoStore {
                 .send()
                 .await;
             let error = match taken {
-                Ok(taken) => return Ok(Lock::Held { fence: fence(taken.attributes())? }),
+                Ok(taken) => {
+                    self.list_deployment(environment, run_id).await?;
+                    return Ok(Lock::Held { fence: fence(taken.attributes())? });
+                }
                 Err(error) => error,
             };
             let holder = match error.as_service_error() {

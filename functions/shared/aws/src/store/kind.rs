@@ -77,8 +77,10 @@ fn with_ledger(_: &str, mut document: Document) -> Result<Document, &'static str
     Ok(document)
 }
 
-/// A run: `request` and what the lists need.
-pub(super) const RUN: Kind = second("schema", RunRequest::VERSION, &[as_it_is]);
+/// A run: `request` and what the lists need. Since the third version it stands in those of its status.
+pub(super) const RUN: Kind = second("schema", RunRequest::VERSION.next(), &[as_it_is, as_it_is]);
+/// That a run is in a list, all of it in its keys.
+pub(super) const ENTRY: Kind = kind("schema", SchemaVersion::FIRST);
 /// How a run ended, in the run's item: written by the state machine, or by the reconciler.
 pub(super) const OUTCOME: Kind = second("outcome_schema", Outcome::VERSION, &[as_it_is]);
 /// A stage: `record`.
@@ -299,6 +301,7 @@ mod tests {
         let all = [
             RUN,
             OUTCOME,
+            ENTRY,
             STAGE,
             LOG,
             LOG_HEAD,

@@ -7,8 +7,10 @@
 //! | what is asked | key that serves it |
 //! |---|---|
 //! | one run | `RUN#<run>` / `RUN` |
-//! | latest runs | `gsi1`: `RUNS` / `<started_at>#<run>`, backwards |
+//! | latest runs | `gsi1`: `RUNS#<shard>` / `<started_at>#<run>`, backwards |
 //! | latest runs of a repository | `gsi2`: `REPO#<repository>` / `<started_at>#<run>`, backwards |
+//! | both of a status, branch, author, word or environment | the same keys with `#STATUS#<status>`, `#BRANCH#…`, `#AUTHOR#…`, `#WORD#…`, `#ENVIRONMENT#…` |
+//! | why a run is in such a list | `RUN#<run>` / begins with `IN#`; the run's own item is in those of its status |
 //! | stages of a run | `RUN#<run>` / begins with `STAGE#` |
 //! | one stage | `RUN#<run>` / `STAGE#<state>` |
 //! | transaction log of a run | `RUN#<run>` / begins with `LOG#`, ten digits |
@@ -47,20 +49,23 @@
 //! it was written, so that nothing of a run that is shown is gone. An expired item is not there,
 //! though DynamoDB may take days to take it away. Environments do not expire.
 //!
-//! What a run consists of is read consistently; the two lists come from indexes, which follow a
-//! write after a moment. Filters of a list by status and branch are applied to bounded reads; the
-//! cursor then says where to go on, so that a page may be short but nothing is left out.
+//! What a run consists of is read consistently; the lists come from indexes, which follow a write
+//! after a moment. One thing that is asked for has a list of its own; further ones are applied to
+//! bounded reads of that: the cursor then says where to go on, so that a page may be short but
+//! nothing is left out.
 
 mod access;
 mod branches;
 mod callbacks;
 mod conditional;
+mod entries;
 mod environments;
 mod item;
 mod keyed;
 mod kind;
 mod lists;
 mod open;
+mod pages;
 mod policies;
 mod recorder;
 mod registry;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
-    operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure,
+    operation::{put_item::PutItemError, update_item::builders::UpdateItemFluentBuilder},
+    types::{Put, ReturnValuesOnConditionCheckFailure},
 };
 use jiff::Timestamp;
 use pact_agent::ports::{Claim, Runs, StoreError, Unreadable};
@@ -17,9 +18,10 @@ use serde_json::Value;
 use super::{
     DynamoStore,
     conditional::held,
+    entries::{Of, entries, listed, of_all, of_repository, position, shard},
     item::{
-        Item, after, after_instant, identifier, instant, json, n, named_key, now, run_key, s,
-        sortable, text, unreadable,
+        Item, after, after_instant, identifier, instant, json, n, named_key, now, optional_text,
+        run_key, s, sortable, text, unreadable,
     },
     kind::{CLAIM, OUTCOME, RUN, STAGE},
     open::partition,
@@ -130,19 +132,16 @@ impl Runs for DynamoStore {
         let input = input.map(|input| json("the input", input)).transpose()?;
         let run_id = &request.run_id;
         let started_at = sortable(request.started_at);
-        let position = format!("{started_at}#{run_id}");
-        let put = self
-            .client
-            .put_item()
+        let position = position(request.started_at, run_id);
+        let expires = n(after_instant(request.started_at, self.retention));
+        let lists = listed(&Of::Status(status), run_id, &request.repository.name, &position);
+        let put = Put::builder()
             .table_name(&self.table)
+            .set_item(Some(lists.map(|(name, value)| (name.to_owned(), value)).into()))
             .item("pk", s(run_key(run_id)))
             .item("sk", s("RUN"))
-            .item("gsi1pk", s("RUNS"))
-            .item("gsi1sk", s(&position))
-            .item("gsi2pk", s(format!("REPO#{}", request.repository.name)))
-            .item("gsi2sk", s(&position))
             .item("schema", RUN.written())
-            .item("expires", n(after_instant(request.started_at, self.retention)))
+            .item("expires", expires.clone())
             .item("openpk", s(partition(status, run_id)))
             .item("opensk", s(&position))
             .item("status", s(status.as_str()))
@@ -157,25 +156,27 @@ impl Runs for DynamoStore {
             Some(input) => put.item("input", input),
             None => put,
         };
-        held("write the run", put.send().await).map(drop)
+        let entries = entries(request, &expires)
+            .into_iter()
+            .map(|entry| Put::builder().table_name(&self.table).set_item(Some(entry)));
+        self.put_new("write the run", put, entries).await.map(drop)
     }
 
     async fn begin_run(&self, run_id: &RunId) -> Result<bool, StoreError> {
-        let begun = self
+        let lists = self.lists_of_status("read the run", run_id, RunStatus::Running).await?;
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("pk", s(run_key(run_id)))
             .key("sk", s("RUN"))
-            .update_expression("SET #status = :running, openpk = :partition")
             .condition_expression("#status = :queued")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":running", s(RunStatus::Running.as_str()))
             .expression_attribute_values(":queued", s(RunStatus::Queued.as_str()))
-            .expression_attribute_values(":partition", s(partition(RunStatus::Running, run_id)))
-            .send()
-            .await;
-        held("write that a run begins", begun)
+            .expression_attribute_values(":partition", s(partition(RunStatus::Running, run_id)));
+        let update = lists.set(update, "SET #status = :running, openpk = :partition");
+        held("write that a run begins", update.send().await)
     }
 
     async fn input(&self, run_id: &RunId) -> Result<Option<Value>, StoreError> {
@@ -241,16 +242,16 @@ impl DynamoStore {
         at: Timestamp,
         condition: &str,
     ) -> Result<bool, StoreError> {
+        const WHAT: &str = "write the outcome of the run";
+        const SET: &str = "SET #status = :final, #finished = :at, #outcome = :outcome, \
+            #outcome_schema = :outcome_schema, #expires = if_not_exists(#expires, :expires)";
+        let lists = self.lists_of_status(WHAT, run_id, outcome.status).await?;
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("pk", s(run_key(run_id)))
             .key("sk", s("RUN"))
-            .update_expression(
-                "SET #status = :final, #finished = :at, #outcome = :outcome, \
-                 #outcome_schema = :outcome_schema, #expires = if_not_exists(#expires, :expires)",
-            )
             .condition_expression(condition)
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#finished", "finished_at")
@@ -264,9 +265,40 @@ impl DynamoStore {
             // A run of before runs expired has no time for it yet.
             .expression_attribute_values(":expires", self.expiry())
             .expression_attribute_values(":running", s(RunStatus::Running.as_str()))
-            .expression_attribute_values(":queued", s(RunStatus::Queued.as_str()))
-            .send()
-            .await;
-        held("write the outcome of the run", update)
+            .expression_attribute_values(":queued", s(RunStatus::Queued.as_str()));
+        held(WHAT, lists.set(update, SET).send().await)
+    }
+
+    /// The lists by status that a run comes into with this one.
+    async fn lists_of_status(
+        &self,
+        what: &str,
+        run_id: &RunId,
+        status: RunStatus,
+    ) -> Result<StatusLists, StoreError> {
+        let item = self.get(what, run_key(run_id), "RUN").await?.unwrap_or_default();
+        // One that cannot be read, and one of before there were such lists, stays where it is.
+        let moves = optional_text(&item, "gsi1pk").is_some_and(|key| key != "RUNS");
+        let repository = identifier(&item, "repository").ok().filter(|_| moves);
+        let of = Of::Status(status);
+        Ok(StatusLists(
+            repository.map(|name| [of_all(&of, shard(run_id)), of_repository(&of, &name)]),
+        ))
+    }
+}
+
+/// Keys of the lists by status that a run comes into; none where it stays in those it is in.
+struct StatusLists(Option<[String; 2]>);
+
+impl StatusLists {
+    /// The update with `set` and these lists.
+    fn set(self, update: UpdateItemFluentBuilder, set: &str) -> UpdateItemFluentBuilder {
+        match self.0 {
+            None => update.update_expression(set),
+            Some([all, own]) => update
+                .update_expression(format!("{set}, gsi1pk = :all, gsi2pk = :own"))
+                .expression_attribute_values(":all", s(all))
+                .expression_attribute_values(":own", s(own)),
+        }
     }
 }

@@ -84,9 +84,29 @@ impl Reader {
 pub(crate) fn runs(command: RunsCommand) -> Result<Exit, Failure> {
     crate::runtime::start()?.block_on(async {
         match command {
-            RunsCommand::List { repository, branch, status, limit, json, data } => {
+            RunsCommand::List {
+                repository,
+                branch,
+                author,
+                environment,
+                status,
+                text,
+                limit,
+                json,
+                data,
+            } => {
                 let status = status.map(|s| parse_status(&s)).transpose()?;
-                let query = RunQuery { repository, branch, status, limit, cursor: None };
+                let cursor = None;
+                let query = RunQuery {
+                    repository,
+                    status,
+                    branch,
+                    author,
+                    environment,
+                    text,
+                    limit,
+                    cursor,
+                };
                 let reader = Reader::open(&data.data).await?;
                 let result = list(&reader, &query, json).await;
                 reader.close().await;

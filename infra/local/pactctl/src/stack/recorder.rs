@@ -10,7 +10,7 @@ use std::{
 
 use axum::http::request::Parts;
 use local_template::Stack;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{parameters, roles};
 use crate::{
@@ -124,6 +124,10 @@ fn calls(target: &str, body: &Value, (tables, projects): (&str, &str)) -> Vec<(S
         (format!("dynamodb:{operation}"), resource)
     };
     let items = body.get("TransactItems").and_then(Value::as_array);
+    if let Some(tables) = body.get("RequestItems").and_then(Value::as_object) {
+        // A batch names its tables by its keys.
+        return tables.keys().map(|name| of(operation, &json!({ "TableName": name }))).collect();
+    }
     match items {
         // A transaction is judged by what is in it.
         Some(items) => items
@@ -141,8 +145,6 @@ fn calls(target: &str, body: &Value, (tables, projects): (&str, &str)) -> Vec<(S
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -152,6 +154,10 @@ mod tests {
         assert_eq!(
             one("DynamoDB_20120810.Query", json!({"TableName": "t", "IndexName": "gsi1"})),
             [own("dynamodb:Query", "arn:table/t/index/gsi1")]
+        );
+        assert_eq!(
+            one("DynamoDB_20120810.BatchGetItem", json!({"RequestItems": {"t": {"Keys": []}}})),
+            [own("dynamodb:BatchGetItem", "arn:table/t")]
         );
         assert_eq!(
             one(

@@ -84,3 +84,158 @@ async fn an_empty_list_has_no_further_page_and_a_wrong_cursor_is_refused() {
         assert!(matches!(page, Err(StoreError::Invalid(_))), "{cursor:?}: {page:?}");
     }
 }
+
+/// The units that a page may take.
+const UNITS: f64 = 30.0;
+
+/// A run as large as those that a gate decided.
+fn ended(status: RunStatus, environment: Option<&str>) -> Outcome {
+    let deployment = environment.map(|name| pact_contract::Deployment {
+        environment: name.parse().unwrap(),
+        tier: None,
+        release: None,
+        previous: None,
+        status: pact_contract::run::DeploymentStatus::Live,
+        url: None,
+        weight: None,
+    });
+    Outcome {
+        status,
+        reason: "a rule was not met; ".repeat(150),
+        template: None,
+        decision: None,
+        deployments: deployment.into_iter().collect(),
+        fault: None,
+    }
+}
+
+/// One of 240 runs: what it is found by stands in its number.
+fn numbered(n: i64) -> pact_contract::RunRequest {
+    let repository = ["acme/api", "acme/web", "acme/docs"][usize::try_from(n % 3).unwrap()];
+    let branch = if n % 40 == 0 { "feature/rare" } else { "main" };
+    let author = if n % 60 == 1 { "Grace Hopper" } else { "Ada Lovelace" };
+    let message = if n == 7 { "Teach the cart Esperanto" } else { "Teach the cart sums" };
+    pact_contract::RunRequest {
+        author: Some(author.to_owned()),
+        message: Some(message.to_owned()),
+        ..request(repository, branch, n)
+    }
+}
+
+fn status(n: i64) -> RunStatus {
+    match n {
+        3 | 130 => RunStatus::Held,
+        239 => RunStatus::Running,
+        n if n % 9 == 0 => RunStatus::Failed,
+        _ => RunStatus::Succeeded,
+    }
+}
+
+async fn numbered_runs() -> DynamoStore {
+    use pact_agent::ports::Environments as _;
+
+    let store = store().await;
+    for n in 0..240 {
+        let request = numbered(n);
+        store.create_run(&request, "arn", RunStatus::Running, None).await.unwrap();
+        let deploys = (n % 50 == 2).then_some("production");
+        if let Some(environment) = deploys {
+            let key = super::environment(&format!("{}#{environment}", request.repository.name));
+            let hour = std::time::Duration::from_hours(1);
+            store.lock(&key, &request.run_id, hour).await.unwrap();
+            store.unlock(&key, &request.run_id).await.unwrap();
+        }
+        let status = status(n);
+        if status.is_final() {
+            let outcome = ended(status, deploys);
+            assert!(store.finish_run(&request.run_id, &outcome, Timestamp::now()).await.unwrap());
+        }
+    }
+    store
+}
+
+#[tokio::test]
+async fn whatever_is_asked_for_is_found_in_bounded_reads() {
+    let store = numbered_runs().await;
+    let all = || RunQuery { limit: 20, ..<_>::default() };
+    let name = |text: &str| Some(text.parse().unwrap());
+    let text = |text: &str| Some(text.to_owned());
+    type Wanted = fn(i64) -> bool;
+    // What is asked for, what it finds, and on how many pages at most.
+    let table: Vec<(RunQuery, Wanted, usize)> = vec![
+        (all(), |_| true, 13),
+        (RunQuery { status: Some(RunStatus::Held), ..all() }, |n| n == 3 || n == 130, 1),
+        (RunQuery { status: Some(RunStatus::Running), ..all() }, |n| n == 239, 1),
+        (RunQuery { status: Some(RunStatus::Cancelled), ..all() }, |_| false, 1),
+        (RunQuery { branch: text("feature/rare"), ..all() }, |n| n % 40 == 0, 1),
+        (RunQuery { author: text("grace HOPPER "), ..all() }, |n| n % 60 == 1, 1),
+        (RunQuery { environment: name("production"), ..all() }, |n| n % 50 == 2, 1),
+        (RunQuery { environment: name("staging"), ..all() }, |_| false, 1),
+        (RunQuery { text: text("esperanto"), ..all() }, |n| n == 7, 1),
+        (RunQuery { text: text("CART, Esperanto"), ..all() }, |n| n == 7, 1),
+        (RunQuery { text: text("quaternion"), ..all() }, |_| false, 1),
+        (RunQuery { repository: Some("acme/web".parse().unwrap()), ..all() }, |n| n % 3 == 1, 5),
+        (
+            RunQuery {
+                repository: Some("acme/api".parse().unwrap()),
+                status: Some(RunStatus::Held),
+                ..all()
+            },
+            |n| n == 3,
+            1,
+        ),
+        (
+            RunQuery { branch: text("feature/rare"), status: Some(RunStatus::Failed), ..all() },
+            |n| n % 360 == 0,
+            2,
+        ),
+        (
+            RunQuery { branch: text("main"), author: text("Grace Hopper"), ..all() },
+            |n| n % 60 == 1 && n % 40 != 0,
+            2,
+        ),
+    ];
+    for (mut query, wanted, most) in table {
+        let expected: Vec<_> =
+            (0..240).rev().filter(|n| wanted(*n)).map(|n| numbered(n).run_id).collect();
+        let (mut found, mut pages) = (Vec::new(), 0);
+        loop {
+            let (page, units) = store.page_of_runs(&query).await.unwrap();
+            assert!(units > 0.0 && units <= UNITS, "{units} units: {query:?}");
+            found.extend(page.runs.into_iter().map(|run| run.request.run_id));
+            pages += 1;
+            query.cursor = page.cursor;
+            if query.cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "{query:?}");
+        assert!(pages <= most, "{pages} pages of {query:?}");
+    }
+    let empty = RunQuery { text: Some("? - !".to_owned()), ..all() };
+    assert!(matches!(store.latest_runs(&empty).await, Err(StoreError::Invalid(_))));
+}
+
+#[tokio::test]
+async fn a_run_moves_with_its_status_and_a_second_time_changes_nothing() {
+    let store = store().await;
+    let request = numbered(1);
+    let of = async |status| {
+        let query = RunQuery { status: Some(status), ..<_>::default() };
+        store.latest_runs(&query).await.unwrap().runs.len()
+    };
+    for _ in 0..2 {
+        store.create_run(&request, "arn", RunStatus::Queued, None).await.unwrap();
+    }
+    assert_eq!((of(RunStatus::Queued).await, of(RunStatus::Running).await), (1, 0));
+    assert!(store.begin_run(&request.run_id).await.unwrap());
+    assert_eq!((of(RunStatus::Queued).await, of(RunStatus::Running).await), (0, 1));
+    for first in [true, false] {
+        let outcome = ended(RunStatus::Cancelled, None);
+        let done = store.finish_run(&request.run_id, &outcome, Timestamp::now()).await.unwrap();
+        assert_eq!(done, first);
+    }
+    assert_eq!((of(RunStatus::Running).await, of(RunStatus::Cancelled).await), (0, 1));
+    let all = store.latest_runs(&RunQuery::default()).await.unwrap();
+    assert_eq!(all.runs.len(), 1);
+}
