@@ -1,7 +1,7 @@
 //! Which runs a reader wants to see.
 
 use pact_agent::ports::RunQuery;
-use pact_contract::{RunStatus, ids::IdError};
+use pact_contract::{RepositoryName, RunStatus, ids::IdError};
 use serde::Deserialize;
 
 /// Most characters of a filter.
@@ -35,6 +35,11 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
+    /// Every run of a repository.
+    pub(crate) fn of_repository(name: &RepositoryName) -> Self {
+        Self { repository: name.as_str().to_owned(), ..Self::default() }
+    }
+
     /// Each by its name in an address, without the cursor.
     pub(crate) fn all(&self) -> [(&'static str, &str); 6] {
         [

@@ -143,6 +143,11 @@ pub(crate) fn encoded(text: &str) -> String {
     out
 }
 
+/// A text of several parts as part of an address: what stands between them stays.
+pub(crate) fn path(text: &str) -> String {
+    text.split('/').map(encoded).collect::<Vec<_>>().join("/")
+}
+
 /// A state's name as an id of the page.
 pub(crate) fn anchor(state: &str) -> String {
     let safe: String = state

@@ -9,6 +9,7 @@
 mod api;
 mod assets;
 mod entrance;
+mod feed;
 mod filters;
 mod format;
 mod graph;

@@ -15,11 +15,11 @@ use jiff::Timestamp;
 use maud::Markup;
 use pact_agent::{
     logs::{LogPage, StageLogs, TAIL},
-    ports::{RunQuery, RunReader, StoreError},
+    ports::{RunPage, RunQuery, RunReader, StoreError},
     telemetry::{self, SpanFields},
 };
 use pact_contract::{
-    RunId, RunStatus, StateName,
+    RepositoryName, RunId, RunStatus, StateName,
     problems::{self, ProblemCode},
 };
 use pact_web::{Problem, access::Doors};
@@ -28,7 +28,7 @@ use serde_json::json;
 use tracing::Span;
 
 use crate::{
-    api, assets, entrance, filters::Filters, gzip, pages, pages::Waiting, view::Found,
+    api, assets, entrance, feed, filters::Filters, gzip, pages, pages::Waiting, view::Found,
     viewer::Viewer,
 };
 
@@ -46,7 +46,10 @@ pub(crate) fn routes(app: App, doors: Doors) -> Router {
         .route("/runs", get(list))
         .route("/runs/{id}", get(run))
         .route("/runs/{id}/logs/{state}", get(log))
+        .route("/repositories/{*name}", get(repository))
         .route("/environments", get(environments))
+        .route("/feed", get(feed))
+        .route("/badge.svg", get(badge))
         .route(entrance::SIGN_IN, get(sign_in))
         .route("/api/runs", get(api_runs))
         .route("/api/runs/{id}", get(api_run))
@@ -216,6 +219,52 @@ async fn list(State(app): State<App>, viewer: Extension<Viewer>, asked: Asked) -
         Ok(pages::list(&viewer, &filters, &found, &waiting, (app.now)()))
     };
     pages_or_fault(result.await)
+}
+
+/// The latest runs of a repository, and what is deployed of it.
+async fn repository(
+    State(app): State<App>,
+    viewer: Extension<Viewer>,
+    Path(name): Path<String>,
+) -> Response {
+    let result = async {
+        let unknown = || Fault::Unknown("there is no run of such a repository".to_owned());
+        let name = RepositoryName::parse(&name).map_err(|_| unknown())?;
+        let filters = Filters::of_repository(&name);
+        let query = filters.query().map_err(Fault::Request)?;
+        let found = app.reader.latest_runs(&query).await?;
+        let environments = app.reader.environments_of(&name).await?;
+        if found.runs.is_empty() && found.unreadable.is_empty() && environments.items.is_empty() {
+            return Err(unknown());
+        }
+        let waiting = waiting(&app, &filters).await?;
+        let (found, waiting, environments) = (&found, waiting.as_slice(), &environments);
+        let now = (app.now)();
+        let it = pages::Repository { name: &name, found, waiting, environments, now };
+        Ok(pages::repository(&viewer, &filters, &it))
+    };
+    pages_or_fault(result.await)
+}
+
+/// The runs that filters find, for other programs.
+async fn found(app: &App, asked: Asked) -> Result<(Filters, RunPage), Fault> {
+    let filters = filters(asked)?;
+    let found = app.reader.latest_runs(&filters.query().map_err(Fault::Request)?).await?;
+    Ok((filters, found))
+}
+
+async fn feed(State(app): State<App>, asked: Asked) -> Response {
+    match found(&app, asked).await {
+        Ok((filters, found)) => feed::feed(&filters, &found, (app.now)()),
+        Err(fault) => fault.json(),
+    }
+}
+
+async fn badge(State(app): State<App>, asked: Asked) -> Response {
+    match found(&app, asked).await {
+        Ok((_, found)) => feed::badge(&found),
+        Err(fault) => fault.json(),
+    }
 }
 
 /// The questions that runs wait for, on the first page whatever else is on it. Of runs that go on at

@@ -9,6 +9,8 @@
 
 #[path = "pages/entrance.rs"]
 mod entrance;
+#[path = "pages/others.rs"]
+mod others;
 #[path = "../examples/support/mod.rs"]
 mod support;
 

@@ -7,7 +7,7 @@ use pact_contract::{EnvironmentKey, actions::ReleaseRecord};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{buttons, layout, unreadable::unreadable};
+use super::{buttons, layout, repository, unreadable::unreadable};
 use crate::{
     format::{address, ago, commit, short},
     mark::Mark,
@@ -39,23 +39,34 @@ pub(crate) fn environments(
                     }
                 }
             } @else {
-                div class="card table" {
-                    table role="table" {
-                        caption class="hidden" { "What is deployed where" }
-                        thead role="rowgroup" { tr role="row" {
-                            @for head in ["Repository", "Environment", "State", "Watch", "Release", "Since", "Before it", "Address"] {
-                                th role="columnheader" scope="col" { (head) }
-                            }
-                        } }
-                        tbody role="rowgroup" {
-                            @for environment in all { tr role="row" { (row(viewer, environment, now)) } }
-                        }
-                    }
-                }
+                (table(viewer, all, now))
             }
             }
         },
     )
+}
+
+/// Environments, a row each.
+pub(super) fn table<'a>(
+    viewer: &Viewer,
+    all: impl IntoIterator<Item = &'a EnvironmentView>,
+    now: Timestamp,
+) -> Markup {
+    html! {
+        div class="card table" {
+            table role="table" {
+                caption class="hidden" { "What is deployed where" }
+                thead role="rowgroup" { tr role="row" {
+                    @for head in ["Repository", "Environment", "State", "Watch", "Release", "Since", "Before it", "Address"] {
+                        th role="columnheader" scope="col" { (head) }
+                    }
+                } }
+                tbody role="rowgroup" {
+                    @for environment in all { tr role="row" { (row(viewer, environment, now)) } }
+                }
+            }
+        }
+    }
 }
 
 /// A short text that changes with what is deployed, and with how it was seen.
@@ -66,7 +77,7 @@ pub(crate) fn version(all: &Listed<EnvironmentView>) -> String {
 
 fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
     let EnvironmentView { key, record, watch } = view;
-    let EnvironmentKey { repository, environment } = key;
+    let EnvironmentKey { repository: name, environment } = key;
     let good = |r: &&ReleaseRecord| record.ledger.is_good(&r.release);
     let back = record.previous.as_ref().filter(good).is_some() && record.pending.is_none();
     let state = match (&record.pending, &record.current) {
@@ -79,7 +90,7 @@ fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
         (None, None) => Mark::Skip.chip("empty"),
     };
     html! {
-        td role="cell" class="wrap" { strong { (short(repository.as_str(), 100)) } }
+        td role="cell" class="wrap" { strong { a href=(repository::address(name)) { (short(name.as_str(), 100)) } } }
         td role="cell" data-label="Environment" { (short(environment.as_str(), 40)) }
         td role="cell" data-label="State" {
             div {

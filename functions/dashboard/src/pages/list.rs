@@ -6,7 +6,7 @@ use pact_agent::ports::{ApprovalRecord, RunPage};
 use pact_contract::{RunRecord, RunStatus, cause::cause};
 use sha2::{Digest, Sha256};
 
-use super::{layout, unreadable::unreadable};
+use super::{layout, repository, unreadable::unreadable};
 use crate::{
     filters::Filters,
     format::{ago, commit, encoded, instant, short},
@@ -25,7 +25,7 @@ pub(crate) struct Waiting {
 
 /// How often the page asks for changes, in milliseconds: a push shows within five seconds also
 /// where nothing runs.
-fn every(found: &RunPage) -> u32 {
+pub(super) fn every(found: &RunPage) -> u32 {
     if active(found) { 2_000 } else { 4_000 }
 }
 
@@ -54,6 +54,7 @@ pub(crate) fn list(
                     (nothing(filters, found.cursor.is_some()))
                 }
                 (pager(filters, found))
+                p class="muted" { a href={ "/feed?" (query(filters, "")) } { "Atom feed of these runs" } }
             }
         },
     )
@@ -72,7 +73,7 @@ fn active(found: &RunPage) -> bool {
 }
 
 /// What waits for a person, above everything else, with how it is answered.
-fn questions(waiting: &[Waiting]) -> Markup {
+pub(super) fn questions(waiting: &[Waiting]) -> Markup {
     html! {
         @if !waiting.is_empty() {
             section class="card ask" aria-label="Waiting for an answer" {
@@ -153,7 +154,7 @@ fn nothing(filters: &Filters, goes_on: bool) -> Markup {
     }
 }
 
-fn table(runs: &[RunRecord], now: Timestamp) -> Markup {
+pub(super) fn table(runs: &[RunRecord], now: Timestamp) -> Markup {
     html! {
         div class="card table" {
             table class="runs" role="table" {
@@ -179,7 +180,7 @@ fn row(run: &RunRecord, now: Timestamp) -> Markup {
                     (short(message.unwrap_or("(no message)"), 140))
                 }
                 span class="muted wrap" {
-                    (short(request.repository.name.as_str(), 100))
+                    a href=(repository::address(&request.repository.name)) { (short(request.repository.name.as_str(), 100)) }
                     @if let Some(author) = &request.author { " · " (short(author, 60)) }
                 }
                 @if let Some(cause) = cause(run, &[]) {
@@ -198,7 +199,7 @@ fn row(run: &RunRecord, now: Timestamp) -> Markup {
     }
 }
 
-fn pager(filters: &Filters, found: &RunPage) -> Markup {
+pub(super) fn pager(filters: &Filters, found: &RunPage) -> Markup {
     html! {
         nav class="pager" aria-label="Pages" {
             span { @if !filters.cursor.is_empty() {
@@ -211,7 +212,8 @@ fn pager(filters: &Filters, found: &RunPage) -> Markup {
     }
 }
 
-fn query(filters: &Filters, cursor: &str) -> String {
+/// The filters as the query of an address, going on at a cursor.
+pub(crate) fn query(filters: &Filters, cursor: &str) -> String {
     let all = filters.all().into_iter().chain([("cursor", cursor)]);
     all.filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| format!("{name}={}", encoded(value)))

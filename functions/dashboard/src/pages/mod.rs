@@ -6,6 +6,7 @@ mod evidence;
 mod layout;
 mod list;
 mod log;
+mod repository;
 mod run;
 mod sign_in;
 mod timeline;
@@ -16,8 +17,9 @@ use axum::http::StatusCode;
 use maud::{Markup, html};
 
 pub(crate) use environments::{environments, version as environments_version};
-pub(crate) use list::{Waiting, list, version as list_version};
+pub(crate) use list::{Waiting, list, query as list_query, version as list_version};
 pub(crate) use log::{Part, log, version as log_version};
+pub(crate) use repository::{Repository, repository};
 pub(crate) use run::{run, unreadable_run};
 pub(crate) use sign_in::{SignIn, sign_in};
 

@@ -322,6 +322,15 @@ pub trait RunReader: Send + Sync {
     async fn approvals(&self, run_id: &RunId) -> Result<Listed<ApprovalRecord>, StoreError>;
     /// Every environment.
     async fn environments(&self) -> Result<Listed<EnvironmentView>, StoreError>;
+    /// The environments of one repository.
+    async fn environments_of(
+        &self,
+        repository: &RepositoryName,
+    ) -> Result<Listed<EnvironmentView>, StoreError> {
+        let mut all = self.environments().await?;
+        all.items.retain(|environment| environment.key.repository == *repository);
+        Ok(all)
+    }
 }
 
 /// One environment of one repository, as it is shown.

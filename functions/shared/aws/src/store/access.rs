@@ -103,7 +103,7 @@ impl Tokens for DynamoStore {
     }
 
     async fn tokens(&self) -> Result<Listed<KnownToken>, StoreError> {
-        let items = self.items_of_list("read the tokens", "TOKENS").await?;
+        let items = self.items_of_list("read the tokens", "TOKENS", "").await?;
         Ok(items.into_iter().filter(|item| !has_expired(item)).map(|item| known(&item)).collect())
     }
 }

@@ -6,8 +6,8 @@ use pact_agent::ports::{
     TransactionLog, Unreadable, WatchResult,
 };
 use pact_contract::{
-    EnvironmentKey, RunId, RunRecord, RunStatus, StageRecord, actions::EnvironmentRecord,
-    log::LogEntry, room::COUNTED,
+    EnvironmentKey, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
+    actions::EnvironmentRecord, log::LogEntry, room::COUNTED,
 };
 
 use super::{
@@ -87,22 +87,36 @@ impl RunReader for DynamoStore {
     }
 
     async fn environments(&self) -> Result<Listed<EnvironmentView>, StoreError> {
-        let mut environments = Listed::default();
-        for item in self.items_of_list("read the environments", "ENVIRONMENTS").await? {
-            // What the watch saw cannot hide what is deployed.
-            let watch = watch_result(&item).unwrap_or_else(|unreadable| {
-                environments.unreadable.push(unreadable);
-                None
-            });
-            match environment(&item) {
-                Ok((key, record)) => {
-                    environments.items.push(EnvironmentView { key, record, watch });
-                }
-                Err(unreadable) => environments.unreadable.push(unreadable),
-            }
-        }
-        Ok(environments)
+        let items = self.items_of_list("read the environments", "ENVIRONMENTS", "").await?;
+        Ok(environments(&items))
     }
+
+    async fn environments_of(
+        &self,
+        repository: &RepositoryName,
+    ) -> Result<Listed<EnvironmentView>, StoreError> {
+        let begin = format!("{repository}#");
+        let items = self.items_of_list("read the environments", "ENVIRONMENTS", &begin).await?;
+        Ok(environments(&items))
+    }
+}
+
+fn environments(items: &[Item]) -> Listed<EnvironmentView> {
+    let mut environments = Listed::default();
+    for item in items {
+        // What the watch saw cannot hide what is deployed.
+        let watch = watch_result(item).unwrap_or_else(|unreadable| {
+            environments.unreadable.push(unreadable);
+            None
+        });
+        match environment(item) {
+            Ok((key, record)) => {
+                environments.items.push(EnvironmentView { key, record, watch });
+            }
+            Err(unreadable) => environments.unreadable.push(unreadable),
+        }
+    }
+    environments
 }
 
 fn environment(item: &Item) -> Result<(EnvironmentKey, EnvironmentRecord), Unreadable> {

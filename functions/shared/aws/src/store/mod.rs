@@ -193,8 +193,14 @@ impl DynamoStore {
         Ok(items)
     }
 
-    /// Every item of a list that the first index has under one key.
-    async fn items_of_list(&self, what: &str, key: &str) -> Result<Vec<Item>, StoreError> {
+    /// Every item of a list that the first index has under one key, whose own sort key begins with
+    /// `begin`.
+    async fn items_of_list(
+        &self,
+        what: &str,
+        key: &str,
+        begin: &str,
+    ) -> Result<Vec<Item>, StoreError> {
         let query = self
             .client
             .query()
@@ -203,6 +209,13 @@ impl DynamoStore {
             .key_condition_expression("#hash = :hash")
             .expression_attribute_names("#hash", "gsi1pk")
             .expression_attribute_values(":hash", s(key));
+        let query = match begin {
+            "" => query,
+            begin => query
+                .key_condition_expression("#hash = :hash AND begins_with(#range, :begin)")
+                .expression_attribute_names("#range", "gsi1sk")
+                .expression_attribute_values(":begin", s(begin)),
+        };
         all_pages(what, query).await
     }
 }

@@ -77,7 +77,7 @@ impl Registry for DynamoStore {
     }
 
     async fn repositories(&self) -> Result<Listed<RepositoryEntry>, StoreError> {
-        let items = self.items_of_list("read the repositories", "REPOSITORIES").await?;
+        let items = self.items_of_list("read the repositories", "REPOSITORIES", "").await?;
         Ok(items.iter().map(|item| REPOSITORY.document(item, "record")).collect())
     }
 }

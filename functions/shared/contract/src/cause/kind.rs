@@ -48,6 +48,32 @@ pub enum CauseKind {
     Other,
 }
 
+impl CauseKind {
+    /// What it is called in a list of what fails.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::Syntax => "syntax",
+            Self::Quality => "code quality",
+            Self::Test => "tests",
+            Self::Coverage => "coverage",
+            Self::Vulnerability => "static analysis",
+            Self::Dependency => "dependencies",
+            Self::Secret => "secrets",
+            Self::Build => "build",
+            Self::Deploy => "deployment",
+            Self::Health => "health",
+            Self::Watch => "watch",
+            Self::Approval => "approval",
+            Self::Rollback => "rollback",
+            Self::Fault => "faults",
+            Self::Stopped => "stopped",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// The kind of what a stage found: by its action, and by the code of what it found.
 pub(super) fn of(action: &str, code: Option<&FindingCode>) -> CauseKind {
     if code.is_some_and(|code| [codes::TEST_SETUP_FAILED, codes::BUILD_FAILED].contains(code)) {
