@@ -218,15 +218,21 @@ fn judge_what_was_read(evidence: &Evidence<'_>) -> Judgement {
     Judgement { status, summary, findings, output }
 }
 
+/// Python's words for it.
+const NO_PYTEST: &str = "No module named pytest";
+
 /// The shell's words, when a script of a detected tool needs a program that is not there.
 fn missing_command(evidence: &Evidence<'_>) -> Option<String> {
     let End::Exited(Some(code)) = *evidence.end else { return None };
     let by_shell = match evidence.tool {
         "npm" | "pnpm" => code == 127,
         "make" => code == 2 && evidence.captured.text.contains("] Error 127"),
+        // What was locked does not have it.
+        "pytest" => code == 1 && evidence.captured.text.trim_end().ends_with(NO_PYTEST),
         _ => false,
     };
-    let said = |line: &&str| line.contains("not found") || line.contains("No such file");
+    let signs = ["not found", "No such file", NO_PYTEST];
+    let said = |line: &&str| signs.iter().any(|sign| line.contains(sign));
     let line = evidence.captured.text.lines().rev().find(said)?;
     by_shell.then(|| truncated(line.trim(), 200))
 }
@@ -525,6 +531,14 @@ mod tests {
                 "make",
                 Skipped,
                 "the tests were not run: a program is not installed (gcc: not found)",
+            ),
+            (
+                End::Exited(Some(1)),
+                "/t/bin/python: No module named pytest",
+                None,
+                "pytest",
+                Skipped,
+                "the tests were not run: a program is not installed (/t/bin/python: No module named pytest)",
             ),
             (
                 End::Exited(Some(4)),

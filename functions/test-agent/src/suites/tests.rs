@@ -312,6 +312,11 @@ fn of_what_a_python_project_needs_that_for_tests_is_installed() {
         installed(&[("pyproject.toml", locked), ("uv.lock", ""), test]),
         "uv sync --locked --active --group 'tests'"
     );
+    let poetry = "[tool.poetry.group.test]\noptional = true\n[tool.poetry.group.docs]\n";
+    assert_eq!(
+        installed(&[("pyproject.toml", poetry), ("poetry.lock", ""), test]),
+        "poetry install --no-interaction --all-extras --with test"
+    );
 }
 
 /// Settings of cargo-nextest say that it runs the tests; it leaves out those in documentation.

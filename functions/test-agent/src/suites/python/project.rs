@@ -93,7 +93,14 @@ impl<'a> Project<'a> {
             let options = options("extra", extras) + &options("group", groups);
             ("uv", format!("uv sync --locked --active{options}"))
         } else if tree.any(self.root, &["poetry.lock"]) {
-            ("poetry", "poetry install --no-interaction --all-extras".to_owned())
+            let groups = self.poetry_groups().map(|(name, _)| name.as_str());
+            let groups: Vec<&str> = groups.filter(|name| is_name(name)).collect();
+            let with = if groups.is_empty() {
+                String::new()
+            } else {
+                format!(" --with {}", groups.join(","))
+            };
+            ("poetry", format!("poetry install --no-interaction --all-extras{with}"))
         } else if tree.any(self.root, &["pdm.lock"]) {
             ("pdm", "pdm install --frozen-lockfile -G :all".to_owned())
         } else if tree.any(self.root, &["Pipfile.lock"]) {
@@ -201,16 +208,21 @@ impl<'a> Project<'a> {
         found
     }
 
+    /// Poetry's own groups that tests need.
+    fn poetry_groups(&self) -> impl Iterator<Item = (&String, &Value)> {
+        let groups = self.at(&["tool", "poetry", "group"]).and_then(Value::as_table);
+        let of_tests = |name: &str| TESTS.contains(&name) || MORE.contains(&name);
+        groups.into_iter().flatten().filter(move |(name, _)| of_tests(name))
+    }
+
     /// What the groups of PEP 735 have for tests, poetry's, and the environments of hatch and tox.
     fn requirements(&self) -> Vec<String> {
         let mut found = Vec::new();
         for name in self.own_groups() {
             found.extend(self.needed(&["dependency-groups"], &name));
         }
-        let poetry = self.at(&["tool", "poetry", "group"]).and_then(Value::as_table);
-        let of_tests = |name: &str| TESTS.contains(&name) || MORE.contains(&name);
-        let groups = poetry.into_iter().flatten().filter(|(name, _)| of_tests(name));
-        let tables = groups.filter_map(|(_, group)| group.get("dependencies")?.as_table());
+        let tables =
+            self.poetry_groups().filter_map(|(_, group)| group.get("dependencies")?.as_table());
         let old = self.at(&["tool", "poetry", "dev-dependencies"]).and_then(Value::as_table);
         for (name, version) in tables.chain(old).flatten() {
             found.push(poetry_requirement(name, version));
