@@ -38,6 +38,7 @@ mod routes;
 mod rules;
 mod settle;
 mod sign_in;
+mod statuses;
 mod supersede;
 #[cfg(test)]
 mod testing;

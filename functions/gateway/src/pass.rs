@@ -23,6 +23,7 @@ use crate::{
     metrics,
     ports::Ports,
     settle::{Changed, settle},
+    statuses,
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -56,6 +57,8 @@ pub(crate) struct Report {
     pub(crate) began: usize,
     /// Runs whose execution had ended, and were taken to their end.
     pub(crate) ended: usize,
+    /// Statuses of commits that were due.
+    pub(crate) statuses: usize,
     /// Runs that could not be looked after now.
     pub(crate) failed: usize,
     /// Whether it came to the end of the list.
@@ -79,9 +82,10 @@ pub(crate) async fn pass(ports: &Ports) -> Result<Report> {
     let Some(pass) = ports.open.begin_pass(LEASE).await? else {
         return Ok(Report { elsewhere: true, ..Report::default() });
     };
-    let mut report = Report::default();
+    let (mut report, begin) = (Report::default(), Instant::now());
     let walked = walk(ports, &pass, &mut report).await;
     let admitted = room(ports, &mut report).await;
+    let shown = statuses::pass(ports, begin + TIME).await;
     // After a fault the next pass begins anew.
     let next = walked.as_ref().ok().and_then(Option::as_ref);
     if !ports.open.end_pass(&pass, next).await? {
@@ -89,6 +93,7 @@ pub(crate) async fn pass(ports: &Ports) -> Result<Report> {
     }
     report.complete = walked?.is_none();
     admitted?;
+    report.statuses = shown?;
     if report.started + report.ended + report.failed + report.queued + report.room > 0 {
         tracing::warn!(?report, "runs were left, and are looked after");
     }
@@ -221,6 +226,7 @@ async fn tidy(ports: &Ports, run: &RunRecord) -> Result<Done> {
     admission::leave(ports, run).await?;
     admission::free(ports, run_id).await?;
     metrics::ended(ports, run).await?;
+    statuses::show(ports, run).await?;
     ports.runs.close_run(run_id).await?;
     Ok(Done::Ended)
 }

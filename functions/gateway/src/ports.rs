@@ -12,10 +12,13 @@ use pact_agent::{
     },
     room::Room,
     secrets::Secrets,
+    statuses::Statuses,
 };
 use pact_aws::Services;
 use pact_contract::room::Limits;
 use pact_web::access::Doors;
+
+use crate::statuses::StatusClient;
 
 /// Everything outside that the gateway reaches.
 #[derive(Clone)]
@@ -50,6 +53,10 @@ pub(crate) struct Ports {
     pub(crate) tokens: Arc<dyn Tokens>,
     /// Who may call.
     pub(crate) doors: Doors,
+    /// What commits are to show.
+    pub(crate) statuses: Arc<dyn Statuses>,
+    /// Asks the git hosts to show it.
+    pub(crate) status_client: Arc<StatusClient>,
     /// What webhooks are signed with.
     pub(crate) secrets: Arc<dyn Secrets>,
 }
@@ -69,6 +76,8 @@ impl Ports {
             registry: Arc::clone(&services.store) as _,
             policies: Arc::clone(&services.store) as _,
             callbacks: Arc::clone(&services.store) as _,
+            statuses: Arc::clone(&services.store) as _,
+            status_client: Arc::default(),
             executions: services.executions(),
             metrics: Arc::clone(&services.metrics),
             tokens: Arc::clone(&services.store) as _,

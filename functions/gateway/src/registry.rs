@@ -4,13 +4,17 @@
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use pact_agent::ports::{Listed, Registry};
-use pact_contract::{RepositoryName, policy::Floor, problems, registry::RepositoryEntry};
+use pact_contract::{
+    RepositoryName, policy::Floor, problems, registry::RepositoryEntry, statuses::StatusSettings,
+};
+use url::Url;
 
 use crate::{
     config::Sources,
     doors::Who,
     error::{Answer, ApiError},
     fields::{Fields, parse},
+    hosts,
     push::Push,
     validate,
 };
@@ -75,6 +79,8 @@ pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request>
         "default_branch",
         "branches",
         "floor",
+        "statuses",
+        "statuses_api",
         "by",
     ])?;
     let name: RepositoryName = fields.identifier("name")?;
@@ -103,6 +109,7 @@ pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request>
         Some(floor) => serde_json::from_value(floor.clone())
             .map_err(|error| fields.wrong("floor", error.to_string()))?,
     };
+    let statuses = statuses(&fields, &url, allowed)?;
     let local = fields.optional_flag("local")?.unwrap_or(false);
     if local && !url.starts_with("file:") {
         return Err(fields.wrong("url", "not a folder of this machine"));
@@ -116,12 +123,36 @@ pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request>
             default_branch: default_branch.map(str::to_owned),
             branches,
             floor,
+            statuses,
             registered_by: who.by(&fields)?,
             registered_at: Timestamp::now(),
         },
         local,
         replace: fields.optional_flag("replace")?.unwrap_or(false),
     })
+}
+
+/// How the commits of the repository at `url` show what became of them, if they are to.
+fn statuses(fields: &Fields<'_>, url: &str, allowed: &Sources) -> Answer<Option<StatusSettings>> {
+    let wanted = fields.optional_flag("statuses")?.unwrap_or(false);
+    let given = fields.optional_text("statuses_api", validate::MAX_URL)?;
+    if !wanted {
+        return match given {
+            None => Ok(None),
+            Some(_) => Err(fields.wrong("statuses_api", "statuses are not asked for")),
+        };
+    }
+    let known = hosts::ALL.iter().find_map(|host| Some((host.name(), host.statuses()?)));
+    let (name, host) = known.ok_or_else(|| fields.wrong("statuses", "no host takes any"))?;
+    let api = match given {
+        Some(api) => {
+            validate::api(api, allowed).map_err(|why| fields.wrong("statuses_api", why))?
+        }
+        None => Url::parse(url).ok().and_then(|url| host.api(&url)).ok_or_else(|| {
+            fields.wrong("statuses", "its address has no API that goes with it: name statuses_api")
+        })?,
+    };
+    Ok(Some(StatusSettings { host: name.to_owned(), api }))
 }
 
 /// Registers the repository, or changes what is registered.

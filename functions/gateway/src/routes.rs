@@ -18,7 +18,7 @@ use pact_agent::{
 };
 use pact_contract::{
     RunId, RunRecord, access::Scope, agents, capability::advertisement, policy::PolicyRecord,
-    problems, registry::RepositoryEntry,
+    problems, registry::RepositoryEntry, statuses::StatusKey,
 };
 use serde_json::{Value, json};
 use tracing::Span;
@@ -285,6 +285,10 @@ async fn show_run(State(gateway): Shared, who: Who, Path(id): Path<String>) -> A
             }
         }
         fields.insert("approvals".to_owned(), approvals);
+        let shown = gateway.ports.statuses.status(&StatusKey::of(&run)).await?.0;
+        if let Some(shown) = shown.filter(|shown| shown.wanted.run_id == id) {
+            fields.insert("commit_status".to_owned(), json!(shown));
+        }
         if !questions.unreadable.is_empty() {
             fields.insert("unreadable".to_owned(), json!(questions.unreadable));
         }

@@ -13,7 +13,7 @@ use pact_contract::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{admission, ending, launch, metrics, ports::Ports};
+use crate::{admission, ending, launch, metrics, ports::Ports, statuses};
 
 /// Longest cause that is kept.
 const MAX_CAUSE: usize = 2_000;
@@ -55,6 +55,7 @@ pub(crate) async fn settle(ports: &Ports, changed: Changed) -> Result<Value, Sto
         "RUNNING" => {
             launch::stop_if_ended(ports, &run, &run.execution_arn).await?;
             let counted = metrics::started(ports, &run).await?;
+            statuses::show(ports, &run).await?;
             return Ok(json!({ "run_id": run_id, "counted": counted }));
         }
         "SUCCEEDED" if !run.status.is_final() => {
@@ -89,9 +90,10 @@ pub(crate) async fn settle(ports: &Ports, changed: Changed) -> Result<Value, Sto
     }
     // Last, so that an event that has to be sent again is not taken for one that was counted.
     let counted = metrics::ended(ports, &run).await?;
-    ports.runs.close_run(run_id).await?;
     admission::free(ports, run_id).await?;
     admission::admit(ports, admission::FEW).await?;
+    statuses::show(ports, &run).await?;
+    ports.runs.close_run(run_id).await?;
     Ok(json!({ "run_id": run_id, "finished": finished, "counted": counted }))
 }
 

@@ -20,6 +20,7 @@ use pact_agent::{
         Executions, Listed, Lock, Recorder, Registry, Runs, StoreError, TransactionLog,
     },
     room::{Queue, QueuedRun, Room},
+    statuses::MemoryStatuses,
     testing::Memory,
 };
 use pact_contract::{
@@ -45,6 +46,7 @@ pub(crate) const TOKEN: &str = "token-of-the-api-0123";
 pub(crate) struct World {
     memory: Arc<Memory>,
     pub(crate) access: Arc<MemoryAccess>,
+    pub(crate) statuses: Arc<MemoryStatuses>,
     pub(crate) state: Mutex<State>,
     calls: AtomicUsize,
     fail_at: Mutex<Option<usize>>,
@@ -93,6 +95,7 @@ impl Default for State {
             default_branch: None,
             branches: Vec::new(),
             floor: Default::default(),
+            statuses: None,
             registered_by: "Ada".to_owned(),
             registered_at: Timestamp::UNIX_EPOCH,
         };
@@ -164,6 +167,8 @@ impl World {
             registry: Arc::clone(self) as _,
             policies: Arc::clone(&self.memory) as _,
             callbacks: Arc::clone(self) as _,
+            statuses: Arc::clone(&self.statuses) as _,
+            status_client: Arc::default(),
             executions: Arc::clone(self) as _,
             metrics: Arc::clone(&self.memory) as _,
             tokens: Arc::clone(&self.access) as _,

@@ -82,6 +82,21 @@ pub(crate) fn source(text: &str, allowed: &Sources) -> Result<String, String> {
     Ok(url.into())
 }
 
+/// Address of an API that a secret is sent to, without a `/` at its end.
+pub(crate) fn api(text: &str, allowed: &Sources) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|error| format!("not an address: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("credentials do not belong into the address".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("an address of an API has no query and no fragment".to_owned());
+    }
+    if url.scheme() != "https" && (url.scheme() != "http" || !allowed.allow(&url)) {
+        return Err("not an https:// address".to_owned());
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
 /// What a commit's message has where nothing is to run for it, as git hosts agree on.
 const SKIPS: &[&str] = &["[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[skip pact]"];
 

@@ -8,6 +8,7 @@ use pact_contract::{Repository, RepositoryName, run::Trigger};
 use serde_json::{Value, json};
 
 use super::host::{About, Composed, Delivery, Event, Incoming, PushNotice, WebhookHost, path};
+use super::status::StatusHost;
 use crate::{
     auth,
     config::Sources,
@@ -16,6 +17,8 @@ use crate::{
     push::Push,
     validate::{self, Reference},
 };
+
+mod statuses;
 
 /// Longest line about a commit that is kept.
 const MAX_MESSAGE: usize = 500;
@@ -75,6 +78,10 @@ impl WebhookHost for GitHub {
             other => Event::Ignored(format!("the event {other:?} starts nothing")),
         };
         Ok(Delivery { id, event })
+    }
+
+    fn statuses(&self) -> Option<&dyn StatusHost> {
+        Some(self)
     }
 
     fn compose(

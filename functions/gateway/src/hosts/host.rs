@@ -4,6 +4,7 @@ use axum::http::HeaderMap;
 use pact_agent::secrets::{Parameter, Secret};
 use pact_contract::Repository;
 
+use super::status::StatusHost;
 use crate::{
     config::Sources,
     error::{Answer, ApiError},
@@ -41,6 +42,11 @@ pub(crate) trait WebhookHost: Send + Sync {
     /// # Errors
     /// 400 with the header or field that is at fault.
     fn read(&self, incoming: &Incoming<'_>, allowed: &Sources) -> Answer<Delivery>;
+
+    /// How it shows on its commits what became of them, if it does.
+    fn statuses(&self) -> Option<&dyn StatusHost> {
+        None
+    }
 
     /// The delivery by which the host would tell of a push: what the local stack sends. None with
     /// a secret that cannot sign.

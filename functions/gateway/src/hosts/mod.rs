@@ -8,6 +8,7 @@
 mod forge;
 mod github;
 mod host;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use crate::error::ApiError;
 use host::About;
 pub use host::{Composed, PushNotice};
 pub(crate) use host::{Delivery, Event, Incoming, WebhookHost, path};
+pub(crate) use status::{StatusAnswer, StatusHost, StatusRequest};
 
 /// Every host that is known.
 pub(crate) const ALL: &[&dyn WebhookHost] = &[
@@ -33,6 +35,11 @@ pub(crate) fn unknown(name: &str) -> ApiError {
         "there is no git host {name:?}; webhooks are taken from {}",
         known.join(", ")
     ))
+}
+
+/// How the host of this name shows statuses of commits, if it does.
+pub(crate) fn statuses_of(name: &str) -> Option<&'static dyn StatusHost> {
+    ALL.iter().find(|host| host.name() == name)?.statuses()
 }
 
 /// Paths of the webhooks, one for each git host.

@@ -23,6 +23,7 @@ mod recording;
 pub mod room;
 pub mod secrets;
 mod stage;
+pub mod statuses;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

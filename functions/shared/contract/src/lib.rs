@@ -34,6 +34,7 @@ pub mod schema;
 pub mod settings;
 pub mod shift;
 pub mod states;
+pub mod statuses;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod waiver;

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::RepositoryName, policy::Floor, schema::SchemaVersion};
+use crate::{ids::RepositoryName, policy::Floor, schema::SchemaVersion, statuses::StatusSettings};
 
 /// A repository whose pushes are run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct RepositoryEntry {
     /// What no settings of its commits go below.
     #[serde(default)]
     pub floor: Floor,
+    /// How its commits show what became of them; none: they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statuses: Option<StatusSettings>,
     /// Who registered it.
     pub registered_by: String,
     /// When.
@@ -88,6 +91,7 @@ mod tests {
             default_branch: None,
             branches: vec!["main".to_owned(), "release/*".to_owned(), "a*b*c".to_owned()],
             floor: Floor::default(),
+            statuses: None,
             registered_by: "Ada".to_owned(),
             registered_at: Timestamp::UNIX_EPOCH,
         }

@@ -15,6 +15,7 @@ use pact_contract::{
     room::RoomRecord,
     run::Outcome,
     schema::Incompatible,
+    statuses::StatusRecord,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -121,6 +122,8 @@ pub(super) const ROOM: Kind = kind("schema", RoomRecord::VERSION);
 pub(super) const QUEUED: Kind = kind("schema", SchemaVersion::FIRST);
 /// A repository whose runs wait: `told` and `turn`.
 pub(super) const QUEUE: Kind = kind("schema", SchemaVersion::FIRST);
+/// What a commit is to show: `record`, with the `version` that it is changed by.
+pub(super) const STATUS: Kind = kind("schema", StatusRecord::VERSION);
 /// The answer to a request: `answer`.
 pub(super) const ANSWER: Kind = kind("schema", SchemaVersion::FIRST);
 
@@ -320,6 +323,7 @@ mod tests {
             ROOM,
             QUEUED,
             QUEUE,
+            STATUS,
             THIRD,
         ];
         for kind in all {

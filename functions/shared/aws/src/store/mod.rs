@@ -1,7 +1,8 @@
 //! The run store: one DynamoDB table.
 //!
 //! Keys `pk` and `sk`; indexes `gsi1` (`gsi1pk`, `gsi1sk`) and `gsi2` (`gsi2pk`, `gsi2sk`), which
-//! project everything, and `open` (`openpk`, `opensk`), which projects keys and has open runs alone; time to live by `expires`. Nothing scans. The state machines write to the
+//! project everything, and `open` (`openpk`, `opensk`), which projects keys and has what something is left
+//! to do for; time to live by `expires`. Nothing scans. The state machines write to the
 //! same items by their native DynamoDB integration, so that these keys are a contract with them.
 //!
 //! | what is asked | key that serves it |
@@ -27,6 +28,8 @@
 //! | every environment | `gsi1`: `ENVIRONMENTS` / `<repository>#<environment>` |
 //! | the pushes of a branch | `BRANCH#<repository>#<reference>` / `BRANCH`, with a version |
 //! | runs that have not ended, by status | `open`: `OPEN#<status>#<shard>` / `<started_at>#<run>` |
+//! | what a commit is to show on its host | `STATUS#<repository>#<commit>#<context>` / `STATUS`, with a version |
+//! | what of that is due | `open`: `STATUSES#<shard>` / `<when>` |
 //! | who has room to go on | `ROOM` / `ROOM`, with a version |
 //! | the queue of a repository | `QUEUE#<repository>` / `<started_at>#<run>` |
 //! | repositories that have one | `QUEUES` / `<repository>`, with when each had its turn |
@@ -72,6 +75,7 @@ mod registry;
 mod room;
 mod runs;
 mod seal;
+mod statuses;
 #[cfg(test)]
 mod tests;
 mod verify;

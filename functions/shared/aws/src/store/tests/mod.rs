@@ -20,6 +20,7 @@ mod lists;
 mod open;
 mod room;
 mod samples;
+mod statuses;
 mod verify;
 mod waiting;
 mod writes;

@@ -16,6 +16,7 @@ use pact_agent::ports::{
     Idempotency as _, Outbox as _, OutboxEntry, Policies as _, Recorder as _, Registry as _,
     RunReader as _, Runs,
 };
+use pact_agent::statuses::Statuses as _;
 use pact_agent::waiting::WaitingCalls as _;
 use pact_contract::{
     Deployment, Finding, RunId, RunStatus, Severity, StageRecord, StageStatus,
@@ -29,6 +30,7 @@ use pact_contract::{
     registry::RepositoryEntry,
     run::{DeploymentStatus, NotificationRecord, Outcome},
     settings::{Environment, Instance, Template, Watch},
+    statuses::{CommitState, CommitStatus, StatusKey, StatusRecord, StatusSettings},
 };
 use serde_json::{Value, json};
 
@@ -281,12 +283,17 @@ pub(super) async fn fill(store: &DynamoStore) {
             default_branch: Some("main".to_owned()),
             branches: vec!["main".to_owned()],
             floor: Floor { template: Some(Template::Production), ..Floor::default() },
+            statuses: Some(StatusSettings {
+                host: "github".to_owned(),
+                api: "https://git.example/api/v3".to_owned(),
+            }),
             registered_by: "ada".to_owned(),
             registered_at: at(0),
         };
         assert!(store.put_repository(&entry, None).await.unwrap());
     }
     fill_access(store).await;
+    fill_statuses(store, run_id).await;
     let rules = PolicyRecord {
         schema: PolicyRecord::VERSION,
         commit: "2".repeat(40),
@@ -317,6 +324,30 @@ pub(super) async fn fill(store: &DynamoStore) {
     assert!(Branches::store_branch(store, &repository, main, &branch, 0).await.unwrap());
     Runs::claim(store, "delivery/d-1", run_id, HOUR).await.unwrap();
     store.complete("key-1", &json!({ "response": { "status": "passed" } })).await.unwrap();
+}
+
+async fn fill_statuses(store: &DynamoStore, run_id: &RunId) {
+    let wanted = CommitStatus {
+        run_id: run_id.clone(),
+        since: at(1),
+        state: CommitState::Failure,
+        description: "Rolled back: not healthy".to_owned(),
+        url: "http://127.0.0.1:4000/runs/1".to_owned(),
+    };
+    for digit in ["1", "2"] {
+        let key = StatusKey {
+            repository: "acme/web-shop".parse().unwrap(),
+            commit: digit.repeat(40),
+            context: "pact".to_owned(),
+        };
+        let record = StatusRecord {
+            shown: Some(CommitStatus { state: CommitState::Pending, ..wanted.clone() }),
+            attempts: 2,
+            trouble: Some("GitHub answers 503".to_owned()),
+            ..StatusRecord::new(key, wanted.clone(), at(9))
+        };
+        assert!(store.store_status(&record, 0).await.unwrap());
+    }
 }
 
 async fn fill_access(store: &DynamoStore) {

@@ -1,0 +1,177 @@
+//! Commit statuses of GitHub, by its REST API ("Create a commit status", and "Best practices for using
+//! the REST API" for its limits).
+
+use jiff::{SignedDuration, Timestamp};
+use pact_agent::secrets::Secret;
+use pact_contract::statuses::{Attempted, CommitStatus, StatusKey};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::super::status::{StatusAnswer, StatusHost, StatusRequest};
+use super::GitHub;
+use crate::fields::line;
+
+/// Version of the API that is spoken.
+const VERSION: &str = "2022-11-28";
+/// Wait where the installation has to be mended: longer than a token that was read is kept.
+const MENDED: SignedDuration = SignedDuration::from_mins(6);
+/// Wait that GitHub asks for where its limits do not say how long.
+const LIMITED: SignedDuration = SignedDuration::from_mins(1);
+/// Longest part of an answer that is told, in bytes.
+const MAX_TOLD: usize = 200;
+
+impl StatusHost for GitHub {
+    fn api(&self, repository: &Url) -> Option<String> {
+        let host = repository.host_str()?;
+        if !matches!(repository.scheme(), "https" | "http") {
+            return None;
+        }
+        if host == "github.com" {
+            return Some("https://api.github.com".to_owned());
+        }
+        // GitHub Enterprise Server.
+        let port = repository.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("{}://{host}{port}/api/v3", repository.scheme()))
+    }
+
+    fn request(
+        &self,
+        api: &str,
+        key: &StatusKey,
+        status: &CommitStatus,
+        token: &Secret,
+    ) -> StatusRequest {
+        StatusRequest {
+            url: format!("{api}/repos/{}/statuses/{}", key.repository, key.commit),
+            headers: vec![
+                ("Accept", "application/vnd.github+json".to_owned()),
+                ("X-GitHub-Api-Version", VERSION.to_owned()),
+                ("Authorization", format!("Bearer {}", token.reveal())),
+            ],
+            body: json!({
+                "state": status.state.as_str(),
+                "target_url": status.url,
+                "description": status.description,
+                "context": key.context,
+            }),
+        }
+    }
+
+    fn judge(&self, answer: &StatusAnswer, now: Timestamp) -> Attempted {
+        let said = said(answer);
+        let not_now = |wait: Option<SignedDuration>, remedy: &str| Attempted::NotNow {
+            why: format!("{said}{remedy}"),
+            wait,
+        };
+        match answer.status {
+            200..=299 => Attempted::Taken,
+            401 => not_now(Some(MENDED), "; its token is not valid, or no longer"),
+            403 | 429 => match limited(answer, now) {
+                Some(wait) => not_now(Some(wait), ""),
+                None => not_now(
+                    Some(MENDED),
+                    "; its token needs the permission to write commit statuses",
+                ),
+            },
+            404 => not_now(
+                Some(MENDED),
+                "; there is no such repository or commit, or its token does not see it",
+            ),
+            408 | 500..=599 => not_now(retry_after(answer), ""),
+            // The state is none, or the commit is not there, or it has a thousand of them.
+            _ => Attempted::Refused(said),
+        }
+    }
+}
+
+/// How long to wait, where the answer is one of a limit.
+fn limited(answer: &StatusAnswer, now: Timestamp) -> Option<SignedDuration> {
+    if let Some(wait) = retry_after(answer) {
+        return Some(wait);
+    }
+    if answer.header("x-ratelimit-remaining") == Some("0") {
+        let reset = answer.header("x-ratelimit-reset").and_then(|text| text.parse().ok());
+        let reset = reset.and_then(|second| Timestamp::from_second(second).ok());
+        let wait = reset.map_or(LIMITED, |reset| reset.duration_since(now));
+        return Some(wait.max(SignedDuration::from_secs(1)));
+    }
+    let limit = answer.status == 429 || message(answer).to_lowercase().contains("rate limit");
+    limit.then_some(LIMITED)
+}
+
+fn retry_after(answer: &StatusAnswer) -> Option<SignedDuration> {
+    let seconds: u32 = answer.header("retry-after")?.parse().ok()?;
+    Some(SignedDuration::from_secs(seconds.into()))
+}
+
+fn message(answer: &StatusAnswer) -> String {
+    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let message = body.as_ref().and_then(|body| body.get("message")?.as_str());
+    message.and_then(|text| line(text, MAX_TOLD)).unwrap_or_default()
+}
+
+fn said(answer: &StatusAnswer) -> String {
+    let (status, message) = (answer.status, message(answer));
+    if message.is_empty() {
+        format!("GitHub answers {status}")
+    } else {
+        format!("GitHub answers {status}: {message}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, HeaderName};
+
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&str, &str)], message: &str) -> StatusAnswer {
+        let mut all = HeaderMap::new();
+        for (name, value) in headers {
+            all.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        let body = json!({ "message": message }).to_string().into_bytes();
+        StatusAnswer { status, headers: all, body }
+    }
+
+    #[test]
+    fn the_api_is_that_of_the_repositorys_host() {
+        let api = |url: &str| GitHub.api(&Url::parse(url).unwrap());
+        assert_eq!(api("https://github.com/a/b.git").as_deref(), Some("https://api.github.com"));
+        assert_eq!(
+            api("https://git.example:8443/a/b").as_deref(),
+            Some("https://git.example:8443/api/v3")
+        );
+        assert_eq!(api("file:///srv/git/b"), None);
+    }
+
+    #[test]
+    fn each_answer_means_what_github_documents() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let wait = |answer: StatusAnswer| match GitHub.judge(&answer, now) {
+            Attempted::NotNow { wait, .. } => Some(wait.map(|wait| wait.as_secs())),
+            _ => None,
+        };
+        assert_eq!(GitHub.judge(&answer(201, &[], ""), now), Attempted::Taken);
+        assert_eq!(wait(answer(401, &[], "Bad credentials")), Some(Some(360)));
+        assert_eq!(wait(answer(404, &[], "Not Found")), Some(Some(360)));
+        assert_eq!(wait(answer(403, &[], "Resource not accessible by token")), Some(Some(360)));
+        assert_eq!(wait(answer(403, &[("retry-after", "77")], "")), Some(Some(77)));
+        let spent = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1090")];
+        assert_eq!(wait(answer(403, &spent, "API rate limit exceeded")), Some(Some(90)));
+        let past = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "900")];
+        assert_eq!(wait(answer(429, &past, "")), Some(Some(1)));
+        let secondary = "You have exceeded a secondary rate limit";
+        assert_eq!(wait(answer(403, &[], secondary)), Some(Some(60)));
+        assert_eq!(wait(answer(429, &[], "")), Some(Some(60)));
+        assert_eq!(wait(answer(502, &[], "")), Some(None));
+        assert_eq!(wait(answer(503, &[("retry-after", "5")], "")), Some(Some(5)));
+        for status in [302, 400, 410, 422] {
+            let answer = answer(status, &[], "No commit found for SHA\nat all");
+            let Attempted::Refused(why) = GitHub.judge(&answer, now) else {
+                panic!("{status} is not refused");
+            };
+            assert_eq!(why, format!("GitHub answers {status}: No commit found for SHA"));
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Commits show what became of them: on their host, by its statuses.
+//!
+//! What is to be shown is written first, in one item for each commit and context, and sent then. Where
+//! that does not succeed, the scheduled pass sends it again, when its host allows. One attempt at a
+//! time: what is wanted meanwhile is sent after it, so that no verdict is followed by the state before.
+//! The same status twice is harmless, whatever became of an attempt that was interrupted. No run ends
+//! otherwise because of it, or later.
+
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use futures::{FutureExt as _, StreamExt as _, stream};
+use jiff::Timestamp;
+use pact_agent::ports::StoreError;
+use pact_contract::{
+    RunRecord,
+    policy::JudgedBy,
+    run::ROLLBACK,
+    statuses::{Attempted, CommitStatus, StatusKey, StatusRecord, token_name},
+};
+use reqwest::{Client, header::LOCATION, redirect::Policy};
+use url::Url;
+
+use crate::{
+    hosts::{self, StatusAnswer, StatusRequest},
+    ports::Ports,
+};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Longest wait for an answer: the function may run for 30 seconds, and has other work.
+const ANSWER: Duration = Duration::from_secs(8);
+/// Most of an answer that is read.
+const MAX_BODY: usize = 64 * 1024;
+/// Most addresses of one host that a request is sent on to.
+const MAX_MOVES: usize = 3;
+/// Attempts against others who write the same item.
+const ATTEMPTS: usize = 10;
+/// Statuses that one pass looks at, and those that are sent side by side.
+const MOST: usize = 200;
+const AT_ONCE: usize = 8;
+
+/// The client that asks the hosts. It reads the machine's root certificates, so it is made when the
+/// first status is sent.
+#[derive(Default)]
+pub(crate) struct StatusClient(OnceLock<Client>);
+
+impl StatusClient {
+    fn get(&self) -> std::result::Result<&Client, reqwest::Error> {
+        if let Some(client) = self.0.get() {
+            return Ok(client);
+        }
+        let client = Client::builder()
+            .connect_timeout(CONNECT)
+            .timeout(ANSWER)
+            .redirect(Policy::none())
+            .user_agent(concat!("pact/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(self.0.get_or_init(|| client))
+    }
+}
+
+/// Has the run's commit show how the run stands, where its repository is registered so. What cannot be
+/// sent now is sent later.
+pub(crate) async fn show(ports: &Ports, run: &RunRecord) -> Result<()> {
+    show_as(ports, run, CommitStatus::of(run)).await
+}
+
+/// The same, with other words for a run that goes on.
+pub(crate) async fn show_as(ports: &Ports, run: &RunRecord, wanted: CommitStatus) -> Result<()> {
+    let request = &run.request;
+    // A way back says nothing of its commit, and nobody is the judge of his own.
+    if request.trigger.kind == ROLLBACK || request.policy.judged_by == JudgedBy::Own {
+        return Ok(());
+    }
+    let entry = ports.registry.repository(&request.repository.name).await?;
+    if entry.is_none_or(|entry| entry.statuses.is_none()) {
+        return Ok(());
+    }
+    let key = StatusKey::of(run);
+    want(ports, &key, wanted).await?;
+    if let Err(error) = deliver(ports, &key).await {
+        let run_id = request.run_id.as_str();
+        tracing::error!(run_id, %error, "the commit's status is sent later");
+    }
+    Ok(())
+}
+
+/// Writes what is to be shown, unless something later is.
+async fn want(ports: &Ports, key: &StatusKey, wanted: CommitStatus) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        let (known, version) = ports.statuses.status(key).await?;
+        let now = Timestamp::now();
+        let record = match known {
+            None => StatusRecord::new(key.clone(), wanted.clone(), now),
+            Some(known) => match known.wanting(wanted.clone(), now) {
+                Some(record) => record,
+                None => return Ok(()),
+            },
+        };
+        if ports.statuses.store_status(&record, version).await? {
+            return Ok(());
+        }
+    }
+    Err(changes_all_the_time())
+}
+
+/// Sends what is due of one status, and what is wanted meanwhile.
+async fn deliver(ports: &Ports, key: &StatusKey) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        let (known, version) = ports.statuses.status(key).await?;
+        let Some(begun) = known.and_then(|known| known.begun(Timestamp::now())) else {
+            return Ok(());
+        };
+        if !ports.statuses.store_status(&begun, version).await? {
+            continue;
+        }
+        let attempted = attempt(ports, &begun).await?;
+        end(ports, &begun, attempted).await?;
+    }
+    Ok(())
+}
+
+/// Writes what came of an attempt.
+async fn end(ports: &Ports, begun: &StatusRecord, attempted: Attempted) -> Result<()> {
+    let (key, sent) = (&begun.key, &begun.wanted);
+    for _ in 0..ATTEMPTS {
+        let (known, version) = ports.statuses.status(key).await?;
+        // It was taken away meanwhile.
+        let Some(known) = known else { return Ok(()) };
+        let ended = known.ended(sent, attempted.clone(), Timestamp::now());
+        if !ports.statuses.store_status(&ended, version).await? {
+            continue;
+        }
+        let (run_id, repository) = (sent.run_id.as_str(), key.repository.as_str());
+        let state = sent.state.as_str();
+        match (&attempted, ended.due()) {
+            (Attempted::Taken, _) => tracing::info!(run_id, repository, state, "shown"),
+            (Attempted::NotNow { why, .. }, Some(at)) => {
+                tracing::warn!(run_id, repository, state, why, %at, "shown later");
+            }
+            (Attempted::NotNow { why, .. } | Attempted::Refused(why), _) => {
+                tracing::error!(run_id, repository, state, why, "not shown");
+            }
+        }
+        return Ok(());
+    }
+    Err(changes_all_the_time())
+}
+
+fn changes_all_the_time() -> StoreError {
+    StoreError::Conflict("the status of a commit changes all the time".to_owned())
+}
+
+/// Sends a status once.
+async fn attempt(ports: &Ports, record: &StatusRecord) -> Result<Attempted> {
+    let key = &record.key;
+    let entry = ports.registry.repository(&key.repository).await?;
+    let Some(settings) = entry.and_then(|entry| entry.statuses) else {
+        let why = format!("{} is not registered to show statuses", key.repository);
+        return Ok(Attempted::Refused(why));
+    };
+    let Some(host) = hosts::statuses_of(&settings.host) else {
+        return Ok(Attempted::Refused(format!("{} takes no statuses", settings.host)));
+    };
+    let name = token_name(&key.repository);
+    let Some(token) = ports.secrets.secret(&name).await? else {
+        return Ok(Attempted::NotNow { why: ports.secrets.missing(&name), wait: None });
+    };
+    let request = host.request(&settings.api, key, &record.wanted, &token);
+    Ok(match send(&ports.status_client, request).await {
+        Ok(answer) => host.judge(&answer, Timestamp::now()),
+        Err(why) => Attempted::NotNow { why, wait: None },
+    })
+}
+
+/// Asks the host. It may send on to another of its own addresses: that of a repository that was
+/// renamed; what is sent is meant for no other host.
+async fn send(
+    client: &StatusClient,
+    request: StatusRequest,
+) -> std::result::Result<StatusAnswer, String> {
+    let client = client.get().map_err(|error| format!("there is no HTTP client: {error}"))?;
+    let mut url =
+        Url::parse(&request.url).map_err(|_| "the API has no valid address".to_owned())?;
+    for _ in 0..=MAX_MOVES {
+        let answer = ask(client, url.clone(), &request).await?;
+        let moved = matches!(answer.status, 301 | 302 | 307 | 308);
+        let target = answer.header(LOCATION.as_str()).filter(|_| moved);
+        match target.and_then(|target| url.join(target).ok()) {
+            Some(target) if target.origin() == url.origin() => url = target,
+            _ => return Ok(answer),
+        }
+    }
+    Err("its API sends on too many times".to_owned())
+}
+
+async fn ask(
+    client: &Client,
+    url: Url,
+    request: &StatusRequest,
+) -> std::result::Result<StatusAnswer, String> {
+    let failed = |error: reqwest::Error| {
+        let what = if error.is_connect() {
+            "cannot be reached"
+        } else if error.is_timeout() {
+            "did not answer in time"
+        } else {
+            "did not answer"
+        };
+        format!("its API {what}")
+    };
+    let mut asked = client.post(url).json(&request.body);
+    for (name, value) in &request.headers {
+        asked = asked.header(*name, value);
+    }
+    let mut response = asked.send().await.map_err(failed)?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(failed)? {
+        let room = MAX_BODY.saturating_sub(body.len());
+        body.extend_from_slice(part.get(..room).unwrap_or(&part));
+        if body.len() >= MAX_BODY {
+            break;
+        }
+    }
+    Ok(StatusAnswer { status, headers, body })
+}
+
+/// Sends the statuses that are due, until the time is over. How many were looked at.
+pub(crate) async fn pass(ports: &Ports, until: Instant) -> Result<usize> {
+    let due = ports.statuses.due_statuses(Timestamp::now(), MOST).await?;
+    let start = |key| async move { deliver(ports, key).await }.boxed();
+    let mut done = 0;
+    for keys in due.chunks(AT_ONCE) {
+        if Instant::now() >= until {
+            break;
+        }
+        let sends: Vec<_> = keys.iter().map(start).collect();
+        let mut sends = stream::iter(sends).buffer_unordered(AT_ONCE);
+        while let Some(sent) = sends.next().await {
+            done += 1;
+            // One's trouble holds up no other.
+            if let Err(error) = sent {
+                tracing::error!(%error, "a commit's status is sent later");
+            }
+        }
+    }
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests;
