@@ -26,6 +26,7 @@ mod origins;
 mod policy;
 mod secrets;
 mod shift;
+mod statuses;
 mod suites;
 mod telemetry;
 mod verdicts;

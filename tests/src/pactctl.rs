@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
 };
@@ -116,6 +116,24 @@ impl Stack {
     #[must_use]
     pub fn pactctl(&self, args: &[&str]) -> Finished {
         let output = self.command(args).output().expect("pactctl starts");
+        Finished {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Runs a command to its end that reads this from standard input.
+    ///
+    /// # Panics
+    /// When it cannot be started, or does not read.
+    #[must_use]
+    pub fn pactctl_reads(&self, args: &[&str], input: &str) -> Finished {
+        let mut child = self.command(args).stdin(Stdio::piped()).spawn().expect("pactctl starts");
+        let mut stdin = child.stdin.take().expect("standard input is piped");
+        stdin.write_all(input.as_bytes()).expect("it reads");
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends");
         Finished {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

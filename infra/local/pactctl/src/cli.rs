@@ -280,6 +280,21 @@ pub(crate) enum ReposCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// Keep the token that a repository's statuses are shown with, read from standard input.
+    ///
+    /// It goes to a file of the data folder that only you read. A stack that is up uses it within
+    /// five minutes, the first one within half a minute. On AWS it is a parameter, see
+    /// infra/README.md.
+    Token {
+        /// Its name.
+        name: RepositoryName,
+        /// Forget the token instead.
+        #[arg(long)]
+        remove: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
     /// Take one out: its pushes are refused from then on.
     Remove {
         /// Its name.
@@ -310,6 +325,13 @@ pub(crate) struct AddRepositoryArgs {
     /// An environment that no release reaches without a person's word; may be repeated.
     #[arg(long = "approval", value_name = "ENVIRONMENT")]
     pub approvals: Vec<EnvironmentName>,
+    /// Show on its commits what became of them, by the statuses of its host. That needs a token, see
+    /// `repos token`.
+    #[arg(long)]
+    pub statuses: bool,
+    /// Address of the host's API [default: the one that goes with the repository's address].
+    #[arg(long, value_name = "URL", requires = "statuses")]
+    pub statuses_api: Option<String>,
     /// Bind the name to this address, although it is bound to another one.
     #[arg(long)]
     pub replace: bool,

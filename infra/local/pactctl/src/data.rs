@@ -1,6 +1,7 @@
 //! The data folder: who owns it, what is in it.
 
 use std::{
+    collections::BTreeMap,
     fs::{File, OpenOptions, TryLockError},
     io::Write,
     os::unix::fs::OpenOptionsExt,
@@ -168,6 +169,38 @@ impl Endpoints {
     }
 }
 
+/// Name of the file with the parameters that were given by command.
+const PARAMETERS: &str = "parameters.json";
+
+/// The parameters that were given by command, by their names below the stack's: none before the first.
+///
+/// # Errors
+/// A file that is no such list, or that cannot be read.
+pub(crate) fn parameters(root: &Path) -> std::io::Result<BTreeMap<String, String>> {
+    match std::fs::read(root.join(PARAMETERS)) {
+        Ok(text) => Ok(serde_json::from_slice(&text)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps a parameter, or forgets it.
+///
+/// # Errors
+/// A folder that is none, a list that cannot be read or written.
+pub(crate) fn put_parameter(root: &Path, name: &str, value: Option<&str>) -> Result<(), Failure> {
+    let mut all = parameters(root).doing("read the parameters of the data folder")?;
+    let changed = match value {
+        Some(value) => all.insert(name.to_owned(), value.to_owned()).as_deref() != Some(value),
+        None => all.remove(name).is_some(),
+    };
+    if !changed {
+        return Ok(());
+    }
+    std::fs::create_dir_all(root).doing("make the data folder")?;
+    write_private(&root.join(PARAMETERS), &all)
+}
+
 fn random() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
@@ -212,6 +245,28 @@ mod tests {
         assert_eq!(second.secrets().expect("secrets").aws, secrets.aws);
         second.discard();
         assert!(path.exists(), "an existing folder is never removed");
+    }
+
+    #[test]
+    fn parameters_are_kept_for_the_owner_alone_until_they_are_forgotten() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().join("data");
+        put_parameter(&root, "a/b", None).expect("nothing to forget");
+        assert!(!root.exists());
+        put_parameter(&root, "a/b", Some("one")).expect("kept");
+        put_parameter(&root, "c", Some("two")).expect("kept");
+        put_parameter(&root, "a/b", Some("three")).expect("replaced");
+        let all = parameters(&root).expect("a list");
+        assert_eq!(all["a/b"], "three");
+        assert_eq!(all.len(), 2);
+        let mode = std::fs::metadata(root.join(PARAMETERS)).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        put_parameter(&root, "a/b", None).expect("forgotten");
+        assert_eq!(parameters(&root).expect("a list").len(), 1);
+        std::fs::write(root.join(PARAMETERS), "{").expect("damage");
+        assert!(parameters(&root).is_err() && put_parameter(&root, "c", None).is_err());
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! `pactctl repos`: the registry of repositories.
 
-use std::path::Path;
+use std::{
+    io::{BufRead as _, IsTerminal as _, Read as _},
+    path::Path,
+};
 
 use pact_contract::{
+    RepositoryName,
     policy::{Floor, PolicyRecord},
     registry::RepositoryEntry,
     settings::{Approval, CodeSettings},
+    statuses::token_name,
 };
 use reqwest::Method;
 use serde::Deserialize;
@@ -22,6 +27,8 @@ use crate::{
 
 /// How long a person is waited for where the floor asks for one, in minutes.
 const APPROVAL_MINUTES: u32 = 60;
+/// Longest token, in bytes: what a parameter of AWS holds.
+const MAX_TOKEN: u64 = 4_096;
 
 /// Carries the command out.
 pub(crate) fn repos(command: ReposCommand) -> Result<Exit, Failure> {
@@ -46,9 +53,11 @@ pub(crate) fn repos(command: ReposCommand) -> Result<Exit, Failure> {
                 };
                 show_rules(record, json)
             }
+            ReposCommand::Token { name, remove, data } => token(&name, remove, &data.data),
             ReposCommand::Remove { name, data } => {
                 let path = format!("/v1/repositories/{name}");
                 ask(&data, Method::DELETE, &path, None).await?;
+                crate::data::put_parameter(&data.data, &token_name(&name), None)?;
                 println!("removed {name}: its pushes are refused from now on");
                 Ok(Exit::Success)
             }
@@ -76,9 +85,41 @@ async fn add(args: &AddRepositoryArgs) -> Result<Exit, Failure> {
     if let (Some(branch), Some(map)) = (&args.default_branch, body.as_object_mut()) {
         map.insert("default_branch".to_owned(), json!(branch));
     }
+    if let (true, Some(map)) = (args.statuses, body.as_object_mut()) {
+        map.insert("statuses".to_owned(), json!(true));
+        map.insert("statuses_api".to_owned(), json!(args.statuses_api));
+    }
     let entry = ask(&args.data, Method::POST, "/v1/repositories", Some(&body)).await?;
     let entry = entry_of(entry)?;
     println!("{} is run from {}", entry.name, entry.url);
+    if let Some(statuses) = &entry.statuses {
+        println!("its commits show what became of them by {}", statuses.api);
+        term::hint(&format!("`pactctl repos token {}` keeps the token for it", entry.name));
+    }
+    Ok(Exit::Success)
+}
+
+/// Keeps the token of a repository's statuses, or forgets it.
+fn token(name: &RepositoryName, remove: bool, data: &Path) -> Result<Exit, Failure> {
+    let parameter = token_name(name);
+    if remove {
+        crate::data::put_parameter(data, &parameter, None)?;
+        println!("the token of {name} is forgotten");
+        return Ok(Exit::Success);
+    }
+    let mut text = String::new();
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        term::note("paste the token, then Enter");
+    }
+    let mut input = stdin.lock().take(MAX_TOKEN);
+    input.read_line(&mut text).doing("read the token from standard input")?;
+    let token = text.trim();
+    if token.is_empty() || token.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        return Err(Failure::usage("standard input has no token in its first line"));
+    }
+    crate::data::put_parameter(data, &parameter, Some(token))?;
+    println!("the token of {name} is kept, as the parameter {parameter}");
     Ok(Exit::Success)
 }
 

@@ -39,7 +39,7 @@ const FROM_ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 /// Name of the local stack; its secrets are below it.
-const STACK: &str = "pact";
+pub(super) const STACK: &str = "pact";
 
 /// Names of the variables that functions inherit from this process: what the programs that they run
 /// may need of this machine, a proxy, and what is said of a fault.
@@ -268,6 +268,8 @@ fn substituted(text: &str, substitutions: &BTreeMap<String, String>) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use pact_agent::secrets::Parameter;
+
     use super::*;
 
     #[test]
@@ -298,12 +300,15 @@ mod tests {
     #[test]
     fn a_function_may_read_the_secrets_that_it_knows_and_no_others() {
         let stack = load(BTreeMap::new()).expect("the template");
+        // It sends the statuses of every repository that is registered so.
+        let every = Parameter { name: "*", about: "", variable: None };
         let known = [
             ("GatewayRole", pact_gateway::parameters().collect::<Vec<_>>()),
             ("NotifyAgentRole", pact_notify_agent::channels::parameters().collect()),
             ("CodeAgentRole", vec![&SOURCE_TOKEN]),
+            ("ReconcilerRole", vec![&every]),
         ];
-        let records = ["Reconciler", "TestAgent", "SecurityAgent", "QualityAgent"]
+        let records = ["TestAgent", "SecurityAgent", "QualityAgent"]
             .into_iter()
             .chain(["DeployAgent", "MonitorAgent"])
             .map(|name| (format!("{name}Role"), Vec::new()));
@@ -317,7 +322,7 @@ mod tests {
             let found = stack.roles.iter().find(|r| r.logical_id == role).expect("a role");
             let names: BTreeSet<_> = known.iter().map(|parameter| parameter.name).collect();
             assert_eq!(readable(found), names, "{role}");
-            for parameter in known {
+            for parameter in known.into_iter().filter(|known| known.name != "*") {
                 let line = format!("#   {:<17}  {}", parameter.name, parameter.about);
                 assert!(TEMPLATE.contains(&line), "the template's head lacks {line:?}");
             }

@@ -196,7 +196,10 @@ impl Stack {
             step_functions: engine.router(),
             lambda: host.router(),
             builds: builds.router(),
-            parameters: parameters::router(definition::parameters(&secrets)),
+            parameters: parameters::router(
+                definition::parameters(&secrets),
+                Some((data.root.clone(), format!("/{}", definition::STACK))),
+            ),
             roles: roles::Roles::of(&definition.stack)?,
             buckets: bucket::Buckets::open(
                 &data.join("s3"),

@@ -1,6 +1,6 @@
 //! The Parameter Store of Systems Manager, as far as it is read: names and values.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -19,11 +19,28 @@ const MAX_BODY: usize = 64 * 1024;
 /// Most names in one request.
 const MAX_NAMES: usize = 10;
 
-type Parameters = Arc<BTreeMap<String, String>>;
+/// What there is, by whole name: what the stack was started with, and what is given by command while
+/// it is up.
+struct Parameters {
+    fixed: BTreeMap<String, String>,
+    /// The data folder, and what the names of its parameters begin with.
+    given: Option<(PathBuf, String)>,
+}
 
-/// Answers for these parameters.
-pub(crate) fn router(parameters: BTreeMap<String, String>) -> Router {
-    Router::new().fallback(answer).with_state(Arc::new(parameters))
+impl Parameters {
+    fn now(&self) -> std::io::Result<BTreeMap<String, String>> {
+        let mut all = self.fixed.clone();
+        if let Some((folder, path)) = &self.given {
+            let given = crate::data::parameters(folder)?;
+            all.extend(given.into_iter().map(|(name, value)| (format!("{path}/{name}"), value)));
+        }
+        Ok(all)
+    }
+}
+
+/// Answers for these parameters, and for those that the data folder has: below this path.
+pub(crate) fn router(fixed: BTreeMap<String, String>, given: Option<(PathBuf, String)>) -> Router {
+    Router::new().fallback(answer).with_state(Arc::new(Parameters { fixed, given }))
 }
 
 #[derive(Deserialize)]
@@ -34,7 +51,7 @@ struct GetParameters {
     with_decryption: bool,
 }
 
-async fn answer(State(parameters): State<Parameters>, request: Request<Body>) -> Response {
+async fn answer(State(parameters): State<Arc<Parameters>>, request: Request<Body>) -> Response {
     let target = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok());
     if target != Some("AmazonSSM.GetParameters") {
         return refused("UnknownOperationException", "only GetParameters is served here");
@@ -43,9 +60,14 @@ async fn answer(State(parameters): State<Parameters>, request: Request<Body>) ->
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     match serde_json::from_slice::<GetParameters>(&body) {
-        Ok(wanted) if (1..=MAX_NAMES).contains(&wanted.names.len()) => {
-            Json(found(&parameters, &wanted)).into_response()
-        }
+        Ok(wanted) if (1..=MAX_NAMES).contains(&wanted.names.len()) => match parameters.now() {
+            Ok(parameters) => Json(found(&parameters, &wanted)).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "the parameters of the data folder cannot be read");
+                let body = json!({ "__type": "InternalServerError" });
+                (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
+            }
+        },
         Ok(_) => refused("ValidationException", "between one and ten names are wanted"),
         Err(error) => refused("SerializationException", &error.to_string()),
     }
@@ -89,7 +111,8 @@ mod tests {
     use super::*;
 
     async fn ask(operation: &str, body: Value) -> (u16, Value) {
-        let router = router(BTreeMap::from([("/pact/api-token".to_owned(), "t0ken".to_owned())]));
+        let fixed = BTreeMap::from([("/pact/api-token".to_owned(), "t0ken".to_owned())]);
+        let router = router(fixed, None);
         let request = Request::post("/")
             .header("x-amz-target", format!("AmazonSSM.{operation}"))
             .body(Body::from(body.to_string()))

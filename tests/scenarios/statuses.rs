@@ -1,0 +1,117 @@
+//! A commit shows on its host what became of it.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+};
+
+use pact_e2e::{Repo, Stack, wait_for};
+use serde_json::{Value, json};
+
+use crate::{gateway, text};
+
+/// A stand-in for GitHub: takes statuses of whoever has the token, by its documented form.
+#[derive(Clone, Default)]
+struct Host {
+    /// Path and body of each status that it took.
+    taken: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Host {
+    /// Begins to answer, and says where.
+    fn serve(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let host = self.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else { return };
+                host.answer(stream);
+            }
+        });
+        format!("http://{address}/api/v3")
+    }
+
+    fn answer(&self, mut stream: TcpStream) {
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let header = |name: &str| {
+            let found = head.lines().find_map(|line| {
+                let (key, value) = line.split_once(": ")?;
+                key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+            });
+            found.unwrap_or_default()
+        };
+        let mut body = vec![0; header("content-length").parse().unwrap_or(0)];
+        stream.read_exact(&mut body).unwrap_or_default();
+        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        let status = if header("authorization") != "Bearer ghs_t0ken" {
+            "401 Unauthorized"
+        } else {
+            let body = serde_json::from_slice(&body).unwrap_or_default();
+            self.taken.lock().expect("a list").push((path, body));
+            "201 Created"
+        };
+        let answer =
+            format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}");
+        stream.write_all(answer.as_bytes()).unwrap_or_default();
+    }
+
+    /// What the commit shows, in the order in which it was told: context, state, description.
+    fn shows(&self, commit: &str) -> Vec<(String, String, String)> {
+        let taken = self.taken.lock().expect("a list");
+        let of = taken
+            .iter()
+            .filter(|(path, _)| path == &format!("/api/v3/repos/acme/shop/statuses/{commit}"));
+        let text = |body: &Value, name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        of.map(|(_, body)| (text(body, "context"), text(body, "state"), text(body, "description")))
+            .collect()
+    }
+}
+
+/// What is registered of a repository whose commits show statuses, with the token for it.
+fn register(stack: &Stack, url: &str, api: &str) {
+    let args = ["repos", "add", "acme/shop", url, "--statuses", "--statuses-api", api];
+    let added = stack.pactctl(&args);
+    assert_eq!(added.code, Some(0), "{added:?}");
+    let kept = stack.pactctl_reads(&["repos", "token", "acme/shop"], "ghs_t0ken\n");
+    assert_eq!(kept.code, Some(0), "{kept:?}");
+    assert!(!kept.stdout.contains("ghs_t0ken"), "{kept:?}");
+}
+
+#[test]
+fn a_push_shows_pending_and_then_the_verdict() {
+    let (stack, repo, host) = (Stack::new(), Repo::new(), Host::default());
+    let api = host.serve();
+    let url = format!("file://{}", repo.path().display());
+    let (_running, up) = gateway::up_running(&stack);
+    register(&stack, &url, &api);
+    repo.write("app.py", "def broken(:\n");
+    let commit = repo.commit("Break the syntax");
+    let payload = gateway::payload(repo.path(), &"0".repeat(40), &commit);
+    let body = payload.to_string();
+    let signature = gateway::sign(up.webhook_secret(), body.as_bytes());
+    let (status, accepted) = up.deliver("d-1", &signature, body);
+    assert_eq!(status, 202, "{accepted}");
+    let shown = wait_for("the verdict on the commit", 90, || {
+        let shown = host.shows(&commit);
+        shown.iter().any(|(_, state, _)| state != "pending").then_some(shown)
+    });
+    let (context, state, description) = shown.last().expect("a status");
+    assert_eq!((context.as_str(), state.as_str()), ("pact", "failure"), "{shown:?}");
+    assert!(description.starts_with("Rejected: "), "{shown:?}");
+    assert!(description.chars().count() <= 140, "{shown:?}");
+    assert!(shown.len() <= 2, "each once: {shown:?}");
+    let run = text(&accepted, "/run_id");
+    let path = format!("{}/v1/runs/{run}", up.api);
+    let seen = wait_for("that it is known to be shown", 30, || {
+        let answer = up.http.get(&path).bearer_auth(&up.token).send().ok()?;
+        let run: Value = answer.json().ok()?;
+        (run["commit_status"]["standing"]["standing"] == json!("shown")).then_some(run)
+    });
+    assert_eq!(text(&seen, "/status"), "rejected", "{seen:#}");
+}
