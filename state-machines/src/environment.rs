@@ -101,6 +101,12 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
             when("$type($setup.approval) = 'object'", BELOW) when(&closed, HoldRelease)
             when(WATCHED, InspectEnvironment)
             otherwise(BeginDeployment);
+        // Whoever is not reached does not keep the question from being asked.
+        agent(AskApprovers, "Tell those who can answer what would change, and how to answer")
+            asks("notify.ask_approvers", "run, environment, release, settings: $settings.notify")
+            with("timeout_minutes: $setup.approval.timeout_minutes")
+            with("loosened: [$plan.loosened]")
+            retry([throttled(), retrier(1, named(Retry::Outage))]) catch(ANY, "", BELOW);
         task(AwaitApproval, "Wait for a person; no answer in time counts as no")
             put("Resource: 'arn:aws:states:::lambda:invoke.waitForTaskToken'")
             put("TimeoutSeconds: $setup.approval.timeout_minutes * 60, Output: $states.result")

@@ -5,10 +5,10 @@ use pact_contract::{
     Decision, Deployment, EnvironmentList, IntentEnvelope, NamedEnvironment, PROTOCOL_VERSION,
     Repository, ResponseEnvelope, RunId, RunRequest, StageStatus, Tier, Verdict,
     actions::{
-        AnalyzeChangesOutput, CheckCoverageOutput, CheckHealthOutput, CheckQualityOutput,
-        DetectAnomaliesOutput, EvaluateGate, JudgeReleaseOutput, Metrics, Plan, PlanTarget,
-        PlannedChecks, ReleaseVerdict, RunTestsOutput, SecurityCheckOutput, SourceRef, Then,
-        ValidateSyntaxOutput,
+        AnalyzeChangesOutput, AskApproversOutput, CheckCoverageOutput, CheckHealthOutput,
+        CheckQualityOutput, DetectAnomaliesOutput, EvaluateGate, JudgeReleaseOutput, Metrics, Plan,
+        PlanTarget, PlannedChecks, ReleaseVerdict, RunTestsOutput, SecurityCheckOutput, SourceRef,
+        Then, ValidateSyntaxOutput,
     },
     changes::ChangeSummary,
     envelope::{Response, ResponseMetadata, Sender},
@@ -226,6 +226,7 @@ pub(crate) fn output(action: &str, status: StageStatus) -> Value {
             ..Metrics::default()
         }),
         "monitor.detect_anomalies" => value(&DetectAnomaliesOutput::default()),
+        "notify.ask_approvers" => value(&AskApproversOutput::default()),
         "quality.judge_release" => value(&JudgeReleaseOutput {
             verdict: match status {
                 StageStatus::Failed => ReleaseVerdict::RollBack,

@@ -3,9 +3,9 @@
 use pact_contract::{
     EnvironmentName, IntentEnvelope, PROTOCOL_VERSION, StateName,
     actions::{
-        AnalyzeChanges, CheckCoverage, CheckHealth, CheckQuality, CheckStatus, Deploy,
-        DetectAnomalies, EvaluateGate, JudgeRelease, Notify, PlanPipeline, Rollback, RunTests,
-        SecurityCheck, TrackMetrics, ValidateSyntax,
+        AnalyzeChanges, AskApprovers, CheckCoverage, CheckHealth, CheckQuality, CheckStatus,
+        Deploy, DetectAnomalies, EvaluateGate, JudgeRelease, Notify, PlanPipeline, Rollback,
+        RunTests, SecurityCheck, TrackMetrics, ValidateSyntax,
     },
 };
 use serde::de::DeserializeOwned;
@@ -88,6 +88,7 @@ fn check(action: &str, parameters: Value) -> Result<(), String> {
         "monitor.check_health" => typed::<CheckHealth>(parameters),
         "monitor.track_metrics" => typed::<TrackMetrics>(parameters),
         "monitor.detect_anomalies" => typed::<DetectAnomalies>(parameters),
+        "notify.ask_approvers" => typed::<AskApprovers>(parameters),
         "notify.slack_team" | "notify.email_stakeholders" | "notify.update_jira" => {
             typed::<Notify>(parameters)
         }

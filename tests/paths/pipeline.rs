@@ -205,7 +205,7 @@ fn turns(state: &str, machine: &Machine, thorough: bool, errors: &[String]) -> V
     let native = machine.states[name]["Resource"]
         .as_str()
         .is_some_and(|resource| resource.contains("dynamodb"));
-    let telling = state.starts_with("Notify");
+    let telling = state.starts_with("Notify") || name == "AskApprovers";
     let asking = name == "AwaitApproval";
     let mut out = Vec::new();
     // A store that lies about its condition is not among the faults.

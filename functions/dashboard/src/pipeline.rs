@@ -68,6 +68,7 @@ pub(crate) const PHASES: &[Phase] = &[
     Phase {
         title: "In each environment",
         lanes: &[&[
+            node(AskApprovers, "Asked"),
             node(APPROVAL, "Approval"),
             node(InspectEnvironment, "Inspect"),
             node(TrackBaseline, "Baseline"),

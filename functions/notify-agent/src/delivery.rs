@@ -6,7 +6,10 @@ use pact_agent::{
     ports::{Outbox, OutboxEntry},
 };
 use pact_contract::{
-    Finding, Severity, StageStatus, actions::Notify, codes, run::NotificationRecord,
+    Finding, RunRequest, Severity, StageStatus,
+    actions::{AskApprovers, Notify},
+    codes,
+    run::{NotificationRecord, Outcome as RunOutcome},
 };
 
 use crate::message::Message;
@@ -64,10 +67,15 @@ pub(crate) enum Opened<'a> {
 pub(crate) struct Delivery<'a> {
     outbox: &'a dyn Outbox,
     channel: &'static str,
+    /// What the outbox knows it by: the channel, and what else tells it from others of the run.
+    key: String,
     before: Option<OutboxEntry>,
     body: String,
     pub(crate) call: &'a Call,
-    pub(crate) notify: Notify,
+    /// What it is about; none but the run for a question.
+    pub(crate) run: RunRequest,
+    /// How the run ended; none for a question.
+    pub(crate) outcome: Option<RunOutcome>,
     pub(crate) message: Message,
 }
 
@@ -77,9 +85,33 @@ impl<'a> Delivery<'a> {
         outbox: &'a dyn Outbox,
         call: &'a Call,
         channel: &'static str,
+        Notify { run, outcome, .. }: Notify,
     ) -> Result<Opened<'a>, AgentError> {
-        let notify: Notify = call.parameters()?;
-        let before = outbox.notification(&notify.run.run_id, channel).await?;
+        let message = Message::new(&run, &outcome, Timestamp::now());
+        let what = (run, Some(outcome), message);
+        Self::open(outbox, call, channel, channel.to_owned(), what).await
+    }
+
+    /// The same for a question of the run before an environment.
+    pub(crate) async fn ask(
+        outbox: &'a dyn Outbox,
+        call: &'a Call,
+        channel: &'static str,
+        asked: &AskApprovers,
+        message: Message,
+    ) -> Result<Opened<'a>, AgentError> {
+        let key = format!("{channel}/{}", asked.environment);
+        Self::open(outbox, call, channel, key, (asked.run.clone(), None, message)).await
+    }
+
+    async fn open(
+        outbox: &'a dyn Outbox,
+        call: &'a Call,
+        channel: &'static str,
+        key: String,
+        (run, outcome, message): (RunRequest, Option<RunOutcome>, Message),
+    ) -> Result<Opened<'a>, AgentError> {
+        let before = outbox.notification(&run.run_id, &key).await?;
         if let Some(before) = &before
             && before.record.sent
         {
@@ -87,9 +119,8 @@ impl<'a> Delivery<'a> {
             let answer = Outcome::new(StageStatus::Passed, summary, &before.record)?;
             return Ok(Opened::AlreadySent(Box::new(answer)));
         }
-        let message = Message::new(&notify, Timestamp::now());
         let body = message.text();
-        let delivery = Self { outbox, channel, before, body, call, notify, message };
+        let delivery = Self { outbox, channel, key, before, body, call, run, outcome, message };
         Ok(Opened::Pending(Box::new(delivery)))
     }
 
@@ -99,14 +130,14 @@ impl<'a> Delivery<'a> {
         detail: String,
         reference: Option<String>,
     ) -> Result<NotificationRecord, AgentError> {
-        let record = NotificationRecord { channel: self.channel.to_owned(), sent, detail };
+        let record = NotificationRecord { channel: self.key.clone(), sent, detail };
         let entry = OutboxEntry {
             record: record.clone(),
             body: self.body.clone(),
             reference,
             at: Timestamp::now(),
         };
-        self.outbox.put_notification(&self.notify.run.run_id, &entry).await?;
+        self.outbox.put_notification(&self.run.run_id, &entry).await?;
         Ok(record)
     }
 

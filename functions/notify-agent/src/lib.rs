@@ -8,59 +8,146 @@ mod config;
 mod delivery;
 mod http;
 mod message;
+mod past;
 
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
+use futures::future;
+use jiff::Timestamp;
 use pact_agent::{Agent, AgentError, Call, Outcome, ports::Outbox, secrets::Secrets};
-use pact_contract::{Capability, error::ErrorName};
+use pact_contract::{
+    Capability, StageStatus,
+    actions::{AskApprovers, AskApproversOutput, Notify},
+    agents,
+    error::ErrorName,
+};
+use serde_json::{Map, Value};
 
 pub use config::Variable;
+pub use past::{Kept, Past, Pushed, Since};
 
 use channels::{Channel, Work};
 use config::Installation;
 use delivery::{Delivery, DeliveryOutcome, Opened};
 use http::LazyClient;
+use message::Message;
 
 /// The notify agent.
 pub struct NotifyAgent {
     installation: Installation,
     outbox: Arc<dyn Outbox>,
+    past: Arc<dyn Past>,
     client: LazyClient,
 }
 
 impl NotifyAgent {
-    /// An agent whose channels are set up by these variables and secrets.
+    /// An agent whose channels are set up by these variables and secrets. What a question is about is
+    /// read from `past`.
     #[must_use]
     pub fn new(
         variables: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         secrets: Arc<dyn Secrets>,
         outbox: Arc<dyn Outbox>,
+        past: Arc<dyn Past>,
     ) -> Self {
         let installation = Installation::new(variables, secrets);
-        Self { installation, outbox, client: LazyClient::default() }
+        Self { installation, outbox, past, client: LazyClient::default() }
     }
 
     /// Tells how the run ended on one channel.
     async fn deliver(&self, channel: &dyn Channel, call: &Call) -> Result<Outcome, AgentError> {
         let kind = channel.kind();
-        let delivery = match Delivery::begin(&*self.outbox, call, kind).await? {
+        let notify: Notify = call.parameters()?;
+        let settings = notify.settings.clone();
+        let delivery = match Delivery::begin(&*self.outbox, call, kind, notify).await? {
             Opened::AlreadySent(answer) => return Ok(*answer),
             Opened::Pending(delivery) => delivery,
         };
-        let Some(settings) = delivery.notify.settings.get(kind) else {
+        let Some(settings) = settings.get(kind) else {
             let mut reason = format!("the repository's settings have no [notify.{kind}]");
-            for other in delivery.notify.settings.channels.keys() {
+            for other in settings.channels.keys() {
                 if !channels::is_known(other) {
                     reason = format!("{reason}; {}", channels::unknown(other));
                 }
             }
             return delivery.end(Ok(DeliveryOutcome::Skipped(reason))).await;
         };
+        self.send(channel, &delivery, settings).await
+    }
+
+    async fn send(
+        &self,
+        channel: &dyn Channel,
+        delivery: &Delivery<'_>,
+        settings: &Map<String, Value>,
+    ) -> Result<Outcome, AgentError> {
         let installed = self.installation.read(channel.parameters(), channel.variables()).await?;
-        let work =
-            Work { delivery: &delivery, settings, installed: &installed, client: &self.client };
+        let work = Work { delivery, settings, installed: &installed, client: &self.client };
         delivery.end(channel.send(&work).await).await
+    }
+
+    /// Tells those who can answer that a run waits for them, by every channel that reaches people.
+    /// None holds another up; what was told is not told again.
+    async fn ask(&self, call: &Call) -> Result<Outcome, AgentError> {
+        let asked: AskApprovers = call.parameters()?;
+        let since = match self.past.since(&asked.run, &asked.environment).await {
+            Ok(since) => Some(since),
+            Err(error) => {
+                tracing::warn!(%error, "what would change is not told");
+                None
+            }
+        };
+        let message = Message::asking(&asked, since.as_ref(), Timestamp::now());
+        let channels = channels::ALL.iter().copied().filter(|channel| channel.reaches_people());
+        let tells = channels.filter_map(|channel| {
+            let settings = asked.settings.get(channel.kind())?;
+            Some(self.ask_by(channel, call, &asked, settings, message.clone()))
+        });
+        let told = future::join_all(tells).await;
+        let (mut output, mut findings) = (AskApproversOutput::default(), Vec::new());
+        let (mut summaries, mut fault) = (Vec::new(), None);
+        for told in told {
+            match told {
+                Ok(outcome) => {
+                    output.told.push(serde_json::from_value(outcome.output).map_err(|error| {
+                        AgentError::internal("a channel's answer is none").caused_by(error)
+                    })?);
+                    findings.extend(outcome.findings);
+                    summaries.push(outcome.summary);
+                }
+                Err(error) => fault = Some(error),
+            }
+        }
+        if let Some(fault) = fault {
+            // Asked again, whoever was told is not told again.
+            return Err(fault);
+        }
+        let status = match output.told.iter().any(|record| record.sent) {
+            true => StageStatus::Passed,
+            false if findings.is_empty() => StageStatus::Skipped,
+            false => StageStatus::Failed,
+        };
+        let summary = if summaries.is_empty() {
+            "nobody is told: the settings have neither [notify.slack] nor [notify.email]".to_owned()
+        } else {
+            summaries.join("; ")
+        };
+        Ok(Outcome::new(status, summary, &output)?.with_findings(findings))
+    }
+
+    async fn ask_by(
+        &self,
+        channel: &dyn Channel,
+        call: &Call,
+        asked: &AskApprovers,
+        settings: &Map<String, Value>,
+        message: Message,
+    ) -> Result<Outcome, AgentError> {
+        match Delivery::ask(&*self.outbox, call, channel.kind(), asked, message).await? {
+            Opened::AlreadySent(answer) => Ok(*answer),
+            Opened::Pending(delivery) => self.send(channel, &delivery, settings).await,
+        }
     }
 }
 
@@ -76,6 +163,9 @@ impl Agent for NotifyAgent {
     }
 
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
+        if call.action == agents::NOTIFY_APPROVERS.action {
+            return self.ask(call).await;
+        }
         match channels::by_action(&call.action) {
             Some(channel) => self.deliver(channel, call).await,
             None => Err(AgentError::new(
@@ -96,6 +186,8 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     let artifacts = services.artifacts()?;
     let recording = services.recording(&artifacts);
     let secrets = services.secrets();
-    let agent = NotifyAgent::new(|name| std::env::var(name).ok(), secrets, services.store);
+    let past = Arc::new(Kept(Arc::clone(&services.store)));
+    let agent =
+        NotifyAgent::new(|name| std::env::var(name).ok(), secrets, services.store.clone(), past);
     pact_agent::serve(agent, recording).await
 }

@@ -1,11 +1,14 @@
 //! What is told about a run, the same for every channel.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pact_contract::{
-    ReleaseId, RunStatus,
-    actions::Notify,
-    run::{DeploymentStatus, RuleOutcome},
+    ReleaseId, RunRequest, RunStatus,
+    actions::AskApprovers,
+    changes::ChangeSummary,
+    run::{DeploymentStatus, Outcome, RuleOutcome},
 };
+
+use crate::past::{Pushed, Since, compare_link};
 
 /// Most findings in a message.
 const MAX_FINDINGS: usize = 5;
@@ -32,24 +35,9 @@ pub(crate) struct Message {
 impl Message {
     /// What is told of how a run ended. Texts are in one line and bounded: they come from
     /// commits and from other programs.
-    pub(crate) fn new(notify: &Notify, now: Timestamp) -> Self {
-        let Notify { run, outcome, .. } = notify;
-        let commit: String =
-            run.commit.chars().filter(char::is_ascii_alphanumeric).take(10).collect();
-        let mut facts = vec![
-            ("Repository", line(run.repository.name.as_str(), 100)),
-            ("Branch", line(&run.branch, 100)),
-            (
-                "Commit",
-                match &run.message {
-                    Some(message) => format!("{commit} {}", line(message, 120)),
-                    None => commit.clone(),
-                },
-            ),
-        ];
-        if let Some(author) = &run.author {
-            facts.push(("Author", line(author, 100)));
-        }
+    pub(crate) fn new(run: &RunRequest, outcome: &Outcome, now: Timestamp) -> Self {
+        let commit = short(&run.commit);
+        let mut facts = facts_of(run);
         let seconds = now.duration_since(run.started_at).as_secs();
         facts.push(("Duration", duration(u64::try_from(seconds).unwrap_or(0))));
         let mut deployments: Vec<_> = outcome.deployments.iter().collect();
@@ -113,8 +101,6 @@ impl Message {
             findings.push(format!("and {more} more"));
         }
 
-        let http = run.url.starts_with("https://") || run.url.starts_with("http://");
-        let plain = !run.url.chars().any(|c| c.is_whitespace() || c.is_control());
         Self {
             title: format!(
                 "{}: {} {commit}",
@@ -124,7 +110,53 @@ impl Message {
             reason: line(&outcome.reason, 500),
             facts,
             findings,
-            link: (http && plain && run.url.len() <= 500).then(|| run.url.clone()),
+            link: link_of(run),
+            run_id: run.run_id.to_string(),
+        }
+    }
+
+    /// What those are told who can answer whether a release goes to an environment. None of `since`:
+    /// what would change is not known.
+    pub(crate) fn asking(asked: &AskApprovers, since: Option<&Since>, now: Timestamp) -> Self {
+        let AskApprovers { run, environment, release, timeout_minutes, loosened, .. } = asked;
+        let repository = line(run.repository.name.as_str(), 80);
+        let mut facts = facts_of(run);
+        let wait = SignedDuration::from_mins(i64::from(*timeout_minutes));
+        if let Ok(until) = now.saturating_add(wait) {
+            facts.push(("Until", format!("{until:.0}; no answer counts as no")));
+        }
+        facts.push((
+            "In effect",
+            match since.map(|since| &since.live) {
+                None => "not known now".to_owned(),
+                Some(None) => "nothing yet".to_owned(),
+                Some(Some((release, commit))) => format!("{release}, {}", short(commit)),
+            },
+        ));
+        let live = since.and_then(|since| since.live.as_ref());
+        let link = live.and_then(|(_, live)| compare_link(&run.repository.url, live, &run.commit));
+        if let Some(link) = link {
+            facts.push(("Compare", link));
+        }
+        facts.push(("Answer", format!("on the run's page, or `pactctl approve {}`", run.run_id)));
+        let mut findings: Vec<String> =
+            since.iter().flat_map(|since| &since.pushes).map(pushed).collect();
+        if let Some(more) = since.map(|since| since.more).filter(|more| *more > 0) {
+            findings.push(format!("and {more} pushes before"));
+        }
+        if let Some((first, more)) = loosened.split_first() {
+            let more =
+                if more.is_empty() { String::new() } else { format!(", and {} more", more.len()) };
+            findings.push(format!("with it you agree to looser rules: {}{more}", line(first, 200)));
+        }
+        Self {
+            title: format!("May {release} of {repository} go to {environment}?"),
+            reason: format!(
+                "The run waits for {timeout_minutes} minutes for somebody to say yes or no."
+            ),
+            facts,
+            findings,
+            link: link_of(run),
             run_id: run.run_id.to_string(),
         }
     }
@@ -147,6 +179,54 @@ impl Message {
         }
         out
     }
+}
+
+/// The beginning of a commit's id.
+fn short(commit: &str) -> String {
+    commit.chars().filter(char::is_ascii_alphanumeric).take(10).collect()
+}
+
+/// What was pushed.
+fn facts_of(run: &RunRequest) -> Vec<(&'static str, String)> {
+    let commit = short(&run.commit);
+    let mut facts = vec![
+        ("Repository", line(run.repository.name.as_str(), 100)),
+        ("Branch", line(&run.branch, 100)),
+        (
+            "Commit",
+            match &run.message {
+                Some(message) => format!("{commit} {}", line(message, 120)),
+                None => commit,
+            },
+        ),
+    ];
+    if let Some(author) = &run.author {
+        facts.push(("Author", line(author, 100)));
+    }
+    facts
+}
+
+/// The run's page.
+fn link_of(run: &RunRequest) -> Option<String> {
+    let http = run.url.starts_with("https://") || run.url.starts_with("http://");
+    let plain = !run.url.chars().any(|c| c.is_whitespace() || c.is_control());
+    (http && plain && run.url.len() <= 500).then(|| run.url.clone())
+}
+
+/// One push, in a line.
+fn pushed(push: &Pushed) -> String {
+    let mut text = short(&push.commit);
+    if let Some(message) = &push.message {
+        text.push_str(&format!(" {}", line(message, 120)));
+    }
+    if let Some(author) = &push.author {
+        text.push_str(&format!(" ({})", line(author, 60)));
+    }
+    if let Some(ChangeSummary { files, added, deleted, .. }) = &push.changes {
+        let files = if *files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+        text.push_str(&format!(": {files}, +{added} −{deleted}"));
+    }
+    text
 }
 
 fn headline(status: RunStatus) -> &'static str {

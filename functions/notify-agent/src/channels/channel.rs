@@ -36,6 +36,11 @@ pub(crate) trait Channel: Send + Sync {
         &[]
     }
 
+    /// Whether it reaches people who can answer a question.
+    fn reaches_people(&self) -> bool {
+        false
+    }
+
     /// Sends the message.
     ///
     /// # Errors

@@ -90,6 +90,10 @@ impl Channel for Email {
         std::slice::from_ref(&FROM)
     }
 
+    fn reaches_people(&self) -> bool {
+        true
+    }
+
     async fn send(&self, work: &Work<'_>) -> Result<DeliveryOutcome, Interrupted> {
         let delivery = work.delivery;
         let Settings { to } = work.settings()?;

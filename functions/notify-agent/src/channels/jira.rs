@@ -95,7 +95,7 @@ impl Channel for Jira {
             Ok(account) => account,
             Err(reason) => return Ok(DeliveryOutcome::Skipped(reason)),
         };
-        let run = &work.delivery.notify.run;
+        let run = &work.delivery.run;
         let mut keys = issue_keys(project, run.message.as_deref().unwrap_or_default());
         for key in issue_keys(project, &run.branch) {
             if !keys.contains(&key) {

@@ -16,7 +16,7 @@ mod tests;
 
 use pact_agent::secrets::Parameter;
 use pact_config::form::{Form, Seam};
-use pact_contract::Capability;
+use pact_contract::{Capability, agents};
 
 use crate::{config::Variable, message::line};
 pub(crate) use channel::{Channel, Work};
@@ -38,7 +38,8 @@ pub(crate) fn by_action(action: &str) -> Option<&'static dyn Channel> {
 /// What the agent offers.
 #[must_use]
 pub fn capabilities() -> Vec<Capability> {
-    ALL.iter().map(|channel| *channel.capability()).collect()
+    let channels = ALL.iter().map(|channel| *channel.capability());
+    channels.chain([agents::NOTIFY_APPROVERS]).collect()
 }
 
 /// Whether there is a channel of this kind.

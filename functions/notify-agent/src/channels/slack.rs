@@ -77,6 +77,10 @@ impl Channel for Slack {
         std::slice::from_ref(&ADDRESS)
     }
 
+    fn reaches_people(&self) -> bool {
+        true
+    }
+
     async fn send(&self, work: &Work<'_>) -> Result<DeliveryOutcome, Interrupted> {
         let delivery = work.delivery;
         let settings: Settings = work.settings()?;

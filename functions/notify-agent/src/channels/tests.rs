@@ -1,5 +1,6 @@
 //! The agent against servers that speak HTTP and SMTP on this machine.
 
+mod approvers;
 mod email;
 mod jira;
 mod pager;
@@ -129,6 +130,20 @@ fn rejected() -> Notify {
     notify
 }
 
+/// Nothing is known of what was before.
+struct Nothing;
+
+#[async_trait::async_trait]
+impl crate::Past for Nothing {
+    async fn since(
+        &self,
+        _: &RunRequest,
+        _: &pact_contract::EnvironmentName,
+    ) -> Result<crate::Since, pact_agent::ports::StoreError> {
+        Ok(crate::Since::default())
+    }
+}
+
 struct World {
     memory: Arc<Memory>,
     variables: Vec<(String, String)>,
@@ -165,6 +180,7 @@ impl World {
             move |name| variables.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()),
             self.memory.clone() as _,
             self.memory.clone() as _,
+            Arc::new(Nothing),
         );
         let answer = adapter::handle(&agent, &self.memory.recording(), intent, deadline).await?;
         let answer: ResponseEnvelope = serde_json::from_value(answer).expect("a response");
@@ -190,7 +206,11 @@ impl World {
 }
 
 fn fixed(notify: &Notify) -> Message {
-    Message::new(notify, notify.run.started_at + SignedDuration::from_secs(134))
+    Message::new(
+        &notify.run,
+        &notify.outcome,
+        notify.run.started_at + SignedDuration::from_secs(134),
+    )
 }
 
 #[test]

@@ -177,8 +177,18 @@ pub const NOTIFY_JIRA: Capability = Capability {
     optional: &["settings"],
 };
 
-/// Actions of the notify agent: one for each channel of its registry.
-pub const NOTIFY: &[Capability] = &[NOTIFY_SLACK, NOTIFY_EMAIL, NOTIFY_JIRA];
+/// Tells those who can answer that an approval waits.
+pub const NOTIFY_APPROVERS: Capability = Capability {
+    action: "notify.ask_approvers",
+    description: "tells people by every channel that a run waits for their word, what would change and \
+        how to answer",
+    required: &["run", "environment", "release", "timeout_minutes"],
+    optional: &["loosened", "settings"],
+};
+
+/// Actions of the notify agent: one for each channel of its registry, and one for those that reach
+/// people.
+pub const NOTIFY: &[Capability] = &[NOTIFY_SLACK, NOTIFY_EMAIL, NOTIFY_JIRA, NOTIFY_APPROVERS];
 
 /// Every agent with its actions, in the order of the pipeline.
 pub const ALL: &[(&str, &[Capability])] = &[
@@ -202,7 +212,7 @@ mod tests {
         let actions: Vec<_> =
             ALL.iter().flat_map(|(_, all)| all.iter().map(|c| c.action)).collect();
         assert_eq!(ALL.len(), 7);
-        assert_eq!(actions.len(), 23);
+        assert_eq!(actions.len(), 24);
         assert_eq!(actions.iter().collect::<BTreeSet<_>>().len(), actions.len());
     }
 }

@@ -40,7 +40,7 @@ states! {
         Verify, ValidateSyntax, CheckQuality, CodeChecked, RunUnitTests, RunIntegrationTests,
         CheckCoverage, TestsRun, ScanVulnerabilities, CheckDependencies, ValidateSecrets,
         SecurityChecked, EvaluateGate, GateDecision,
-        NextEnvironment, EnterEnvironment, ApprovalNeeded, AwaitApproval, Approved,
+        NextEnvironment, EnterEnvironment, ApprovalNeeded, AskApprovers, AwaitApproval, Approved,
         InspectEnvironment, TrackBaseline,
         BeginDeployment, Deploy, Deployed, CheckStatus, InEffect, WaitForTarget, CheckHealth, Healthy,
         RunEndToEnd, EndToEnd, TrackMetrics, DetectAnomalies, JudgeRelease,

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use pact_agent::AgentError;
-use pact_contract::{FindingCode, RunStatus, actions::Notify, codes, run::DeploymentStatus};
+use pact_contract::{
+    FindingCode, RunStatus, codes,
+    run::{DeploymentStatus, Outcome},
+};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -85,7 +88,8 @@ impl Update<'_> {
             done.comment = true;
             self.note(key, done, progress).await?;
         }
-        if let (Some(name), true) = (self.transition, is_released(&self.work.delivery.notify))
+        if let (Some(name), true) =
+            (self.transition, self.work.delivery.outcome.as_ref().is_some_and(is_released))
             && !done.transition
         {
             if let Updated::Refused(reason) = self.transition(key, name).await? {
@@ -216,10 +220,9 @@ impl Updated {
 }
 
 /// Whether the release is in effect in production, for good.
-fn is_released(notify: &Notify) -> bool {
-    notify.outcome.status == RunStatus::Succeeded
-        && notify
-            .outcome
+fn is_released(outcome: &Outcome) -> bool {
+    outcome.status == RunStatus::Succeeded
+        && outcome
             .deployments
             .iter()
             .any(|d| d.environment == "production" && d.status == DeploymentStatus::Live)
