@@ -38,6 +38,7 @@ fn plan() -> Vec<State> {
             with("commit: $run.commit, base: $run.base")
             with("policy: $exists($run.policy) ? $run.policy : null")
             with("place: $exists($run.place) ? $run.place : null")
+            with("pull: $exists($run.pull) ? $run.pull : null")
             assign("source: $response.output.source, settings: $response.output.settings")
             assign("changes_key: $response.output.changes_key")
             assign("loosened: $exists($response.output.policy) ? $response.output.policy.loosened \

@@ -58,6 +58,7 @@ pub(crate) fn request(run_id: &str) -> RunRequest {
         place: Some(1_876_543_210_123_456),
         on_purpose: None,
         verify_only: None,
+        pull: None,
     }
 }
 

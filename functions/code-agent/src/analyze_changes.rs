@@ -10,6 +10,7 @@ use pact_contract::{
     actions::{AnalyzeChanges, AnalyzeChangesOutput, SourceRef},
     changes::ChangeSummary,
     policy::{PolicyRecord, RunPolicy},
+    run::PullRequest,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -50,10 +51,16 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
         default_branch: parameters.repository.default_branch.clone(),
         commit,
         before: base,
-        pack: !artifacts.has_recent(&key).await?,
+        // Of a pull request it is not known yet which commit is packed.
+        pack: parameters.pull.is_some() || !artifacts.has_recent(&key).await?,
+        pull: parameters.pull.clone(),
         policy: rules.asked.clone(),
     };
     let mut analysis = work::blocking(move |stop| request.analyze(stop)).await?;
+    let key = match analysis.head == commit {
+        true => key,
+        false => bundle_key(address, analysis.head),
+    };
     if let Some(bundle) = analysis.bundle {
         artifacts.put(&key, bundle).await?;
     }
@@ -68,7 +75,7 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
     artifacts.put(&changes_key, json.into()).await?;
 
     let output = AnalyzeChangesOutput {
-        source: SourceRef { key, commit: commit.to_string() },
+        source: SourceRef { key, commit: analysis.head.to_string() },
         changes_key,
         changes: ChangeSummary::from(&analysis.changes),
         settings: analysis.judgement.settings,
@@ -77,6 +84,13 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
         policy: analysis.judgement.note,
     };
     let summary = sentence(&analysis.changes, &output.changes);
+    let summary = match &parameters.pull {
+        Some(pull) if analysis.head != commit => {
+            format!("#{} as it would be merged into {}: {summary}", pull.number, pull.target)
+        }
+        Some(pull) => format!("#{}, of which there is no merge: {summary}", pull.number),
+        None => summary,
+    };
     let mut summary = match (&analysis.base, &analysis.changes.base) {
         (base, _) if base.is_fallback => format!("{summary}: {}", base.reason),
         (base, Some(_)) => format!("{summary} ({})", base.reason),
@@ -140,11 +154,15 @@ struct Request {
     before: Option<ObjectId>,
     pack: bool,
     policy: RunPolicy,
+    /// The pull request whose head the commit is.
+    pull: Option<PullRequest>,
     /// The rules that were agreed to.
     agreed: Option<PolicyRecord>,
 }
 
 struct Analysis {
+    /// The commit that was looked at.
+    head: ObjectId,
     bundle: Option<Bytes>,
     changes: ChangeSet,
     push: Bytes,
@@ -163,13 +181,16 @@ impl Request {
             before: self.before,
             reference: &self.reference,
             default_branch: &self.default_branch,
+            pull: self.pull.as_ref(),
         };
         let source = source::obtain(&self.location, &push, stop)?;
+        // From here on a pull request is its merge, where there is one.
+        let push = Push { head: source.head, before: source.before, ..push };
         let repository = &source.repository;
         base::choose(repository, &push, source.tip)
             .and_then(|base| {
                 let judge = base::judge(repository, &push, source.tip, &base)?;
-                self.read(repository, base, judge, stop)
+                self.read(repository, &push, base, judge, stop)
             })
             .map_err(|error| self.explain(repository, error))
     }
@@ -177,11 +198,12 @@ impl Request {
     fn read(
         &self,
         repository: &Repository,
+        pushed: &Push<'_>,
         base: Base,
         judge: Option<ObjectId>,
         stop: &AtomicBool,
     ) -> Result<Analysis, AgentError> {
-        let head = objects::tree_of(repository, self.commit)?;
+        let head = objects::tree_of(repository, pushed.head)?;
         let base_tree = base.commit.map(|base| objects::tree_of(repository, base)).transpose()?;
 
         let files = pack::list(repository, head, stop)?;
@@ -196,18 +218,19 @@ impl Request {
             repository,
             // Without the base that was asked for, the push has no beginning that is known.
             // The commit before the push is its beginning even where no path to it can be seen.
-            base: base.commit.filter(|id| !base.is_fallback || Some(*id) == self.before),
-            head: self.commit,
+            base: base.commit.filter(|id| !base.is_fallback || Some(*id) == pushed.before),
+            head: pushed.head,
             base_tree,
             files: &files,
             changed: &changed,
         };
         Ok(Analysis {
+            head: pushed.head,
             bundle: packed.bundle,
             push: push.pack(stop)?,
             changes: ChangeSet {
                 base: base.commit.map(|id| id.to_string()),
-                head: self.commit.to_string(),
+                head: pushed.head.to_string(),
                 files: changed,
                 push_key: None,
             },

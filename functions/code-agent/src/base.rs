@@ -8,6 +8,7 @@
 
 use gix::{ObjectId, Repository};
 use pact_agent::AgentError;
+use pact_contract::run::PullRequest;
 
 use crate::fault::{text, unavailable};
 
@@ -22,6 +23,32 @@ pub(crate) struct Push<'a> {
     pub(crate) reference: &'a str,
     /// Name of the default branch.
     pub(crate) default_branch: &'a str,
+    /// The pull request whose head it is.
+    pub(crate) pull: Option<&'a PullRequest>,
+}
+
+/// What of a pull request is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Merged {
+    /// The commit that merges it.
+    pub(crate) commit: ObjectId,
+    /// The commit of the target that it merges it into.
+    pub(crate) target: ObjectId,
+}
+
+/// The merge of a pull request's head, if `commit` is that: a host makes it anew a moment after each
+/// push, and until then it has another one.
+pub(crate) fn merge_of(
+    repository: &Repository,
+    commit: ObjectId,
+    head: ObjectId,
+) -> Option<Merged> {
+    let found = repository.find_commit(commit).ok()?;
+    let parents: Vec<_> = found.parent_ids().map(gix::Id::detach).collect();
+    match parents[..] {
+        [target, merged] if merged == head => Some(Merged { commit, target }),
+        _ => None,
+    }
 }
 
 /// The base that was chosen.
@@ -77,14 +104,21 @@ pub(crate) fn choose(
         (None, None) => Base::new(None, "everything is new"),
         (None, Some(left)) => from_main(left),
         (Some((before, Some(met))), left) => {
-            let known = if met == before {
+            let known = if let Some(pull) = push.pull {
+                let what = if met == before { "the tip of" } else { "where it left" };
+                Base::new(met, format!("{what} its target {}", pull.target))
+            } else if met == before {
                 Base::new(met, "the commit before the push")
             } else {
                 Base::new(met, "where it parted from the commit before the push")
             };
             match left {
                 // The nearer of the two; what was merged from the default branch is not the push's.
-                Some(left) if left != met && !is_ancestor(repository, left, met)? => {
+                Some(left)
+                    if push.pull.is_none()
+                        && left != met
+                        && !is_ancestor(repository, left, met)? =>
+                {
                     from_main(left)
                 }
                 _ => known,
@@ -107,8 +141,8 @@ pub(crate) fn choose(
     Ok(after_tag(repository, push, base))
 }
 
-/// The commit whose settings judge the push; none where there is none before it. On the default
-/// branch that is what the branch pointed to, elsewhere where the default branch was left: what was
+/// The commit whose settings judge the push; none where there is none before it. Of a pull request that
+/// is the tip of its target, as far as it can be had. On the default branch that is what the branch pointed to, elsewhere where the default branch was left: what was
 /// pushed to a branch before is nobody's rule.
 pub(crate) fn judge(
     repository: &Repository,
@@ -117,6 +151,11 @@ pub(crate) fn judge(
     base: &Base,
 ) -> Result<Option<ObjectId>, AgentError> {
     let parent = || first_parent(repository, push.head);
+    if push.pull.is_some() {
+        // Its author chooses where it left its target, but not what the target has now.
+        let target = push.before.filter(|id| repository.find_commit(*id).is_ok());
+        return Ok(target.or(base.commit));
+    }
     if push.is_default_branch() {
         let before = push.before.filter(|id| *id != push.head);
         return Ok(before.filter(|id| repository.find_commit(*id).is_ok()).or_else(parent));

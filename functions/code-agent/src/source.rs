@@ -1,6 +1,6 @@
 //! A commit of a repository: opened where it lies on this machine, fetched where it does not.
 
-use std::{num::NonZeroU32, path::PathBuf, sync::atomic::AtomicBool};
+use std::{num::NonZeroU32, path::PathBuf, sync::atomic::AtomicBool, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use gix::{
@@ -12,7 +12,7 @@ use pact_agent::{AgentError, secrets::Secret};
 use url::Url;
 
 use crate::{
-    base::{self, Push},
+    base::{self, Merged, Push},
     config::Config,
     fault::{text, unavailable},
     history,
@@ -21,6 +21,9 @@ use crate::{
 
 /// How far back a branch is fetched when the server does not hand out single commits.
 const DEPTH: u32 = 50;
+/// Waits before each look for the merge of a pull request.
+const MERGE_WAITS: &[Duration] =
+    &[Duration::ZERO, Duration::from_millis(500), Duration::from_secs(2)];
 /// How far back a push is followed, step by step.
 const DEPTHS: &[u32] = &[16, 256, 4_096];
 
@@ -76,6 +79,10 @@ pub(crate) fn locate(config: &Config, address: &str) -> Result<Location, AgentEr
 pub(crate) struct Source {
     /// The repository.
     pub(crate) repository: Repository,
+    /// The commit that is looked at: the pushed one, or the merge of a pull request.
+    pub(crate) head: ObjectId,
+    /// The commit before it: that of the push, or the one that a pull request is merged into.
+    pub(crate) before: Option<ObjectId>,
     /// Tip of the default branch, where it is known and another one than was pushed to.
     pub(crate) tip: Option<ObjectId>,
     /// The folder of a fetched one, removed with this.
@@ -90,20 +97,26 @@ pub(crate) fn obtain(
     stop: &AtomicBool,
 ) -> Result<Source, AgentError> {
     let commit = push.head;
-    let (repository, tip, folder) = match location {
+    let (repository, merged, tip, folder) = match location {
         Location::Local(path) => {
             let repository = gix::open_opts(path, gix::open::Options::isolated()).map_err(|e| {
                 unavailable(format!("{} is not a git repository: {}", path.display(), text(&e)))
             })?;
             let tip = base::local_tip(&repository, push.default_branch);
-            (repository, tip, None)
+            let merge = push.pull.and_then(|pull| pull.merge.as_deref());
+            let merged = merge.and_then(|name| {
+                let mut reference = repository.find_reference(name).ok()?;
+                let tip = reference.peel_to_commit().ok()?.id;
+                base::merge_of(&repository, tip, commit)
+            });
+            (repository, merged, tip, None)
         }
         Location::Remote { url, token } => {
             let folder = tempfile::tempdir()
                 .map_err(|e| AgentError::internal(format!("cannot make a folder: {e}")))?;
             let remote = Remote { url, token: token.as_ref(), stop };
-            let (repository, tip) = remote.fetch(folder.path(), push)?;
-            (repository, tip, Some(folder))
+            let (repository, merged, tip) = remote.fetch(folder.path(), push)?;
+            (repository, merged, tip, Some(folder))
         }
     };
     let found = repository.find_commit(commit).is_ok();
@@ -115,7 +128,11 @@ pub(crate) fn obtain(
         };
         return Err(unavailable(format!("{what}; was it force-pushed away or never pushed?")));
     }
-    Ok(Source { repository, tip, _folder: folder })
+    let (head, before) = match merged {
+        Some(merged) => (merged.commit, Some(merged.target)),
+        None => (commit, push.before),
+    };
+    Ok(Source { repository, head, before, tip, _folder: folder })
 }
 
 /// Whether objects were left out when the repository was cloned.
@@ -139,8 +156,15 @@ impl Remote<'_> {
         &self,
         folder: &std::path::Path,
         push: &Push<'_>,
-    ) -> Result<(Repository, Option<ObjectId>), AgentError> {
+    ) -> Result<(Repository, Option<Merged>, Option<ObjectId>), AgentError> {
         let repository = self.empty(folder)?;
+        let merged = self.merged(&repository, push)?;
+        let whole = merged.map(|merged| Push {
+            head: merged.commit,
+            before: Some(merged.target),
+            ..push.clone()
+        });
+        let push = whole.as_ref().unwrap_or(push);
         let head = self.head(&repository, push)?;
         if let Some(before) = push.before
             && !repository.has_object(before)
@@ -170,7 +194,33 @@ impl Remote<'_> {
         let base = base::choose(&repository, push, tip())?;
         self.deepen(&repository, push.head, base.commit)?;
         let tip = tip();
-        Ok((repository, tip))
+        Ok((repository, merged, tip))
+    }
+
+    /// The merge of a pull request, where the server has that of this very head. It may come a moment
+    /// after the head.
+    fn merged(
+        &self,
+        repository: &Repository,
+        push: &Push<'_>,
+    ) -> Result<Option<Merged>, AgentError> {
+        let Some(name) = push.pull.and_then(|pull| pull.merge.as_deref()) else {
+            return Ok(None);
+        };
+        for wait in MERGE_WAITS {
+            std::thread::sleep(*wait);
+            self.optional(repository, &format!("+{name}:refs/pact/merge"), Some(2))?;
+            let tip = || {
+                let mut reference = repository.find_reference("refs/pact/merge").ok()?;
+                reference.peel_to_commit().ok().map(|commit| commit.id)
+            };
+            let merged = tip().and_then(|tip| base::merge_of(repository, tip, push.head));
+            if merged.is_some() {
+                return Ok(merged);
+            }
+        }
+        tracing::info!(name, "there is no merge of this head");
+        Ok(None)
     }
 
     /// Fetches the commit that was pushed; the refspec by which it can be had.

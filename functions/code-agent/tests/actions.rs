@@ -20,6 +20,8 @@ mod harness;
 mod http;
 #[path = "actions/policy.rs"]
 mod policy;
+#[path = "actions/pull.rs"]
+mod pull;
 #[path = "actions/push.rs"]
 mod push;
 #[path = "actions/refactor.rs"]

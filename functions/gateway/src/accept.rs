@@ -14,7 +14,7 @@ use pact_contract::{
     log::{LogKind, NewEntry},
     problems,
     pushes::{BranchRecord, Known, PlacedPush},
-    run::{ROLLBACK, Trigger},
+    run::{PULL_REQUEST, ROLLBACK, Trigger},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -96,22 +96,10 @@ pub(crate) fn push_of(run: &RunRecord, actor: String) -> Answer<(Push, u64)> {
     let message = format!("{} is no run of a push that could run again", request.run_id);
     let place = request.place.filter(|_| request.trigger.kind != ROLLBACK);
     let place = place.ok_or_else(|| ApiError::conflict(problems::NOT_A_PUSH, message))?;
-    let push = Push {
-        repository: request.repository.clone(),
-        branch: request.branch.clone(),
-        commit: request.commit.clone(),
-        base: request.base.clone(),
-        message: request.message.clone(),
-        author: request.author.clone(),
-        template: request.template.clone(),
-        environment: request.environment.clone(),
-        trigger: Trigger { kind: "api".to_owned(), actor: Some(actor), delivery: None },
-        policy: request.policy.clone(),
-        host_id: None,
-        // A word counts for the run that it was given for.
-        on_purpose: None,
-    };
-    Ok((push, place))
+    // A pull request stays one, whoever asks.
+    let kind = if request.pull.is_some() { PULL_REQUEST } else { "api" };
+    let trigger = Trigger { kind: kind.to_owned(), actor: Some(actor), delivery: None };
+    Ok((Push::of(request, trigger), place))
 }
 
 /// Starts the next run of the push that has this first run and place.

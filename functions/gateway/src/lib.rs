@@ -29,6 +29,7 @@ mod metrics;
 mod openapi;
 mod pass;
 mod ports;
+mod pulls;
 mod push;
 mod reconciler;
 mod registry;

@@ -10,6 +10,7 @@ use pact_agent::{
         Branches, Callbacks, Environments, Executions, Policies, Recorder, Registry, Runs,
         TransactionLog,
     },
+    pulls::Pulls,
     room::Room,
     secrets::Secrets,
     statuses::Statuses,
@@ -53,6 +54,8 @@ pub(crate) struct Ports {
     pub(crate) tokens: Arc<dyn Tokens>,
     /// Who may call.
     pub(crate) doors: Doors,
+    /// Pull requests of forks.
+    pub(crate) pulls: Arc<dyn Pulls>,
     /// What commits are to show.
     pub(crate) statuses: Arc<dyn Statuses>,
     /// Asks the git hosts to show it.
@@ -78,6 +81,7 @@ impl Ports {
             callbacks: Arc::clone(&services.store) as _,
             statuses: Arc::clone(&services.store) as _,
             status_client: Arc::default(),
+            pulls: Arc::clone(&services.store) as _,
             executions: services.executions(),
             metrics: Arc::clone(&services.metrics),
             tokens: Arc::clone(&services.store) as _,

@@ -6,7 +6,7 @@ use pact_contract::{
     ledger::OnPurpose,
     policy::RunPolicy,
     pushes::Way,
-    run::{RunRequest, Trigger},
+    run::{PullRequest, RunRequest, Trigger},
 };
 
 use crate::validate;
@@ -29,12 +29,47 @@ pub(crate) struct Push {
     pub(crate) host_id: Option<String>,
     /// A person's word that it is to be deployed whatever the order and the verdicts say.
     pub(crate) on_purpose: Option<OnPurpose>,
+    /// The pull request whose head the commit is.
+    pub(crate) pull: Option<Pull>,
+}
+
+/// A pull request, and the ref of its head.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pull {
+    /// What its host tells of it.
+    pub(crate) request: PullRequest,
+    /// Full name of the ref.
+    pub(crate) head: String,
 }
 
 impl Push {
+    /// The push that a run was asked for by, told of by nobody: `trigger` says who asks now.
+    pub(crate) fn of(request: &RunRequest, trigger: Trigger) -> Self {
+        let pull = request.pull.clone();
+        Self {
+            repository: request.repository.clone(),
+            branch: request.branch.clone(),
+            commit: request.commit.clone(),
+            base: request.base.clone(),
+            message: request.message.clone(),
+            author: request.author.clone(),
+            template: request.template.clone(),
+            environment: request.environment.clone(),
+            trigger,
+            policy: request.policy.clone(),
+            host_id: None,
+            // A word counts for the run that it was given for.
+            on_purpose: None,
+            pull: pull.map(|pull| Pull { request: pull, head: request.reference.clone() }),
+        }
+    }
+
     /// Full name of the ref.
     pub(crate) fn reference(&self) -> String {
-        format!("refs/heads/{}", self.branch)
+        match &self.pull {
+            Some(pull) => pull.head.clone(),
+            None => format!("refs/heads/{}", self.branch),
+        }
     }
 
     /// Whether a git host told of it, and so knows where the branch stood.
@@ -84,7 +119,11 @@ impl Push {
             policy: self.policy.clone(),
             place: Some(place),
             on_purpose: self.on_purpose.clone(),
-            verify_only: validate::verified_only(&self.branch),
+            verify_only: match &self.pull {
+                Some(_) => Some("a pull request is verified only: nothing is deployed".to_owned()),
+                None => validate::verified_only(&self.branch),
+            },
+            pull: self.pull.as_ref().map(|pull| pull.request.clone()),
         }
     }
 }

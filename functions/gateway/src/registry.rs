@@ -5,7 +5,11 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use pact_agent::ports::{Listed, Registry};
 use pact_contract::{
-    RepositoryName, policy::Floor, problems, registry::RepositoryEntry, statuses::StatusSettings,
+    RepositoryName,
+    policy::Floor,
+    problems,
+    registry::{Forks, RepositoryEntry},
+    statuses::StatusSettings,
 };
 use url::Url;
 
@@ -24,12 +28,14 @@ const ATTEMPTS: usize = 5;
 /// Most patterns of branches.
 const MAX_BRANCHES: usize = 50;
 
-/// Lets the push of a registered repository in, with what is registered of it.
+/// Lets the push of a registered repository in, with what is registered of it, which is the answer.
 ///
 /// # Errors
 /// When the repository is not registered, is elsewhere, or does not run this branch.
-pub(crate) async fn admit(registry: &dyn Registry, push: &mut Push) -> Answer<()> {
-    let Push { repository, branch, policy, .. } = push;
+pub(crate) async fn admit(registry: &dyn Registry, push: &mut Push) -> Answer<RepositoryEntry> {
+    let Push { repository, branch, policy, pull, .. } = push;
+    // A pull request belongs to where it is to be merged.
+    let branch = pull.as_ref().map_or(branch.as_str(), |pull| pull.request.target.as_str());
     let name = &repository.name;
     let refused = |code, message: String| ApiError::new(StatusCode::FORBIDDEN, code, message);
     let Some(entry) = registry.repository(name).await? else {
@@ -54,8 +60,8 @@ pub(crate) async fn admit(registry: &dyn Registry, push: &mut Push) -> Answer<()
     if let Some(branch) = &entry.default_branch {
         repository.default_branch.clone_from(branch);
     }
-    policy.floor = entry.floor;
-    Ok(())
+    policy.floor = entry.floor.clone();
+    Ok(entry)
 }
 
 /// What is to be registered.
@@ -79,6 +85,7 @@ pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request>
         "default_branch",
         "branches",
         "floor",
+        "forks",
         "statuses",
         "statuses_api",
         "by",
@@ -109,6 +116,11 @@ pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request>
         Some(floor) => serde_json::from_value(floor.clone())
             .map_err(|error| fields.wrong("floor", error.to_string()))?,
     };
+    let forks: Forks = match value.get("forks") {
+        None => Forks::default(),
+        Some(forks) => serde_json::from_value(forks.clone())
+            .map_err(|_| fields.wrong("forks", "unknown; known are ask, run and refuse"))?,
+    };
     let statuses = statuses(&fields, &url, allowed)?;
     let local = fields.optional_flag("local")?.unwrap_or(false);
     if local && !url.starts_with("file:") {
@@ -123,6 +135,7 @@ pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request>
             default_branch: default_branch.map(str::to_owned),
             branches,
             floor,
+            forks,
             statuses,
             registered_by: who.by(&fields)?,
             registered_at: Timestamp::now(),

@@ -111,6 +111,7 @@ pub(crate) fn start(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Start> 
             policy: RunPolicy { judged_by, ..RunPolicy::default() },
             host_id: None,
             on_purpose,
+            pull: None,
         },
         rerun: fields.optional_flag("rerun")?.unwrap_or(false),
     })

@@ -102,6 +102,7 @@ pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -
                 place: None,
                 on_purpose: None,
                 verify_only: None,
+                pull: None,
             }
         }
     };

@@ -33,6 +33,7 @@ use crate::{
     hosts::{self, Delivery, Event, Incoming, WebhookHost},
     openapi,
     ports::Ports,
+    pulls::{self, Admitted},
     registry, requests, rollback, rules, sign_in, tokens, validate,
 };
 
@@ -84,6 +85,8 @@ pub(crate) fn table() -> Vec<Route> {
         scoped(delete_.clone(), "/v1/repositories/{*name}", Operate, delete(remove_repository)),
         scoped(get_.clone(), "/v1/policies/{*name}", Read, get(show_policy)),
         scoped(post_.clone(), "/v1/policies/{*name}", Approve, post(accept_policy)),
+        scoped(get_.clone(), "/v1/pulls/{*name}", Read, get(list_pulls)),
+        scoped(post_.clone(), "/v1/pulls/{*name}", Approve, post(allow_pull)),
         scoped(get_, "/v1/tokens", Operate, get(list_tokens)),
         scoped(post_.clone(), "/v1/tokens", Operate, post(add_token)),
         scoped(delete_, "/v1/tokens/{id}", Operate, delete(revoke_token)),
@@ -170,15 +173,21 @@ async fn webhook(host: &dyn WebhookHost, gateway: &Gateway, request: Request) ->
     let caller = Caller { host: Some(host.name()), ..caller(gateway, &parts.headers) };
     let mut runs = Vec::with_capacity(pushes.len());
     for push in &mut pushes {
-        match registry::admit(&*gateway.ports.registry, push).await {
-            Ok(()) => {}
+        let entry = match registry::admit(&*gateway.ports.registry, push).await {
+            Ok(entry) => entry,
             // It was meant to be so: nothing that the host should tell again, or show as broken.
             Err(refused) if refused.code == problems::BRANCH_NOT_RUN => {
                 tracing::info!(host = host.name(), reason = refused.message, "ignored");
                 return Ok(accepted(json!({ "status": "ignored", "reason": refused.message })));
             }
             Err(refused) => return Err(refused),
-        }
+        };
+        let (status, reason) = match pulls::admit(&gateway.ports, push, &entry, &caller).await? {
+            Admitted::Runs => continue,
+            Admitted::Waits(reason) => ("waiting", reason),
+            Admitted::Refused(reason) => ("ignored", reason),
+        };
+        return Ok(accepted(json!({ "status": status, "reason": reason })));
     }
     for push in &pushes {
         runs.push(accept::accept(&gateway.ports, push, &caller).await?);
@@ -269,6 +278,22 @@ async fn accept_policy(
     Raw(body): Raw,
 ) -> Answer<Json<PolicyRecord>> {
     rules::accept(&gateway.ports, &name, &body, &who).await.map(Json)
+}
+
+async fn list_pulls(State(gateway): Shared, Path(name): Path<String>) -> Answer<Json<Value>> {
+    pulls::list(&gateway.ports, &name).await.map(Json)
+}
+
+async fn allow_pull(
+    State(gateway): Shared,
+    who: Who,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    Raw(body): Raw,
+) -> Answer<impl IntoResponse> {
+    let caller = caller(&gateway, &headers);
+    let accepted = pulls::allow(&gateway.ports, &name, &body, &who, &caller).await?;
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
 async fn show_run(State(gateway): Shared, who: Who, Path(id): Path<String>) -> Answer<Json<Value>> {

@@ -15,10 +15,13 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 use pact_agent::ports::StoreError;
 use pact_contract::{
-    RunRecord,
+    RunRecord, RunRequest,
     policy::JudgedBy,
+    registry::RepositoryEntry,
     run::ROLLBACK,
-    statuses::{Attempted, CommitStatus, StatusKey, StatusRecord, token_name},
+    statuses::{
+        Attempted, CommitState, CommitStatus, StatusKey, StatusRecord, described, token_name,
+    },
 };
 use reqwest::{Client, header::LOCATION, redirect::Policy};
 use url::Url;
@@ -88,6 +91,26 @@ pub(crate) async fn show_as(ports: &Ports, run: &RunRecord, wanted: CommitStatus
         tracing::error!(run_id, %error, "the commit's status is sent later");
     }
     Ok(())
+}
+
+/// Has a commit that has no run show that it waits for somebody's word. The pass sends it.
+pub(crate) async fn waits(
+    ports: &Ports,
+    request: &RunRequest,
+    entry: &RepositoryEntry,
+    how: &str,
+) -> Result<()> {
+    if entry.statuses.is_none() {
+        return Ok(());
+    }
+    let wanted = CommitStatus {
+        run_id: request.run_id.clone(),
+        since: request.started_at,
+        state: CommitState::Pending,
+        description: described(how),
+        url: request.url.clone(),
+    };
+    want(ports, &StatusKey::of_request(request), wanted).await
 }
 
 /// Writes what is to be shown, unless something later is.

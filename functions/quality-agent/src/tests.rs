@@ -71,6 +71,7 @@ fn run() -> RunRequest {
         place: None,
         on_purpose: None,
         verify_only: None,
+        pull: None,
     }
 }
 

@@ -167,6 +167,7 @@ pub(crate) fn sample(id: &str, status: RunStatus, message: &str, started: Timest
             place: None,
             on_purpose: None,
             verify_only: None,
+            pull: None,
         },
         status,
         execution_arn: format!("arn:aws:states:local:000000000000:execution:pipeline:{id}"),

@@ -89,6 +89,7 @@ impl WebhookHost for Forge {
                 policy: Default::default(),
                 host_id: None,
                 on_purpose: None,
+                pull: None,
                 trigger: Trigger {
                     kind: "push".to_owned(),
                     actor: None,

@@ -18,6 +18,7 @@ use crate::{
     validate::{self, Reference},
 };
 
+mod pulls;
 mod statuses;
 
 /// Longest line about a commit that is kept.
@@ -47,7 +48,11 @@ impl WebhookHost for GitHub {
     }
 
     fn about(&self) -> &'static About {
-        &About { title: "GitHub", signed: "with `X-Hub-Signature-256`", setup: "the push event" }
+        &About {
+            title: "GitHub",
+            signed: "with `X-Hub-Signature-256`",
+            setup: "the push and the pull request events",
+        }
     }
 
     fn parameters(&self) -> &'static [Parameter] {
@@ -74,6 +79,7 @@ impl WebhookHost for GitHub {
         let id = incoming.delivery_id(DELIVERY)?;
         let event = match kind {
             "ping" => Event::Ping,
+            "pull_request" => pulls::read(&id, &payload_of(incoming)?, allowed)?,
             "push" => push(&id, &payload_of(incoming)?, allowed)?,
             other => Event::Ignored(format!("the event {other:?} starts nothing")),
         };
@@ -169,6 +175,7 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
         policy: Default::default(),
         host_id,
         on_purpose: None,
+        pull: None,
         trigger: Trigger {
             kind: "push".to_owned(),
             actor: pusher,

@@ -6,6 +6,7 @@ mod hosts;
 mod openapi;
 mod pass;
 mod people;
+mod pulls;
 mod pushes;
 mod refusals;
 mod registry;

@@ -76,6 +76,7 @@ fn succeeded() -> Notify {
             place: None,
             on_purpose: None,
             verify_only: None,
+            pull: None,
         },
         outcome: RunOutcome {
             status: RunStatus::Succeeded,

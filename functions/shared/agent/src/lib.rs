@@ -19,6 +19,7 @@ pub mod logs;
 pub mod metrics;
 pub mod open;
 pub mod ports;
+pub mod pulls;
 mod recording;
 pub mod room;
 pub mod secrets;

@@ -12,7 +12,7 @@ pub const CODE: &[Capability] = &[
         action: "code.analyze_changes",
         description: "Fetches a commit, keeps its files as a bundle and says what changed.",
         required: &["repository", "reference", "commit"],
-        optional: &["base", "policy", "place"],
+        optional: &["base", "policy", "place", "pull"],
     },
     Capability {
         action: "code.validate_syntax",

@@ -4,7 +4,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::RepositoryName, policy::Floor, schema::SchemaVersion, statuses::StatusSettings};
+use crate::{
+    ids::RepositoryName, policy::Floor, run::RunRequest, schema::SchemaVersion,
+    statuses::StatusSettings,
+};
 
 /// A repository whose pushes are run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +30,9 @@ pub struct RepositoryEntry {
     /// What no settings of its commits go below.
     #[serde(default)]
     pub floor: Floor,
+    /// What happens to pull requests of other repositories.
+    #[serde(default)]
+    pub forks: Forks,
     /// How its commits show what became of them; none: they do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statuses: Option<StatusSettings>,
@@ -34,6 +40,48 @@ pub struct RepositoryEntry {
     pub registered_by: String,
     /// When.
     pub registered_at: Timestamp,
+}
+
+/// What happens to a pull request whose commits come from another repository: their code would run in
+/// the environments that builds have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forks {
+    /// It is verified once an approver says so, each of its commits anew.
+    #[default]
+    Ask,
+    /// It is verified like any other.
+    Run,
+    /// It is not verified.
+    Refuse,
+}
+
+/// A pull request of a fork that waits for an approver's word, or had it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PullRecord {
+    /// Version of this type.
+    pub schema: SchemaVersion,
+    /// What would be run: its id and place are not those of the run.
+    pub request: RunRequest,
+    /// When its host told of the commit.
+    pub asked_at: Timestamp,
+    /// Who let this very commit run, and when.
+    #[serde(default)]
+    pub allowed: Option<Allowed>,
+}
+
+impl PullRecord {
+    /// Version in which it is written.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
+}
+
+/// An approver's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowed {
+    /// Whose.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 impl RepositoryEntry {
@@ -91,6 +139,7 @@ mod tests {
             default_branch: None,
             branches: vec!["main".to_owned(), "release/*".to_owned(), "a*b*c".to_owned()],
             floor: Floor::default(),
+            forks: Forks::default(),
             statuses: None,
             registered_by: "Ada".to_owned(),
             registered_at: Timestamp::UNIX_EPOCH,

@@ -75,11 +75,33 @@ pub struct RunRequest {
     /// Why nothing is deployed, whatever the repository configures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify_only: Option<String>,
+    /// The pull request whose head the commit is; none for a push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<PullRequest>,
 }
 
 impl RunRequest {
     /// Version in which it is written: the second has runs that are queued or superseded.
     pub const VERSION: SchemaVersion = SchemaVersion::FIRST.next();
+}
+
+/// [`Trigger::kind`] of a run for a pull request.
+pub const PULL_REQUEST: &str = "pull_request";
+
+/// A pull request, as its host tells of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullRequest {
+    /// Its number.
+    pub number: u64,
+    /// Branch that it is to be merged into.
+    pub target: String,
+    /// Full name of the ref that points to the result of merging it, where its host makes one: that
+    /// is what is verified, while it is the merge of this very commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<String>,
+    /// Whether its commits come from another repository.
+    #[serde(default)]
+    pub fork: bool,
 }
 
 /// [`Trigger::kind`] of a run that returns an environment to an earlier release.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{RepositoryName, RunId},
-    run::{RunRecord, RunStatus},
+    run::{PULL_REQUEST, RunRecord, RunRequest, RunStatus},
     schema::SchemaVersion,
 };
 
@@ -99,9 +99,14 @@ impl StatusKey {
     /// The status in which the run shows itself.
     #[must_use]
     pub fn of(run: &RunRecord) -> Self {
-        let request = &run.request;
+        Self::of_request(&run.request)
+    }
+
+    /// The status in which the run of a request shows itself.
+    #[must_use]
+    pub fn of_request(request: &RunRequest) -> Self {
         let context =
-            if request.trigger.kind == "pull_request" { "pact/pull-request" } else { "pact" };
+            if request.trigger.kind == PULL_REQUEST { "pact/pull-request" } else { "pact" };
         Self {
             repository: request.repository.name.clone(),
             commit: request.commit.clone(),

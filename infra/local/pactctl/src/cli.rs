@@ -280,6 +280,28 @@ pub(crate) enum ReposCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// The pull requests of forks that wait for an approver, or let a commit of one run.
+    ///
+    /// The word counts for this very commit: what is pushed to the pull request after it waits anew.
+    Pulls {
+        /// The repository's name.
+        name: RepositoryName,
+        /// Let a commit of this one run.
+        #[arg(long, value_name = "NUMBER", requires = "commit")]
+        allow: Option<u64>,
+        /// The commit that you looked at.
+        #[arg(long, value_name = "COMMIT", requires = "allow")]
+        commit: Option<String>,
+        /// Who lets it run.
+        #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+        by: String,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
     /// Keep the token that a repository's statuses are shown with, read from standard input.
     ///
     /// It goes to a file of the data folder that only you read. A stack that is up uses it within
@@ -325,6 +347,10 @@ pub(crate) struct AddRepositoryArgs {
     /// An environment that no release reaches without a person's word; may be repeated.
     #[arg(long = "approval", value_name = "ENVIRONMENT")]
     pub approvals: Vec<EnvironmentName>,
+    /// What happens to pull requests of forks: verified once an approver says so, verified like any
+    /// other, or not verified.
+    #[arg(long, value_name = "ask|run|refuse", default_value = "ask", value_parser = ["ask", "run", "refuse"])]
+    pub forks: String,
     /// Show on its commits what became of them, by the statuses of its host. That needs a token, see
     /// `repos token`.
     #[arg(long)]

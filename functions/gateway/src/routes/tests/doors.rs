@@ -31,6 +31,8 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("DELETE", "/v1/repositories/{*name}", "operate"),
     ("GET", "/v1/policies/{*name}", "read"),
     ("POST", "/v1/policies/{*name}", "approve"),
+    ("GET", "/v1/pulls/{*name}", "read"),
+    ("POST", "/v1/pulls/{*name}", "approve"),
     ("GET", "/v1/tokens", "operate"),
     ("POST", "/v1/tokens", "operate"),
     ("DELETE", "/v1/tokens/{id}", "operate"),

@@ -11,7 +11,7 @@ use pact_contract::{
     actions::{EnvironmentRecord, WatchResult},
     policy::PolicyRecord,
     pushes::BranchRecord,
-    registry::RepositoryEntry,
+    registry::{PullRecord, RepositoryEntry},
     room::RoomRecord,
     run::Outcome,
     schema::Incompatible,
@@ -122,6 +122,8 @@ pub(super) const ROOM: Kind = kind("schema", RoomRecord::VERSION);
 pub(super) const QUEUED: Kind = kind("schema", SchemaVersion::FIRST);
 /// A repository whose runs wait: `told` and `turn`.
 pub(super) const QUEUE: Kind = kind("schema", SchemaVersion::FIRST);
+/// A pull request of a fork: `record`.
+pub(super) const PULL: Kind = kind("schema", PullRecord::VERSION);
 /// What a commit is to show: `record`, with the `version` that it is changed by.
 pub(super) const STATUS: Kind = kind("schema", StatusRecord::VERSION);
 /// The answer to a request: `answer`.
@@ -324,6 +326,7 @@ mod tests {
             QUEUED,
             QUEUE,
             STATUS,
+            PULL,
             THIRD,
         ];
         for kind in all {

@@ -24,6 +24,7 @@
 //! | a repository of the registry | `REPOSITORY#<repository>` / `REPOSITORY` |
 //! | the rules that count for a repository | `REPOSITORY#<repository>` / `POLICY`, with a place |
 //! | the rules that a run's commit asks for | `RUN#<run>` / `POLICY` |
+//! | pull requests of forks of a repository | `PULLS#<repository>` / begins with `PULL#`, twenty digits |
 //! | every repository of the registry | `gsi1`: `REPOSITORIES` / `<repository>` |
 //! | every environment | `gsi1`: `ENVIRONMENTS` / `<repository>#<environment>` |
 //! | the pushes of a branch | `BRANCH#<repository>#<reference>` / `BRANCH`, with a version |
@@ -70,6 +71,7 @@ mod lists;
 mod open;
 mod pages;
 mod policies;
+mod pulls;
 mod recorder;
 mod registry;
 mod room;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     changes::ChangeSummary,
     policy::RunPolicy,
-    run::Repository,
+    run::{PullRequest, Repository},
     settings::{CodeSettings, Settings},
     waiver::Waiver,
 };
@@ -38,6 +38,10 @@ pub struct AnalyzeChanges {
     /// Place of the push in its branch; none for a run of before pushes had one.
     #[serde(default)]
     pub place: Option<u64>,
+    /// The pull request whose head the commit is: what is analyzed is the result of its merge, where its
+    /// host has that, and it is judged by the rules of its target.
+    #[serde(default)]
+    pub pull: Option<PullRequest>,
 }
 
 /// Output of `code.analyze_changes`.

@@ -341,6 +341,7 @@ pub(super) fn build(case: Case<'_>, started: Timestamp) -> Sample {
             place: None,
             on_purpose: None,
             verify_only: None,
+            pull: None,
         },
         status: case.status,
         deploying: None,

@@ -8,7 +8,7 @@ use std::{
 use pact_contract::{
     RepositoryName,
     policy::{Floor, PolicyRecord},
-    registry::RepositoryEntry,
+    registry::{Allowed, RepositoryEntry},
     settings::{Approval, CodeSettings},
     statuses::token_name,
 };
@@ -53,6 +53,17 @@ pub(crate) fn repos(command: ReposCommand) -> Result<Exit, Failure> {
                 };
                 show_rules(record, json)
             }
+            ReposCommand::Pulls { name, allow, commit, by, json, data } => {
+                let path = format!("/v1/pulls/{name}");
+                match allow.zip(commit) {
+                    None => show_pulls(ask(&data, Method::GET, &path, None).await?, json),
+                    Some((number, commit)) => {
+                        let body = json!({ "number": number, "commit": commit, "by": by });
+                        let run = ask(&data, Method::POST, &path, Some(&body)).await?;
+                        show_allowed(&run, json)
+                    }
+                }
+            }
             ReposCommand::Token { name, remove, data } => token(&name, remove, &data.data),
             ReposCommand::Remove { name, data } => {
                 let path = format!("/v1/repositories/{name}");
@@ -79,6 +90,7 @@ async fn add(args: &AddRepositoryArgs) -> Result<Exit, Failure> {
         "url": args.url,
         "branches": args.branches,
         "floor": floor,
+        "forks": args.forks,
         "replace": args.replace,
         "by": args.by,
     });
@@ -160,6 +172,50 @@ async fn list(as_json: bool, data: &DataArgs) -> Result<Exit, Failure> {
     for entry in listed.repositories {
         let also = entry.local.map(|local| format!(" and {local}")).unwrap_or_default();
         println!("{}  {}{also}", entry.name, entry.url);
+    }
+    Ok(Exit::Success)
+}
+
+/// The pull requests of forks, one a line.
+fn show_pulls(answer: Value, as_json: bool) -> Result<Exit, Failure> {
+    #[derive(Deserialize)]
+    struct Pull {
+        number: Option<u64>,
+        commit: String,
+        message: Option<String>,
+        author: Option<String>,
+        allowed: Option<Allowed>,
+    }
+    #[derive(Deserialize)]
+    struct Listed {
+        pulls: Vec<Pull>,
+    }
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&answer).doing("write the list")?);
+        return Ok(Exit::Success);
+    }
+    let listed: Listed = serde_json::from_value(answer).doing("understand the list")?;
+    if listed.pulls.is_empty() {
+        term::note("no pull request of a fork is known");
+    }
+    for pull in listed.pulls {
+        let stands = match &pull.allowed {
+            Some(word) => format!("may run, by {}", word.by),
+            None => "waits".to_owned(),
+        };
+        let (message, author) = (pull.message.unwrap_or_default(), pull.author.unwrap_or_default());
+        println!("#{}  {}  {stands}  {message} ({author})", pull.number.unwrap_or(0), pull.commit);
+    }
+    Ok(Exit::Success)
+}
+
+/// The run of a pull request that may run now.
+fn show_allowed(run: &Value, as_json: bool) -> Result<Exit, Failure> {
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(run).doing("write the run")?);
+    } else {
+        let text = |name: &str| run.get(name).and_then(Value::as_str).unwrap_or_default();
+        println!("it runs as {}: {}", text("run_id"), text("url"));
     }
     Ok(Exit::Success)
 }

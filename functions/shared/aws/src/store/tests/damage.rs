@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 use pact_agent::access::Tokens as _;
 use pact_agent::ports::{Listed, Registry as _, RunQuery, RunReader as _, StoreError, Unreadable};
+use pact_agent::pulls::Pulls as _;
 use pact_agent::waiting::WaitingCalls as _;
 use serde::Serialize;
 use serde_json::Value;
@@ -52,6 +53,7 @@ async fn everything(store: &DynamoStore) -> BTreeMap<&'static str, Answer> {
         ("environments", answer(store.environments().await)),
         ("repositories", answer(store.repositories().await)),
         ("tokens", answer(store.tokens().await)),
+        ("pull requests", answer(store.pulls(&"acme/web-shop".parse().unwrap()).await)),
         ("calls", answer(store.of_run(run_id).await)),
     ])
 }

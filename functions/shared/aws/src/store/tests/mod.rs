@@ -128,6 +128,7 @@ fn request(repository: &str, branch: &str, number: i64) -> RunRequest {
         place: None,
         on_purpose: None,
         verify_only: None,
+        pull: None,
     }
 }
 

@@ -16,6 +16,7 @@ use pact_agent::ports::{
     Idempotency as _, Outbox as _, OutboxEntry, Policies as _, Recorder as _, Registry as _,
     RunReader as _, Runs,
 };
+use pact_agent::pulls::Pulls as _;
 use pact_agent::statuses::Statuses as _;
 use pact_agent::waiting::WaitingCalls as _;
 use pact_contract::{
@@ -27,8 +28,8 @@ use pact_contract::{
     log::{self, LogKind, NewEntry},
     policy::{Floor, PolicyRecord},
     pushes::{BranchRecord, PlacedPush},
-    registry::RepositoryEntry,
-    run::{DeploymentStatus, NotificationRecord, Outcome},
+    registry::{Allowed, Forks, PullRecord, RepositoryEntry},
+    run::{DeploymentStatus, NotificationRecord, Outcome, PullRequest},
     settings::{Environment, Instance, Template, Watch},
     statuses::{CommitState, CommitStatus, StatusKey, StatusRecord, StatusSettings},
 };
@@ -283,6 +284,7 @@ pub(super) async fn fill(store: &DynamoStore) {
             default_branch: Some("main".to_owned()),
             branches: vec!["main".to_owned()],
             floor: Floor { template: Some(Template::Production), ..Floor::default() },
+            forks: Forks::Run,
             statuses: Some(StatusSettings {
                 host: "github".to_owned(),
                 api: "https://git.example/api/v3".to_owned(),
@@ -334,6 +336,19 @@ async fn fill_statuses(store: &DynamoStore, run_id: &RunId) {
         description: "Rolled back: not healthy".to_owned(),
         url: "http://127.0.0.1:4000/runs/1".to_owned(),
     };
+    for number in [7, 12] {
+        let mut request = run(number);
+        request.pull = Some(PullRequest {
+            number: u64::try_from(number).unwrap(),
+            target: "main".to_owned(),
+            merge: Some(format!("refs/pull/{number}/merge")),
+            fork: true,
+        });
+        let allowed = (number == 7).then(|| Allowed { by: "ada".to_owned(), at: at(3) });
+        let schema = PullRecord::VERSION;
+        let record = PullRecord { schema, request, asked_at: at(2), allowed };
+        assert!(store.put_pull(&record, u64::try_from(number).unwrap(), None).await.unwrap());
+    }
     for digit in ["1", "2"] {
         let key = StatusKey {
             repository: "acme/web-shop".parse().unwrap(),
