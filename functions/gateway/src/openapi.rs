@@ -11,7 +11,7 @@ use pact_contract::access::Scope;
 use serde_json::{Map, Value, json};
 
 use crate::doors::Need;
-use schemas::{approved, by, identifier, object, reason, reference, schemas, text};
+use schemas::{approved, by, commit, identifier, object, reason, reference, schemas, text};
 
 /// The document of these routes: each with its method, its path and what it needs.
 pub(crate) fn document<'r>(routes: impl Iterator<Item = (&'r Method, &'r str, Need)>) -> Value {
@@ -176,6 +176,20 @@ fn about(method: &Method, path: &str) -> Option<About> {
             .takes(object(&["run_id"], &[("run_id", identifier("run id", 128)), by()]))
             .gives(200, ANY)
             .refuses(&[400, 404, 409]),
+        ("GET", "/v1/pulls/{*name}") => {
+            new("The pull requests of forks that wait").gives(200, ANY).refuses(&[404])
+        }
+        ("POST", "/v1/pulls/{*name}") => new("Let a commit of a fork's pull request run")
+            .takes(object(
+                &["number", "commit"],
+                &[
+                    ("number", json!({ "type": "integer", "minimum": 0 })),
+                    ("commit", commit(json!("string"))),
+                    by(),
+                ],
+            ))
+            .gives(202, "Accepted")
+            .refuses(&[400, 403, 404]),
         ("GET", "/v1/tokens") => new("The API tokens").gives(200, ANY),
         ("POST", "/v1/tokens") => new("Hand an API token out")
             .takes(reference("NewToken"))

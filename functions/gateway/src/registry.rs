@@ -116,7 +116,7 @@ pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request>
         Some(floor) => serde_json::from_value(floor.clone())
             .map_err(|error| fields.wrong("floor", error.to_string()))?,
     };
-    let forks: Forks = match value.get("forks") {
+    let forks: Forks = match value.get("forks").filter(|forks| !forks.is_null()) {
         None => Forks::default(),
         Some(forks) => serde_json::from_value(forks.clone())
             .map_err(|_| fields.wrong("forks", "unknown; known are ask, run and refuse"))?,

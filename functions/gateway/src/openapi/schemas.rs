@@ -107,6 +107,12 @@ pub(super) fn schemas() -> Value {
                 ("default_branch", text(validate::MAX_BRANCH)),
                 ("branches", json!({ "type": "array", "maxItems": 50, "items": branch() })),
                 ("floor", json!({ "type": "object" })),
+                ("forks", json!({ "enum": ["ask", "run", "refuse", null] })),
+                ("statuses", json!({ "type": ["boolean", "null"] })),
+                ("statuses_api", json!({
+                    "type": ["string", "null"], "maxLength": validate::MAX_URL,
+                    "description": "Where the host takes them, if not where its address says; with `statuses`.",
+                })),
                 ("by", person()),
             ],
         ),
@@ -182,7 +188,7 @@ fn branch() -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": validate::MAX_BRANCH })
 }
 
-fn commit(kind: Value) -> Value {
+pub(super) fn commit(kind: Value) -> Value {
     json!({ "type": kind, "pattern": "^([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$" })
 }
 

@@ -14,6 +14,7 @@ use crate::{doors::Need, routes::table};
 const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/health", "nothing"),
     ("GET", "/v1/agents", "nothing"),
+    ("GET", "/v1/openapi.json", "nothing"),
     ("GET", "/v1/caller", "caller"),
     ("POST", "/v1/session", "own"),
     ("POST", "/v1/session/end", "own"),
