@@ -619,10 +619,21 @@ pub(crate) enum RunsCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// Wait for the end of a run on the stack that is up, as `pactctl run` does.
+    Watch {
+        /// The run; the latest without it.
+        run_id: Option<RunId>,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
     /// One run with its stages, decision and deployments.
     Show {
         /// The run; the latest without it.
         run_id: Option<RunId>,
+        /// Every finding that is kept, with all of its lines.
+        #[arg(long)]
+        all: bool,
         /// One JSON document.
         #[arg(long)]
         json: bool,

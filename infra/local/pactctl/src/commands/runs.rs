@@ -14,7 +14,11 @@ use crate::{
     client::{self, Client},
     data::{Opened, Secrets},
     failure::{Context, Exit, Failure},
-    run::{report::Report, summary},
+    run::{
+        follow::{self, Followed, Progress},
+        report::Report,
+        summary,
+    },
     stack::{Definition, Store, open_data, options::Options},
     term,
 };
@@ -112,10 +116,11 @@ pub(crate) fn runs(command: RunsCommand) -> Result<Exit, Failure> {
                 reader.close().await;
                 result
             }
-            RunsCommand::Show { run_id, json, data } => {
+            RunsCommand::Watch { run_id, data } => watch(run_id, &data.data).await,
+            RunsCommand::Show { run_id, all, json, data } => {
                 let reader = Reader::open(&data.data).await?;
                 let again = crate::run::data_option(&data.data);
-                let result = show(&reader, run_id, json, &again).await;
+                let result = show(&reader, run_id, (all, json), &again).await;
                 reader.close().await;
                 result
             }
@@ -257,11 +262,12 @@ fn unreadable(item: &Unreadable) -> String {
 async fn show(
     reader: &Reader,
     run_id: Option<RunId>,
-    json: bool,
+    (all, json): (bool, bool),
     again: &str,
 ) -> Result<Exit, Failure> {
     let run_id = reader.latest(run_id).await?;
     let report = Report::read(&reader.store, &run_id).await?;
+    let lines = if all { usize::MAX } else { summary::EVIDENCE };
     if json {
         println!("{}", serde_json::to_string_pretty(&report).doing("write the report")?);
         return Ok(Exit::Success);
@@ -277,10 +283,17 @@ async fn show(
             term::plain(&stage.summary)
         );
         writeln!(out, "{line}").doing("write the report")?;
-        if stage.status == StageStatus::Passed {
+        // What is bad stands below, with the first of its findings; here is all of it, where asked.
+        if all || stage.status == StageStatus::Passed {
             for finding in &stage.findings {
-                summary::write_finding(&mut out, finding).doing("write the report")?;
+                summary::write_finding(&mut out, finding, lines).doing("write the report")?;
             }
+        }
+        if let (true, Some(key)) =
+            (all && stage.findings_total > stage.findings.len(), &stage.details_key)
+        {
+            let line = format!("    {} in all: {key} of the artifacts", stage.findings_total);
+            writeln!(out, "{line}").doing("write the report")?;
         }
     }
     for item in &report.unreadable {
@@ -288,6 +301,34 @@ async fn show(
     }
     print!("{out}{}", summary::text(&report, again));
     Ok(Exit::Success)
+}
+
+/// Waits for the end of a run on somebody else's stack.
+async fn watch(run_id: Option<RunId>, data: &Path) -> Result<Exit, Failure> {
+    let nobody = || {
+        Failure::usage("no stack is up, so no run goes on")
+            .remedy("`pactctl up` starts one and goes on with the runs that wait")
+    };
+    let root = data.canonicalize().map_err(|_| nobody())?;
+    let client = Client::attach(&root).await.ok_or_else(nobody)?;
+    let reader = Reader::open(data).await?;
+    let run_id = reader.latest(run_id).await;
+    reader.close().await;
+    let run_id = run_id?;
+    if RunReader::run(&client.store, &run_id).await.doing("read the run")?.is_none() {
+        return Err(Failure::usage(format!("there is no run {run_id}"))
+            .remedy("`pactctl runs list` lists them"));
+    }
+    let mut progress = Progress::new(true);
+    let followed = follow::follow(&client, &run_id, &mut progress).await;
+    progress.finish();
+    match followed? {
+        Followed::Ended(report) => {
+            print!("{}", summary::text(&report, &crate::run::data_option(data)));
+            Ok(crate::run::exit_code(report.status))
+        }
+        Followed::Lost => Err(nobody()),
+    }
 }
 
 async fn print_log(reader: &Reader, run_id: Option<RunId>, json: bool) -> Result<Exit, Failure> {

@@ -62,15 +62,29 @@ async fn drive(args: &RunArgs, push: &Push) -> Result<Exit, Failure> {
     let mut session = Session::open(&args.data.data, args.port, &args.stack()).await?;
     let interrupted = tokio::signal::ctrl_c();
     let outcome = tokio::select! {
-        outcome = whole_run(args, push, &mut session) => outcome,
-        _ = interrupted => {
-            term::warning("interrupted; the run is kept where it stands");
-            term::hint(&format!("`pactctl up{}` goes on with it", data_option(&args.data.data)));
-            Ok(Exit::Interrupted)
-        }
+        outcome = whole_run(args, push, &mut session) => Some(outcome),
+        _ = interrupted => None,
     };
+    let outcome = outcome.unwrap_or_else(|| {
+        let (warning, hint) = left(session.is_joined(), &data_option(&args.data.data));
+        term::warning(warning);
+        term::hint(&hint);
+        Ok(Exit::Interrupted)
+    });
     session.close().await;
     outcome
+}
+
+/// What becomes of a run that is no longer waited for, and how it is come back to; `data` is the
+/// option that finds it.
+fn left(joined: bool, data: &str) -> (&'static str, String) {
+    if joined {
+        let hint = format!("`pactctl runs watch{data}` waits for its end; its page cancels it");
+        ("interrupted; the run goes on in the stack that is up", hint)
+    } else {
+        let hint = format!("`pactctl up{data}` goes on with it");
+        ("interrupted; the run is kept where it stands", hint)
+    }
 }
 
 async fn whole_run(args: &RunArgs, push: &Push, session: &mut Session) -> Result<Exit, Failure> {
@@ -202,6 +216,14 @@ pub(crate) fn exit_code(status: RunStatus) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interruption_says_what_becomes_of_the_run() {
+        let (said, hint) = left(true, " --data x");
+        assert!(said.contains("goes on") && hint.contains("runs watch --data x"), "{said} {hint}");
+        let (said, hint) = left(false, "");
+        assert!(said.contains("kept where it stands") && hint.contains("`pactctl up`"), "{hint}");
+    }
 
     #[test]
     fn the_hint_can_be_pasted_into_a_shell() {

@@ -59,6 +59,11 @@ impl Session {
         Ok(Self { client, own: Some(stack) })
     }
 
+    /// Whether the stack is another process's, which goes on without this one.
+    pub(crate) fn is_joined(&self) -> bool {
+        self.own.is_none()
+    }
+
     /// After the stack of another process went away: joins its successor or becomes it.
     pub(crate) async fn reopen(&mut self, data: &Path, options: &Options) -> Result<(), Failure> {
         let next = Self::open(data, 0, options).await?;

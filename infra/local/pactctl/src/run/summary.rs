@@ -15,7 +15,7 @@ use crate::term;
 /// Findings that are listed for each stage.
 const FINDINGS: usize = 5;
 /// Lines of a finding's evidence: those that speak.
-const EVIDENCE: usize = 12;
+pub(crate) const EVIDENCE: usize = 12;
 
 /// The text; `data` is the option that finds the run again.
 pub(crate) fn text(report: &Report, data: &str) -> String {
@@ -29,7 +29,7 @@ fn write(out: &mut String, report: &Report, data: &str) -> std::fmt::Result {
     // The decision below says what the gate says.
     let decided = |s: &Stage| report.decision.is_some() && s.action == "quality.evaluate_gate";
     for stage in report.stages.iter().filter(|s| is_bad(s) && !decided(s)) {
-        bad_stage(out, stage)?;
+        bad_stage(out, stage, &format!("{data} {}", report.run_id))?;
     }
     if let Some(decision) = &report.decision {
         write_decision(out, decision, report.reason.as_deref())?;
@@ -148,7 +148,8 @@ fn is_bad(stage: &Stage) -> bool {
     matches!(stage.status, StageStatus::Failed | StageStatus::Error)
 }
 
-fn bad_stage(out: &mut String, stage: &Stage) -> std::fmt::Result {
+/// `run` is how the run is named to a command.
+fn bad_stage(out: &mut String, stage: &Stage, run: &str) -> std::fmt::Result {
     let (mark, colour) = term::stage_mark(stage.status);
     writeln!(
         out,
@@ -158,17 +159,18 @@ fn bad_stage(out: &mut String, stage: &Stage) -> std::fmt::Result {
         term::plain(&stage.summary)
     )?;
     for finding in stage.findings.iter().take(FINDINGS) {
-        write_finding(out, finding)?;
+        write_finding(out, finding, EVIDENCE)?;
     }
     let more = stage.findings_total.saturating_sub(FINDINGS);
     if more > 0 {
-        writeln!(out, "    {}", style(format!("and {more} more")).dim())?;
+        let line = format!("and {more} more: `pactctl runs show --all{run}`");
+        writeln!(out, "    {}", style(line).dim())?;
     }
     writeln!(out)
 }
 
-/// A finding with its place, its evidence and what would make it go away.
-pub(crate) fn write_finding(out: &mut String, finding: &Finding) -> std::fmt::Result {
+/// A finding with its place, so many lines of its evidence, and what would make it go away.
+pub(crate) fn write_finding(out: &mut String, finding: &Finding, lines: usize) -> std::fmt::Result {
     let place = finding.place().map(|p| format!("{} ", style(term::plain(&p)).cyan()));
     writeln!(
         out,
@@ -178,7 +180,7 @@ pub(crate) fn write_finding(out: &mut String, finding: &Finding) -> std::fmt::Re
         style(format!("[{} {}]", finding.severity.as_str(), finding.code)).dim()
     )?;
     if let Some(evidence) = &finding.evidence {
-        let shown = excerpt(evidence, EVIDENCE);
+        let shown = excerpt(evidence, lines);
         let left_out = |n: usize| {
             style(format!("| … {n} more {}", if n == 1 { "line" } else { "lines" })).dim()
         };
