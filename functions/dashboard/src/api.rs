@@ -5,8 +5,9 @@ use pact_agent::ports::{
     ApprovalAnswer, ApprovalRecord, EnvironmentView, Listed, OutboxEntry, RunPage, Unreadable,
 };
 use pact_contract::{
-    RunRecord, StageRecord,
+    EnvironmentName, RepositoryName, RunRecord, StageRecord,
     cause::{Cause, cause},
+    delivery::Delivery,
     log::LogEntry,
 };
 use serde::Serialize;
@@ -102,6 +103,26 @@ pub(crate) fn version(found: &Found) -> Value {
 /// `GET /api/environments`.
 pub(crate) fn environments(all: &Listed<EnvironmentView>) -> Value {
     json!({ "environments": all.items, "unreadable": all.unreadable })
+}
+
+/// `GET /api/insights`.
+pub(crate) fn insights(
+    (repository, environment): (&RepositoryName, &EnvironmentName),
+    found: &RunPage,
+    delivery: &Delivery,
+) -> Value {
+    json!({
+        "repository": repository,
+        "environment": environment,
+        "runs": found.runs.len(),
+        "older": found.cursor.is_some(),
+        "deployments": delivery.deployments,
+        "between": delivery.between,
+        "deployments_per_week": delivery.per_week(),
+        "lead_time_ms": delivery.lead_time(),
+        "change_fail_percent": delivery.failure_rate(),
+        "recovery_time_ms": delivery.recovery(),
+    })
 }
 
 /// Takes out what nobody may read, wherever it stands. No agent writes it; a fault might.

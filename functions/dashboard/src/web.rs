@@ -19,7 +19,8 @@ use pact_agent::{
     telemetry::{self, SpanFields},
 };
 use pact_contract::{
-    RepositoryName, RunId, RunStatus, StateName,
+    EnvironmentName, RepositoryName, RunId, RunStatus, StateName,
+    delivery::delivery,
     problems::{self, ProblemCode},
 };
 use pact_web::{Problem, access::Doors};
@@ -48,6 +49,8 @@ pub(crate) fn routes(app: App, doors: Doors) -> Router {
         .route("/runs/{id}/logs/{state}", get(log))
         .route("/repositories/{*name}", get(repository))
         .route("/environments", get(environments))
+        .route("/insights", get(insights))
+        .route("/api/insights", get(api_insights))
         .route("/feed", get(feed))
         .route("/badge.svg", get(badge))
         .route(entrance::SIGN_IN, get(sign_in))
@@ -244,6 +247,43 @@ async fn repository(
         Ok(pages::repository(&viewer, &filters, &it))
     };
     pages_or_fault(result.await)
+}
+
+/// The runs that began to deploy to an environment of a repository, the latest ones.
+async fn deployed(
+    app: &App,
+    asked: Asked,
+) -> Result<(RepositoryName, EnvironmentName, RunPage), Fault> {
+    let query = filters(asked)?.query().map_err(Fault::Request)?;
+    let (Some(repository), Some(environment)) = (query.repository, query.environment) else {
+        return Err(Fault::Request(
+            "the address has to name repository and environment".to_owned(),
+        ));
+    };
+    let (name, place) = (Some(repository.clone()), Some(environment.clone()));
+    let query =
+        RunQuery { repository: name, environment: place, limit: DEPLOYED, ..RunQuery::default() };
+    Ok((repository, environment, app.reader.latest_runs(&query).await?))
+}
+
+/// Runs that measures of delivery are made of: what a page may cost bounds it.
+const DEPLOYED: usize = 25;
+
+async fn insights(State(app): State<App>, viewer: Extension<Viewer>, asked: Asked) -> Response {
+    let found = deployed(&app, asked).await;
+    pages_or_fault(found.map(|(repository, environment, found)| {
+        let delivery = delivery(&found.runs, &environment);
+        let looked = (found.runs.len(), found.cursor.is_some());
+        let (repository, environment, delivery) = (&repository, &environment, &delivery);
+        pages::insights(&viewer, &pages::Insights { repository, environment, delivery, looked })
+    }))
+}
+
+async fn api_insights(State(app): State<App>, asked: Asked) -> Response {
+    let found = deployed(&app, asked).await;
+    json_or_fault(found.map(|(repository, environment, found)| {
+        api::insights((&repository, &environment), &found, &delivery(&found.runs, &environment))
+    }))
 }
 
 /// The runs that filters find, for other programs.

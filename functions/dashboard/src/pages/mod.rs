@@ -3,6 +3,7 @@
 mod buttons;
 mod environments;
 mod evidence;
+mod insights;
 mod layout;
 mod list;
 mod log;
@@ -17,6 +18,7 @@ use axum::http::StatusCode;
 use maud::{Markup, html};
 
 pub(crate) use environments::{environments, version as environments_version};
+pub(crate) use insights::{Insights, insights};
 pub(crate) use list::{Waiting, list, query as list_query, version as list_version};
 pub(crate) use log::{Part, log, version as log_version};
 pub(crate) use repository::{Repository, repository};

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use maud::{Markup, html};
 use pact_agent::ports::{EnvironmentView, Listed, RunPage};
-use pact_contract::{RepositoryName, RunRecord, RunStatus, cause::cause};
+use pact_contract::{
+    RepositoryName, RunRecord, RunStatus,
+    cause::{CauseKind, cause},
+};
 
 use super::{environments, layout, list, unreadable::unreadable};
 use crate::{
@@ -48,6 +51,15 @@ pub(crate) fn repository(viewer: &Viewer, filters: &Filters, it: &Repository<'_>
                         p class="muted" { "Nothing of it was deployed yet." }
                     } @else {
                         (environments::table(viewer, &environments.items, *now))
+                        p class="muted" {
+                            "How well they are delivered to: "
+                            @for (n, environment) in environments.items.iter().enumerate() {
+                                @if n > 0 { ", " }
+                                a href={ "/insights?" (query) "&environment=" (encoded(environment.key.environment.as_str())) } {
+                                    (short(environment.key.environment.as_str(), 40))
+                                }
+                            }
+                        }
                     }
                 }
                 section aria-labelledby="runs" {
@@ -111,11 +123,16 @@ fn spent(run: &RunRecord, now: Timestamp) -> u64 {
 
 /// What the runs did not end well of, the most frequent first.
 fn what_fails(runs: &[&RunRecord]) -> Vec<(String, usize)> {
-    let mut counts = BTreeMap::<&str, usize>::new();
-    for cause in runs.iter().filter_map(|run| cause(run, &[])) {
-        *counts.entry(cause.kind.word()).or_default() += 1;
+    let mut counts = BTreeMap::<String, usize>::new();
+    for (run, cause) in runs.iter().filter_map(|run| Some((run, cause(run, &[])?))) {
+        let what = match cause.kind {
+            // How it ended says more.
+            CauseKind::Other => run.status.word(),
+            kind => kind.word().to_owned(),
+        };
+        *counts.entry(what).or_default() += 1;
     }
-    let mut all: Vec<_> = counts.into_iter().map(|(what, n)| (what.to_owned(), n)).collect();
+    let mut all: Vec<_> = counts.into_iter().collect();
     all.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     all
 }

@@ -78,3 +78,25 @@ async fn a_badge_shows_the_latest_result_that_there_is() {
         assert!(badge.contains(&format!("PACT: {word}")), "{badge}");
     }
 }
+
+#[tokio::test]
+async fn insights_name_the_four_measures_and_what_they_are_of() {
+    let address = "/insights?repository=acme%2Fweb-shop&environment=production";
+    let (status, page) = get(address).await;
+    assert_eq!(status, StatusCode::OK);
+    for text in [
+        "Deployment frequency",
+        "Change lead time",
+        "Change fail rate",
+        "Failed deployment recovery time",
+        "that began to deploy there",
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let (_, found) = super::json(&format!("/api{address}")).await;
+    // One is in effect, and one was taken back.
+    assert_eq!(found["deployments"], 2, "{found}");
+    assert_eq!(found["change_fail_percent"], 50.0, "{found}");
+    assert!(page.contains("50 %"), "{page}");
+    assert_eq!(get("/insights?repository=acme%2Fweb-shop").await.0, StatusCode::BAD_REQUEST);
+}
