@@ -12,6 +12,7 @@ mod approval;
 mod aws_clients;
 mod bad_input;
 mod builds;
+mod commands;
 mod contract;
 mod delivery;
 mod deploy;

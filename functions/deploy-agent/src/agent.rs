@@ -11,7 +11,7 @@ use pact_contract::{EnvironmentKey, EnvironmentName, Tier, settings::Environment
 use crate::{
     config::Config,
     steps::Steps,
-    targets::{self, Aws, Surroundings, Target},
+    targets::{self, Aws, Builder, Surroundings, Target},
 };
 
 /// How long to wait for another action that has the target.
@@ -23,6 +23,7 @@ pub struct DeployAgent {
     pub(crate) environments: Arc<dyn Environments>,
     artifacts: Arc<dyn Artifacts>,
     aws: Option<Aws>,
+    builds: Option<Builder>,
     pub(crate) steps: Steps,
 }
 
@@ -34,13 +35,19 @@ impl DeployAgent {
         environments: Arc<dyn Environments>,
         artifacts: Arc<dyn Artifacts>,
     ) -> Self {
-        Self { config, environments, artifacts, aws: None, steps: Steps::default() }
+        Self { config, environments, artifacts, aws: None, builds: None, steps: Steps::default() }
     }
 
     /// The same, for an installation that deploys to the account's services too.
     #[must_use]
     pub fn with_aws(self, aws: Aws) -> Self {
         Self { aws: Some(aws), ..self }
+    }
+
+    /// The same, for an installation in which commands can run.
+    #[must_use]
+    pub fn with_builds(self, builds: Builder) -> Self {
+        Self { builds: Some(builds), ..self }
     }
 
     /// The target of an environment with these settings.
@@ -58,6 +65,7 @@ impl DeployAgent {
             proxy: self.config.proxy.clone(),
             artifacts: Arc::clone(&self.artifacts),
             aws: self.aws.clone(),
+            builds: self.builds.clone(),
             steps: self.steps.clone(),
         };
         targets::open(&settings.target, &surroundings)

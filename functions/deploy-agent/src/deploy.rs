@@ -245,7 +245,17 @@ impl Work<'_> {
         let old = self.replaces.as_ref().filter(|old| old.release != self.new.release);
         let Some(old) = old.filter(|_| !on_purpose) else { return Ok(None) };
         match self.agent.target(&self.key, &old.settings) {
-            Ok(home) => home.way_back(old).await,
+            Ok(home) if home.returns() => home.way_back(old).await,
+            // A person was asked.
+            Ok(_) if !self.target.returns() => Ok(None),
+            Ok(home) if home.location() == self.target.location() => {
+                self.target.way_back(old).await
+            }
+            Ok(_) => Ok(Some(refusal(
+                codes::NO_WAY_BACK,
+                format!("nothing would take the environment back to {}", old.release),
+                "start the run with `on_purpose` and the reason to deploy all the same",
+            ))),
             Err(reason) => Ok(Some(refusal(
                 codes::NO_WAY_BACK,
                 format!("there would be no way back to {}: {reason}", old.release),

@@ -24,7 +24,7 @@ use pact_contract::{Capability, Tier, error::ErrorName};
 
 pub use agent::DeployAgent;
 pub use config::Config;
-pub use targets::Aws;
+pub use targets::{Aws, Builder};
 
 /// What the agent can do.
 pub const CAPABILITIES: &[Capability] = pact_contract::agents::DEPLOY;
@@ -64,7 +64,17 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     let artifacts = services.artifacts()?;
     let recording = services.recording(&artifacts);
     let aws = Aws::new(services.sdk().clone(), config.roles.clone());
+    let builds = services.builds();
+    let urls = services.signed_urls();
     let store: Arc<dyn Environments> = services.store;
     let agent = DeployAgent::new(config, store, artifacts).with_aws(aws);
+    let agent = match urls {
+        Ok(urls) => agent.with_builds(Builder { builds, urls }),
+        // A deployment by commands says so.
+        Err(error) => {
+            tracing::info!(%error, "no commands can run");
+            agent
+        }
+    };
     pact_agent::serve(agent, recording).await
 }

@@ -32,10 +32,13 @@ impl DeployAgent {
             target.vacate().await?;
             return Ok(Restored::Done { url: None });
         };
-        let home = match self.target(key, &old.settings) {
-            Ok(home) => home,
+        let own = match self.target(key, &old.settings) {
+            Ok(own) => own,
             Err(reason) => return Ok(Restored::Failed(not_restored(reason))),
         };
+        // Where its own settings lead one way, those of what is taken back may lead back.
+        let same = own.location() == target.location();
+        let home = if same && !own.returns() { target } else { &*own };
         let elsewhere = (home.location() != target.location()).then_some(target);
         Ok(match home.activate(old, Activation::Return, elsewhere).await? {
             Activated::InEffect { url } => Restored::Done { url },

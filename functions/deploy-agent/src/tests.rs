@@ -1,5 +1,7 @@
 //! The agent with real processes, real files and real requests.
+#![expect(clippy::print_stdout, reason = "how many cases the kill matrix has is printed")]
 
+mod commands;
 mod functions;
 mod kills;
 mod order;
@@ -98,6 +100,7 @@ async fn interrupt_deploy(then: impl AsyncFn(&World, &Environment, usize)) {
         let result =
             world.deploy_with(Steps::interrupted_after(steps), "run-r2", "r2", &site).await;
         let Err(error) = result else {
+            println!("kill matrix: directory, agent: {steps} cases");
             assert!(steps > 8, "only {steps} steps");
             return;
         };
@@ -161,6 +164,7 @@ async fn a_rollback_that_was_interrupted_anywhere_is_completed_by_the_same_call(
         let result =
             world.roll_back_with(Steps::interrupted_after(steps), "run-r2", "r2", &site).await;
         let Err(error) = result else {
+            println!("kill matrix: directory, agent, a way back: {steps} cases");
             assert!(steps > 4, "only {steps} steps");
             return;
         };

@@ -1,16 +1,21 @@
 //! What can be deployed to: one file or folder for each kind, and the registry of the kinds.
 
+mod access;
+mod builder;
+pub(crate) mod command;
 pub(crate) mod directory;
 pub(crate) mod lambda;
 #[cfg(test)]
 mod marker;
+mod notes;
 mod target;
 
 use pact_config::form::{Form, Seam};
 use pact_contract::settings::Instance;
 
+pub use access::Aws;
+pub use builder::Builder;
 pub use directory::services;
-pub use lambda::Aws;
 pub(crate) use target::{
     Activated, Activation, Claimed, NewRelease, Prepared, Shifted, Surroundings, TakenBack, Target,
 };
@@ -19,6 +24,7 @@ pub(crate) use target::{
 const KINDS: &[target::Kind] = &[
     directory::KIND,
     lambda::KIND,
+    command::KIND,
     #[cfg(test)]
     marker::KIND,
 ];

@@ -13,7 +13,7 @@ use pact_contract::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::lambda::Aws;
+use super::{access::Aws, builder::Builder};
 use crate::steps::Steps;
 
 /// A kind of target: its settings, and how one is reached.
@@ -44,6 +44,8 @@ pub(crate) struct Surroundings {
     pub(crate) artifacts: Arc<dyn Artifacts>,
     /// The account's services, where this installation deploys to them.
     pub(crate) aws: Option<Aws>,
+    /// Where commands run, where this installation has that.
+    pub(crate) builds: Option<Builder>,
     /// Told whenever a step is done.
     pub(crate) steps: Steps,
 }
@@ -84,6 +86,11 @@ pub(crate) trait Target: History {
     /// anything is done that may need it. Changes nothing.
     async fn way_back(&self, _release: &ReleaseRecord) -> Result<Option<Finding>, AgentError> {
         Ok(None)
+    }
+
+    /// Whether it can put a release into effect that was so before; one that cannot leads one way.
+    fn returns(&self) -> bool {
+        true
     }
 
     /// Whether requests can be shared between releases: [`Self::shift`] is for those that say so.

@@ -70,6 +70,8 @@ async fn matrix(victim: Victim, agent: bool) {
         if agent && first.is_err() {
             kill(&world, victim);
         } else if agent || !*killed.lock().expect("no panic") {
+            let who = if agent { "agent and " } else { "" };
+            println!("kill matrix: directory, {who}{victim:?}: {steps} cases");
             assert!(steps > 8, "only {steps} cases");
             return;
         }

@@ -60,7 +60,8 @@ async fn a_target_that_is_not_known_is_refused_with_those_that_are() {
     assert_eq!(none.status, DeploymentStatus::Failed);
     let finding = &answer.response.findings[0];
     assert_eq!(finding.code, "target-refused");
-    let known = format!("known are {:?}, \"lambda\", \"marker\"", directory::KIND.name);
+    let known =
+        format!("known are {:?}, \"lambda\", \"command\", \"marker\"", directory::KIND.name);
     assert!(finding.message.ends_with(&known), "{}", finding.message);
     // The settings are the target's own affair, and it checks them.
     let wrong = environment_of("marker", serde_json::json!({ "file": 7 }));
@@ -79,7 +80,7 @@ fn a_file_is_checked_by_the_form_of_the_target() {
     assert_eq!(
         errors("[environments.staging]\ntarget = 'x'\n"),
         "pact.toml:2:10: environments.staging.target has the unknown value \"x\"; \
-         use one of \"directory\", \"lambda\", \"marker\""
+         use one of \"directory\", \"lambda\", \"command\", \"marker\""
     );
     assert_eq!(
         errors("[environments.staging]\ntarget = 'marker'\nfille = '../a'\n"),
@@ -100,7 +101,7 @@ fn a_file_is_checked_by_the_form_of_the_target() {
 fn the_schema_documents_the_target() {
     let forms = Forms::published().expect("is readable").clone().with(Seam::Target, forms());
     let schema = forms.schema();
-    let staging = &schema["properties"]["environments"]["$defs"]["environment"]["oneOf"][2];
+    let staging = &schema["properties"]["environments"]["$defs"]["environment"]["oneOf"][3];
     assert_eq!(staging["title"], "marker");
     assert_eq!(staging["properties"]["file"]["description"], "File below the root.");
     assert_eq!(staging["required"], serde_json::json!(["target", "file"]));

@@ -12,7 +12,12 @@ use super::{world::World, *};
 
 impl World {
     /// Gives `r2` a part of the requests.
-    async fn step(&self, steps: Steps, settings: &Environment, weight: u32) -> world::Answer {
+    pub(super) async fn step(
+        &self,
+        steps: Steps,
+        settings: &Environment,
+        weight: u32,
+    ) -> world::Answer {
         let mut wanted = self.wanted("r2", settings).await;
         wanted["weight"] = weight.into();
         let origin = Origin { branch: Some("main".to_owned()), place: Some(2), on_purpose: None };
@@ -20,14 +25,14 @@ impl World {
         self.act(steps, "deploy.to_staging", "run-r2", wanted).await
     }
 
-    async fn step_well(&self, settings: &Environment, weight: u32) -> Deployment {
+    pub(super) async fn step_well(&self, settings: &Environment, weight: u32) -> Deployment {
         let (answer, output) =
             self.step(Steps::default(), settings, weight).await.expect("no fault");
         assert_eq!(answer.response.status, StageStatus::Passed, "{}", answer.response.summary);
         output
     }
 
-    async fn judged_bad(&self, settings: &Environment) -> Deployment {
+    pub(super) async fn judged_bad(&self, settings: &Environment) -> Deployment {
         let wanted = Rollback {
             repository: world::repository(),
             environment: key().environment,
@@ -169,5 +174,6 @@ async fn a_step_that_was_cut_off_is_completed_or_taken_back() {
             }
         }
     }
+    println!("kill matrix: directory, agent, a step of a shift: {cases} cases");
     assert!(cases >= 8, "only {cases} cases");
 }

@@ -29,7 +29,7 @@ use serde_json::Value;
 
 use super::functions;
 use crate::{
-    Aws, Config, DeployAgent,
+    Aws, Builder, Config, DeployAgent,
     names::hash,
     steps::Steps,
     targets::{
@@ -117,6 +117,8 @@ pub(super) struct World {
     proxy: Mutex<Option<Proxy>>,
     /// Where functions are.
     pub(super) aws: Option<Aws>,
+    /// Where commands run, with the artifact store that their builds reach.
+    pub(super) commands: Option<(Builder, Arc<dyn Artifacts>)>,
 }
 
 impl Drop for World {
@@ -140,6 +142,7 @@ impl World {
             proxy_folder: tempfile::tempdir().expect("a folder"),
             proxy: Mutex::default(),
             aws: None,
+            commands: None,
         };
         world.start_proxy();
         world
@@ -170,12 +173,21 @@ impl World {
 
     pub(super) fn agent(&self, steps: Steps) -> DeployAgent {
         let config = self.config();
-        let mut agent =
-            DeployAgent::new(config, self.memory.clone() as _, self.memory.clone() as _);
+        let mut agent = DeployAgent::new(config, self.memory.clone() as _, self.artifacts());
         agent.steps = steps;
+        if let Some((builder, _)) = &self.commands {
+            agent = agent.with_builds(builder.clone());
+        }
         match &self.aws {
             Some(aws) => agent.with_aws(aws.clone()),
             None => agent,
+        }
+    }
+
+    fn artifacts(&self) -> Arc<dyn Artifacts> {
+        match &self.commands {
+            Some((_, artifacts)) => Arc::clone(artifacts),
+            None => self.memory.clone() as _,
         }
     }
 
@@ -231,7 +243,7 @@ impl World {
             functions::pack(&mut packer, release);
         }
         let key = format!("sources/{release}");
-        self.memory.put(&key, packer.finish().expect("packs")).await.expect("is kept");
+        self.artifacts().put(&key, packer.finish().expect("packs")).await.expect("is kept");
         let wanted = Deploy {
             repository: repository(),
             release: "r0".parse().expect("a name"),

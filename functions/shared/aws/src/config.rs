@@ -16,8 +16,8 @@ pub struct Config {
     pub artifacts: Option<Url>,
     /// The pipeline: `PACT_STATE_MACHINE_ARN`. Only the gateway needs it.
     pub state_machine: Option<String>,
-    /// The project whose builds run code of commits: `PACT_BUILD_PROJECT`. Only the test agent needs
-    /// it.
+    /// The project whose builds run code of commits: `PACT_BUILD_PROJECT`. Only the
+    /// test agent and the deploy agent need it.
     pub build_project: Option<String>,
     /// Namespace of the metrics, one for each installation: `PACT_METRICS_NAMESPACE`.
     pub metrics: String,

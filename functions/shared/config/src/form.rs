@@ -173,7 +173,7 @@ impl Seam {
     /// Kinds that are planned: naming one is not a mistake in writing.
     pub(crate) const fn planned(self) -> &'static [&'static str] {
         match self {
-            Self::Target => &["ecs", "s3-site", "command"],
+            Self::Target => &["ecs", "s3-site"],
             Self::Runner | Self::Source | Self::Channel => &[],
         }
     }

@@ -286,6 +286,9 @@ catalogue! {
         BUILD_FAILED = "build-failed":
             "A build command of the target failed; nothing was replaced.",
             "Run the target's build commands in a checkout of the commit.";
+        COMMAND_FAILED = "command-failed":
+            "A command of the target did not succeed.",
+            "Read what it wrote, in the finding or in the log of its build; correct the command or what it reaches.";
         ARTIFACT_MISSING = "artifact-missing":
             "What the target deploys is not in the release.",
             "Correct `artifact` of the environment, or the build commands that make it.";

@@ -1,83 +1,20 @@
-//! How the function is reached: with the role of the environment, and nothing of the agent's own.
+//! How the function is reached: with the role of the environment.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
-};
-
-use aws_config::{Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_sdk_lambda::{Client, error::ProvideErrorMetadata};
+use aws_config::Region;
+use aws_sdk_lambda::Client;
 use pact_agent::AgentError;
-use pact_contract::{EnvironmentKey, ErrorName, Finding, Severity, codes};
+use pact_contract::{EnvironmentKey, Finding};
 
-use crate::names::hash;
-
-use super::{api::said, settings::Settings};
-
-/// How long before their end credentials are not begun with any more.
-const MARGIN: Duration = Duration::from_secs(5 * 60);
-/// How long they are asked for, in seconds: a deployment takes minutes.
-const SECONDS: i32 = 3600;
-/// The longest name of a role, and of a session.
-const MAX_NAME: usize = 64;
-
-/// The account's services, and which roles are the installation's.
-#[derive(Clone)]
-pub struct Aws {
-    /// What clients are made from.
-    pub sdk: SdkConfig,
-    /// How the ARN of a role begins that an environment has where it names none:
-    /// `PACT_DEPLOY_ROLES`.
-    pub roles: Option<String>,
-    /// Credentials by role and external id, as long as they are good.
-    known: Arc<Mutex<HashMap<(String, String), Credentials>>>,
-}
-
-impl Aws {
-    /// With these clients and roles.
-    #[must_use]
-    pub fn new(sdk: SdkConfig, roles: Option<String>) -> Self {
-        Self { sdk, roles, known: Arc::default() }
-    }
-
-    fn good(&self, known: &(String, String)) -> Option<Credentials> {
-        let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let credentials = all.get(known)?;
-        let until = credentials.expiry()?;
-        (until > SystemTime::now() + MARGIN).then(|| credentials.clone())
-    }
-}
+use super::{
+    super::access::{Aws, Taken, credentials},
+    settings::Settings,
+};
 
 /// What may be asked of the function.
 pub(super) enum Access {
     Granted(Box<Client>),
     /// The role is refused.
     Refused(Finding),
-}
-
-/// The id by which a role knows for which environment it is asked: another repository whose settings
-/// name the role has another one.
-pub(super) fn external_id(key: &EnvironmentKey) -> String {
-    format!("{}:{}", key.repository, key.environment)
-}
-
-/// The role of an environment.
-pub(super) fn role(aws: &Aws, key: &EnvironmentKey, settings: &Settings) -> Result<String, String> {
-    if let Some(role) = &settings.role {
-        return Ok(role.clone());
-    }
-    let prefix = aws.roles.as_ref().ok_or(
-        "this installation names no roles for deployments: set PACT_DEPLOY_ROLES of the deploy \
-         agent, or `role` of the environment",
-    )?;
-    let begin = prefix.rsplit('/').next().unwrap_or_default().len();
-    let whole = external_id(key);
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let room = MAX_NAME.saturating_sub(begin + 9);
-    let name: String = whole.chars().map(plain).take(room).collect();
-    Ok(format!("{prefix}{name}-{:08x}", hash(&whole) & 0xffff_ffff))
 }
 
 /// Takes on the role.
@@ -90,18 +27,9 @@ pub(super) async fn open(
     settings: &Settings,
     role: &str,
 ) -> Result<Access, AgentError> {
-    let id = external_id(key);
-    let known = (role.to_owned(), id.clone());
-    let credentials = match aws.good(&known) {
-        Some(credentials) => credentials,
-        None => match take_on(aws, role, &id, key).await? {
-            Taken::On(credentials) => {
-                let mut all = aws.known.lock().unwrap_or_else(PoisonError::into_inner);
-                all.insert(known, credentials.clone());
-                credentials
-            }
-            Taken::Not(finding) => return Ok(Access::Refused(finding)),
-        },
+    let credentials = match credentials(aws, key, role).await? {
+        Taken::On(credentials) => credentials,
+        Taken::Not(finding) => return Ok(Access::Refused(finding)),
     };
     let mut config = aws_sdk_lambda::config::Builder::from(&aws.sdk);
     config.set_credentials_provider(Some(aws_sdk_lambda::config::SharedCredentialsProvider::new(
@@ -111,104 +39,4 @@ pub(super) async fn open(
         config.set_region(Some(Region::new(region.clone())));
     }
     Ok(Access::Granted(Box::new(Client::from_conf(config.build()))))
-}
-
-/// What came of asking for a role.
-enum Taken {
-    On(Credentials),
-    Not(Finding),
-}
-
-async fn take_on(
-    aws: &Aws,
-    role: &str,
-    id: &str,
-    key: &EnvironmentKey,
-) -> Result<Taken, AgentError> {
-    let letters = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-    let session: String = format!("pact-{}-{}", key.environment, key.repository.short())
-        .chars()
-        .map(letters)
-        .collect();
-    let session: String = session.chars().take(MAX_NAME).collect();
-    let answer = aws_sdk_sts::Client::new(&aws.sdk)
-        .assume_role()
-        .role_arn(role)
-        .role_session_name(session)
-        .external_id(id)
-        .duration_seconds(SECONDS)
-        .send()
-        .await;
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => {
-            let code = error.code().unwrap_or_default().to_owned();
-            let denied = matches!(
-                code.as_str(),
-                "AccessDenied"
-                    | "AccessDeniedException"
-                    | "ValidationError"
-                    | "RegionDisabledException"
-            );
-            if !denied {
-                let message = format!("cannot take on the role {role}: {}", said(&error));
-                return Err(AgentError::new(ErrorName::TargetUnavailable, message).caused_by(error));
-            }
-            let said = error.message().unwrap_or("access denied").to_owned();
-            return Ok(Taken::Not(refused(role, id, &said)));
-        }
-    };
-    let Some(given) = answer.credentials else {
-        let message = format!("cannot take on the role {role}: the answer has no credentials");
-        return Err(AgentError::new(ErrorName::TargetUnavailable, message));
-    };
-    let until = SystemTime::try_from(given.expiration).ok();
-    Ok(Taken::On(Credentials::new(
-        given.access_key_id,
-        given.secret_access_key,
-        Some(given.session_token),
-        until,
-        "deploy role",
-    )))
-}
-
-/// The role does not let the agent in, or not to what it has to do.
-pub(super) fn refused(role: &str, id: &str, said: &str) -> Finding {
-    let message = format!("the role {role} is refused: {said}");
-    let name = role.rsplit('/').next().unwrap_or(role);
-    let (repository, environment) = id.split_once(':').unwrap_or((id, ""));
-    Finding::new(codes::ROLE_REFUSED, Severity::High, message).remedy(format!(
-        "deploy infra/deploy-role.yaml with RoleName={name} Repository={repository} \
-         Environment={environment} and the function's name"
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn role_of(key: &str, settings: &Settings) -> Result<String, String> {
-        let prefix = "arn:aws:iam::123456789012:role/pact-deploy-".to_owned();
-        let aws = Aws::new(SdkConfig::builder().build(), Some(prefix));
-        role(&aws, &key.parse().expect("a key"), settings)
-    }
-
-    #[test]
-    fn each_environment_has_a_role_of_its_own() {
-        let settings = Settings { function: "shop".to_owned(), ..Settings::default() };
-        let role = role_of("acme/web#production", &settings).expect("a role");
-        assert!(
-            role.starts_with("arn:aws:iam::123456789012:role/pact-deploy-acme-web-production-"),
-            "{role}"
-        );
-        let long = role_of(&format!("acme/{}#production", "w".repeat(90)), &settings);
-        let long = long.expect("a role");
-        assert_eq!(long.rsplit('/').next().map(str::len), Some(MAX_NAME));
-        let names = ["acme/web-a#staging", "acme-web/a#staging", "acme/web#a-staging"];
-        let roles: std::collections::BTreeSet<_> =
-            names.iter().map(|key| role_of(key, &settings).expect("a role")).collect();
-        assert_eq!(roles.len(), names.len());
-        let own = Settings { role: Some("arn:of:mine".to_owned()), ..settings };
-        assert_eq!(role_of("acme/web#staging", &own), Ok("arn:of:mine".to_owned()));
-    }
 }

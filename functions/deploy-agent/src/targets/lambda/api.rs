@@ -37,7 +37,7 @@ pub(super) enum Trouble {
 }
 
 /// An error of an SDK in words.
-pub(super) fn said<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+pub(crate) fn said<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
     match error {
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("refused");

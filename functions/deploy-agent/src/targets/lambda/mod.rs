@@ -7,7 +7,7 @@
 mod access;
 mod api;
 mod artifact;
-mod notes;
+mod note;
 mod settings;
 
 use std::{sync::Arc, time::Duration};
@@ -24,15 +24,17 @@ use self::{
     access::Access,
     api::{Alias, Function, Trouble},
     artifact::{Code, Packed},
-    notes::{Note, Notes},
+    note::Note,
 };
+use super::access::{Aws, external_id, refused, role};
+use super::notes::{Notes, Remembered};
 use super::target::{
     Activated, Activation, Claimed, History, Kind, NewRelease, Opened, Prepared, Shifted, Status,
     Surroundings, TakenBack, Target,
 };
 use crate::steps::Steps;
 
-pub use access::Aws;
+pub(super) use api::said;
 pub(crate) use settings::Settings;
 
 /// This kind of target.
@@ -51,7 +53,7 @@ struct Lambda {
     settings: Settings,
     role: String,
     aws: Aws,
-    notes: Notes,
+    notes: Notes<Note>,
     artifacts: Arc<dyn Artifacts>,
     steps: Steps,
 }
@@ -60,7 +62,7 @@ fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
     let Surroundings { key, artifacts, steps, aws, .. } = surroundings;
     let settings = Settings::read(instance)?;
     let aws = aws.as_ref().ok_or("this installation deploys to no functions")?.clone();
-    let role = access::role(&aws, key, &settings)?;
+    let role = role(&aws, key, settings.role.as_deref())?;
     let place = place(&settings);
     Ok(Box::new(Lambda {
         notes: Notes::of(artifacts, key, &place),
@@ -116,9 +118,7 @@ impl Lambda {
                     "create the function {function}; a deployment changes its code alone"
                 ))
                 .into(),
-            Trouble::Denied(text) => {
-                access::refused(&self.role, &access::external_id(&self.key), &text).into()
-            }
+            Trouble::Denied(text) => refused(&self.role, &external_id(&self.key), &text).into(),
             Trouble::Full(text) => high(codes::FUNCTION_STORAGE_FULL, text)
                 .remedy("delete versions of functions that no alias leads to")
                 .into(),
@@ -149,7 +149,7 @@ impl Lambda {
 
     /// Whose an alias is, as its description says.
     fn description(&self, release: &ReleaseId) -> String {
-        format!("{OURS}{}: {release}", access::external_id(&self.key))
+        format!("{OURS}{}: {release}", external_id(&self.key))
     }
 
     /// What is said of a version: which release it is of.
@@ -160,7 +160,7 @@ impl Lambda {
     /// Whether the alias is another environment's.
     fn foreign(&self, alias: &Alias) -> Option<Finding> {
         let whose = alias.description.strip_prefix(OURS)?.split(": ").next()?;
-        (whose != access::external_id(&self.key)).then(|| {
+        (whose != external_id(&self.key)).then(|| {
             let message = format!(
                 "the alias {} of {} belongs to {whose}",
                 self.settings.alias, self.settings.function
@@ -361,7 +361,7 @@ impl Lambda {
         let function = self.function().await?;
         let Some(now) = function.alias().await.map_err(|t| self.stop(t))? else { return Ok(()) };
         // What is not ours stays as it is.
-        let ours = format!("{OURS}{}: ", access::external_id(&self.key));
+        let ours = format!("{OURS}{}: ", external_id(&self.key));
         let Some(release) = now.description.strip_prefix(&ours) else { return Ok(()) };
         let release = ReleaseId::parse(release)
             .map_err(|e| AgentError::internal("the alias names no release").caused_by(e))?;
