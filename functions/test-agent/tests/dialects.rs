@@ -226,7 +226,7 @@ async fn real_suites<'s>(suites: impl Iterator<Item = (&'s str, &'s [&'s str])>)
                 };
                 // Of two ways to count either is right.
                 let either = right.as_str().is_some_and(|text| {
-                    text.split(|c: char| !c.is_ascii_digit()).any(|part| part == is.to_string())
+                    text.split(|c: char| !c.is_ascii_digit()).any(|part| *part == *is.to_string())
                 });
                 if is != *right && !either {
                     faults.push(format!("{what} is {is}, not {right}"));

@@ -18,6 +18,7 @@ use self::{
     tree::{Tree, is_aside},
 };
 
+pub(crate) use node::MODERN_YARN;
 pub(crate) use suite::{MOST, REPORTS, Setup, Suite, TOOLS};
 
 /// What a commit has.

@@ -30,6 +30,9 @@ const WHOLE: &[&str] = &[
 /// Scripts that a script may name, one after another.
 const DEEP: usize = 8;
 
+/// The package of npm with the yarn that came after the classic one.
+pub(crate) const MODERN_YARN: &str = "@yarnpkg/cli-dist";
+
 /// What installs packages and runs scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manager {
@@ -47,6 +50,17 @@ impl Manager {
             Self::Pnpm => "pnpm",
             Self::YarnClassic | Self::Yarn => "yarn",
             Self::Bun => "bun",
+        }
+    }
+
+    /// The package of npm that brings it. That of today's yarn is another than that of the classic one.
+    const fn package(self) -> Option<&'static str> {
+        match self {
+            Self::Npm => None,
+            Self::Pnpm => Some("pnpm"),
+            Self::YarnClassic => Some("yarn"),
+            Self::Yarn => Some(MODERN_YARN),
+            Self::Bun => Some("bun"),
         }
     }
 
@@ -104,6 +118,10 @@ pub(super) fn find(tree: &Tree<'_>, candidates: &mut Vec<Candidate>) {
         let root = workspace.unwrap_or(package);
         let (manager, locked) = manager(tree, root);
         let mut suite = Suite::new(manager.name(), &package.folder, manager.test());
+        suite.brought_by = manager.package().map(|package| match version(root, manager.name()) {
+            Some(version) => format!("{package}@{version}"),
+            None => package.to_owned(),
+        });
         let asks = needs(&root.manifest) || needs(&package.manifest);
         if asks && !tree.below(&join(&root.folder, "node_modules")).any(|_| true) {
             let command = words(manager.install(locked));
@@ -196,6 +214,15 @@ fn manager(tree: &Tree<'_>, package: &Package) -> (Manager, bool) {
         return (Manager::Bun, has(&["bun.lock", "bun.lockb"]));
     }
     (Manager::Npm, false)
+}
+
+/// The version of the manager that a package names; no other kind of text.
+fn version<'p>(package: &'p Package, manager: &str) -> Option<&'p str> {
+    let named = package.manifest.get("packageManager").and_then(Value::as_str)?;
+    let version = named.strip_prefix(manager)?.strip_prefix('@')?.split('+').next()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let is = version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(plain);
+    is.then_some(version)
 }
 
 fn needs(manifest: &Value) -> bool {

@@ -27,6 +27,9 @@ pub(crate) struct Suite {
     /// Where the tool may be missing: what else can be run; none: nothing.
     #[serde(default, alias = "without_pytest", skip_serializing_if = "Option::is_none")]
     pub(crate) otherwise: Option<Vec<String>>,
+    /// The package of npm that brings the program that runs it, where the image has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) brought_by: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) environment: BTreeMap<String, String>,
     /// Time-out in seconds; none: that of the stage.

@@ -319,6 +319,23 @@ fn of_what_a_python_project_needs_that_for_tests_is_installed() {
     );
 }
 
+/// The manager of the version that a package names, and no other text that could be a command.
+#[test]
+fn what_brings_a_manager_of_packages_is_what_the_package_names() {
+    let brought = |named: &str, lock: &str| {
+        let manifest =
+            format!("{{\"scripts\":{{\"test\":\"jest\"}},\"packageManager\":\"{named}\"}}");
+        let found = found(&[("package.json", &manifest), (lock, "")]).suites;
+        found.into_iter().next().and_then(|suite| suite.brought_by).unwrap_or_default()
+    };
+    assert_eq!(brought("yarn@4.9.1+sha224.ab", "yarn.lock"), "@yarnpkg/cli-dist@4.9.1");
+    assert_eq!(brought("yarn@1.22.19", "yarn.lock"), "yarn@1.22.19");
+    assert_eq!(brought("pnpm@9.1.0-rc.1", "pnpm-lock.yaml"), "pnpm@9.1.0-rc.1");
+    assert_eq!(brought("pnpm@https://example.org/x;y", "pnpm-lock.yaml"), "pnpm");
+    assert_eq!(brought("npm@10.1.0", "bun.lock"), "bun");
+    assert_eq!(brought("npm@10.1.0", "package-lock.json"), "");
+}
+
 /// Settings of cargo-nextest say that it runs the tests; it leaves out those in documentation.
 #[test]
 fn nextest_runs_the_tests_of_whoever_has_settings_for_it() {

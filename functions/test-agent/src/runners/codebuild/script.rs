@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{plan::Plan, reports};
 use crate::{
     runners::runner::Release,
-    suites::{REPORTS, Suite, TOOLS},
+    suites::{MODERN_YARN, REPORTS, Suite, TOOLS},
 };
 
 /// Variables of the build with the addresses, without what they are signed with.
@@ -61,6 +61,14 @@ done
 kill $tee 2>/dev/null; wait $tee 2>/dev/null; [ -z "$awk" ] || wait $awk
 say end "$N" "$name" "$code" "$begun" "$ended"
 return $code
+}
+bring() {
+if [ "$3" = 0 ]; then command -v "$1" >/dev/null 2>&1 && return
+else case $("$1" --version 2>/dev/null) in [2-9]* | [1-9][0-9]*) return ;; esac; fi
+command -v npx >/dev/null 2>&1 || return
+mkdir -p "$P/$N/bin"
+printf '#!/bin/sh\nexec npx --yes %s "$@"\n' "$2" >"$P/$N/bin/$1"
+chmod +x "$P/$N/bin/$1"; export PATH="$P/$N/bin:$PATH"
 }
 setup() {
 name=setup$1; id=$2; limit=$3; dir=$4; shift 4
@@ -129,15 +137,6 @@ tar -xzmf pact/bundle.tar.gz -C source
         let suites = &self.plan.suites;
         let lanes = lanes(suites);
         let mut text = format!(": run the tests\n(\n{FUNCTIONS}");
-        for (tool, package) in WRAPPED {
-            if suites.iter().any(|suite| uses(suite, tool)) {
-                text.push_str(&format!(
-                    "command -v {tool} >/dev/null 2>&1 || {{ mkdir -p \"$P/bin\"; printf \
-                     '#!/bin/sh\\nexec npx --yes {package} \"$@\"\\n' >\"$P/bin/{tool}\"; chmod +x \
-                     \"$P/bin/{tool}\"; export PATH=\"$PATH:$P/bin\"; }}\n"
-                ));
-            }
-        }
         for (number, suite) in suites.iter().enumerate() {
             text.push_str(&self.suite(number, suite));
         }
@@ -217,6 +216,11 @@ tar -xzmf pact/bundle.tar.gz -C source
                     "[ -w /codebuild/cache ] && export {variable}=/codebuild/cache/{program}\n"
                 ));
             }
+        }
+        if let (Some(package), Some(program)) = (&suite.brought_by, suite.command.first()) {
+            // A classic yarn refuses what the one after it is to install.
+            let least = if package.starts_with(MODERN_YARN) { 2 } else { 0 };
+            text.push_str(&format!("bring {} {} {least}\n", quote(program), quote(package)));
         }
         let seconds = suite.seconds.unwrap_or(self.seconds).max(1);
         for (step, setup) in suite.setup.iter().enumerate() {
@@ -353,14 +357,6 @@ tar -czf results.tar.gz --null -T pact/list 2>/dev/null
 )"#
         )
     }
-}
-
-/// Programs that an image may lack, and the package by which npm brings them.
-const WRAPPED: [(&str, &str); 3] = [("pnpm", "pnpm"), ("yarn", "yarn"), ("bun", "bun")];
-
-fn uses(suite: &Suite, tool: &str) -> bool {
-    let commands = suite.setup.iter().map(|setup| &setup.command).chain([&suite.command]);
-    commands.into_iter().any(|command| command.first().is_some_and(|first| first == tool))
 }
 
 /// Suites by their numbers, those in one lane together that share a folder or a setup.
