@@ -39,6 +39,7 @@ mod routes;
 mod rules;
 mod settle;
 mod sign_in;
+mod status_client;
 mod statuses;
 mod supersede;
 #[cfg(test)]

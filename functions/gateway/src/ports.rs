@@ -19,7 +19,7 @@ use pact_aws::Services;
 use pact_contract::room::Limits;
 use pact_web::access::Doors;
 
-use crate::statuses::StatusClient;
+use crate::status_client::StatusClient;
 
 /// Everything outside that the gateway reaches.
 #[derive(Clone)]
