@@ -362,7 +362,8 @@ impl Deeds {
                 return Ok(build);
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(longest);
+            // By a quarter each time: what is short is not waited for much longer than it takes.
+            pause = (pause + pause / 4).min(longest);
         }
     }
 
