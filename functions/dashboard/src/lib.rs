@@ -14,6 +14,7 @@ mod filters;
 mod format;
 mod graph;
 mod gzip;
+mod hosts;
 mod mark;
 mod pages;
 mod pipeline;

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use pact_contract::{ReleaseId, StateName, cause::Cause, log::LogKind};
+use pact_contract::{ReleaseId, RunRequest, StateName, cause::Cause, log::LogKind};
 
 use super::{buttons, evidence, layout, repository, timeline, unreadable::unreadable, verdicts};
 use crate::{
     format::{address, ago, anchor, commit, encoded, excerpt, instant, plural, short},
     graph::graph,
+    hosts,
     mark::{Mark, Marked as _},
     view::{Parts, RunView},
     viewer::Viewer,
@@ -97,7 +98,7 @@ fn head(viewer: &Viewer, view: &RunView, heading: &str, cause: Option<&Cause>) -
                     a href=(repository::address(&request.repository.name)) { (short(request.repository.name.as_str(), 100)) }
                 }))
                 (fact("Branch", &html! { (short(&request.branch, 100)) }))
-                (fact("Commit", &html! { code title=(short(&request.commit, 80)) { (commit(&request.commit)) } }))
+                (fact("Commit", &commit_of(request)))
                 @if let Some(author) = &request.author { (fact("Author", &html! { (short(author, 100)) })) }
                 (fact("Trigger", &html! {
                     (short(&request.trigger.kind, 40))
@@ -115,6 +116,21 @@ fn head(viewer: &Viewer, view: &RunView, heading: &str, cause: Option<&Cause>) -
                 }))
             }
             (buttons::of_run(viewer, &view.run))
+        }
+    }
+}
+
+/// The commit, with where its host shows it.
+fn commit_of(request: &RunRequest) -> Markup {
+    let links = hosts::links(&request.repository.url, &request.commit, request.base.as_deref());
+    let id = html! { code title=(short(&request.commit, 80)) { (commit(&request.commit)) } };
+    html! {
+        @match links.commit {
+            Some(href) => a href=(href) rel="noreferrer noopener" { (id) },
+            None => (id),
+        }
+        @if let Some(href) = links.comparison {
+            " " a href=(href) rel="noreferrer noopener" { "what changed" }
         }
     }
 }
