@@ -99,14 +99,24 @@ fn telling(output: &str) -> Vec<String> {
         "npm err! code ",
         "npm error clean install",
         "npm error usage",
+        "failed with errors in",
     ];
     const MOST: usize = 20;
     let mut found: Vec<String> = Vec::new();
     for line in output.lines() {
         let lower = line.to_ascii_lowercase();
-        let is = ["error", "err!", "missing:", "invalid:", "conflict", "no matching", "not found"]
-            .iter()
-            .any(|sign| lower.contains(sign));
+        let is = [
+            "error",
+            "err!",
+            "missing:",
+            "invalid:",
+            "conflict",
+            "forbidden",
+            "no matching",
+            "not found",
+        ]
+        .iter()
+        .any(|sign| lower.contains(sign));
         let shown = line
             .trim()
             .trim_start_matches("npm ERR! ")
@@ -157,9 +167,21 @@ mod tests {
             ),
             ("ERROR: No matching distribution found for reqeusts", StageStatus::Failed),
             ("sh: 1: poetry: not found", StageStatus::Skipped),
+            (
+                "➤ YN0001: │ RequestError: getaddrinfo EAI_AGAIN registry.example",
+                StageStatus::Skipped,
+            ),
             ("", StageStatus::Failed),
         ] {
             assert_eq!(judge("t", "c", "s", output).status, status, "{output}");
         }
+        let yarn = "➤ YN0028: │ The lockfile would have been modified by this install, which is explicitly \
+                    forbidden.\n➤ YN0000: · Failed with errors in 0s 120ms\n";
+        let judged = judge("yarn", "yarn test", "yarn install --immutable", yarn);
+        assert!(
+            judged.summary.contains("The lockfile would have been modified"),
+            "{}",
+            judged.summary
+        );
     }
 }

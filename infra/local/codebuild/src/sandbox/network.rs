@@ -38,6 +38,15 @@ pub(super) fn loopback_up() -> io::Result<()> {
 /// Listens on the loopback and passes every connection on to the host. What is returned is for the
 /// environment of the commands.
 pub(super) fn proxy() -> io::Result<Vec<(&'static str, String)>> {
+    // Yarn 2 and later read those of their own name alone.
+    const NAMES: [&str; 6] = [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "YARN_HTTP_PROXY",
+        "YARN_HTTPS_PROXY",
+        "http_proxy",
+        "https_proxy",
+    ];
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))?;
     thread::Builder::new().name("proxy".to_owned()).spawn(move || {
         for connection in listener.incoming().flatten() {
@@ -52,7 +61,7 @@ pub(super) fn proxy() -> io::Result<Vec<(&'static str, String)>> {
          -Dhttps.proxyPort={PORT} -Dhttp.nonProxyHosts=localhost|127.*|[::1]"
     );
     let mut variables = Vec::new();
-    for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
+    for name in NAMES {
         variables.push((name, address.clone()));
     }
     variables.extend([("NO_PROXY", own.clone()), ("no_proxy", own)]);
