@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use pact_contract::cause::Excerpt;
+use pact_contract::{RepositoryName, cause::Excerpt};
 use serde_json::Value;
 
 /// A length of time: `310 ms`, `4.2 s`, `1 min 32 s`, `2 h 5 min`.
@@ -156,6 +156,11 @@ pub(crate) fn anchor(state: &str) -> String {
         .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
         .collect();
     format!("stage-{safe}")
+}
+
+/// Address of the page of a repository.
+pub(crate) fn address(repository: &RepositoryName) -> String {
+    format!("/repositories/{}", path(repository.as_str()))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 use pact_contract::{EnvironmentName, RepositoryName, delivery::Delivery};
 
-use super::{layout, repository};
+use super::layout;
 use crate::{
-    format::{duration, instant, plural, short},
+    format::{address, duration, instant, plural, short},
     viewer::Viewer,
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn insights(viewer: &Viewer, it: &Insights<'_>) -> Markup {
         viewer,
         &html! {
             div class="title" { h1 { "Delivery to " (short(environment.as_str(), 80)) } }
-            p { a href=(repository::address(name)) { (short(name.as_str(), 200)) } }
+            p { a href=(address(name)) { (short(name.as_str(), 200)) } }
             p class="muted wrap" {
                 "Of the last " (plural(*looked, "run")) " that began to deploy there"
                 @if *older { " (there are older ones)" }

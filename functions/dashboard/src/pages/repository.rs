@@ -13,7 +13,7 @@ use pact_contract::{
 use super::{environments, layout, list, unreadable::unreadable};
 use crate::{
     filters::Filters,
-    format::{between, duration, encoded, path, plural, short},
+    format::{between, duration, encoded, plural, short},
     mark::Marked as _,
     viewer::Viewer,
 };
@@ -80,11 +80,6 @@ pub(crate) fn repository(viewer: &Viewer, filters: &Filters, it: &Repository<'_>
             }
         },
     )
-}
-
-/// Address of the page of a repository.
-pub(crate) fn address(name: &RepositoryName) -> String {
-    format!("/repositories/{}", path(name.as_str()))
 }
 
 /// How the runs ended, how long they took, and what they failed of.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use pact_contract::{ReleaseId, RunRequest, StateName, cause::Cause, log::LogKind};
 
-use super::{buttons, evidence, layout, repository, timeline, unreadable::unreadable, verdicts};
+use super::{buttons, evidence, layout, timeline, unreadable::unreadable, verdicts};
 use crate::{
     format::{address, ago, anchor, commit, encoded, excerpt, instant, plural, short},
     graph::graph,
@@ -95,7 +95,7 @@ fn head(viewer: &Viewer, view: &RunView, heading: &str, cause: Option<&Cause>) -
             @if let Some(cause) = cause { (failing(cause)) }
             dl class="facts" {
                 (fact("Repository", &html! {
-                    a href=(repository::address(&request.repository.name)) { (short(request.repository.name.as_str(), 100)) }
+                    a href=(address(&request.repository.name)) { (short(request.repository.name.as_str(), 100)) }
                 }))
                 (fact("Branch", &html! { (short(&request.branch, 100)) }))
                 (fact("Commit", &commit_of(request)))

@@ -81,6 +81,13 @@ pub(super) async fn put(store: &DynamoStore, item: Item) {
     put.send().await.unwrap();
 }
 
+/// Takes an item away.
+pub(super) async fn take(store: &DynamoStore, item: &Item) {
+    let key = |name: &str| item[name].clone();
+    let gone = store.client.delete_item().table_name(&store.table);
+    gone.key("pk", key("pk")).key("sk", key("sk")).send().await.unwrap();
+}
+
 /// Every item of a store, by its key.
 pub(super) async fn items(store: &DynamoStore) -> BTreeMap<(String, String), Item> {
     let all = store.client.scan().table_name(&store.table).send().await.unwrap();
