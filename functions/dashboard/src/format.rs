@@ -159,7 +159,7 @@ pub(crate) fn anchor(state: &str) -> String {
 }
 
 /// Address of the page of a repository.
-pub(crate) fn address(repository: &RepositoryName) -> String {
+pub(crate) fn repository_page(repository: &RepositoryName) -> String {
     format!("/repositories/{}", path(repository.as_str()))
 }
 

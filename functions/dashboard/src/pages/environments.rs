@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{buttons, layout, unreadable::unreadable};
 use crate::{
-    format::{address, ago, commit, short},
+    format::{address, ago, commit, repository_page, short},
     mark::Mark,
     viewer::Viewer,
 };
@@ -90,7 +90,7 @@ fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
         (None, None) => Mark::Skip.chip("empty"),
     };
     html! {
-        td role="cell" class="wrap" { strong { a href=(address(name)) { (short(name.as_str(), 100)) } } }
+        td role="cell" class="wrap" { strong { a href=(repository_page(name)) { (short(name.as_str(), 100)) } } }
         td role="cell" data-label="Environment" { (short(environment.as_str(), 40)) }
         td role="cell" data-label="State" {
             div {

@@ -5,7 +5,7 @@ use pact_contract::{EnvironmentName, RepositoryName, delivery::Delivery};
 
 use super::layout;
 use crate::{
-    format::{address, duration, instant, plural, short},
+    format::{duration, instant, plural, repository_page, short},
     viewer::Viewer,
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn insights(viewer: &Viewer, it: &Insights<'_>) -> Markup {
         viewer,
         &html! {
             div class="title" { h1 { "Delivery to " (short(environment.as_str(), 80)) } }
-            p { a href=(address(name)) { (short(name.as_str(), 200)) } }
+            p { a href=(repository_page(name)) { (short(name.as_str(), 200)) } }
             p class="muted wrap" {
                 "Of the last " (plural(*looked, "run")) " that began to deploy there"
                 @if *older { " (there are older ones)" }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{layout, unreadable::unreadable};
 use crate::{
     filters::Filters,
-    format::{address, ago, commit, encoded, instant, short},
+    format::{ago, commit, encoded, instant, repository_page, short},
     mark::{Mark, Marked as _},
     view::duration,
     viewer::Viewer,
@@ -180,7 +180,7 @@ fn row(run: &RunRecord, now: Timestamp) -> Markup {
                     (short(message.unwrap_or("(no message)"), 140))
                 }
                 span class="muted wrap" {
-                    a href=(address(&request.repository.name)) { (short(request.repository.name.as_str(), 100)) }
+                    a href=(repository_page(&request.repository.name)) { (short(request.repository.name.as_str(), 100)) }
                     @if let Some(author) = &request.author { " · " (short(author, 60)) }
                 }
                 @if let Some(cause) = cause(run, &[]) {

@@ -6,7 +6,9 @@ use pact_contract::{ReleaseId, RunRequest, StateName, cause::Cause, log::LogKind
 
 use super::{buttons, evidence, layout, timeline, unreadable::unreadable, verdicts};
 use crate::{
-    format::{address, ago, anchor, commit, encoded, excerpt, instant, plural, short},
+    format::{
+        address, ago, anchor, commit, encoded, excerpt, instant, plural, repository_page, short,
+    },
     graph::graph,
     hosts,
     mark::{Mark, Marked as _},
@@ -95,7 +97,7 @@ fn head(viewer: &Viewer, view: &RunView, heading: &str, cause: Option<&Cause>) -
             @if let Some(cause) = cause { (failing(cause)) }
             dl class="facts" {
                 (fact("Repository", &html! {
-                    a href=(address(&request.repository.name)) { (short(request.repository.name.as_str(), 100)) }
+                    a href=(repository_page(&request.repository.name)) { (short(request.repository.name.as_str(), 100)) }
                 }))
                 (fact("Branch", &html! { (short(&request.branch, 100)) }))
                 (fact("Commit", &commit_of(request)))
