@@ -161,10 +161,10 @@ fn an_alias_leads_to_a_canary_step_by_step() {
     let (code, first) = stack.run(repo.path(), &[]);
     assert_eq!(code, Some(0), "{first:#}");
 
-    for (release, mode, ends, serves, weights) in [
-        ("two", "", "succeeded", "two", &[10, 50][..]),
+    for (release, mode, ends, serves) in [
+        ("two", "", "succeeded", "two"),
         // It answers well until it is in production.
-        ("three", "500", "rolled_back", "two", &[10]),
+        ("three", "500", "rolled_back", "two"),
     ] {
         let over = Arc::new(AtomicBool::new(false));
         let seen = weights_seen(stack.aws(), Arc::clone(&over));
@@ -176,8 +176,11 @@ fn an_alias_leads_to_a_canary_step_by_step() {
         over.store(true, Ordering::Relaxed);
         let seen = seen.join().expect("it goes on to its end");
         assert_eq!(text(&report, "/status"), ends, "{report:#}");
-        assert_eq!(seen.into_iter().collect::<Vec<_>>(), weights, "{report:#}");
-        assert!(answers.failed * 8 < answers.all, "{answers:?}");
+        // Of a tenth of few requests none may fail, by chance: of the half some do.
+        let seen: Vec<_> = seen.into_iter().collect();
+        let early = mode == "500" && seen == [10];
+        assert!(early || seen == [10, 50], "{seen:?}: {report:#}");
+        assert!(answers.failed * if early { 8 } else { 2 } < answers.all, "{answers:?}");
         assert!(mode == "500" || answers.failed == 0, "{answers:?}");
         assert_eq!(get(&urls[1]).as_deref(), Some(serves), "{report:#}");
     }
