@@ -137,6 +137,7 @@ async fn judge(
         Seen {
             checked: uses.len(),
             noun: ("package", "packages"),
+            sought: "advisories",
             findings,
             before: known,
             ledger,

@@ -20,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) checked: usize,
     /// Name of one of them and of several.
     pub(crate) noun: (&'static str, &'static str),
+    /// What was looked for: every summary names the thing that it speaks of.
+    pub(crate) sought: &'static str,
     /// What the change added or made worse.
     pub(crate) findings: Vec<Finding>,
     /// What was there before: listed, and no reason to stop the change.
@@ -34,7 +36,7 @@ pub(crate) struct Seen {
 ///
 /// What somebody answers for counts for nothing.
 pub(crate) fn conclude(seen: Seen, waivers: &Waivers) -> Result<Outcome, AgentError> {
-    let Seen { checked, noun, mut findings, before, ledger, mut incomplete } = seen;
+    let Seen { checked, noun, sought, mut findings, before, ledger, mut incomplete } = seen;
     waivers.apply(&mut findings);
     incomplete.extend(ledger.incomplete());
     let mut output = SecurityCheckOutput::count(checked, &findings);
@@ -46,7 +48,8 @@ pub(crate) fn conclude(seen: Seen, waivers: &Waivers) -> Result<Outcome, AgentEr
         (false, false) => StageStatus::Skipped,
         (false, true) => StageStatus::Passed,
     };
-    let mut summary = format!("{checked} {} checked: {}", plural(checked, noun), counts(&output));
+    let noun = plural(checked, noun);
+    let mut summary = format!("{checked} {noun} checked for {sought}: {}", counts(&output));
     if !before.is_empty() {
         summary = format!("{summary}; {} there before", before.len());
     }
@@ -111,6 +114,7 @@ mod tests {
         Seen {
             checked: 2,
             noun: ("file", "files"),
+            sought: "this",
             findings: severities
                 .iter()
                 .map(|s| Finding::new(codes::NOT_SCANNED, *s, "x"))
@@ -148,7 +152,7 @@ mod tests {
         old.before.push(Finding::new(codes::NOT_SCANNED, Severity::Critical, "bad"));
         let outcome = conclude(old, &Waivers::default()).expect("an outcome");
         assert_eq!(outcome.status, StageStatus::Passed);
-        assert_eq!(outcome.summary, "2 files checked: nothing found; 1 there before");
+        assert_eq!(outcome.summary, "2 files checked for this: nothing found; 1 there before");
         assert_eq!(outcome.findings[0].message, "there before this change (critical): bad");
         assert_eq!(outcome.output["critical"], 0);
     }

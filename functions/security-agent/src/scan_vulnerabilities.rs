@@ -89,6 +89,7 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
         Seen {
             checked,
             noun: ("changed file", "changed files"),
+            sought: "dangerous code",
             findings,
             ledger,
             ..Seen::default()

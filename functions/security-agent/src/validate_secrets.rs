@@ -133,6 +133,7 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
         Seen {
             checked,
             noun: ("changed file", "changed files"),
+            sought: "secrets",
             findings,
             before,
             ledger,

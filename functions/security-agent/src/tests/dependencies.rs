@@ -49,7 +49,7 @@ async fn an_affected_version_fails_with_what_to_upgrade_to() {
     bench.config.advisories = Some(folder.path().to_owned());
     let response = bench.run(ACTION).await;
     assert_eq!(status(&response), StageStatus::Failed, "{}", response.response.summary);
-    assert_eq!(response.response.summary, "1 package checked: 1 critical");
+    assert_eq!(response.response.summary, "1 package checked for advisories: 1 critical");
     let finding = &response.response.findings[0];
     assert_eq!(finding.code, "vulnerable-dependency");
     assert_eq!(finding.message, "smallvec 1.6.0 is affected by R-1 (CVE-R-1): it breaks");
@@ -218,7 +218,7 @@ async fn what_was_there_before_is_shown_and_what_the_change_adds_blocks() {
     push(&bench, &["Cargo.lock"], &[("Cargo.lock", LOCK)], json!({})).await;
     let response = bench.run(ACTION).await;
     assert_eq!(status(&response), StageStatus::Failed);
-    assert_eq!(response.response.summary, "2 packages checked: 1 critical; 1 there before");
+    assert_eq!(response.response.summary, "2 packages checked for advisories: 1 critical; 1 there before");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ async fn a_secret_in_an_added_line_fails_and_is_nowhere_in_the_records() {
     let bench = Bench::new(&[("app/settings.py", &content)]).await;
     let response = bench.run(SECRETS).await;
     assert_eq!(status(&response), StageStatus::Failed);
-    assert_eq!(response.response.summary, "1 changed file checked: 1 critical");
+    assert_eq!(response.response.summary, "1 changed file checked for secrets: 1 critical");
     let finding = &response.response.findings[0];
     assert_eq!(finding.code, "secret-aws-access-key");
     assert_eq!(finding.place().as_deref(), Some("app/settings.py:2:7"));
@@ -44,8 +44,8 @@ async fn what_somebody_answers_for_is_listed_and_stops_nothing_until_the_day_aft
     assert_eq!(status(&response), StageStatus::Failed, "one of them is elsewhere");
     assert_eq!(
         response.response.summary,
-        "2 changed files checked: 1 critical; 1 waived by ada until 9999-12-31: the sample of the \
-         handbook"
+        "2 changed files checked for secrets: 1 critical; 1 waived by ada until 9999-12-31: the sample \
+         of the handbook"
     );
     bench.waivers = json!([waiver(None, "9999-12-31")]);
     let response = bench.run(SECRETS).await;
@@ -69,7 +69,7 @@ async fn deleted_and_unchanged_files_do_not_count_and_attributes_hide_nothing() 
     let files = [("b.bin", content.as_str()), ("unchanged.py", &content)];
     let response = Bench::with_changes(&files, vec![deleted.clone()]).await.run(SECRETS).await;
     assert_eq!(status(&response), StageStatus::Passed);
-    assert_eq!(response.response.summary, "0 changed files checked: nothing found");
+    assert_eq!(response.response.summary, "0 changed files checked for secrets: nothing found");
     let response = Bench::with_changes(&files, vec![binary, deleted]).await.run(SECRETS).await;
     assert_eq!(status(&response), StageStatus::Failed);
     assert_eq!(response.response.output["checked"], 1);

@@ -401,7 +401,7 @@ async fn many_files_are_read_and_counted() {
     let response = check(&files).await;
     assert_eq!(status(&response), StageStatus::Passed);
     assert!(
-        response.response.summary.starts_with("20000 changed files checked"),
+        response.response.summary.starts_with("20000 changed files checked for secrets"),
         "{}",
         response.response.summary
     );

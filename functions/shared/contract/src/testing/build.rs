@@ -72,21 +72,21 @@ const GOOD: &[(&str, &str, &str, i64, &str)] = &[
         "security-agent",
         "security.scan_vulnerabilities",
         700,
-        "6 files checked: nothing found",
+        "6 changed files checked for dangerous code: nothing found",
     ),
     (
         "CheckDependencies",
         "security-agent",
         "security.check_dependencies",
         1_900,
-        "212 packages checked: nothing found",
+        "212 packages checked for advisories: nothing found",
     ),
     (
         "ValidateSecrets",
         "security-agent",
         "security.validate_secrets",
         120,
-        "6 changed files checked: nothing found",
+        "6 changed files checked for secrets: nothing found",
     ),
     (
         "EvaluateGate",
@@ -172,13 +172,13 @@ const GOOD: &[(&str, &str, &str, i64, &str)] = &[
 /// The rules of a good run: rule, whether the gate needs it, message.
 const RULES: &[(&str, bool, &str)] = &[
     ("syntax-valid", true, "6 files are valid"),
-    ("no-secrets", true, "6 changed files checked: nothing found"),
+    ("no-secrets", true, "6 changed files checked for secrets: nothing found"),
     ("tests-pass", true, "14 passed in 14.1 s (cargo)"),
     ("integration-tests-pass", false, "no integration tests are configured"),
     ("coverage", false, "81.3 % of 2140 lines; no threshold is set"),
     ("changed-coverage", false, "90.0 % of 120 changed lines; no threshold is set"),
-    ("dependencies-safe", true, "212 packages checked: nothing found"),
-    ("no-vulnerabilities", false, "6 files checked: nothing found"),
+    ("dependencies-safe", true, "212 packages checked for advisories: nothing found"),
+    ("no-vulnerabilities", false, "6 changed files checked for dangerous code: nothing found"),
     ("quality", false, "9 changed functions are within their thresholds"),
 ];
 

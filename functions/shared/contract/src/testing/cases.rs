@@ -57,11 +57,11 @@ pub(super) fn checks() -> Vec<Case<'static>> {
             name: "secret",
             message: "Configure the bucket",
             status: rejected,
-            reason: "Rejected: 1 changed file checked: 3 critical",
+            reason: "Rejected: 1 changed file checked for secrets: 3 critical",
             stage: (
                 "ValidateSecrets",
                 Failed,
-                "1 changed file checked: 3 critical",
+                "1 changed file checked for secrets: 3 critical",
                 (1..=3)
                     .map(|line| {
                         Finding::new(codes::SECRET_ASSIGNMENT, Critical, "a value that looks like a credential is given to aws_secret")
@@ -72,18 +72,18 @@ pub(super) fn checks() -> Vec<Case<'static>> {
                     .collect(),
                 json!({ "checked": 1, "critical": 3, "high": 0, "medium": 0, "low": 0, "info": 0 }),
             ),
-            rules: vec![not_met("no-secrets", "1 changed file checked: 3 critical", "remove and revoke what is at settings.py:1:21, settings.py:2:21, settings.py:3:21")],
+            rules: vec![not_met("no-secrets", "1 changed file checked for secrets: 3 critical", "remove and revoke what is at settings.py:1:21, settings.py:2:21, settings.py:3:21")],
             fault: None,
         },
         Case {
             name: "dependency",
             message: "Add the parser",
             status: rejected,
-            reason: "Rejected: 212 packages checked: 1 high, 1 medium",
+            reason: "Rejected: 212 packages checked for advisories: 1 high, 1 medium",
             stage: (
                 "CheckDependencies",
                 Failed,
-                "212 packages checked: 1 high, 1 medium",
+                "212 packages checked for advisories: 1 high, 1 medium",
                 vec![
                     Finding::new(codes::VULNERABLE_DEPENDENCY, High, "example-parser 1.2.3 is affected by RUSTSEC-2026-0001 (reads beyond its buffer)")
                         .at("Cargo.lock", Some(318), None)
@@ -94,7 +94,7 @@ pub(super) fn checks() -> Vec<Case<'static>> {
                 ],
                 json!({ "checked": 212, "critical": 0, "high": 1, "medium": 1, "low": 0, "info": 0 }),
             ),
-            rules: vec![not_met("dependencies-safe", "212 packages checked: 1 high, 1 medium", "1 finding less above the threshold: Cargo.lock:318")],
+            rules: vec![not_met("dependencies-safe", "212 packages checked for advisories: 1 high, 1 medium", "1 finding less above the threshold: Cargo.lock:318")],
             fault: None,
         },
         Case {
