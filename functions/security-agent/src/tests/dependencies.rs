@@ -218,7 +218,10 @@ async fn what_was_there_before_is_shown_and_what_the_change_adds_blocks() {
     push(&bench, &["Cargo.lock"], &[("Cargo.lock", LOCK)], json!({})).await;
     let response = bench.run(ACTION).await;
     assert_eq!(status(&response), StageStatus::Failed);
-    assert_eq!(response.response.summary, "2 packages checked for advisories: 1 critical; 1 there before");
+    assert_eq!(
+        response.response.summary,
+        "2 packages checked for advisories: 1 critical; 1 there before"
+    );
 }
 
 #[tokio::test]
