@@ -141,9 +141,10 @@ pub(crate) fn choose(
     Ok(after_tag(repository, push, base))
 }
 
-/// The commit whose settings judge the push; none where there is none before it. Of a pull request that
-/// is the tip of its target, as far as it can be had. On the default branch that is what the branch pointed to, elsewhere where the default branch was left: what was
-/// pushed to a branch before is nobody's rule.
+/// The commit whose settings judge the push; none where there is none before it. Of a pull request
+/// that is the tip of its target, as far as it can be had. On the default branch that is what the
+/// branch pointed to, elsewhere where the default branch was left: what was pushed to a branch
+/// before is nobody's rule.
 pub(crate) fn judge(
     repository: &Repository,
     push: &Push<'_>,
