@@ -137,22 +137,21 @@ impl Client {
         })
     }
 
-    /// Sends a form, and returns the answer's status and as much of its body as is read.
+    /// Asks by GET, which changes nothing wherever the address leads, and returns the answer's status
+    /// and as much of its body as is read.
     ///
     /// # Errors
     /// Why there is no answer.
     pub(crate) async fn ask(
         &self,
         url: &Url,
-        form: &[(&str, &str)],
+        query: &[(&str, &str)],
         timeout: Duration,
     ) -> Result<(u16, Vec<u8>), String> {
         let client = self.client().map_err(|error| error.chain())?;
-        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request = client
-            .post(url.clone())
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(form);
+        let mut url = url.clone();
+        url.query_pairs_mut().extend_pairs(query);
+        let request = client.get(url);
         let answer = tokio::time::timeout(timeout, async {
             let mut response = request.send().await?;
             let status = response.status().as_u16();

@@ -269,42 +269,32 @@ impl Command {
         if let Some(why) = self.damaged(&note.artifact).await? {
             return Ok(Activated::Refused(not(format!("{}: {why}", record.release))));
         }
-        let run = Run {
-            deed: Deed::Rollback,
-            release: Some(record),
-            of: record.run_id.as_str(),
-            note: &note,
-        };
-        Ok(match self.run(&run).await? {
-            Ran::Refused(finding) => Activated::Refused(finding),
-            Ran::Commands(end) if end.is_well() => {
-                Activated::InEffect { url: self.settings.address.clone() }
-            }
-            Ran::Commands(end) => {
-                Activated::Failed(self.failed(codes::RELEASE_NOT_RESTORED, Deed::Rollback, &end))
-            }
-        })
+        self.bring_into_effect(Deed::Rollback, record, &note, codes::RELEASE_NOT_RESTORED).await
     }
 
     async fn put_into_effect(&self, record: &ReleaseRecord) -> Result<Activated, AgentError> {
         let Some(note) = self.notes.get(&record.release).await? else {
             return Err(AgentError::internal("the release was not prepared"));
         };
-        let run = Run {
-            deed: Deed::Deploy,
-            release: Some(record),
-            of: record.run_id.as_str(),
-            note: &note,
-        };
+        // When it fails, who knows how far it came.
+        self.bring_into_effect(Deed::Deploy, record, &note, codes::COMMAND_FAILED).await
+    }
+
+    /// Runs the commands that have a release in effect at their end; `failed` is the finding otherwise.
+    async fn bring_into_effect(
+        &self,
+        deed: Deed,
+        record: &ReleaseRecord,
+        note: &Note,
+        failed: FindingCode,
+    ) -> Result<Activated, AgentError> {
+        let run = Run { deed, release: Some(record), of: record.run_id.as_str(), note };
         Ok(match self.run(&run).await? {
             Ran::Refused(finding) => Activated::Refused(finding),
             Ran::Commands(end) if end.is_well() => {
                 Activated::InEffect { url: self.settings.address.clone() }
             }
-            // Who knows how far it came.
-            Ran::Commands(end) => {
-                Activated::Failed(self.failed(codes::COMMAND_FAILED, Deed::Deploy, &end))
-            }
+            Ran::Commands(end) => Activated::Failed(self.failed(failed, deed, &end)),
         })
     }
 }
