@@ -213,7 +213,7 @@ fn watch() -> Vec<State> {
     states! {
         agent(TrackMetrics, "Watch the new release, with what requests it has")
             asks("monitor.track_metrics", "environment, url: $deployments[-1].url, baseline")
-            with("probes: $setup.health, judged: true") with(STEP)
+            with("probes: $setup.health, judged: true, weight") with(STEP)
             assign("metrics: $response.output") because("$response.summary")
             on_fault("the release could not be watched", StartTakingBack);
         agent(DetectAnomalies, "Is it worse than before?")

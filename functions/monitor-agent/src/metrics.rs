@@ -34,7 +34,8 @@ pub(crate) async fn track(http: &Arc<Client>, call: &Call) -> Result<Outcome, Ag
         last: begun + call.time_left(),
         judged: parameters.judged,
     };
-    let mut judging = Judging::new(parameters.baseline.as_ref(), &parameters.watch);
+    let TrackMetrics { baseline, watch, weight, .. } = &parameters;
+    let mut judging = Judging::new(baseline.as_ref(), watch, *weight);
     let watcher: &mut dyn Watcher = if parameters.judged { &mut judging } else { &mut Measuring };
     let metrics = match source.measure(&window, watcher).await? {
         Measured::Metrics(metrics) => metrics,

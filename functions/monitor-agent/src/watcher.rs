@@ -7,7 +7,7 @@ use pact_contract::{
     actions::{Look, Metrics, ReleaseVerdict},
     settings::{Inconclusive, Watch},
 };
-use pact_statistics::{EXTENSIONS, assess, next_step};
+use pact_statistics::{EXTENSIONS, compare, next_step, verdict};
 
 use crate::sources::{Watcher, Watching};
 
@@ -15,17 +15,24 @@ use crate::sources::{Watcher, Watching};
 pub(crate) struct Judging<'a> {
     baseline: Option<&'a Metrics>,
     watch: &'a Watch,
+    weight: Option<u32>,
     step: u32,
     ends: u32,
 }
 
 impl<'a> Judging<'a> {
-    pub(crate) fn new(baseline: Option<&'a Metrics>, watch: &'a Watch) -> Self {
-        Self { baseline, watch, step: 0, ends: 0 }
+    /// For a release that has the part `weight` of the requests, in percent.
+    pub(crate) fn new(
+        baseline: Option<&'a Metrics>,
+        watch: &'a Watch,
+        weight: Option<u32>,
+    ) -> Self {
+        Self { baseline, watch, weight, step: 0, ends: 0 }
     }
 
     fn verdict(&self, metrics: &Metrics) -> ReleaseVerdict {
-        assess(self.baseline, metrics, self.watch).verdict
+        let compared = compare(self.baseline, metrics);
+        verdict(self.baseline, metrics, self.watch, self.weight, compared).verdict
     }
 }
 

@@ -370,6 +370,18 @@ async fn a_clear_failure_ends_the_watch_at_once() {
 }
 
 #[tokio::test]
+async fn a_step_is_watched_until_its_part_of_the_requests_could_have_shown_something() {
+    let server = server(200, "").await;
+    let parameters = json!({ "environment": "production", "url": server.uri(), "watch": watch(20),
+        "probes": [{ "path": "/health" }], "baseline": well(), "judged": true, "weight": 10 });
+    let answer = call("monitor.track_metrics", parameters).await;
+    let metrics: Metrics = serde_json::from_value(answer.response.output).expect("metrics");
+    // A second has 50 of the 90 that a tenth needs.
+    assert!(metrics.requests >= 90, "{metrics:?}");
+    assert!(matches!(metrics.look, Some(Look::End(_))), "{metrics:?}");
+}
+
+#[tokio::test]
 async fn a_service_that_hangs_is_clear_before_its_answers_are_due() {
     let server = MockServer::start().await;
     let answer = ResponseTemplate::new(200).set_delay(Duration::from_secs(20));

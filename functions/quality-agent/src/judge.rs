@@ -14,7 +14,7 @@ use pact_contract::{
     settings::{Inconclusive, Watch},
     shift::WHOLE,
 };
-use pact_statistics::Assessment;
+use pact_statistics::{Assessment, enough};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ pub fn judge(asked: &JudgeRelease) -> (JudgeReleaseOutput, String) {
     } else {
         anomalies.comparisons.clone()
     };
-    let found = pact_statistics::verdict(baseline, metrics, watch, compared);
+    let found = pact_statistics::verdict(baseline, metrics, watch, *weight, compared);
     let reasons = reasons(&found, metrics, watch);
     let then = (found.verdict == ReleaseVerdict::Inconclusive)
         .then(|| follows(watch.inconclusive, found.suspicious))
@@ -71,7 +71,9 @@ pub fn judge(asked: &JudgeRelease) -> (JudgeReleaseOutput, String) {
             // Half shifted it stays for nobody: the release before has the rest.
             (Then::Hold, _) => Then::TakeBack,
             // Steps are there to see something.
-            (Then::Keep, Inconclusive::Extend) if metrics.requests == 0 => Then::TakeBack,
+            (Then::Keep, Inconclusive::Extend) if metrics.requests < enough(*weight) => {
+                Then::TakeBack
+            }
             (then, _) => then,
         });
     let summary = summary(&found, &reasons, metrics, then);

@@ -116,3 +116,28 @@ fn a_step_that_nobody_asked_for_anything_is_taken_back_and_the_whole_is_not_judg
         );
     }
 }
+
+#[test]
+fn a_step_needs_so_many_requests_as_its_part_makes_an_ill_release_visible() {
+    let of = |weight, requests, inconclusive| {
+        let asked = JudgeRelease {
+            metrics: metrics(requests, 0, 10.0),
+            baseline: Some(metrics(100, 0, 10.0)),
+            anomalies: DetectAnomaliesOutput::default(),
+            watch: Watch { inconclusive, ..Watch::default() },
+            weight,
+        };
+        let (output, summary) = judge(&asked);
+        (output.verdict, output.then, summary)
+    };
+    for (weight, enough) in [(Some(1), 919), (Some(10), 90), (Some(50), 20), (None, 20)] {
+        let (verdict, then, summary) = of(weight, enough, Inconclusive::Extend);
+        assert_eq!((verdict, then), (ReleaseVerdict::Keep, None), "{summary}");
+        let (verdict, then, summary) = of(weight, enough - 1, Inconclusive::Extend);
+        let back = if weight.is_some() { Then::TakeBack } else { Then::Keep };
+        assert_eq!((verdict, then), (ReleaseVerdict::Inconclusive, Some(back)), "{summary}");
+        assert!(summary.contains(&format!("tell nothing, {enough} are needed")), "{summary}");
+        let (_, then, _) = of(weight, enough - 1, Inconclusive::Keep);
+        assert_eq!(then, Some(Then::Keep));
+    }
+}

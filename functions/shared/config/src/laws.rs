@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use pact_contract::{
     freeze::{Freeze, MAX_FREEZES},
     settings::Probe,
-    shift::{MAX_STEPS_IN_ALL, Shift},
+    shift::{MAX_STEP_SECONDS, MAX_STEPS_IN_ALL, Shift, observations},
 };
 use serde_json::{Map, Value};
 use toml::{
@@ -20,6 +20,11 @@ use crate::{
     form::{Field, Form, Forms, Law, Seam, Shape},
     values::Rule,
 };
+
+/// How many times as long a step may take whose numbers do not tell.
+const EXTENDED: u64 = 4;
+/// Time between two requests of a watch where nothing is said, in milliseconds.
+const PROBED_MS: u64 = 100;
 
 /// Reports the faults that no key has by itself.
 pub(crate) fn check(tree: &DeTable<'_>, forms: &Forms, checked: &Checked, faults: &mut Faults<'_>) {
@@ -221,6 +226,40 @@ impl<'c> Laws<'c, '_, '_, '_> {
             let remedy = format!("add [[environments.{name}.health]]");
             let place = node(self.tree, &["environments", name, "strategy"]).map(Spanned::span);
             self.faults.at(place, message, Some(remedy));
+        } else if measured.is_none_or(|kind| kind == "probe") {
+            self.steps_show_something(name, environment, shift);
+        }
+    }
+
+    /// Whether each step lasts long enough for what is sent to say anything of its part of the
+    /// requests.
+    fn steps_show_something(&mut self, name: &str, environment: &Value, shift: &Shift) {
+        let watch = environment.get("watch");
+        let policy = watch.and_then(|watch| watch.get("inconclusive")).and_then(Value::as_str);
+        let longer = match policy {
+            Some("keep") => return,
+            Some("extend") | None => EXTENDED,
+            Some(_) => 1,
+        };
+        let interval = watch.and_then(|watch| watch.pointer("/source/interval_ms"));
+        let interval = interval.and_then(Value::as_u64).unwrap_or(PROBED_MS).max(1);
+        for step in shift.steps.iter().filter(|step| step.seconds > 0) {
+            let long = step.seconds.saturating_mul(longer).min(MAX_STEP_SECONDS.max(step.seconds));
+            let (sent, needed) = (long * 1_000 / interval, observations(step.weight));
+            if sent < needed {
+                let message = format!(
+                    "environments.{name}.steps: at most {sent} requests, {interval} ms apart, are \
+                     sent while the release has {} %, and {needed} are needed to see that it fails",
+                    step.weight
+                );
+                let remedy = "let the step last longer, give it more weight, or make the watch's \
+                              interval_ms shorter";
+                let place = ["environments", name, "steps"];
+                let span = node(self.tree, &place)
+                    .or_else(|| node(self.tree, &["environments", name, "strategy"]));
+                self.faults.at(span.map(Spanned::span), message, Some(remedy.to_owned()));
+                return;
+            }
         }
     }
 

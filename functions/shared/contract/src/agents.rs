@@ -143,7 +143,7 @@ pub const MONITOR: &[Capability] = &[
         description: "Requests the probes for a while and sums up errors and latencies; ends early \
             where a release is judged and is clearly worse.",
         required: &["environment"],
-        optional: &["url", "probes", "watch", "baseline", "judged"],
+        optional: &["url", "probes", "watch", "baseline", "judged", "weight"],
     },
     Capability {
         action: "monitor.detect_anomalies",

@@ -30,6 +30,10 @@ pub struct TrackMetrics {
     /// one, it is measured for as long as the settings say.
     #[serde(default)]
     pub judged: bool,
+    /// The part of the requests that the release has, in percent; none: all of them. The smaller it
+    /// is, the more requests have to be seen: see [`crate::shift::observations`].
+    #[serde(default)]
+    pub weight: Option<u32>,
 }
 
 /// What was measured: output of `monitor.track_metrics`.

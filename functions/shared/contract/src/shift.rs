@@ -16,6 +16,25 @@ pub const MAX_STEPS_IN_ALL: usize = 100;
 pub const MAX_STEP_SECONDS: u64 = 600;
 /// The whole of the requests, in percent.
 pub const WHOLE: u32 = 100;
+/// The share of its requests that a release fails which a step has to make visible: one in two.
+const FAILING: f64 = 0.5;
+/// How likely at most such a release may be to show nothing.
+const UNSEEN: f64 = 0.01;
+
+/// How many requests have to be seen before anything can be said of a release that has this part of
+/// them, in percent: so many that one which fails every second request had one of its failures among
+/// them, with a probability of 99 %. 919 at 1 %, 90 at 10 %, 17 at 50 %; 0 where it has none.
+#[must_use]
+pub fn observations(weight: u32) -> u64 {
+    let failed = f64::from(weight.min(WHOLE)) / f64::from(WHOLE) * FAILING;
+    if failed <= 0.0 {
+        return 0;
+    }
+    // From 1 to 919, as the weight is a whole percent.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 919")]
+    let needed = (UNSEEN.ln() / (1.0 - failed).ln()).ceil() as u64;
+    needed
+}
 
 /// How a release comes to its requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -234,6 +253,20 @@ mod tests {
         let wrong = |strategy, asked: &Asked| Shift::resolve(strategy, asked).expect_err("refused");
         assert_eq!(wrong(Strategy::Canary, &by).0, "by");
         assert_eq!(wrong(Strategy::Linear, &Asked { by: Some(4), ..nothing }).0, "steps");
+    }
+
+    #[test]
+    fn the_smaller_the_part_the_more_requests_have_to_be_seen() {
+        let needed = [0, 1, 5, 10, 20, 50, 100].map(observations);
+        assert_eq!(needed, [0, 919, 182, 90, 44, 17, 7]);
+        for weight in 1..WHOLE {
+            // One request fewer, and it shows nothing too often.
+            let unseen = |requests: u64| {
+                (1.0 - f64::from(weight) / 200.0).powi(i32::try_from(requests).expect("few"))
+            };
+            let enough = observations(weight);
+            assert!(unseen(enough) <= UNSEEN && unseen(enough - 1) > UNSEEN, "{weight} %");
+        }
     }
 
     proptest! {

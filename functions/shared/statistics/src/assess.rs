@@ -3,12 +3,19 @@
 use pact_contract::{
     actions::{Compared, Comparison, Look, Metrics, ReleaseVerdict},
     settings::Watch,
+    shift::{WHOLE, observations},
 };
 
 use crate::{compare, limits, limits::was_broken};
 
 /// Fewer requests than this tell nothing, unless the watch ended early because they do.
 pub const MIN_SAMPLES: u64 = 20;
+
+/// How many requests a release needs that has this part of them, in percent; none: all of them.
+#[must_use]
+pub fn enough(weight: Option<u32>) -> u64 {
+    observations(weight.unwrap_or(WHOLE)).max(MIN_SAMPLES)
+}
 
 /// What is to be said of a release.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,15 +37,17 @@ pub struct Assessment {
 /// Compares, holds to the limits, and comes to a verdict.
 #[must_use]
 pub fn assess(baseline: Option<&Metrics>, now: &Metrics, watch: &Watch) -> Assessment {
-    verdict(baseline, now, watch, compare(baseline, now))
+    verdict(baseline, now, watch, None, compare(baseline, now))
 }
 
-/// Comes to a verdict on what was compared.
+/// Comes to a verdict on what was compared, of a release that has the part `weight` of the requests,
+/// in percent; none: all of them.
 #[must_use]
 pub fn verdict(
     baseline: Option<&Metrics>,
     now: &Metrics,
     watch: &Watch,
+    weight: Option<u32>,
     comparisons: Vec<Comparison>,
 ) -> Assessment {
     let limits = limits(now, baseline, watch);
@@ -51,7 +60,7 @@ pub fn verdict(
         limits.iter().chain(&comparisons).filter(counts).any(|row| row.outcome == outcome)
     };
     let (worse, unsure) = (is(Compared::Worse), is(Compared::Unsure));
-    let too_little = too_little(baseline, now);
+    let too_little = too_little(baseline, now, enough(weight));
     let verdict = match () {
         () if too_little.is_some() => ReleaseVerdict::Inconclusive,
         () if worse => ReleaseVerdict::RollBack,
@@ -64,21 +73,21 @@ pub fn verdict(
     Assessment { verdict, suspicious: worse || unsure, too_little, excused, limits, comparisons }
 }
 
-fn too_little(baseline: Option<&Metrics>, now: &Metrics) -> Option<String> {
+fn too_little(baseline: Option<&Metrics>, now: &Metrics, enough: u64) -> Option<String> {
     if now.requests == 0 {
         return Some("no request was measured during the watch".to_owned());
     }
     // A look during the watch counts only where it is clear, whatever the number.
     let early = matches!(now.look, Some(Look::Step(_)));
-    let needed = |requests: u64, when: &str| {
-        (requests < MIN_SAMPLES)
-            .then(|| format!("{requests} requests {when} tell nothing, {MIN_SAMPLES} are needed"))
+    let needed = |requests: u64, least: u64, when: &str| {
+        (requests < least)
+            .then(|| format!("{requests} requests {when} tell nothing, {least} are needed"))
     };
     if early {
         return None;
     }
-    needed(now.requests, "during the watch").or_else(|| {
+    needed(now.requests, enough, "during the watch").or_else(|| {
         let before = baseline.filter(|before| before.requests > 0)?;
-        needed(before.requests, "before the release")
+        needed(before.requests, MIN_SAMPLES, "before the release")
     })
 }

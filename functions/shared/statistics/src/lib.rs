@@ -23,7 +23,7 @@ mod row;
 mod sample;
 pub mod series;
 
-pub use assess::{Assessment, MIN_SAMPLES, assess, verdict};
+pub use assess::{Assessment, MIN_SAMPLES, assess, enough, verdict};
 pub use compare::compare;
 pub use limits::limits;
 pub use looks::{EXTENSIONS, STEPS, next_step};
