@@ -147,6 +147,7 @@ pub(crate) fn plan(variant: &Variant) -> Plan {
         required,
         demanded: Vec::new(),
         documentation_only: false,
+        untouched: None,
         target: match reach(variant) {
             Some(Tier::Production) => PlanTarget::Production,
             Some(Tier::Staging) => PlanTarget::Staging,

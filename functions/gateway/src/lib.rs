@@ -21,6 +21,7 @@ mod doors;
 mod ending;
 mod error;
 mod fields;
+mod filters;
 mod forms;
 mod hosts;
 mod known;

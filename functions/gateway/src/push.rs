@@ -9,13 +9,14 @@ use pact_contract::{
     run::{PullRequest, RunRequest, Trigger},
 };
 
-use crate::validate;
-
-/// A branch that now points to a commit.
+/// A branch, or a tag, that now points to a commit.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Push {
     pub(crate) repository: Repository,
+    /// Short name of the branch, or of the tag.
     pub(crate) branch: String,
+    /// Whether it is a tag.
+    pub(crate) tag: bool,
     pub(crate) commit: String,
     pub(crate) base: Option<String>,
     pub(crate) message: Option<String>,
@@ -49,6 +50,7 @@ impl Push {
         Self {
             repository: request.repository.clone(),
             branch: request.branch.clone(),
+            tag: request.reference.starts_with("refs/tags/"),
             commit: request.commit.clone(),
             base: request.base.clone(),
             message: request.message.clone(),
@@ -68,6 +70,7 @@ impl Push {
     pub(crate) fn reference(&self) -> String {
         match &self.pull {
             Some(pull) => pull.head.clone(),
+            None if self.tag => format!("refs/tags/{}", self.branch),
             None => format!("refs/heads/{}", self.branch),
         }
     }
@@ -119,10 +122,9 @@ impl Push {
             policy: self.policy.clone(),
             place: Some(place),
             on_purpose: self.on_purpose.clone(),
-            verify_only: match &self.pull {
-                Some(_) => Some("a pull request is verified only: nothing is deployed".to_owned()),
-                None => validate::verified_only(&self.branch),
-            },
+            // What else is verified only, the plan says by the repository's rules.
+            verify_only: (self.pull.as_ref())
+                .map(|_| "a pull request is verified only: nothing is deployed".to_owned()),
             pull: self.pull.as_ref().map(|pull| pull.request.clone()),
         }
     }

@@ -33,9 +33,13 @@ const MAX_BRANCHES: usize = 50;
 /// # Errors
 /// When the repository is not registered, is elsewhere, or does not run this branch.
 pub(crate) async fn admit(registry: &dyn Registry, push: &mut Push) -> Answer<RepositoryEntry> {
-    let Push { repository, branch, policy, pull, .. } = push;
-    // A pull request belongs to where it is to be merged.
-    let branch = pull.as_ref().map_or(branch.as_str(), |pull| pull.request.target.as_str());
+    let Push { repository, branch, policy, pull, tag, .. } = push;
+    // A pull request belongs to where it is to be merged, and a tag to no branch.
+    let branch = match pull {
+        Some(pull) => pull.request.target.clone(),
+        None if *tag => format!("refs/tags/{branch}"),
+        None => branch.clone(),
+    };
     let name = &repository.name;
     let refused = |code, message: String| ApiError::new(StatusCode::FORBIDDEN, code, message);
     let Some(entry) = registry.repository(name).await? else {
@@ -51,7 +55,7 @@ pub(crate) async fn admit(registry: &dyn Registry, push: &mut Push) -> Answer<Re
             format!("{name} is registered at {}, not at {}", entry.url, repository.url),
         ));
     }
-    if !entry.runs(branch) {
+    if !entry.runs(&branch) {
         return Err(refused(
             problems::BRANCH_NOT_RUN,
             format!("{name} runs {} only", entry.branches.join(", ")),

@@ -29,11 +29,12 @@ use crate::{
     config::Config,
     doors::{self, Need, Who},
     error::{Answer, ApiError},
-    forms,
+    filters, forms,
     hosts::{self, Delivery, Event, Incoming, WebhookHost},
     openapi,
     ports::Ports,
     pulls::{self, Admitted},
+    push::Push,
     registry, requests, rollback, rules, sign_in, tokens, validate,
 };
 
@@ -171,31 +172,43 @@ async fn webhook(host: &dyn WebhookHost, gateway: &Gateway, request: Request) ->
         Event::Pushes(pushes) => pushes,
     };
     let caller = Caller { host: Some(host.name()), ..caller(gateway, &parts.headers) };
-    let mut runs = Vec::with_capacity(pushes.len());
+    // What one of them is refused for holds up no other that came with it.
+    let (mut admitted, mut left) = (Vec::with_capacity(pushes.len()), None);
     for push in &mut pushes {
-        let entry = match registry::admit(&*gateway.ports.registry, push).await {
-            Ok(entry) => entry,
-            // It was meant to be so: nothing that the host should tell again, or show as broken.
-            Err(refused) if refused.code == problems::BRANCH_NOT_RUN => {
-                tracing::info!(host = host.name(), reason = refused.message, "ignored");
-                return Ok(accepted(json!({ "status": "ignored", "reason": refused.message })));
+        match let_in(gateway, push, &caller).await? {
+            Admitted::Runs => admitted.push(&*push),
+            Admitted::Waits(reason) => left = Some(("waiting", reason)),
+            Admitted::Refused(reason) => {
+                tracing::info!(host = host.name(), delivery = id, reason, "ignored");
+                left.get_or_insert(("ignored", reason));
             }
-            Err(refused) => return Err(refused),
-        };
-        let (status, reason) = match pulls::admit(&gateway.ports, push, &entry, &caller).await? {
-            Admitted::Runs => continue,
-            Admitted::Waits(reason) => ("waiting", reason),
-            Admitted::Refused(reason) => ("ignored", reason),
-        };
-        return Ok(accepted(json!({ "status": status, "reason": reason })));
+        }
     }
-    for push in &pushes {
+    let mut runs = Vec::with_capacity(admitted.len());
+    for push in admitted {
         runs.push(accept::accept(&gateway.ports, push, &caller).await?);
     }
-    Ok(match &runs[..] {
-        [run] => accepted(json!(run)),
-        runs => accepted(json!({ "runs": runs })),
+    Ok(match (&runs[..], left) {
+        ([], Some((status, reason))) => accepted(json!({ "status": status, "reason": reason })),
+        ([run], _) => accepted(json!(run)),
+        (runs, _) => accepted(json!({ "runs": runs })),
     })
+}
+
+/// Whether a push that a host told of is run.
+async fn let_in(gateway: &Gateway, push: &mut Push, caller: &Caller<'_>) -> Answer<Admitted> {
+    let entry = match registry::admit(&*gateway.ports.registry, push).await {
+        Ok(entry) => entry,
+        // It was meant to be so: nothing that the host should tell again, or show as broken.
+        Err(refused) if refused.code == problems::BRANCH_NOT_RUN => {
+            return Ok(Admitted::Refused(refused.message));
+        }
+        Err(refused) => return Err(refused),
+    };
+    if let Some(reason) = filters::starts_nothing(&gateway.ports, push).await? {
+        return Ok(Admitted::Refused(reason));
+    }
+    pulls::admit(&gateway.ports, push, &entry, caller).await
 }
 
 /// A webhook of a host that is not known.

@@ -706,6 +706,7 @@ pub(crate) fn push(digit: char) -> Push {
         host_id: None,
         on_purpose: None,
         pull: None,
+        tag: false,
         trigger: Trigger { kind: "push".to_owned(), actor: None, delivery: Some("d-1".to_owned()) },
     }
 }

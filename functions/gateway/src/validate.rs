@@ -48,6 +48,13 @@ pub(crate) fn reference(text: &str) -> Result<Reference<'_>, String> {
     }
 }
 
+/// The short name of a tag, from the full name of a ref.
+pub(crate) fn tag(reference: &str) -> Option<Result<&str, String>> {
+    let name = reference.strip_prefix("refs/tags/")?;
+    // Git names both alike.
+    Some(branch(name).map(|()| name).map_err(|why| why.replace("branch", "tag")))
+}
+
 /// A branch name as git accepts it.
 pub(crate) fn branch(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > MAX_BRANCH {
@@ -104,19 +111,6 @@ const SKIPS: &[&str] = &["[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", 
 pub(crate) fn skips(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     SKIPS.iter().any(|marker| message.contains(marker))
-}
-
-/// Branches that machines push to, by how their names begin, and what they are.
-const MACHINES: &[(&str, &str)] = &[
-    ("gh-readonly-queue/", "a branch of a merge queue"),
-    ("dependabot/", "a branch of a bot"),
-    ("renovate/", "a branch of a bot"),
-];
-
-/// Why nothing of a branch is deployed, whatever its repository configures.
-pub(crate) fn verified_only(branch: &str) -> Option<String> {
-    let (_, what) = MACHINES.iter().find(|(prefix, _)| branch.starts_with(prefix))?;
-    Some(format!("{what} is verified only: nothing is deployed"))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use pact_agent::{AgentError, Call, Outcome, bundle, ports::Artifacts};
+use pact_config::filters;
 use pact_contract::{
     ChangeSet, EnvironmentName, ErrorName, NamedEnvironment, ReleaseId, RunRequest, StageStatus,
     Tier,
@@ -10,6 +11,7 @@ use pact_contract::{
     freeze::frozen,
     ids::IdError,
     policy::JudgedBy,
+    run::{PULL_REQUEST, PUSH},
     settings::{Approval, CHECKS, CheckMode, GateSettings, Settings, Template, TemplatePolicy},
 };
 use serde::Deserialize;
@@ -97,8 +99,10 @@ pub fn plan(
     let documentation =
         Documentation::new(settings.documentation.as_deref()).map_err(AgentError::invalid)?;
     let documentation_only = changes.is_some_and(|c| documentation.is_all_of(c));
+    let untouched = untouched(run, changes, settings).map_err(AgentError::invalid)?;
+    let quiet = documentation_only.then_some(DOCUMENTATION_ONLY).or(untouched.as_deref());
     let Reach { target, reason, mut environments } =
-        reach(run, settings, documentation_only).map_err(AgentError::invalid)?;
+        reach(run, settings, quiet).map_err(AgentError::invalid)?;
     // An urgent fix that may reach production goes straight there.
     if template == Template::Hotfix && target == PlanTarget::Production {
         environments.retain(|environment| environment.tier == Tier::Production);
@@ -114,13 +118,13 @@ pub fn plan(
     let mut checks = PlannedChecks::default();
     for name in CHECKS {
         if let Some(check) = check_mut(&mut checks, name) {
-            check.skip = skip(name, template, settings, documentation_only);
+            check.skip = skip(name, template, settings, quiet);
         }
     }
     if checks.e2e.skip.is_none() && !tried && mode(settings, "e2e") != CheckMode::Require {
         checks.e2e.skip = Some("nothing is deployed to staging".to_owned());
     }
-    let asked = Asked::by(template, settings, documentation_only);
+    let asked = Asked::by(template, settings, quiet.is_some());
     Ok(Plan {
         template,
         template_reason,
@@ -128,6 +132,7 @@ pub fn plan(
         demanded: asked.demanded,
         checks,
         documentation_only,
+        untouched,
         target,
         target_reason: reason,
         release: release(run)?,
@@ -141,6 +146,20 @@ pub fn plan(
     })
 }
 
+/// Why nothing of what a push changed counts. Who asks for a run has it done, and a tag changes
+/// nothing itself.
+fn untouched(
+    run: &RunRequest,
+    changes: Option<&ChangeSet>,
+    settings: &Settings,
+) -> Result<Option<String>, String> {
+    let told = matches!(run.trigger.kind.as_str(), PUSH | PULL_REQUEST);
+    match changes.filter(|_| told && !run.reference.starts_with("refs/tags/")) {
+        Some(changes) => filters::untouched(&settings.on, changes),
+        None => Ok(None),
+    }
+}
+
 /// What a plan asks of the gate.
 struct Asked {
     required: Vec<String>,
@@ -150,11 +169,11 @@ struct Asked {
 }
 
 impl Asked {
-    fn by(template: Template, settings: &Settings, documentation_only: bool) -> Self {
+    fn by(template: Template, settings: &Settings, quiet: bool) -> Self {
         let policy = template.policy();
         Self {
-            required: required(template, settings, documentation_only),
-            demanded: demanded(template, settings, documentation_only),
+            required: required(template, settings, quiet),
+            demanded: demanded(template, settings, quiet),
             gate: GateSettings {
                 min_coverage: settings.gate.min_coverage.or(Some(policy.min_coverage)),
                 ..settings.gate.clone()
@@ -171,7 +190,8 @@ pub(crate) fn under(
     settings: &Settings,
 ) -> Result<Plan, AgentError> {
     let (template, template_reason) = template(run, settings)?;
-    let asked = Asked::by(template, settings, planned.documentation_only);
+    let quiet = planned.documentation_only || planned.untouched.is_some();
+    let asked = Asked::by(template, settings, quiet);
     Ok(Plan {
         template,
         template_reason,
@@ -221,14 +241,12 @@ fn skip(
     check: &str,
     template: Template,
     settings: &Settings,
-    documentation_only: bool,
+    quiet: Option<&str>,
 ) -> Option<String> {
     match mode(settings, check) {
         CheckMode::Require => None,
         CheckMode::Skip => Some(SWITCHED_OFF.to_owned()),
-        CheckMode::Auto if documentation_only && !ALWAYS.contains(&check) => {
-            Some(DOCUMENTATION_ONLY.to_owned())
-        }
+        CheckMode::Auto if quiet.is_some() && !ALWAYS.contains(&check) => quiet.map(str::to_owned),
         CheckMode::Auto if template.policy().skips.contains(&check) => {
             Some(format!("the template {} leaves it out", template.as_str()))
         }
@@ -238,9 +256,9 @@ fn skip(
 
 /// What the gate needs. A template's checks stay needed when the repository switches them off,
 /// so that the gate holds the release; unit tests alone may be switched off for good.
-fn required(template: Template, settings: &Settings, documentation_only: bool) -> Vec<String> {
+fn required(template: Template, settings: &Settings, quiet: bool) -> Vec<String> {
     let mut required: BTreeSet<&str> = ALWAYS.iter().copied().collect();
-    if !left_out("unit", settings, documentation_only) {
+    if !left_out("unit", settings, quiet) {
         required.insert("unit");
     }
     let gate = &settings.gate;
@@ -253,26 +271,26 @@ fn required(template: Template, settings: &Settings, documentation_only: bool) -
     if gate.max_quality_findings.is_some() {
         required.insert("quality");
     }
-    let demanded = demanded(template, settings, documentation_only);
+    let demanded = demanded(template, settings, quiet);
     required.extend(demanded.iter().map(String::as_str));
     CHECKS.iter().filter(|c| required.contains(**c)).map(|c| (*c).to_owned()).collect()
 }
 
 /// What the repository or its template demands, whatever there is to check.
-fn demanded(template: Template, settings: &Settings, documentation_only: bool) -> Vec<String> {
+fn demanded(template: Template, settings: &Settings, quiet: bool) -> Vec<String> {
     let strict = template.policy().strict;
     let demanded = CHECKS.iter().filter(|check| {
         mode(settings, check) == CheckMode::Require
-            || strict.contains(check) && !left_out(check, settings, documentation_only)
+            || strict.contains(check) && !left_out(check, settings, quiet)
     });
     demanded.map(|c| (*c).to_owned()).collect()
 }
 
 /// Whether a check that the change would need is not needed for it after all.
-fn left_out(check: &str, settings: &Settings, documentation_only: bool) -> bool {
+fn left_out(check: &str, settings: &Settings, quiet: bool) -> bool {
     match mode(settings, check) {
         CheckMode::Skip => check == "unit",
-        CheckMode::Auto => documentation_only,
+        CheckMode::Auto => quiet,
         CheckMode::Require => false,
     }
 }

@@ -1,5 +1,6 @@
 //! How far a release may go, and why not further.
 
+use pact_config::filters;
 use pact_contract::{
     EnvironmentName, NamedEnvironment, RunRequest, Tier, actions::PlanTarget, settings::Settings,
 };
@@ -13,14 +14,14 @@ pub(crate) struct Reach {
     pub(crate) environments: Vec<NamedEnvironment>,
 }
 
-/// How far a release of this push may go.
+/// How far a release of this push may go. `quiet` says why nothing of what changed is deployed.
 ///
 /// # Errors
 /// When the trigger names an environment that the repository has not configured.
 pub(crate) fn reach(
     run: &RunRequest,
     settings: &Settings,
-    documentation_only: bool,
+    quiet: Option<&str>,
 ) -> Result<Reach, String> {
     let all = &settings.environments;
     if let Some(wanted) = &run.environment
@@ -39,17 +40,22 @@ pub(crate) fn reach(
     let nowhere =
         |reason| Ok(Reach { target: PlanTarget::Nothing, reason, environments: Vec::new() });
     if all.is_empty() {
-        let also = if documentation_only { "only documentation changed, and " } else { "" };
+        let also = quiet.map(|quiet| format!("{quiet}, and ")).unwrap_or_default();
         return nowhere(format!("{also}no environment is configured in pact.toml: verified only"));
     }
-    if documentation_only {
-        return nowhere("only documentation changed: nothing is deployed".to_owned());
+    if let Some(quiet) = quiet {
+        return nowhere(format!("{quiet}: nothing is deployed"));
     }
     if let Some(reason) = &run.verify_only {
         return nowhere(reason.clone());
     }
     if run.trigger.kind == "pull_request" {
         return nowhere("a pull request is verified only: nothing is deployed".to_owned());
+    }
+    if !run.reference.starts_with("refs/tags/")
+        && let Some(reason) = filters::verified_only(&settings.on, &run.branch)?
+    {
+        return nowhere(reason);
     }
     let users = all.iter().find(|environment| environment.tier == Tier::Production);
     let (last, mut reason) = if is_default_branch(run) {

@@ -116,16 +116,19 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
     let fields = Fields::of(&value)?;
 
     let reference = fields.text("ref", validate::MAX_REF)?;
-    let branch = match validate::reference(reference).map_err(|r| fields.wrong("ref", r))? {
-        Reference::Branch(branch) => branch,
-        Reference::Other(what) => {
+    let tag = validate::tag(reference).transpose().map_err(|r| fields.wrong("ref", r))?;
+    let named = validate::reference(reference).map_err(|r| fields.wrong("ref", r))?;
+    let branch = match (tag, named) {
+        (Some(name), _) | (None, Reference::Branch(name)) => name,
+        (None, Reference::Other(what)) => {
             return Ok(Event::Ignored(format!("a push of {what} starts nothing")));
         }
     };
-    let commit = commit(&fields, "after")?;
+    let mut commit = commit(&fields, "after")?;
     let before = commit_or_none(&fields, "before")?;
     if fields.optional_flag("deleted")?.unwrap_or(false) || validate::is_zero(&commit) {
-        return Ok(Event::Ignored("the branch was deleted".to_owned()));
+        let what = if tag.is_some() { "tag" } else { "branch" };
+        return Ok(Event::Ignored(format!("the {what} was deleted")));
     }
     if before.as_deref() == Some(&*commit) {
         return Ok(Event::Ignored("the push changes nothing".to_owned()));
@@ -133,6 +136,12 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
     let head = fields.optional_object("head_commit")?;
     if head.is_none() && fields.has("head_commit") {
         return Ok(Event::Ignored("the push has no commit".to_owned()));
+    }
+
+    // An annotated tag is an object of its own, before and after: what counts is its commit.
+    let before = before.filter(|_| tag.is_none());
+    if let Some(head) = head.as_ref().filter(|_| tag.is_some()) {
+        commit = self::commit(head, "id")?;
     }
 
     if asks_for_nothing(&value) {
@@ -176,6 +185,7 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
         host_id,
         on_purpose: None,
         pull: None,
+        tag: tag.is_some(),
         trigger: Trigger {
             kind: "push".to_owned(),
             actor: pusher,

@@ -36,6 +36,10 @@ fn where_a_release_may_go_is_decided_case_by_case() {
         run.environment = "dev".parse().ok();
         run.reference = "refs/heads/feature/x".to_owned();
     };
+    let bot: Change = |run| {
+        run.branch = "renovate/all".to_owned();
+        run.reference = "refs/heads/renovate/all".to_owned();
+    };
     let all = &["dev", "staging", "canary", "production"][..];
     let (dev, tried) = (&["dev"][..], &["dev", "staging"][..]);
     let users = &["canary", "production"][..];
@@ -51,6 +55,13 @@ fn where_a_release_may_go_is_decided_case_by_case() {
         (feature, live, Nothing, &[], "staging is not configured"),
         (tag, BOTH, Staging, stage, "tag main ends at staging"),
         (request, BOTH, Nothing, &[], "a pull request is verified only"),
+        (
+            bot,
+            BOTH,
+            Nothing,
+            &[],
+            "renovate/all is verified only (a branch of a merge queue or of a bot",
+        ),
         (to_staging, BOTH, Staging, stage, "asked for no further than staging"),
         (hotfix, BOTH, Production, live, "may reach production"),
         (same, all, Production, all, "the default branch main may reach production"),
@@ -127,6 +138,32 @@ fn documentation_alone_deploys_nothing_but_is_still_searched_for_secrets() {
     assert_eq!(plan.checks.secrets.skip, None);
     assert_eq!(plan.checks.dependencies.skip, None, "is demanded");
     assert_eq!(plan.required, ["syntax", "dependencies", "secrets"]);
+}
+
+#[test]
+fn what_changes_nothing_that_counts_is_looked_at_and_goes_nowhere() {
+    let mut settings = settings(BOTH);
+    settings.on.paths = vec!["api/**".to_owned()];
+    let plan_of = |run: &RunRequest, paths: &[&str]| {
+        plan(run, Some(&changes(paths)), &settings).expect("a plan")
+    };
+    let mut push = run();
+    push.trigger.kind = "push".to_owned();
+    let quiet = plan_of(&push, &["web/a.js"]);
+    let rule = "nothing changed that counts (on.paths = [\"api/**\"])";
+    assert_eq!(quiet.untouched.as_deref(), Some(rule));
+    assert_eq!((quiet.target, quiet.environments.is_empty()), (PlanTarget::Nothing, true));
+    assert_eq!(quiet.target_reason, format!("{rule}: nothing is deployed"));
+    assert_eq!(quiet.checks.unit.skip.as_deref(), Some(rule));
+    assert_eq!((quiet.checks.syntax.skip, quiet.checks.secrets.skip), (None, None));
+    assert_eq!(quiet.required, ["syntax", "secrets"]);
+    // One file that counts, a tag, and a person's word are each enough.
+    assert_eq!(plan_of(&push, &["web/a.js", "api/a.rs"]).target, PlanTarget::Production);
+    push.reference = "refs/tags/v1".to_owned();
+    assert_eq!(plan_of(&push, &["web/a.js"]).untouched, None);
+    let mut asked = run();
+    asked.trigger.kind = "api".to_owned();
+    assert_eq!(plan_of(&asked, &["web/a.js"]).target, PlanTarget::Production);
 }
 
 #[test]

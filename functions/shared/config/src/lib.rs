@@ -9,6 +9,7 @@
 mod check;
 mod convert;
 mod errors;
+pub mod filters;
 pub mod form;
 mod laws;
 mod nearest;

@@ -38,6 +38,11 @@ pub(crate) fn root() -> &'static [Field] {
         vec![
             field("template", "How strict the pipeline is.", Shape::word(TEMPLATES)),
             field(
+                "on",
+                "Which pushes start a run, and which of them deploy nothing.",
+                Shape::Table(on()),
+            ),
+            field(
                 "documentation",
                 "Paths whose change alone deploys nothing; replaces the built-in list.",
                 Shape::globs(),
@@ -72,6 +77,25 @@ pub(crate) fn root() -> &'static [Field] {
         ]
     });
     &ROOT
+}
+
+fn on() -> Vec<Field> {
+    vec![
+        field("branches", "Branches whose pushes start a run; all without it.", Shape::globs()),
+        field("tags", "Tags whose pushes start a run; none without it.", Shape::globs()),
+        field(
+            "paths",
+            "Paths of which a push has to change one for anything to be built, tested or deployed.",
+            Shape::globs(),
+        ),
+        field("paths_ignore", "Paths whose change does not count.", Shape::globs()),
+        field(
+            "verify_only",
+            "Branches that are verified, and of which nothing is deployed; without it those of merge \
+             queues and of bots.",
+            Shape::globs(),
+        ),
+    ]
 }
 
 fn checks() -> Vec<Field> {

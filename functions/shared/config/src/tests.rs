@@ -13,6 +13,13 @@ const WHOLE: &str = r##"
 template = "production"
 documentation = ["docs/**", "*.md"]
 
+[on]
+branches = ["main", "release/**"]
+tags = ["v*"]
+paths = ["src/**", "pact.toml"]
+paths_ignore = ["src/**/*.txt"]
+verify_only = ["bot/**"]
+
 [checks]
 syntax = "auto"
 quality = "skip"

@@ -85,6 +85,9 @@ impl RunRequest {
     pub const VERSION: SchemaVersion = SchemaVersion::FIRST.next();
 }
 
+/// [`Trigger::kind`] of a run for a push that a git host told of.
+pub const PUSH: &str = "push";
+
 /// [`Trigger::kind`] of a run for a pull request.
 pub const PULL_REQUEST: &str = "pull_request";
 

@@ -20,6 +20,9 @@ pub use crate::{
 pub struct Settings {
     /// Template the repository asks for.
     pub template: Option<Template>,
+    /// Which pushes are run, and which of them deploy nothing.
+    #[serde(skip_serializing_if = "is_default")]
+    pub on: OnSettings,
     /// Paths (globs) whose change alone deploys nothing; none means the built-in list.
     pub documentation: Option<Vec<String>>,
     /// Checks that are switched off or demanded, by check name (see [`CHECKS`]).
@@ -46,6 +49,32 @@ pub struct Settings {
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
+
+/// Which pushes are run, and which of them deploy nothing. Patterns are globs: `*` stops at a `/`,
+/// `**` does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OnSettings {
+    /// Branches whose pushes start a run; empty: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<String>,
+    /// Tags whose pushes start a run; empty: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Paths that a push has to change for anything to be built, tested or deployed; empty: any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// Paths that do not count among these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths_ignore: Vec<String>,
+    /// Branches that are verified, and of which nothing is deployed; none: [`MACHINES`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify_only: Option<Vec<String>>,
+}
+
+/// Branches that machines push to: of merge queues and of bots. They are verified only where the
+/// repository does not say otherwise.
+pub const MACHINES: &[&str] = &["gh-readonly-queue/**", "dependabot/**", "renovate/**"];
 
 /// Which files of a commit change what outlives a release, such as a database's schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -131,7 +131,6 @@ fn a_new_branch_has_no_base_and_persons_may_be_missing() {
 #[test]
 fn what_is_no_new_commit_on_a_branch_is_ignored_with_the_reason() {
     for (pointer, value, reason) in [
-        ("/ref", json!("refs/tags/v1"), "tag"),
         ("/ref", json!("refs/notes/x"), "anything but a branch"),
         ("/deleted", json!(true), "deleted"),
         ("/after", json!(ZERO), "deleted"),
@@ -146,6 +145,17 @@ fn what_is_no_new_commit_on_a_branch_is_ignored_with_the_reason() {
     let other = event("issues", b"not even JSON").unwrap();
     assert!(matches!(other, Event::Ignored(text) if text.contains("issues")));
     assert_eq!(event("ping", b"").unwrap(), Event::Ping);
+}
+
+#[test]
+fn a_tag_is_its_commit_whatever_object_it_points_to() {
+    let tagged = pushed(&changed("/ref", json!("refs/tags/v1")));
+    assert_eq!((tagged.tag, &*tagged.branch, &*tagged.reference()), (true, "v1", "refs/tags/v1"));
+    let event = changed("/ref", json!("refs/tags/v1"));
+    assert_eq!(Some(tagged.commit.as_str()), event["head_commit"]["id"].as_str());
+    assert_eq!(tagged.base, None);
+    let error = read(&changed("/ref", json!("refs/tags/a..b"))).unwrap_err();
+    assert!(error.message.contains("tag name"), "{}", error.message);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pact_contract::{RunStatus, log};
+use pact_contract::{RunStatus, log, policy::PolicyRecord};
 
 use url::form_urlencoded;
 
@@ -297,26 +297,86 @@ async fn what_is_wanted_on_purpose_comes_after_everything() {
 }
 
 #[tokio::test]
-async fn machines_branches_are_verified_only_and_a_message_can_ask_for_nothing() {
+async fn a_message_can_ask_for_nothing() {
     let world = World::new();
-    for (number, branch) in
-        ["gh-readonly-queue/main/pr-7-ab", "dependabot/cargo/serde-1", "renovate/all", "fix/bot"]
-            .iter()
-            .enumerate()
-    {
-        let mut event = push_event('2');
-        event["ref"] = json!(format!("refs/heads/{branch}"));
-        let (id, _) = told(&world, &format!("d-{number}"), &event).await;
-        let only = world.state().runs[id.as_str()].request.verify_only.clone();
-        assert_eq!(only.is_some(), number < 3, "{branch}: {only:?}");
-    }
     for message in ["A note [skip ci]", "A note\n\n[CI Skip]\nmore", "[no ci] x"] {
         let mut event = push_event('3');
         event["head_commit"]["message"] = json!(message);
         let (status, body) = send(&world.gateway(), push("d-9", &event)).await;
         assert_eq!((status, body["status"].as_str()), (202, Some("ignored")), "{body}");
     }
-    assert_eq!(world.state().executions.len(), 4);
+    assert_eq!(world.state().executions.len(), 0);
+}
+
+/// Has these settings agreed to as the rules of the repository.
+async fn agreed(world: &Arc<World>, text: &str) {
+    let record = PolicyRecord {
+        schema: PolicyRecord::VERSION,
+        commit: "f".repeat(40),
+        branch: "main".to_owned(),
+        place: 1,
+        run_id: "first".parse().unwrap(),
+        path: Some("pact.toml".to_owned()),
+        text: Some(text.to_owned()),
+        loosened: Vec::new(),
+        agreed_by: None,
+        at: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let name = "acme/web".parse().unwrap();
+    assert!(world.ports().policies.put_policy(&name, &record).await.unwrap());
+}
+
+#[tokio::test]
+async fn branches_and_tags_are_run_by_the_rules_that_were_agreed_to() {
+    let world = World::new();
+    let tell = async |delivery: &str, reference: &str| {
+        let mut event = push_event('2');
+        event["ref"] = json!(reference);
+        // What an annotated tag points to is an object of its own.
+        event["after"] = json!("a".repeat(40));
+        let (status, body) = send(&world.gateway(), push(delivery, &event)).await;
+        assert_eq!(status, 202, "{body}");
+        body
+    };
+    let ignored = |body: &Value, why: &str| {
+        let reason = body["reason"].as_str().unwrap_or_default();
+        assert_eq!((body["status"].as_str(), reason), (Some("ignored"), why));
+    };
+    // Without rules every branch is run, and no tag.
+    assert_eq!(tell("d-1", "refs/heads/wip").await["status"], "running");
+    ignored(
+        &tell("d-2", "refs/tags/v1").await,
+        "a push of a tag starts nothing: on.tags names none",
+    );
+    agreed(&world, "on = { branches = [\"main\"], tags = [\"v*\"] }").await;
+    ignored(
+        &tell("d-3", "refs/heads/wip2").await,
+        &format!(
+            "the branch wip2 starts nothing: on.branches = [\"main\"] (pact.toml of {})",
+            "f".repeat(40)
+        ),
+    );
+    assert_eq!(tell("d-4", "refs/heads/main").await["status"], "running");
+    let tagged = tell("d-5", "refs/tags/v1").await;
+    assert_eq!(tagged["status"], "running", "{tagged}");
+    let request = world.state().runs[tagged["run_id"].as_str().unwrap()].request.clone();
+    assert_eq!((request.reference.as_str(), request.branch.as_str()), ("refs/tags/v1", "v1"));
+    // Its commit is run, not the tag's own object.
+    assert_eq!((request.commit, request.base), ("2".repeat(40), None));
+    assert_eq!(tell("d-6", "refs/tags/v1").await["duplicate"], true);
+    // Who registered the repository has the last word.
+    let name = "acme/web".parse().unwrap();
+    world.state().registry.get_mut::<pact_contract::RepositoryName>(&name).unwrap().branches =
+        vec!["main".to_owned()];
+    ignored(&tell("d-7", "refs/tags/v2").await, "acme/web runs main only");
+}
+
+#[tokio::test]
+async fn rules_that_are_not_valid_any_more_stop_no_branch() {
+    let world = World::new();
+    agreed(&world, "on = { branches = 7 }").await;
+    let (id, _) = told(&world, "d-1", &push_event('2')).await;
+    assert_eq!(world.state().runs[id.as_str()].status, RunStatus::Running);
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use pact_contract::{
     freeze::Freeze,
     settings::{
         CheckMode, CodeSettings, CodeThresholds, DOCUMENTATION, Environment, GateSettings,
-        Inconclusive, Migrations, Probe, ScanLevel, SecuritySettings, Settings, Suite, Template,
-        TemplatePolicy, TestSettings, Watch,
+        Inconclusive, MACHINES, Migrations, OnSettings, Probe, ScanLevel, SecuritySettings,
+        Settings, Suite, Template, TemplatePolicy, TestSettings, Watch,
     },
 };
 
@@ -20,6 +20,7 @@ use pact_contract::{
 pub fn stricter(before: &Settings, own: &Settings) -> Settings {
     Settings {
         template: template(before.template, own.template),
+        on: on(&before.on, &own.on),
         documentation: documentation(before.documentation.as_ref(), own.documentation.as_ref()),
         checks: checks(&before.checks, &own.checks),
         gate: gate([asked(before), asked(own)]),
@@ -52,6 +53,35 @@ pub(super) fn asked(settings: &Settings) -> Asked<'_> {
 pub(super) fn template(before: Option<Template>, own: Option<Template>) -> Option<Template> {
     let strictness = |template: Option<Template>| template.unwrap_or_default().strictness();
     if strictness(before) > strictness(own) { before } else { own }
+}
+
+/// What either runs is run, and what either only verifies is only verified.
+fn on(before: &OnSettings, own: &OnSettings) -> OnSettings {
+    let either = |before: &[String], own: &[String]| -> Vec<String> {
+        let missing = before.iter().filter(|entry| !own.contains(entry));
+        own.iter().chain(missing).cloned().collect()
+    };
+    // No pattern at all is every branch, and every path.
+    let any = |before: &[String], own: &[String]| match before.is_empty() || own.is_empty() {
+        true => Vec::new(),
+        false => either(before, own),
+    };
+    let verified = |on: &OnSettings| match &on.verify_only {
+        Some(list) => list.clone(),
+        None => MACHINES.iter().map(|glob| (*glob).to_owned()).collect(),
+    };
+    let verify_only = either(&verified(before), &verified(own));
+    OnSettings {
+        branches: any(&before.branches, &own.branches),
+        // A tag that starts a run is more work, and no less judgement: both count.
+        tags: either(&before.tags, &own.tags),
+        paths: any(&before.paths, &own.paths),
+        paths_ignore: both(&before.paths_ignore, &own.paths_ignore),
+        verify_only: match verify_only == verified(own) {
+            true => own.verify_only.clone(),
+            false => Some(verify_only),
+        },
+    }
 }
 
 /// A list of what is let off: only what both let off.

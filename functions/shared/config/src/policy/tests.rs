@@ -59,6 +59,11 @@ fn what_is_loosened_is_named_and_does_not_count() {
             "environments.production = { target = \"directory\", freeze = [{ reason = \"b\" }] }",
             vec!["environments.production.freeze"],
         ),
+        ("", "on.branches = [\"main\"]", vec!["on"]),
+        ("on.paths = [\"a/**\", \"b/**\"]", "on.paths = [\"a/**\"]", vec!["on.paths"]),
+        ("", "on.paths_ignore = [\"src/**\"]", vec!["on"]),
+        ("", "on.verify_only = []", vec!["on.verify_only"]),
+        ("on.tags = [\"v*\"]", "", vec!["on"]),
         ("migrations.paths = [\"db/**\"]", "", vec!["migrations"]),
         (
             "migrations.paths = [\"db/**\"]",
@@ -112,6 +117,12 @@ fn what_is_tightened_counts_at_once() {
         ("", "tests.e2e.command = [\"e2e\"]"),
         ("", "migrations = { paths = [\"db/**\"], up = \".sql\", down = \".down.sql\" }"),
         ("documentation = [\"docs/**\", \"*.md\"]", "documentation = [\"*.md\"]"),
+        ("on.branches = [\"main\"]", ""),
+        ("on.paths = [\"a/**\"]", "on.paths = [\"b/**\", \"a/**\"]"),
+        (
+            "",
+            "on = { tags = [\"v*\"], verify_only = [\"x\", \"gh-readonly-queue/**\", \"dependabot/**\", \"renovate/**\"] }",
+        ),
     ] {
         let (judged, keys) = judged(before, own);
         assert_eq!(keys, Vec::<String>::new(), "{before} -> {own}");

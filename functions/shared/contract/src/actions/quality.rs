@@ -40,6 +40,10 @@ pub struct Plan {
     pub demanded: Vec<String>,
     /// Whether the documentation alone changed.
     pub documentation_only: bool,
+    /// By which rule of `[on]` nothing that changed counts, so that as little is done as for
+    /// documentation; none where something counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untouched: Option<String>,
     /// How far the release may go if the gate agrees.
     pub target: PlanTarget,
     /// Why not further.

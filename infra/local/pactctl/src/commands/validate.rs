@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use pact_config::filters;
+use pact_contract::settings::OnSettings;
 use serde_json::json;
 
 use crate::{
@@ -19,16 +21,19 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
     }
     let mut faults = definition_faults()?;
     let file = settings_file(path)?;
+    let mut on = OnSettings::default();
     if let Some(file) = &file {
         let text = std::fs::read_to_string(file)
             .map_err(|e| Failure::usage(format!("cannot read {}: {e}", file.display())))?;
-        if let Err(errors) = pact_config::parse(&text, &file.to_string_lossy()) {
-            faults.extend(errors.to_string().lines().map(str::to_owned));
+        match pact_config::parse(&text, &file.to_string_lossy()) {
+            Ok(settings) => on = settings.on,
+            Err(errors) => faults.extend(errors.to_string().lines().map(str::to_owned)),
         }
     }
     let shown = file.as_deref().map(|f| f.display().to_string());
     if json {
-        let document = json!({ "path": shown, "valid": faults.is_empty(), "faults": faults });
+        let document =
+            json!({ "path": shown, "valid": faults.is_empty(), "faults": faults, "on": on });
         println!("{}", serde_json::to_string_pretty(&document).doing("write the result")?);
     } else {
         for fault in &faults {
@@ -38,6 +43,9 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
             match shown {
                 Some(path) => println!("{path} is valid"),
                 None => println!("there is no pact.toml: every setting has its default"),
+            }
+            for line in filters::described(&on) {
+                println!("  {line}");
             }
         }
     }
