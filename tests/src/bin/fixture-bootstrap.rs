@@ -1,6 +1,7 @@
 //! A function of AWS Lambda in the standard library alone: a runtime that asks for events and answers
 //! with the text of the file `release` beside it. What the file `mode` says goes wrong: `500` answers
-//! the health probe so where the alias is `production`, `error` reports an error, `exit` ends.
+//! the health probe so where the alias is `production`, `ill` everything, `error` reports an error, `exit`
+//! ends. An answer to `/slow` takes a second.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -17,7 +18,10 @@ fn main() -> std::io::Result<()> {
     loop {
         let (id, arn, event) = ask(&api, "GET", "invocation/next", "")?;
         let health = event.contains("\"/health\"") && arn.ends_with(":production");
-        let status = if mode == "500" && health { 500 } else { 200 };
+        if event.contains("\"/slow\"") {
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
+        let status = if mode == "500" && health || mode == "ill" { 500 } else { 200 };
         let (answer, to) = match mode.as_str() {
             "error" => {
                 (r#"{"errorType":"Broken","errorMessage":"on purpose"}"#.to_owned(), "error")
