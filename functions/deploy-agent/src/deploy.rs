@@ -344,7 +344,7 @@ impl Work<'_> {
             none.url.clone_from(&self.lease.record.url);
         } else if !again {
             // What could not be put into effect is made anew next time.
-            self.target.discard(&self.new.release).await?;
+            self.target.history().discard(&self.new.release).await?;
         }
         self.lease.record.pending = None;
         self.lease.write().await?;
@@ -377,7 +377,7 @@ impl Work<'_> {
         }
         if again {
             let before = match &self.was {
-                Some(old) => self.target.before(&old.release).await?,
+                Some(old) => self.target.history().before(&old.release).await?,
                 None => None,
             };
             let record = &mut self.lease.record;
@@ -388,7 +388,7 @@ impl Work<'_> {
             record.previous = before.filter(|older| record.ledger.is_good(&older.release));
         }
         // What could not be put into effect is made anew next time.
-        self.target.discard(&self.new.release).await
+        self.target.history().discard(&self.new.release).await
     }
 
     /// Removes old releases.

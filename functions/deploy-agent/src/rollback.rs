@@ -112,7 +112,7 @@ async fn take_back(
             }
         }
         let older = match &back_to {
-            Some(old) => target.before(&old.release).await?,
+            Some(old) => target.history().before(&old.release).await?,
             None => None,
         };
         let Some(taken) = lease.record.current.take() else {
@@ -173,7 +173,7 @@ async fn take_back(
     };
     let restored = back_to.as_ref().map(|r| r.release.clone());
     let how = TakenBack { restored: restored.clone(), run_id: call.scope() };
-    target.mark_taken_back(release, how).await?;
+    target.history().mark_taken_back(release, how).await?;
     agent.steps.reached("rollback noted")?;
 
     lease.record.pending = None;
@@ -195,7 +195,9 @@ async fn further(
     let mut back = from;
     for _ in 0..FURTHEST {
         match back {
-            Some(record) if record.release != *to => back = target.before(&record.release).await?,
+            Some(record) if record.release != *to => {
+                back = target.history().before(&record.release).await?
+            }
             found => return Ok(found),
         }
     }
@@ -238,7 +240,7 @@ async fn nothing_to_do(
 ) -> Result<Outcome, AgentError> {
     let Rollback { environment, release, .. } = wanted;
     if let Some(target) = target
-        && let Some(before) = target.taken_back(release).await?
+        && let Some(before) = target.history().taken_back(release).await?
         && before.run_id == call.scope()
     {
         return taken_back(wanted, before.restored, record.url.clone());

@@ -84,6 +84,10 @@ impl Target for Marker {
         format!("{} {}", KIND.name, self.file.display())
     }
 
+    fn history(&self) -> &dyn History {
+        self
+    }
+
     async fn claim(&self, _patience: Duration) -> Result<Claimed, AgentError> {
         Ok(Claimed::Ours(Box::new(())))
     }

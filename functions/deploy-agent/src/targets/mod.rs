@@ -8,6 +8,7 @@ pub(crate) mod lambda;
 #[cfg(test)]
 mod marker;
 mod notes;
+mod settings;
 mod target;
 
 use pact_config::form::{Form, Seam};

@@ -55,9 +55,12 @@ pub(crate) struct Surroundings {
 /// Every method can be repeated: an action that was killed is called again, and finds whatever the
 /// one before left. None relies on the record of what is deployed; what it says, it sees.
 #[async_trait]
-pub(crate) trait Target: History {
+pub(crate) trait Target: Send + Sync {
     /// Whether it is the same piece of the world for every target with this name.
     fn location(&self) -> String;
+
+    /// What it remembers of its releases.
+    fn history(&self) -> &dyn History;
 
     /// Takes the target for one action, and makes it this environment's for good.
     ///
@@ -211,4 +214,15 @@ pub(crate) enum Activated {
     Refused(Finding),
     /// It could not be, and the one before has been touched for it.
     Failed(Finding),
+}
+
+/// The target asks for a build, and the run has none.
+pub(super) fn not_built() -> Finding {
+    Finding::new(
+        codes::BUILD_FAILED,
+        Severity::High,
+        "what the target builds was not built in this run: its commands ran neither beside the unit \
+         tests nor in their place",
+    )
+    .remedy("run the commit again: the release is built in the build of its unit tests")
 }

@@ -22,8 +22,10 @@ use axum::{
 use local_lambda_host::{FunctionStore, Host, HostOptions};
 use pact_agent::bundle::{EntryKind, Packer};
 use pact_contract::{
-    EnvironmentKey, ErrorName, Finding, ReleaseId, StageStatus, actions::ReleaseRecord,
-    run::DeploymentStatus, settings::Environment,
+    EnvironmentKey, ErrorName, Finding, ReleaseId, StageStatus,
+    actions::ReleaseRecord,
+    run::DeploymentStatus,
+    settings::{Environment, Probe},
 };
 use serde_json::{Value, json};
 
@@ -552,6 +554,45 @@ impl Functions {
     async fn assert_serves(&self, release: &str) {
         assert_eq!(self.answer().await["body"], release);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_is_not_well_gets_no_request() {
+    let functions = Functions::new().await;
+    let (world, mut shop) = (&functions.world, shop());
+    let address = "/2021-10-31/functions/shop/url?Qualifier=live";
+    functions.ask("POST", address, json!({ "AuthType": "NONE" })).await;
+    let wanted = |contains: Option<&str>| Probe {
+        path: "/health".to_owned(),
+        contains: contains.map(str::to_owned),
+        interval_ms: 50,
+        deadline_seconds: 5,
+        ..Probe::default()
+    };
+    shop.health = vec![wanted(Some("r1"))];
+    world.deploy_well("r1", &shop).await;
+    let changes = functions.trouble.aliases.load(Ordering::SeqCst);
+    for (release, probe, says) in [
+        ("broken-1", wanted(None), "an error of the function (Unhandled)"),
+        ("r2", wanted(Some("r3")), "answers /health with 200, without \"r3\""),
+        // As with every step of a strategy, so before the first one too.
+        ("broken-2", wanted(None), "on purpose"),
+    ] {
+        let settings = Environment { health: vec![probe], ..shop.clone() };
+        let mut wanted = world.wanted(release, &settings).await;
+        if release == "broken-2" {
+            wanted["weight"] = 0.into();
+        }
+        let run = format!("run-{release}");
+        let answer = world.act(Steps::default(), "deploy.to_staging", &run, wanted).await;
+        world.end(&run).await;
+        let refused = finding(answer);
+        assert_eq!(refused.code, "function-unhealthy", "{}", refused.message);
+        assert!(refused.message.contains(says), "{}", refused.message);
+        assert_eq!(functions.trouble.aliases.load(Ordering::SeqCst), changes);
+        functions.assert_in_effect("r1", None).await;
+    }
+    functions.end().await;
 }
 
 #[tokio::test]

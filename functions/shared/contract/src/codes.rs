@@ -301,6 +301,9 @@ catalogue! {
         FUNCTION_REFUSED = "function-refused":
             "Lambda refused the code, the version or the alias.",
             "Read what Lambda said in the finding; correct the artifact or the function.";
+        FUNCTION_UNHEALTHY = "function-unhealthy":
+            "The new version of the function answers the health probes wrongly; no request was given to it, and the one before goes on.",
+            "Invoke the version that the finding names with the path, and look into its log.";
         FUNCTION_STORAGE_FULL = "function-storage-full":
             "The account has no room for more code of functions.",
             "Delete versions of functions that no alias leads to, or ask AWS for more room.";

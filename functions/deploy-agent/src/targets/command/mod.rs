@@ -22,16 +22,17 @@ use pact_contract::{
 
 use self::{
     deeds::{Artifact, Deeds, Kind as Deed, Task},
-    note::Note,
+    note::{Archive, Note},
     script::End,
     settings::Settings,
 };
 use super::{
     access::{Aws, Taken, credentials},
-    notes::{Notes, Remembered},
+    notes::Notes,
+    settings::Checked,
     target::{
         Activated, Activation, Claimed, History, Kind, NewRelease, Opened, Prepared, Status,
-        Surroundings, TakenBack, Target,
+        Surroundings, Target, not_built,
     },
 };
 use crate::steps::Steps;
@@ -49,7 +50,7 @@ struct Command {
     key: EnvironmentKey,
     settings: Settings,
     aws: Option<Aws>,
-    notes: Notes<Note>,
+    notes: Notes<Archive>,
     deeds: Deeds,
     artifacts: Arc<dyn Artifacts>,
     steps: Steps,
@@ -124,7 +125,7 @@ impl Command {
             ("PACT_ENVIRONMENT", self.key.environment.as_str()),
             ("PACT_RELEASE", release),
             ("PACT_COMMIT", commit),
-            ("PACT_ARTIFACT_SHA256", run.note.artifact.digest.as_str()),
+            ("PACT_ARTIFACT_SHA256", run.note.detail.artifact.digest.as_str()),
         ] {
             variables.insert(name.to_owned(), value.to_owned());
         }
@@ -166,7 +167,7 @@ impl Command {
             commands: self.commands(run.deed),
             seconds: self.settings.limit_seconds,
             archive: &run.note.record.release,
-            artifact: &run.note.artifact,
+            artifact: &run.note.detail.artifact,
             variables: self.variables(run),
             credentials: credentials.map(|own| {
                 let token = own.session_token().unwrap_or_default();
@@ -266,7 +267,7 @@ impl Command {
             let why = format!("nothing is known of {} any more", record.release);
             return Ok(Activated::Refused(not(why)));
         };
-        if let Some(why) = self.damaged(&note.artifact).await? {
+        if let Some(why) = self.damaged(&note.detail.artifact).await? {
             return Ok(Activated::Refused(not(format!("{}: {why}", record.release))));
         }
         self.bring_into_effect(Deed::Rollback, record, &note, codes::RELEASE_NOT_RESTORED).await
@@ -313,6 +314,10 @@ impl Target for Command {
         format!("{} {}", KIND.name, self.key)
     }
 
+    fn history(&self) -> &dyn History {
+        &self.notes
+    }
+
     /// The environment's lease keeps its deployments apart.
     async fn claim(&self, _patience: Duration) -> Result<Claimed, AgentError> {
         Ok(Claimed::Ours(Box::new(())))
@@ -336,20 +341,9 @@ impl Target for Command {
             return Ok(Prepared::Refused(Box::new(finding)));
         }
         let Some(artifact) = self.archive(release).await? else {
-            let message = "what the target builds was not built in this run";
-            let finding = Finding::new(codes::BUILD_FAILED, Severity::High, message).remedy(
-                "run the commit again: the release is built in the build of its unit tests",
-            );
-            return Ok(Prepared::Refused(Box::new(finding)));
+            return Ok(Prepared::Refused(Box::new(not_built())));
         };
-        let note = Note {
-            schema: Note::VERSION,
-            record: release.record.clone(),
-            artifact,
-            replaces: release.replaces.cloned(),
-            taken_back: None,
-        };
-        self.notes.put(&note).await?;
+        self.notes.put(&Note::of(release, Archive { artifact })).await?;
         self.steps.reached("noted")?;
         Ok(Prepared::Ready)
     }
@@ -377,7 +371,7 @@ impl Target for Command {
     async fn way_back(&self, release: &ReleaseRecord) -> Result<Option<Finding>, AgentError> {
         let why = match self.notes.get(&release.release).await? {
             None => Some("nothing is known of it any more"),
-            Some(note) => self.damaged(&note.artifact).await?,
+            Some(note) => self.damaged(&note.detail.artifact).await?,
         };
         Ok(why.map(|why| {
             let message = format!("there would be no way back to {}: {why}", release.release);
@@ -421,26 +415,4 @@ impl Target for Command {
 
     /// What was deployed is the tool's, and archives go by themselves.
     async fn tidy(&self, _protected: &[&ReleaseId]) {}
-}
-
-#[async_trait]
-impl History for Command {
-    async fn before(&self, release: &ReleaseId) -> Result<Option<ReleaseRecord>, AgentError> {
-        self.notes.before(release).await
-    }
-
-    async fn taken_back(&self, release: &ReleaseId) -> Result<Option<TakenBack>, AgentError> {
-        Ok(self.notes.get(release).await?.and_then(|note| note.taken_back))
-    }
-
-    async fn mark_taken_back(&self, release: &ReleaseId, how: TakenBack) -> Result<(), AgentError> {
-        // Without a note it was never begun.
-        let Some(note) = self.notes.get(release).await? else { return Ok(()) };
-        self.notes.put(&Note { taken_back: Some(how), ..note }).await
-    }
-
-    /// What is known of it is written anew when it is deployed again.
-    async fn discard(&self, _release: &ReleaseId) -> Result<(), AgentError> {
-        Ok(())
-    }
 }

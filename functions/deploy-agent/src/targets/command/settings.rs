@@ -6,8 +6,9 @@ use pact_config::{
     Rule,
     form::{Form, Law, Shape, field, required},
 };
-use pact_contract::settings::Instance;
 use serde::{Deserialize, Serialize};
+
+use crate::targets::settings::Checked;
 
 use super::script::{ARTIFACT, CREDENTIALS, VARIABLES};
 
@@ -62,19 +63,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// The settings of an instance.
-    ///
-    /// # Errors
-    /// Why they are refused.
-    pub(crate) fn read(instance: &Instance) -> Result<Self, String> {
-        let settings =
-            instance.parse::<Self>().map_err(|e| format!("the target's settings: {e}"))?;
-        settings.check()?;
-        Ok(settings)
-    }
-
-    /// Checks what may not have come from a file.
+impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
         for (name, commands) in [("deploy", &self.deploy), ("status", &self.status)] {
             if commands.is_empty() {
@@ -205,6 +194,8 @@ pub(crate) fn form() -> Form {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+
+    use pact_contract::settings::Instance;
 
     use super::*;
 

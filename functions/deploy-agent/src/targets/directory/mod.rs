@@ -26,9 +26,10 @@ use self::{
     proxy::{Asked, Proxy},
     service::{Served, Shared, Started},
 };
+use super::settings::Checked;
 use super::target::{
     Activated, Activation, Claimed, History, Kind, NewRelease, Opened, Prepared, Shifted, Status,
-    Surroundings, TakenBack, Target,
+    Surroundings, TakenBack, Target, not_built,
 };
 use crate::steps::Steps;
 
@@ -77,21 +78,14 @@ fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
     }))
 }
 
-/// The target asks for a build, and the run has none.
-fn not_built() -> Finding {
-    Finding::new(
-        codes::BUILD_FAILED,
-        Severity::High,
-        "what the target builds was not built in this run: its commands ran neither beside the unit \
-         tests nor in their place",
-    )
-    .remedy("run the commit again: the release is built in the build of its unit tests")
-}
-
 #[async_trait]
 impl Target for Directory {
     fn location(&self) -> String {
         format!("{} {}", KIND.name, self.layout.path().display())
+    }
+
+    fn history(&self) -> &dyn History {
+        self
     }
 
     async fn claim(&self, patience: Duration) -> Result<Claimed, AgentError> {

@@ -6,8 +6,9 @@ use pact_config::{
     Rule,
     form::{Form, Law, Shape, field, required},
 };
-use pact_contract::settings::Instance;
 use serde::{Deserialize, Serialize};
+
+use crate::targets::settings::Checked;
 
 /// Most commands of a build.
 const MAX_COMMANDS: usize = 50;
@@ -32,19 +33,6 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { path: None, build: Vec::new(), build_timeout_seconds: 600, service: None, keep: 5 }
-    }
-}
-
-impl Settings {
-    /// The settings of an instance.
-    ///
-    /// # Errors
-    /// Why they are refused.
-    pub(crate) fn read(instance: &Instance) -> Result<Self, String> {
-        let settings =
-            instance.parse::<Self>().map_err(|e| format!("the target's settings: {e}"))?;
-        check(&settings)?;
-        Ok(settings)
     }
 }
 
@@ -152,7 +140,12 @@ pub(crate) fn form() -> Form {
     }
 }
 
-/// Checks what may not have come from a file.
+impl Checked for Settings {
+    fn check(&self) -> Result<(), String> {
+        check(self)
+    }
+}
+
 fn check(settings: &Settings) -> Result<(), String> {
     let empty = |command: &[String]| command.first().is_none_or(|name| name.trim().is_empty());
     if settings.build.len() > MAX_COMMANDS {

@@ -11,6 +11,7 @@ use aws_sdk_lambda::{
 use bytes::Bytes;
 use pact_agent::AgentError;
 use pact_contract::ErrorName;
+use serde_json::Value;
 use tokio::time::Instant;
 
 /// The pause between two looks at a function that is being updated, and the longest that it grows to.
@@ -92,6 +93,13 @@ pub(super) struct Alias {
     /// The other version, and its share.
     pub(super) weight: Option<(String, f64)>,
     pub(super) revision: Option<String>,
+}
+
+/// What came of an invocation.
+pub(super) struct Invoked {
+    pub(super) payload: Vec<u8>,
+    /// How it failed, where it did.
+    pub(super) error: Option<String>,
 }
 
 /// One function, and one alias of it.
@@ -272,6 +280,22 @@ impl Function {
             Ok(_) | Err(Trouble::Missing(_)) => Ok(()),
             Err(other) => Err(other),
         }
+    }
+
+    /// What a version answers to an event.
+    pub(super) async fn invoke(&self, version: &str, event: &Value) -> Result<Invoked, Trouble> {
+        let what = format!("invoke version {version} of {}", self.function);
+        let answer = self
+            .client
+            .invoke()
+            .function_name(&self.function)
+            .qualifier(version)
+            .payload(Blob::new(event.to_string()))
+            .send()
+            .await
+            .map_err(|error| trouble(&what, error))?;
+        let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
+        Ok(Invoked { payload, error: answer.function_error })
     }
 
     /// The HTTP address of the alias, where it has one.

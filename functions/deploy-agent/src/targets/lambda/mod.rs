@@ -8,6 +8,7 @@ mod access;
 mod api;
 mod artifact;
 mod note;
+mod probe;
 mod settings;
 
 use std::{sync::Arc, time::Duration};
@@ -18,19 +19,20 @@ use pact_contract::{
     EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, Severity, actions::ReleaseRecord,
     codes, settings::Instance, shift::WHOLE,
 };
-use tokio::time::Instant;
+use tokio::{sync::OnceCell, time::Instant};
 
 use self::{
     access::Access,
     api::{Alias, Function, Trouble},
     artifact::{Code, Packed},
-    note::Note,
+    note::{Note, Version},
 };
 use super::access::{Aws, external_id, refused, role};
-use super::notes::{Notes, Remembered};
+use super::notes::Notes;
+use super::settings::Checked;
 use super::target::{
     Activated, Activation, Claimed, History, Kind, NewRelease, Opened, Prepared, Shifted, Status,
-    Surroundings, TakenBack, Target,
+    Surroundings, Target, not_built,
 };
 use crate::steps::Steps;
 
@@ -53,7 +55,8 @@ struct Lambda {
     settings: Settings,
     role: String,
     aws: Aws,
-    notes: Notes<Note>,
+    function: OnceCell<Function>,
+    notes: Notes<Version>,
     artifacts: Arc<dyn Artifacts>,
     steps: Steps,
 }
@@ -70,6 +73,7 @@ fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
         settings,
         role,
         aws,
+        function: OnceCell::new(),
         artifacts: Arc::clone(artifacts),
         steps: steps.clone(),
     }))
@@ -136,15 +140,19 @@ impl Lambda {
         }
     }
 
-    async fn function(&self) -> Result<Function, Stop> {
-        match access::open(&self.aws, &self.key, &self.settings, &self.role).await? {
-            Access::Granted(client) => Ok(Function {
-                client,
-                function: self.settings.function.clone(),
-                alias: self.settings.alias.clone(),
-            }),
-            Access::Refused(finding) => Err(finding.into()),
-        }
+    /// The function, as the role reaches it: taken on once for an action, which is far shorter than the
+    /// role lasts.
+    async fn function(&self) -> Result<&Function, Stop> {
+        let open =
+            async || match access::open(&self.aws, &self.key, &self.settings, &self.role).await? {
+                Access::Granted(client) => Ok(Function {
+                    client,
+                    function: self.settings.function.clone(),
+                    alias: self.settings.alias.clone(),
+                }),
+                Access::Refused(finding) => Err(Stop::from(finding)),
+            };
+        self.function.get_or_try_init(open).await
     }
 
     /// Whose an alias is, as its description says.
@@ -241,8 +249,9 @@ impl Lambda {
         record: Option<&ReleaseRecord>,
     ) -> Result<Option<String>, Stop> {
         if let Some(note) = self.notes.get(release).await? {
-            let code = function.code_of(&note.version).await.map_err(|t| self.stop(t))?;
-            return Ok((code.as_ref() == Some(&note.code)).then_some(note.version));
+            let Version { version, code, .. } = note.detail;
+            let now = function.code_of(&version).await.map_err(|t| self.stop(t))?;
+            return Ok((now.as_ref() == Some(&code)).then_some(version));
         }
         let Some(record) = record else { return Ok(None) };
         let text = Self::version_text(record);
@@ -279,6 +288,19 @@ impl Lambda {
         Err(AgentError::internal("the alias is changed again and again").into())
     }
 
+    /// Asks a version what the health probes ask, before anybody else does; why it is not well, where it
+    /// is not. A function without an address answers no requests, and is not asked.
+    async fn prove(&self, record: &ReleaseRecord, version: &str) -> Result<Option<Finding>, Stop> {
+        let probes = &record.settings.health;
+        if !probes.iter().any(|probe| probe.path.starts_with('/')) {
+            return Ok(None);
+        }
+        let function = self.function().await?;
+        let told = |trouble| self.stop(trouble);
+        let Some(address) = function.url().await.map_err(told)? else { return Ok(None) };
+        probe::prove(function, version, &address, probes).await.map_err(told)
+    }
+
     async fn put_into_effect(
         &self,
         record: &ReleaseRecord,
@@ -286,7 +308,7 @@ impl Lambda {
     ) -> Result<Activated, Stop> {
         let function = self.function().await?;
         let release = &record.release;
-        let Some(version) = self.version_of(&function, release, Some(record)).await? else {
+        let Some(version) = self.version_of(function, release, Some(record)).await? else {
             return Ok(Activated::Failed(
                 Finding::new(
                     codes::RELEASE_NOT_RESTORED,
@@ -298,7 +320,7 @@ impl Lambda {
         };
         let description = self.description(release);
         let alias = Alias { version, description, weight: None, revision: None };
-        self.lead(&function, |_| Ok(alias.clone())).await?;
+        self.lead(function, |_| Ok(alias.clone())).await?;
         self.steps.reached("alias leads")?;
         if let Some(elsewhere) = elsewhere {
             elsewhere.vacate().await?;
@@ -319,7 +341,7 @@ impl Lambda {
         let Some(alias) = alias else {
             return Ok(moved(format!("the function {name} has no alias {alias_name}")));
         };
-        let Some(version) = self.version_of(&function, release, None).await? else {
+        let Some(version) = self.version_of(function, release, None).await? else {
             return Ok(moved(format!("no version of {name} is known to be release {release}")));
         };
         if percent < WHOLE {
@@ -370,7 +392,7 @@ impl Lambda {
             Some(version) => {
                 let before =
                     Alias { version, description: String::new(), weight: None, revision: None };
-                self.lead(&function, |_| Ok(before.clone())).await
+                self.lead(function, |_| Ok(before.clone())).await
             }
             None => function.remove_alias().await.map_err(|trouble| self.stop(trouble)),
         }
@@ -378,13 +400,13 @@ impl Lambda {
 
     /// What the alias led to before a deployment ever led it.
     async fn first_found(&self, release: &ReleaseId) -> Result<Option<String>, AgentError> {
-        Ok(self.notes.get(release).await?.and_then(|note| note.found))
+        Ok(self.notes.get(release).await?.and_then(|note| note.detail.found))
     }
 
     async fn share(&self, record: &ReleaseRecord, percent: u32) -> Result<Shifted, Stop> {
         let function = self.function().await?;
         let release = &record.release;
-        let Some(version) = self.version_of(&function, release, Some(record)).await? else {
+        let Some(version) = self.version_of(function, release, Some(record)).await? else {
             return Ok(Shifted::Refused(
                 Finding::new(
                     codes::RELEASE_NOT_RESTORED,
@@ -418,7 +440,7 @@ impl Lambda {
             let weight = (percent > 0).then(|| (version.clone(), f64::from(percent) / 100.0));
             Ok(Alias { weight, ..now.clone() })
         };
-        self.lead(&function, shared).await?;
+        self.lead(function, shared).await?;
         self.steps.reached("traffic shared")?;
         let url = function.url().await.map_err(|trouble| self.stop(trouble))?;
         Ok(Shifted::Done { url })
@@ -436,21 +458,14 @@ fn weights_refused(message: &str) -> Finding {
         .remedy("deploy at once, or take away what stands in the way")
 }
 
-/// The target asks for a build, and the run has none.
-fn not_built() -> Finding {
-    Finding::new(
-        codes::BUILD_FAILED,
-        Severity::High,
-        "what the target builds was not built in this run: its commands ran neither beside the unit \
-         tests nor in their place",
-    )
-    .remedy("run the commit again: the release is built in the build of its unit tests")
-}
-
 #[async_trait]
 impl Target for Lambda {
     fn location(&self) -> String {
         format!("{} {}", KIND.name, place(&self.settings))
+    }
+
+    fn history(&self) -> &dyn History {
+        &self.notes
     }
 
     /// The environment's lease keeps its deployments apart; what others do to the function is seen
@@ -486,17 +501,16 @@ impl Target for Lambda {
             (Some(_), None) => self.first_found(&release.record.release).await?,
             (None, None) => None,
         };
-        let note = Note {
-            schema: Note::VERSION,
-            record: release.record.clone(),
-            version: made.version,
-            code,
-            replaces: release.replaces.cloned(),
-            found,
-            taken_back: None,
-        };
+        let note = Note::of(release, Version { version: made.version, code, found });
         self.notes.put(&note).await?;
         self.steps.reached("noted")?;
+        match self.prove(release.record, &note.detail.version).await {
+            Ok(None) => {}
+            Ok(Some(finding)) => return Ok(Prepared::Refused(Box::new(finding))),
+            Err(Stop::Finding(finding)) => return Ok(Prepared::Refused(finding)),
+            Err(Stop::Fault(error)) => return Err(error),
+        }
+        self.steps.reached("proven")?;
         Ok(Prepared::Ready)
     }
 
@@ -523,7 +537,7 @@ impl Target for Lambda {
 
     async fn way_back(&self, release: &ReleaseRecord) -> Result<Option<Finding>, AgentError> {
         let there = match self.function().await {
-            Ok(function) => self.version_of(&function, &release.release, Some(release)).await,
+            Ok(function) => self.version_of(function, &release.release, Some(release)).await,
             Err(stop) => Err(stop),
         };
         let why = match there {
@@ -563,27 +577,5 @@ fn told(activated: Result<Activated, Stop>) -> Result<Activated, AgentError> {
         Ok(activated) => Ok(activated),
         Err(Stop::Finding(finding)) => Ok(Activated::Refused(*finding)),
         Err(Stop::Fault(error)) => Err(error),
-    }
-}
-
-#[async_trait]
-impl History for Lambda {
-    async fn before(&self, release: &ReleaseId) -> Result<Option<ReleaseRecord>, AgentError> {
-        self.notes.before(release).await
-    }
-
-    async fn taken_back(&self, release: &ReleaseId) -> Result<Option<TakenBack>, AgentError> {
-        Ok(self.notes.get(release).await?.and_then(|note| note.taken_back))
-    }
-
-    async fn mark_taken_back(&self, release: &ReleaseId, how: TakenBack) -> Result<(), AgentError> {
-        // Without a note it was never published.
-        let Some(note) = self.notes.get(release).await? else { return Ok(()) };
-        self.notes.put(&Note { taken_back: Some(how), ..note }).await
-    }
-
-    /// What was published stays, and is found again by its code.
-    async fn discard(&self, _release: &ReleaseId) -> Result<(), AgentError> {
-        Ok(())
     }
 }

@@ -4,8 +4,9 @@ use pact_config::{
     Rule,
     form::{Form, Law, Shape, field, required},
 };
-use pact_contract::settings::Instance;
 use serde::{Deserialize, Serialize};
+
+use crate::targets::settings::Checked;
 
 /// Most commands of a build.
 const MAX_COMMANDS: usize = 50;
@@ -48,19 +49,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// The settings of an instance.
-    ///
-    /// # Errors
-    /// Why they are refused.
-    pub(crate) fn read(instance: &Instance) -> Result<Self, String> {
-        let settings =
-            instance.parse::<Self>().map_err(|e| format!("the target's settings: {e}"))?;
-        settings.check()?;
-        Ok(settings)
-    }
-
-    /// Checks what may not have come from a file.
+impl Checked for Settings {
     fn check(&self) -> Result<(), String> {
         let name = |text: &str, max: usize| {
             let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -169,6 +158,7 @@ pub(crate) fn form() -> Form {
 
 #[cfg(test)]
 mod tests {
+    use pact_contract::settings::Instance;
     use serde_json::json;
 
     use super::*;
