@@ -14,7 +14,7 @@ use pact_contract::{
     log::{LogKind, NewEntry},
     problems,
     pushes::{BranchRecord, Known, PlacedPush},
-    run::{PULL_REQUEST, ROLLBACK, Trigger},
+    run::{FOUND, PULL_REQUEST, ROLLBACK, Trigger},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -184,6 +184,7 @@ async fn place(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Placed
             before: push.base.clone(),
             after: push.commit.clone(),
             run_id: run_id.clone(),
+            found: push.trigger.kind == FOUND,
         });
         if ports.branches.store_branch(repository, &reference, &branch, version).await? {
             ports.runs.claim(&key, &run_id, KEEP).await?;

@@ -108,6 +108,13 @@ impl Sources {
         }
     }
 
+    /// Whether an entry that names a host allows `url`: only then is a token sent there.
+    #[must_use]
+    pub(crate) fn names_host_of(&self, url: &Url) -> bool {
+        let named = self.0.iter().filter(|prefix| !prefix.ends_with("://")).cloned().collect();
+        Self(named).allow(url)
+    }
+
     /// Whether a repository may be fetched from `url`. An entry that ends in the middle of a host
     /// or of a name allows no longer host and no longer name.
     #[must_use]

@@ -23,9 +23,11 @@ mod error;
 mod fields;
 mod filters;
 mod forms;
+mod heads;
 mod hosts;
 mod known;
 mod launch;
+mod ls_refs;
 mod metrics;
 mod openapi;
 mod pass;
@@ -73,7 +75,7 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let services = Services::from_env()?;
     let config = Config::from_env()?;
-    let gateway = Gateway { ports: Ports::new(&services, config.limits), config };
+    let gateway = Gateway { ports: Ports::new(&services, &config), config };
     pact_web::serve(router(gateway)).await
 }
 
@@ -83,7 +85,7 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
 /// When the environment is not valid, or the Lambda Runtime API cannot be reached.
 pub async fn serve_reconciler() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let ports = Ports::new(&Services::from_env()?, Config::from_env()?.limits);
+    let ports = Ports::new(&Services::from_env()?, &Config::from_env()?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let ports = ports.clone();
         let span = telemetry::invocation_span("reconciler", &event.context);

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    admission, ending,
+    admission, ending, heads,
     launch::launch,
     metrics,
     ports::Ports,
@@ -59,6 +59,12 @@ pub(crate) struct Report {
     pub(crate) ended: usize,
     /// Statuses of commits that were due.
     pub(crate) statuses: usize,
+    /// Repositories whose host was asked for its heads and answered.
+    pub(crate) asked: usize,
+    /// Those whose host did not answer.
+    pub(crate) silent: usize,
+    /// Pushes that never arrived, and are run.
+    pub(crate) found: usize,
     /// Runs that could not be looked after now.
     pub(crate) failed: usize,
     /// Whether it came to the end of the list.
@@ -86,6 +92,7 @@ pub(crate) async fn pass(ports: &Ports) -> Result<Report> {
     let walked = walk(ports, &pass, &mut report).await;
     let admitted = room(ports, &mut report).await;
     let shown = statuses::pass(ports, begin + TIME).await;
+    let asked = heads::pass(ports, begin + TIME).await;
     // After a fault the next pass begins anew.
     let next = walked.as_ref().ok().and_then(Option::as_ref);
     if !ports.open.end_pass(&pass, next).await? {
@@ -94,6 +101,8 @@ pub(crate) async fn pass(ports: &Ports) -> Result<Report> {
     report.complete = walked?.is_none();
     admitted?;
     report.statuses = shown?;
+    let asked = asked?;
+    (report.asked, report.silent, report.found) = (asked.answered, asked.silent, asked.found);
     if report.started + report.ended + report.failed + report.queued + report.room > 0 {
         tracing::warn!(?report, "runs were left, and are looked after");
     }

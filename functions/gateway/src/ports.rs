@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pact_agent::{
     access::Tokens,
+    heads::Heads,
     metrics::Metrics,
     open::OpenRuns,
     ports::{
@@ -19,7 +20,7 @@ use pact_aws::Services;
 use pact_contract::room::Limits;
 use pact_web::access::Doors;
 
-use crate::status_client::StatusClient;
+use crate::{config::Config, heads::Asking, status_client::StatusClient};
 
 /// Everything outside that the gateway reaches.
 #[derive(Clone)]
@@ -60,16 +61,26 @@ pub(crate) struct Ports {
     pub(crate) statuses: Arc<dyn Statuses>,
     /// Asks the git hosts to show it.
     pub(crate) status_client: Arc<StatusClient>,
+    /// Heads of branches at their hosts.
+    pub(crate) heads: Arc<dyn Heads>,
+    /// How the hosts are asked for them.
+    pub(crate) asking: Arc<Asking>,
     /// What webhooks are signed with.
     pub(crate) secrets: Arc<dyn Secrets>,
 }
 
 impl Ports {
-    /// What `pact-aws` has, with room for so many runs.
-    pub(crate) fn new(services: &Services, limits: Limits) -> Self {
+    /// What `pact-aws` has, as it is configured.
+    pub(crate) fn new(services: &Services, config: &Config) -> Self {
         Self {
             room: Arc::clone(&services.store) as _,
-            limits,
+            limits: config.limits,
+            heads: Arc::clone(&services.store) as _,
+            asking: Arc::new(Asking {
+                sources: config.sources.clone(),
+                supersede: config.supersede,
+                ..Asking::default()
+            }),
             runs: Arc::clone(&services.store) as _,
             open: Arc::clone(&services.store) as _,
             branches: Arc::clone(&services.store) as _,

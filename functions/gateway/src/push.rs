@@ -6,7 +6,7 @@ use pact_contract::{
     ledger::OnPurpose,
     policy::RunPolicy,
     pushes::Way,
-    run::{PullRequest, RunRequest, Trigger},
+    run::{FOUND, PullRequest, RunRequest, Trigger},
 };
 
 /// A branch, or a tag, that now points to a commit.
@@ -32,6 +32,8 @@ pub(crate) struct Push {
     pub(crate) on_purpose: Option<OnPurpose>,
     /// The pull request whose head the commit is.
     pub(crate) pull: Option<Pull>,
+    /// Whether its message asks for no run.
+    pub(crate) skip: bool,
 }
 
 /// A pull request, and the ref of its head.
@@ -62,6 +64,7 @@ impl Push {
             host_id: None,
             // A word counts for the run that it was given for.
             on_purpose: None,
+            skip: false,
             pull: pull.map(|pull| Pull { request: pull, head: request.reference.clone() }),
         }
     }
@@ -75,9 +78,9 @@ impl Push {
         }
     }
 
-    /// Whether a git host told of it, and so knows where the branch stood.
+    /// Whether a git host told of it, or showed it, and so knows where the branch stood.
     fn told_by_host(&self) -> bool {
-        self.trigger.delivery.is_some()
+        self.trigger.delivery.is_some() || self.trigger.kind == FOUND
     }
 
     /// From where to where the branch went.

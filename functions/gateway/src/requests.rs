@@ -112,6 +112,7 @@ pub(crate) fn start(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Start> 
             host_id: None,
             on_purpose,
             pull: None,
+            skip: false,
             tag: false,
         },
         rerun: fields.optional_flag("rerun")?.unwrap_or(false),

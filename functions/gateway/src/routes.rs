@@ -29,7 +29,7 @@ use crate::{
     config::Config,
     doors::{self, Need, Who},
     error::{Answer, ApiError},
-    filters, forms,
+    filters, forms, heads,
     hosts::{self, Delivery, Event, Incoming, WebhookHost},
     openapi,
     ports::Ports,
@@ -205,6 +205,10 @@ async fn let_in(gateway: &Gateway, push: &mut Push, caller: &Caller<'_>) -> Answ
         }
         Err(refused) => return Err(refused),
     };
+    heads::told(&gateway.ports, push, caller).await?;
+    if push.skip {
+        return Ok(Admitted::Refused("its message asks for no run".to_owned()));
+    }
     if let Some(reason) = filters::starts_nothing(&gateway.ports, push).await? {
         return Ok(Admitted::Refused(reason));
     }
@@ -274,7 +278,9 @@ async fn remove_repository(
     State(gateway): Shared,
     Path(name): Path<String>,
 ) -> Answer<Json<RepositoryEntry>> {
-    registry::remove(&*gateway.ports.registry, &name).await.map(Json)
+    let entry = registry::remove(&*gateway.ports.registry, &name).await?;
+    heads::forget(&gateway.ports, &entry.name).await?;
+    Ok(Json(entry))
 }
 
 async fn show_policy(

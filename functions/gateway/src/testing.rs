@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pact_agent::{
     access::MemoryAccess,
+    heads::MemoryHeads,
     metrics::MetricEvent,
     open::{OpenPage, OpenPlace, OpenRuns, Pass},
     ports::{
@@ -37,7 +38,13 @@ use pact_contract::{
 use pact_web::access::{API_TOKEN, Doors};
 use serde_json::{Value, json};
 
-use crate::{config::Config, ports::Ports, push::Push, routes::Gateway};
+use crate::{
+    config::{Config, Sources},
+    heads::Asking,
+    ports::Ports,
+    push::Push,
+    routes::Gateway,
+};
 
 pub(crate) const SECRET: &str = "secret-of-the-webhooks";
 pub(crate) const TOKEN: &str = "token-of-the-api-0123";
@@ -48,10 +55,25 @@ pub(crate) struct World {
     memory: Arc<Memory>,
     pub(crate) access: Arc<MemoryAccess>,
     pub(crate) statuses: Arc<MemoryStatuses>,
+    pub(crate) heads: Arc<MemoryHeads>,
+    asking: Impatient,
     pulls: Arc<MemoryPulls>,
     pub(crate) state: Mutex<State>,
     calls: AtomicUsize,
     fail_at: Mutex<Option<usize>>,
+}
+
+/// Asks hosts of this machine alone, which answer at once or not at all.
+struct Impatient(Arc<Asking>);
+
+impl Default for Impatient {
+    fn default() -> Self {
+        Self(Arc::new(Asking {
+            sources: Sources::parse("http://").unwrap(),
+            patience: Duration::from_millis(300),
+            ..Asking::default()
+        }))
+    }
 }
 
 pub(crate) struct State {
@@ -171,6 +193,8 @@ impl World {
             policies: Arc::clone(&self.memory) as _,
             callbacks: Arc::clone(self) as _,
             statuses: Arc::clone(&self.statuses) as _,
+            heads: Arc::clone(&self.heads) as _,
+            asking: Arc::clone(&self.asking.0),
             status_client: Arc::default(),
             pulls: Arc::clone(&self.pulls) as _,
             executions: Arc::clone(self) as _,
@@ -706,6 +730,7 @@ pub(crate) fn push(digit: char) -> Push {
         host_id: None,
         on_purpose: None,
         pull: None,
+        skip: false,
         tag: false,
         trigger: Trigger { kind: "push".to_owned(), actor: None, delivery: Some("d-1".to_owned()) },
     }

@@ -11,7 +11,7 @@ use pact_contract::{
     freeze::frozen,
     ids::IdError,
     policy::JudgedBy,
-    run::{PULL_REQUEST, PUSH},
+    run::{FOUND, PULL_REQUEST, PUSH},
     settings::{Approval, CHECKS, CheckMode, GateSettings, Settings, Template, TemplatePolicy},
 };
 use serde::Deserialize;
@@ -153,7 +153,7 @@ fn untouched(
     changes: Option<&ChangeSet>,
     settings: &Settings,
 ) -> Result<Option<String>, String> {
-    let told = matches!(run.trigger.kind.as_str(), PUSH | PULL_REQUEST);
+    let told = matches!(run.trigger.kind.as_str(), PUSH | FOUND | PULL_REQUEST);
     match changes.filter(|_| told && !run.reference.starts_with("refs/tags/")) {
         Some(changes) => filters::untouched(&settings.on, changes),
         None => Ok(None),

@@ -90,6 +90,7 @@ impl WebhookHost for Forge {
                 host_id: None,
                 on_purpose: None,
                 pull: None,
+                skip: false,
                 tag: false,
                 trigger: Trigger {
                     kind: "push".to_owned(),

@@ -144,10 +144,6 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
         commit = self::commit(head, "id")?;
     }
 
-    if asks_for_nothing(&value) {
-        return Ok(Event::Ignored("its message asks for no run".to_owned()));
-    }
-
     let repository = fields.object("repository")?;
     // It stays the same when the repository is renamed.
     let host_id = value.pointer("/repository/id").and_then(Value::as_u64).map(|id| id.to_string());
@@ -185,6 +181,7 @@ fn push(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Event> {
         host_id,
         on_purpose: None,
         pull: None,
+        skip: asks_for_nothing(&value),
         tag: tag.is_some(),
         trigger: Trigger {
             kind: "push".to_owned(),

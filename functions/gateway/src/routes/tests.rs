@@ -2,6 +2,7 @@
 
 mod admission;
 mod doors;
+mod heads;
 mod hosts;
 mod openapi;
 mod pass;

@@ -14,6 +14,7 @@ pub mod built;
 pub mod bundle;
 pub mod error;
 pub mod globs;
+pub mod heads;
 mod later;
 pub mod logs;
 pub mod metrics;

@@ -20,6 +20,7 @@ pub mod explain;
 pub mod fallback;
 pub mod finding;
 pub mod freeze;
+pub mod heads;
 pub mod ids;
 pub mod instance;
 pub mod judgement;

@@ -9,6 +9,8 @@
 //!   same way before: after a push back, forward again is forward.
 //! * The same way again, while the branch has not come back to its beginning, is the same push.
 //! * A push that leads to where a known one began came late: its place is before that one.
+//! * A push that was found at the host, as nobody told of it, may stand for several: what is told
+//!   later and leads to the same commit is that push, and what begins where it began came before it.
 //! * Everything else is a new one: what came in between was never told.
 
 use jiff::Timestamp;
@@ -44,6 +46,9 @@ pub struct PlacedPush {
     pub after: String,
     /// Its first run.
     pub run_id: RunId,
+    /// Whether nobody told of it: it was found at the host.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
 }
 
 /// The latest pushes of a branch, in their order.
@@ -91,6 +96,16 @@ impl BranchRecord {
             |push: &&PlacedPush| push.after == way.after && push.before.as_deref() == way.before;
         if let Some(push) = self.pushes.iter().rfind(same) {
             return Known::Seen(push.clone());
+        }
+        if let Some(push) = self.pushes.iter().rfind(|push| push.found && push.after == way.after) {
+            return Known::Seen(push.clone());
+        }
+        // One of several that a push that was found stands for.
+        let at = self.pushes.iter().rposition(|push| Some(push.after.as_str()) == way.before);
+        if let Some([from, found, ..]) = at.and_then(|at| self.pushes.get(at..))
+            && found.found
+        {
+            return Known::Late(from.place + (found.place - from.place) / 2);
         }
         // The push that began where this one leads to, unless what leads there is known.
         let next = self.pushes.iter().rposition(|push| push.before.as_deref() == Some(way.after));
@@ -145,6 +160,7 @@ mod tests {
             before: before.map(str::to_owned),
             after: after.to_owned(),
             run_id: format!("run-{place}").parse().expect("an id"),
+            found: false,
         });
         place
     }
@@ -179,6 +195,26 @@ mod tests {
         let second = tell(&mut branch, Some("c1"), "c2");
         // The push to c3 never came.
         assert!(tell(&mut branch, Some("c3"), "c1") > second);
+    }
+
+    #[test]
+    fn what_a_push_that_was_found_stands_for_is_before_it_however_late_it_is_told() {
+        let mut branch = BranchRecord::default();
+        let first = tell(&mut branch, None, "c1");
+        // c1 to c2, to c3, to c4: none of them was told.
+        let place = branch.next_place(Timestamp::UNIX_EPOCH);
+        branch.add(PlacedPush {
+            place,
+            before: Some("c1".to_owned()),
+            after: "c4".to_owned(),
+            run_id: "found".parse().expect("an id"),
+            found: true,
+        });
+        let second = tell(&mut branch, Some("c1"), "c2");
+        assert_eq!(tell(&mut branch, Some("c3"), "c4"), place, "it is the one that was found");
+        let third = tell(&mut branch, Some("c2"), "c3");
+        assert!(first < second && second < third && third < place);
+        assert!(tell(&mut branch, Some("c4"), "c5") > place);
     }
 
     #[test]

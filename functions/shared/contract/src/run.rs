@@ -88,6 +88,9 @@ impl RunRequest {
 /// [`Trigger::kind`] of a run for a push that a git host told of.
 pub const PUSH: &str = "push";
 
+/// [`Trigger::kind`] of a run for a push that nobody told of: its host showed it when it was asked.
+pub const FOUND: &str = "found";
+
 /// [`Trigger::kind`] of a run for a pull request.
 pub const PULL_REQUEST: &str = "pull_request";
 

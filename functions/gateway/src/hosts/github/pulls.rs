@@ -64,6 +64,7 @@ pub(super) fn read(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Eve
         // Its head's branch may have any name, that of the default one too.
         branch: format!("pull/{number}"),
         tag: false,
+        skip: false,
         commit: head,
         base: Some(base),
         message: text("/pull_request/title").and_then(|title| line(title, MAX_TITLE)),

@@ -8,7 +8,7 @@ use pact_contract::RunStatus;
 use super::*;
 use crate::{reconciler::reconcile, testing::status};
 
-async fn pass(world: &Arc<World>) -> Value {
+pub(super) async fn pass(world: &Arc<World>) -> Value {
     let answer = reconcile(&world.ports(), json!({ "pass": {} })).await.unwrap();
     answer["pass"].clone()
 }

@@ -9,6 +9,7 @@ use pact_contract::{
     RunRequest, SchemaVersion, StageRecord,
     access::{SessionRecord, TokenRecord},
     actions::{EnvironmentRecord, WatchResult},
+    heads::HeadsRecord,
     policy::PolicyRecord,
     pushes::BranchRecord,
     registry::{PullRecord, RepositoryEntry},
@@ -126,6 +127,8 @@ pub(super) const QUEUE: Kind = kind("schema", SchemaVersion::FIRST);
 pub(super) const PULL: Kind = kind("schema", PullRecord::VERSION);
 /// What a commit is to show: `record`, with the `version` that it is changed by.
 pub(super) const STATUS: Kind = kind("schema", StatusRecord::VERSION);
+/// Heads of branches at their host: `record`, with the `version` that it is changed by.
+pub(super) const HEADS: Kind = kind("schema", HeadsRecord::VERSION);
 /// The answer to a request: `answer`.
 pub(super) const ANSWER: Kind = kind("schema", SchemaVersion::FIRST);
 
@@ -326,6 +329,7 @@ mod tests {
             QUEUED,
             QUEUE,
             STATUS,
+            HEADS,
             PULL,
             THIRD,
         ];

@@ -31,6 +31,8 @@
 //! | runs that have not ended, by status | `open`: `OPEN#<status>#<shard>` / `<started_at>#<run>` |
 //! | what a commit is to show on its host | `STATUS#<repository>#<commit>#<context>` / `STATUS`, with a version |
 //! | what of that is due | `open`: `STATUSES#<shard>` / `<when>` |
+//! | heads of the branches of a repository at its host | `HEADS#<repository>` / `HEADS`, with a version |
+//! | whose host is to be asked | `open`: `HEADS` / `<when>` |
 //! | who has room to go on | `ROOM` / `ROOM`, with a version |
 //! | the queue of a repository | `QUEUE#<repository>` / `<started_at>#<run>` |
 //! | repositories that have one | `QUEUES` / `<repository>`, with when each had its turn |
@@ -64,6 +66,7 @@ mod callbacks;
 mod conditional;
 mod entries;
 mod environments;
+mod heads;
 mod item;
 mod keyed;
 mod kind;

@@ -11,6 +11,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pact_agent::access::{Sessions as _, Tokens as _};
+use pact_agent::heads::Heads as _;
 use pact_agent::ports::{
     ApprovalAnswer, ApprovalRecord, Branches, Callbacks as _, Claim, Environments as _,
     Idempotency as _, Outbox as _, OutboxEntry, Policies as _, Recorder as _, Registry as _,
@@ -24,6 +25,7 @@ use pact_contract::{
     access::{Credential, Revoked, Scope, Scopes, SessionRecord, TokenId, TokenRecord},
     actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord},
     codes,
+    heads::HeadsRecord,
     ledger::{Ledger, LedgerEntry, OnPurpose, Origin, Standing},
     log::{self, LogKind, NewEntry},
     policy::{Floor, PolicyRecord},
@@ -327,6 +329,7 @@ pub(super) async fn fill(store: &DynamoStore) {
         before: Some("1".repeat(40)),
         after: "2".repeat(40),
         run_id: run_id.clone(),
+        found: true,
     });
     let repository = "acme/web-shop".parse().unwrap();
     let main = "refs/heads/main";
@@ -356,6 +359,16 @@ async fn fill_statuses(store: &DynamoStore, run_id: &RunId) {
         let record = PullRecord { schema, request, asked_at: at(2), allowed };
         assert!(store.put_pull(&record, u64::try_from(number).unwrap(), None).await.unwrap());
     }
+    let mut heads = HeadsRecord::new(
+        "acme/web-shop".parse().unwrap(),
+        "github".to_owned(),
+        "http://127.0.0.1:4000".to_owned(),
+        at(1),
+    );
+    heads.told("main", &"1".repeat(40));
+    assert!(!heads.is_lost("wip", &"2".repeat(40), at(2)));
+    let heads = heads.failed("did not answer in time".to_owned(), at(2));
+    assert!(store.store_heads(&heads, 0).await.unwrap());
     for digit in ["1", "2"] {
         let key = StatusKey {
             repository: "acme/web-shop".parse().unwrap(),
@@ -438,7 +451,9 @@ async fn a_form_does_not_change_without_its_version() {
     for item in &written {
         for version in ["schema", "expires"] {
             let for_ever = item["sk"] == "ENV"
-                || item["pk"].as_str().is_some_and(|key| key.starts_with("REPOSITORY#"));
+                || item["pk"]
+                    .as_str()
+                    .is_some_and(|key| key.starts_with("REPOSITORY#") || key.starts_with("HEADS#"));
             let kept_for_ever = version == "expires" && for_ever;
             assert_eq!(item[version].is_u64(), !kept_for_ever, "{version} of {item}");
         }

@@ -425,7 +425,13 @@ async fn a_branch_is_changed_on_the_version_that_was_read() {
     let main = "refs/heads/main";
     let (mut record, version) = store.branch(&repository, main).await.unwrap();
     assert_eq!((record.clone(), version), (BranchRecord::default(), 0));
-    record.add(PlacedPush { place: 1, before: None, after: "c1".to_owned(), run_id: id("r-1") });
+    record.add(PlacedPush {
+        place: 1,
+        before: None,
+        after: "c1".to_owned(),
+        run_id: id("r-1"),
+        found: false,
+    });
     assert!(store.store_branch(&repository, main, &record, 0).await.unwrap());
     assert!(!store.store_branch(&repository, main, &BranchRecord::default(), 0).await.unwrap());
     assert_eq!(store.branch(&repository, main).await.unwrap(), (record.clone(), 1));
