@@ -132,9 +132,12 @@ const LONGEST: u32 = 6 * 3_600;
 /// How long it is believed to go on without being looked at.
 const HEARTBEAT: u32 = 120;
 
-/// It is looked for again and again, for as long as it may take.
+/// It is looked for again and again, for as long as it may take: when nothing was heard of it, and
+/// when somebody told that there is something to see.
 fn heartbeats() -> Value {
-    json!({ "ErrorEquals": ["States.HeartbeatTimeout"], "IntervalSeconds": 1, "BackoffRate": 1,
+    let names: Vec<_> =
+        ["States.HeartbeatTimeout"].into_iter().chain(named(Retry::Again)).collect();
+    json!({ "ErrorEquals": names, "IntervalSeconds": 1, "BackoffRate": 1,
         "MaxAttempts": LONGEST / HEARTBEAT, "MaxDelaySeconds": 2 })
 }
 

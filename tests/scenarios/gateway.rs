@@ -71,11 +71,22 @@ impl Up {
         signature: &str,
         body: String,
     ) -> (StatusCode, Value) {
+        self.deliver_event("push", delivery, signature, body)
+    }
+
+    /// The same of another event.
+    pub(crate) fn deliver_event(
+        &self,
+        event: &str,
+        delivery: &str,
+        signature: &str,
+        body: String,
+    ) -> (StatusCode, Value) {
         let answer = self
             .http
             .post(format!("{}/webhooks/github", self.api))
             .header("content-type", "application/json")
-            .header("x-github-event", "push")
+            .header("x-github-event", event)
             .header("x-github-delivery", delivery)
             .header("x-hub-signature-256", signature)
             .body(body)

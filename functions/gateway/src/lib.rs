@@ -49,6 +49,7 @@ mod supersede;
 mod testing;
 mod tokens;
 mod validate;
+mod wake;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use pact_agent::{secrets::Parameter, telemetry};

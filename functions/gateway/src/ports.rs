@@ -15,6 +15,7 @@ use pact_agent::{
     room::Room,
     secrets::Secrets,
     statuses::Statuses,
+    waiting::{TaskTokens, WaitingCalls},
 };
 use pact_aws::Services;
 use pact_contract::room::Limits;
@@ -49,6 +50,10 @@ pub(crate) struct Ports {
     pub(crate) callbacks: Arc<dyn Callbacks>,
     /// The pipeline's executions.
     pub(crate) executions: Arc<dyn Executions>,
+    /// Calls that are answered later.
+    pub(crate) calls: Arc<dyn WaitingCalls>,
+    /// Executions that wait for an answer.
+    pub(crate) tasks: Arc<dyn TaskTokens>,
     /// What is counted and timed.
     pub(crate) metrics: Arc<dyn Metrics>,
     /// API tokens.
@@ -93,6 +98,8 @@ impl Ports {
             statuses: Arc::clone(&services.store) as _,
             status_client: Arc::default(),
             pulls: Arc::clone(&services.store) as _,
+            calls: Arc::clone(&services.store) as _,
+            tasks: services.executions(),
             executions: services.executions(),
             metrics: Arc::clone(&services.metrics),
             tokens: Arc::clone(&services.store) as _,

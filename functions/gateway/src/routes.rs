@@ -35,7 +35,7 @@ use crate::{
     ports::Ports,
     pulls::{self, Admitted},
     push::Push,
-    registry, requests, rollback, rules, sign_in, tokens, validate,
+    registry, requests, rollback, rules, sign_in, tokens, validate, wake,
 };
 
 /// The gateway: its ports and its configuration.
@@ -168,6 +168,11 @@ async fn webhook(host: &dyn WebhookHost, gateway: &Gateway, request: Request) ->
         Event::Ignored(reason) => {
             tracing::info!(host = host.name(), delivery = id, reason, "ignored");
             return Ok(accepted(json!({ "status": "ignored", "reason": reason })));
+        }
+        Event::Work { repository, correlation } => {
+            let woken = wake::wake(&gateway.ports, &repository, &correlation).await?;
+            let status = if woken { "noted" } else { "ignored" };
+            return Ok(accepted(json!({ "status": status, "run_id": correlation.run_id })));
         }
         Event::Pushes(pushes) => pushes,
     };

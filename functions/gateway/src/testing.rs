@@ -197,6 +197,8 @@ impl World {
             asking: Arc::clone(&self.asking.0),
             status_client: Arc::default(),
             pulls: Arc::clone(&self.pulls) as _,
+            calls: Arc::<crate::wake::Waiting>::default(),
+            tasks: Arc::<crate::wake::Waiting>::default(),
             executions: Arc::clone(self) as _,
             metrics: Arc::clone(&self.memory) as _,
             tokens: Arc::clone(&self.access) as _,

@@ -22,6 +22,7 @@ pub(crate) struct Collector<'a> {
     pub(crate) coverage_keys: Vec<String>,
     /// Key of the log.
     pub(crate) log_key: Option<String>,
+    log: String,
     /// Protections that the environment of the tests lacked.
     pub(crate) without: Option<String>,
 }
@@ -35,17 +36,26 @@ impl<'a> Collector<'a> {
             notes: Vec::new(),
             coverage_keys: Vec::new(),
             log_key: None,
+            log: String::new(),
             without: None,
         }
     }
 
-    /// Keeps the log.
+    /// Takes in a log, after those before it.
+    pub(crate) fn log(&mut self, log: &str) {
+        self.log.push_str(log);
+    }
+
+    /// Keeps the log, where there is one.
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) async fn log(&mut self, log: String) -> Result<(), AgentError> {
+    pub(crate) async fn keep(&mut self) -> Result<(), AgentError> {
+        if self.log.is_empty() {
+            return Ok(());
+        }
         let key = logs::kept_key(self.call.scope().as_str(), &self.call.state);
-        self.artifacts.put(&key, log.into()).await?;
+        self.artifacts.put(&key, std::mem::take(&mut self.log).into()).await?;
         self.log_key = Some(key);
         Ok(())
     }

@@ -9,6 +9,7 @@ mod collector;
 mod coverage;
 mod files;
 mod history;
+mod lanes;
 mod lcov_report;
 mod lines;
 mod locations;
@@ -25,14 +26,14 @@ mod sum;
 mod tests;
 mod verdict;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use pact_agent::{Agent, AgentError, Call, News, Outcome, Stand};
 use pact_contract::{Capability, ErrorName};
 use serde_json::Value;
 
-pub use services::Services;
+pub use services::{HostClient, Services};
 
 /// What the agent offers.
 pub const CAPABILITIES: &[Capability] = pact_contract::agents::TEST;
@@ -139,6 +140,9 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
         artifacts,
         urls: services.signed_urls()?,
         builds: services.builds(),
+        registry: Arc::clone(&services.store) as _,
+        secrets: services.secrets(),
+        hosts: HostClient::default(),
     });
     pact_agent::serve(agent, recording).await
 }

@@ -7,7 +7,7 @@ use pact_agent::{AgentError, Call, Outcome, Stand, built};
 use pact_contract::{
     ErrorName, StageStatus,
     actions::{RunTests, RunTestsOutput},
-    settings::{DEFAULT_TEST_TIMEOUT, Environment, Suite},
+    settings::{DEFAULT_TEST_TIMEOUT, Environment, NamedSuite, Suite},
 };
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -15,7 +15,8 @@ use serde_json::Value;
 use crate::{
     collector::Collector,
     history::{self, History},
-    runners::{self, Ended, Execution, Planned, Progress, Release, Runner, Task},
+    lanes::{self, Lane, Looked},
+    runners::{self, Ended, Execution, Planned, Progress, Release, Task},
     services::Services,
     sum,
 };
@@ -67,6 +68,9 @@ pub(crate) struct Tests<'a> {
     parameters: RunTests,
     /// What the targets want built.
     releases: Vec<Release>,
+    /// Suites that are named: those that run beside the ones that are found, and those that others run.
+    here: Vec<NamedSuite>,
+    elsewhere: Vec<NamedSuite>,
 }
 
 impl<'a> Tests<'a> {
@@ -81,7 +85,11 @@ impl<'a> Tests<'a> {
     ) -> Result<Self, AgentError> {
         let parameters: RunTests = call.parameters()?;
         let releases = releases(&parameters.environments);
-        Ok(Self { services, call, kind, parameters, releases })
+        let named =
+            if kind == Kind::Unit { parameters.settings.suites.clone() } else { Vec::new() };
+        let is_here = |suite: &NamedSuite| suite.runner.as_deref().is_none_or(runners::is_default);
+        let (here, elsewhere) = named.into_iter().partition(is_here);
+        Ok(Self { services, call, kind, parameters, releases, here, elsewhere })
     }
 
     fn suite(&self) -> Option<&Suite> {
@@ -93,12 +101,15 @@ impl<'a> Tests<'a> {
         }
     }
 
+    /// Everything that is asked for, of the default runner.
     fn task(&self) -> Task<'_> {
         let suite = self.suite();
         let seconds = suite.map_or(DEFAULT_TEST_TIMEOUT, |suite| suite.timeout_seconds);
-        let unit = self.kind == Kind::Unit;
+        let leave_out = &self.parameters.settings.leave_out;
+        let table = self.kind.table();
         Task {
-            table: self.kind.table(),
+            table,
+            name: table.rsplit('.').next().unwrap_or(table),
             call: self.call,
             artifacts: &*self.services.artifacts,
             source: &self.parameters.source,
@@ -108,15 +119,58 @@ impl<'a> Tests<'a> {
             timeout: Duration::from_secs(seconds),
             reports: suite.map_or(&[], |suite| suite.reports.as_slice()),
             coverage: &self.parameters.settings.coverage,
-            suites: if unit { &self.parameters.settings.suites } else { &[] },
-            leave_out: if unit { &self.parameters.settings.leave_out } else { &[] },
+            own: true,
+            suites: &self.here,
+            elsewhere: &self.elsewhere,
+            leave_out: if self.kind == Kind::Unit { leave_out } else { &[] },
             releases: &self.releases,
             skip: self.parameters.skip.as_deref(),
         }
     }
 
-    fn runner(&self) -> Result<Box<dyn Runner>, String> {
-        runners::open(self.suite().map(|suite| &suite.runner), self.services)
+    /// What each runner is to do: the one that the settings choose for the suite of the stage, the
+    /// default one for everything that is not another's, and one for each suite that names another.
+    fn lanes(&self) -> Vec<Lane<'_>> {
+        let open = |instance: Option<&_>| runners::open(instance, self.services);
+        let instance = self.suite().map(|suite| &suite.runner);
+        let all = self.task();
+        let default = instance.is_none_or(|instance| runners::is_default(&instance.kind));
+        // What is not run is nobody else's affair; what is built all the same is the default one's.
+        if all.skip.is_some() {
+            let instance = instance.filter(|_| default);
+            return vec![Lane { runner: open(instance), task: Task { own: default, ..all } }];
+        }
+        let mut lanes = Vec::new();
+        let alone = |table: &'static str| Task {
+            table,
+            suites: &[],
+            elsewhere: &[],
+            leave_out: &[],
+            releases: &[],
+            ..self.task()
+        };
+        if default {
+            lanes.push(Lane { runner: open(instance), task: all });
+        } else {
+            lanes.push(Lane { runner: open(instance), task: alone(self.kind.table()) });
+            if !self.here.is_empty() || !self.releases.is_empty() {
+                lanes.push(Lane { runner: open(None), task: Task { own: false, ..all } });
+            }
+        }
+        for suite in &self.elsewhere {
+            let seconds = suite.timeout_seconds.map(Duration::from_secs);
+            let task = alone("tests.suites");
+            lanes.push(Lane {
+                runner: open(suite.instance().as_ref()),
+                task: Task {
+                    name: &suite.name,
+                    timeout: seconds.unwrap_or(task.timeout),
+                    reports: &suite.reports,
+                    ..task
+                },
+            });
+        }
+        lanes
     }
 
     /// Plans them. Starts nothing.
@@ -135,15 +189,24 @@ impl<'a> Tests<'a> {
         if kind == Kind::EndToEnd && self.parameters.url.is_none() {
             return done(skipped("the environment has no address to run end-to-end tests against"));
         }
-        let runner = match self.runner() {
+        let lanes = self.lanes();
+        let [Lane { runner, task }] = &lanes[..] else {
+            return match lanes::begin(&lanes).await? {
+                Some(stand) => Ok(stand),
+                None => {
+                    let why = "no tests found by any of the runners".to_owned();
+                    done(self.nothing(Execution::NoTests(why)).await)
+                }
+            };
+        };
+        let runner = match runner {
             Ok(runner) => runner,
             Err(reason) => {
                 let table = kind.table();
                 return done(skipped(format!("the tests were not run: [{table}]: {reason}")));
             }
         };
-        let task = self.task();
-        match runner.plan(&task).await? {
+        match runner.plan(task).await? {
             Planned::Work(work) => Ok(Stand::Later(work)),
             Planned::Nothing(why) => done(self.nothing(why).await),
         }
@@ -154,10 +217,17 @@ impl<'a> Tests<'a> {
     /// # Errors
     /// Those of the runner.
     pub(crate) async fn look(&self, work: &Value) -> Result<Stand, AgentError> {
-        let runner = self.runner().map_err(AgentError::invalid)?;
-        let task = self.task();
-        let mut collector = Collector::new(task.artifacts, self.call);
-        match runner.look(&task, work, &mut collector).await? {
+        let lanes = self.lanes();
+        let collector = || Collector::new(&*self.services.artifacts, self.call);
+        let [Lane { runner, task }] = &lanes[..] else {
+            return match lanes::look(&lanes, work, collector).await? {
+                (Looked::Goes(stand), _) => Ok(stand),
+                (Looked::Ended(ended), collector) => done(self.conclude(ended, collector).await),
+            };
+        };
+        let runner = runner.as_ref().map_err(|reason| AgentError::invalid(reason.clone()))?;
+        let mut collector = collector();
+        match runner.look(task, work, &mut collector).await? {
             Progress::Goes(work) => Ok(Stand::Later(work)),
             Progress::Ended(ended) => done(self.conclude(ended, collector).await),
         }
@@ -167,8 +237,9 @@ impl<'a> Tests<'a> {
     async fn conclude(
         &self,
         ended: Ended,
-        collector: Collector<'_>,
+        mut collector: Collector<'_>,
     ) -> Result<Outcome, AgentError> {
+        collector.keep().await?;
         let artifacts = &*self.services.artifacts;
         let (none, left_out) = (ended.none, ended.skipped.is_some() && !ended.none);
         let mut judged = sum::conclude(ended, &collector);
@@ -233,7 +304,10 @@ impl<'a> Tests<'a> {
     /// # Errors
     /// They may go on.
     pub(crate) async fn stop(&self, work: &Value) -> Result<(), AgentError> {
-        self.runner().map_err(AgentError::invalid)?.stop(work).await
+        let lanes = self.lanes();
+        let [Lane { runner, .. }] = &lanes[..] else { return lanes::stop(&lanes, work).await };
+        let runner = runner.as_ref().map_err(|reason| AgentError::invalid(reason.clone()))?;
+        runner.stop(work).await
     }
 
     /// Runs them to their end, for a caller who waits in person.

@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use pact_agent::{
     Agent, Call, Outcome,
     builds::{Access, Build, Builds, NewBuild, SignedUrls},
-    ports::StoreError,
+    ports::{Listed, Registry, StoreError},
     testing::Memory,
 };
 use pact_config::{Forms, form::Seam};
-use pact_contract::{StageStatus, settings::Settings};
+use pact_contract::{RepositoryName, StageStatus, registry::RepositoryEntry, settings::Settings};
 use serde_json::{Value, json};
 
-use crate::{Services, TestAgent, runners::forms};
+use crate::{HostClient, Services, TestAgent, runners::forms};
 
 fn all() -> Forms {
     Forms::published().expect("is readable").clone().with(Seam::Runner, forms())
@@ -48,6 +48,26 @@ impl Builds for Nowhere {
     }
 }
 
+#[async_trait]
+impl Registry for Nowhere {
+    async fn repository(&self, _: &RepositoryName) -> Result<Option<RepositoryEntry>, StoreError> {
+        Ok(None)
+    }
+    async fn put_repository(
+        &self,
+        _: &RepositoryEntry,
+        _: Option<&RepositoryEntry>,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+    async fn remove_repository(&self, _: &RepositoryName) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn repositories(&self) -> Result<Listed<RepositoryEntry>, StoreError> {
+        Ok(Listed::default())
+    }
+}
+
 async fn run(settings: Value) -> Outcome {
     let parameters = json!({
         "source": { "key": "source", "commit": "c" },
@@ -67,7 +87,10 @@ async fn run(settings: Value) -> Outcome {
     let agent = TestAgent::new(Services {
         artifacts: Memory::new(),
         urls: Arc::clone(&none) as _,
-        builds: none,
+        builds: Arc::clone(&none) as _,
+        registry: none,
+        secrets: Memory::new(),
+        hosts: HostClient::default(),
     });
     agent.act(&call).await.expect("no fault")
 }
@@ -91,7 +114,7 @@ async fn what_is_wrong_is_said_with_the_known_runners() {
     assert_eq!(
         outcome.summary,
         "the tests were not run: [tests.unit]: the runner \"walker\" is not known; \
-         known are \"codebuild\", \"recorder\""
+         known are \"codebuild\", \"github-actions\", \"recorder\""
     );
     let outcome = run(suite(json!({ "kind": "recorder" }))).await;
     assert!(outcome.summary.contains("missing field `says`"), "{}", outcome.summary);
@@ -110,7 +133,7 @@ async fn what_is_wrong_is_said_with_the_known_runners() {
 #[test]
 fn the_schema_documents_the_runner() {
     let schema = all().schema();
-    let unit = &schema["properties"]["tests"]["properties"]["unit"]["oneOf"][1];
+    let unit = &schema["properties"]["tests"]["properties"]["unit"]["oneOf"][2];
     assert_eq!(unit["properties"]["says"]["description"], "Output of the tests.");
     assert_eq!(unit["required"], json!(["runner", "says"]));
 }

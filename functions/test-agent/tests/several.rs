@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 
 mod bench;
+mod github_actions;
 
 use std::time::Duration;
 

@@ -20,6 +20,7 @@ use crate::{
 
 mod pulls;
 mod statuses;
+mod workflows;
 
 /// Longest line about a commit that is kept.
 const MAX_MESSAGE: usize = 500;
@@ -51,7 +52,7 @@ impl WebhookHost for GitHub {
         &About {
             title: "GitHub",
             signed: "with `X-Hub-Signature-256`",
-            setup: "the push and the pull request events",
+            setup: "the push, the pull request and the workflow run events",
         }
     }
 
@@ -80,6 +81,7 @@ impl WebhookHost for GitHub {
         let event = match kind {
             "ping" => Event::Ping,
             "pull_request" => pulls::read(&id, &payload_of(incoming)?, allowed)?,
+            "workflow_run" => workflows::read(&payload_of(incoming)?)?,
             "push" => push(&id, &payload_of(incoming)?, allowed)?,
             other => Event::Ignored(format!("the event {other:?} starts nothing")),
         };

@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 use pact_agent::secrets::{Parameter, Secret};
-use pact_contract::Repository;
+use pact_contract::{Repository, RepositoryName, correlation::Correlation};
 
 use super::status::StatusHost;
 use crate::{
@@ -112,6 +112,13 @@ pub(crate) enum Event {
     Ping,
     /// Branches point to other commits: one, or several where the host tells them together.
     Pushes(Vec<Push>),
+    /// What was begun at the host for a state of a run has changed: the state may look.
+    Work {
+        /// The repository that the host tells of.
+        repository: RepositoryName,
+        /// Who waits for it.
+        correlation: Correlation,
+    },
     /// Nothing, for this reason.
     Ignored(String),
 }

@@ -198,6 +198,21 @@ fn named_suite() -> Vec<Field> {
     vec![
         required("name", "By which the suite is known.", Shape::Text(Rule::Reason)),
         required("command", "Program with arguments, or one line for the shell.", Shape::Command),
+        field(
+            "runner",
+            "What runs the suite; codebuild without it.",
+            Shape::word(&["codebuild", "github-actions"]),
+        ),
+        field(
+            "workflow",
+            "File in .github/workflows, for the runner github-actions; pact.yml without it.",
+            Shape::Text(Rule::Reason),
+        ),
+        field(
+            "artifacts",
+            "Names of the artifacts with reports, for the runner github-actions; all without it.",
+            Shape::globs(),
+        ),
         field("setup", "What has to be done before, in the same directory.", Shape::Command),
         field(
             "directory",

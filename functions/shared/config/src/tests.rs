@@ -62,6 +62,9 @@ reports = ["target/**/junit.xml"]
 
 [[tests.suites]]
 name = "web"
+runner = "github-actions"
+workflow = "web.yml"
+artifacts = ["reports"]
 command = "npm test"
 setup = ["npm", "ci"]
 directory = "web"

@@ -14,6 +14,8 @@ pub enum Retry {
     Locked,
     /// At once, as the action is a compensation that must not be given up for a passing fault.
     Compensation,
+    /// At once: it is no fault. What goes on outside for whoever waits is worth another look.
+    Again,
 }
 
 macro_rules! error_names {
@@ -116,6 +118,9 @@ error_names! {
     /// Something is larger, deeper or more than the agent accepts.
     LimitExceeded = "ERR_LIMIT_EXCEEDED", retry: Never,
         "Make smaller what the message names, or split it.";
+    /// What goes on outside for a state that waits has changed; the state looks at it again.
+    LookAgain = "ERR_LOOK_AGAIN", retry: Again,
+        "Nothing is wrong: another service told of its work, and the state that waits for it looks.";
     /// A defect of the agent itself.
     Internal = "ERR_INTERNAL", retry: Never,
         "Report it with the run's log: it is a defect, not something that the repository did.";

@@ -12,6 +12,7 @@ pub mod catalogue;
 pub mod cause;
 pub mod changes;
 pub mod codes;
+pub mod correlation;
 pub mod delivery;
 pub mod envelope;
 pub mod environments;

@@ -364,6 +364,15 @@ pub struct TestSettings {
 pub struct NamedSuite {
     /// By which it is known.
     pub name: String,
+    /// What runs it, by its kind; none: what is meant where the settings name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<String>,
+    /// The workflow that is the suite, for a runner that has workflows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// Names (globs) of the artifacts that have its reports, for a runner that has artifacts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
     /// Program with arguments.
     pub command: Vec<String>,
     /// What has to be done before.
@@ -381,6 +390,18 @@ pub struct NamedSuite {
     /// Time-out in seconds; none: that of the unit tests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u64>,
+}
+
+impl NamedSuite {
+    /// The runner that it names, with what of the suite is for that runner; none: it names none.
+    #[must_use]
+    pub fn instance(&self) -> Option<Instance> {
+        let Value::Object(mut settings) = serde_json::to_value(self).ok()? else { return None };
+        for key in ["name", "runner", "reports", "timeout_seconds"] {
+            settings.remove(key);
+        }
+        Some(Instance { kind: self.runner.clone()?, settings })
+    }
 }
 
 /// One suite of tests.

@@ -1,8 +1,10 @@
 //! What can run a suite of tests: one file or folder for each kind of runner, and their registry.
 
 mod codebuild;
+mod github_actions;
 #[cfg(test)]
 mod recorder;
+mod reports;
 mod runner;
 
 use pact_config::form::{Form, Seam};
@@ -19,9 +21,16 @@ pub(crate) use runner::{
 /// The kinds of runners. The first is meant where the settings name none.
 const KINDS: &[runner::Kind] = &[
     codebuild::KIND,
+    github_actions::KIND,
     #[cfg(test)]
     recorder::KIND,
 ];
+
+/// The kind that is meant where the settings name none: it runs several suites at once, and what is
+/// built beside them.
+pub(crate) fn is_default(kind: &str) -> bool {
+    KINDS.first().is_some_and(|first| first.name == kind)
+}
 
 /// The forms of the runners' settings.
 #[must_use]

@@ -58,7 +58,7 @@ impl Runner for Recorder {
     ) -> Result<Progress, AgentError> {
         let mut capture = Capture::default();
         capture.push(self.0.says.as_bytes());
-        collector.log(self.0.says.clone()).await?;
+        collector.log(&self.0.says);
         let execution = Execution::Ran(Box::new(Run {
             tool: KIND.name.to_owned(),
             command: task.table.to_owned(),

@@ -85,6 +85,8 @@ pub(crate) enum Progress {
 pub(crate) struct Task<'a> {
     /// The table of `pact.toml` in which it is configured, for messages.
     pub(crate) table: &'static str,
+    /// By which it is known where it is alone.
+    pub(crate) name: &'a str,
     pub(crate) call: &'a Call,
     pub(crate) artifacts: &'a dyn Artifacts,
     pub(crate) source: &'a SourceRef,
@@ -99,8 +101,12 @@ pub(crate) struct Task<'a> {
     pub(crate) reports: &'a [String],
     /// Patterns of the LCOV reports that they write.
     pub(crate) coverage: &'a [String],
+    /// Whether there is a suite of the table, or those are looked for that the repository has.
+    pub(crate) own: bool,
     /// Further suites, and what is to be left out of those that are found.
     pub(crate) suites: &'a [NamedSuite],
+    /// Suites that others run, in place of those that are found under their name or in their folder.
+    pub(crate) elsewhere: &'a [NamedSuite],
     pub(crate) leave_out: &'a [String],
     /// What is to be built beside them, once for each list of commands.
     pub(crate) releases: &'a [Release],
@@ -143,6 +149,24 @@ pub(crate) struct Ended {
     pub(crate) skipped: Option<String>,
     /// Whether there are none.
     pub(crate) none: bool,
+}
+
+impl Ended {
+    /// Takes in what came of further work. That something else had no tests means nothing then.
+    pub(crate) fn add(&mut self, more: Self) {
+        let Self { parts, unknown, left_out, built, skipped, none } = more;
+        let empty = |ended: &Self| ended.parts.is_empty() && ended.built.is_empty();
+        let nothing = empty(self) && self.skipped.is_none();
+        self.parts.extend(parts);
+        self.unknown.extend(unknown);
+        self.left_out.extend(left_out);
+        self.built.extend(built);
+        if !self.parts.is_empty() {
+            (self.skipped, self.none) = (None, false);
+        } else if nothing || (self.none && !none) {
+            (self.skipped, self.none) = (skipped, none);
+        }
+    }
 }
 
 /// What came of one suite.

@@ -22,18 +22,20 @@ use pact_agent::{
     AgentError, adapter,
     builds::{Access, Build, BuildPhase, BuildStatus, Builds, NewBuild, SignedUrls},
     bundle::{EntryKind, Packer},
-    ports::{Artifacts, StoreError},
+    ports::{Artifacts, Listed, Registry, StoreError},
     testing::Memory,
 };
-use pact_contract::{IntentEnvelope, ResponseEnvelope, envelope::Context};
-use pact_test_agent::{Services, TestAgent};
+use pact_contract::{
+    IntentEnvelope, RepositoryName, ResponseEnvelope, envelope::Context, registry::RepositoryEntry,
+};
+use pact_test_agent::{HostClient, Services, TestAgent};
 use serde_json::{Value, json};
 
 const PROJECT: &str = "pact-build";
 
 pub(crate) struct Bench {
     pub(crate) memory: Arc<Memory>,
-    agent: TestAgent,
+    pub(crate) agent: TestAgent,
     _folder: tempfile::TempDir,
 }
 
@@ -178,14 +180,48 @@ impl Builds for Host {
     }
 }
 
+/// One repository, or none.
+struct Known(Option<RepositoryEntry>);
+
+#[async_trait]
+impl Registry for Known {
+    async fn repository(
+        &self,
+        name: &RepositoryName,
+    ) -> Result<Option<RepositoryEntry>, StoreError> {
+        Ok(self.0.clone().filter(|entry| entry.name == *name))
+    }
+    async fn put_repository(
+        &self,
+        _: &RepositoryEntry,
+        _: Option<&RepositoryEntry>,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+    async fn remove_repository(&self, _: &RepositoryName) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn repositories(&self) -> Result<Listed<RepositoryEntry>, StoreError> {
+        Ok(Listed::default())
+    }
+}
+
 impl Bench {
     pub(crate) async fn new(extra: &[(&str, &str)]) -> Self {
+        Self::with(extra, None).await
+    }
+
+    /// One whose repository is registered so, if it is.
+    pub(crate) async fn with(extra: &[(&str, &str)], entry: Option<RepositoryEntry>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let memory = Memory::new();
         let agent = TestAgent::new(Services {
             artifacts: Arc::clone(&memory) as _,
             urls: Arc::new(Urls(store(Arc::clone(&memory)).await)),
             builds: Arc::new(Host(host(folder.path(), extra))),
+            registry: Arc::new(Known(entry)),
+            secrets: Arc::clone(&memory) as _,
+            hosts: HostClient::default(),
         });
         Self { memory, agent, _folder: folder }
     }

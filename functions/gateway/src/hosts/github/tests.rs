@@ -257,3 +257,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_workflow_that_was_begun_for_a_run_wakes_its_state_and_no_other_does() {
+    let of = |event_name: &str, title: Value| {
+        let body = json!({
+            "action": "completed",
+            "repository": { "full_name": "acme/web" },
+            "workflow_run": { "id": 7, "event": event_name, "display_title": title, "status": "completed" },
+        });
+        event("workflow_run", body.to_string().as_bytes())
+    };
+    let Event::Work { repository, correlation } =
+        of("workflow_dispatch", json!("pact web-1/RunUnitTests/0123abcd")).unwrap()
+    else {
+        panic!("no work");
+    };
+    assert_eq!(repository.as_str(), "acme/web");
+    assert_eq!(correlation.to_string(), "web-1/RunUnitTests/0123abcd");
+    for (event_name, title) in [
+        ("push", json!("web-1/RunUnitTests/0123abcd")),
+        ("workflow_dispatch", json!("Fix things")),
+        ("workflow_dispatch", json!(7)),
+        ("workflow_dispatch", Value::Null),
+    ] {
+        let ignored = of(event_name, title).unwrap();
+        assert!(matches!(ignored, Event::Ignored(_)), "{ignored:?}");
+    }
+    let bare = event("workflow_run", b"{}").unwrap_err();
+    assert_eq!(bare.status, 400);
+}

@@ -84,7 +84,7 @@ pub(super) async fn ended(
         all.parts = parts.collect();
         let why = if attested.timed_out { "it did not end in time" } else { attested.words };
         all.built = releases.iter().map(|_| Built::Not(why.to_owned())).collect();
-        collector.log(log).await?;
+        collector.log(&log);
         return Ok(all);
     };
     results.notes.into_iter().for_each(|note| collector.note(note));
@@ -124,7 +124,7 @@ pub(super) async fn ended(
         log.push_str(&format!("=== build ===\n{text}"));
         all.built.push(built);
     }
-    collector.log(log).await?;
+    collector.log(&log);
     for content in results.coverage {
         if collector.wants_coverage() {
             collector.coverage(content).await?;

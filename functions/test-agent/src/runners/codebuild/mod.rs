@@ -4,7 +4,6 @@
 mod built;
 mod ended;
 mod plan;
-mod reports;
 mod results;
 mod script;
 
@@ -28,11 +27,13 @@ use sha2::{Digest, Sha256};
 use self::{
     ended::said,
     plan::{Found, Plan, Settings},
-    reports::Wanted,
     results::Results,
     script::Spec,
 };
-use super::runner::{Kind, Opened, Planned, Progress, Runner, Task};
+use super::{
+    reports::{self, Wanted},
+    runner::{Kind, Opened, Planned, Progress, Runner, Task},
+};
 use crate::{collector::Collector, news, services::Services};
 
 /// This kind of runner.

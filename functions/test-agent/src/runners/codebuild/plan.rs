@@ -77,6 +77,18 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Leaves what was found to a suite that is named.
+    fn give_way(&mut self, named: &NamedSuite, directory: &str) {
+        self.suites.retain(|suite| {
+            let same = suite.directory == directory && suite.tool != "configured";
+            suite.name != named.name && !same
+        });
+        self.unknown
+            .retain(|tool| tool.rsplit_once('/').map_or("", |(folder, _)| folder) != directory);
+    }
+}
+
 /// What planning finds.
 pub(crate) enum Found {
     /// There is this to do.
@@ -90,7 +102,9 @@ struct Asked {
     settings: Option<Settings>,
     table: &'static str,
     reports: Vec<String>,
+    own: bool,
     suites: Vec<NamedSuite>,
+    elsewhere: Vec<NamedSuite>,
     leave_out: Vec<String>,
     releases: Vec<Release>,
     skip: Option<String>,
@@ -109,7 +123,9 @@ pub(crate) async fn plan(
         settings: settings.cloned(),
         table: task.table,
         reports: task.reports.to_vec(),
+        own: task.own,
         suites: task.suites.to_vec(),
+        elsewhere: task.elsewhere.to_vec(),
         leave_out: task.leave_out.to_vec(),
         releases: task.releases.to_vec(),
         skip: task.skip.map(str::to_owned),
@@ -169,6 +185,14 @@ impl Asked {
                     reports: self.reports.clone(),
                     ..Suite::default()
                 }],
+                unknown: Vec::new(),
+                left_out: Vec::new(),
+                digest,
+                releases: Vec::new(),
+                without: None,
+            },
+            None if !self.own => Plan {
+                suites: Vec::new(),
                 unknown: Vec::new(),
                 left_out: Vec::new(),
                 digest,
@@ -235,14 +259,13 @@ impl Asked {
     /// Adds what the settings name, in place of what was found under the same name or in the same
     /// folder.
     fn name(&self, root: &Path, plan: &mut Plan) -> Result<(), Execution> {
+        for named in &self.elsewhere {
+            let directory = inside(root, named.directory.as_deref(), "tests.suites")?;
+            plan.give_way(named, &directory);
+        }
         for named in &self.suites {
             let directory = inside(root, named.directory.as_deref(), "tests.suites")?;
-            plan.suites.retain(|suite| {
-                let same = suite.directory == directory && suite.tool != "configured";
-                suite.name != named.name && !same
-            });
-            plan.unknown
-                .retain(|tool| tool.rsplit_once('/').map_or("", |(folder, _)| folder) != directory);
+            plan.give_way(named, &directory);
             let setup = named
                 .setup
                 .iter()
@@ -360,7 +383,9 @@ mod tests {
             settings: None,
             table: "tests.unit",
             reports: Vec::new(),
+            own: true,
             suites: suites.iter().map(named).collect(),
+            elsewhere: Vec::new(),
             leave_out: leave_out.iter().map(|p| (*p).to_owned()).collect(),
             releases: Vec::new(),
             skip: None,

@@ -11,9 +11,8 @@ use crate::{
     collector::{LCOV_BYTES, NOTES, REPORT_BYTES, REPORT_FILES},
     lcov_report,
     reports::{Counts, Unread},
+    runners::reports::{Report, Wanted},
 };
-
-use super::reports::{Report, Wanted};
 
 /// Most entries for each suite, and most bytes of all of them together.
 const ENTRIES: usize = 4_096;

@@ -12,9 +12,9 @@
 use pact_agent::buildspec::{Signed, TRANSFER, quote};
 use serde_json::json;
 
-use super::{plan::Plan, reports};
+use super::plan::Plan;
 use crate::{
-    runners::runner::Release,
+    runners::{reports, runner::Release},
     suites::{MODERN_YARN, REPORTS, Suite, TOOLS},
 };
 

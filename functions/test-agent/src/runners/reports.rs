@@ -29,7 +29,8 @@ const SOURCE: &str = "files/source/";
 const CACHE: &str = "files/codebuild/cache/cargo/";
 
 /// Patterns of the reports that are wanted.
-pub(super) struct Wanted {
+#[derive(Clone)]
+pub(in crate::runners) struct Wanted {
     tests: GlobSet,
     /// Whether the patterns of the tests' reports were given, rather than being the usual ones.
     named: bool,
@@ -37,11 +38,14 @@ pub(super) struct Wanted {
     /// Where the command ran: a pattern may also be meant from there.
     directory: String,
     /// What is wrong with a pattern.
-    pub(super) faults: Vec<String>,
+    pub(in crate::runners) faults: Vec<String>,
 }
 
 /// Every pattern, the usual ones where none is given.
-pub(super) fn patterns(reports: &[String], coverage: &[String]) -> (Vec<String>, Vec<String>) {
+pub(in crate::runners) fn patterns(
+    reports: &[String],
+    coverage: &[String],
+) -> (Vec<String>, Vec<String>) {
     let or_usual = |given: &[String], usual: &[&str]| {
         if given.is_empty() {
             usual.iter().map(|pattern| (*pattern).to_owned()).collect()
@@ -54,7 +58,7 @@ pub(super) fn patterns(reports: &[String], coverage: &[String]) -> (Vec<String>,
 
 /// What a file is that is where reports are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Report {
+pub(in crate::runners) enum Report {
     /// A report: so it was said.
     Certain,
     /// A report, should it look like one.
@@ -62,7 +66,11 @@ pub(super) enum Report {
 }
 
 impl Wanted {
-    pub(super) fn new(reports: &[String], coverage: &[String], directory: &str) -> Self {
+    pub(in crate::runners) fn new(
+        reports: &[String],
+        coverage: &[String],
+        directory: &str,
+    ) -> Self {
         let named = !reports.is_empty();
         let (reports, coverage) = patterns(reports, coverage);
         let mut faults = Vec::new();
@@ -75,7 +83,7 @@ impl Wanted {
     }
 
     /// Whether a path in what the suite hands over is one of a report of tests, or may be one.
-    pub(super) fn tests(&self, path: &str) -> Option<Report> {
+    pub(in crate::runners) fn tests(&self, path: &str) -> Option<Report> {
         let own = path.strip_prefix(OWN);
         let own = own.is_some_and(|name| name.ends_with(".xml") || name.ends_with(".trx"));
         if own || (path.starts_with(CACHE) && path.ends_with("/junit.xml")) {
@@ -85,12 +93,12 @@ impl Wanted {
         found.then_some(if self.named { Report::Certain } else { Report::Possible })
     }
 
-    pub(super) fn coverage(&self, path: &str) -> bool {
+    pub(in crate::runners) fn coverage(&self, path: &str) -> bool {
         self.matches(&self.coverage, path)
     }
 
     /// The folder of the repository that a file was written into; empty: the root, or none of it.
-    pub(super) fn folder<'p>(&self, path: &'p str) -> &'p str {
+    pub(in crate::runners) fn folder<'p>(&self, path: &'p str) -> &'p str {
         let path = path.strip_prefix(SOURCE).unwrap_or_default();
         path.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
