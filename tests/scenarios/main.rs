@@ -27,6 +27,7 @@ mod origins;
 mod policy;
 mod secrets;
 mod shift;
+mod sign_in;
 mod statuses;
 mod suites;
 mod telemetry;

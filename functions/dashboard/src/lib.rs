@@ -27,7 +27,7 @@ use std::sync::Arc;
 use axum::Router;
 use jiff::Timestamp;
 use pact_agent::{logs::StageLogs, ports::RunReader};
-use pact_web::access::Doors;
+use pact_web::access::{Doors, People};
 
 /// The routes over `reader`, for those whom the doors let in.
 pub fn router(reader: Arc<dyn RunReader>, logs: Arc<dyn StageLogs>, doors: Doors) -> Router {
@@ -41,7 +41,8 @@ pub fn router_at(
     doors: Doors,
     now: fn() -> Timestamp,
 ) -> Router {
-    web::routes(web::App { reader, logs, now }, doors)
+    let provider = doors.people().map(|people| people.provider().into());
+    web::routes(web::App { reader, logs, now, provider }, doors)
 }
 
 /// Runs the dashboard as a Lambda function until the environment ends it.
@@ -53,5 +54,6 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     let services = pact_aws::Services::from_env()?;
     let store = &services.store;
     let doors = Doors::new(Arc::clone(store) as _, Arc::clone(store) as _, services.secrets());
+    let doors = doors.for_people(People::from_env()?.map(Arc::new));
     pact_web::serve(router(Arc::clone(store) as _, services.logs()?, doors)).await
 }

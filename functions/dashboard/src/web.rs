@@ -39,6 +39,8 @@ pub(crate) struct App {
     pub(crate) reader: Arc<dyn RunReader>,
     pub(crate) logs: Arc<dyn StageLogs>,
     pub(crate) now: fn() -> Timestamp,
+    /// Where people sign in, as they know it.
+    pub(crate) provider: Option<Arc<str>>,
 }
 
 pub(crate) fn routes(app: App, doors: Doors) -> Router {
@@ -197,9 +199,10 @@ async fn no_method(request: Request<Body>) -> Response {
     if request.uri().path().starts_with("/api/") { fault.json() } else { fault.page() }
 }
 
-async fn sign_in(Query(asked): Query<Asking>) -> Response {
+async fn sign_in(State(app): State<App>, Query(asked): Query<Asking>) -> Response {
     let refused = problems::explain(&asked.refused);
-    let said = pages::SignIn { next: &asked.next, code: &asked.code, refused };
+    let provider = app.provider.as_deref();
+    let said = pages::SignIn { next: &asked.next, code: &asked.code, refused, provider };
     page(&pages::sign_in(&said)).into_response()
 }
 

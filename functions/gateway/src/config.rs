@@ -1,6 +1,9 @@
 //! What the environment says about the gateway.
 
+use std::sync::Arc;
+
 use pact_contract::room::{Limits, MOST};
+use pact_web::access::People;
 use url::Url;
 
 /// The gateway's configuration. Its secrets are read when a request needs one.
@@ -14,6 +17,8 @@ pub(crate) struct Config {
     /// How many runs may go on at once: `PACT_RUNS_AT_ONCE`, and of one repository
     /// `PACT_RUNS_PER_REPOSITORY`.
     pub(crate) limits: Limits,
+    /// By which rules people are let in whom a provider knows: `PACT_SIGN_IN_ISSUER` and others.
+    pub(crate) people: Option<Arc<People>>,
 }
 
 /// Whether a newer push of a branch takes the place of older ones.
@@ -65,6 +70,10 @@ impl Config {
             runs: limit("PACT_RUNS_AT_ONCE", default.runs),
             per_repository: limit("PACT_RUNS_PER_REPOSITORY", default.per_repository),
         };
+        let people = People::read(&lookup).unwrap_or_else(|wrong| {
+            faults.extend(wrong.0);
+            None
+        });
         if !faults.is_empty() {
             return Err(ConfigError(faults));
         }
@@ -76,7 +85,7 @@ impl Config {
                 return Err(ConfigError(vec![fault]));
             }
         };
-        Ok(Self { sources, supersede, limits })
+        Ok(Self { sources, supersede, limits, people: people.map(Arc::new) })
     }
 }
 

@@ -29,6 +29,7 @@ mod known;
 mod launch;
 mod ls_refs;
 mod metrics;
+mod oidc;
 mod openapi;
 mod pass;
 mod ports;
@@ -59,13 +60,14 @@ use tracing::Instrument as _;
 
 use config::Config;
 pub use hosts::{Composed, PushNotice, compose, documentation, webhook_paths};
+pub use oidc::CALLBACK;
 use ports::Ports;
 use reconciler::reconcile;
 use routes::{Gateway, router};
 
 /// The secrets that an installation may have for the gateway.
 pub fn parameters() -> impl Iterator<Item = &'static Parameter> {
-    hosts::parameters().chain([&pact_web::access::API_TOKEN])
+    hosts::parameters().chain([&pact_web::access::API_TOKEN, &oidc::SECRET])
 }
 
 /// Runs the gateway as a Lambda function until the environment ends it.
@@ -76,7 +78,9 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let services = Services::from_env()?;
     let config = Config::from_env()?;
-    let gateway = Gateway { ports: Ports::new(&services, &config), config };
+    let mut ports = Ports::new(&services, &config);
+    ports.doors = ports.doors.for_people(config.people.clone());
+    let gateway = Gateway { ports, config };
     pact_web::serve(router(gateway)).await
 }
 

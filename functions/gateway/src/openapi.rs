@@ -77,11 +77,13 @@ struct About {
     needs_body: bool,
     answers: Vec<(u16, &'static str)>,
     refusals: &'static [u16],
+    sends_on: bool,
 }
 
 impl About {
     fn new(summary: &'static str) -> Self {
-        Self { summary, body: None, needs_body: false, answers: Vec::new(), refusals: &[] }
+        let (body, needs_body) = (None, false);
+        Self { summary, body, needs_body, answers: Vec::new(), refusals: &[], sends_on: false }
     }
 
     fn takes(self, body: Value) -> Self {
@@ -95,6 +97,11 @@ impl About {
     fn gives(mut self, status: u16, schema: &'static str) -> Self {
         self.answers.push((status, schema));
         self
+    }
+
+    /// Answers a browser with the page to go on to.
+    fn sends_on(self) -> Self {
+        Self { sends_on: true, ..self }
     }
 
     fn refuses(self, refusals: &'static [u16]) -> Self {
@@ -113,6 +120,12 @@ fn about(method: &Method, path: &str) -> Option<About> {
         ("GET", "/v1/agents") => new("What the agents offer").gives(200, ANY),
         ("GET", "/v1/caller") => {
             new("Whose token it is, and what it is good for").gives(200, "Caller")
+        }
+        ("GET", "/v1/sign-in") => {
+            new("Send a browser to the sign-in provider").sends_on().refuses(&[404])
+        }
+        ("GET", "/v1/sign-in/callback") => {
+            new("Back from the sign-in provider").sends_on().refuses(&[404])
         }
         ("POST", "/v1/session") => new("Sign a browser in")
             .takes(object(&[], &[("token", text(16 * 1024)), ("code", text(16 * 1024))]))
@@ -211,7 +224,7 @@ fn about(method: &Method, path: &str) -> Option<About> {
 }
 
 fn operation(about: About, need: Need, path: &str) -> Value {
-    let About { summary, body, needs_body, answers, refusals } = about;
+    let About { summary, body, needs_body, answers, refusals, sends_on } = about;
     let mut responses: Map<String, Value> = answers
         .into_iter()
         .map(|(status, schema)| {
@@ -219,6 +232,11 @@ fn operation(about: About, need: Need, path: &str) -> Value {
             (status.to_string(), json!({ "description": "Done.", "content": content }))
         })
         .collect();
+    if sends_on {
+        let location = json!({ "schema": { "type": "string" } });
+        let sent = json!({ "description": "Go on there.", "headers": { "Location": location } });
+        responses.insert("303".to_owned(), sent);
+    }
     let of_the_door: &[u16] = match need {
         Need::Nothing | Need::Own => &[],
         Need::Caller | Need::Scope(_) => &[401, 403, 429],

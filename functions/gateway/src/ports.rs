@@ -21,7 +21,7 @@ use pact_aws::Services;
 use pact_contract::room::Limits;
 use pact_web::access::Doors;
 
-use crate::{config::Config, heads::Asking, status_client::StatusClient};
+use crate::{config::Config, heads::Asking, oidc::Provider, status_client::StatusClient};
 
 /// Everything outside that the gateway reaches.
 #[derive(Clone)]
@@ -60,6 +60,8 @@ pub(crate) struct Ports {
     pub(crate) tokens: Arc<dyn Tokens>,
     /// Who may call.
     pub(crate) doors: Doors,
+    /// The provider that people sign in at.
+    pub(crate) provider: Arc<Provider>,
     /// Pull requests of forks.
     pub(crate) pulls: Arc<dyn Pulls>,
     /// What commits are to show.
@@ -97,6 +99,7 @@ impl Ports {
             callbacks: Arc::clone(&services.store) as _,
             statuses: Arc::clone(&services.store) as _,
             status_client: Arc::default(),
+            provider: Arc::default(),
             pulls: Arc::clone(&services.store) as _,
             calls: Arc::clone(&services.store) as _,
             tasks: services.executions(),

@@ -31,7 +31,7 @@ use crate::{
     error::{Answer, ApiError},
     filters, forms, heads,
     hosts::{self, Delivery, Event, Incoming, WebhookHost},
-    openapi,
+    oidc, openapi,
     ports::Ports,
     pulls::{self, Admitted},
     push::Push,
@@ -70,6 +70,8 @@ pub(crate) fn table() -> Vec<Route> {
         of(get_.clone(), "/v1/agents", Need::Nothing, get(list_agents)),
         of(get_.clone(), "/v1/openapi.json", Need::Nothing, get(show_document)),
         of(get_.clone(), "/v1/caller", Need::Caller, get(show_caller)),
+        of(get_.clone(), "/v1/sign-in", Need::Own, get(to_provider)),
+        of(get_.clone(), oidc::CALLBACK, Need::Own, get(from_provider)),
         of(post_.clone(), "/v1/session", Need::Own, post(sign_in)),
         of(post_.clone(), "/v1/session/end", Need::Own, post(sign_out)),
         of(post_.clone(), "/v1/sign-in-codes", Need::Caller, post(sign_in_code)),
@@ -406,6 +408,14 @@ async fn run_again(
 
 async fn sign_in(State(gateway): Shared, request: Request) -> Response {
     sign_in::begin(&gateway.ports.doors, request).await
+}
+
+async fn to_provider(State(gateway): Shared, request: Request) -> Response {
+    oidc::begin(&gateway.ports, &request.into_parts().0).await
+}
+
+async fn from_provider(State(gateway): Shared, request: Request) -> Response {
+    oidc::end(&gateway.ports, &request.into_parts().0).await
 }
 
 async fn sign_out(State(gateway): Shared, request: Request) -> Response {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Where somebody signs in.
-const PAGE: &str = "/sign-in";
+pub(crate) const PAGE: &str = "/sign-in";
 
 /// Why nobody is signed in: for a page its code, for a program the whole answer.
 struct Refused {

@@ -196,6 +196,7 @@ impl World {
             heads: Arc::clone(&self.heads) as _,
             asking: Arc::clone(&self.asking.0),
             status_client: Arc::default(),
+            provider: Arc::default(),
             pulls: Arc::clone(&self.pulls) as _,
             calls: Arc::<crate::wake::Waiting>::default(),
             tasks: Arc::<crate::wake::Waiting>::default(),

@@ -4,6 +4,7 @@ mod admission;
 mod doors;
 mod heads;
 mod hosts;
+mod oidc;
 mod openapi;
 mod pass;
 mod people;

@@ -207,8 +207,8 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
-    /// Version in which it is written.
-    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
+    /// Version in which it is written. Since the second one people may be signed in by a provider.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST.next();
 }
 
 /// What somebody showed to be let in.
@@ -224,6 +224,13 @@ pub enum Credential {
     Token {
         /// Its id.
         id: TokenId,
+    },
+    /// The word of the installation's OpenID Connect provider.
+    Provider {
+        /// Who it is there: the claim `sub`.
+        subject: String,
+        /// Tells the rules by which people are let in from those after them: a hash.
+        mark: String,
     },
 }
 

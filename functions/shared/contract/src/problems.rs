@@ -67,6 +67,15 @@ problems! {
     NOT_CONFIGURED = "not_configured":
         "The installation lacks the secret without which nobody is let in.",
         "Set the parameter that `detail` names, with its command; on one machine, the variable.";
+    SIGN_IN_FAILED = "sign_in_failed":
+        "What came back from the sign-in provider does not count: it is too old, meant for another installation or browser, or you said no there.",
+        "Sign in again, within ten minutes and in one window; where it fails each time, the gateway's log names what is wrong.";
+    NO_GRANT = "no_grant":
+        "The sign-in provider knows you, and this installation lets nobody in who is as it says that you are.",
+        "Ask whoever runs it to name your verified address, its domain or one of your groups in `SignInAllow`.";
+    PROVIDER_UNAVAILABLE = "provider_unavailable":
+        "The sign-in provider did not answer, or not as OpenID Connect has it.",
+        "Try again in a minute; the gateway's log says what was asked and what came back.";
     NOT_FOUND = "not_found":
         "There is nothing at this address, or nothing that the caller may see.",
         "Correct the address; `GET /v1/runs/{id}` wants the id that the start of a run answered with.";

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use pact_contract::{EnvironmentName, ReleaseId, RepositoryName, RunId};
 
-pub(crate) use access::{SignInArgs, TokensCommand};
+pub(crate) use access::{ProviderArgs, SignInArgs, TokensCommand};
 pub(crate) use data::DataArgs;
 
 use crate::stack::options::Options;
@@ -498,6 +498,9 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "N", env = "PACT_RUNS_PER_REPOSITORY",
         value_parser = clap::value_parser!(u32).range(1..=2_000))]
     pub runs_per_repository: Option<u32>,
+    /// Where people sign in.
+    #[command(flatten)]
+    pub provider: ProviderArgs,
     /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,
@@ -514,7 +517,14 @@ impl UpArgs {
     /// How the stack is run.
     pub(crate) fn stack(&self) -> Options {
         let options = options(&self.packages, &self.limits, self.allow_host.clone());
-        Options { runs: self.runs, runs_per_repository: self.runs_per_repository, ..options }
+        let given = self.provider.given().into_iter();
+        let sign_in = given.filter_map(|(name, _, value)| Some((name, value?.trim().to_owned())));
+        Options {
+            runs: self.runs,
+            runs_per_repository: self.runs_per_repository,
+            sign_in: sign_in.filter(|(_, value)| !value.is_empty()).collect(),
+            ..options
+        }
     }
 }
 

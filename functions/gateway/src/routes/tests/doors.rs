@@ -16,6 +16,8 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/v1/agents", "nothing"),
     ("GET", "/v1/openapi.json", "nothing"),
     ("GET", "/v1/caller", "caller"),
+    ("GET", "/v1/sign-in", "own"),
+    ("GET", "/v1/sign-in/callback", "own"),
     ("POST", "/v1/session", "own"),
     ("POST", "/v1/session/end", "own"),
     ("POST", "/v1/sign-in-codes", "caller"),

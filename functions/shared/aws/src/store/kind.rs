@@ -116,7 +116,7 @@ pub(super) const PASS: Kind = kind("schema", SchemaVersion::FIRST);
 /// An API token: `record`, and when it was `used_at`.
 pub(super) const TOKEN: Kind = kind("schema", TokenRecord::VERSION);
 /// A browser that is signed in, or a code that signs one in: `record`.
-pub(super) const SESSION: Kind = kind("schema", SessionRecord::VERSION);
+pub(super) const SESSION: Kind = second("schema", SessionRecord::VERSION, &[as_it_is]);
 /// The runs that have room: `record`, with the `version` that it is changed by.
 pub(super) const ROOM: Kind = kind("schema", RoomRecord::VERSION);
 /// A run that waits, all of it in its key.

@@ -33,6 +33,9 @@ pub enum Denied {
     /// A page of another origin made the browser send it, or an old page of this one.
     #[error("no page of this installation sent this; load the page again")]
     Forged,
+    /// The provider knows them, and nothing is granted to them.
+    #[error("the sign-in provider knows you, and nothing is granted to you here")]
+    NoGrant,
     /// The installation is not set up to let anybody in.
     #[error("{0}")]
     Closed(String),
@@ -49,6 +52,7 @@ impl Denied {
             Self::Nobody | Self::Wrong => (StatusCode::UNAUTHORIZED, problems::UNAUTHORIZED),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, problems::TOO_MANY_ATTEMPTS),
             Self::Scope(_) => (StatusCode::FORBIDDEN, problems::SCOPE_MISSING),
+            Self::NoGrant => (StatusCode::FORBIDDEN, problems::NO_GRANT),
             Self::Forged => (StatusCode::FORBIDDEN, problems::NOT_FROM_A_PAGE),
             Self::Closed(_) => (StatusCode::SERVICE_UNAVAILABLE, problems::NOT_CONFIGURED),
             Self::Store(StoreError::Unreadable(_)) => {
@@ -73,7 +77,7 @@ impl IntoResponse for Denied {
             Self::Store(_) | Self::Closed(_) => {
                 Some((header::RETRY_AFTER, HeaderValue::from_static("30")))
             }
-            Self::Scope(_) | Self::Forged => None,
+            Self::Scope(_) | Self::Forged | Self::NoGrant => None,
         };
         let mut response = Problem::new(status, code, self.to_string()).into_response();
         if let Some((name, value)) = hint {

@@ -15,6 +15,7 @@ use super::{
     attempts::Attempts,
     bearer::{Bearer, split},
     denied::Denied,
+    people::{People, Person},
     secret::{digest, same_text},
 };
 use crate::origin::origin;
@@ -104,6 +105,7 @@ pub struct Doors {
     secrets: Arc<dyn Secrets>,
     pub(super) attempts: Arc<Attempts>,
     pub(super) now: fn() -> Timestamp,
+    people: Option<Arc<People>>,
     notes_use: bool,
 }
 
@@ -116,7 +118,48 @@ impl Doors {
         secrets: Arc<dyn Secrets>,
     ) -> Self {
         let attempts = Arc::default();
-        Self { tokens, sessions, secrets, attempts, now: Timestamp::now, notes_use: false }
+        let now = Timestamp::now;
+        Self { tokens, sessions, secrets, attempts, now, people: None, notes_use: false }
+    }
+
+    /// Lets in whom the provider knows, by these rules.
+    #[must_use]
+    pub fn for_people(self, people: Option<Arc<People>>) -> Self {
+        Self { people, ..self }
+    }
+
+    /// By which rules people are let in whom a provider knows, if any are.
+    #[must_use]
+    pub fn people(&self) -> Option<&Arc<People>> {
+        self.people.as_ref()
+    }
+
+    /// Somebody whom the provider knows.
+    ///
+    /// # Errors
+    /// [`Denied::NoGrant`] where nothing is granted to them.
+    pub fn by_provider(&self, person: &Person) -> Result<Identity, Denied> {
+        let people = self.people.as_ref().ok_or(Denied::NoGrant)?;
+        let scopes = people.scopes(person);
+        if scopes.is_empty() {
+            return Err(Denied::NoGrant);
+        }
+        let (subject, mark) = (person.subject.clone(), people.mark());
+        let credential = Credential::Provider { subject, mark };
+        Ok(Identity { owner: person.name(), scopes, credential, until: None, csrf: None })
+    }
+
+    /// Refuses an address that sent too many wrong credentials.
+    ///
+    /// # Errors
+    /// [`Denied::TooMany`] then.
+    pub fn admit(&self, source: &str) -> Result<(), Denied> {
+        self.attempts.admit(source, (self.now)())
+    }
+
+    /// Counts a wrong credential of this address.
+    pub fn wrong(&self, source: &str) {
+        self.attempts.wrong(source, (self.now)());
     }
 
     /// Has it written down, to the hour, when a token is used.
@@ -217,6 +260,11 @@ impl Doors {
                     Err(Denied::Closed(_)) => Ok(false),
                     Err(error) => Err(error),
                 }
+            }
+            // Other rules might not let them in.
+            Credential::Provider { mark: known, .. } => {
+                let people = self.people.as_ref();
+                Ok(people.is_some_and(|people| same_text(known, &people.mark())))
             }
         }
     }

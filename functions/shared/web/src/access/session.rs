@@ -90,15 +90,15 @@ impl Doors {
     /// # Errors
     /// When it cannot be written down.
     pub async fn end(&self, headers: &HeaderMap) -> Result<HeaderValue, Denied> {
-        if let Some(cookie) = cookie(headers) {
+        if let Some(cookie) = session_cookie(headers) {
             self.sessions.end_session(&digest(&cookie)).await?;
         }
-        set_cookie(headers, "", 0)
+        set_cookie(Jar::Session, headers, "", 0)
     }
 
     /// Who is signed in, in the browser that sends this cookie.
     pub(super) async fn by_cookie(&self, headers: &HeaderMap) -> Result<Identity, Denied> {
-        let cookie = cookie(headers).ok_or(Denied::Nobody)?;
+        let cookie = session_cookie(headers).ok_or(Denied::Nobody)?;
         let now = (self.now)();
         let found = self.sessions.session(&digest(&cookie)).await?;
         let record = found.filter(|record| now < record.expires_at).ok_or(Denied::Nobody)?;
@@ -132,7 +132,7 @@ impl Doors {
     ) -> Result<Session, Denied> {
         let secret = random();
         let left = record.expires_at.duration_since((self.now)()).as_secs().max(0);
-        let cookie = set_cookie(headers, &secret, left)?;
+        let cookie = set_cookie(Jar::Session, headers, &secret, left)?;
         self.sessions.open_session(&digest(&secret), &record).await?;
         Ok(Session { record, cookie })
     }
@@ -142,40 +142,63 @@ fn after(now: Timestamp, life: SignedDuration) -> Timestamp {
     now.checked_add(life).unwrap_or(Timestamp::MAX)
 }
 
-fn is_secret(text: &str) -> bool {
+pub(super) fn is_secret(text: &str) -> bool {
     text.len() == DIGITS && text.bytes().all(|c| c.is_ascii_hexdigit())
+}
+
+/// Which cookie it is.
+#[derive(Clone, Copy)]
+pub(super) enum Jar {
+    /// A browser that is signed in.
+    Session,
+    /// One that is being signed in at the provider.
+    SignIn,
 }
 
 /// The cookie's name, and what else is said of it. Cookies know no ports: of several stacks on one
 /// machine each has a name of its own.
-fn name(headers: &HeaderMap) -> (String, &'static str) {
+fn name(jar: Jar, headers: &HeaderMap) -> (String, &'static str) {
     let own = origin(headers);
+    let kind = match jar {
+        Jar::Session => "pact",
+        Jar::SignIn => "pact-sign-in",
+    };
     match own.strip_prefix("http://") {
-        None => ("__Host-pact".to_owned(), "; Secure"),
+        None => (format!("__Host-{kind}"), "; Secure"),
         Some(host) => {
             let port = host.rsplit_once(':').map_or("80", |(_, port)| port);
             let port: String = port.chars().filter(char::is_ascii_digit).collect();
-            (format!("pact-{port}"), "")
+            (format!("{kind}-{port}"), "")
         }
     }
 }
 
-fn set_cookie(headers: &HeaderMap, value: &str, seconds: i64) -> Result<HeaderValue, Denied> {
-    let (name, secure) = name(headers);
+pub(super) fn set_cookie(
+    jar: Jar,
+    headers: &HeaderMap,
+    value: &str,
+    seconds: i64,
+) -> Result<HeaderValue, Denied> {
+    let (name, secure) = name(jar, headers);
     let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     // Digits and fixed words: nothing in it is no header.
     HeaderValue::from_str(&text).map_err(|_| Denied::Nobody)
 }
 
 /// The cookie's value. Where there are several of the name, somebody meddled: none counts.
-fn cookie(headers: &HeaderMap) -> Option<String> {
-    let (name, _) = name(headers);
+pub(super) fn cookie(jar: Jar, headers: &HeaderMap) -> Option<String> {
+    let (name, _) = name(jar, headers);
     let mut found = headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|cookie| cookie.trim().strip_prefix(&name)?.strip_prefix('='));
-    let value = found.next().filter(|value| is_secret(value))?;
+    let value = found.next()?;
     found.next().is_none().then(|| value.to_owned())
+}
+
+/// The secret of the browser's session.
+fn session_cookie(headers: &HeaderMap) -> Option<String> {
+    cookie(Jar::Session, headers).filter(|value| is_secret(value))
 }

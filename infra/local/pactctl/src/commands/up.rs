@@ -22,6 +22,10 @@ pub(crate) fn up(args: &UpArgs) -> Result<Exit, Failure> {
 }
 
 async fn serve(args: &UpArgs) -> Result<Exit, Failure> {
+    let people = args.provider.people().map_err(|faults| {
+        Failure::usage(format!("nobody could sign in: {faults}"))
+            .remedy("`pactctl up --help` has the options that these variables are")
+    })?;
     let ports = Ports::bind(args.port, args.aws_port).await?;
     let Opened::Owned(folder) = open_data(&args.data.data)? else {
         return Err(already_up(args));
@@ -32,6 +36,10 @@ async fn serve(args: &UpArgs) -> Result<Exit, Failure> {
     match link(&stack).await {
         Ok(link) => println!("sign in       {link}"),
         Err(failure) => term::warning(&format!("no link to sign in by: {failure}")),
+    }
+    if let Some(people) = people {
+        let (provider, api) = (people.provider(), &stack.endpoints.api);
+        println!("sign in with  {provider}, which sends back to {api}{}", pact_gateway::CALLBACK);
     }
     for path in pact_gateway::webhook_paths() {
         println!("webhooks      {}{path}", stack.endpoints.api);

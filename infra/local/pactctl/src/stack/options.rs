@@ -16,6 +16,8 @@ pub(crate) struct Options {
     /// Runs that may go on at once, in all and of one repository.
     pub runs: Option<u32>,
     pub runs_per_repository: Option<u32>,
+    /// Parameters of the template that say where people sign in.
+    pub sign_in: Vec<(&'static str, String)>,
     /// Hosts that lead to this machine, besides its own names.
     pub hosts: Vec<String>,
 }
@@ -26,7 +28,7 @@ impl Options {
         let runs = self.runs.map(|number| ("RunsAtOnce", number.to_string()));
         let of_one = self.runs_per_repository;
         let of_one = of_one.map(|number| ("RunsPerRepository", number.to_string()));
-        runs.into_iter().chain(of_one)
+        runs.into_iter().chain(of_one).chain(self.sign_in.iter().cloned())
     }
 
     /// What instances the Lambda host may start, and who may wait.

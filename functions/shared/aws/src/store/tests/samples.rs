@@ -412,6 +412,9 @@ async fn fill_access(store: &DynamoStore) {
         expires_at: far,
     };
     let mark = "1".repeat(64);
+    let subject = "248289761001".to_owned();
+    let provider = Credential::Provider { subject, mark: mark.clone() };
+    store.open_session("a11ce", &session(provider)).await.unwrap();
     store.open_session("5e55", &session(Credential::Token { id: first })).await.unwrap();
     store.keep_code("c0de", &session(Credential::Installation { mark })).await.unwrap();
 }
