@@ -153,9 +153,10 @@ pub(crate) fn judge(
 ) -> Result<Option<ObjectId>, AgentError> {
     let parent = || first_parent(repository, push.head);
     if push.pull.is_some() {
-        // Its author chooses where it left its target, but not what the target has now.
+        // Its author chooses where it left its target, but not what the target has now. Where the host
+        // tells of no target, and has no merge, what the default branch has now stands in for it.
         let target = push.before.filter(|id| repository.find_commit(*id).is_ok());
-        return Ok(target.or(base.commit));
+        return Ok(target.or(tip).or(base.commit));
     }
     if push.is_default_branch() {
         let before = push.before.filter(|id| *id != push.head);

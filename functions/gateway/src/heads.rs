@@ -307,7 +307,7 @@ fn push(
 
 /// Has a push run that never arrived, unless the rules have it start nothing.
 async fn run(ports: &Ports, mut push: Push, origin: &str) -> Answer<bool> {
-    match registry::admit(&*ports.registry, &mut push).await {
+    match registry::admit(&*ports.registry, &mut push, None).await {
         Ok(_) => {}
         Err(refused) if REFUSALS.contains(&refused.code) => {
             let (repository, branch) = (push.repository.name.as_str(), push.branch);

@@ -133,7 +133,7 @@ pub(crate) async fn allow(
     let trigger = Trigger { kind: PULL_REQUEST.to_owned(), actor: Some(actor), delivery: None };
     let mut push = Push::of(&record.request, trigger);
     // What is registered may have changed while it waited.
-    registry::admit(&*ports.registry, &mut push).await?;
+    registry::admit(&*ports.registry, &mut push, None).await?;
     accept::accept(ports, &push, caller).await
 }
 

@@ -18,7 +18,7 @@ use crate::{
     doors::Who,
     error::{Answer, ApiError},
     fields::{Fields, parse},
-    hosts,
+    hosts::{self, WebhookHost},
     push::Push,
     validate,
 };
@@ -28,11 +28,15 @@ const ATTEMPTS: usize = 5;
 /// Most patterns of branches.
 const MAX_BRANCHES: usize = 50;
 
-/// Lets the push of a registered repository in, with what is registered of it, which is the answer.
+/// Lets the push of a registered repository in, of which `host` told if any did, with what is registered of it, which is the answer.
 ///
 /// # Errors
 /// When the repository is not registered, is elsewhere, or does not run this branch.
-pub(crate) async fn admit(registry: &dyn Registry, push: &mut Push) -> Answer<RepositoryEntry> {
+pub(crate) async fn admit(
+    registry: &dyn Registry,
+    push: &mut Push,
+    host: Option<&str>,
+) -> Answer<RepositoryEntry> {
     let Push { repository, branch, policy, pull, tag, .. } = push;
     // A pull request belongs to where it is to be merged, and a tag to no branch.
     let branch = match pull {
@@ -53,6 +57,15 @@ pub(crate) async fn admit(registry: &dyn Registry, push: &mut Push) -> Answer<Re
         return Err(refused(
             problems::REPOSITORY_ELSEWHERE,
             format!("{name} is registered at {}, not at {}", entry.url, repository.url),
+        ));
+    }
+    // Another host's secret says nothing of this one's repositories.
+    if let (Some(bound), Some(host)) = (&entry.host, host)
+        && bound != host
+    {
+        return Err(refused(
+            problems::REPOSITORY_ELSEWHERE,
+            format!("{name} is registered as one of {bound}, not of {host}"),
         ));
     }
     if !entry.runs(&branch) {
@@ -90,6 +103,7 @@ pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request>
         "branches",
         "floor",
         "forks",
+        "host",
         "statuses",
         "statuses_api",
         "by",
@@ -125,7 +139,9 @@ pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request>
         Some(forks) => serde_json::from_value(forks.clone())
             .map_err(|_| fields.wrong("forks", "unknown; known are ask, run and refuse"))?,
     };
-    let statuses = statuses(&fields, &url, allowed)?;
+    let named = fields.optional_text("host", 64)?;
+    let host = hosts::of(named, Url::parse(&url).ok().as_ref())?;
+    let statuses = statuses(&fields, &url, host, allowed)?;
     let local = fields.optional_flag("local")?.unwrap_or(false);
     if local && !url.starts_with("file:") {
         return Err(fields.wrong("url", "not a folder of this machine"));
@@ -140,6 +156,7 @@ pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request>
             branches,
             floor,
             forks,
+            host: named.map(str::to_owned),
             statuses,
             registered_by: who.by(&fields)?,
             registered_at: Timestamp::now(),
@@ -150,7 +167,12 @@ pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request>
 }
 
 /// How the commits of the repository at `url` show what became of them, if they are to.
-fn statuses(fields: &Fields<'_>, url: &str, allowed: &Sources) -> Answer<Option<StatusSettings>> {
+fn statuses(
+    fields: &Fields<'_>,
+    url: &str,
+    host: &dyn WebhookHost,
+    allowed: &Sources,
+) -> Answer<Option<StatusSettings>> {
     let wanted = fields.optional_flag("statuses")?.unwrap_or(false);
     let given = fields.optional_text("statuses_api", validate::MAX_URL)?;
     if !wanted {
@@ -159,8 +181,9 @@ fn statuses(fields: &Fields<'_>, url: &str, allowed: &Sources) -> Answer<Option<
             Some(_) => Err(fields.wrong("statuses_api", "statuses are not asked for")),
         };
     }
-    let known = hosts::ALL.iter().find_map(|host| Some((host.name(), host.statuses()?)));
-    let (name, host) = known.ok_or_else(|| fields.wrong("statuses", "no host takes any"))?;
+    let name = host.name();
+    let host = host.statuses();
+    let host = host.ok_or_else(|| fields.wrong("statuses", format!("{name} takes none")))?;
     let api = match given {
         Some(api) => {
             validate::api(api, allowed).map_err(|why| fields.wrong("statuses_api", why))?

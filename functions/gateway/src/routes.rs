@@ -204,7 +204,7 @@ async fn webhook(host: &dyn WebhookHost, gateway: &Gateway, request: Request) ->
 
 /// Whether a push that a host told of is run.
 async fn let_in(gateway: &Gateway, push: &mut Push, caller: &Caller<'_>) -> Answer<Admitted> {
-    let entry = match registry::admit(&*gateway.ports.registry, push).await {
+    let entry = match registry::admit(&*gateway.ports.registry, push, caller.host).await {
         Ok(entry) => entry,
         // It was meant to be so: nothing that the host should tell again, or show as broken.
         Err(refused) if refused.code == problems::BRANCH_NOT_RUN => {
@@ -238,7 +238,7 @@ async fn start_pipeline(
         // It sets an order and a verdict aside.
         who.0.needs(Scope::Operate).map_err(ApiError::from)?;
     }
-    registry::admit(&*gateway.ports.registry, &mut start.push).await?;
+    registry::admit(&*gateway.ports.registry, &mut start.push, None).await?;
     let caller = caller(&gateway, &headers);
     let accepted = if start.rerun {
         accept::rerun(&gateway.ports, &start.push, &caller).await?
@@ -399,7 +399,7 @@ async fn run_again(
 ) -> Answer<impl IntoResponse> {
     let run = cancel::find(&gateway.ports, &run_id(&id)?).await?;
     let (mut push, place) = accept::push_of(&run, who.speaks_as(None)?)?;
-    registry::admit(&*gateway.ports.registry, &mut push).await?;
+    registry::admit(&*gateway.ports.registry, &mut push, None).await?;
     let caller = caller(&gateway, &headers);
     let first = push.run_id(place);
     let accepted = accept::once_more(&gateway.ports, &push, &caller, (first, place)).await?;

@@ -188,4 +188,6 @@ pub(crate) async fn pass(ports: &Ports, until: Instant) -> Result<usize> {
 }
 
 #[cfg(test)]
+mod gitlab_tests;
+#[cfg(test)]
 mod tests;

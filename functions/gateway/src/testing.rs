@@ -120,6 +120,7 @@ impl Default for State {
             branches: Vec::new(),
             floor: Default::default(),
             forks: Default::default(),
+            host: None,
             statuses: None,
             registered_by: "Ada".to_owned(),
             registered_at: Timestamp::UNIX_EPOCH,

@@ -6,6 +6,7 @@ use pact_agent::secrets::{Parameter, Secret};
 use pact_contract::{Repository, run::Trigger};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use url::Url;
 
 use super::host::{About, Composed, Delivery, Event, Incoming, PushNotice, WebhookHost, path};
 use crate::{
@@ -42,6 +43,10 @@ impl WebhookHost for Forge {
 
     fn parameter(&self, headers: &HeaderMap) -> &'static Parameter {
         &SECRETS[usize::from(headers.contains_key(TOKEN))]
+    }
+
+    fn is_at(&self, _: &Url) -> bool {
+        false
     }
 
     fn max_body(&self) -> usize {

@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use pact_agent::secrets::{Parameter, Secret};
 use pact_contract::{Repository, RepositoryName, run::Trigger};
 use serde_json::{Value, json};
+use url::Url;
 
 use super::host::{About, Composed, Delivery, Event, Incoming, PushNotice, WebhookHost, path};
 use super::status::StatusHost;
@@ -62,6 +63,10 @@ impl WebhookHost for GitHub {
 
     fn parameter(&self, _: &HeaderMap) -> &'static Parameter {
         &SECRET
+    }
+
+    fn is_at(&self, repository: &Url) -> bool {
+        repository.host_str() == Some("github.com")
     }
 
     fn verify(&self, secret: &Secret, incoming: &Incoming<'_>) -> Answer<()> {

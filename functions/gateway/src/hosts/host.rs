@@ -3,6 +3,7 @@
 use axum::http::HeaderMap;
 use pact_agent::secrets::{Parameter, Secret};
 use pact_contract::{Repository, RepositoryName, correlation::Correlation};
+use url::Url;
 
 use super::status::StatusHost;
 use crate::{
@@ -30,6 +31,10 @@ pub(crate) trait WebhookHost: Send + Sync {
     fn max_body(&self) -> usize {
         validate::MAX_BODY
     }
+
+    /// Whether the address of a repository is known to be of this host. Servers of one's own are
+    /// registered with its name.
+    fn is_at(&self, repository: &Url) -> bool;
 
     /// Checks, in constant time, that whoever knows the secret sent these very bytes.
     ///

@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod forge;
 mod github;
+mod gitlab;
 mod host;
 mod status;
 #[cfg(test)]
@@ -14,7 +15,9 @@ mod tests;
 
 use pact_agent::secrets::{Parameter, Secret};
 
-use crate::error::ApiError;
+use url::Url;
+
+use crate::error::{Answer, ApiError};
 use host::About;
 pub use host::{Composed, PushNotice};
 pub(crate) use host::{Delivery, Event, Incoming, WebhookHost, path};
@@ -23,6 +26,7 @@ pub(crate) use status::{StatusAnswer, StatusHost, StatusRequest};
 /// Every host that is known.
 pub(crate) const ALL: &[&dyn WebhookHost] = &[
     &github::GitHub,
+    &gitlab::GitLab,
     #[cfg(test)]
     &forge::Forge,
 ];
@@ -35,6 +39,21 @@ pub(crate) fn unknown(name: &str) -> ApiError {
         "there is no git host {name:?}; webhooks are taken from {}",
         known.join(", ")
     ))
+}
+
+/// The host of a repository: the one of this name, else the one that its address is known to be of.
+pub(crate) fn of(name: Option<&str>, repository: Option<&Url>) -> Answer<&'static dyn WebhookHost> {
+    let found = match name {
+        Some(name) => ALL.iter().find(|host| host.name() == name),
+        None => ALL
+            .iter()
+            .find(|host| repository.is_some_and(|url| host.is_at(url)))
+            .or_else(|| ALL.first()),
+    };
+    found.copied().ok_or_else(|| {
+        let known: Vec<_> = ALL.iter().map(|host| host.name()).collect();
+        ApiError::invalid("host", format!("not known; known are {}", known.join(", ")))
+    })
 }
 
 /// How the host of this name shows statuses of commits, if it does.

@@ -88,9 +88,9 @@ fn a_host_that_is_added_is_named_wherever_hosts_are() {
     let known = unknown("source\nforge").message;
     assert_eq!(
         known,
-        "there is no git host \"source\\nforge\"; webhooks are taken from github, forge"
+        "there is no git host \"source\\nforge\"; webhooks are taken from github, gitlab, forge"
     );
-    assert_eq!(webhook_paths(), ["/webhooks/github", "/webhooks/forge"]);
+    assert_eq!(webhook_paths(), ["/webhooks/github", "/webhooks/gitlab", "/webhooks/forge"]);
     let [row, setup] = documentation().pop().unwrap();
     assert_eq!(
         row,

@@ -3,12 +3,14 @@
 use pact_contract::{RunStatus, access::Scope, settings::Template};
 use serde_json::{Map, Value, json};
 
-use crate::validate;
+use crate::{hosts, validate};
 
 /// Every schema that is referred to by its name.
 pub(super) fn schemas() -> Value {
     let templates: Vec<_> = Template::ALL.iter().map(|(_, name)| json!(name)).collect();
     let templates: Vec<_> = templates.into_iter().chain([Value::Null]).collect();
+    let hosts: Vec<_> = hosts::ALL.iter().map(|host| json!(host.name())).collect();
+    let hosts: Vec<_> = hosts.into_iter().chain([Value::Null]).collect();
     json!({
         "Object": { "type": "object" },
         "Problem": answered(
@@ -108,6 +110,10 @@ pub(super) fn schemas() -> Value {
                 ("branches", json!({ "type": "array", "maxItems": 50, "items": branch() })),
                 ("floor", json!({ "type": "object" })),
                 ("forks", json!({ "enum": ["ask", "run", "refuse", null] })),
+                ("host", json!({
+                    "type": ["string", "null"], "enum": hosts,
+                    "description": "Its git host, if its address does not tell: no other one tells of its pushes then.",
+                })),
                 ("statuses", json!({ "type": ["boolean", "null"] })),
                 ("statuses_api", json!({
                     "type": ["string", "null"], "maxLength": validate::MAX_URL,

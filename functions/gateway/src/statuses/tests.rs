@@ -99,7 +99,7 @@ async fn stage() -> Stage {
     Stage { world, github, server, run_id }
 }
 
-async fn begin(world: &Arc<World>, place: u64) -> RunId {
+pub(super) async fn begin(world: &Arc<World>, place: u64) -> RunId {
     let push = push('2');
     let run_id = push.run_id(place);
     let mut request = push.request(run_id.clone(), place, "https://pact.example");
@@ -112,7 +112,7 @@ async fn begin(world: &Arc<World>, place: u64) -> RunId {
 }
 
 /// The event that its execution has this status.
-async fn event(world: &Arc<World>, run_id: &RunId, status: &str) {
+pub(super) async fn event(world: &Arc<World>, run_id: &RunId, status: &str) {
     let detail = json!({ "name": run_id, "status": status });
     let event =
         json!({ "detail-type": "Step Functions Execution Status Change", "detail": detail });
@@ -120,13 +120,13 @@ async fn event(world: &Arc<World>, run_id: &RunId, status: &str) {
 }
 
 /// It ends as the state machine has it end.
-async fn end(world: &Arc<World>, run_id: &RunId, status: RunStatus, reason: &str) {
+pub(super) async fn end(world: &Arc<World>, run_id: &RunId, status: RunStatus, reason: &str) {
     let outcome = Outcome::unknown(status, reason.to_owned());
     world.ports().runs.finish_run(run_id, &outcome, Timestamp::now()).await.unwrap();
     event(world, run_id, "SUCCEEDED").await;
 }
 
-async fn pass(world: &Arc<World>) {
+pub(super) async fn pass(world: &Arc<World>) {
     world.statuses.hurry();
     reconcile(&world.ports(), json!({ "pass": {} })).await.unwrap();
 }

@@ -33,6 +33,9 @@ pub struct RepositoryEntry {
     /// What happens to pull requests of other repositories.
     #[serde(default)]
     pub forks: Forks,
+    /// The git host that alone may tell of its pushes; none: whichever it is, by its address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// How its commits show what became of them; none: they do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statuses: Option<StatusSettings>,
@@ -140,6 +143,7 @@ mod tests {
             branches: vec!["main".to_owned(), "release/*".to_owned(), "a*b*c".to_owned()],
             floor: Floor::default(),
             forks: Forks::default(),
+            host: None,
             statuses: None,
             registered_by: "Ada".to_owned(),
             registered_at: Timestamp::UNIX_EPOCH,

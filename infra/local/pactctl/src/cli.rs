@@ -351,6 +351,10 @@ pub(crate) struct AddRepositoryArgs {
     /// other, or not verified.
     #[arg(long, value_name = "ask|run|refuse", default_value = "ask", value_parser = ["ask", "run", "refuse"])]
     pub forks: String,
+    /// Its git host, where its address does not tell: github or gitlab. No other one tells of its pushes
+    /// then.
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
     /// Show on its commits what became of them, by the statuses of its host. That needs a token, see
     /// `repos token`.
     #[arg(long)]

@@ -40,6 +40,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/v1/tokens", "operate"),
     ("DELETE", "/v1/tokens/{id}", "operate"),
     ("POST", "/webhooks/github", "own"),
+    ("POST", "/webhooks/gitlab", "own"),
     ("POST", "/webhooks/forge", "own"),
 ];
 

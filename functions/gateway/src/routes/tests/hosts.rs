@@ -116,6 +116,9 @@ async fn an_unknown_host_is_told_which_are_known() {
     for method in ["GET", "POST"] {
         let (status, body) = send(&gateway, api(method, "/webhooks/sourceforge", "")).await;
         assert_eq!((status, error_code(&body)), (404, "not_found"));
-        assert!(body.to_string().contains("webhooks are taken from github, forge"), "{body}");
+        assert!(
+            body.to_string().contains("webhooks are taken from github, gitlab, forge"),
+            "{body}"
+        );
     }
 }

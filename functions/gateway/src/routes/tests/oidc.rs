@@ -125,8 +125,8 @@ impl Came {
 
     /// The cookie of this name that the browser is to keep.
     fn cookie(&self, name: &str) -> Option<String> {
-        let all = self.headers.get_all("set-cookie").iter().map(|set| set.to_str().unwrap());
-        let set = all.filter(|set| set.starts_with(&format!("{name}="))).next_back()?;
+        let mut all = self.headers.get_all("set-cookie").iter().map(|set| set.to_str().unwrap());
+        let set = all.rfind(|set| set.starts_with(&format!("{name}=")))?;
         Some(set.split(';').next().unwrap().to_owned())
     }
 

@@ -119,7 +119,7 @@ async fn a_wrong_token_is_unauthorized() {
 async fn unknown_routes_and_methods_are_told_in_json() {
     for (method, path, expected) in [
         ("GET", "/", 404),
-        ("POST", "/webhooks/gitlab", 404),
+        ("POST", "/webhooks/bitbucket", 404),
         ("GET", "/v1/runs", 404),
         ("GET", "/webhooks/github", 405),
         ("PUT", "/v1/pipelines", 405),

@@ -97,6 +97,9 @@ async fn add(args: &AddRepositoryArgs) -> Result<Exit, Failure> {
     if let (Some(branch), Some(map)) = (&args.default_branch, body.as_object_mut()) {
         map.insert("default_branch".to_owned(), json!(branch));
     }
+    if let (Some(host), Some(map)) = (&args.host, body.as_object_mut()) {
+        map.insert("host".to_owned(), json!(host));
+    }
     if let (true, Some(map)) = (args.statuses, body.as_object_mut()) {
         map.insert("statuses".to_owned(), json!(true));
         map.insert("statuses_api".to_owned(), json!(args.statuses_api));

@@ -294,6 +294,7 @@ pub(super) async fn fill(store: &DynamoStore) {
             branches: vec!["main".to_owned()],
             floor: Floor { template: Some(Template::Production), ..Floor::default() },
             forks: Forks::Run,
+            host: Some("github".to_owned()),
             statuses: Some(StatusSettings {
                 host: "github".to_owned(),
                 api: "https://git.example/api/v3".to_owned(),
