@@ -49,3 +49,34 @@ fn no_ends_before_production_with_the_reason_and_staging_stays() {
     let staging = text(&report, "/deployments/0/url");
     assert_eq!(get(staging).as_deref(), Some("one"));
 }
+
+#[test]
+fn a_closed_environment_is_opened_by_an_approver_whose_reason_is_kept() {
+    let (stack, repo) = (Stack::new(), Repo::shop());
+    let settings = std::fs::read_to_string(repo.path().join("pact.toml")).expect("settings");
+    let closed =
+        format!("{settings}\n[[environments.production.freeze]]\nreason = \"nobody is on call\"\n");
+    repo.write("pact.toml", &closed).write("app.py", "def total(items):\n    return 3\n");
+    repo.commit("Close production");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(1), "held"), "{report:#}");
+    assert!(text(&report, "/reason").contains("nobody is on call"), "{report:#}");
+    assert!(!has_stage(&report, "Deploy.production"), "{report:#}");
+    assert_eq!(get(text(&report, "/deployments/0/url")).as_deref(), Some("one"));
+
+    let asks = format!("{closed}[environments.production.approval]\ntimeout_minutes = 5\n");
+    repo.write("pact.toml", &asks).write("version", "two");
+    repo.commit("Ask who may open it");
+    let (code, report) = answered(&stack, &repo, &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(1), "held"), "{report:#}");
+    assert!(text(&report, "/reason").contains("Grace gave no reason to go on"), "{report:#}");
+    assert!(!has_stage(&report, "Deploy.production"), "{report:#}");
+
+    repo.write("version", "three");
+    repo.commit("A fix");
+    let (code, report) = answered(&stack, &repo, &["--reason", "the checkout is down"]);
+    assert_eq!((code, text(&report, "/status")), (Some(0), "succeeded"), "{report:#}");
+    assert_eq!(get(text(&report, "/deployments/1/url")).as_deref(), Some("three"));
+    let log = stack.pactctl(&["runs", "log", text(&report, "/run_id"), "--json"]).stdout;
+    assert!(log.contains("the checkout is down") && log.contains("Grace"), "{log}");
+}

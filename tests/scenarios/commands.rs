@@ -172,3 +172,31 @@ fn a_target_by_commands_is_deployed_broken_and_returned() {
     assert!(!has_stage(&report, "Deploy.production"));
     assert_eq!(platform.page("production").as_deref(), Some("one"));
 }
+
+#[test]
+fn commands_have_the_credentials_of_their_role_and_another_accounts_role_is_refused() {
+    let (platform, stack) = (Platform::start(), Stack::new());
+    let Some(repo) = site(&platform) else { return };
+    let with_role = |account: &str| {
+        let role = format!("role = \"arn:aws:iam::{account}:role/pact-deploy-shop\"\n");
+        settings(&platform, true)
+            .replace("target = \"command\"\n", &format!("target = \"command\"\n{role}"))
+    };
+    let has = "[ -n \"$AWS_ACCESS_KEY_ID\" ] && [ -n \"$AWS_SECRET_ACCESS_KEY\" ] && \
+               [ -n \"$AWS_SESSION_TOKEN\" ]";
+    let put = PUT.replace("[ -z \"$AWS_ACCESS_KEY_ID\" ]", has);
+    assert_ne!(put, PUT);
+    repo.write("put.sh", &put).write("pact.toml", &with_role("000000000000"));
+    repo.commit("Deploy with a role");
+    let (code, first) = stack.run(repo.path(), &[]);
+    assert_eq!(code, Some(0), "{first:#}");
+    assert_eq!(platform.page("production").as_deref(), Some("one"));
+
+    repo.write("page", "two").write("pact.toml", &with_role("999999999999"));
+    repo.commit("A role of somebody else");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(1), "failed"), "{report:#}");
+    let deploy = stage(&report, "Deploy.staging");
+    assert_eq!(deploy["findings"][0]["code"], "role-refused", "{deploy:#}");
+    assert_eq!(platform.page("staging").as_deref(), Some("one"), "nothing was touched");
+}

@@ -3,7 +3,7 @@
 use pact_e2e::{Repo, Stack, binary, send_signal, wait_for};
 use serde_json::Value;
 
-use crate::{get, has_stage, stage, text};
+use crate::{get, has_stage, shift::Load, stage, text};
 
 pub(crate) fn url_of(report: &Value, environment: &str) -> String {
     report["deployments"]
@@ -65,6 +65,34 @@ fn a_release_that_is_ill_at_once_gets_no_request() {
     );
     assert!(!has_stage(&report, "CheckHealth.production"));
     assert_eq!(get(&url_of(&first, "production")).as_deref(), Some("one"), "it goes on");
+}
+
+#[test]
+fn a_release_that_dies_while_it_is_watched_is_taken_back_and_costs_no_request() {
+    let (repo, stack) = (Repo::shop(), Stack::new());
+    let first = first_release(&repo, &stack);
+    let production = url_of(&first, "production");
+    // It serves well for a while, in production, each time that it is started.
+    let service = binary("fixture-service").display().to_string();
+    let serve = format!(
+        "[ \"$PACT_ENVIRONMENT\" = production ] && {{ (sleep 3; kill -KILL $$) & }}\nexec '{service}'\n"
+    );
+    let settings = std::fs::read_to_string(repo.path().join("pact.toml")).expect("the settings");
+    let settings =
+        settings.replace(&format!("[\"{service}\"]"), "[\"sh\", \"./serve.sh\"]").replace(
+            "[environments.production.watch]\nseconds = 1",
+            "[environments.production.watch]\nseconds = 6",
+        );
+    repo.write("version", "two").write("serve.sh", &serve).write("pact.toml", &settings);
+    repo.commit("A release that dies");
+    let load = Load::on(&production);
+    let (code, report) = stack.run(repo.path(), &[]);
+    let answers = load.end();
+    assert_eq!((code, text(&report, "/status")), (Some(3), "rolled_back"), "{report:#}");
+    assert!(has_stage(&report, "TrackMetrics.production"), "{report:#}");
+    assert_eq!(stage(&report, "CheckRestored.production")["status"], "passed");
+    assert_eq!(get(&production).as_deref(), Some("one"), "the previous release answers");
+    assert!(answers.all > 100 && answers.failed == 0, "{answers:?}");
 }
 
 #[test]

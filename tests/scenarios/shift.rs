@@ -12,7 +12,7 @@ use std::{
 
 use aws_sdk_lambda::{Client, types::Runtime};
 use pact_e2e::{Aws, Repo, Stack, binary};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     aws_clients::{block_on, config, states_entered},
@@ -25,19 +25,20 @@ use crate::{
 const PACE: Duration = Duration::from_millis(20);
 
 /// Somebody who asks all along.
-struct Load {
+pub(crate) struct Load {
     ended: Arc<AtomicBool>,
     asking: JoinHandle<Answers>,
 }
 
+/// What came back.
 #[derive(Debug, Default)]
-struct Answers {
-    all: u32,
-    failed: u32,
+pub(crate) struct Answers {
+    pub(crate) all: u32,
+    pub(crate) failed: u32,
 }
 
 impl Load {
-    fn on(url: &str) -> Self {
+    pub(crate) fn on(url: &str) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let (over, url) = (Arc::clone(&ended), format!("{url}/health"));
         let asking = std::thread::spawn(move || {
@@ -56,7 +57,7 @@ impl Load {
         Self { ended, asking }
     }
 
-    fn end(self) -> Answers {
+    pub(crate) fn end(self) -> Answers {
         self.ended.store(true, Ordering::Relaxed);
         self.asking.join().expect("it goes on to its end")
     }
@@ -105,7 +106,7 @@ fn a_canary_loses_no_request_and_an_ill_one_no_more_than_its_share() {
         assert_eq!(get(url).as_deref(), Some("two"));
     }
     assert_eq!(steps_of(&aws, &report), 6, "two environments, three steps in each");
-    assert_eq!(report["deployments"][1]["weight"], 100, "{report:#}");
+    assert_eq!(report["deployments"][1]["weights"], json!([10, 50, 100]), "{report:#}");
 
     let load = Load::on(&urls[1]);
     repo.write("version", "three").write("health-production", "500 forwarded");
@@ -113,7 +114,7 @@ fn a_canary_loses_no_request_and_an_ill_one_no_more_than_its_share() {
     let (code, report) = stack.run(repo.path(), &[]);
     let answers = load.end();
     assert_eq!((code, text(&report, "/status")), (Some(3), "rolled_back"), "{report:#}");
-    assert_eq!(report["deployments"][1]["weight"], 10, "{report:#}");
+    assert_eq!(report["deployments"][1]["weights"], json!([10]), "{report:#}");
     // A tenth while it was a canary, and nothing before and after.
     assert!(answers.failed > 0 && answers.failed * 8 < answers.all, "{answers:?}");
     assert_eq!(stage(&report, "CheckRestored.production")["status"], "passed");

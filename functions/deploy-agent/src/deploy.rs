@@ -105,7 +105,7 @@ impl Work<'_> {
             }
         };
         if self.is_in_effect().await? {
-            return self.deployed(", as before");
+            return self.deployed(", as before", Vec::new());
         }
         if let Some(reason) = self.other_commit().or_else(|| self.against_the_order()) {
             return self.give_up(reason, false).await;
@@ -118,7 +118,8 @@ impl Work<'_> {
         if percent < WHOLE && !self.target.weights() {
             return self.give_up(no_shares(self.wanted.settings.shift.strategy), false).await;
         }
-        let reached = self.reached();
+        let before = self.steps_before();
+        let reached = before.as_ref().and_then(|before| before.reached);
         self.lease.record.pending = Some(PendingDeployment {
             release: self.new.clone(),
             replaces: self.replaces.clone(),
@@ -126,6 +127,7 @@ impl Work<'_> {
             shift: (percent < WHOLE || reached.is_some()).then(|| PendingShift {
                 wanted: percent,
                 reached,
+                walked: before.map(|before| before.walked).unwrap_or_default(),
                 origin: self.wanted.origin.clone().unwrap_or_default(),
             }),
         });
@@ -161,6 +163,7 @@ impl Work<'_> {
         let entry = self.entry(now);
         let record = &mut self.lease.record;
         record.ledger.deployed(entry);
+        let shift = record.pending.as_mut().and_then(|pending| pending.shift.take());
         record.current = Some(ReleaseRecord { deployed_at: now, ..self.new.clone() });
         record.previous = self.replaces.clone();
         record.pending = None;
@@ -168,7 +171,11 @@ impl Work<'_> {
         self.lease.write().await?;
         self.agent.steps.reached("completed")?;
         self.tidy().await;
-        self.deployed("")
+        let weights = shift.map(|mut shift| {
+            shift.reach(WHOLE);
+            shift.walked
+        });
+        self.deployed("", weights.unwrap_or_default())
     }
 
     /// The part of the requests that the release gets now: all of them where no other release could
@@ -179,12 +186,12 @@ impl Work<'_> {
         if beside && self.elsewhere().is_none() { asked } else { WHOLE }
     }
 
-    /// The part of the requests that an action before this one gave it.
-    fn reached(&self) -> Option<u32> {
+    /// What actions before this one gave it.
+    fn steps_before(&self) -> Option<PendingShift> {
         let pending = self.lease.record.pending.as_ref()?;
         let own = pending.release.release == self.new.release
             && pending.release.commit == self.new.commit;
-        pending.shift.as_ref().filter(|_| own)?.reached
+        pending.shift.clone().filter(|_| own)
     }
 
     /// One step: the release gets a part of the requests, and the one before has the rest.
@@ -195,7 +202,7 @@ impl Work<'_> {
         };
         let record = &mut self.lease.record;
         if let Some(shift) = record.pending.as_mut().and_then(|pending| pending.shift.as_mut()) {
-            shift.reached = Some(percent);
+            shift.reach(percent);
         }
         record.url = url;
         self.lease.write().await?;
@@ -206,6 +213,8 @@ impl Work<'_> {
         partly.previous = record.current.as_ref().map(|r| r.release.clone());
         partly.url.clone_from(&record.url);
         partly.weight = Some(percent);
+        let shift = record.pending.as_ref().and_then(|pending| pending.shift.as_ref());
+        partly.weights = shift.map(|shift| shift.walked.clone()).unwrap_or_default();
         let rest = match &partly.previous {
             Some(previous) => format!("; {previous} has the rest"),
             None => String::new(),
@@ -399,13 +408,15 @@ impl Work<'_> {
         self.target.tidy(&protected).await;
     }
 
-    fn deployed(&self, how: &str) -> Result<Outcome, AgentError> {
+    /// `weights`: the parts of the requests that it had, where it came step by step.
+    fn deployed(&self, how: &str, weights: Vec<u32>) -> Result<Outcome, AgentError> {
         let record = &self.lease.record;
         let environment = &self.key.environment;
         let mut live = Deployment::new(environment, &self.new.release, DeploymentStatus::Live);
         live.previous = record.previous.as_ref().map(|r| r.release.clone());
         live.url.clone_from(&record.url);
         live.weight = Some(WHOLE);
+        live.weights = weights;
         let at = record.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
         let before = match &live.previous {
             Some(previous) => format!("; the release before is {previous}"),

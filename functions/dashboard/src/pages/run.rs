@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use pact_contract::{ReleaseId, RunRequest, StateName, cause::Cause, log::LogKind};
+use pact_contract::{ReleaseId, RunRequest, StateName, cause::Cause, log::LogKind, shift::walked};
 
 use super::{buttons, evidence, layout, timeline, unreadable::unreadable, verdicts};
 use crate::{
@@ -204,7 +204,8 @@ fn effects(view: &RunView) -> Markup {
                             td role="cell" { strong { (short(d.environment.as_str(), 40)) }
                                 @if let Some(url) = &d.url { br; span class="wrap" { (address(url)) } } }
                             td role="cell" data-label="State" { div { (d.status.chip())
-                                @if let Some(weight) = d.weight { br; span class="muted" { (weight) " % of the requests" } } } }
+                                @if !d.weights.is_empty() { br; span class="muted" { (walked(&d.weights)) } }
+                                @else if let Some(weight) = d.weight { br; span class="muted" { (weight) " % of the requests" } } } }
                             td role="cell" data-label="Release" class="mono wrap" { (short(d.release.as_ref().map_or("–", ReleaseId::as_str), 60)) }
                             td role="cell" data-label="Replaced" class="mono wrap" { (short(d.previous.as_ref().map_or("–", ReleaseId::as_str), 60)) }
                         } } }

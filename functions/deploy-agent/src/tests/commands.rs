@@ -22,7 +22,7 @@ use super::{
     world::{Answer, environment_of},
     *,
 };
-use crate::Builder;
+use crate::{Aws, Builder};
 
 /// Stands in the place of curl: an address is a file.
 const CURL: &str = r#"#!/bin/sh
@@ -332,6 +332,31 @@ async fn what_a_command_breaks_is_returned_and_said_with_what_it_wrote() {
     let error = world.status(Some("r4"), &blind).await.expect_err("nobody can say");
     assert_eq!(error.name, ErrorName::TargetUnavailable);
     assert!(error.message.contains("exit code 7: no network"), "{}", error.message);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_have_the_credentials_that_moto_gives_for_their_role() {
+    let Some(emulator) = functions::emulator("moto_server").await else { return };
+    let mut commands = Commands::new();
+    commands.world.aws = Some(Aws::new(functions::sdk(&emulator.url), None));
+    let (who, there) = (commands.at().join("who"), "${AWS_SESSION_TOKEN:+a token}");
+    let shows = format!(
+        "printf '%s, %s' \"${{AWS_ACCESS_KEY_ID-nobody}}\" \"{there}\" >\"$AT/who\"; \
+         cp README.md \"$AT/live\""
+    );
+    let with = |role: serde_json::Value| {
+        commands.settings_with(|settings| {
+            settings["deploy"] = json!([["sh", "-ec", shows]]);
+            settings["role"] = role;
+        })
+    };
+    let role = with("arn:aws:iam::000000000000:role/pact-deploy-shop".into());
+    commands.world.deploy_well("r1", &role).await;
+    let seen = fs::read_to_string(&who).expect("is written");
+    assert!(seen.starts_with("ASIA") && seen.ends_with(", a token"), "{seen}");
+    // Who names no role has no credentials, and no others.
+    commands.world.deploy_well("r2", &with(serde_json::Value::Null)).await;
+    assert_eq!(fs::read_to_string(&who).expect("is written"), "nobody, ");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -100,6 +100,18 @@ struct Functions {
 const SCOPE: &str = "AWS4-HMAC-SHA256 Credential=test/20261127/us-east-1/lambda/aws4_request, \
                      SignedHeaders=host, Signature=0";
 
+/// How AWS is reached at an address.
+pub(super) fn sdk(url: &str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "test", "test", None, None, "test",
+        )))
+        .endpoint_url(url)
+        .build()
+}
+
 async fn assume(State(trouble): State<Arc<Trouble>>, body: Bytes) -> Response {
     let field = |name: &str| {
         url::form_urlencoded::parse(&body).find_map(|(n, v)| (n == name).then(|| v.into_owned()))
@@ -181,16 +193,8 @@ impl Functions {
         trouble: Arc<Trouble>,
         folder: tempfile::TempDir,
     ) -> Self {
-        let sdk = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "test", "test", None, None, "test",
-            )))
-            .endpoint_url(&url)
-            .build();
         let mut world = World::new();
-        world.aws = Some(Aws::new(sdk, Some(PREFIX.to_owned())));
+        world.aws = Some(Aws::new(sdk(&url), Some(PREFIX.to_owned())));
         let functions = Self { world, host, trouble, url, _folder: folder };
         // A zip of a `bootstrap` that does nothing.
         let zip = "UEsDBBQAAAAAAAAAIQAdnfsECgAAAAoAAAAJAAAAYm9vdHN0cmFwIyEvYmluL3NoClBLAQIUAxQAAAAAAAAAIQ\
@@ -605,8 +609,8 @@ async fn an_installation_without_services_says_so() {
 }
 
 /// An emulator of AWS that others wrote, as a process; ended when it is dropped.
-struct Emulator {
-    url: String,
+pub(super) struct Emulator {
+    pub(super) url: String,
     child: std::process::Child,
     folder: Option<tempfile::TempDir>,
 }
@@ -620,7 +624,7 @@ impl Drop for Emulator {
 
 #[expect(clippy::print_stderr, reason = "what was skipped is said")]
 /// Starts one where it is installed, as `tests/emulators/run` does it; says so where it is not.
-async fn emulator(name: &str) -> Option<Emulator> {
+pub(super) async fn emulator(name: &str) -> Option<Emulator> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
     let program = cache.join("pact-ci/emulators/bin").join(name);

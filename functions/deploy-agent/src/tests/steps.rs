@@ -64,6 +64,8 @@ async fn a_canary_goes_step_by_step_and_is_in_effect_at_the_end() {
         for _ in 0..2 {
             let partly = world.step_well(&site, weight).await;
             assert_eq!((partly.status, partly.weight), (DeploymentStatus::Pending, Some(weight)));
+            let walked: &[u32] = if weight == 10 { &[10] } else { &[10, 50] };
+            assert_eq!(partly.weights, walked);
             assert_eq!(partly.previous.as_ref().map(ReleaseId::as_str), Some("r1"));
             assert_eq!(partly.url, url);
             assert_eq!(world.shares(), shares(&now));
@@ -77,6 +79,7 @@ async fn a_canary_goes_step_by_step_and_is_in_effect_at_the_end() {
     }
     let live = world.step_well(&site, 100).await;
     assert_eq!((live.status, live.weight), (DeploymentStatus::Live, Some(100)));
+    assert_eq!(live.weights, [10, 50, 100]);
     world.assert_in_effect("r2", Some("r1")).await;
     assert_eq!(world.warm_and_running().len(), 2, "the one before is warm");
 }

@@ -526,6 +526,9 @@ pub struct Deployment {
     /// The part of the requests that the release has, or had last, in percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<u32>,
+    /// All the parts that it had, one after the other, where it came step by step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<u32>,
 }
 
 /// Where a deployment stands.

@@ -36,6 +36,17 @@ pub fn observations(weight: u32) -> u64 {
     needed
 }
 
+/// The parts of the requests that a release had, one after the other, for people: `10 % → 50 % → all`;
+/// empty where it had all at once.
+#[must_use]
+pub fn walked(weights: &[u32]) -> String {
+    let step = |weight: &u32| match *weight {
+        WHOLE => "all".to_owned(),
+        part => format!("{part} %"),
+    };
+    weights.iter().map(step).collect::<Vec<_>>().join(" → ")
+}
+
 /// How a release comes to its requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -213,6 +224,9 @@ pub struct PendingShift {
     /// The part that it has; none: it has had none yet.
     #[serde(default)]
     pub reached: Option<u32>,
+    /// All the parts that it had, one after the other, that one included.
+    #[serde(default)]
+    pub walked: Vec<u32>,
     /// Where it comes from, for the ledger.
     #[serde(default)]
     pub origin: Origin,
@@ -223,6 +237,15 @@ impl PendingShift {
     #[must_use]
     pub fn settled(&self) -> Option<u32> {
         self.reached.filter(|reached| *reached == self.wanted)
+    }
+
+    /// The release has this part of the requests now, in percent.
+    pub fn reach(&mut self, percent: u32) {
+        self.reached = Some(percent);
+        // The same step again is no further one.
+        if self.walked.last() != Some(&percent) {
+            self.walked.push(percent);
+        }
     }
 }
 
@@ -253,6 +276,12 @@ mod tests {
         let wrong = |strategy, asked: &Asked| Shift::resolve(strategy, asked).expect_err("refused");
         assert_eq!(wrong(Strategy::Canary, &by).0, "by");
         assert_eq!(wrong(Strategy::Linear, &Asked { by: Some(4), ..nothing }).0, "steps");
+    }
+
+    #[test]
+    fn a_release_that_came_step_by_step_says_which() {
+        let said = [&[][..], &[10], &[0, 10, 50, 100]].map(walked);
+        assert_eq!(said, ["", "10 %", "0 % → 10 % → 50 % → all"]);
     }
 
     #[test]

@@ -190,6 +190,7 @@ impl Deployment {
             status,
             url: None,
             weight: None,
+            weights: Vec::new(),
         }
     }
 }

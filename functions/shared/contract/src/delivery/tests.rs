@@ -49,6 +49,7 @@ fn run(n: usize, event: Event) -> RunRecord {
             status,
             url: None,
             weight: None,
+            weights: Vec::new(),
         }],
         ..Outcome::unknown(RunStatus::Succeeded, String::new())
     });

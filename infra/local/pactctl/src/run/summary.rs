@@ -7,6 +7,7 @@ use pact_contract::{
     Decision, Deployment, Finding, ReleaseId, StageStatus,
     cause::excerpt,
     run::{DeploymentStatus, NotificationRecord, RuleOutcome},
+    shift::walked,
 };
 
 use super::report::{Report, Stage};
@@ -120,11 +121,16 @@ fn write_deployments(out: &mut String, deployments: &[Deployment]) -> std::fmt::
             (DeploymentStatus::RolledBack, None) => ("rolled back", "; nothing was before".into()),
             (DeploymentStatus::RollbackFailed, _) => ("rollback failed", String::new()),
         };
+        let steps = match walked(&deployment.weights) {
+            steps if steps.is_empty() => steps,
+            steps => format!(" ({steps})"),
+        };
         writeln!(
             out,
-            "  {:<11} {} {status}{before} {}",
+            "  {:<11} {} {status}{}{before} {}",
             deployment.environment,
             deployment.release.as_ref().map_or("nothing", ReleaseId::as_str),
+            steps,
             deployment.url.as_deref().unwrap_or_default(),
         )?;
     }
@@ -213,6 +219,21 @@ mod tests {
         assert_eq!(without_status("Rolled back: x", "rolled back"), "x");
         assert_eq!(without_status("staging: x", "failed"), "staging: x");
         assert_eq!(without_status("x", "failed"), "x");
+    }
+
+    #[test]
+    fn a_canary_says_its_steps() {
+        let live = Deployment {
+            weights: vec![10, 50, 100],
+            ..Deployment::new(
+                &"production".parse().expect("a name"),
+                &"r2".parse().expect("a name"),
+                DeploymentStatus::Live,
+            )
+        };
+        let mut out = String::new();
+        write_deployments(&mut out, &[live]).expect("is written");
+        assert!(out.contains("production  r2 live (10 % → 50 % → all) "), "{out}");
     }
 
     #[test]

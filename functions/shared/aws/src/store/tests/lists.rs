@@ -98,6 +98,7 @@ fn ended(status: RunStatus, environment: Option<&str>) -> Outcome {
         status: pact_contract::run::DeploymentStatus::Live,
         url: None,
         weight: None,
+        weights: Vec::new(),
     });
     Outcome {
         status,

@@ -182,6 +182,7 @@ pub(super) async fn fill(store: &DynamoStore) {
         status: DeploymentStatus::RolledBack,
         url: Some("http://127.0.0.1:40001".to_owned()),
         weight: None,
+        weights: Vec::new(),
     };
     let outcome = Outcome {
         template: Some("default".to_owned()),
