@@ -91,6 +91,7 @@ fn succeeded() -> Notify {
                 status: DeploymentStatus::Live,
                 url: None,
                 weight: None,
+                weights: Vec::new(),
             }],
             fault: None,
         },
