@@ -34,6 +34,7 @@ use pact_contract::{Capability, ErrorName};
 use serde_json::Value;
 
 pub use services::{HostClient, Services};
+pub use suites::DetectedBuild;
 
 /// What the agent offers.
 pub const CAPABILITIES: &[Capability] = pact_contract::agents::TEST;
@@ -78,6 +79,12 @@ pub fn detected(root: &Path) -> (Vec<Detected>, Vec<String>) {
         tool: suite.tool,
     };
     (found.suites.into_iter().map(detected).collect(), found.unknown)
+}
+
+/// How the release of the repository at `root` would be built, for `[build]` of its settings.
+#[must_use]
+pub fn detected_build(root: &Path) -> Option<DetectedBuild> {
+    suites::build(root)
 }
 
 #[async_trait]

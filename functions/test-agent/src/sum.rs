@@ -179,8 +179,13 @@ fn several(parts: Vec<Part>, unknown: &[String]) -> Judged {
         judged.iter().filter_map(|(_, j)| of(&j.output)).reduce(u64::saturating_add)
     };
     let (total, bad, left) = (sum(|o| o.total), sum(|o| o.failed), sum(|o| o.skipped));
-    let flaky = sum(|o| o.flaky);
-    let numbers = verdict::numbers(total.unwrap_or(0), bad.unwrap_or(0), left.unwrap_or(0));
+    let (flaky, expected) = (sum(|o| o.flaky), sum(|o| o.expected));
+    let numbers = verdict::numbers(
+        total.unwrap_or(0),
+        bad.unwrap_or(0),
+        left.unwrap_or(0),
+        expected.unwrap_or(0),
+    );
     let suites = count(judged.len() as u64, "suite");
     let told = |status: StageStatus| {
         let told: Vec<_> = of(status)
@@ -224,6 +229,7 @@ fn several(parts: Vec<Part>, unknown: &[String]) -> Judged {
         failed: bad,
         skipped: left,
         flaky,
+        expected,
         exit_code: outputs()
             .find_map(|o| o.exit_code.filter(|c| *c != 0))
             .or_else(|| outputs().all(|o| o.exit_code == Some(0)).then_some(0)),

@@ -52,6 +52,7 @@ struct Numbers {
     total: u64,
     failed: u64,
     skipped: u64,
+    expected: u64,
     flaky: u64,
 }
 
@@ -76,13 +77,17 @@ fn judge_what_was_read(evidence: &Evidence<'_>) -> Judgement {
             total: counts.total,
             failed: counts.failed,
             skipped: counts.skipped,
+            expected: counts.expected,
             flaky: counts.flaky,
         }),
         None => seen.seen.then(|| Numbers {
             evidence: "output",
-            total: seen.passed.saturating_add(seen.failed).saturating_add(seen.skipped),
+            total: [seen.failed, seen.skipped, seen.expected]
+                .into_iter()
+                .fold(seen.passed, u64::saturating_add),
             failed: seen.failed,
             skipped: seen.skipped,
+            expected: seen.expected,
             flaky: seen.flaky,
         }),
     };
@@ -98,6 +103,7 @@ fn judge_what_was_read(evidence: &Evidence<'_>) -> Judgement {
         failed: numbers.as_ref().map(|n| n.failed),
         skipped: numbers.as_ref().map(|n| n.skipped),
         flaky: numbers.as_ref().map(|n| n.flaky).filter(|flaky| *flaky > 0),
+        expected: numbers.as_ref().map(|n| n.expected).filter(|expected| *expected > 0),
         exit_code: code,
         ..RunTestsOutput::default()
     };
@@ -292,7 +298,7 @@ impl Numbers {
     }
 
     fn text(&self) -> String {
-        let mut text = numbers(self.total, self.failed, self.skipped);
+        let mut text = numbers(self.total, self.failed, self.skipped, self.expected);
         if self.flaky > 0 {
             text.push_str(&format!(" ({} flaky)", self.flaky));
         }
@@ -301,14 +307,18 @@ impl Numbers {
 }
 
 /// Numbers of tests as text: `total` are all of them.
-pub(crate) fn numbers(total: u64, failed: u64, skipped: u64) -> String {
-    let passed = total.saturating_sub(failed.saturating_add(skipped));
+pub(crate) fn numbers(total: u64, failed: u64, skipped: u64, expected: u64) -> String {
+    let others = failed.saturating_add(skipped).saturating_add(expected);
+    let passed = total.saturating_sub(others);
     let mut text = format!("{passed} passed");
     if failed > 0 {
         text.push_str(&format!(", {failed} failed"));
     }
     if skipped > 0 {
         text.push_str(&format!(", {skipped} skipped"));
+    }
+    if expected > 0 {
+        text.push_str(&format!(", {expected} failed as expected"));
     }
     text
 }

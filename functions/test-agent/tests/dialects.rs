@@ -133,7 +133,18 @@ async fn what_every_tool_says_is_understood() {
 
 /// What runs each of the suites, and how it is run; without a command as the agent finds out.
 const SUITES: &[(&str, &str, &[&str])] = &[
-    ("mocha", "npm", &["", "npx mocha", "npx mocha --reporter tap", "npx mocha --reporter xunit"]),
+    (
+        "mocha",
+        "npm",
+        &[
+            "",
+            "npx mocha",
+            "npx mocha --reporter tap",
+            "npx mocha --reporter xunit",
+            "npx mocha --reporter json",
+            "npx mocha --reporter dot",
+        ],
+    ),
     (
         "node-test",
         "node",

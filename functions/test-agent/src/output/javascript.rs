@@ -1,10 +1,11 @@
-//! mocha, jest, vitest, AVA, Playwright, Deno and Bun.
+//! mocha (its reporter `json` too), jest, vitest, AVA, Playwright, Deno and Bun.
 
 use super::sums::{Sums, Tool, pair, pairs, sum};
 
 #[derive(Default)]
 pub(super) struct JavaScript {
     mocha: Mocha,
+    json: Json,
     ava: Ava,
 }
 
@@ -30,10 +31,23 @@ enum Mocha {
     Name(String),
 }
 
+/// Where in the document of mocha's reporter `json` the output is.
+#[derive(Default)]
+enum Json {
+    #[default]
+    Outside,
+    /// In its numbers: passes, failures, pending.
+    Stats([Option<u64>; 3]),
+    /// In one of its lists that is passed over.
+    Other,
+    Failures,
+}
+
 impl Tool for JavaScript {
     fn line(&mut self, line: &str, sums: &mut Sums) -> bool {
         let text = line.trim();
-        self.mocha(text, sums)
+        self.json(line, sums)
+            || self.mocha(text, sums)
             || jest(text, sums)
             || self.ava(line, sums)
             || deno(text, sums)
@@ -48,6 +62,50 @@ impl Tool for JavaScript {
 }
 
 impl JavaScript {
+    /// The document that mocha's reporter `json` writes: `stats`, then lists of tests. Two signs
+    /// before the keys of its first level.
+    fn json(&mut self, line: &str, sums: &mut Sums) -> bool {
+        let of = |text: &str, key: &str| -> Option<u64> {
+            let value = text.strip_prefix('"')?.strip_prefix(key)?.strip_prefix("\":")?;
+            value.trim().trim_end_matches(',').parse().ok()
+        };
+        let text = line.trim();
+        match (&mut self.json, line) {
+            (Json::Outside, "  \"stats\": {") => self.json = Json::Stats([None; 3]),
+            (Json::Outside, _) => return false,
+            (Json::Stats(numbers), "  }," | "  }") => {
+                if let [Some(passed), Some(failed), Some(pending)] = *numbers {
+                    sums.add(passed, failed, pending);
+                }
+                self.json = Json::Other;
+            }
+            (Json::Stats(numbers), _) => {
+                for (number, key) in numbers.iter_mut().zip(["passes", "failures", "pending"]) {
+                    *number = of(text, key).or(*number);
+                }
+            }
+            (_, "}") => self.json = Json::Outside,
+            (Json::Other, "  \"failures\": [") => self.json = Json::Failures,
+            (Json::Failures, "  ]," | "  ]") => {
+                sums.end_detail();
+                self.json = Json::Other;
+            }
+            (Json::Failures, _) => {
+                let key = |key: &str| {
+                    let value = text.strip_prefix(key)?.trim().trim_end_matches(',');
+                    serde_json::from_str::<String>(value).ok()
+                };
+                if let Some(name) = key("\"fullTitle\":") {
+                    sums.fail_with_detail(&name);
+                } else if let Some(message) = key("\"message\":") {
+                    sums.add_detail(&message);
+                }
+            }
+            (Json::Other, _) => {}
+        }
+        true
+    }
+
     /// `3 passing (5ms)`, `1 failing`, then the failures with their numbers.
     fn mocha(&mut self, text: &str, sums: &mut Sums) -> bool {
         if let Some((number, rest)) = text.split_once(' ')
@@ -129,8 +187,7 @@ impl JavaScript {
             }
             "failed" => sums.add(0, number, 0),
             "skipped" | "todo" => sums.add(0, 0, number),
-            // As expected.
-            "failure" | "failures" => sums.add(number, 0, 0),
+            "failure" | "failures" => sums.expected(number),
             _ => return false,
         }
         sums.end_detail();

@@ -62,10 +62,11 @@ fn pytest(text: &str, sums: &mut Sums) -> bool {
     }
     let counts: Vec<_> = counts_of.into_iter().flatten().collect();
     sums.add(
-        sum(&counts, &["passed", "xfailed", "xpassed"]),
+        sum(&counts, &["passed", "xpassed"]),
         sum(&counts, &["failed", "error", "errors"]),
         sum(&counts, &["skipped"]),
     );
+    sums.expected(sum(&counts, &["xfailed"]));
     true
 }
 
@@ -108,8 +109,10 @@ impl Python {
         };
         let failed =
             of("failures").saturating_add(of("errors")).saturating_add(of("unexpected successes"));
-        let skipped = of("skipped");
-        sums.add(ran.saturating_sub(failed.saturating_add(skipped)), failed, skipped);
+        let (skipped, expected) = (of("skipped"), of("expected failures"));
+        let others = failed.saturating_add(skipped).saturating_add(expected);
+        sums.add(ran.saturating_sub(others), failed, skipped);
+        sums.expected(expected);
         true
     }
 }

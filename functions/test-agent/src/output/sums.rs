@@ -30,6 +30,8 @@ pub(crate) struct Summary {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
+    /// Tests that failed as it was expected of them.
+    pub(crate) expected: u64,
     /// Tests among those that passed which had failed before.
     pub(crate) flaky: u64,
     /// The tests that failed, bounded.
@@ -61,6 +63,11 @@ impl Sums {
         sum.passed = sum.passed.saturating_add(passed);
         sum.failed = sum.failed.saturating_add(failed);
         sum.skipped = sum.skipped.saturating_add(skipped);
+    }
+
+    pub(super) fn expected(&mut self, tests: u64) {
+        self.summary.seen = true;
+        self.summary.expected = self.summary.expected.saturating_add(tests);
     }
 
     pub(super) fn flaky(&mut self, tests: u64) {

@@ -16,6 +16,75 @@ fn counts(text: &str) -> (u64, u64, u64) {
 }
 
 #[test]
+fn what_fails_as_expected_has_not_passed() {
+    for (text, expected) in [
+        ("== 1 failed, 2 passed, 3 xfailed, 1 xpassed in 0.12s ==", [3, 1, 0, 3]),
+        ("Ran 5 tests in 0.001s\n\nOK (skipped=1, expected failures=2)", [2, 0, 1, 2]),
+        ("Ran 2 tests in 0.001s\n\nFAILED (unexpected successes=1)", [1, 1, 0, 0]),
+        ("  2 tests passed\n  1 known failure", [2, 0, 0, 1]),
+    ] {
+        let sum = scan(text);
+        assert_eq!([sum.passed, sum.failed, sum.skipped, sum.expected], expected, "{text}");
+    }
+}
+
+#[test]
+fn the_document_of_mocha_is_read_and_so_are_the_failures_below_the_dots_of_node() {
+    let document = r#"{
+  "stats": {
+    "suites": 1,
+    "tests": 4,
+    "passes": 2,
+    "pending": 1,
+    "failures": 1,
+    "duration": 6
+  },
+  "tests": [
+    {
+      "title": "adds",
+      "fullTitle": "math adds",
+      "err": {}
+    }
+  ],
+  "pending": [],
+  "failures": [
+    {
+      "title": "divides",
+      "fullTitle": "math \"divides\"",
+      "file": "/src/a.js",
+      "err": {
+        "message": "2 == 3\n\nat all",
+        "stack": "AssertionError"
+      }
+    }
+  ],
+  "passes": [
+    {
+      "fullTitle": "math adds"
+    }
+  ]
+}
+after 3 passing"#;
+    let sum = scan(document);
+    assert_eq!((sum.passed, sum.failed, sum.skipped), (2, 1, 1));
+    let [failure] = &sum.failures[..] else { panic!("{:?}", sum.failures) };
+    assert_eq!(failure.name, "math \"divides\"");
+    assert!(failure.detail.starts_with("2 == 3"), "{failure:?}");
+    // Cut off in its numbers, it says nothing.
+    assert!(!scan("{\n  \"stats\": {\n    \"passes\": 2,").seen);
+
+    let dots = "....X.X\n\nFailed tests:\n\n✖ bad (1.046227ms)\n  AssertionError [ERR]: 1 == 2\n\
+                ✖ todo (0.1615ms) # TODO\n  AssertionError [ERR]: 3 == 4";
+    let sum = scan(dots);
+    assert!(!sum.seen, "dots do not tell what was skipped");
+    let [failure] = &sum.failures[..] else { panic!("{:?}", sum.failures) };
+    assert_eq!(
+        (failure.name.as_str(), failure.detail.trim()),
+        ("bad", "AssertionError [ERR]: 1 == 2")
+    );
+}
+
+#[test]
 fn summaries_of_every_tool_are_understood() {
     for (text, expected) in [
         (

@@ -14,6 +14,8 @@ pub(crate) struct Counts {
     pub(crate) failed: u64,
     /// Tests that did not run.
     pub(crate) skipped: u64,
+    /// Tests that failed as it was expected of them.
+    pub(crate) expected: u64,
     /// Tests that passed after they had failed.
     pub(crate) flaky: u64,
     /// The tests that failed, bounded.
@@ -37,6 +39,7 @@ impl Counts {
         self.total = self.total.saturating_add(more.total);
         self.failed = self.failed.saturating_add(more.failed);
         self.skipped = self.skipped.saturating_add(more.skipped);
+        self.expected = self.expected.saturating_add(more.expected);
         self.flaky = self.flaky.saturating_add(more.flaky);
         let room = MAX_FAILURES.saturating_sub(self.failures.len());
         self.failures.extend(more.failures.into_iter().take(room));

@@ -35,6 +35,8 @@ pub(super) enum Verdict {
     Passed,
     Failed,
     Skipped,
+    /// It failed, and was to.
+    Expected,
 }
 
 /// What an element is, whatever the dialect calls it.
@@ -51,6 +53,8 @@ pub(super) enum Meaning {
     /// What went wrong, with what an attribute says of it.
     Fault(String),
     Skipped,
+    /// The test failed, and was to.
+    Expected,
     /// An attempt before the one that counts.
     Earlier,
     /// A part of a fault whose text belongs to it.
@@ -110,6 +114,8 @@ fn junit(name: &str, tag: &BytesStart<'_>) -> Meaning {
             Meaning::Case(Described { name, file: attribute(tag, "file"), line, verdict })
         }
         "failure" | "error" => Meaning::Fault(attribute(tag, "message").unwrap_or_default()),
+        // pytest's word for a test that is to fail.
+        "skipped" if attribute(tag, "type").as_deref() == Some("pytest.xfail") => Meaning::Expected,
         "skipped" => Meaning::Skipped,
         "flakyFailure" | "flakyError" => Meaning::Earlier,
         _ => Meaning::Other,

@@ -37,6 +37,7 @@ enum Element {
     /// What went wrong in a test: message and text.
     Fault(String, String),
     Skipped,
+    Expected,
     Earlier,
     Text,
     Other,
@@ -57,6 +58,8 @@ struct Case {
     described: Described,
     detail: Option<String>,
     skipped: bool,
+    /// It failed, and was to.
+    expected: bool,
     flaky: bool,
     /// Whether it has tests inside, which count instead of it.
     has_inner: bool,
@@ -156,12 +159,14 @@ impl Parser {
                     described,
                     detail: None,
                     skipped: false,
+                    expected: false,
                     flaky: false,
                     has_inner: false,
                 })
             }
             Meaning::Fault(message) => Element::Fault(message, String::new()),
             Meaning::Skipped => Element::Skipped,
+            Meaning::Expected => Element::Expected,
             Meaning::Earlier => Element::Earlier,
             Meaning::Text => Element::Text,
             Meaning::Other => Element::Other,
@@ -217,6 +222,11 @@ impl Parser {
                     case.skipped = true;
                 }
             }
+            Element::Expected => {
+                if let Some(Element::Case(case)) = self.open.last_mut() {
+                    case.expected = true;
+                }
+            }
             Element::Earlier => {
                 if let Some(Element::Case(case)) = self.open.last_mut() {
                     case.flaky = true;
@@ -261,6 +271,7 @@ impl Parser {
                     described,
                     detail,
                     skipped: false,
+                    expected: false,
                     flaky: false,
                     has_inner: false,
                 })
@@ -270,11 +281,12 @@ impl Parser {
     }
 
     fn count(&mut self, case: Case) -> Result<(), Unread> {
-        let Case { described, detail, skipped, flaky, .. } = case;
+        let Case { described, detail, skipped, expected, flaky, .. } = case;
         let Described { name, file, line, verdict } = described;
         let verdict = match verdict {
             _ if detail.is_some() => Verdict::Failed,
             Some(Verdict::Failed) => Verdict::Failed,
+            _ if expected => Verdict::Expected,
             _ if skipped => Verdict::Skipped,
             verdict => verdict.unwrap_or(Verdict::Passed),
         };
@@ -309,6 +321,7 @@ impl Parser {
             Verdict::Passed if flaky => flaked(counts, name),
             Verdict::Passed => {}
             Verdict::Skipped => counts.skipped = counts.skipped.saturating_add(1),
+            Verdict::Expected => counts.expected = counts.expected.saturating_add(1),
             Verdict::Failed => {
                 counts.failed = counts.failed.saturating_add(1);
                 if counts.failures.len() < MAX_FAILURES {

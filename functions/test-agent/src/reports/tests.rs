@@ -227,3 +227,11 @@ fn a_report_is_read_to_its_limit_and_no_further() {
         );
     }
 }
+
+#[test]
+fn a_test_that_was_to_fail_is_neither_passed_nor_skipped() {
+    let report = "<testsuite><testcase name='a'/><testcase name='b'><skipped type='pytest.xfail'/>\
+                  </testcase><testcase name='c'><skipped type='pytest.skip'/></testcase></testsuite>";
+    let counts = read(report).expect("a report");
+    assert_eq!((counts.total, counts.failed, counts.skipped, counts.expected), (3, 0, 1, 1));
+}

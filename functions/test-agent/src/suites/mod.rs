@@ -1,6 +1,7 @@
 //! Which suites of tests a commit has, and how each is run, when its settings do not say so: every
 //! manifest at any depth, members of a workspace once.
 
+mod builds;
 mod cargo;
 mod go;
 mod jvm;
@@ -18,6 +19,7 @@ use self::{
     tree::{Tree, is_aside},
 };
 
+pub use builds::DetectedBuild;
 pub(crate) use node::MODERN_YARN;
 pub(crate) use suite::{MOST, REPORTS, Setup, Suite, TOOLS};
 
@@ -69,6 +71,11 @@ pub(crate) fn find(root: &Path) -> Found {
     }
     name(&mut found.suites);
     found
+}
+
+/// How the release of the commit at `root` would be built. Runs nothing of it.
+pub(crate) fn build(root: &Path) -> Option<DetectedBuild> {
+    builds::find(&Tree::list(root))
 }
 
 /// Gives each suite a name of its own: its folder, or its tool, or both.

@@ -133,6 +133,17 @@ pub(super) fn find(tree: &Tree<'_>, candidates: &mut Vec<Candidate>) {
     }
 }
 
+/// What runs the scripts of the package at the root, and what has to be installed before.
+pub(super) fn installed(
+    tree: &Tree<'_>,
+    manifest: Value,
+) -> (&'static str, Option<&'static [&'static str]>) {
+    let asks = needs(&manifest);
+    let package = Package { folder: String::new(), manifest, script: None, members: None };
+    let (manager, locked) = manager(tree, &package);
+    (manager.name(), asks.then(|| manager.install(locked)))
+}
+
 fn package(tree: &Tree<'_>, folder: String) -> Option<Package> {
     let manifest: Value = serde_json::from_str(&tree.text(&join(&folder, "package.json"))?).ok()?;
     let script = manifest.pointer("/scripts/test").and_then(Value::as_str).map(str::to_owned);

@@ -35,3 +35,4 @@ pub use error::{ApiError, OpenError};
 pub use host::{CodeBuild, Options};
 pub use project::Project;
 pub use sandbox::{Limits, View};
+pub use store::{Spent, spent};

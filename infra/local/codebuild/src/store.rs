@@ -12,6 +12,7 @@ use std::{
     fs, io,
     io::Write,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -28,6 +29,35 @@ const KEPT: usize = 2_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     root: PathBuf,
+}
+
+/// What a build took of what is paid for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// Size of its environment.
+    pub compute_type: String,
+    /// From when it had an environment until it ended.
+    pub time: Duration,
+}
+
+/// What the builds below `root` took that have ended and have this variable. What cannot be read is
+/// left out.
+#[must_use]
+pub fn spent(root: &Path, (variable, value): (&str, &str)) -> Vec<Spent> {
+    let entries = fs::read_dir(root.join("builds")).into_iter().flatten().flatten();
+    let builds = entries.filter_map(|entry| {
+        let text = fs::read(entry.path().join("build.json")).ok()?;
+        serde_json::from_slice::<Build>(&text).ok().filter(|build| build.schema <= SCHEMA)
+    });
+    let own = |build: &Build| build.environment.get(variable).is_some_and(|own| own == value);
+    let spent = |build: Build| {
+        let ended = build.ended?;
+        // Waiting for its turn is free.
+        let begun = build.phases.iter().find(|phase| phase.name == "PROVISIONING")?.started;
+        let time = ended.duration_since(begun).try_into().unwrap_or_default();
+        Some(Spent { compute_type: build.compute_type, time })
+    };
+    builds.filter(own).filter_map(spent).collect()
 }
 
 /// What was found at the start.

@@ -72,6 +72,9 @@ pub struct RunTestsOutput {
     /// Tests that passed after they had failed; none when nothing tells of any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flaky: Option<u64>,
+    /// Tests that failed as it was expected of them; none when nothing tells of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
     /// Exit code of the command; none when it was ended by a signal.
     pub exit_code: Option<i32>,
     /// Key of the captured output in the artifact store.

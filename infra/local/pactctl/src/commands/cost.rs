@@ -21,6 +21,7 @@ pub(super) async fn cost(data: &Path, run: &Report, json: bool) -> Result<Exit, 
         events: events?,
         invocations: invocations(&root.join("logs"), run_id),
         table: stack::usage_of(&root, run_id),
+        builds: local_codebuild::spent(&root.join("codebuild"), ("PACT_RUN", run_id)),
     };
     let bill = measured.bill(run_id);
     if json {
@@ -48,13 +49,18 @@ fn text(bill: &Bill) -> Result<String, std::fmt::Error> {
     }
     writeln!(
         out,
-        "\n  orchestration, all but the time in functions: {:.6}",
+        "\n  orchestration, all but the time in functions and builds: {:.6}",
         bill.orchestration_usd
     )?;
-    writeln!(out, "  the run:                                      {:.6}", bill.total_usd)?;
     writeln!(
         out,
-        "\nTime in functions is that of this machine. Not in it: requests to the artifact bucket, \
+        "  the run:                                                 {:.6}",
+        bill.total_usd
+    )?;
+    writeln!(
+        out,
+        "\nTime in functions and builds is that of this machine; on AWS a build takes about half a minute \
+         more to have its environment, and each minute that has begun is paid. Not in it: requests to the artifact bucket, \
          storage, and what lies outside of the run: the requests to a function that was deployed, \
          those of health and watch among them."
     )?;

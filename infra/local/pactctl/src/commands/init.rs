@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pact_test_agent::Detected;
+use pact_test_agent::{Detected, DetectedBuild};
 
 use crate::{
     failure::{Context, Exit, Failure},
@@ -57,6 +57,8 @@ fn write_new(file: &Path, text: &str) -> Result<(), Failure> {
 struct Found {
     /// The suites of its tests.
     tests: Vec<Detected>,
+    /// How its release would be built.
+    build: Option<DetectedBuild>,
     /// Globs of its documentation.
     documentation: Vec<&'static str>,
     /// Lock files, whose packages are compared with advisories.
@@ -93,6 +95,7 @@ impl Found {
         let index = |name: &&&str| root.join(name).join("index.html").is_file();
         Self {
             tests: pact_test_agent::detected(root).0,
+            build: pact_test_agent::detected_build(root),
             documentation,
             locks: LOCKS.iter().filter(has).copied().collect(),
             site: ["public", "site", "www"].iter().find(index).copied(),
@@ -112,6 +115,7 @@ impl Found {
                 "tests: none that are known how to run; set command in [tests.unit]".to_owned(),
             );
         }
+        out.extend(self.build.as_ref().map(would_build));
         out.push(match self.locks.as_slice() {
             [] => "dependencies: no lock file, so nothing is compared with advisories".to_owned(),
             locks => format!("dependencies: {}", locks.join(", ")),
@@ -170,6 +174,13 @@ impl Found {
                 }
             }
         }
+        if let Some(build) = &self.build {
+            out.push_str(&format!(
+                "\n# The release, built once for every environment; without it releases are the files of the \
+                 commit.\n# [build]\n# commands = {}\n",
+                commands(build)
+            ));
+        }
         let place = self.site.map_or_else(
             || "# [environments.staging.service]\n# command = [\"./serve\"] # started with PORT set\n".to_owned(),
             |folder| format!("# path of the site in the repository: {folder}/\n"),
@@ -185,6 +196,20 @@ impl Found {
         ));
         out
     }
+}
+
+/// What `[build]` would do, for people.
+pub(super) fn would_build(build: &DetectedBuild) -> String {
+    let (tool, commands) = (build.tool, commands(build));
+    format!(
+        "build: none, releases are the files of the commit; [build] commands = {commands} would have {tool} build them"
+    )
+}
+
+/// Commands in TOML.
+fn commands(build: &DetectedBuild) -> String {
+    let all: Vec<String> = build.commands.iter().map(|command| list(command)).collect();
+    format!("[{}]", all.join(", "))
 }
 
 /// A list of strings in TOML.
@@ -208,16 +233,27 @@ mod tests {
         };
         write("Cargo.toml", "[package]\nname = \"a\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
         write("src/lib.rs", "#[test]\nfn works() {}\n");
+        write("src/main.rs", "fn main() {}\n");
         write("Cargo.lock", "version = 4\n");
         write("README.md", "# A\n");
         let found = Found::look(&folder);
         assert_eq!(found.tests.iter().map(|s| s.tool.as_str()).collect::<Vec<_>>(), ["cargo"]);
         let text = found.settings();
-        for wanted in
-            ["unit = \"require\"", "*.md", "Cargo.lock", "# command = [\"cargo\", \"test\""]
-        {
+        for wanted in [
+            "unit = \"require\"",
+            "*.md",
+            "Cargo.lock",
+            "# command = [\"cargo\", \"test\"",
+            "# commands = [[\"cargo\", \"build\", \"--release\", \"--locked\"]]",
+        ] {
             assert!(text.contains(wanted), "{wanted}: {text}");
         }
+        assert!(found.told().iter().any(|line| line.contains("would have cargo build them")));
+        // It is what it says, once it is no comment any more.
+        let said = text.replace("# [build]", "[build]").replace("# commands", "commands");
+        let said = said.replace("# [environments.staging]", "[environments.staging]");
+        let said = said.replace("# target =", "target =");
+        pact_config::parse(&said, "pact.toml").expect("valid settings");
         assert!(matches!(init(&folder, false), Ok(Exit::Success)));
         let written = std::fs::read_to_string(folder.join("pact.toml")).expect("the file");
         assert_eq!(written, text);

@@ -6,6 +6,7 @@ use pact_config::filters;
 use pact_contract::settings::OnSettings;
 use serde_json::json;
 
+use super::init::would_build;
 use crate::{
     failure::{Context, Exit, Failure},
     stack, term,
@@ -30,10 +31,18 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
             Err(errors) => faults.extend(errors.to_string().lines().map(str::to_owned)),
         }
     }
+    // Who builds nothing is told what would, where the folder has it.
+    let text = file.as_deref().and_then(|file| std::fs::read_to_string(file).ok());
+    let builds = |line: &str| line == "[build]" || line.starts_with("build =");
+    let builds = text.is_some_and(|text| text.lines().any(|line| builds(line.trim())));
+    let build = Some(path).filter(|path| path.is_dir() && !builds);
+    let build = build.and_then(pact_test_agent::detected_build);
     let shown = file.as_deref().map(|f| f.display().to_string());
     if json {
-        let document =
-            json!({ "path": shown, "valid": faults.is_empty(), "faults": faults, "on": on });
+        let document = json!({
+            "path": shown, "valid": faults.is_empty(), "faults": faults, "on": on,
+            "would_build": build.as_ref().map(|build| &build.commands),
+        });
         println!("{}", serde_json::to_string_pretty(&document).doing("write the result")?);
     } else {
         for fault in &faults {
@@ -46,6 +55,9 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
             }
             for line in filters::described(&on) {
                 println!("  {line}");
+            }
+            if let Some(build) = &build {
+                println!("  {}", term::plain(&would_build(build)));
             }
         }
     }

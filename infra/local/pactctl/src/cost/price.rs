@@ -2,6 +2,9 @@
 //! without the free tier, in US dollars, as of November 2026's published pages: check them before
 //! they are relied on.
 
+use std::time::Duration;
+
+use local_codebuild::Spent;
 use serde::Serialize;
 
 use super::Invocation;
@@ -22,6 +25,12 @@ const REQUEST: f64 = 1.0 / 1e6;
 /// A gigabyte of logs taken in (CloudWatch pricing).
 const LOG_GB: f64 = 0.50;
 
+/// A minute of a build on arm64, in the smallest environment (CodeBuild pricing).
+const BUILD_SMALL: f64 = 0.0034;
+/// The same of a medium one and of a large one: those of x86-64, which are not lower.
+const BUILD_MEDIUM: f64 = 0.01;
+const BUILD_LARGE: f64 = 0.02;
+
 /// The function behind the HTTP API, by its name in the template.
 const GATEWAY: &str = "GatewayFunction";
 
@@ -34,6 +43,8 @@ pub(crate) struct Measured {
     pub invocations: Vec<Invocation>,
     /// Its calls of the table.
     pub table: Vec<Usage>,
+    /// Its builds.
+    pub builds: Vec<Spent>,
 }
 
 /// One line of the bill.
@@ -58,7 +69,8 @@ pub(crate) struct Bill {
     pub run_id: String,
     /// Line by line.
     pub parts: Vec<Part>,
-    /// Everything but the functions' time: what having the run conducted costs, in US dollars.
+    /// Everything but the functions' and the builds' time: what having the run conducted costs, in
+    /// US dollars.
     pub orchestration_usd: f64,
     /// Everything, in US dollars.
     pub total_usd: f64,
@@ -87,6 +99,26 @@ impl Measured {
         self.invocations.iter().map(one).sum()
     }
 
+    /// CodeBuild bills each minute that has begun, by the size of the environment: minutes of each
+    /// price.
+    fn build_minutes(&self) -> Vec<(f64, u64)> {
+        let price = |build: &Spent| match build.compute_type.as_str() {
+            "BUILD_GENERAL1_SMALL" => BUILD_SMALL,
+            "BUILD_GENERAL1_MEDIUM" => BUILD_MEDIUM,
+            _ => BUILD_LARGE,
+        };
+        let minutes = |time: Duration| time.as_millis().div_ceil(60_000).max(1);
+        let mut all: Vec<(f64, u64)> = Vec::new();
+        for build in &self.builds {
+            let (price, minutes) = (price(build), u64::try_from(minutes(build.time)).unwrap_or(0));
+            match all.iter_mut().find(|(known, _)| known.total_cmp(&price).is_eq()) {
+                Some((_, sum)) => *sum = sum.saturating_add(minutes),
+                None => all.push((price, minutes)),
+            }
+        }
+        all
+    }
+
     /// The bill.
     #[expect(clippy::cast_precision_loss, reason = "counts of one run are small")]
     pub(crate) fn bill(&self, run_id: &str) -> Bill {
@@ -110,6 +142,9 @@ impl Measured {
         ];
         let orchestration_usd = total(&parts);
         parts.insert(1, time);
+        for (price, minutes) in self.build_minutes() {
+            parts.push(part("builds", minutes as f64, "minutes", price));
+        }
         let total_usd = total(&parts);
         Bill { run_id: run_id.to_owned(), parts, orchestration_usd, total_usd }
     }
@@ -140,13 +175,21 @@ mod tests {
             events: kinds.iter().chain(&again).map(|&kind| kind.to_owned()).collect(),
             invocations: vec![invocation],
             table: vec![usage(0.0, 3.0), usage(0.5, 0.0)],
+            builds: [61, 59, 0]
+                .map(|seconds| Spent {
+                    compute_type: "BUILD_GENERAL1_SMALL".to_owned(),
+                    time: Duration::from_secs(seconds),
+                })
+                .into(),
         };
         let bill = measured.bill("shop-1");
         let amounts: Vec<_> = bill.parts.iter().map(|part| part.amount).collect();
         // Three states, and two times once more.
-        assert_eq!(amounts, [5.0, 3.0, 1.0, 3.0, 0.5, 1.0, 1e-6]);
+        // Of three builds each has its minutes.
+        assert_eq!(amounts, [5.0, 3.0, 1.0, 3.0, 0.5, 1.0, 1e-6, 4.0]);
         let orchestration = 5.0 * 25e-6 + 0.2e-6 + 3.0 * 0.625e-6 + 0.0625e-6 + 1e-6 + 0.5e-6;
         assert!((bill.orchestration_usd - orchestration).abs() < 1e-12);
-        assert!((bill.total_usd - orchestration - 3.0 * GB_SECOND).abs() < 1e-12);
+        let rest = bill.total_usd - orchestration;
+        assert!((rest - 3.0 * GB_SECOND - 4.0 * BUILD_SMALL).abs() < 1e-12);
     }
 }
