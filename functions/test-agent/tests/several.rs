@@ -259,3 +259,29 @@ async fn a_release_is_built_once_beside_the_tests_and_kept_by_its_digest() {
     assert!(response.summary.contains("2 passed in "), "{}", response.summary);
     assert!(response.output.get("built").is_none());
 }
+
+/// CMake's own generator, a compiler of C, and CTest's report.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_of_cmake_is_built_and_its_tests_are_counted_from_their_report() {
+    if !["cmake", "ctest", "cc", "make"].iter().all(|program| installed(program)) {
+        return;
+    }
+    let bench = Bench::new(&[]).await;
+    let lists = "cmake_minimum_required(VERSION 3.10)\nproject(tiny C)\nenable_testing()\n\
+                 add_executable(check check.c)\nadd_test(NAME adds COMMAND check 0)\n\
+                 add_test(NAME subtracts COMMAND check 1)\n";
+    let check = "#include <stdio.h>\n#include <stdlib.h>\nint main(int n, char **a) {\n  int bad = atoi(a[1]);\n  \
+                 if (bad) printf(\"check.c:5: 3 is not 2\\n\");\n  return bad;\n}\n";
+    let answer = bench.unit(&[("CMakeLists.txt", lists), ("check.c", check)], json!({})).await;
+    let response = &answer.response;
+    assert_eq!(response.status, StageStatus::Failed, "{}", bench.log().await);
+    assert!(response.summary.starts_with("1 passed, 1 failed in "), "{}", response.summary);
+    assert_eq!(response.output["evidence"], "junit");
+    let finding = &response.findings[0];
+    assert!(finding.message.contains("subtracts"), "{finding:?}");
+    let broken = check.replace("int bad", "int bad =");
+    let files = [("CMakeLists.txt", lists), ("check.c", broken.as_str())];
+    let answer = bench.unit(&files, json!({})).await;
+    assert_eq!(answer.response.status, StageStatus::Failed, "{}", bench.log().await);
+    assert_eq!(answer.response.findings[0].code, "test-setup-failed");
+}

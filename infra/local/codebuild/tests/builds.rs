@@ -37,7 +37,7 @@ fn options(folder: &Path) -> Options {
 
 struct World {
     host: CodeBuild,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -47,7 +47,7 @@ impl World {
         change(&mut options);
         let host = CodeBuild::open(options).expect("a host");
         host.put_project(Project::new("shop", "us-east-1", "000000000000"));
-        Self { host, _folder: folder }
+        Self { host, folder }
     }
 
     async fn start(&self, commands: &[&str], more: Value) -> String {
@@ -386,14 +386,14 @@ async fn a_host_that_ends_takes_its_builds_with_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let host = CodeBuild::open(options(folder.path())).expect("a host");
     host.put_project(Project::new("shop", "us-east-1", "000000000000"));
-    let world = World { host, _folder: folder };
+    let world = World { host, folder };
     let id = world.start(&["sleep 44001"], json!({})).await;
     there("sleep 44001").await;
     world.host.shutdown().await;
     let build = world.ended(&id).await;
     assert_eq!(build["buildStatus"], "FAULT");
     gone("sleep 44001").await;
-    let again = CodeBuild::open(options(world._folder.path())).expect("a host");
+    let again = CodeBuild::open(options(world.folder.path())).expect("a host");
     let answer = again.call("BatchGetBuilds", json!({"ids": [id]})).await.expect("builds");
     assert_eq!(answer["builds"][0]["buildStatus"], "FAULT");
     let list = again.call("ListBuilds", json!({})).await.expect("a list");
@@ -467,4 +467,25 @@ async fn wrong_requests_are_refused_in_the_words_of_aws() {
     let (build, log) = world.run(&[]).await;
     assert_eq!(build["buildStatus"], "FAILED");
     assert!(log.contains("YAML_FILE_ERROR"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_builds_took_is_known_by_a_variable_of_theirs() {
+    let world = World::new(|_| {});
+    let of = |run: &str| {
+        let variable = json!({"name": "RUN", "value": run, "type": "PLAINTEXT"});
+        json!({"environmentVariablesOverride": [variable]})
+    };
+    for (run, command) in [("a", "sleep 1"), ("a", "exit 3"), ("b", "true")] {
+        let id = world.start(&[command], of(run)).await;
+        world.ended(&id).await;
+    }
+    let root = &world.folder.path().join("codebuild");
+    let mut spent = local_codebuild::spent(root, ("RUN", "a"));
+    spent.sort_by_key(|spent| spent.time);
+    assert_eq!(spent.len(), 2, "{spent:?}");
+    let (short, long) = (&spent[0], &spent[1]);
+    assert!(short.time < long.time && long.time >= Duration::from_secs(1), "{spent:?}");
+    assert_eq!(long.compute_type, "BUILD_GENERAL1_SMALL");
+    assert_eq!(local_codebuild::spent(root, ("RUN", "c")), []);
 }

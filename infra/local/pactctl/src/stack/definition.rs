@@ -300,17 +300,17 @@ mod tests {
     #[test]
     fn a_function_may_read_the_secrets_that_it_knows_and_no_others() {
         let stack = load(BTreeMap::new()).expect("the template");
-        // It sends the statuses of every repository that is registered so.
+        // Statuses are sent, and workflows begun, of every repository that is registered so.
         let every = Parameter { name: "*", about: "", variable: None };
         let known = [
             ("GatewayRole", pact_gateway::parameters().collect::<Vec<_>>()),
             ("NotifyAgentRole", pact_notify_agent::channels::parameters().collect()),
             ("CodeAgentRole", vec![&SOURCE_TOKEN]),
-            ("ReconcilerRole", vec![&every]),
+            ("ReconcilerRole", vec![&every, &SOURCE_TOKEN]),
+            ("TestAgentRole", vec![&every]),
         ];
-        let records = ["TestAgent", "SecurityAgent", "QualityAgent"]
+        let records = ["SecurityAgent", "QualityAgent", "DeployAgent", "MonitorAgent"]
             .into_iter()
-            .chain(["DeployAgent", "MonitorAgent"])
             .map(|name| (format!("{name}Role"), Vec::new()));
         let known = known.map(|(role, known)| (role.to_owned(), known)).into_iter().chain(records);
         let token = pact_gateway::parameters().filter(|parameter| parameter.name == "api-token");
