@@ -10,10 +10,7 @@
 //! Who is asked is written down first, so that nobody asks twice at once. One repository of a host is
 //! asked after the other; where the host does not answer, its others wait as long, and nobody else's.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
@@ -29,10 +26,9 @@ use url::Url;
 
 use crate::{
     accept::{self, Caller},
-    config::{Sources, Supersede},
     error::{Answer, ApiError},
     filters,
-    ls_refs::{ANSWER, RefsClient, Shown, Trouble},
+    ls_refs::{Shown, Trouble},
     ports::Ports,
     push::Push,
     registry,
@@ -51,29 +47,6 @@ const MOST_LOST: usize = 20;
 /// By what the registry keeps a push out: anything else is a fault.
 const REFUSALS: &[problems::ProblemCode] =
     &[problems::BRANCH_NOT_RUN, problems::REPOSITORY_ELSEWHERE, problems::REPOSITORY_UNKNOWN];
-
-/// How hosts are asked.
-pub(crate) struct Asking {
-    /// Whom.
-    pub(crate) sources: Sources,
-    /// Whether a newer push takes the place of older ones.
-    pub(crate) supersede: Supersede,
-    /// With what.
-    pub(crate) client: RefsClient,
-    /// How long one answer may take.
-    pub(crate) patience: Duration,
-}
-
-impl Default for Asking {
-    fn default() -> Self {
-        Self {
-            sources: Sources::default(),
-            supersede: Supersede::default(),
-            client: RefsClient::default(),
-            patience: ANSWER,
-        }
-    }
-}
 
 /// Notes that a host tells of this repository's pushes; and that of this one it told, where nothing
 /// else says so: because its message asks for no run.

@@ -10,15 +10,41 @@ use pact_agent::secrets::Secret;
 use reqwest::{Client, Request, header, redirect::Policy};
 use url::Url;
 
-use crate::validate;
+use crate::{
+    config::{Sources, Supersede},
+    validate,
+};
 
 /// Longest wait for a connection, and for a whole answer.
 const CONNECT: Duration = Duration::from_secs(2);
-pub(crate) const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(5);
 /// Most of an answer that is read: some ten thousand branches.
 const MAX_BODY: usize = 4 << 20;
 
 const VERSION: (&str, &str) = ("Git-Protocol", "version=2");
+
+/// How hosts are asked.
+pub(crate) struct Asking {
+    /// Whom.
+    pub(crate) sources: Sources,
+    /// Whether a newer push takes the place of older ones.
+    pub(crate) supersede: Supersede,
+    /// With what.
+    pub(crate) client: RefsClient,
+    /// How long one answer may take.
+    pub(crate) patience: Duration,
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Self {
+            sources: Sources::default(),
+            supersede: Supersede::default(),
+            client: RefsClient::default(),
+            patience: ANSWER,
+        }
+    }
+}
 
 /// What a host showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

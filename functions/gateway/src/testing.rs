@@ -40,7 +40,7 @@ use serde_json::{Value, json};
 
 use crate::{
     config::{Config, Sources},
-    heads::Asking,
+    ls_refs::Asking,
     ports::Ports,
     push::Push,
     routes::Gateway,
@@ -61,6 +61,8 @@ pub(crate) struct World {
     pub(crate) state: Mutex<State>,
     calls: AtomicUsize,
     fail_at: Mutex<Option<usize>>,
+    kill_at: Mutex<Option<usize>>,
+    killed: tokio::sync::Notify,
 }
 
 /// Asks hosts of this machine alone, which answer at once or not at all.
@@ -90,6 +92,8 @@ pub(crate) struct State {
     pub(crate) queues: BTreeMap<RepositoryName, Queue>,
     /// Runs that are off the list of open ones.
     pub(crate) closed: BTreeSet<RunId>,
+    /// The most entries that one call answered with.
+    pub(crate) largest: usize,
     /// Inputs that are kept with runs.
     pub(crate) inputs: BTreeMap<RunId, Value>,
     /// Who has the pass, the latest fence, and where to go on.
@@ -136,6 +140,7 @@ impl Default for State {
             room: <_>::default(),
             queued: BTreeMap::new(),
             queues: BTreeMap::new(),
+            largest: 0,
             inputs: BTreeMap::new(),
             pass: <_>::default(),
             states: BTreeMap::new(),
@@ -164,6 +169,26 @@ impl World {
         *self.fail_at.lock().unwrap() = Some(calls);
     }
 
+    /// Kills whoever makes the call after `calls` more ones: it is never answered.
+    pub(crate) fn kill_after(&self, calls: usize) {
+        self.calls.store(0, Ordering::SeqCst);
+        *self.kill_at.lock().unwrap() = Some(calls);
+    }
+
+    /// Kills nobody any more.
+    pub(crate) fn kill_nothing(&self) {
+        *self.kill_at.lock().unwrap() = None;
+    }
+
+    /// The answer of a process; none where it was killed.
+    pub(crate) async fn or_killed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            answer = work => Some(answer),
+            () = self.killed.notified() => None,
+        }
+    }
+
     /// Whether a fault is still to come.
     pub(crate) fn no_fault_came(&self) -> bool {
         self.fail_at.lock().unwrap().take().is_some()
@@ -172,6 +197,12 @@ impl World {
     async fn call(&self) -> Result<(), StoreError> {
         tokio::task::yield_now().await;
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        let killed = self.kill_at.lock().unwrap().take_if(|at| *at == number).is_some();
+        if killed {
+            self.killed.notify_one();
+            // A process that is dead makes no further call.
+            std::future::pending::<()>().await;
+        }
         let mut fail_at = self.fail_at.lock().unwrap();
         if *fail_at == Some(number) {
             *fail_at = None;
@@ -458,7 +489,8 @@ impl Room for World {
         limit: usize,
     ) -> Result<Vec<QueuedRun>, StoreError> {
         self.call().await?;
-        let state = self.state();
+        let mut state = self.state();
+        state.largest = state.largest.max(limit);
         let runs = state.queued.get(repository).into_iter().flatten().take(limit);
         let place = |(since, run_id): &(Timestamp, RunId)| QueuedRun {
             repository: repository.clone(),
@@ -473,7 +505,9 @@ impl Room for World {
     }
     async fn queues(&self, limit: usize) -> Result<Vec<Queue>, StoreError> {
         self.call().await?;
-        let mut queues: Vec<_> = self.state().queues.values().cloned().collect();
+        let mut state = self.state();
+        state.largest = state.largest.max(limit);
+        let mut queues: Vec<_> = state.queues.values().cloned().collect();
         queues.sort_by_key(|queue| queue.turn);
         queues.truncate(limit);
         Ok(queues)

@@ -3,13 +3,17 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 use pact_agent::ports::{EnvironmentView, Listed, WatchResult};
-use pact_contract::{EnvironmentKey, actions::ReleaseRecord};
+use pact_contract::{
+    EnvironmentKey,
+    actions::ReleaseRecord,
+    ledger::{LedgerEntry, Standing},
+};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{buttons, layout, unreadable::unreadable};
 use crate::{
-    format::{address, ago, commit, repository_page, short},
+    format::{address, ago, between, commit, duration, plural, repository_page, short},
     mark::Mark,
     viewer::Viewer,
 };
@@ -66,6 +70,65 @@ pub(super) fn table<'a>(
                 }
             }
         }
+    }
+}
+
+/// The releases of an environment, the latest first; nothing where there was one at most.
+pub(super) fn history(view: &EnvironmentView, now: Timestamp) -> Markup {
+    let entries = view.record.ledger.entries();
+    let name = view.key.environment.as_str();
+    html! {
+        @if !entries.is_empty() {
+            details class="card table" {
+                summary { "History of " (short(name, 40)) " (" (plural(entries.len(), "release")) ")" }
+                table role="table" {
+                    caption class="hidden" { "Releases of " (short(name, 40)) ", the latest first" }
+                    thead role="rowgroup" { tr role="row" {
+                        @for head in ["Release", "Commit", "Verdict", "Branch", "Deployed", "Served", "Why"] {
+                            th role="columnheader" scope="col" { (head) }
+                        }
+                    } }
+                    tbody role="rowgroup" {
+                        @for entry in entries { tr role="row" { (release_row(entry, now)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn release_row(entry: &LedgerEntry, now: Timestamp) -> Markup {
+    let mark = match entry.standing {
+        Standing::Good => Mark::Pass,
+        Standing::Rejected => Mark::Fail,
+        Standing::Withdrawn => Mark::Skip,
+        Standing::Candidate => Mark::Run,
+    };
+    let so_far = entry.serving_since.map_or(0, |since| between(since, now));
+    let served = entry.served_seconds.saturating_mul(1_000).saturating_add(so_far);
+    let why = match (&entry.origin.on_purpose, &entry.reason) {
+        (_, Some(reason)) => Some(short(reason, 300)),
+        (Some(word), None) => {
+            Some(format!("by {}: {}", short(&word.by, 60), short(&word.reason, 200)))
+        }
+        (None, None) => None,
+    };
+    html! {
+        td role="cell" {
+            a class="mono wrap" href={ "/runs/" (crate::format::encoded(entry.run_id.as_str())) } {
+                (short(entry.release.as_str(), 60))
+            }
+        }
+        td role="cell" data-label="Commit" class="mono" { (commit(&entry.commit)) }
+        td role="cell" data-label="Verdict" { (mark.chip(entry.standing.as_str())) }
+        td role="cell" data-label="Branch" class="wrap" {
+            @match &entry.origin.branch { Some(branch) => (short(branch, 60)), None => "–" }
+        }
+        td role="cell" data-label="Deployed" class="num" { (ago(entry.deployed_at, now)) }
+        td role="cell" data-label="Served" class="num" {
+            (duration(served)) @if entry.serving_since.is_some() { " so far" }
+        }
+        td role="cell" data-label="Why" class="wrap" { @match why { Some(why) => (why), None => "–" } }
     }
 }
 

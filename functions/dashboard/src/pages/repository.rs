@@ -51,6 +51,7 @@ pub(crate) fn repository(viewer: &Viewer, filters: &Filters, it: &Repository<'_>
                         p class="muted" { "Nothing of it was deployed yet." }
                     } @else {
                         (environments::table(viewer, &environments.items, *now))
+                        @for environment in &environments.items { (environments::history(environment, *now)) }
                         p class="muted" {
                             "How well they are delivered to: "
                             @for (n, environment) in environments.items.iter().enumerate() {

@@ -4,6 +4,8 @@ mod admission;
 mod doors;
 mod heads;
 mod hosts;
+#[expect(clippy::print_stderr, reason = "the figures are what these tests are read for")]
+mod load;
 mod oidc;
 mod openapi;
 mod pass;

@@ -76,6 +76,9 @@ pub(crate) enum Command {
     /// List runs, show one, or check its transaction log.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Say what is in effect where, and what was: releases with their verdicts, and how long each served.
+    #[command(subcommand)]
+    Environments(EnvironmentsCommand),
     /// Say why a run was decided as it was, or what other rules would have decided.
     #[command(subcommand)]
     Gate(GateCommand),
@@ -598,6 +601,34 @@ pub(crate) struct LogsArgs {
     /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,
+}
+
+/// What to say of environments.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnvironmentsCommand {
+    /// Every environment, with the release that is in effect there.
+    List {
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// The releases of one, the latest first: commit, run, verdict, who brought it, when, how long it served.
+    History {
+        /// The environment, for example production.
+        environment: EnvironmentName,
+        /// Its repository; the only one that has such an environment without it.
+        #[arg(long, value_name = "NAME")]
+        repository: Option<RepositoryName>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
 }
 
 /// What to do with runs.

@@ -8,6 +8,7 @@ mod detect;
 mod doctor;
 mod down;
 mod env;
+mod environments;
 mod explain;
 mod files;
 mod gate;
@@ -45,6 +46,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Env(args) => env::env(&args),
         Command::Logs(args) => logs::logs(&args),
         Command::Runs(command) => runs::runs(command),
+        Command::Environments(command) => environments::environments(command),
         Command::Gate(command) => gate::gate(command),
         Command::Agents { json } => agents::agents(json),
         Command::Explain { code, json } => explain::explain(code.as_deref(), json),

@@ -1,13 +1,14 @@
 //! `pactctl rollback`: an environment returns to an earlier release, because a person says so.
 
 use pact_agent::ports::RunReader;
+use pact_aws::DynamoStore;
 use pact_contract::{EnvironmentName, RepositoryName};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::{
     cli::RollbackArgs,
-    client::{Accepted, Client},
+    client::Accepted,
     failure::{Context, Exit, Failure},
     run::{self, Shown, session::Session},
     stack::options::Options,
@@ -32,7 +33,7 @@ async fn whole(
 ) -> Result<Exit, Failure> {
     let repository = match &args.repository {
         Some(name) => name.clone(),
-        None => only_one(&session.client, &args.environment).await?,
+        None => only_one(&session.client.store, &args.environment).await?,
     };
     let mut body = json!({
         "repository": repository,
@@ -56,11 +57,11 @@ async fn whole(
 }
 
 /// The only repository that has such an environment.
-async fn only_one(
-    client: &Client,
+pub(super) async fn only_one(
+    store: &DynamoStore,
     environment: &EnvironmentName,
 ) -> Result<RepositoryName, Failure> {
-    let all = client.store.environments().await.doing("list the environments")?;
+    let all = store.environments().await.doing("list the environments")?;
     let mut named: Vec<RepositoryName> = all
         .items
         .into_iter()
