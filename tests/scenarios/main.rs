@@ -20,6 +20,7 @@ mod doors;
 mod functions;
 mod gate;
 mod gateway;
+mod hosts;
 mod interruption;
 mod openapi;
 mod order;

@@ -11,7 +11,7 @@ use base64::{
 };
 use jiff::Timestamp;
 use pact_agent::secrets::{Parameter, Secret};
-use pact_contract::{Repository, RepositoryName, run::Trigger};
+use pact_contract::run::Trigger;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -25,14 +25,14 @@ use crate::{
     push::Push,
     validate::{self, Reference},
 };
+use project::{MAX_PERSON, repository, told};
 
 mod merge_requests;
+mod project;
 mod statuses;
 
 /// Longest line about a commit that is kept.
 const MAX_MESSAGE: usize = 500;
-/// Longest name of a person that is kept.
-const MAX_PERSON: usize = 200;
 /// How far the clock of a server may be off, and how old a delivery may be, in seconds.
 const TOLERANCE: i64 = 300;
 /// Most signatures of a delivery that are looked at: two while a key is changed.
@@ -180,26 +180,6 @@ fn signed(secret: &Secret, incoming: &Incoming<'_>, now: Timestamp) -> Answer<()
         return Err(refused("the delivery was signed more than five minutes ago, or will be"));
     }
     Ok(())
-}
-
-/// The repository that a delivery is about, with the host's own id of it.
-fn repository(value: &Value, allowed: &Sources) -> Answer<(Repository, Option<String>)> {
-    let fields = Fields::of(value)?;
-    let project = fields.object("project")?;
-    let name = project.identifier::<RepositoryName>("path_with_namespace")?;
-    let url = project.text("git_http_url", validate::MAX_URL)?;
-    let url = validate::source(url, allowed).map_err(|why| project.wrong("git_http_url", why))?;
-    let default_branch = project.text("default_branch", validate::MAX_BRANCH)?;
-    validate::branch(default_branch).map_err(|why| project.wrong("default_branch", why))?;
-    // It stays the same when the project is renamed.
-    let id = value.pointer("/project/id").and_then(Value::as_u64).map(|id| id.to_string());
-    Ok((Repository { name, url, default_branch: default_branch.to_owned() }, id))
-}
-
-/// A line of a text somewhere in the delivery: for people only, so that whatever it is, it refuses
-/// nothing.
-fn told(value: &Value, pointer: &str, most: usize) -> Option<String> {
-    line(value.pointer(pointer)?.as_str()?, most)
 }
 
 fn push(delivery: &str, value: &Value, allowed: &Sources) -> Answer<Event> {

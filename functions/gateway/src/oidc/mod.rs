@@ -8,8 +8,9 @@
 //! A browser is always answered with a page: the reasons for a refusal that only the operator can do
 //! something about are in the log.
 
+mod failed;
 mod id_token;
-mod provider;
+pub(crate) mod provider;
 
 use axum::{
     http::{HeaderValue, header, request::Parts},
@@ -17,7 +18,6 @@ use axum::{
 };
 use jiff::Timestamp;
 use pact_agent::secrets::Parameter;
-use pact_contract::problems::{self, ProblemCode};
 use pact_web::access::{Denied, People, Person, Session, SignIn, source};
 
 use crate::{
@@ -26,8 +26,8 @@ use crate::{
     ports::Ports,
     sign_in::PAGE,
 };
+use failed::{Failed, said};
 use id_token::Wrong;
-pub(crate) use provider::Provider;
 
 /// What the installation proves to the provider that it is itself with. A provider that wants no such
 /// proof is asked without one.
@@ -42,53 +42,12 @@ pub const CALLBACK: &str = "/v1/sign-in/callback";
 
 /// Longest code that a provider hands out.
 const MAX_CODE: usize = 4_096;
-/// Longest text of a provider that is logged.
-const MAX_SAID: usize = 200;
 
-/// Why nobody is signed in.
-#[derive(Debug)]
-pub(crate) enum Failed {
-    /// The provider did not answer, or not as it has to.
-    Unavailable(String),
-    /// What came back does not count.
-    Refused(String),
-    /// The doors do not let them in.
-    Denied(Denied),
-}
-
-impl From<Denied> for Failed {
-    fn from(denied: Denied) -> Self {
-        Self::Denied(denied)
-    }
-}
-
-impl Failed {
-    fn code(&self) -> ProblemCode {
-        match self {
-            Self::Unavailable(_) => problems::PROVIDER_UNAVAILABLE,
-            Self::Refused(_) => problems::SIGN_IN_FAILED,
-            Self::Denied(denied) => denied.kind().1,
-        }
-    }
-
-    /// Writes down what the browser is not told.
-    fn log(&self) {
-        match self {
-            Self::Unavailable(why) => tracing::error!(why, "the sign-in provider is of no use"),
-            Self::Refused(why) => tracing::warn!(why, "nobody was signed in"),
-            Self::Denied(Denied::Store(error)) => {
-                tracing::error!(%error, source = ?std::error::Error::source(error), "the doors' store");
-            }
-            Self::Denied(denied) => tracing::warn!(reason = %denied, "nobody was signed in"),
-        }
-    }
-
-    /// The page that says so.
-    fn page(&self, next: &str) -> Response {
-        self.log();
-        let page = with_query(PAGE, "refused", self.code().as_str());
-        go_to(&with_query(&page, "next", inside(Some(next))))
-    }
+/// The page that says why nobody is signed in.
+fn refused(failed: &Failed, next: &str) -> Response {
+    failed.log();
+    let page = with_query(PAGE, "refused", failed.code().as_str());
+    go_to(&with_query(&page, "next", inside(Some(next))))
 }
 
 /// Parts of an address's query. What stands twice is nothing.
@@ -130,7 +89,7 @@ pub(crate) async fn begin(ports: &Ports, parts: &Parts) -> Response {
             private(&mut response, [cookie]);
             response
         }
-        Err(failed) => failed.page(next),
+        Err(failed) => refused(&failed, next),
     }
 }
 
@@ -146,7 +105,7 @@ pub(crate) async fn end(ports: &Ports, parts: &Parts) -> Response {
             tracing::info!(owner = record.owner, scopes = %record.scopes, "signed in");
             (go_to(inside(Some(&next))), Some(cookie))
         }
-        Err(failed) => (failed.page(&next), None),
+        Err(failed) => (refused(&failed, &next), None),
     };
     private(&mut response, over.into_iter().chain(session));
     response
@@ -158,19 +117,19 @@ async fn signed_in(
     sign_in: Option<SignIn>,
     parts: &Parts,
 ) -> Result<Session, Failed> {
-    let refused = |why: &str| Failed::Refused(why.to_owned());
+    let refuse = |why: &str| Failed::Refused(why.to_owned());
     let query = Query::of(parts);
-    let sign_in = sign_in.ok_or_else(|| refused("this browser is not in the middle of one"))?;
+    let sign_in = sign_in.ok_or_else(|| refuse("this browser is not in the middle of one"))?;
     if !query.get("state").is_some_and(|state| sign_in.is_answered_by(state)) {
-        return Err(refused("the state is another browser's, or another attempt's"));
+        return Err(refuse("the state is another browser's, or another attempt's"));
     }
     let known = ports.provider.known(people, None).await?;
     // RFC 9207: another provider's answer is not taken for this one's.
     match query.get("iss") {
         Some(issuer) if issuer != people.issuer() => {
-            return Err(refused("the answer is another provider's"));
+            return Err(refuse("the answer is another provider's"));
         }
-        None if known.says_issuer() => return Err(refused("the answer does not say whose it is")),
+        None if known.says_issuer() => return Err(refuse("the answer does not say whose it is")),
         _ => {}
     }
     if let Some(error) = query.get("error") {
@@ -178,7 +137,7 @@ async fn signed_in(
         return Err(Failed::Refused(format!("it answers {}: {}", said(error), said(about))));
     }
     let code = query.get("code").filter(|code| (1..=MAX_CODE).contains(&code.len()));
-    let code = code.ok_or_else(|| refused("the answer has no code"))?;
+    let code = code.ok_or_else(|| refuse("the answer has no code"))?;
     let source = source(parts);
     ports.doors.admit(&source)?;
     let person = person(ports, people, &sign_in, &redirect(parts), code).await;
@@ -227,11 +186,6 @@ async fn person(
 /// The address that the provider knows to send browsers back to.
 fn redirect(parts: &Parts) -> String {
     format!("{}{CALLBACK}", pact_web::origin(&parts.headers))
-}
-
-/// A line of what the provider said.
-fn said(text: &str) -> String {
-    crate::fields::line(text, MAX_SAID).unwrap_or_default()
 }
 
 /// Cookies, and that nobody keeps the answer or is told where the browser was.

@@ -12,7 +12,10 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use url::{Url, form_urlencoded};
 
-use super::{Failed, id_token::Key, said};
+use super::{
+    failed::{Failed, said},
+    id_token::Key,
+};
 
 /// Longest wait for a connection, and for an answer: the function may run for 30 seconds, and asks
 /// four times at most.

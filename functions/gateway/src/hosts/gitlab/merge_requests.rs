@@ -4,7 +4,7 @@ use pact_contract::run::{PULL_REQUEST, PullRequest, Trigger};
 use serde_json::Value;
 
 use super::super::host::Event;
-use super::{MAX_PERSON, repository, told};
+use super::project::{MAX_PERSON, repository, told};
 use crate::{
     config::Sources,
     error::{Answer, ApiError},
