@@ -21,7 +21,9 @@ use pact_aws::Services;
 use pact_contract::room::Limits;
 use pact_web::access::Doors;
 
-use crate::{config::Config, ls_refs::Asking, oidc::provider::Provider, status_client::StatusClient};
+use crate::{
+    config::Config, ls_refs::Asking, oidc::provider::Provider, status_client::StatusClient,
+};
 
 /// Everything outside that the gateway reaches.
 #[derive(Clone)]
