@@ -1,14 +1,15 @@
 //! The scheduled watch: what is deployed, every environment, several at a time.
 
 use pact_contract::{
-    RunRequest,
     actions::{EnvironmentRecord, WatchResult},
     states::Monitor::{self, *},
 };
 use serde_json::Value;
 
-use crate::asl::{ANY, BELOW, State, choice, graph, head, map, parallel, pass, states, succeed};
-use crate::task::{self, RAISED, READ, table};
+use crate::asl::{
+    ANY, BELOW, State, choice, graph, head, map, parallel, pass, states, succeed, task,
+};
+use crate::task::{self, RAISED, READ, outage, table, throttled};
 
 /// The whole machine.
 pub(crate) fn monitor() -> Value {
@@ -21,9 +22,13 @@ pub(crate) fn monitor() -> Value {
         map(WatchEnvironments, "Several at a time") put("Items: $states.input") each(item, watch())
             put(&format!("MaxConcurrency: {AT_ONCE}"));
         choice(MoreEnvironments, "Is there another page?")
-            when("$type($from) = 'object'", ListMoreEnvironments) otherwise(AllWatched);
+            when("$type($from) = 'object'", ListMoreEnvironments) otherwise(DueIncidents);
         list(ListMoreEnvironments, "The next page") put("Arguments/ExclusiveStartKey: $from")
             next(AnyEnvironment);
+        reconciler(DueIncidents, "Of which incidents are people to be told by now?")
+            put("Arguments/Payload/incidents: 'due', Output: [$states.result.Payload.tell]");
+        map(TellIncidents, "One message for each, whatever it affects") put("Items: $states.input")
+            put("Output: {}") each("told: $states.context.Map.Item.Value", tell());
         succeed(AllWatched, "Every environment was looked at") put("Output: {}");
     };
     graph(head("The scheduled watch: every environment, several at a time", 3_600), states)
@@ -32,13 +37,34 @@ pub(crate) fn monitor() -> Value {
 /// Environments that are looked at at the same time.
 const AT_ONCE: u32 = 10;
 
+/// One incident.
+fn tell() -> Vec<State> {
+    let of = |field: &str| format!("{field}: $states.input.told.{field}");
+    let told = ["incident", "level", "repository", "url", "settings"].map(of).join(", ");
+    let entry = "$states.input.told.incident.id & '/' & ";
+    let agent = |name, comment| task::agent("pact.monitor", entry, name, comment);
+    states! {
+        agent(TellIncident, "The next channel, the longer nobody answers")
+            asks("notify.tell_incident", &told) catch(ANY, "", BELOW) end();
+        succeed(NotTold, "The next watch tries again");
+    }
+}
+
+/// A state that asks the reconciler, which keeps the incidents.
+fn reconciler(state: Monitor, comment: &str) -> State {
+    task(state, comment)
+        .put("Resource: 'arn:aws:states:::lambda:invoke', TimeoutSeconds: 60, Output: {}")
+        .put("Arguments/FunctionName: '${ReconcilerFunctionArn}'")
+        .retry([throttled(), outage()])
+}
+
 /// A page of environments, and where the next one begins.
 fn list(state: Monitor, comment: &str) -> State {
     table("aws-sdk:dynamodb:query", state, comment)
         .put_in("Arguments", "IndexName: 'gsi1', Limit: 100")
         .put("Arguments/KeyConditionExpression: 'gsi1pk = :environments'")
         .strings("ExpressionAttributeValues", ":environments: 'ENVIRONMENTS'")
-        .put("Arguments/ProjectionExpression: 'gsi1sk, #record, #schema'")
+        .put("Arguments/ProjectionExpression: 'gsi1sk, #record, #schema, incident'")
         .put_in("Arguments/ExpressionAttributeNames", "#record: 'record', #schema: 'schema'")
         .put("Output: [$states.result.Items[$exists(record)]]")
         .assign("from: $exists($states.result.LastEvaluatedKey) ? $states.result.LastEvaluatedKey : null")
@@ -52,9 +78,8 @@ fn agent(state: Monitor, comment: &str) -> State {
 /// One environment.
 fn watch() -> Vec<State> {
     // What is no key names nothing that anybody could be asked about.
-    let part = "$contains($states.input.key, /^[-.-9A-Z_a-z]+#[-0-9A-Z_a-z]+$/) \
-        ? $split($states.input.key, '#')[N] : 'unknown'";
-    let [repository, name] = ["0", "1"].map(|number| part.replace('N', number));
+    let name = "$contains($states.input.key, /^[-.-9A-Z_a-z]+#[-0-9A-Z_a-z]+$/) \
+        ? $split($states.input.key, '#')[1] : 'unknown'";
     // Where a release is not watched when it comes, it is held to the usual limits.
     let limits = "limits: $type($states.result[0].current.settings.watch) = 'object' \
         ? $states.result[0].current.settings.watch : {}";
@@ -63,6 +88,9 @@ fn watch() -> Vec<State> {
         : $response.status = 'failed' ? 'unhealthy' : 'unknown'";
     let fault = format!("fault: {RAISED}");
     let summary = format!("({READ} $fault := $read($fault); $fault.error & ': ' & $fault.cause)");
+    let kept = format!(
+        "summary: ({READ} $fault := $read({RAISED}); $summary & '; no incident is kept: ' & $fault.error)"
+    );
     let update = "'SET watch_health = :health, watch_summary = :summary, watched_at = :now, \
         watch_schema = :schema'";
     // One record that cannot be read is not watched; all others are.
@@ -79,32 +107,15 @@ fn watch() -> Vec<State> {
         'cause': 'the item ENV#' & $key & ({newer} \
         ? ' is of version ' & {schema}.N & ', unknown here' : ' is damaged')}}"
     );
-    // Of the run only what a message needs; it may have expired long before its release is replaced.
-    let gone = format!(
-        "{{'schema': {}, 'run_id': 'watch', 'reference': '', 'branch': '', 'url': '', \
-        'repository': {{'name': $repository, 'url': '', 'default_branch': ''}}, \
-        'commit': $exists($release.commit) ? $release.commit : '', 'started_at': $now(), \
-        'trigger': {{'kind': 'watch'}}}}",
-        RunRequest::VERSION
-    );
-    let read = format!(
-        "run: $exists($states.result.Item.request.S) \
-        ? $parse($states.result.Item.request.S) : {gone}"
-    );
-    let deployed_by =
-        "pk: 'RUN#' & ($exists($release.run_id) ? $release.run_id : 'gone'), sk: 'RUN'";
     let parse = pass(ParseRecord, "What is damaged fails here, and only here");
     let opened = "record: $states.result[0], release: $exists($states.result[0].current) \
         ? $states.result[0].current : null";
-    let once_an_hour = "run: $merge([$run, {'run_id': \
-        'watch-' & ($exists($release.release) ? $release.release : 'none') & '-' & $name & '-' & $substring($now(), 0, 13)}])";
-    let outcome = "settings: {'slack': {}}, outcome: {'status': 'failed', 'deployments': [], \
-        'reason': $repository & ' in ' & $name & ' is ' & $health & ': ' & $summary}";
     states! {
         pass(ReadEnvironment, "What is deployed here, and how is it watched?")
             assign("key: $states.input.key, release: null")
-            assign(&format!("name: {name}, repository: {repository}"))
-            assign("health: 'unknown', summary: 'not looked at yet'");
+            assign(&format!("name: {name}"))
+            assign("health: 'unknown', summary: 'not looked at yet'")
+            assign("known: $exists($states.input.item.incident)");
         parallel(OpenRecord, "Can this program read it?")
             branch("It is of a version that is known", vec![parse.put(&record)]) assign(opened)
             assign(limits) catch(ANY, &unreadable, DescribeFault);
@@ -134,12 +145,11 @@ fn watch() -> Vec<State> {
             strings("ExpressionAttributeValues", ":health: $health, :summary: $summary")
             strings("ExpressionAttributeValues", ":now: $now()")
             number(":schema", &format!("'{}'", WatchResult::VERSION)) catch(ANY, "", BELOW);
-        choice(Well, "Tell people only when something is wrong")
-            when("$health = 'healthy'", Watched);
-        table("dynamodb:getItem", ReadRun, "The run that deployed it: whom to tell about what")
-            strings("Key", deployed_by) assign(&read) catch(ANY, &format!("run: {gone}"), BELOW);
-        agent(Alert, "At most one message an hour for each environment")
-            asks("notify.slack_team", once_an_hour) with(outcome) catch(ANY, "", Watched)
+        choice(Well, "Well, and so it was before?")
+            when("$health = 'healthy' and $not($known)", Watched);
+        reconciler(KeepIncident, "It becomes, or ends, an incident; what is young goes back")
+            put_in("Arguments/Payload/watched", "environment: $key, health: $health")
+            put_in("Arguments/Payload/watched", "summary: $summary") catch(ANY, &kept, Watched)
             next(Watched);
         succeed(NotWatched, "Nothing to look at")
             put_in("Output", "environment: $key, health: 'not watched'");

@@ -187,8 +187,14 @@ fn watches() -> Vec<(&'static str, BTreeMap<String, Vec<Value>>)> {
         let cause = json!({ "errorMessage": "said \"no\"", "errorType": error }).to_string();
         json!({ "error": error, "cause": cause })
     };
-    let run = answers::value(&answers::request("run-1")).to_string();
-    let read = json!({ "result": { "Item": { "request": { "S": run } } } });
+    let due = |number: usize| {
+        let incident = |number| {
+            json!({ "incident": { "id": format!("0123456789ab-{number}") }, "level": 1,
+            "repository": { "name": "acme/shop" }, "url": "", "settings": {} })
+        };
+        let tell: Vec<_> = (0..number).map(incident).collect();
+        json!({ "result": { "StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": { "tell": tell } } })
+    };
     let written = json!({ "result": { "SdkHttpMetadata": { "HttpStatusCode": 200 } } });
     let told = |pairs: Vec<(&str, Vec<Value>)>| {
         pairs.into_iter().map(|(state, answers)| (state.to_owned(), answers)).collect()
@@ -197,8 +203,18 @@ fn watches() -> Vec<(&'static str, BTreeMap<String, Vec<Value>>)> {
     let both = listed(vec![environment("staging", live.clone()), environment("production", live)]);
     let crashes = vec![failed("Lambda.Unknown"); 2];
     vec![
-        ("nothing is deployed", told(vec![("ListEnvironments", vec![listed(vec![])])])),
-        ("no probes", told(vec![("ListEnvironments", vec![one(json!([]))])])),
+        (
+            "nothing is deployed",
+            told(vec![("ListEnvironments", vec![listed(vec![])]), ("DueIncidents", vec![due(0)])]),
+        ),
+        (
+            "no probes",
+            told(vec![
+                ("ListEnvironments", vec![one(json!([]))]),
+                ("DueIncidents", vec![due(1)]),
+                ("TellIncident", vec![lambda("skipped", "nobody")]),
+            ]),
+        ),
         (
             "one is well, one is not",
             told(vec![
@@ -207,8 +223,9 @@ fn watches() -> Vec<(&'static str, BTreeMap<String, Vec<Value>>)> {
                 ("TrackMetrics", vec![lambda("passed", "10 requests")]),
                 ("JudgeRelease", vec![lambda("passed", "within its limits")]),
                 ("RecordHealth", vec![written.clone(), written.clone()]),
-                ("ReadRun", vec![read.clone()]),
-                ("Alert", vec![lambda("passed", "told")]),
+                ("KeepIncident", vec![written.clone()]),
+                ("DueIncidents", vec![due(1)]),
+                ("TellIncident", vec![lambda("passed", "told")]),
             ]),
         ),
         (
@@ -218,9 +235,13 @@ fn watches() -> Vec<(&'static str, BTreeMap<String, Vec<Value>>)> {
                 ("CheckHealth", vec![lambda("passed", "200")]),
                 ("TrackMetrics", vec![lambda("passed", "10 requests")]),
                 ("JudgeRelease", vec![lambda("failed", "p95 is 900 ms")]),
-                ("RecordHealth", vec![written]),
-                ("ReadRun", vec![read]),
-                ("Alert", vec![failed("ERR_CHANNEL_NOT_CONFIGURED")]),
+                ("RecordHealth", vec![written.clone()]),
+                ("KeepIncident", vec![written]),
+                ("DueIncidents", vec![due(2)]),
+                (
+                    "TellIncident",
+                    vec![failed("ERR_CHANNEL_NOT_CONFIGURED"), lambda("passed", "told")],
+                ),
             ]),
         ),
         (
@@ -229,8 +250,8 @@ fn watches() -> Vec<(&'static str, BTreeMap<String, Vec<Value>>)> {
                 ("ListEnvironments", vec![one(json!([{ "path": "/" }]))]),
                 ("CheckHealth", crashes),
                 ("RecordHealth", vec![failed("DynamoDB.ConditionalCheckFailedException")]),
-                ("ReadRun", vec![failed("Unlisted"); 6]),
-                ("Alert", vec![lambda("passed", "told")]),
+                ("KeepIncident", vec![failed("Unlisted"); 6]),
+                ("DueIncidents", vec![due(0)]),
             ]),
         ),
     ]

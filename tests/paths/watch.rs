@@ -57,14 +57,26 @@ async fn one_record_that_cannot_be_read_does_not_end_the_watch_of_others() {
         json!({ "result": { "StatusCode": 200, "Payload": { "response": response } } })
     };
     let done = json!({ "result": { "SdkHttpMetadata": { "HttpStatusCode": 200 } } });
+    let told_of = json!({
+        "incident": {
+            "schema": 1, "id": "0123456789ab-1", "opened_at": "2026-11-27T10:00:00Z", "affected": [],
+        },
+        "level": 1,
+        "repository": { "name": "acme/shop", "url": "", "default_branch": "main" },
+        "url": "",
+        "settings": { "slack": {} },
+    });
     let told: BTreeMap<String, Vec<Value>> = [
         ("ListEnvironments", vec![listed]),
         ("ListMoreEnvironments", vec![more]),
         ("CheckHealth", vec![lambda("failed")]),
         ("RecordHealth", vec![done.clone(); 5]),
-        // Their runs have expired.
-        ("ReadRun", vec![done; 5]),
-        ("Alert", vec![lambda("passed"); 5]),
+        ("KeepIncident", vec![done; 5]),
+        (
+            "DueIncidents",
+            vec![json!({ "result": { "StatusCode": 200, "Payload": { "tell": [told_of] } } })],
+        ),
+        ("TellIncident", vec![lambda("passed")]),
     ]
     .map(|(state, answers)| (state.to_owned(), answers))
     .into();
@@ -133,11 +145,12 @@ async fn one_record_that_cannot_be_read_does_not_end_the_watch_of_others() {
         assert_eq!(recorded[index].2, summary);
     }
     assert_eq!(of("CheckHealth").len(), 1);
-    let alerts = of("Alert");
-    assert_eq!(alerts.len(), 5, "people are told of each, though its run is gone");
-    for alert in alerts {
-        let parameters = alert.pointer("/Payload/intent/parameters").expect("parameters");
-        serde_json::from_value::<pact_contract::actions::Notify>(parameters.clone())
-            .unwrap_or_else(|error| panic!("{error}: {parameters}"));
-    }
+    let kept = of("KeepIncident");
+    assert_eq!(kept.len(), 5, "each becomes an incident, or part of one");
+    assert!(kept.iter().all(|kept| kept.pointer("/Payload/watched/environment").is_some()));
+    let told = of("TellIncident");
+    assert_eq!(told.len(), 1, "people are told of each incident once");
+    let parameters = told[0].pointer("/Payload/intent/parameters").expect("parameters");
+    serde_json::from_value::<pact_contract::incident::TellIncident>(parameters.clone())
+        .unwrap_or_else(|error| panic!("{error}: {parameters}"));
 }

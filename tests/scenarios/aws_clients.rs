@@ -27,11 +27,11 @@ pub(crate) async fn config(aws: &Aws) -> aws_config::SdkConfig {
         .await
 }
 
-async fn client(aws: &Aws) -> Client {
+pub(crate) async fn client(aws: &Aws) -> Client {
     Client::new(&config(aws).await)
 }
 
-async fn machines(client: &Client) -> Vec<StateMachineListItem> {
+pub(crate) async fn machines(client: &Client) -> Vec<StateMachineListItem> {
     client.list_state_machines().send().await.expect("lists").state_machines
 }
 

@@ -21,6 +21,7 @@ mod functions;
 mod gate;
 mod gateway;
 mod hosts;
+mod incidents;
 mod interruption;
 mod openapi;
 mod order;

@@ -148,6 +148,27 @@ pub(crate) async fn tier_of(
     Ok(named.map_or_else(|| Tier::of(environment), |planned| planned.tier))
 }
 
+/// Why there is no way back from what the run deployed to an environment, as it was planned.
+pub(crate) async fn one_way(
+    ports: &Ports,
+    run_id: &RunId,
+    environment: &EnvironmentName,
+) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Planned {
+        name: EnvironmentName,
+        #[serde(default)]
+        one_way: Vec<String>,
+    }
+    let plan = plan(ports, run_id).await?.unwrap_or_default();
+    let planned: Vec<Planned> = plan
+        .get("environments")
+        .and_then(|list| Deserialize::deserialize(list).ok())
+        .unwrap_or_default();
+    let named = planned.into_iter().find(|planned| planned.name == *environment);
+    Ok(named.map(|planned| planned.one_way).unwrap_or_default())
+}
+
 /// What a stage of the run returned to the state machine.
 async fn output(ports: &Ports, run_id: &RunId, state: Pipeline) -> Result<Option<Value>> {
     let Ok(state) = StateName::parse(state.as_str()) else { return Ok(None) };

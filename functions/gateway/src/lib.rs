@@ -25,6 +25,7 @@ mod filters;
 mod forms;
 mod heads;
 mod hosts;
+mod incidents;
 mod known;
 mod launch;
 mod ls_refs;

@@ -13,7 +13,7 @@ use pact_contract::access::Scope;
 use serde_json::{Map, Value, json};
 
 use crate::doors::Need;
-use schemas::{approved, by, commit, identifier, object, reason, reference, schemas, text};
+use schemas::{approved, by, commit, identifier, note, object, reason, reference, schemas, text};
 
 /// The document of these routes: each with its method, its path and what it needs.
 pub(crate) fn document<'r>(routes: impl Iterator<Item = (&'r Method, &'r str, Need)>) -> Value {
@@ -23,9 +23,9 @@ pub(crate) fn document<'r>(routes: impl Iterator<Item = (&'r Method, &'r str, Ne
         let entry = paths.entry(path.replace("{*", "{")).or_insert_with(|| json!({}));
         entry[method.as_str().to_ascii_lowercase()] = operation(about, need, path);
     }
-    for (path, summary) in PAGES {
-        let one: &[u16] = if path.contains('{') { &[404] } else { &[400] };
-        let about = About::new(summary).gives(200, ANY).refuses(one);
+    for (path, summary, query) in PAGES {
+        let about = About { query, ..About::new(summary) };
+        let about = about.gives(200, ANY).refuses(&[400, 404]);
         let read = operation(about, Need::Scope(Scope::Read), path);
         paths.insert((*path).to_owned(), json!({ "get": read }));
     }
@@ -62,16 +62,31 @@ pub(crate) fn document<'r>(routes: impl Iterator<Item = (&'r Method, &'r str, Ne
     })
 }
 
-/// What the dashboard answers as JSON.
-const PAGES: &[(&str, &str)] = &[
-    ("/api/runs", "Runs, the newest first"),
-    ("/api/runs/{id}", "A run with its stages, log, approvals and notifications"),
-    ("/api/environments", "What is deployed where"),
+/// What lists of runs are filtered by.
+const FILTERS: &[&str] =
+    &["text", "repository", "branch", "author", "status", "environment", "cursor", "limit"];
+
+/// What the dashboard answers as JSON, with the names in each query.
+const PAGES: &[(&str, &str, &[&str])] = &[
+    ("/api/runs", "Runs, the newest first", FILTERS),
+    ("/api/version", "What changes when the list of runs does", FILTERS),
+    ("/api/runs/{id}", "A run with its stages, log, approvals and notifications", &[]),
+    ("/api/runs/{id}/version", "What changes when the run does", &[]),
+    ("/api/runs/{id}/logs/{state}", "What the build of a stage writes", &["from"]),
+    ("/api/environments", "What is deployed where", &[]),
+    ("/api/environments/version", "What changes when that does", &[]),
+    (
+        "/api/insights",
+        "How well an environment is delivered to: the four measures of DORA",
+        &["repository", "environment"],
+    ),
 ];
 
 /// What is asked at a route, and what it answers.
 struct About {
     summary: &'static str,
+    /// Names in the query; each may be left out.
+    query: &'static [&'static str],
     body: Option<Value>,
     /// Whether a request without a body is refused.
     needs_body: bool,
@@ -83,7 +98,8 @@ struct About {
 impl About {
     fn new(summary: &'static str) -> Self {
         let (body, needs_body) = (None, false);
-        Self { summary, body, needs_body, answers: Vec::new(), refusals: &[], sends_on: false }
+        let answers = Vec::new();
+        Self { summary, query: &[], body, needs_body, answers, refusals: &[], sends_on: false }
     }
 
     fn takes(self, body: Value) -> Self {
@@ -172,6 +188,22 @@ fn about(method: &Method, path: &str) -> Option<About> {
             .takes(reference("Rollback"))
             .gives(202, "Accepted")
             .refuses(&[400, 404, 409]),
+        ("GET", "/v1/incidents") => {
+            About { query: &["cursor"], ..new("Incidents, the latest first") }
+                .gives(200, ANY)
+                .refuses(&[400])
+        }
+        ("GET", "/v1/incidents/{id}") => new("An incident").gives(200, ANY).refuses(&[404]),
+        ("POST", "/v1/incidents/{id}/acknowledge") => {
+            new("Look after an incident: nobody else is told")
+                .takes(object(&[], &[by(), note()]))
+                .gives(200, ANY)
+                .refuses(&[400, 404, 409])
+        }
+        ("POST", "/v1/incidents/{id}/close") => new("Say that an incident is over")
+            .takes(object(&[], &[by(), note()]))
+            .gives(200, ANY)
+            .refuses(&[400, 404, 409]),
         ("GET", "/v1/repositories") => new("The registered repositories").gives(200, ANY),
         ("POST", "/v1/repositories") => new("Register a repository")
             .takes(reference("Registration"))
@@ -224,7 +256,7 @@ fn about(method: &Method, path: &str) -> Option<About> {
 }
 
 fn operation(about: About, need: Need, path: &str) -> Value {
-    let About { summary, body, needs_body, answers, refusals, sends_on } = about;
+    let About { summary, query, body, needs_body, answers, refusals, sends_on } = about;
     let mut responses: Map<String, Value> = answers
         .into_iter()
         .map(|(status, schema)| {
@@ -248,6 +280,9 @@ fn operation(about: About, need: Need, path: &str) -> Value {
     }
     let mut operation = json!({ "summary": summary, "responses": responses });
     let names = path.split('{').skip(1).filter_map(|part| part.split('}').next());
+    let query = query
+        .iter()
+        .map(|name| json!({ "name": name, "in": "query", "schema": { "type": "string" } }));
     let parameters: Vec<_> = names
         .map(|name| {
             json!({
@@ -262,6 +297,7 @@ fn operation(about: About, need: Need, path: &str) -> Value {
                 "schema": { "type": "string", "minLength": 1 },
             })
         })
+        .chain(query)
         .collect();
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pact_agent::{
     access::Tokens,
     heads::Heads,
+    incidents::Incidents,
     metrics::Metrics,
     open::OpenRuns,
     ports::{
@@ -68,6 +69,8 @@ pub(crate) struct Ports {
     pub(crate) pulls: Arc<dyn Pulls>,
     /// What commits are to show.
     pub(crate) statuses: Arc<dyn Statuses>,
+    /// What serves and is not well.
+    pub(crate) incidents: Arc<dyn Incidents>,
     /// Asks the git hosts to show it.
     pub(crate) status_client: Arc<StatusClient>,
     /// Heads of branches at their hosts.
@@ -100,6 +103,7 @@ impl Ports {
             policies: Arc::clone(&services.store) as _,
             callbacks: Arc::clone(&services.store) as _,
             statuses: Arc::clone(&services.store) as _,
+            incidents: Arc::clone(&services.store) as _,
             status_client: Arc::default(),
             provider: Arc::default(),
             pulls: Arc::clone(&services.store) as _,

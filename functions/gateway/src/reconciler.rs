@@ -1,6 +1,7 @@
 //! The reconciler: opens approvals, counts runs, ends those whose execution ended from outside, and
 //! looks after what no event told of.
 
+use jiff::Timestamp;
 use pact_agent::{
     AgentError,
     telemetry::{self, SpanFields},
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use tracing::Span;
 
 use crate::{
-    approvals, ending, pass,
+    approvals, ending, incidents, pass,
     ports::Ports,
     settle::{Changed, settle},
 };
@@ -19,7 +20,8 @@ use crate::{
 const STATUS_CHANGE: &str = "Step Functions Execution Status Change";
 
 /// Answers one event of the reconciler: `{"approval": …}` from the pipeline, the event that one of its
-/// executions began or ended, or `{"pass": …}` from the schedule.
+/// executions began or ended, `{"watched": …}` and `{"incidents": …}` from the scheduled watch, or
+/// `{"pass": …}` from the schedule.
 ///
 /// # Errors
 /// `ERR_INVALID_INTENT` for any other event, `ERR_STORE_UNAVAILABLE` when a store does not
@@ -32,6 +34,12 @@ pub(crate) async fn reconcile(ports: &Ports, mut event: Value) -> Result<Value, 
         let detail = event.get_mut("detail").map(Value::take).unwrap_or_default();
         return change(ports, read(detail)?).await;
     }
+    if let Some(watched) = event.get_mut("watched") {
+        return Ok(incidents::watched(ports, &read(watched.take())?, Timestamp::now()).await?);
+    }
+    if event.get("incidents").is_some() {
+        return Ok(incidents::due(ports, Timestamp::now()).await?);
+    }
     if event.get("pass").is_some() {
         telemetry::record(
             &Span::current(),
@@ -39,7 +47,9 @@ pub(crate) async fn reconcile(ports: &Ports, mut event: Value) -> Result<Value, 
         );
         return Ok(json!({ "pass": pass::pass(ports).await? }));
     }
-    Err(AgentError::invalid("the event is no approval, no status of an execution and no pass"))
+    Err(AgentError::invalid(
+        "the event is no approval, no status of an execution, nothing watched and no pass",
+    ))
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, AgentError> {

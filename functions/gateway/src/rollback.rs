@@ -37,6 +37,14 @@ pub(crate) struct Wanted {
     reason: String,
 }
 
+impl Wanted {
+    /// The release before is wanted.
+    pub(crate) fn before(key: &EnvironmentKey, by: &str, reason: &str) -> Self {
+        let reason = reason.chars().take(MAX_REASON).collect();
+        Self { key: key.clone(), to: None, by: by.to_owned(), reason }
+    }
+}
+
 /// Reads the body of `POST /v1/rollbacks`.
 pub(crate) fn read(body: &[u8], who: &Who) -> Answer<Wanted> {
     let value = parse(body)?;

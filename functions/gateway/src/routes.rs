@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     body::Body,
-    extract::{FromRequest, Path, Request, State},
+    extract::{FromRequest, Path, Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, Method, StatusCode},
     middleware,
     response::{IntoResponse, Response},
@@ -17,9 +17,10 @@ use pact_agent::{
     telemetry::{self, SpanFields},
 };
 use pact_contract::{
-    RunId, RunRecord, access::Scope, agents, capability::advertisement, policy::PolicyRecord,
-    problems, registry::RepositoryEntry, statuses::StatusKey,
+    RunId, RunRecord, access::Scope, agents, capability::advertisement, incident::Incident,
+    policy::PolicyRecord, problems, registry::RepositoryEntry, statuses::StatusKey,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::Span;
 
@@ -31,6 +32,7 @@ use crate::{
     error::{Answer, ApiError},
     filters, forms, heads,
     hosts::{self, Delivery, Event, Incoming, WebhookHost},
+    incidents::{self, Word},
     oidc, openapi,
     ports::Ports,
     pulls::{self, Admitted},
@@ -82,6 +84,10 @@ pub(crate) fn table() -> Vec<Route> {
         scoped(post_.clone(), "/v1/runs/{id}/rerun", Trigger, post(run_again)),
         scoped(post_.clone(), "/v1/callbacks/{token}", Approve, post(answer_callback)),
         scoped(post_.clone(), "/v1/rollbacks", Operate, post(roll_back)),
+        scoped(get_.clone(), "/v1/incidents", Read, get(list_incidents)),
+        scoped(get_.clone(), "/v1/incidents/{id}", Read, get(show_incident)),
+        scoped(post_.clone(), "/v1/incidents/{id}/acknowledge", Operate, post(acknowledge)),
+        scoped(post_.clone(), "/v1/incidents/{id}/close", Operate, post(close_incident)),
         scoped(get_.clone(), "/v1/repositories", Read, get(list_repositories)),
         scoped(post_.clone(), "/v1/repositories", Operate, post(register)),
         scoped(get_.clone(), "/v1/repositories/{*name}", Read, get(show_repository)),
@@ -258,6 +264,42 @@ async fn roll_back(
     let caller = caller(&gateway, &headers);
     let accepted = rollback::begin(&gateway.ports, &wanted, &caller).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+#[derive(Deserialize)]
+struct Cursor {
+    cursor: Option<String>,
+}
+
+async fn list_incidents(
+    State(gateway): Shared,
+    query: Result<Query<Cursor>, QueryRejection>,
+) -> Answer<Json<Value>> {
+    let Query(Cursor { cursor }) =
+        query.map_err(|_| ApiError::invalid("cursor", "the query cannot be read"))?;
+    incidents::list(&gateway.ports, cursor.as_deref()).await.map(Json)
+}
+
+async fn show_incident(State(gateway): Shared, Path(id): Path<String>) -> Answer<Json<Incident>> {
+    incidents::show(&gateway.ports, &id).await.map(Json)
+}
+
+async fn acknowledge(
+    State(gateway): Shared,
+    who: Who,
+    Path(id): Path<String>,
+    Raw(body): Raw,
+) -> Answer<Json<Incident>> {
+    incidents::say(&gateway.ports, &id, Word::Acknowledged, &body, &who).await.map(Json)
+}
+
+async fn close_incident(
+    State(gateway): Shared,
+    who: Who,
+    Path(id): Path<String>,
+    Raw(body): Raw,
+) -> Answer<Json<Incident>> {
+    incidents::say(&gateway.ports, &id, Word::Closed, &body, &who).await.map(Json)
 }
 
 async fn list_repositories(State(gateway): Shared) -> Answer<Json<Value>> {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use pact_agent::{
     access::MemoryAccess,
     heads::MemoryHeads,
+    incidents::MemoryIncidents,
     metrics::MetricEvent,
     open::{OpenPage, OpenPlace, OpenRuns, Pass},
     ports::{
@@ -57,6 +58,7 @@ pub(crate) struct World {
     pub(crate) statuses: Arc<MemoryStatuses>,
     pub(crate) heads: Arc<MemoryHeads>,
     asking: Impatient,
+    pub(crate) incidents: Arc<MemoryIncidents>,
     pulls: Arc<MemoryPulls>,
     pub(crate) state: Mutex<State>,
     calls: AtomicUsize,
@@ -227,6 +229,7 @@ impl World {
             statuses: Arc::clone(&self.statuses) as _,
             heads: Arc::clone(&self.heads) as _,
             asking: Arc::clone(&self.asking.0),
+            incidents: Arc::clone(&self.incidents) as _,
             status_client: Arc::default(),
             provider: Arc::default(),
             pulls: Arc::clone(&self.pulls) as _,

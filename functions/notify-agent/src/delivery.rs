@@ -104,6 +104,17 @@ impl<'a> Delivery<'a> {
         Self::open(outbox, call, channel, key, (asked.run.clone(), None, message)).await
     }
 
+    /// The same for an incident, which stands in for a run; `key` tells its messages apart.
+    pub(crate) async fn incident(
+        outbox: &'a dyn Outbox,
+        call: &'a Call,
+        channel: &'static str,
+        key: String,
+        (run, message): (RunRequest, Message),
+    ) -> Result<Opened<'a>, AgentError> {
+        Self::open(outbox, call, channel, key, (run, None, message)).await
+    }
+
     async fn open(
         outbox: &'a dyn Outbox,
         call: &'a Call,

@@ -7,6 +7,7 @@ pub mod channels;
 mod config;
 mod delivery;
 mod http;
+mod incident;
 mod message;
 mod past;
 
@@ -105,35 +106,8 @@ impl NotifyAgent {
             Some(self.ask_by(channel, call, &asked, settings, message.clone()))
         });
         let told = future::join_all(tells).await;
-        let (mut output, mut findings) = (AskApproversOutput::default(), Vec::new());
-        let (mut summaries, mut fault) = (Vec::new(), None);
-        for told in told {
-            match told {
-                Ok(outcome) => {
-                    output.told.push(serde_json::from_value(outcome.output).map_err(|error| {
-                        AgentError::internal("a channel's answer is none").caused_by(error)
-                    })?);
-                    findings.extend(outcome.findings);
-                    summaries.push(outcome.summary);
-                }
-                Err(error) => fault = Some(error),
-            }
-        }
-        if let Some(fault) = fault {
-            // Asked again, whoever was told is not told again.
-            return Err(fault);
-        }
-        let status = match output.told.iter().any(|record| record.sent) {
-            true => StageStatus::Passed,
-            false if findings.is_empty() => StageStatus::Skipped,
-            false => StageStatus::Failed,
-        };
-        let summary = if summaries.is_empty() {
-            "nobody is told: the settings have neither [notify.slack] nor [notify.email]".to_owned()
-        } else {
-            summaries.join("; ")
-        };
-        Ok(Outcome::new(status, summary, &output)?.with_findings(findings))
+        let nobody = "nobody is told: the settings have neither [notify.slack] nor [notify.email]";
+        together(told, nobody)
     }
 
     async fn ask_by(
@@ -151,6 +125,35 @@ impl NotifyAgent {
     }
 }
 
+/// What came of several messages, as one answer; where there was none, `nobody` says why.
+fn together(told: Vec<Result<Outcome, AgentError>>, nobody: &str) -> Result<Outcome, AgentError> {
+    let (mut output, mut findings) = (AskApproversOutput::default(), Vec::new());
+    let (mut summaries, mut fault) = (Vec::new(), None);
+    for told in told {
+        match told {
+            Ok(outcome) => {
+                output.told.push(serde_json::from_value(outcome.output).map_err(|error| {
+                    AgentError::internal("a channel's answer is none").caused_by(error)
+                })?);
+                findings.extend(outcome.findings);
+                summaries.push(outcome.summary);
+            }
+            Err(error) => fault = Some(error),
+        }
+    }
+    if let Some(fault) = fault {
+        // Asked again, whoever was told is not told again.
+        return Err(fault);
+    }
+    let status = match output.told.iter().any(|record| record.sent) {
+        true => StageStatus::Passed,
+        false if findings.is_empty() => StageStatus::Skipped,
+        false => StageStatus::Failed,
+    };
+    let summary = if summaries.is_empty() { nobody.to_owned() } else { summaries.join("; ") };
+    Ok(Outcome::new(status, summary, &output)?.with_findings(findings))
+}
+
 #[async_trait]
 impl Agent for NotifyAgent {
     fn id(&self) -> &'static str {
@@ -165,6 +168,9 @@ impl Agent for NotifyAgent {
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
         if call.action == agents::NOTIFY_APPROVERS.action {
             return self.ask(call).await;
+        }
+        if call.action == agents::NOTIFY_INCIDENT.action {
+            return self.tell_incident(call).await;
         }
         match channels::by_action(&call.action) {
             Some(channel) => self.deliver(channel, call).await,

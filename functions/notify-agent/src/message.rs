@@ -14,6 +14,8 @@ use crate::past::{Pushed, Since, compare_link};
 const MAX_FINDINGS: usize = 5;
 /// Most deployments in a message.
 const MAX_DEPLOYMENTS: usize = 4;
+/// What the link to a run's page says.
+const OPEN_RUN: &str = "Open the run";
 
 /// A message without a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +28,10 @@ pub(crate) struct Message {
     pub(crate) facts: Vec<(&'static str, String)>,
     /// What was found, the decisive first.
     pub(crate) findings: Vec<String>,
-    /// The run's page.
+    /// The page that shows more.
     pub(crate) link: Option<String>,
+    /// What that link says.
+    pub(crate) link_text: &'static str,
     /// The run.
     pub(crate) run_id: String,
 }
@@ -110,7 +114,8 @@ impl Message {
             reason: line(&outcome.reason, 500),
             facts,
             findings,
-            link: link_of(run),
+            link: link_of(&run.url),
+            link_text: OPEN_RUN,
             run_id: run.run_id.to_string(),
         }
     }
@@ -156,7 +161,8 @@ impl Message {
             ),
             facts,
             findings,
-            link: link_of(run),
+            link: link_of(&run.url),
+            link_text: OPEN_RUN,
             run_id: run.run_id.to_string(),
         }
     }
@@ -206,11 +212,11 @@ fn facts_of(run: &RunRequest) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// The run's page.
-fn link_of(run: &RunRequest) -> Option<String> {
-    let http = run.url.starts_with("https://") || run.url.starts_with("http://");
-    let plain = !run.url.chars().any(|c| c.is_whitespace() || c.is_control());
-    (http && plain && run.url.len() <= 500).then(|| run.url.clone())
+/// A page, where it is one.
+pub(crate) fn link_of(url: &str) -> Option<String> {
+    let http = url.starts_with("https://") || url.starts_with("http://");
+    let plain = !url.chars().any(|c| c.is_whitespace() || c.is_control());
+    (http && plain && url.len() <= 500).then(|| url.to_owned())
 }
 
 /// One push, in a line.
@@ -270,7 +276,7 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-fn duration(seconds: u64) -> String {
+pub(crate) fn duration(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),

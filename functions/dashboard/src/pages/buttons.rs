@@ -3,7 +3,9 @@
 
 use maud::{Markup, html};
 use pact_agent::ports::ApprovalRecord;
-use pact_contract::{EnvironmentKey, RunRecord, access::Scope, run::ROLLBACK};
+use pact_contract::{
+    EnvironmentKey, RunRecord, access::Scope, incident::IncidentId, run::ROLLBACK,
+};
 
 use crate::viewer::Viewer;
 
@@ -55,6 +57,18 @@ pub(super) fn of_run(viewer: &Viewer, run: &RunRecord) -> Markup {
                     }
                     button type="submit" class="danger" { "Cancel it" }
                 }
+            }
+        }
+    }
+}
+
+/// Looking after an incident: nobody else is told then.
+pub(super) fn look_after(viewer: &Viewer, id: &IncidentId) -> Markup {
+    html! {
+        @if let Some(csrf) = viewer.may(Scope::Operate) {
+            form class="buttons" method="post" action={ "/v1/incidents/" (id) "/acknowledge" } {
+                (hidden(csrf, &viewer.page))
+                button type="submit" { "I look after it" }
             }
         }
     }

@@ -139,7 +139,7 @@ pub(crate) fn version(all: &Listed<EnvironmentView>) -> String {
 }
 
 fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
-    let EnvironmentView { key, record, watch } = view;
+    let EnvironmentView { key, record, watch, incident } = view;
     let EnvironmentKey { repository: name, environment } = key;
     let good = |r: &&ReleaseRecord| record.ledger.is_good(&r.release);
     let back = record.previous.as_ref().filter(good).is_some() && record.pending.is_none();
@@ -165,6 +165,10 @@ fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
         }
         td role="cell" data-label="Watch" class="wrap" {
             @match watch { Some(seen) => (watched(seen, now)), None => "–" }
+            @if let Some(id) = incident {
+                p { "incident " span class="mono" { (id) } }
+                (buttons::look_after(viewer, id))
+            }
         }
         td role="cell" data-label="Release" {
             @match &record.current { Some(r) => (release(r)), None => "–" }

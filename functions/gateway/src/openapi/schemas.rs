@@ -165,6 +165,10 @@ pub(super) fn reason() -> (&'static str, Value) {
     ("reason", text(1_000))
 }
 
+pub(super) fn note() -> (&'static str, Value) {
+    ("note", text(500))
+}
+
 pub(super) fn approved() -> (&'static str, Value) {
     ("approved", json!({ "type": "boolean" }))
 }

@@ -7,6 +7,7 @@ mod hosts;
 #[expect(clippy::print_stderr, reason = "the figures are what these tests are read for")]
 mod load;
 mod oidc;
+mod incidents;
 mod openapi;
 mod pass;
 mod people;

@@ -338,7 +338,7 @@ pub(super) fn html(message: &Message) -> String {
     }
     out.push_str("</table>\n");
     if let Some(link) = &message.link {
-        out.push_str(&format!("<p><a href=\"{}\">Open the run</a></p>\n", escape(link)));
+        out.push_str(&format!("<p><a href=\"{}\">{}</a></p>\n", escape(link), message.link_text));
     }
     out.push_str("</body></html>\n");
     out

@@ -39,7 +39,7 @@ pub(crate) fn by_action(action: &str) -> Option<&'static dyn Channel> {
 #[must_use]
 pub fn capabilities() -> Vec<Capability> {
     let channels = ALL.iter().map(|channel| *channel.capability());
-    channels.chain([agents::NOTIFY_APPROVERS]).collect()
+    channels.chain([agents::NOTIFY_APPROVERS, agents::NOTIFY_INCIDENT]).collect()
 }
 
 /// Whether there is a channel of this kind.

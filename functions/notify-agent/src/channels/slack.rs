@@ -134,7 +134,7 @@ pub(super) fn render(message: &Message) -> Value {
     blocks.push(json!({ "type": "section", "fields": fields }));
     if let Some(link) = &message.link {
         let link = escape(link).replace('|', "%7C");
-        blocks.push(section(&format!("<{link}|Open the run>")));
+        blocks.push(section(&format!("<{link}|{}>", message.link_text)));
     }
     json!({ "text": cut(&escape(&message.title), MAX_VALUE), "blocks": blocks })
 }
@@ -176,6 +176,7 @@ mod tests {
             facts: vec![("Name", "&".repeat(250)); 20],
             findings: vec![long.clone(); 6],
             link: Some("https://x.test/a|b>c".to_owned()),
+            link_text: "Open the run",
             run_id: "r".to_owned(),
         };
         let value = render(&message);

@@ -2,6 +2,7 @@
 
 mod approvers;
 mod email;
+mod incident;
 mod jira;
 mod pager;
 mod slack;
@@ -172,7 +173,17 @@ impl World {
         let Ok(Value::Object(parameters)) = serde_json::to_value(notify) else {
             panic!("parameters are an object");
         };
-        let context = Context { run_id: Some(notify.run.run_id.clone()), ..Context::default() };
+        let answer = self.send(action, parameters).await?;
+        let record = serde_json::from_value(answer.response.output.clone()).expect("a record");
+        Ok((answer, record))
+    }
+
+    async fn send(
+        &self,
+        action: &str,
+        parameters: serde_json::Map<String, Value>,
+    ) -> Result<ResponseEnvelope, AgentError> {
+        let context = Context { run_id: Some(succeeded().run.run_id), ..Context::default() };
         let intent =
             IntentEnvelope::new("pact.pipeline", Timestamp::now(), action, parameters, context);
         let intent = serde_json::to_value(intent).expect("serialises");
@@ -185,9 +196,7 @@ impl World {
             Arc::new(Nothing),
         );
         let answer = adapter::handle(&agent, &self.memory.recording(), intent, deadline).await?;
-        let answer: ResponseEnvelope = serde_json::from_value(answer).expect("a response");
-        let record = serde_json::from_value(answer.response.output.clone()).expect("a record");
-        Ok((answer, record))
+        Ok(serde_json::from_value(answer).expect("a response"))
     }
 
     async fn entry(&self, channel: &str) -> pact_agent::ports::OutboxEntry {

@@ -15,6 +15,7 @@ pub mod bundle;
 pub mod error;
 pub mod globs;
 pub mod heads;
+pub mod incidents;
 mod later;
 pub mod logs;
 pub mod metrics;

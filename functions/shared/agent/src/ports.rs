@@ -9,6 +9,7 @@ use pact_contract::{
     EnvironmentKey, EnvironmentName, RepositoryName, RunId, RunRecord, RunStatus, SchemaVersion,
     StageRecord, StateName,
     actions::EnvironmentRecord,
+    incident::IncidentId,
     log::{LogEntry, NewEntry},
     policy::PolicyRecord,
     pushes::BranchRecord,
@@ -343,6 +344,8 @@ pub struct EnvironmentView {
     pub record: EnvironmentRecord,
     /// What the scheduled watch saw last; none before its first look.
     pub watch: Option<WatchResult>,
+    /// The incident that it is affected by.
+    pub incident: Option<IncidentId>,
 }
 
 /// Which runs are wanted.

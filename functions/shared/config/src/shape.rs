@@ -429,5 +429,11 @@ fn watch() -> Vec<Field> {
              release or take it back.",
             Shape::word(INCONCLUSIVE),
         ),
+        field(
+            "take_back_hours",
+            "For how many hours a release that turns bad is taken back by the scheduled watch, where \
+             there is a good one to return to; 24 without it, 0: never.",
+            Shape::Integer { min: 0, max: 720 },
+        ),
     ]
 }

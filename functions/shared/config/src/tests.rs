@@ -141,6 +141,7 @@ seconds = 10
 interval_ms = 50
 max_error_rate = 1.5
 max_p95_ms = 250
+take_back_hours = 6
 inconclusive = 'hold'
 
 [environments.production]

@@ -186,9 +186,19 @@ pub const NOTIFY_APPROVERS: Capability = Capability {
     optional: &["loosened", "settings"],
 };
 
-/// Actions of the notify agent: one for each channel of its registry, and one for those that reach
-/// people.
-pub const NOTIFY: &[Capability] = &[NOTIFY_SLACK, NOTIFY_EMAIL, NOTIFY_JIRA, NOTIFY_APPROVERS];
+/// Tells people of an incident of the scheduled watch.
+pub const NOTIFY_INCIDENT: Capability = Capability {
+    action: "notify.tell_incident",
+    description: "tells the first channels, one more the longer nobody answers, that something is not \
+        well, and at its end how long that was",
+    required: &["incident", "level", "repository"],
+    optional: &["url", "settings"],
+};
+
+/// Actions of the notify agent: one for each channel of its registry, and what goes to several of
+/// them: questions, and incidents.
+pub const NOTIFY: &[Capability] =
+    &[NOTIFY_SLACK, NOTIFY_EMAIL, NOTIFY_JIRA, NOTIFY_APPROVERS, NOTIFY_INCIDENT];
 
 /// Every agent with its actions, in the order of the pipeline.
 pub const ALL: &[(&str, &[Capability])] = &[
@@ -212,7 +222,7 @@ mod tests {
         let actions: Vec<_> =
             ALL.iter().flat_map(|(_, all)| all.iter().map(|c| c.action)).collect();
         assert_eq!(ALL.len(), 7);
-        assert_eq!(actions.len(), 24);
+        assert_eq!(actions.len(), 25);
         assert_eq!(actions.iter().collect::<BTreeSet<_>>().len(), actions.len());
     }
 }

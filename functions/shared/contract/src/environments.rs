@@ -305,6 +305,18 @@ pub struct Watch {
     /// What follows when the watch does not tell whether the release is well.
     #[serde(skip_serializing_if = "is_default")]
     pub inconclusive: Inconclusive,
+    /// For how many hours after it came a release that turns bad is taken back by the scheduled
+    /// watch, where there is a good one to return to; 0: never.
+    #[serde(skip_serializing_if = "is_a_day")]
+    pub take_back_hours: u32,
+}
+
+/// For how long a release counts as young unless something else is said, in hours.
+const A_DAY: u32 = 24;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_a_day(hours: &u32) -> bool {
+    *hours == A_DAY
 }
 
 impl Default for Watch {
@@ -315,6 +327,7 @@ impl Default for Watch {
             max_p95_ms: 500,
             source: None,
             inconclusive: Inconclusive::default(),
+            take_back_hours: A_DAY,
         }
     }
 }
@@ -358,32 +371,41 @@ struct StoredWatch {
     max_p95_ms: u64,
     source: Option<Instance>,
     inconclusive: Inconclusive,
+    take_back_hours: u32,
     /// Before there were sources every release was probed, at this interval.
     interval_ms: Option<u64>,
 }
 
 impl Default for StoredWatch {
     fn default() -> Self {
-        let Watch { seconds, max_error_rate, max_p95_ms, source, inconclusive } = Watch::default();
-        Self { seconds, max_error_rate, max_p95_ms, source, inconclusive, interval_ms: None }
+        let Watch { seconds, max_error_rate, max_p95_ms, source, inconclusive, take_back_hours } =
+            Watch::default();
+        Self {
+            seconds,
+            max_error_rate,
+            max_p95_ms,
+            source,
+            inconclusive,
+            take_back_hours,
+            interval_ms: None,
+        }
     }
 }
 
 impl From<StoredWatch> for Watch {
     fn from(stored: StoredWatch) -> Self {
-        let StoredWatch { seconds, max_error_rate, max_p95_ms, source, inconclusive, interval_ms } =
-            stored;
         let probed = |interval: u64| {
             let mut source = Instance::new("probe");
             source.settings.insert("interval_ms".to_owned(), interval.into());
             source
         };
         Self {
-            seconds,
-            max_error_rate,
-            max_p95_ms,
-            source: source.or_else(|| interval_ms.map(probed)),
-            inconclusive,
+            seconds: stored.seconds,
+            max_error_rate: stored.max_error_rate,
+            max_p95_ms: stored.max_p95_ms,
+            source: stored.source.or_else(|| stored.interval_ms.map(probed)),
+            inconclusive: stored.inconclusive,
+            take_back_hours: stored.take_back_hours,
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod finding;
 pub mod freeze;
 pub mod heads;
 pub mod ids;
+pub mod incident;
 pub mod instance;
 pub mod judgement;
 pub mod ledger;

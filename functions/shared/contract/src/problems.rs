@@ -130,6 +130,9 @@ problems! {
     NOT_WAITING = "not_waiting":
         "The run does not wait for this answer any more.",
         "Look at the run: it has ended, or was started again.";
+    INCIDENT_OVER = "incident_over":
+        "The incident is over, and takes nobody's word any more.",
+        "Look at the list of incidents: what is not well now has another.";
     RECORD_UNREADABLE = "record_unreadable":
         "What the store holds under one key cannot be read: it is damaged, or was written by a newer version.",
         "Look at the item that `detail` names; update this installation when a newer version wrote it.";

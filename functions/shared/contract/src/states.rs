@@ -60,6 +60,7 @@ states! {
         ListEnvironments, AnyEnvironment, WatchEnvironments, MoreEnvironments,
         ListMoreEnvironments, AllWatched,
         ReadEnvironment, OpenRecord, ParseRecord, SomethingToWatch, CheckHealth, Answers, TrackMetrics, JudgeRelease,
-        DescribeFault, RecordHealth, Well, ReadRun, Alert, NotWatched, Watched,
+        DescribeFault, RecordHealth, Well, KeepIncident, NotWatched, Watched,
+        DueIncidents, TellIncidents, TellIncident, NotTold,
     }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod data;
+mod incidents;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -11,6 +12,7 @@ use pact_contract::{EnvironmentName, ReleaseId, RepositoryName, RunId};
 
 pub(crate) use access::{ProviderArgs, SignInArgs, TokensCommand};
 pub(crate) use data::DataArgs;
+pub(crate) use incidents::{IncidentsCommand, WordArgs};
 
 use crate::stack::options::Options;
 
@@ -79,6 +81,12 @@ pub(crate) enum Command {
     /// Say what is in effect where, and what was: releases with their verdicts, and how long each served.
     #[command(subcommand)]
     Environments(EnvironmentsCommand),
+    /// What serves and is not well: list incidents, show one, look after it, close it.
+    ///
+    /// The scheduled watch opens one for each cause, and closes it when everything is well again. People
+    /// are told at once, and by another channel after 5, 15 and 30 minutes, until somebody looks after it.
+    #[command(subcommand)]
+    Incidents(IncidentsCommand),
     /// Say why a run was decided as it was, or what other rules would have decided.
     #[command(subcommand)]
     Gate(GateCommand),

@@ -60,7 +60,7 @@ pub(in crate::channels) fn render(message: &Message) -> Value {
     if let Some(link) = &message.link {
         content.push(paragraph(vec![json!({
             "type": "text",
-            "text": "Open the run",
+            "text": message.link_text,
             "marks": [{ "type": "link", "attrs": { "href": link } }],
         })]));
     }

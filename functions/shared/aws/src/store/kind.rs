@@ -10,6 +10,7 @@ use pact_contract::{
     access::{SessionRecord, TokenRecord},
     actions::{EnvironmentRecord, WatchResult},
     heads::HeadsRecord,
+    incident::Incident,
     policy::PolicyRecord,
     pushes::BranchRecord,
     registry::{PullRecord, RepositoryEntry},
@@ -129,6 +130,8 @@ pub(super) const PULL: Kind = kind("schema", PullRecord::VERSION);
 pub(super) const STATUS: Kind = kind("schema", StatusRecord::VERSION);
 /// Heads of branches at their host: `record`, with the `version` that it is changed by.
 pub(super) const HEADS: Kind = kind("schema", HeadsRecord::VERSION);
+/// An incident: `record`, with the `version` that it is changed by.
+pub(super) const INCIDENT: Kind = kind("schema", Incident::VERSION);
 /// The answer to a request: `answer`.
 pub(super) const ANSWER: Kind = kind("schema", SchemaVersion::FIRST);
 
@@ -331,6 +334,7 @@ mod tests {
             STATUS,
             HEADS,
             PULL,
+            INCIDENT,
             THIRD,
         ];
         for kind in all {

@@ -13,7 +13,7 @@ use pact_contract::{
 use super::{
     DynamoStore,
     environments::environment_record,
-    item::{Item, identifier, instant, key_of, text, unreadable},
+    item::{Item, identifier, instant, key_of, optional_text, text, unreadable},
     kind::{APPROVAL, CALLBACK, LOG, NOTIFICATION, STAGE, WATCH},
 };
 
@@ -109,9 +109,10 @@ fn environments(items: &[Item]) -> Listed<EnvironmentView> {
             environments.unreadable.push(unreadable);
             None
         });
+        let incident = optional_text(item, "incident").and_then(|text| text.parse().ok());
         match environment(item) {
             Ok((key, record)) => {
-                environments.items.push(EnvironmentView { key, record, watch });
+                environments.items.push(EnvironmentView { key, record, watch, incident });
             }
             Err(unreadable) => environments.unreadable.push(unreadable),
         }

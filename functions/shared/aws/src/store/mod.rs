@@ -67,6 +67,7 @@ mod conditional;
 mod entries;
 mod environments;
 mod heads;
+mod incidents;
 mod item;
 mod keyed;
 mod kind;

@@ -317,6 +317,7 @@ fn watch(before: &Watch, own: &Watch) -> Watch {
         max_p95_ms: before.max_p95_ms.min(own.max_p95_ms),
         source: before.source.clone(),
         inconclusive: cautious(before.inconclusive, own.inconclusive),
+        take_back_hours: before.take_back_hours.max(own.take_back_hours),
     }
 }
 

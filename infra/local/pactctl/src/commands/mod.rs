@@ -12,6 +12,7 @@ mod environments;
 mod explain;
 mod files;
 mod gate;
+mod incidents;
 mod init;
 mod logs;
 pub(crate) mod repos;
@@ -55,6 +56,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Doctor { path, json, data } => doctor::doctor(&path, &data.data, json),
         Command::Validate { path, json, schema } => validate::validate(&path, json, schema),
         Command::Repos(command) => repos::repos(command),
+        Command::Incidents(command) => incidents::incidents(command),
         Command::Tokens(command) => tokens::tokens(command),
         Command::Secrets(command) => secrets::secrets(command),
         Command::Advisories(command) => advisories::advisories(command),

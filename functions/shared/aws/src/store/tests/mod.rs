@@ -16,6 +16,7 @@
 
 mod access;
 mod damage;
+mod incidents;
 mod lists;
 mod open;
 mod room;

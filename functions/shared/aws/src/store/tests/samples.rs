@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pact_agent::access::{Sessions as _, Tokens as _};
 use pact_agent::heads::Heads as _;
+use pact_agent::incidents::Incidents as _;
 use pact_agent::ports::{
     ApprovalAnswer, ApprovalRecord, Branches, Callbacks as _, Claim, Environments as _,
     Idempotency as _, Outbox as _, OutboxEntry, Policies as _, Recorder as _, Registry as _,
@@ -26,6 +27,7 @@ use pact_contract::{
     actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord},
     codes,
     heads::HeadsRecord,
+    incident::{Health, Incident, IncidentId, Seen},
     ledger::{Ledger, LedgerEntry, OnPurpose, Origin, Standing},
     log::{self, LogKind, NewEntry},
     policy::{Floor, PolicyRecord},
@@ -307,6 +309,7 @@ pub(super) async fn fill(store: &DynamoStore) {
     }
     fill_access(store).await;
     fill_statuses(store, run_id).await;
+    fill_incidents(store, run_id).await;
     let rules = PolicyRecord {
         schema: PolicyRecord::VERSION,
         commit: "2".repeat(40),
@@ -384,6 +387,27 @@ async fn fill_statuses(store: &DynamoStore, run_id: &RunId) {
             ..StatusRecord::new(key, wanted.clone(), at(9))
         };
         assert!(store.store_status(&record, 0).await.unwrap());
+    }
+}
+
+async fn fill_incidents(store: &DynamoStore, run_id: &RunId) {
+    for (environment, ended) in [("staging", true), ("production", false)] {
+        let environment = format!("acme/web-shop#{environment}").parse().unwrap();
+        let seen = Seen {
+            environment,
+            release: ended.then(|| "r1".parse().unwrap()),
+            health: Health::Unhealthy,
+            reason: "the probe / answers 500".to_owned(),
+        };
+        let mut incident = Incident::begin(IncidentId::new(&seen.cause(), 1), &seen, at(40));
+        incident.take_back(&seen.environment, run_id);
+        incident.acknowledge("ada", Some("on it".to_owned()), at(50));
+        if ended {
+            incident.close("ada", at(60));
+            incident.end_told = true;
+        }
+        assert!(store.store_incident(&incident, 0).await.unwrap());
+        store.set_incident_of(&seen.environment, Some(&incident.id)).await.unwrap();
     }
 }
 

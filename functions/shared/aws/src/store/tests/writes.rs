@@ -271,11 +271,17 @@ async fn every_environment_is_listed_with_its_record() {
     assert_eq!(
         listed.items,
         [
-            EnvironmentView { key: environment("acme/api#staging"), record, watch: None },
+            EnvironmentView {
+                key: environment("acme/api#staging"),
+                record,
+                watch: None,
+                incident: None,
+            },
             EnvironmentView {
                 key: environment("acme/web#production"),
                 record: EnvironmentRecord::default(),
                 watch: None,
+                incident: None,
             },
         ]
     );

@@ -1,0 +1,124 @@
+//! Incidents of what serves.
+
+use async_trait::async_trait;
+use pact_contract::{
+    EnvironmentKey,
+    incident::{Incident, IncidentId},
+};
+
+use crate::error::{StoreError, Unreadable};
+
+/// A page of incidents.
+#[derive(Debug, Default)]
+pub struct IncidentPage {
+    /// The incidents, the latest first.
+    pub incidents: Vec<Incident>,
+    /// Those that cannot be read.
+    pub unreadable: Vec<Unreadable>,
+    /// Where the next page begins, if there is one.
+    pub cursor: Option<String>,
+}
+
+/// What is kept of incidents.
+#[async_trait]
+pub trait Incidents: Send + Sync {
+    /// The incident of an environment, if it has one.
+    async fn incident_of(&self, key: &EnvironmentKey) -> Result<Option<IncidentId>, StoreError>;
+    /// Says which incident an environment has. Nothing happens when nothing was ever deployed there.
+    async fn set_incident_of(
+        &self,
+        key: &EnvironmentKey,
+        id: Option<&IncidentId>,
+    ) -> Result<(), StoreError>;
+    /// An incident, and the version to change it by.
+    async fn incident(&self, id: &IncidentId) -> Result<Option<(Incident, u64)>, StoreError>;
+    /// The latest incident of the cause that `any` is of.
+    async fn latest_incident(
+        &self,
+        any: &IncidentId,
+    ) -> Result<Option<(Incident, u64)>, StoreError>;
+    /// Writes it. False when somebody else wrote since that version was read; 0: before the first.
+    async fn store_incident(&self, incident: &Incident, version: u64) -> Result<bool, StoreError>;
+    /// At most `limit` of those whose end was not told yet, the oldest first. The list follows a write
+    /// after a moment: each has to be read before something is done.
+    async fn open_incidents(&self, limit: usize) -> Result<Vec<IncidentId>, StoreError>;
+    /// Open ones and those that are over, the latest first.
+    async fn incidents(
+        &self,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<IncidentPage, StoreError>;
+}
+
+/// The same in memory, for tests.
+#[cfg(feature = "testing")]
+#[derive(Default)]
+pub struct MemoryIncidents(std::sync::Mutex<Kept>);
+
+#[cfg(feature = "testing")]
+#[derive(Default)]
+struct Kept {
+    of: std::collections::BTreeMap<EnvironmentKey, IncidentId>,
+    all: std::collections::BTreeMap<IncidentId, (Incident, u64)>,
+}
+
+#[cfg(feature = "testing")]
+impl MemoryIncidents {
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Every incident, by name.
+    pub fn all(&self) -> Vec<Incident> {
+        self.kept().all.values().map(|(incident, _)| incident.clone()).collect()
+    }
+}
+
+#[cfg(feature = "testing")]
+#[async_trait]
+impl Incidents for MemoryIncidents {
+    async fn incident_of(&self, key: &EnvironmentKey) -> Result<Option<IncidentId>, StoreError> {
+        Ok(self.kept().of.get(key).cloned())
+    }
+    async fn set_incident_of(
+        &self,
+        key: &EnvironmentKey,
+        id: Option<&IncidentId>,
+    ) -> Result<(), StoreError> {
+        match id {
+            Some(id) => drop(self.kept().of.insert(key.clone(), id.clone())),
+            None => drop(self.kept().of.remove(key)),
+        }
+        Ok(())
+    }
+    async fn incident(&self, id: &IncidentId) -> Result<Option<(Incident, u64)>, StoreError> {
+        Ok(self.kept().all.get(id).cloned())
+    }
+    async fn latest_incident(
+        &self,
+        any: &IncidentId,
+    ) -> Result<Option<(Incident, u64)>, StoreError> {
+        let kept = self.kept();
+        let of_cause = kept.all.iter().filter(|(id, _)| id.cause() == any.cause());
+        Ok(of_cause.last().map(|(_, found)| found.clone()))
+    }
+    async fn store_incident(&self, incident: &Incident, version: u64) -> Result<bool, StoreError> {
+        let mut kept = self.kept();
+        if kept.all.get(&incident.id).map_or(0, |(_, version)| *version) != version {
+            return Ok(false);
+        }
+        kept.all.insert(incident.id.clone(), (incident.clone(), version + 1));
+        Ok(true)
+    }
+    async fn open_incidents(&self, limit: usize) -> Result<Vec<IncidentId>, StoreError> {
+        let mut open: Vec<_> = self.all().into_iter().filter(|i| !i.end_told).collect();
+        open.sort_by_key(|incident| incident.opened_at);
+        Ok(open.into_iter().map(|incident| incident.id).take(limit).collect())
+    }
+    async fn incidents(&self, limit: usize, _: Option<&str>) -> Result<IncidentPage, StoreError> {
+        let mut incidents = self.all();
+        incidents.sort_by_key(|incident| std::cmp::Reverse(incident.opened_at));
+        incidents.truncate(limit);
+        Ok(IncidentPage { incidents, ..IncidentPage::default() })
+    }
+}
