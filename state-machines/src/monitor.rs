@@ -1,26 +1,62 @@
-//! The scheduled watch: what is deployed, every environment, several at a time.
+//! The scheduled watch: what is deployed, every environment, several at a time; and the incidents.
 
-use pact_contract::{
-    actions::{EnvironmentRecord, WatchResult},
-    states::Monitor::{self, *},
-};
+use pact_contract::states::Monitor::{self, *};
 use serde_json::Value;
 
-use crate::asl::{
-    ANY, BELOW, State, choice, graph, head, map, parallel, pass, states, succeed, task,
-};
+use crate::asl::{ANY, BELOW, State, choice, fail, graph, head, map, pass, states, succeed, task};
 use crate::task::{self, RAISED, READ, outage, table, throttled};
+
+/// How long one watch may take, in seconds; the next one begins when its turn is given back, or then.
+const LONGEST: u32 = 900;
+/// Environments that one call looks at, and calls at the same time.
+const OF_ONE_CALL: u32 = 25;
+const AT_ONCE: u32 = 10;
 
 /// The whole machine.
 pub(crate) fn monitor() -> Value {
     let there = "$exists($states.input) and $count($states.input) > 0";
-    let item = "key: $states.context.Map.Item.Value.gsi1sk.S, \
-        item: $states.context.Map.Item.Value";
+    let from =
+        "from: $exists($states.result.LastEvaluatedKey) ? $states.result.LastEvaluatedKey : null";
+    // The keys alone: the records of a page may be larger than what states may hand on.
+    let batches = format!(
+        "Output: ($keys := [$states.result.Items.gsi1sk.S]; $all := $ceil($count($keys) / {OF_ONE_CALL});
+            $all = 0 ? [] : [$map([0..$all - 1], function($batch) {{
+                {{'keys': [$filter($keys, function($key, $at) {{ $floor($at / {OF_ONE_CALL}) = $batch }})]}}
+            }})])"
+    );
+    let list = |state, comment| {
+        table("aws-sdk:dynamodb:query", state, comment)
+            .put_in("Arguments", "IndexName: 'gsi1', Limit: 500, ProjectionExpression: 'gsi1sk'")
+            .put("Arguments/KeyConditionExpression: 'gsi1pk = :environments'")
+            .strings("ExpressionAttributeValues", ":environments: 'ENVIRONMENTS'")
+            .put(&batches)
+            .assign(from)
+    };
+    let now = "$string($floor($millis() / 1000))";
+    let until = format!("$string($floor($millis() / 1000) + {LONGEST})");
+    let take = "'SET watcher = :me, watch_until = :until, #schema = :schema'";
+    let free = "'attribute_not_exists(watcher) OR watcher = :me OR watch_until < :now'";
+    let turn = |state, comment| {
+        table("dynamodb:updateItem", state, comment)
+            .strings("Key", "pk: 'WATCH', sk: 'WATCH'")
+            .strings("ExpressionAttributeValues", ":me: $states.context.Execution.Id")
+    };
+    let unkept = "unkept: $unkept or $count($states.result[kept = false]) > 0";
     let states = states! {
+        turn(TakeTurn, "No watch overlaps another")
+            put(&format!("Arguments/UpdateExpression: {take}"))
+            put(&format!("Arguments/ConditionExpression: {free}"))
+            put_in("Arguments/ExpressionAttributeNames", "#schema: 'schema'")
+            number(":now", now) number(":until", &until) number(":schema", "'1'")
+            assign("unkept: false")
+            catch("DynamoDB.ConditionalCheckFailedException", "", Busy) next(ListEnvironments);
+        succeed(Busy, "The watch before has not ended yet") put_in("Output", "busy: true");
         list(ListEnvironments, "What was ever deployed, a page at a time");
         choice(AnyEnvironment, "Is anything on this page?") only_if(there, MoreEnvironments);
-        map(WatchEnvironments, "Several at a time") put("Items: $states.input") each(item, watch())
-            put(&format!("MaxConcurrency: {AT_ONCE}"));
+        map(WatchEnvironments, "So many in a call, and several calls at a time")
+            put("Items: $states.input, Output: {}")
+            each("keys: $states.context.Map.Item.Value.keys", watch())
+            put(&format!("MaxConcurrency: {AT_ONCE}")) assign(unkept);
         choice(MoreEnvironments, "Is there another page?")
             when("$type($from) = 'object'", ListMoreEnvironments) otherwise(DueIncidents);
         list(ListMoreEnvironments, "The next page") put("Arguments/ExclusiveStartKey: $from")
@@ -29,13 +65,40 @@ pub(crate) fn monitor() -> Value {
             put("Arguments/Payload/incidents: 'due', Output: [$states.result.Payload.tell]");
         map(TellIncidents, "One message for each, whatever it affects") put("Items: $states.input")
             put("Output: {}") each("told: $states.context.Map.Item.Value", tell());
+        turn(GiveTurn, "The next watch may begin")
+            put("Arguments/UpdateExpression: 'REMOVE watcher, watch_until'")
+            put("Arguments/ConditionExpression: 'watcher = :me'") catch(ANY, "", BELOW);
+        choice(Complete, "Is everything that was seen kept?") when("$unkept", Incomplete);
         succeed(AllWatched, "Every environment was looked at") put("Output: {}");
+        fail(Incomplete, "The next watch looks again; the alarm of the watch tells people")
+            put("Error: 'WatchIncomplete', Cause: 'what was seen of some environments is not kept'");
     };
-    graph(head("The scheduled watch: every environment, several at a time", 3_600), states)
+    graph(head("The scheduled watch: every environment, several at a time", LONGEST), states)
 }
 
-/// Environments that are looked at at the same time.
-const AT_ONCE: u32 = 10;
+/// So many environments.
+fn watch() -> Vec<State> {
+    let fault = format!("keys: $states.input.keys, fault: {RAISED}");
+    let unknown = format!(
+        "seen: ({READ} $raised := $read($fault); $why := $raised.error & ': ' & $raised.cause;
+        [$map($keys, function($key) {{
+            {{'environment': $key, 'health': 'unknown', 'summary': $why}} }})])"
+    );
+    let entry = "$states.input.keys[0] & '/' & ";
+    let agent = |state, comment| task::agent("pact.monitor", entry, state, comment);
+    states! {
+        agent(LookAt, "Does what is in effect answer, and within its limits?")
+            asks("monitor.look_at", "environments: $states.input.keys")
+            assign("seen: [$response.output.seen]") catch(ANY, &fault, DescribeFault)
+            next(KeepWatched);
+        pass(DescribeFault, "What is not known, and why") assign(&unknown);
+        reconciler(KeepWatched, "What is ill becomes an incident, what is young goes back")
+            put("Arguments/Payload/watched: $seen") catch(ANY, "", NotKept);
+        succeed(Kept, "Looked at") put_in("Output", "kept: true");
+        succeed(NotKept, "Others are looked at; the watch fails at its end")
+            put_in("Output", "kept: false");
+    }
+}
 
 /// One incident.
 fn tell() -> Vec<State> {
@@ -56,104 +119,4 @@ fn reconciler(state: Monitor, comment: &str) -> State {
         .put("Resource: 'arn:aws:states:::lambda:invoke', TimeoutSeconds: 60, Output: {}")
         .put("Arguments/FunctionName: '${ReconcilerFunctionArn}'")
         .retry([throttled(), outage()])
-}
-
-/// A page of environments, and where the next one begins.
-fn list(state: Monitor, comment: &str) -> State {
-    table("aws-sdk:dynamodb:query", state, comment)
-        .put_in("Arguments", "IndexName: 'gsi1', Limit: 100")
-        .put("Arguments/KeyConditionExpression: 'gsi1pk = :environments'")
-        .strings("ExpressionAttributeValues", ":environments: 'ENVIRONMENTS'")
-        .put("Arguments/ProjectionExpression: 'gsi1sk, #record, #schema, incident'")
-        .put_in("Arguments/ExpressionAttributeNames", "#record: 'record', #schema: 'schema'")
-        .put("Output: [$states.result.Items[$exists(record)]]")
-        .assign("from: $exists($states.result.LastEvaluatedKey) ? $states.result.LastEvaluatedKey : null")
-}
-
-/// A state that will ask an agent. Each environment enters it: its key tells the calls apart.
-fn agent(state: Monitor, comment: &str) -> State {
-    task::agent("pact.monitor", "$key & '/' & ", state, comment)
-}
-
-/// One environment.
-fn watch() -> Vec<State> {
-    // What is no key names nothing that anybody could be asked about.
-    let name = "$contains($states.input.key, /^[-.-9A-Z_a-z]+#[-0-9A-Z_a-z]+$/) \
-        ? $split($states.input.key, '#')[1] : 'unknown'";
-    // Where a release is not watched when it comes, it is held to the usual limits.
-    let limits = "limits: $type($states.result[0].current.settings.watch) = 'object' \
-        ? $states.result[0].current.settings.watch : {}";
-    let probed = "$type($release) = 'object' and $count($release.settings.health) > 0";
-    let health = "summary: $response.summary, health: $response.status = 'passed' ? 'healthy' \
-        : $response.status = 'failed' ? 'unhealthy' : 'unknown'";
-    let fault = format!("fault: {RAISED}");
-    let summary = format!("({READ} $fault := $read($fault); $fault.error & ': ' & $fault.cause)");
-    let kept = format!(
-        "summary: ({READ} $fault := $read({RAISED}); $summary & '; no incident is kept: ' & $fault.error)"
-    );
-    let update = "'SET watch_health = :health, watch_summary = :summary, watched_at = :now, \
-        watch_schema = :schema'";
-    // One record that cannot be read is not watched; all others are.
-    let known: Vec<_> =
-        (1..=EnvironmentRecord::VERSION.number()).map(|version| format!("'{version}'")).collect();
-    let schema = "$states.input.item.schema";
-    let newer = format!("$exists({schema}) and $not({schema}.N in [{}])", known.join(", "));
-    let record = format!(
-        "Output: ($record := {newer} ? null : $parse($states.input.item.record.S);
-        $type($record) = 'object' ? $record : $error('it is none'))"
-    );
-    let unreadable = format!(
-        "fault: {{'state': $states.context.State.Name, 'error': 'its record cannot be read', \
-        'cause': 'the item ENV#' & $key & ({newer} \
-        ? ' is of version ' & {schema}.N & ', unknown here' : ' is damaged')}}"
-    );
-    let parse = pass(ParseRecord, "What is damaged fails here, and only here");
-    let opened = "record: $states.result[0], release: $exists($states.result[0].current) \
-        ? $states.result[0].current : null";
-    states! {
-        pass(ReadEnvironment, "What is deployed here, and how is it watched?")
-            assign("key: $states.input.key, release: null")
-            assign(&format!("name: {name}"))
-            assign("health: 'unknown', summary: 'not looked at yet'")
-            assign("known: $exists($states.input.item.incident)");
-        parallel(OpenRecord, "Can this program read it?")
-            branch("It is of a version that is known", vec![parse.put(&record)]) assign(opened)
-            assign(limits) catch(ANY, &unreadable, DescribeFault);
-        choice(SomethingToWatch, "An environment without a release or a probe is not watched")
-            only_if(probed, NotWatched);
-        agent(CheckHealth, "Does it answer?")
-            asks("monitor.check_health", "environment: $name, url: $record.url")
-            with("probes: $release.settings.health") assign(health)
-            catch(ANY, &fault, DescribeFault);
-        choice(Answers, "Measure only what answers") only_if("$health = 'healthy'", RecordHealth);
-        agent(TrackMetrics, "How fast, and how reliably?")
-            asks("monitor.track_metrics", "environment: $name, url: $record.url")
-            with("probes: $release.settings.health, watch: $limits")
-            assign("metrics: $response.output") catch(ANY, &fault, DescribeFault);
-        agent(JudgeRelease, "Within its limits?")
-            asks("quality.judge_release", "metrics, watch: $limits")
-            with("anomalies: {'compared': false, 'anomalies': []}")
-            assign("health: $response.status = 'failed' ? 'unhealthy' : 'healthy'")
-            assign("summary: $response.summary") catch(ANY, &fault, DescribeFault)
-            next(RecordHealth);
-        pass(DescribeFault, "What is not known, and why")
-            assign(&format!("health: 'unknown', summary: {summary}"));
-        table("dynamodb:updateItem", RecordHealth, "For the dashboard")
-            strings("Key", "pk: 'ENV#' & $key, sk: 'ENV'")
-            put(&format!("Arguments/UpdateExpression: {update}"))
-            put("Arguments/ConditionExpression: 'attribute_exists(pk)'")
-            strings("ExpressionAttributeValues", ":health: $health, :summary: $summary")
-            strings("ExpressionAttributeValues", ":now: $now()")
-            number(":schema", &format!("'{}'", WatchResult::VERSION)) catch(ANY, "", BELOW);
-        choice(Well, "Well, and so it was before?")
-            when("$health = 'healthy' and $not($known)", Watched);
-        reconciler(KeepIncident, "It becomes, or ends, an incident; what is young goes back")
-            put_in("Arguments/Payload/watched", "environment: $key, health: $health")
-            put_in("Arguments/Payload/watched", "summary: $summary") catch(ANY, &kept, Watched)
-            next(Watched);
-        succeed(NotWatched, "Nothing to look at")
-            put_in("Output", "environment: $key, health: 'not watched'");
-        succeed(Watched, "Looked at")
-            put_in("Output", "environment: $key, health: $health, summary: $summary");
-    }
 }

@@ -171,17 +171,15 @@ impl TaskExecutor for Told {
 
 /// What the tasks of one watch are told.
 fn watches() -> Vec<(&'static str, BTreeMap<String, Vec<Value>>)> {
-    let environment = |name: &str, record: Value| json!({ "gsi1sk": { "S": format!("acme/shop#{name}") }, "record": { "S": record.to_string() } });
-    let release = |probes: Value| {
-        json!({ "url": "http://127.0.0.1:4000", "current": {
-            "release": "shop-1", "run_id": "run-1",
-            "settings": { "health": probes, "watch": { "seconds": 1 } } } })
-    };
-    let live = release(json!([{ "path": "/health" }]));
     let listed = |items: Vec<Value>| json!({ "result": { "Count": items.len(), "Items": items } });
-    let lambda = |status: &str, summary: &str| {
-        json!({ "result": { "StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": { "response": {
-            "status": status, "summary": summary, "output": { "requests": 10 } } } } })
+    let answer = |payload: Value| json!({ "result": { "StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": payload } });
+    let lambda = |status: &str, output: Value| {
+        answer(json!({ "response": { "status": status, "summary": "said", "output": output } }))
+    };
+    let looked = |all: &[&str]| {
+        let seen =
+            |name: &&str| json!({ "environment": name, "health": "unhealthy", "summary": "x" });
+        lambda("failed", json!({ "seen": all.iter().map(seen).collect::<Vec<_>>() }))
     };
     let failed = |error: &str| {
         let cause = json!({ "errorMessage": "said \"no\"", "errorType": error }).to_string();
@@ -196,61 +194,63 @@ fn watches() -> Vec<(&'static str, BTreeMap<String, Vec<Value>>)> {
         json!({ "result": { "StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": { "tell": tell } } })
     };
     let written = json!({ "result": { "SdkHttpMetadata": { "HttpStatusCode": 200 } } });
-    let told = |pairs: Vec<(&str, Vec<Value>)>| {
+    let told_all = |pairs: Vec<(&str, Vec<Value>)>| {
         pairs.into_iter().map(|(state, answers)| (state.to_owned(), answers)).collect()
     };
-    let one = |probes: Value| listed(vec![environment("production", release(probes))]);
-    let both = listed(vec![environment("staging", live.clone()), environment("production", live)]);
+    let keys = |number: usize| {
+        let key = |at| json!({ "gsi1sk": { "S": format!("acme/shop#e{at}") } });
+        listed((0..number).map(key).collect())
+    };
+    let turn = |mut told: Vec<(&'static str, Vec<Value>)>| {
+        told.extend([("TakeTurn", vec![written.clone()]), ("GiveTurn", vec![written.clone()])]);
+        told_all(told)
+    };
+    let kept = answer(json!({ "kept": 1 }));
     let crashes = vec![failed("Lambda.Unknown"); 2];
     vec![
         (
+            "another watch goes on",
+            told_all(vec![("TakeTurn", vec![failed("DynamoDB.ConditionalCheckFailedException")])]),
+        ),
+        (
             "nothing is deployed",
-            told(vec![("ListEnvironments", vec![listed(vec![])]), ("DueIncidents", vec![due(0)])]),
+            turn(vec![("ListEnvironments", vec![keys(0)]), ("DueIncidents", vec![due(0)])]),
         ),
         (
-            "no probes",
-            told(vec![
-                ("ListEnvironments", vec![one(json!([]))]),
+            "none of one is watched",
+            turn(vec![
+                (
+                    "ListEnvironments",
+                    vec![failed("DynamoDb.InternalServerErrorException"), keys(1)],
+                ),
+                ("LookAt", vec![looked(&[])]),
+                ("KeepWatched", vec![kept.clone()]),
                 ("DueIncidents", vec![due(1)]),
-                ("TellIncident", vec![lambda("skipped", "nobody")]),
+                ("TellIncident", vec![lambda("skipped", json!({}))]),
             ]),
         ),
         (
-            "one is well, one is not",
-            told(vec![
-                ("ListEnvironments", vec![failed("DynamoDb.InternalServerErrorException"), both]),
-                ("CheckHealth", vec![lambda("passed", "200"), lambda("failed", "no answer")]),
-                ("TrackMetrics", vec![lambda("passed", "10 requests")]),
-                ("JudgeRelease", vec![lambda("passed", "within its limits")]),
-                ("RecordHealth", vec![written.clone(), written.clone()]),
-                ("KeepIncident", vec![written.clone()]),
-                ("DueIncidents", vec![due(1)]),
-                ("TellIncident", vec![lambda("passed", "told")]),
-            ]),
-        ),
-        (
-            "judged to be too slow, and nobody can be told",
-            told(vec![
-                ("ListEnvironments", vec![one(json!([{ "path": "/" }]))]),
-                ("CheckHealth", vec![lambda("passed", "200")]),
-                ("TrackMetrics", vec![lambda("passed", "10 requests")]),
-                ("JudgeRelease", vec![lambda("failed", "p95 is 900 ms")]),
-                ("RecordHealth", vec![written.clone()]),
-                ("KeepIncident", vec![written]),
+            "more than one call, and not everybody can be told",
+            turn(vec![
+                ("ListEnvironments", vec![keys(30)]),
+                (
+                    "LookAt",
+                    vec![looked(&["acme/shop#e0", "acme/shop#e1"]), looked(&["acme/shop#e25"])],
+                ),
+                ("KeepWatched", vec![kept.clone(), kept]),
                 ("DueIncidents", vec![due(2)]),
                 (
                     "TellIncident",
-                    vec![failed("ERR_CHANNEL_NOT_CONFIGURED"), lambda("passed", "told")],
+                    vec![failed("ERR_CHANNEL_NOT_CONFIGURED"), lambda("passed", json!({}))],
                 ),
             ]),
         ),
         (
-            "the probe crashes, its record is gone, the run cannot be read",
-            told(vec![
-                ("ListEnvironments", vec![one(json!([{ "path": "/" }]))]),
-                ("CheckHealth", crashes),
-                ("RecordHealth", vec![failed("DynamoDB.ConditionalCheckFailedException")]),
-                ("KeepIncident", vec![failed("Unlisted"); 6]),
+            "the look crashes, and nothing can be kept",
+            turn(vec![
+                ("ListEnvironments", vec![keys(1)]),
+                ("LookAt", crashes),
+                ("KeepWatched", vec![failed("Unlisted")]),
                 ("DueIncidents", vec![due(0)]),
             ]),
         ),

@@ -1,5 +1,5 @@
-//! The scheduled watch where records cannot be read: of each that is said, and all others are
-//! watched.
+//! The scheduled watch: every environment is in one call, what fails ends no other, and no watch
+//! overlaps another.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,60 +26,14 @@ impl TaskExecutor for Asked {
     }
 }
 
-fn environment(name: &str) -> Value {
-    let record = json!({
-        "url": "http://127.0.0.1:4000",
-        "current": {
-            "release": "shop-1", "run_id": "run-1", "commit": "1".repeat(40),
-            "settings": { "health": [{ "path": "/" }], "watch": {} },
-        },
-    });
-    json!({ "gsi1sk": { "S": format!("acme/shop#{name}") }, "record": { "S": record.to_string() } })
+fn keys(range: std::ops::Range<usize>) -> Vec<Value> {
+    range.map(|number| json!({ "gsi1sk": { "S": format!("acme/shop#e{number}") } })).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_record_that_cannot_be_read_does_not_end_the_watch_of_others() {
-    let mut newer = environment("newer");
-    newer["schema"] = json!({ "N": "7" });
-    let mut cut = environment("cut");
-    cut["record"] = json!({ "S": "{\"current\":" });
-    let mut other = environment("other");
-    other["record"] = json!({ "BOOL": true });
-    let odd = json!({ "gsi1sk": { "S": "no key" }, "record": { "S": "[]" } });
-    let items = [newer, cut, other, odd, environment("production")];
-    // On two pages.
-    let from = json!({ "pk": { "S": "ENV#acme/shop#other" }, "sk": { "S": "ENV" } });
-    let (first, second) = items.split_at(3);
-    let listed = json!({ "result": { "Count": 3, "Items": first, "LastEvaluatedKey": from } });
-    let more = json!({ "result": { "Count": 2, "Items": second } });
-    let lambda = |status: &str| {
-        let response = json!({ "status": status, "summary": "said", "output": {} });
-        json!({ "result": { "StatusCode": 200, "Payload": { "response": response } } })
-    };
-    let done = json!({ "result": { "SdkHttpMetadata": { "HttpStatusCode": 200 } } });
-    let told_of = json!({
-        "incident": {
-            "schema": 1, "id": "0123456789ab-1", "opened_at": "2026-11-27T10:00:00Z", "affected": [],
-        },
-        "level": 1,
-        "repository": { "name": "acme/shop", "url": "", "default_branch": "main" },
-        "url": "",
-        "settings": { "slack": {} },
-    });
-    let told: BTreeMap<String, Vec<Value>> = [
-        ("ListEnvironments", vec![listed]),
-        ("ListMoreEnvironments", vec![more]),
-        ("CheckHealth", vec![lambda("failed")]),
-        ("RecordHealth", vec![done.clone(); 5]),
-        ("KeepIncident", vec![done; 5]),
-        (
-            "DueIncidents",
-            vec![json!({ "result": { "StatusCode": 200, "Payload": { "tell": [told_of] } } })],
-        ),
-        ("TellIncident", vec![lambda("passed")]),
-    ]
-    .map(|(state, answers)| (state.to_owned(), answers))
-    .into();
+/// Runs one watch that is told this, and returns its status, its error and what was asked.
+async fn watch(told: Vec<(&str, Vec<Value>)>) -> (String, Option<String>, Vec<(String, Value)>) {
+    let told: BTreeMap<String, Vec<Value>> =
+        told.into_iter().map(|(state, answers)| (state.to_owned(), answers)).collect();
     let asked = Arc::new(Asked {
         told: Told(Mutex::new(HashMap::from([("watch".to_owned(), told)]))),
         asked: Mutex::default(),
@@ -102,55 +56,101 @@ async fn one_record_that_cannot_be_read_does_not_end_the_watch_of_others() {
     };
     let change = tokio::time::timeout(Duration::from_secs(60), end).await.expect("it ends");
     engine.shutdown().await;
-    assert_eq!(change.status, "SUCCEEDED", "{:?} {:?}", change.error, change.output);
+    let asked = asked.asked.lock().unwrap().clone();
+    (change.status.to_string(), change.error.map(|error| error.to_string()), asked)
+}
 
-    let asked = asked.asked.lock().unwrap();
-    let of = |state: &str| -> Vec<&Value> {
-        asked.iter().filter(|(asked, _)| asked == state).map(|(_, arguments)| arguments).collect()
-    };
-    let text = |value: &Value, pointer: &str| {
-        value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    const ORDER: [&str; 5] = ["newer", "cut", "other", "no key", "production"];
-    let mut recorded: Vec<_> = of("RecordHealth")
+fn of<'a>(asked: &'a [(String, Value)], state: &str) -> Vec<&'a Value> {
+    asked.iter().filter(|(asked, _)| asked == state).map(|(_, arguments)| arguments).collect()
+}
+
+fn written() -> Value {
+    json!({ "result": { "SdkHttpMetadata": { "HttpStatusCode": 200 } } })
+}
+
+fn looked(health: &str) -> Value {
+    let seen = json!([{ "environment": "acme/shop#e0", "health": health, "summary": "said" }]);
+    let response = json!({ "status": "passed", "summary": "said", "output": { "seen": seen, "not_watched": 0 } });
+    json!({ "result": { "StatusCode": 200, "Payload": { "response": response } } })
+}
+
+fn due(told: Vec<Value>) -> Value {
+    json!({ "result": { "StatusCode": 200, "Payload": { "tell": told } } })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_looked_at_in_calls_and_one_that_fails_ends_no_other() {
+    // On two pages.
+    let from = json!({ "pk": { "S": "ENV#acme/shop#e39" }, "sk": { "S": "ENV" } });
+    let first = json!({ "result": { "Items": keys(0..40), "LastEvaluatedKey": from } });
+    let second = json!({ "result": { "Items": keys(40..41) } });
+    let fault = json!({ "error": "Lambda.Unknown", "cause": "{\"errorMessage\":\"it broke\"}" });
+    let kept = json!({ "result": { "StatusCode": 200, "Payload": { "kept": 1 } } });
+    let told_of = json!({
+        "incident": {
+            "schema": 1, "id": "0123456789ab-1", "opened_at": "2026-11-27T10:00:00Z", "affected": [],
+        },
+        "level": 1,
+        "repository": { "name": "acme/shop", "url": "", "default_branch": "main" },
+        "url": "",
+        "settings": { "slack": {} },
+    });
+    let told = json!({ "result": { "StatusCode": 200, "Payload": { "response": {
+        "status": "passed", "summary": "told", "output": {} } } } });
+    let (status, error, asked) = watch(vec![
+        ("TakeTurn", vec![written()]),
+        ("ListEnvironments", vec![first]),
+        ("ListMoreEnvironments", vec![second]),
+        // The last page has one call, which breaks for good.
+        ("LookAt", vec![looked("healthy"), looked("unhealthy"), fault.clone(), fault]),
+        ("KeepWatched", vec![kept; 3]),
+        ("DueIncidents", vec![due(vec![told_of])]),
+        ("TellIncident", vec![told]),
+        ("GiveTurn", vec![written()]),
+    ])
+    .await;
+    assert_eq!((&*status, error), ("SUCCEEDED", None));
+    assert_eq!(of(&asked, "ListMoreEnvironments")[0]["ExclusiveStartKey"], from);
+    let mut sizes: Vec<_> = of(&asked, "LookAt")
         .into_iter()
-        .map(|update| {
-            let value = |name: &str| text(update, &format!("/ExpressionAttributeValues/:{name}/S"));
-            (text(update, "/Key/pk/S"), value("health"), value("summary"))
-        })
+        .map(|call| call.pointer("/Payload/intent/parameters/environments"))
+        .map(|keys| keys.and_then(Value::as_array).map_or(0, Vec::len))
         .collect();
-    assert_eq!(of("ListMoreEnvironments")[0]["ExclusiveStartKey"], from);
-    // Several are looked at at a time.
-    recorded.sort_by_key(|(pk, ..)| ORDER.iter().position(|name| pk.ends_with(name)));
-    let said: Vec<_> = recorded.iter().map(|(pk, health, _)| (&**pk, &**health)).collect();
-    assert_eq!(
-        said,
-        [
-            ("ENV#acme/shop#newer", "unknown"),
-            ("ENV#acme/shop#cut", "unknown"),
-            ("ENV#acme/shop#other", "unknown"),
-            ("ENV#no key", "unknown"),
-            ("ENV#acme/shop#production", "unhealthy"),
-        ]
-    );
-    for (index, summary) in [
-        (
-            0,
-            "its record cannot be read: the item ENV#acme/shop#newer is of version 7, unknown here",
-        ),
-        (1, "its record cannot be read: the item ENV#acme/shop#cut is damaged"),
-        (3, "its record cannot be read: the item ENV#no key is damaged"),
-        (4, "said"),
-    ] {
-        assert_eq!(recorded[index].2, summary);
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 1, 15, 25], "each is in one call, and one call was tried again");
+    let kept = of(&asked, "KeepWatched");
+    let unknown = json!([{
+        "environment": "acme/shop#e40", "health": "unknown", "summary": "Lambda.Unknown: it broke",
+    }]);
+    assert!(kept.iter().any(|kept| kept["Payload"]["watched"] == unknown), "{kept:#?}");
+    for kept in kept {
+        let watched = kept["Payload"]["watched"].clone();
+        serde_json::from_value::<Vec<pact_contract::actions::Looked>>(watched).expect("is read");
     }
-    assert_eq!(of("CheckHealth").len(), 1);
-    let kept = of("KeepIncident");
-    assert_eq!(kept.len(), 5, "each becomes an incident, or part of one");
-    assert!(kept.iter().all(|kept| kept.pointer("/Payload/watched/environment").is_some()));
-    let told = of("TellIncident");
-    assert_eq!(told.len(), 1, "people are told of each incident once");
+    let told = of(&asked, "TellIncident");
     let parameters = told[0].pointer("/Payload/intent/parameters").expect("parameters");
     serde_json::from_value::<pact_contract::incident::TellIncident>(parameters.clone())
         .unwrap_or_else(|error| panic!("{error}: {parameters}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_kept_fails_the_watch_at_its_end_and_the_turn_is_given_back() {
+    let (status, error, asked) = watch(vec![
+        ("TakeTurn", vec![written()]),
+        ("ListEnvironments", vec![json!({ "result": { "Items": keys(0..1) } })]),
+        ("LookAt", vec![looked("healthy")]),
+        ("KeepWatched", vec![json!({ "error": "Runtime.ExitError", "cause": "{}" })]),
+        ("DueIncidents", vec![due(vec![])]),
+        ("GiveTurn", vec![written()]),
+    ])
+    .await;
+    assert_eq!((&*status, error.as_deref()), ("FAILED", Some("WatchIncomplete")));
+    assert_eq!(of(&asked, "GiveTurn").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_watch_overlaps_another() {
+    let taken = json!({ "error": "DynamoDB.ConditionalCheckFailedException", "cause": "taken" });
+    let (status, _, asked) = watch(vec![("TakeTurn", vec![taken])]).await;
+    assert_eq!((&*status, asked.len()), ("SUCCEEDED", 1));
 }

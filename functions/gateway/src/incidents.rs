@@ -12,13 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 use pact_agent::{AgentError, ports::StoreError};
 use pact_contract::{
     EnvironmentKey, ErrorName, ReleaseId, Repository,
-    actions::{EnvironmentRecord, ReleaseRecord},
+    actions::{EnvironmentRecord, Looked, ReleaseRecord, WatchResult},
     incident::{Health, Incident, IncidentId, Seen, TellIncident},
     ledger::Standing,
     problems,
     settings::{NotifySettings, Watch},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -40,42 +39,50 @@ const ATTEMPTS: u32 = 40;
 const MOST_FULL: u32 = 100;
 /// Who takes back what turned bad.
 const WATCH: &str = "the scheduled watch";
+/// Most characters that are kept of what the watch saw.
+const MAX_SUMMARY: usize = 1_000;
 /// Longest note of a person.
 const MAX_NOTE: usize = 500;
 /// Incidents on a page.
 const PAGE: usize = 50;
 
-/// What the watch saw of an environment.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Watched {
-    /// Its key, `<repository>#<environment>`.
-    environment: String,
-    /// How it is.
-    health: Health,
-    /// Why, for people.
-    summary: String,
-}
-
-/// Keeps what the watch saw of one environment.
+/// Keeps what the watch saw of several environments. What cannot be kept of one holds up no other.
 ///
 /// # Errors
 /// When a store does not answer; the same may be said again.
 pub(crate) async fn watched(
     ports: &Ports,
-    watched: &Watched,
+    seen: &[Looked],
     now: Timestamp,
 ) -> Result<Value, AgentError> {
-    let key: EnvironmentKey = watched
-        .environment
-        .parse()
-        .map_err(|error| AgentError::invalid(format!("the environment's key: {error}")))?;
-    let known = ports.incidents.incident_of(&key).await?;
+    let mut fault = None;
+    for one in seen {
+        if let Err(error) = keep(ports, one, now).await {
+            tracing::error!(environment = one.environment, cause = error.chain(), "not kept");
+            fault = Some(error);
+        }
+    }
+    match fault {
+        Some(fault) => Err(fault),
+        None => Ok(json!({ "kept": seen.len() })),
+    }
+}
+
+async fn keep(ports: &Ports, watched: &Looked, now: Timestamp) -> Result<(), AgentError> {
+    let Ok(key) = watched.environment.parse::<EnvironmentKey>() else {
+        // Nobody can be told of it by name; the log has it.
+        tracing::error!(key = watched.environment, why = watched.summary, "no environment");
+        return Ok(());
+    };
+    let summary = watched.summary.chars().take(MAX_SUMMARY).collect();
+    let result = WatchResult { health: watched.health.as_str().to_owned(), summary, at: now };
+    let known = ports.incidents.keep_watch(&key, &result).await?;
     if watched.health == Health::Healthy {
         if let Some(id) = &known {
             change(ports, id, |incident| incident.recover(&key, now)).await?;
             ports.incidents.set_incident_of(&key, None).await?;
         }
-        return Ok(json!({ "incident": null }));
+        return Ok(());
     }
     // A record that cannot be read is itself what is not known here.
     let record = match ports.environments.load(&key).await {
@@ -95,7 +102,7 @@ pub(crate) async fn watched(
     if watched.health == Health::Unhealthy && !taken_back {
         take_back(ports, &incident, &key, &record, &watched.summary, now).await?;
     }
-    Ok(json!({ "incident": incident.id }))
+    Ok(())
 }
 
 /// The environment's incident goes on, or that of the cause, or a new one is opened.

@@ -35,7 +35,9 @@ pub(crate) async fn reconcile(ports: &Ports, mut event: Value) -> Result<Value, 
         return change(ports, read(detail)?).await;
     }
     if let Some(watched) = event.get_mut("watched") {
-        return Ok(incidents::watched(ports, &read(watched.take())?, Timestamp::now()).await?);
+        return Ok(
+            incidents::watched(ports, &read::<Vec<_>>(watched.take())?, Timestamp::now()).await?
+        );
     }
     if event.get("incidents").is_some() {
         return Ok(incidents::due(ports, Timestamp::now()).await?);

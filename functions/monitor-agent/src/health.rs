@@ -52,7 +52,15 @@ enum End {
 }
 
 pub(crate) async fn check(http: &Client, call: &Call) -> Result<Outcome, AgentError> {
-    let parameters: CheckHealth = call.parameters()?;
+    probe(http, &call.parameters()?, Instant::now() + call.time_left()).await
+}
+
+/// Asks every probe, until `last` at most.
+pub(crate) async fn probe(
+    http: &Client,
+    parameters: &CheckHealth,
+    last: Instant,
+) -> Result<Outcome, AgentError> {
     let skipped =
         |reason: String| Outcome::new(StageStatus::Skipped, reason, &CheckHealthOutput::default());
     if parameters.probes.is_empty() {
@@ -76,7 +84,6 @@ pub(crate) async fn check(http: &Client, call: &Call) -> Result<Outcome, AgentEr
     }
 
     let begun = Instant::now();
-    let last = begun + call.time_left();
     let failed = Failed::default();
     let all = probes.iter().map(|(probe, url)| attempt(http, probe, url, last, &failed));
     let results = join_all(all).await;
@@ -96,8 +103,7 @@ pub(crate) async fn check(http: &Client, call: &Call) -> Result<Outcome, AgentEr
             return Err(AgentError::new(
                 ErrorName::Timeout,
                 format!(
-                    "{} has no time left, though {} may take {} s to answer; last seen: {}",
-                    call.action,
+                    "no time is left, though {} may take {} s to answer; last seen: {}",
                     shown(url),
                     probe.deadline_seconds,
                     attempts.seen

@@ -20,26 +20,12 @@ const MAX_WATCH: Duration = Duration::from_secs(600);
 
 pub(crate) async fn track(http: &Arc<Client>, call: &Call) -> Result<Outcome, AgentError> {
     let parameters: TrackMetrics = call.parameters()?;
-    let skipped = |reason: String| Outcome::new(StageStatus::Skipped, reason, &Metrics::default());
-    let surroundings = Surroundings { http: Arc::clone(http) };
-    let source = sources::open(parameters.watch.source.as_ref(), &surroundings)
-        .map_err(AgentError::invalid)?;
     let begun = Instant::now();
-    let window = Window {
-        environment: &parameters.environment,
-        url: parameters.url.as_deref(),
-        probes: &parameters.probes,
-        begun,
-        length: Duration::from_secs(parameters.watch.seconds).min(MAX_WATCH),
-        last: begun + call.time_left(),
-        judged: parameters.judged,
-    };
-    let TrackMetrics { baseline, watch, weight, .. } = &parameters;
-    let mut judging = Judging::new(baseline.as_ref(), watch, *weight);
-    let watcher: &mut dyn Watcher = if parameters.judged { &mut judging } else { &mut Measuring };
-    let metrics = match source.measure(&window, watcher).await? {
+    let metrics = match measure(http, &parameters, begun + call.time_left()).await? {
         Measured::Metrics(metrics) => metrics,
-        Measured::Nothing(reason) => return skipped(reason),
+        Measured::Nothing(reason) => {
+            return Outcome::new(StageStatus::Skipped, reason, &Metrics::default());
+        }
     };
     let took = begun.elapsed().as_secs_f64();
     let ended = match metrics.look {
@@ -52,4 +38,29 @@ pub(crate) async fn track(http: &Arc<Client>, call: &Call) -> Result<Outcome, Ag
         metrics.requests, metrics.error_rate, metrics.p50_ms, metrics.p95_ms
     );
     Outcome::new(StageStatus::Passed, summary, &metrics)
+}
+
+/// Measures by the source that the settings choose, until `last` at most.
+pub(crate) async fn measure(
+    http: &Arc<Client>,
+    parameters: &TrackMetrics,
+    last: Instant,
+) -> Result<Measured, AgentError> {
+    let surroundings = Surroundings { http: Arc::clone(http) };
+    let source = sources::open(parameters.watch.source.as_ref(), &surroundings)
+        .map_err(AgentError::invalid)?;
+    let begun = Instant::now();
+    let window = Window {
+        environment: &parameters.environment,
+        url: parameters.url.as_deref(),
+        probes: &parameters.probes,
+        begun,
+        length: Duration::from_secs(parameters.watch.seconds).min(MAX_WATCH),
+        last,
+        judged: parameters.judged,
+    };
+    let TrackMetrics { baseline, watch, weight, .. } = parameters;
+    let mut judging = Judging::new(baseline.as_ref(), watch, *weight);
+    let watcher: &mut dyn Watcher = if parameters.judged { &mut judging } else { &mut Measuring };
+    source.measure(&window, watcher).await
 }

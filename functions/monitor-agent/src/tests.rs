@@ -33,7 +33,7 @@ async fn track(watch: Value) -> Result<Outcome, AgentError> {
         key: "key".to_owned(),
         deadline: tokio::time::Instant::now() + Duration::from_secs(60),
     };
-    MonitorAgent::new(Config::default()).act(&call).await
+    MonitorAgent::new(Config::default(), pact_agent::testing::Memory::new()).act(&call).await
 }
 
 #[tokio::test]

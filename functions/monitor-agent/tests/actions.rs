@@ -24,7 +24,7 @@ async fn call_for(
     parameters: Value,
     time: Duration,
 ) -> Result<ResponseEnvelope, AgentError> {
-    let agent = MonitorAgent::new(Config::default());
+    let agent = MonitorAgent::new(Config::default(), pact_agent::testing::Memory::new());
     let context = Context { run_id: Some("run-1".parse().expect("an id")), ..Context::default() };
     let parameters = parameters.as_object().expect("an object").clone();
     let intent =

@@ -26,7 +26,7 @@ const ERRORS: &str = r#"sum(increase(http_requests_total{code=~"5.."}[$window]))
 const LATENCY: &str = "sum by (le) (increase(http_request_duration_seconds_bucket[$window]))";
 
 async fn track(parameters: Value, time: Duration) -> Result<ResponseEnvelope, AgentError> {
-    let agent = MonitorAgent::new(Config::default());
+    let agent = MonitorAgent::new(Config::default(), pact_agent::testing::Memory::new());
     let context = Context { run_id: Some("run-1".parse().expect("an id")), ..Context::default() };
     let parameters = parameters.as_object().expect("an object").clone();
     let now = jiff::Timestamp::now();

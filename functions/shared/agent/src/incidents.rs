@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use pact_contract::{
     EnvironmentKey,
+    actions::WatchResult,
     incident::{Incident, IncidentId},
 };
 
@@ -22,8 +23,13 @@ pub struct IncidentPage {
 /// What is kept of incidents.
 #[async_trait]
 pub trait Incidents: Send + Sync {
-    /// The incident of an environment, if it has one.
-    async fn incident_of(&self, key: &EnvironmentKey) -> Result<Option<IncidentId>, StoreError>;
+    /// Keeps what the watch saw of an environment, and says which incident it has. Nothing happens
+    /// when nothing was ever deployed there.
+    async fn keep_watch(
+        &self,
+        key: &EnvironmentKey,
+        seen: &WatchResult,
+    ) -> Result<Option<IncidentId>, StoreError>;
     /// Says which incident an environment has. Nothing happens when nothing was ever deployed there.
     async fn set_incident_of(
         &self,
@@ -77,7 +83,11 @@ impl MemoryIncidents {
 #[cfg(feature = "testing")]
 #[async_trait]
 impl Incidents for MemoryIncidents {
-    async fn incident_of(&self, key: &EnvironmentKey) -> Result<Option<IncidentId>, StoreError> {
+    async fn keep_watch(
+        &self,
+        key: &EnvironmentKey,
+        _: &WatchResult,
+    ) -> Result<Option<IncidentId>, StoreError> {
         Ok(self.kept().of.get(key).cloned())
     }
     async fn set_incident_of(
@@ -99,8 +109,8 @@ impl Incidents for MemoryIncidents {
         any: &IncidentId,
     ) -> Result<Option<(Incident, u64)>, StoreError> {
         let kept = self.kept();
-        let of_cause = kept.all.iter().filter(|(id, _)| id.cause() == any.cause());
-        Ok(of_cause.last().map(|(_, found)| found.clone()))
+        let mut of_cause = kept.all.iter().filter(|(id, _)| id.cause() == any.cause());
+        Ok(of_cause.next_back().map(|(_, found)| found.clone()))
     }
     async fn store_incident(&self, incident: &Incident, version: u64) -> Result<bool, StoreError> {
         let mut kept = self.kept();

@@ -139,6 +139,13 @@ pub const MONITOR: &[Capability] = &[
         optional: &["url", "probes"],
     },
     Capability {
+        action: "monitor.look_at",
+        description: "Says of several environments at once whether what is in effect there is well: its \
+            health, and what it is measured by within its limits.",
+        required: &["environments"],
+        optional: &[],
+    },
+    Capability {
         action: "monitor.track_metrics",
         description: "Requests the probes for a while and sums up errors and latencies; ends early \
             where a release is judged and is clearly worse.",
@@ -222,7 +229,7 @@ mod tests {
         let actions: Vec<_> =
             ALL.iter().flat_map(|(_, all)| all.iter().map(|c| c.action)).collect();
         assert_eq!(ALL.len(), 7);
-        assert_eq!(actions.len(), 25);
+        assert_eq!(actions.len(), 26);
         assert_eq!(actions.iter().collect::<BTreeSet<_>>().len(), actions.len());
     }
 }

@@ -57,10 +57,8 @@ states! {
 states! {
     /// A state of the scheduled watch.
     Monitor {
-        ListEnvironments, AnyEnvironment, WatchEnvironments, MoreEnvironments,
-        ListMoreEnvironments, AllWatched,
-        ReadEnvironment, OpenRecord, ParseRecord, SomethingToWatch, CheckHealth, Answers, TrackMetrics, JudgeRelease,
-        DescribeFault, RecordHealth, Well, KeepIncident, NotWatched, Watched,
-        DueIncidents, TellIncidents, TellIncident, NotTold,
+        TakeTurn, Busy, ListEnvironments, AnyEnvironment, WatchEnvironments, LookAt, DescribeFault,
+        KeepWatched, Kept, NotKept, MoreEnvironments, ListMoreEnvironments,
+        DueIncidents, TellIncidents, TellIncident, NotTold, GiveTurn, Complete, AllWatched, Incomplete,
     }
 }

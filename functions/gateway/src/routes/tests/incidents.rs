@@ -65,7 +65,7 @@ async fn watched(world: &Arc<World>, environment: &str, health: &str, minute: i6
         "environment": key(environment).to_string(), "health": health, "summary": format!("it is {health}"),
     });
     let event = serde_json::from_value(event).unwrap();
-    incidents::watched(&world.ports(), &event, at(minute)).await.unwrap();
+    incidents::watched(&world.ports(), &[event], at(minute)).await.unwrap();
 }
 
 async fn due(world: &Arc<World>, minute: i64) -> Vec<TellIncident> {
@@ -172,7 +172,10 @@ async fn what_a_fault_of_a_store_left_undone_is_done_at_the_next_look() {
         deployed(&world, "production", |_| {}).await;
         world.fail_after(fail);
         let event = json!({
-            "watched": { "environment": "acme/web#production", "health": "unhealthy", "summary": "x" },
+            "watched": [
+                { "environment": "no key", "health": "unknown", "summary": "x" },
+                { "environment": "acme/web#production", "health": "unhealthy", "summary": "x" },
+            ],
         });
         let first = reconcile(&world.ports(), event.clone()).await;
         world.fail_after(10_000);

@@ -5,20 +5,22 @@
 //! index, in a partition of its own. Every one is in the list of all.
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::{error::ProvideErrorMetadata as _, types::ReturnValue};
 use pact_agent::{
     incidents::{IncidentPage, Incidents},
     ports::StoreError,
 };
 use pact_contract::{
     EnvironmentKey,
+    actions::WatchResult,
     incident::{Incident, IncidentId},
 };
 
 use super::{
     DynamoStore,
     conditional::held,
-    item::{Item, has_expired, json, n, number, optional_text, s, sortable, text},
-    kind::INCIDENT,
+    item::{Item, has_expired, json, n, number, optional_text, s, sortable},
+    kind::{INCIDENT, WATCH},
 };
 use crate::error::failed;
 
@@ -46,11 +48,39 @@ fn versioned(item: &Item) -> Result<(Incident, u64), StoreError> {
 
 #[async_trait]
 impl Incidents for DynamoStore {
-    async fn incident_of(&self, key: &EnvironmentKey) -> Result<Option<IncidentId>, StoreError> {
-        let item = self.get("read the environment's incident", environment(key), "ENV").await?;
-        let Some(item) = item.filter(|item| item.contains_key("incident")) else { return Ok(None) };
+    async fn keep_watch(
+        &self,
+        key: &EnvironmentKey,
+        seen: &WatchResult,
+    ) -> Result<Option<IncidentId>, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(environment(key)))
+            .key("sk", s("ENV"))
+            .update_expression(
+                "SET watch_health = :health, watch_summary = :summary, watched_at = :at, \
+                 #schema = :schema",
+            )
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#schema", WATCH.attribute)
+            .expression_attribute_values(":health", s(&seen.health))
+            .expression_attribute_values(":summary", s(&seen.summary))
+            .expression_attribute_values(":at", s(seen.at.to_string()))
+            .expression_attribute_values(":schema", WATCH.written())
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        let item = match update {
+            Ok(updated) => updated.attributes.unwrap_or_default(),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
+                return Ok(None);
+            }
+            Err(error) => return Err(failed("write what the watch saw", error)),
+        };
         // What is no name is none: the environment gets another.
-        Ok(text(&item, "incident")?.parse().ok())
+        Ok(optional_text(&item, "incident").and_then(|text| text.parse().ok()))
     }
 
     async fn set_incident_of(

@@ -1,8 +1,8 @@
-//! The action of the monitor agent that asks; [`crate::judgement`] has those that measure.
+//! The actions of the monitor agent that ask; [`crate::judgement`] has those that measure.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::EnvironmentName, settings::Probe};
+use crate::{ids::EnvironmentName, incident::Health, settings::Probe};
 
 /// `monitor.check_health`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,33 @@ pub struct CheckHealth {
     /// What must answer.
     #[serde(default)]
     pub probes: Vec<Probe>,
+}
+
+/// `monitor.look_at`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookAt {
+    /// Keys of the environments, as they are stored: what is none is said to be none.
+    pub environments: Vec<String>,
+}
+
+/// Output of `monitor.look_at`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookAtOutput {
+    /// What was seen of each that is watched.
+    pub seen: Vec<Looked>,
+    /// How many have no release, or no probe.
+    pub not_watched: usize,
+}
+
+/// How the scheduled watch saw an environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looked {
+    /// Its key, `<repository>#<environment>`.
+    pub environment: String,
+    /// How it is.
+    pub health: Health,
+    /// One sentence for people.
+    pub summary: String,
 }
 
 /// Output of `monitor.check_health`.

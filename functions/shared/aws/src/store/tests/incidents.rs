@@ -1,10 +1,13 @@
 //! Incidents: written by version, found by cause, and listed until their end was told.
 
 use jiff::Timestamp;
-use pact_agent::{incidents::Incidents as _, ports::Environments as _, ports::Lock};
+use pact_agent::{
+    incidents::Incidents as _,
+    ports::{Environments as _, Lock, RunReader as _},
+};
 use pact_contract::{
     EnvironmentKey,
-    actions::EnvironmentRecord,
+    actions::{EnvironmentRecord, WatchResult},
     incident::{Health, Incident, IncidentId, Seen},
 };
 
@@ -68,12 +71,17 @@ async fn an_environment_has_one_and_keeps_it_whatever_is_deployed() {
     let key: EnvironmentKey = "acme/web#production".parse().unwrap();
     let one = incident("r1", 1).id;
     store.set_incident_of(&key, Some(&one)).await.unwrap();
-    assert_eq!(store.incident_of(&key).await.unwrap(), None, "nothing was ever deployed there");
+    let seen = WatchResult { health: "healthy".to_owned(), summary: "200".to_owned(), at: at(0) };
+    let keep = async || store.keep_watch(&key, &seen).await.unwrap();
+    assert_eq!(keep().await, None, "nothing was ever deployed there");
+    assert!(store.environments().await.unwrap().items.is_empty());
     let (run, hour) = (id("web-1"), std::time::Duration::from_secs(3_600));
     let Lock::Held { fence } = store.lock(&key, &run, hour).await.unwrap() else { panic!("busy") };
     store.set_incident_of(&key, Some(&one)).await.unwrap();
     store.store(&key, &EnvironmentRecord::default(), fence).await.unwrap();
-    assert_eq!(store.incident_of(&key).await.unwrap(), Some(one));
+    assert_eq!(keep().await, Some(one.clone()));
+    let [view] = &store.environments().await.unwrap().items[..] else { panic!("one") };
+    assert_eq!((&view.watch, &view.incident), (&Some(seen.clone()), &Some(one)));
     store.set_incident_of(&key, None).await.unwrap();
-    assert_eq!(store.incident_of(&key).await.unwrap(), None);
+    assert_eq!(keep().await, None);
 }

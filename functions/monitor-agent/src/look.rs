@@ -1,0 +1,243 @@
+//! `monitor.look_at`: looks at several environments side by side, for the scheduled watch.
+//!
+//! Of each it reads what is in effect, asks the probes that came with that, and measures it for a
+//! moment. What happens to one is said of that one: a record that cannot be read, a service that hangs
+//! and a source that is down hold up no other.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use pact_agent::{
+    AgentError, Call, Outcome,
+    ports::{Environments, StoreError},
+};
+use pact_contract::{
+    EnvironmentKey, ErrorName, StageStatus,
+    actions::{CheckHealth, Compared, LookAt, LookAtOutput, Looked, ReleaseVerdict, TrackMetrics},
+    incident::Health,
+    settings::{Probe, Watch},
+};
+use pact_statistics::assess;
+use tokio::time::Instant;
+
+use crate::{health, http::Client, metrics, sources::Measured};
+
+/// Most environments of one call.
+const MOST: usize = 100;
+/// How long a service may take to say that it is well: it has been up for long, or ought to.
+const DEADLINE_SECONDS: u64 = 10;
+/// How long it is measured where requests of the agent's own do it.
+const SECONDS: u64 = 5;
+/// What is left of the call's time for the answer.
+const REST: Duration = Duration::from_secs(5);
+
+pub(crate) async fn at(
+    http: &Arc<Client>,
+    environments: &dyn Environments,
+    call: &Call,
+) -> Result<Outcome, AgentError> {
+    let LookAt { environments: keys } = call.parameters()?;
+    if keys.len() > MOST {
+        let message = format!("more than {MOST} environments in one call");
+        return Err(AgentError::new(ErrorName::LimitExceeded, message));
+    }
+    let now = Instant::now();
+    let last = now + call.time_left().saturating_sub(REST);
+    let looks = keys.iter().map(|key| look(http, environments, key, last));
+    let mut output = LookAtOutput::default();
+    for (key, seen) in keys.iter().zip(join_all(looks).await) {
+        match seen {
+            Some((health, summary)) => {
+                output.seen.push(Looked { environment: key.clone(), health, summary });
+            }
+            None => output.not_watched += 1,
+        }
+    }
+    let ill = output.seen.iter().filter(|seen| seen.health != Health::Healthy).count();
+    let summary = match (output.seen.len(), ill) {
+        (0, _) => "nothing is watched here".to_owned(),
+        (all, 0) => format!("{all} environments are well"),
+        (all, ill) => format!("{ill} of {all} environments are not well"),
+    };
+    let status = match (output.seen.is_empty(), ill) {
+        (true, _) => StageStatus::Skipped,
+        (false, 0) => StageStatus::Passed,
+        (false, _) => StageStatus::Failed,
+    };
+    Outcome::new(status, summary, &output)
+}
+
+/// One environment; none that is not watched, as it has no release or no probe.
+async fn look(
+    http: &Arc<Client>,
+    environments: &dyn Environments,
+    key: &str,
+    last: Instant,
+) -> Option<(Health, String)> {
+    match watch(http, environments, key, last).await {
+        Ok(seen) => seen,
+        Err(fault) => {
+            tracing::warn!(key, error = fault.name.as_str(), cause = fault.chain(), "not known");
+            Some((Health::Unknown, format!("{}: {}", fault.name.as_str(), fault.message)))
+        }
+    }
+}
+
+async fn watch(
+    http: &Arc<Client>,
+    environments: &dyn Environments,
+    key: &str,
+    last: Instant,
+) -> Result<Option<(Health, String)>, AgentError> {
+    let unknown = |why: String| Ok(Some((Health::Unknown, why)));
+    let Ok(key) = key.parse::<EnvironmentKey>() else {
+        return unknown(format!("its record cannot be read: the item ENV#{key} has no such key"));
+    };
+    let record = match environments.load(&key).await {
+        Ok(record) => record,
+        Err(StoreError::Unreadable(why)) => {
+            return unknown(format!("its record cannot be read: {why}"));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Some(current) = record.current.filter(|current| !current.settings.health.is_empty()) else {
+        return Ok(None);
+    };
+    let probes: Vec<Probe> = current.settings.health.into_iter().map(soon).collect();
+    let EnvironmentKey { environment, .. } = key;
+    let asked = CheckHealth { environment, url: record.url, probes };
+    let healthy = health::probe(http, &asked, last).await?;
+    match healthy.status {
+        StageStatus::Passed => {}
+        StageStatus::Failed => return Ok(Some((Health::Unhealthy, healthy.summary))),
+        _ => return unknown(healthy.summary),
+    }
+    // Where a release is not watched when it comes, it is held to the usual limits.
+    let mut limits = current.settings.watch.unwrap_or_default();
+    limits.seconds = limits.seconds.clamp(1, SECONDS);
+    let CheckHealth { environment, url, probes } = asked;
+    let watch = limits.clone();
+    let asked = TrackMetrics { environment, url, probes, watch, baseline: None, judged: false };
+    match metrics::measure(http, &asked, last).await? {
+        Measured::Nothing(reason) => {
+            Ok(Some((Health::Healthy, format!("{}; not measured: {reason}", healthy.summary))))
+        }
+        Measured::Metrics(measured) => Ok(Some(within(&measured, &limits, &healthy.summary))),
+    }
+}
+
+/// Whether what was measured is within its limits. Too little tells nothing against it.
+fn within(
+    measured: &pact_contract::actions::Metrics,
+    limits: &Watch,
+    healthy: &str,
+) -> (Health, String) {
+    let assessment = assess(None, measured, limits);
+    if assessment.verdict != ReleaseVerdict::RollBack {
+        let text = format!(
+            "{healthy}; {} requests, {:.1} % errors, 95th percentile {:.1} ms",
+            measured.requests, measured.error_rate, measured.p95_ms
+        );
+        return (Health::Healthy, text);
+    }
+    let worse = assessment.limits.iter().filter(|row| row.outcome == Compared::Worse);
+    let messages: Vec<_> = worse.map(|row| row.message.as_str()).collect();
+    (Health::Unhealthy, messages.join("; "))
+}
+
+/// A probe as it is asked of what has been up for a while: once, and not for long.
+fn soon(probe: Probe) -> Probe {
+    let deadline_seconds = probe.deadline_seconds.min(DEADLINE_SECONDS);
+    Probe { successes: 1, deadline_seconds, ..probe }
+}
+
+#[cfg(test)]
+mod tests {
+    use pact_agent::{ports::Lock, testing::Memory};
+    use pact_contract::actions::{EnvironmentRecord, ReleaseRecord};
+    use serde_json::json;
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+
+    use super::*;
+    use crate::Config;
+
+    /// An environment whose release is asked for this path.
+    async fn deployed(memory: &Memory, name: &str, url: &str, path: Option<&str>) -> String {
+        let key: EnvironmentKey = format!("acme/web#{name}").parse().expect("a key");
+        let health: Vec<_> = path
+            .into_iter()
+            .map(|path| json!({ "path": path, "interval_ms": 20, "deadline_seconds": 60 }))
+            .collect();
+        let watch = json!({
+            "seconds": 60, "source": { "kind": "probe", "interval_ms": 20 },
+        });
+        let current: ReleaseRecord = serde_json::from_value(json!({
+            "release": "r1", "commit": "1", "run_id": "web-1",
+            "deployed_at": "2026-11-27T10:00:00Z",
+            "settings": { "target": { "kind": "directory" }, "health": health, "watch": watch },
+        }))
+        .expect("a release");
+        let url = Some(url.to_owned());
+        let record = EnvironmentRecord { current: Some(current), url, ..<_>::default() };
+        let run = "web-1".parse().expect("an id");
+        let hour = Duration::from_secs(3_600);
+        let Ok(Lock::Held { fence }) = memory.lock(&key, &run, hour).await else { panic!("busy") };
+        memory.store(&key, &record, fence).await.expect("is stored");
+        key.to_string()
+    }
+
+    #[tokio::test]
+    async fn each_is_seen_for_itself_and_none_holds_up_another() {
+        let server = MockServer::start().await;
+        let answers = |status: u16| ResponseTemplate::new(status);
+        Mock::given(path("/well")).respond_with(answers(200)).mount(&server).await;
+        Mock::given(path("/ill")).respond_with(answers(500)).mount(&server).await;
+        let hangs = answers(200).set_delay(Duration::from_secs(60));
+        Mock::given(path("/hangs")).respond_with(hangs).mount(&server).await;
+        // Answers its first request, and fails most of those that follow.
+        let once = answers(200);
+        Mock::given(path("/fails")).respond_with(once).up_to_n_times(1).mount(&server).await;
+        Mock::given(path("/fails")).respond_with(answers(500)).mount(&server).await;
+        let memory = Memory::new();
+        let mut keys = vec!["no key".to_owned(), "acme/web#never".to_owned()];
+        for name in ["well", "ill", "hangs", "fails"] {
+            keys.push(deployed(&memory, name, &server.uri(), Some(&format!("/{name}"))).await);
+        }
+        keys.push(deployed(&memory, "unasked", &server.uri(), None).await);
+        let http = Arc::new(Client::new(Config::default()));
+        let parameters = json!({ "environments": keys }).as_object().cloned().expect("an object");
+        let call = Call {
+            action: "monitor.look_at".to_owned(),
+            parameters,
+            run_id: None,
+            state: "LookAt".parse().expect("a name"),
+            key: "key".to_owned(),
+            deadline: Instant::now() + Duration::from_secs(60),
+        };
+        let begun = Instant::now();
+        let outcome = at(&http, &*memory, &call).await.expect("no fault");
+        assert!(begun.elapsed() < Duration::from_secs(40), "side by side");
+        assert_eq!(
+            (outcome.status, &*outcome.summary),
+            (StageStatus::Failed, "4 of 5 environments are not well")
+        );
+        let output: LookAtOutput = serde_json::from_value(outcome.output).expect("an output");
+        assert_eq!(output.not_watched, 2);
+        let seen: Vec<_> =
+            output.seen.iter().map(|seen| (seen.environment.as_str(), seen.health)).collect();
+        assert_eq!(
+            seen,
+            [
+                ("no key", Health::Unknown),
+                ("acme/web#well", Health::Healthy),
+                ("acme/web#ill", Health::Unhealthy),
+                ("acme/web#hangs", Health::Unhealthy),
+                ("acme/web#fails", Health::Unhealthy),
+            ]
+        );
+        let said = |at: usize| output.seen[at].summary.as_str();
+        assert!(said(1).contains(" requests, 0.0 % errors"), "{}", said(1));
+        assert!(said(2).contains("status 500"), "{}", said(2));
+        assert!(said(4).contains('%'), "{}", said(4));
+    }
+}
