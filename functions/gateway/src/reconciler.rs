@@ -35,12 +35,11 @@ pub(crate) async fn reconcile(ports: &Ports, mut event: Value) -> Result<Value, 
         return change(ports, read(detail)?).await;
     }
     if let Some(watched) = event.get_mut("watched") {
-        return Ok(
-            incidents::watched(ports, &read::<Vec<_>>(watched.take())?, Timestamp::now()).await?
-        );
+        let seen: Vec<_> = read(watched.take())?;
+        return incidents::watched(ports, &seen, Timestamp::now()).await;
     }
     if event.get("incidents").is_some() {
-        return Ok(incidents::due(ports, Timestamp::now()).await?);
+        return incidents::due(ports, Timestamp::now()).await;
     }
     if event.get("pass").is_some() {
         telemetry::record(
