@@ -15,9 +15,11 @@ use pact_contract::{
     actions::{EnvironmentRecord, Looked, ReleaseRecord, WatchResult},
     incident::{Health, Incident, IncidentId, Seen, TellIncident},
     ledger::Standing,
+    objectives::Budget,
     problems,
     settings::{NotifySettings, Watch},
 };
+use pact_statistics::burns;
 use serde_json::{Value, json};
 
 use crate::{
@@ -74,10 +76,29 @@ async fn keep(ports: &Ports, watched: &Looked, now: Timestamp) -> Result<(), Age
         tracing::error!(key = watched.environment, why = watched.summary, "no environment");
         return Ok(());
     };
-    let summary = watched.summary.chars().take(MAX_SUMMARY).collect();
-    let result = WatchResult { health: watched.health.as_str().to_owned(), summary, at: now };
-    let known = ports.incidents.keep_watch(&key, &result).await?;
-    if watched.health == Health::Healthy {
+    let (mut health, mut summary) = (watched.health, watched.summary.clone());
+    let mut budget = None;
+    if let Some(promised) = &watched.promised {
+        let kept = match ports.incidents.budget(&key).await {
+            Ok(kept) => kept.unwrap_or_default(),
+            // It begins anew; what cannot be read is told by whoever lists it.
+            Err(StoreError::Unreadable(_)) => Budget::default(),
+            Err(error) => return Err(error.into()),
+        };
+        let kept = budget.insert(kept);
+        kept.count(&promised.counts, now);
+        // What is well at this moment may not have been for an hour.
+        if let Some(why) =
+            burns(kept, &promised.objectives, now).filter(|_| health == Health::Healthy)
+        {
+            (health, summary) = (Health::Unhealthy, why);
+        }
+    }
+    let summary: String = summary.chars().take(MAX_SUMMARY).collect();
+    let result =
+        WatchResult { health: health.as_str().to_owned(), summary: summary.clone(), at: now };
+    let known = ports.incidents.keep_watch(&key, &result, budget.as_ref()).await?;
+    if health == Health::Healthy {
         if let Some(id) = &known {
             change(ports, id, |incident| incident.recover(&key, now)).await?;
             ports.incidents.set_incident_of(&key, None).await?;
@@ -93,14 +114,14 @@ async fn keep(ports: &Ports, watched: &Looked, now: Timestamp) -> Result<(), Age
     let seen = Seen {
         environment: key.clone(),
         release: record.current.as_ref().map(|current| current.release.clone()),
-        health: watched.health,
-        reason: watched.summary.clone(),
+        health,
+        reason: summary.clone(),
     };
     let incident = join(ports, known, &seen, now).await?;
     let of_it = incident.of(&key);
     let taken_back = of_it.is_some_and(|affected| affected.taken_back_by.is_some());
-    if watched.health == Health::Unhealthy && !taken_back {
-        take_back(ports, &incident, &key, &record, &watched.summary, now).await?;
+    if health == Health::Unhealthy && !taken_back {
+        take_back(ports, &incident, &key, &record, &summary, now).await?;
     }
     Ok(())
 }

@@ -13,11 +13,16 @@ use pact_agent::{
 };
 use pact_contract::{
     EnvironmentKey, ErrorName, StageStatus,
-    actions::{CheckHealth, Compared, LookAt, LookAtOutput, Looked, ReleaseVerdict, TrackMetrics},
+    actions::{
+        CheckHealth, CheckHealthOutput, Compared, LookAt, LookAtOutput, Looked, Metrics, Promised,
+        ReleaseVerdict, TrackMetrics,
+    },
     incident::Health,
+    objectives::Counts,
     settings::{Probe, Watch},
 };
 use pact_statistics::assess;
+use serde::Deserialize as _;
 use tokio::time::Instant;
 
 use crate::{health, http::Client, metrics, sources::Measured};
@@ -47,8 +52,9 @@ pub(crate) async fn at(
     let mut output = LookAtOutput::default();
     for (key, seen) in keys.iter().zip(join_all(looks).await) {
         match seen {
-            Some((health, summary)) => {
-                output.seen.push(Looked { environment: key.clone(), health, summary });
+            Some((health, summary, promised)) => {
+                let environment = key.clone();
+                output.seen.push(Looked { environment, health, summary, promised });
             }
             None => output.not_watched += 1,
         }
@@ -67,18 +73,22 @@ pub(crate) async fn at(
     Outcome::new(status, summary, &output)
 }
 
+/// How an environment is, why, and what was counted where something is promised.
+type Seen = (Health, String, Option<Promised>);
+
 /// One environment; none that is not watched, as it has no release or no probe.
 async fn look(
     http: &Arc<Client>,
     environments: &dyn Environments,
     key: &str,
     last: Instant,
-) -> Option<(Health, String)> {
+) -> Option<Seen> {
     match watch(http, environments, key, last).await {
         Ok(seen) => seen,
         Err(fault) => {
             tracing::warn!(key, error = fault.name.as_str(), cause = fault.chain(), "not known");
-            Some((Health::Unknown, format!("{}: {}", fault.name.as_str(), fault.message)))
+            let why = format!("{}: {}", fault.name.as_str(), fault.message);
+            Some((Health::Unknown, why, None))
         }
     }
 }
@@ -88,8 +98,8 @@ async fn watch(
     environments: &dyn Environments,
     key: &str,
     last: Instant,
-) -> Result<Option<(Health, String)>, AgentError> {
-    let unknown = |why: String| Ok(Some((Health::Unknown, why)));
+) -> Result<Option<Seen>, AgentError> {
+    let unknown = |why: String| Ok(Some((Health::Unknown, why, None)));
     let Ok(key) = key.parse::<EnvironmentKey>() else {
         return unknown(format!("its record cannot be read: the item ENV#{key} has no such key"));
     };
@@ -103,35 +113,47 @@ async fn watch(
     let Some(current) = record.current.filter(|current| !current.settings.health.is_empty()) else {
         return Ok(None);
     };
+    // Where a release is not watched when it comes, it is held to the usual limits.
+    let mut limits = current.settings.watch.unwrap_or_default();
+    limits.seconds = limits.seconds.clamp(1, SECONDS);
+    let objectives = limits.objectives.take();
     let probes: Vec<Probe> = current.settings.health.into_iter().map(soon).collect();
     let EnvironmentKey { environment, .. } = key;
     let asked = CheckHealth { environment, url: record.url, probes };
     let healthy = health::probe(http, &asked, last).await?;
     match healthy.status {
         StageStatus::Passed => {}
-        StageStatus::Failed => return Ok(Some((Health::Unhealthy, healthy.summary))),
+        StageStatus::Failed => {
+            // Each of its requests failed.
+            let failed =
+                CheckHealthOutput::deserialize(&healthy.output).unwrap_or_default().requests;
+            let counts = Counts { requests: failed, errors: failed, slow: 0 };
+            let promised = objectives.map(|objectives| Promised { objectives, counts });
+            return Ok(Some((Health::Unhealthy, healthy.summary, promised)));
+        }
         _ => return unknown(healthy.summary),
     }
-    // Where a release is not watched when it comes, it is held to the usual limits.
-    let mut limits = current.settings.watch.unwrap_or_default();
-    limits.seconds = limits.seconds.clamp(1, SECONDS);
     let CheckHealth { environment, url, probes } = asked;
     let watch = limits.clone();
-    let asked = TrackMetrics { environment, url, probes, watch, baseline: None, judged: false };
+    let asked = TrackMetrics { environment, url, probes, watch, baseline: None, judged: false, weight: None };
     match metrics::measure(http, &asked, last).await? {
         Measured::Nothing(reason) => {
-            Ok(Some((Health::Healthy, format!("{}; not measured: {reason}", healthy.summary))))
+            let summary = format!("{}; not measured: {reason}", healthy.summary);
+            Ok(Some((Health::Healthy, summary, None)))
         }
-        Measured::Metrics(measured) => Ok(Some(within(&measured, &limits, &healthy.summary))),
+        Measured::Metrics(measured) => {
+            let (health, summary) = within(&measured, &limits, &healthy.summary);
+            let promised = objectives.map(|objectives| {
+                let counts = counted(&measured, objectives.latency_ms);
+                Promised { objectives, counts }
+            });
+            Ok(Some((health, summary, promised)))
+        }
     }
 }
 
 /// Whether what was measured is within its limits. Too little tells nothing against it.
-fn within(
-    measured: &pact_contract::actions::Metrics,
-    limits: &Watch,
-    healthy: &str,
-) -> (Health, String) {
+fn within(measured: &Metrics, limits: &Watch, healthy: &str) -> (Health, String) {
     let assessment = assess(None, measured, limits);
     if assessment.verdict != ReleaseVerdict::RollBack {
         let text = format!(
@@ -143,6 +165,22 @@ fn within(
     let worse = assessment.limits.iter().filter(|row| row.outcome == Compared::Worse);
     let messages: Vec<_> = worse.map(|row| row.message.as_str()).collect();
     (Health::Unhealthy, messages.join("; "))
+}
+
+/// What counts against what is promised. Of many requests some latencies are kept, evenly thinned.
+fn counted(measured: &Metrics, limit_ms: Option<u64>) -> Counts {
+    let Metrics { requests, errors, latencies_ms, .. } = measured;
+    let answered = requests.saturating_sub(*errors);
+    let slow = |limit: u64| {
+        let is_slow = |latency: &&f64| {
+            Duration::try_from_secs_f64(**latency / 1_000.0)
+                .is_ok_and(|latency| latency > Duration::from_millis(limit))
+        };
+        let (slow, kept) = (latencies_ms.iter().filter(is_slow).count(), latencies_ms.len());
+        let [slow, kept] = [slow, kept.max(1)].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
+        answered.saturating_mul(slow).div_ceil(kept).min(answered)
+    };
+    Counts { requests: *requests, errors: *errors, slow: limit_ms.map_or(0, slow) }
 }
 
 /// A probe as it is asked of what has been up for a while: once, and not for long.
@@ -169,7 +207,7 @@ mod tests {
             .map(|path| json!({ "path": path, "interval_ms": 20, "deadline_seconds": 60 }))
             .collect();
         let watch = json!({
-            "seconds": 60, "source": { "kind": "probe", "interval_ms": 20 },
+            "seconds": 60, "source": { "kind": "probe", "interval_ms": 20 }, "objectives": { "latency_ms": 5_000 },
         });
         let current: ReleaseRecord = serde_json::from_value(json!({
             "release": "r1", "commit": "1", "run_id": "web-1",
@@ -239,5 +277,11 @@ mod tests {
         assert!(said(1).contains(" requests, 0.0 % errors"), "{}", said(1));
         assert!(said(2).contains("status 500"), "{}", said(2));
         assert!(said(4).contains('%'), "{}", said(4));
+        let counts = |at: usize| {
+            output.seen[at].promised.as_ref().map(|p| (p.counts.errors > 0, p.counts.slow))
+        };
+        let counted = [0, 1, 2, 3, 4].map(counts);
+        let (good, bad) = (Some((false, 0)), Some((true, 0)));
+        assert_eq!(counted, [None, good, bad, bad, bad]);
     }
 }

@@ -749,6 +749,7 @@ fn placed(
         key: format!("{repository}#{environment}").parse().expect("a key"),
         record,
         watch,
+        budget: None,
         incident: ill.then(|| "3f9a2c81d0e4-1".parse().expect("a name")),
     }
 }

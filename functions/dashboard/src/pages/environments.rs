@@ -8,6 +8,7 @@ use pact_contract::{
     actions::ReleaseRecord,
     ledger::{LedgerEntry, Standing},
 };
+use pact_contract::{EnvironmentKey, actions::ReleaseRecord, objectives::Budget};
 
 use sha2::{Digest as _, Sha256};
 
@@ -139,7 +140,7 @@ pub(crate) fn version(all: &Listed<EnvironmentView>) -> String {
 }
 
 fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
-    let EnvironmentView { key, record, watch, incident } = view;
+    let EnvironmentView { key, record, watch, incident, budget } = view;
     let EnvironmentKey { repository: name, environment } = key;
     let good = |r: &&ReleaseRecord| record.ledger.is_good(&r.release);
     let back = record.previous.as_ref().filter(good).is_some() && record.pending.is_none();
@@ -165,6 +166,9 @@ fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
         }
         td role="cell" data-label="Watch" class="wrap" {
             @match watch { Some(seen) => (watched(seen, now)), None => "–" }
+            @if let (Some(budget), Some(current)) = (budget, &record.current) {
+                (left(budget, current, now))
+            }
             @if let Some(id) = incident {
                 p { "incident " span class="mono" { (id) } }
                 (buttons::look_after(viewer, id))
@@ -184,6 +188,23 @@ fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
             @match &record.url { Some(url) => (address(url)), None => "–" }
         }
     }
+}
+
+/// What is left of the budget of errors that each promise allows.
+fn left(budget: &Budget, current: &ReleaseRecord, now: Timestamp) -> Markup {
+    let objectives = current.settings.watch.as_ref().and_then(|watch| watch.objectives.as_ref());
+    let lines = objectives.into_iter().flat_map(|objectives| {
+        objectives.each().filter_map(|(sli, share)| {
+            let left = budget.left(sli, share, objectives.days, now)?;
+            let said = if left > 0.0 {
+                format!("{:.0} % of the budget of errors is left", (100.0 * left).floor())
+            } else {
+                "the budget of errors is spent".to_owned()
+            };
+            Some(format!("{}: {said} ({} days)", sli.as_str(), objectives.days))
+        })
+    });
+    html! { @for line in lines { p class="muted" { (line) } } }
 }
 
 fn watched(seen: &WatchResult, now: Timestamp) -> Markup {

@@ -5,6 +5,7 @@ use pact_contract::{
     EnvironmentKey,
     actions::WatchResult,
     incident::{Incident, IncidentId},
+    objectives::Budget,
 };
 
 use crate::error::{StoreError, Unreadable};
@@ -23,13 +24,16 @@ pub struct IncidentPage {
 /// What is kept of incidents.
 #[async_trait]
 pub trait Incidents: Send + Sync {
-    /// Keeps what the watch saw of an environment, and says which incident it has. Nothing happens
+    /// Keeps what the watch saw of an environment, with its budget where it has one, and says which incident it has. Nothing happens
     /// when nothing was ever deployed there.
     async fn keep_watch(
         &self,
         key: &EnvironmentKey,
         seen: &WatchResult,
+        budget: Option<&Budget>,
     ) -> Result<Option<IncidentId>, StoreError>;
+    /// What an environment used of its budget, as it was kept last.
+    async fn budget(&self, key: &EnvironmentKey) -> Result<Option<Budget>, StoreError>;
     /// Says which incident an environment has. Nothing happens when nothing was ever deployed there.
     async fn set_incident_of(
         &self,
@@ -66,6 +70,7 @@ pub struct MemoryIncidents(std::sync::Mutex<Kept>);
 struct Kept {
     of: std::collections::BTreeMap<EnvironmentKey, IncidentId>,
     all: std::collections::BTreeMap<IncidentId, (Incident, u64)>,
+    budgets: std::collections::BTreeMap<EnvironmentKey, Budget>,
 }
 
 #[cfg(feature = "testing")]
@@ -87,8 +92,16 @@ impl Incidents for MemoryIncidents {
         &self,
         key: &EnvironmentKey,
         _: &WatchResult,
+        budget: Option<&Budget>,
     ) -> Result<Option<IncidentId>, StoreError> {
-        Ok(self.kept().of.get(key).cloned())
+        let mut kept = self.kept();
+        if let Some(budget) = budget {
+            kept.budgets.insert(key.clone(), budget.clone());
+        }
+        Ok(kept.of.get(key).cloned())
+    }
+    async fn budget(&self, key: &EnvironmentKey) -> Result<Option<Budget>, StoreError> {
+        Ok(self.kept().budgets.get(key).cloned())
     }
     async fn set_incident_of(
         &self,

@@ -11,6 +11,7 @@ use pact_contract::{
     actions::EnvironmentRecord,
     incident::IncidentId,
     log::{LogEntry, NewEntry},
+    objectives::Budget,
     policy::PolicyRecord,
     pushes::BranchRecord,
     registry::RepositoryEntry,
@@ -346,6 +347,8 @@ pub struct EnvironmentView {
     pub watch: Option<WatchResult>,
     /// The incident that it is affected by.
     pub incident: Option<IncidentId>,
+    /// What it used of what is promised.
+    pub budget: Option<Budget>,
 }
 
 /// Which runs are wanted.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use pact_contract::{
     Tier,
+    objectives::MAX_DAYS,
     shift::{MAX_STEP_SECONDS, Strategy, WHOLE},
 };
 
@@ -434,6 +435,36 @@ fn watch() -> Vec<Field> {
             "For how many hours a release that turns bad is taken back by the scheduled watch, where \
              there is a good one to return to; 24 without it, 0: never.",
             Shape::Integer { min: 0, max: 720 },
+        ),
+        field(
+            "objectives",
+            "What is promised to those who use it: the scheduled watch counts against it.",
+            Shape::Table(objectives()),
+        ),
+    ]
+}
+
+fn objectives() -> Vec<Field> {
+    vec![
+        field(
+            "availability",
+            "Which share of the requests succeeds, in percent; 99.9 without it.",
+            Shape::Number { min: 0, max: 100 },
+        ),
+        field(
+            "latency_ms",
+            "Within how many milliseconds an answer is a fast one; without it that is not promised.",
+            Shape::Integer { min: 1, max: 60_000 },
+        ),
+        field(
+            "latency_share",
+            "Which share of the answers is fast, in percent; 95 without it.",
+            Shape::Number { min: 0, max: 100 },
+        ),
+        field(
+            "days",
+            "Within how many days; 28 without it.",
+            Shape::Integer { min: 1, max: MAX_DAYS },
         ),
     ]
 }

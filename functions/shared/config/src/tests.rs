@@ -144,6 +144,12 @@ max_p95_ms = 250
 take_back_hours = 6
 inconclusive = 'hold'
 
+[environments.staging.watch.objectives]
+availability = 99.5
+latency_ms = 300
+latency_share = 90
+days = 7
+
 [environments.production]
 target = "directory"
 

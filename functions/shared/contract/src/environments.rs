@@ -11,6 +11,7 @@ use crate::{
     freeze::{Freeze, Frozen},
     ids::EnvironmentName,
     instance::Instance,
+    objectives::Objectives,
     shift::Shift,
 };
 
@@ -309,6 +310,9 @@ pub struct Watch {
     /// watch, where there is a good one to return to; 0: never.
     #[serde(skip_serializing_if = "is_a_day")]
     pub take_back_hours: u32,
+    /// What is promised to those who use it; none: nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objectives: Option<Objectives>,
 }
 
 /// For how long a release counts as young unless something else is said, in hours.
@@ -328,6 +332,7 @@ impl Default for Watch {
             source: None,
             inconclusive: Inconclusive::default(),
             take_back_hours: A_DAY,
+            objectives: None,
         }
     }
 }
@@ -372,21 +377,22 @@ struct StoredWatch {
     source: Option<Instance>,
     inconclusive: Inconclusive,
     take_back_hours: u32,
+    objectives: Option<Objectives>,
     /// Before there were sources every release was probed, at this interval.
     interval_ms: Option<u64>,
 }
 
 impl Default for StoredWatch {
     fn default() -> Self {
-        let Watch { seconds, max_error_rate, max_p95_ms, source, inconclusive, take_back_hours } =
-            Watch::default();
+        let usual = Watch::default();
         Self {
-            seconds,
-            max_error_rate,
-            max_p95_ms,
-            source,
-            inconclusive,
-            take_back_hours,
+            seconds: usual.seconds,
+            max_error_rate: usual.max_error_rate,
+            max_p95_ms: usual.max_p95_ms,
+            source: usual.source,
+            inconclusive: usual.inconclusive,
+            take_back_hours: usual.take_back_hours,
+            objectives: usual.objectives,
             interval_ms: None,
         }
     }
@@ -406,6 +412,7 @@ impl From<StoredWatch> for Watch {
             source: stored.source.or_else(|| stored.interval_ms.map(probed)),
             inconclusive: stored.inconclusive,
             take_back_hours: stored.take_back_hours,
+            objectives: stored.objectives,
         }
     }
 }

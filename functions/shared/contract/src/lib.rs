@@ -28,6 +28,7 @@ pub mod instance;
 pub mod judgement;
 pub mod ledger;
 pub mod log;
+pub mod objectives;
 pub mod policy;
 pub mod problems;
 pub mod pushes;

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod assess;
+mod burn;
 mod chance;
 mod compare;
 mod errors;
@@ -24,6 +25,7 @@ mod sample;
 pub mod series;
 
 pub use assess::{Assessment, MIN_SAMPLES, assess, enough, verdict};
+pub use burn::burns;
 pub use compare::compare;
 pub use limits::limits;
 pub use looks::{EXTENSIONS, STEPS, next_step};

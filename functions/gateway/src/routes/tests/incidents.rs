@@ -135,6 +135,36 @@ async fn a_young_release_that_turns_bad_is_taken_back_once() {
 }
 
 #[tokio::test]
+async fn a_budget_that_burns_too_fast_is_an_incident_though_all_is_well_at_this_moment() {
+    let world = World::new();
+    deployed(&world, "production", |_| {}).await;
+    let look = async |errors: u64, minute: i64| {
+        let seen = serde_json::from_value(json!({
+            "environment": "acme/web#production", "health": "healthy", "summary": "200",
+            "promised": {
+                "objectives": { "availability": 99.0 },
+                "counts": { "requests": 25, "errors": errors, "slow": 0 },
+            },
+        }));
+        incidents::watched(&world.ports(), &[seen.unwrap()], at(OLD + minute)).await.unwrap();
+    };
+    for minute in [0, 5, 10] {
+        look(1, minute).await;
+    }
+    assert!(due(&world, OLD + 10).await.is_empty(), "3 of 75 is no fire");
+    look(25, 15).await;
+    let told = due(&world, OLD + 15).await;
+    let reason = &told[0].incident.affected[0].reason;
+    assert!(
+        reason.starts_with("28 of 100 requests failed in the last hour: the budget"),
+        "{reason}"
+    );
+    look(0, 20).await;
+    look(0, 25).await;
+    assert!(!due(&world, OLD + 25).await[0].incident.is_open(), "the fire is out");
+}
+
+#[tokio::test]
 async fn nothing_is_taken_back_that_must_not_be() {
     type Change = fn(&mut EnvironmentRecord);
     let cases: [(&str, Change); 4] = [

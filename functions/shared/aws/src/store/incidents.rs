@@ -14,16 +14,23 @@ use pact_contract::{
     EnvironmentKey,
     actions::WatchResult,
     incident::{Incident, IncidentId},
+    objectives::Budget,
 };
 
 use super::{
     DynamoStore,
     conditional::held,
     item::{Item, has_expired, json, n, number, optional_text, s, sortable},
-    kind::{INCIDENT, WATCH},
+    kind::{BUDGET, INCIDENT, WATCH},
 };
 use crate::error::failed;
 
+/// What a watch writes into the item of an environment, …
+const SEEN: &str = "SET watch_health = :health, watch_summary = :summary, watched_at = :at, \
+    #schema = :schema";
+/// … and where it has a budget.
+const BUDGETED: &str = "SET watch_health = :health, watch_summary = :summary, watched_at = :at, \
+    #schema = :schema, budget = :budget, #budgets = :budgets";
 /// Partition of those that are open, in the index of what is open.
 const OPEN: &str = "INCIDENTS";
 /// Partition of all of them.
@@ -52,27 +59,32 @@ impl Incidents for DynamoStore {
         &self,
         key: &EnvironmentKey,
         seen: &WatchResult,
+        budget: Option<&Budget>,
     ) -> Result<Option<IncidentId>, StoreError> {
-        let update = self
+        let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("pk", s(environment(key)))
             .key("sk", s("ENV"))
-            .update_expression(
-                "SET watch_health = :health, watch_summary = :summary, watched_at = :at, \
-                 #schema = :schema",
-            )
+            .update_expression(match budget {
+                Some(_) => BUDGETED,
+                None => SEEN,
+            })
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#schema", WATCH.attribute)
             .expression_attribute_values(":health", s(&seen.health))
             .expression_attribute_values(":summary", s(&seen.summary))
             .expression_attribute_values(":at", s(seen.at.to_string()))
             .expression_attribute_values(":schema", WATCH.written())
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        let item = match update {
+            .return_values(ReturnValue::AllNew);
+        if let Some(budget) = budget {
+            update = update
+                .expression_attribute_names("#budgets", BUDGET.attribute)
+                .expression_attribute_values(":budgets", BUDGET.written())
+                .expression_attribute_values(":budget", json("the budget", budget)?);
+        }
+        let item = match update.send().await {
             Ok(updated) => updated.attributes.unwrap_or_default(),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
                 return Ok(None);
@@ -81,6 +93,12 @@ impl Incidents for DynamoStore {
         };
         // What is no name is none: the environment gets another.
         Ok(optional_text(&item, "incident").and_then(|text| text.parse().ok()))
+    }
+
+    async fn budget(&self, key: &EnvironmentKey) -> Result<Option<Budget>, StoreError> {
+        let item = self.get("read the environment's budget", environment(key), "ENV").await?;
+        let item = item.filter(|item| item.contains_key("budget"));
+        Ok(item.map(|item| BUDGET.document(&item, "budget")).transpose()?)
     }
 
     async fn set_incident_of(

@@ -11,6 +11,7 @@ use pact_contract::{
     actions::{EnvironmentRecord, WatchResult},
     heads::HeadsRecord,
     incident::Incident,
+    objectives::Budget,
     policy::PolicyRecord,
     pushes::BranchRecord,
     registry::{PullRecord, RepositoryEntry},
@@ -104,6 +105,8 @@ pub(super) const CALL: Kind = kind("schema", WaitingCall::VERSION);
 pub(super) const ENVIRONMENT: Kind = second("schema", EnvironmentRecord::VERSION, &[with_ledger]);
 /// What the watch saw, in the environment's item: written by its state machine.
 pub(super) const WATCH: Kind = kind("watch_schema", WatchResult::VERSION);
+/// What an environment used of its budget, in its item: `budget`.
+pub(super) const BUDGET: Kind = kind("budget_schema", Budget::VERSION);
 /// The pushes of a branch: `record`, with the `version` that it is changed by.
 pub(super) const BRANCH: Kind = kind("schema", BranchRecord::VERSION);
 /// Who claimed a delivery or a push: `run_id`.
@@ -322,6 +325,7 @@ mod tests {
             CALLBACK,
             ENVIRONMENT,
             WATCH,
+            BUDGET,
             BRANCH,
             CLAIM,
             TOKEN,

@@ -7,14 +7,14 @@ use pact_agent::ports::{
 };
 use pact_contract::{
     EnvironmentKey, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
-    actions::EnvironmentRecord, log::LogEntry, room::COUNTED,
+    actions::EnvironmentRecord, log::LogEntry, objectives::Budget, room::COUNTED,
 };
 
 use super::{
     DynamoStore,
     environments::environment_record,
     item::{Item, identifier, instant, key_of, optional_text, text, unreadable},
-    kind::{APPROVAL, CALLBACK, LOG, NOTIFICATION, STAGE, WATCH},
+    kind::{APPROVAL, BUDGET, CALLBACK, LOG, NOTIFICATION, STAGE, WATCH},
 };
 
 #[async_trait]
@@ -109,10 +109,14 @@ fn environments(items: &[Item]) -> Listed<EnvironmentView> {
             environments.unreadable.push(unreadable);
             None
         });
+        let budget = budget_of(item).unwrap_or_else(|unreadable| {
+            environments.unreadable.push(unreadable);
+            None
+        });
         let incident = optional_text(item, "incident").and_then(|text| text.parse().ok());
         match environment(item) {
             Ok((key, record)) => {
-                environments.items.push(EnvironmentView { key, record, watch, incident });
+                environments.items.push(EnvironmentView { key, record, watch, incident, budget });
             }
             Err(unreadable) => environments.unreadable.push(unreadable),
         }
@@ -122,6 +126,11 @@ fn environments(items: &[Item]) -> Listed<EnvironmentView> {
 
 fn environment(item: &Item) -> Result<(EnvironmentKey, EnvironmentRecord), Unreadable> {
     Ok((identifier(item, "gsi1sk")?, environment_record(item)?))
+}
+
+/// What was used of the budget; none where nothing is promised.
+fn budget_of(item: &Item) -> Result<Option<Budget>, Unreadable> {
+    item.contains_key("budget").then(|| BUDGET.document(item, "budget")).transpose()
 }
 
 /// What the watch wrote; none before its first look.

@@ -318,6 +318,8 @@ fn watch(before: &Watch, own: &Watch) -> Watch {
         source: before.source.clone(),
         inconclusive: cautious(before.inconclusive, own.inconclusive),
         take_back_hours: before.take_back_hours.max(own.take_back_hours),
+        // No commit is judged by it.
+        objectives: own.objectives.clone(),
     }
 }
 

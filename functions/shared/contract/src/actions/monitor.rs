@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::EnvironmentName, incident::Health, settings::Probe};
+use crate::{
+    ids::EnvironmentName,
+    incident::Health,
+    objectives::{Counts, Objectives},
+    settings::Probe,
+};
 
 /// `monitor.check_health`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +30,7 @@ pub struct LookAt {
 }
 
 /// Output of `monitor.look_at`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LookAtOutput {
     /// What was seen of each that is watched.
     pub seen: Vec<Looked>,
@@ -34,7 +39,7 @@ pub struct LookAtOutput {
 }
 
 /// How the scheduled watch saw an environment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Looked {
     /// Its key, `<repository>#<environment>`.
     pub environment: String,
@@ -42,6 +47,18 @@ pub struct Looked {
     pub health: Health,
     /// One sentence for people.
     pub summary: String,
+    /// What was counted, and against what, where something is promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promised: Option<Promised>,
+}
+
+/// What was counted of an environment of which something is promised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Promised {
+    /// What is promised.
+    pub objectives: Objectives,
+    /// What was counted.
+    pub counts: Counts,
 }
 
 /// Output of `monitor.check_health`.

@@ -58,7 +58,7 @@ async fn it_is_on_the_list_of_open_ones_until_its_end_was_told_and_on_that_of_al
     assert_eq!(store.open_incidents(1).await.unwrap().len(), 1);
     let told = Incident { closed_at: Some(at(9)), end_told: true, ..first.clone() };
     assert!(store.store_incident(&told, 1).await.unwrap());
-    assert_eq!(store.open_incidents(9).await.unwrap(), [second.id.clone()]);
+    assert_eq!(store.open_incidents(9).await.unwrap(), std::slice::from_ref(&second.id));
     let page = store.incidents(1, None).await.unwrap();
     assert_eq!(page.incidents, [second]);
     let page = store.incidents(1, page.cursor.as_deref()).await.unwrap();
@@ -72,7 +72,7 @@ async fn an_environment_has_one_and_keeps_it_whatever_is_deployed() {
     let one = incident("r1", 1).id;
     store.set_incident_of(&key, Some(&one)).await.unwrap();
     let seen = WatchResult { health: "healthy".to_owned(), summary: "200".to_owned(), at: at(0) };
-    let keep = async || store.keep_watch(&key, &seen).await.unwrap();
+    let keep = async || store.keep_watch(&key, &seen, None).await.unwrap();
     assert_eq!(keep().await, None, "nothing was ever deployed there");
     assert!(store.environments().await.unwrap().items.is_empty());
     let (run, hour) = (id("web-1"), std::time::Duration::from_secs(3_600));

@@ -24,12 +24,13 @@ use pact_agent::waiting::WaitingCalls as _;
 use pact_contract::{
     Deployment, Finding, RunId, RunStatus, Severity, StageRecord, StageStatus,
     access::{Credential, Revoked, Scope, Scopes, SessionRecord, TokenId, TokenRecord},
-    actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord},
+    actions::{EnvironmentRecord, PendingDeployment, ReleaseRecord, WatchResult},
     codes,
     heads::HeadsRecord,
     incident::{Health, Incident, IncidentId, Seen},
     ledger::{Ledger, LedgerEntry, OnPurpose, Origin, Standing},
     log::{self, LogKind, NewEntry},
+    objectives::{Budget, Counts},
     policy::{Floor, PolicyRecord},
     pushes::{BranchRecord, PlacedPush},
     registry::{Allowed, Forks, PullRecord, RepositoryEntry},
@@ -407,6 +408,11 @@ async fn fill_incidents(store: &DynamoStore, run_id: &RunId) {
             incident.end_told = true;
         }
         assert!(store.store_incident(&incident, 0).await.unwrap());
+        let watch =
+            WatchResult { health: "unhealthy".to_owned(), summary: seen.reason, at: at(40) };
+        let mut budget = Budget::default();
+        budget.count(&Counts { requests: 25, errors: 2, slow: 1 }, at(40));
+        store.keep_watch(&seen.environment, &watch, Some(&budget)).await.unwrap();
         store.set_incident_of(&seen.environment, Some(&incident.id)).await.unwrap();
     }
 }

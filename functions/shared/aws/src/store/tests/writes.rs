@@ -276,12 +276,14 @@ async fn every_environment_is_listed_with_its_record() {
                 record,
                 watch: None,
                 incident: None,
+                budget: None,
             },
             EnvironmentView {
                 key: environment("acme/web#production"),
                 record: EnvironmentRecord::default(),
                 watch: None,
                 incident: None,
+                budget: None,
             },
         ]
     );
