@@ -135,7 +135,15 @@ async fn watch(
     }
     let CheckHealth { environment, url, probes } = asked;
     let watch = limits.clone();
-    let asked = TrackMetrics { environment, url, probes, watch, baseline: None, judged: false, weight: None };
+    let asked = TrackMetrics {
+        environment,
+        url,
+        probes,
+        watch,
+        baseline: None,
+        judged: false,
+        weight: None,
+    };
     match metrics::measure(http, &asked, last).await? {
         Measured::Nothing(reason) => {
             let summary = format!("{}; not measured: {reason}", healthy.summary);

@@ -7,8 +7,8 @@ use pact_contract::{
     EnvironmentKey,
     actions::ReleaseRecord,
     ledger::{LedgerEntry, Standing},
+    objectives::Budget,
 };
-use pact_contract::{EnvironmentKey, actions::ReleaseRecord, objectives::Budget};
 
 use sha2::{Digest as _, Sha256};
 

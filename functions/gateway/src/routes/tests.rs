@@ -4,10 +4,10 @@ mod admission;
 mod doors;
 mod heads;
 mod hosts;
+mod incidents;
 #[expect(clippy::print_stderr, reason = "the figures are what these tests are read for")]
 mod load;
 mod oidc;
-mod incidents;
 mod openapi;
 mod pass;
 mod people;
