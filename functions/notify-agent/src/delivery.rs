@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use pact_agent::{
     AgentError, Call, Outcome,
-    ports::{Outbox, OutboxEntry},
+    ports::{Outbox, OutboxEntry, SendLater},
 };
 use pact_contract::{
     Finding, RunRequest, Severity, StageStatus,
@@ -70,6 +70,9 @@ pub(crate) struct Delivery<'a> {
     /// What the outbox knows it by: the channel, and what else tells it from others of the run.
     key: String,
     before: Option<OutboxEntry>,
+    /// Whether it is sent again where the channel does not take it now: a question is not, as nobody
+    /// may wait for the answer any more.
+    again: bool,
     body: String,
     pub(crate) call: &'a Call,
     /// What it is about; none but the run for a question.
@@ -131,18 +134,29 @@ impl<'a> Delivery<'a> {
             return Ok(Opened::AlreadySent(Box::new(answer)));
         }
         let body = message.text();
-        let delivery = Self { outbox, channel, key, before, body, call, run, outcome, message };
+        let again = outcome.is_some();
+        let delivery =
+            Self { outbox, channel, key, before, again, body, call, run, outcome, message };
         Ok(Opened::Pending(Box::new(delivery)))
+    }
+
+    /// How it is sent again, unless this attempt comes to an end.
+    fn later(&self) -> Option<SendLater> {
+        let known = self.before.as_ref().and_then(|before| before.later.clone());
+        let Call { action, parameters, .. } = self.call;
+        let new = || SendLater::new(action.clone(), parameters.clone(), Timestamp::now());
+        self.again.then(|| known.unwrap_or_else(new))
     }
 
     async fn put(
         &self,
-        sent: bool,
+        (sent, later): (bool, Option<SendLater>),
         detail: String,
         reference: Option<String>,
     ) -> Result<NotificationRecord, AgentError> {
         let record = NotificationRecord { channel: self.key.clone(), sent, detail };
         let entry = OutboxEntry {
+            later,
             record: record.clone(),
             body: self.body.clone(),
             reference,
@@ -161,13 +175,16 @@ impl<'a> Delivery<'a> {
     /// interrupted, so that nobody knows whether it was delivered.
     pub(crate) async fn claim(&self) -> Result<bool, AgentError> {
         let unsure = self.before.as_ref().is_some_and(|b| b.record.detail == CLAIMED);
-        self.put(false, CLAIMED.to_owned(), self.reference().map(str::to_owned)).await?;
+        self.put((false, self.later()), CLAIMED.to_owned(), self.reference().map(str::to_owned))
+            .await?;
         Ok(unsure)
     }
 
     /// Notes how far the delivery is.
     pub(crate) async fn progress(&self, reference: &str) -> Result<(), AgentError> {
-        self.put(false, CLAIMED.to_owned(), Some(reference.to_owned())).await.map(drop)
+        self.put((false, self.later()), CLAIMED.to_owned(), Some(reference.to_owned()))
+            .await
+            .map(drop)
     }
 
     /// Records what came of the message, and gives the answer.
@@ -181,18 +198,18 @@ impl<'a> Delivery<'a> {
         match end {
             Ok(DeliveryOutcome::Sent { detail, reference, findings }) => {
                 let summary = format!("{}: {detail}", self.channel);
-                let record = self.put(true, detail, reference).await?;
+                let record = self.put((true, None), detail, reference).await?;
                 Ok(Outcome::new(StageStatus::Passed, summary, &record)?.with_findings(findings))
             }
             Ok(DeliveryOutcome::Skipped(reason)) => {
                 let detail = not_sent(&reason);
-                let record = self.put(false, detail.clone(), None).await?;
+                let record = self.put((false, None), detail.clone(), None).await?;
                 Outcome::new(StageStatus::Skipped, detail, &record)
             }
             Ok(DeliveryOutcome::Refused(reason)) => {
                 let detail = not_sent(&reason);
                 let reference = self.reference().map(str::to_owned);
-                let record = self.put(false, detail.clone(), reference).await?;
+                let record = self.put((false, None), detail.clone(), reference).await?;
                 let finding =
                     Finding::new(codes::NOTIFICATION_REFUSED, Severity::Medium, detail.clone())
                         .remedy("correct the channel's address or account in the installation");
@@ -201,7 +218,8 @@ impl<'a> Delivery<'a> {
             }
             Err(Interrupted { fault, reference }) => {
                 let reference = reference.or_else(|| self.reference().map(str::to_owned));
-                if let Err(second) = self.put(false, not_sent(&fault.message), reference).await {
+                let kept = (false, self.later());
+                if let Err(second) = self.put(kept, not_sent(&fault.message), reference).await {
                     tracing::error!(error = %second, "cannot record the notification");
                 }
                 Err(fault)

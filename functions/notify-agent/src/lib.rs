@@ -8,6 +8,7 @@ mod config;
 mod delivery;
 mod http;
 mod incident;
+mod later;
 mod message;
 mod past;
 
@@ -163,6 +164,11 @@ impl Agent for NotifyAgent {
     fn capabilities(&self) -> &'static [Capability] {
         static ALL: LazyLock<Vec<Capability>> = LazyLock::new(channels::capabilities);
         &ALL
+    }
+
+    async fn pass(&self, deadline: tokio::time::Instant) -> Option<Result<Value, AgentError>> {
+        let report = later::pass(self, deadline).await;
+        Some(report.map(|report| serde_json::json!({ "pass": report })))
     }
 
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {

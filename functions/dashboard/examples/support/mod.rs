@@ -443,6 +443,7 @@ fn told(channel: &str, sent: bool, detail: &str, at: Timestamp) -> OutboxEntry {
         body: format!("acme/web-shop main: {detail}"),
         reference: None,
         at,
+        later: None,
     }
 }
 

@@ -186,7 +186,11 @@ impl World {
         let context = Context { run_id: Some(succeeded().run.run_id), ..Context::default() };
         let intent =
             IntentEnvelope::new("pact.pipeline", Timestamp::now(), action, parameters, context);
-        let intent = serde_json::to_value(intent).expect("serialises");
+        let answer = self.handle(serde_json::to_value(intent).expect("serialises")).await?;
+        Ok(serde_json::from_value(answer).expect("a response"))
+    }
+
+    async fn handle(&self, event: Value) -> Result<Value, AgentError> {
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
         let variables = self.variables.clone();
         let agent = NotifyAgent::new(
@@ -195,8 +199,22 @@ impl World {
             self.memory.clone() as _,
             Arc::new(Nothing),
         );
-        let answer = adapter::handle(&agent, &self.memory.recording(), intent, deadline).await?;
-        Ok(serde_json::from_value(answer).expect("a response"))
+        adapter::handle(&agent, &self.memory.recording(), event, deadline).await
+    }
+
+    /// What the schedule asks for.
+    async fn pass(&self) -> Value {
+        self.handle(json!({ "pass": {} })).await.expect("no fault")["pass"].clone()
+    }
+
+    /// Has a message due at once, that was tried first so long ago.
+    async fn hurry(&self, channel: &str, ago: SignedDuration) {
+        let run = succeeded().run.run_id;
+        let mut entry = self.entry(channel).await;
+        let later = entry.later.as_mut().expect("it is sent again");
+        later.due = Timestamp::now();
+        later.since = Timestamp::now() - ago;
+        self.memory.put_notification(&run, &entry).await.expect("writes");
     }
 
     async fn entry(&self, channel: &str) -> pact_agent::ports::OutboxEntry {

@@ -123,6 +123,11 @@ async fn attend(
     event: Value,
     deadline: Instant,
 ) -> Result<Attended, AgentError> {
+    if event.get("pass").is_some()
+        && let Some(passed) = agent.pass(margin(deadline)).await
+    {
+        return Ok(Attended { answer: passed?, status: None });
+    }
     if let Some(news) = agent.news(&event) {
         let answer = later::news(agent, recording, news, margin(deadline)).await?;
         return Ok(Attended { answer, status: None });

@@ -53,6 +53,11 @@ pub trait Agent: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Does what is left to do, as a schedule asks by `{"pass": {}}`; none where nothing ever is.
+    async fn pass(&self, _deadline: Instant) -> Option<Result<Value, AgentError>> {
+        None
+    }
+
     /// What an event says that is no intent; none when it is nothing to this agent.
     fn news(&self, _event: &Value) -> Option<News> {
         None

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pact_contract::{
     EnvironmentKey, EnvironmentName, RepositoryName, RunId, RunRecord, RunStatus, SchemaVersion,
     StageRecord, StateName,
@@ -170,6 +170,20 @@ pub trait Outbox: Send + Sync {
     /// Writes what became of it.
     async fn put_notification(&self, run_id: &RunId, entry: &OutboxEntry)
     -> Result<(), StoreError>;
+    /// Writes the entry in the place of `old`. False when something else is there.
+    async fn replace_notification(
+        &self,
+        run_id: &RunId,
+        old: &OutboxEntry,
+        entry: &OutboxEntry,
+    ) -> Result<bool, StoreError>;
+    /// At most `limit` runs and channels with a message that is to be sent again, those due longest
+    /// first. The list follows a write after a moment: each has to be read before something is done.
+    async fn due_notifications(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(RunId, String)>, StoreError>;
 }
 
 /// One message of a run.
@@ -183,6 +197,59 @@ pub struct OutboxEntry {
     pub reference: Option<String>,
     /// When this was written.
     pub at: Timestamp,
+    /// How it is sent again; none: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<SendLater>,
+}
+
+/// A message that its channel did not take, and that is sent again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendLater {
+    /// The action that sends it.
+    pub action: String,
+    /// Its parameters.
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// Attempts so far: one for all that the pipeline made.
+    pub attempts: u32,
+    /// When the first was made.
+    pub since: Timestamp,
+    /// When the next one is.
+    pub due: Timestamp,
+}
+
+impl SendLater {
+    /// How long it is tried for.
+    pub const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
+    /// Wait after the pipeline's attempts; it doubles with each.
+    const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(300);
+    /// Longest wait between two attempts.
+    const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(2);
+
+    /// After the first attempt.
+    #[must_use]
+    pub fn new(
+        action: String,
+        parameters: serde_json::Map<String, serde_json::Value>,
+        now: Timestamp,
+    ) -> Self {
+        let due = now.saturating_add(Self::FIRST_WAIT).unwrap_or(now);
+        Self { action, parameters, attempts: 1, since: now, due }
+    }
+
+    /// The same while one more attempt is made, which nobody else makes meanwhile.
+    #[must_use]
+    pub fn taken(self, now: Timestamp) -> Self {
+        let wait = Self::FIRST_WAIT.checked_mul(1 << self.attempts.min(10));
+        let wait = wait.unwrap_or(Self::LONGEST_WAIT).min(Self::LONGEST_WAIT);
+        let due = now.saturating_add(wait).unwrap_or(now);
+        Self { attempts: self.attempts.saturating_add(1), due, ..self }
+    }
+
+    /// Whether it was tried for long enough.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now.duration_since(self.since) >= Self::PATIENCE
+    }
 }
 
 /// The registry of repositories.

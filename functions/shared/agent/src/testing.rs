@@ -273,6 +273,36 @@ impl Outbox for Memory {
         self.lock_state().outbox.insert(key, entry.clone());
         Ok(())
     }
+    async fn replace_notification(
+        &self,
+        run_id: &RunId,
+        old: &OutboxEntry,
+        entry: &OutboxEntry,
+    ) -> Result<bool, StoreError> {
+        let key = format!("{run_id}#{}", entry.record.channel);
+        let mut state = self.lock_state();
+        if state.outbox.get(&key) != Some(old) {
+            return Ok(false);
+        }
+        state.outbox.insert(key, entry.clone());
+        Ok(true)
+    }
+    async fn due_notifications(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(RunId, String)>, StoreError> {
+        let state = self.lock_state();
+        let due = state
+            .outbox
+            .iter()
+            .filter(|(_, entry)| entry.later.as_ref().is_some_and(|later| later.due <= now));
+        let parse = |key: &String| {
+            let (run_id, channel) = key.split_once('#')?;
+            Some((RunId::parse(run_id).ok()?, channel.to_owned()))
+        };
+        Ok(due.filter_map(|(key, _)| parse(key)).take(limit).collect())
+    }
 }
 
 /// What a function logs, line by line.

@@ -69,3 +69,48 @@ async fn slack_is_given_the_time_that_it_asks_for() {
     assert!(record.sent);
     assert_eq!(requests(&server).await.len(), 2);
 }
+
+#[tokio::test]
+async fn what_slack_did_not_take_is_sent_later_once() {
+    let (server, world) = slack(ResponseTemplate::new(503)).await;
+    world.act("notify.slack_team", &succeeded()).await.expect_err("is a fault");
+    let tried = requests(&server).await.len();
+    assert_eq!(world.pass().await["due"], 0, "the pipeline may try it still");
+    world.hurry("slack", SignedDuration::ZERO).await;
+    assert_eq!(world.pass().await["again"], 1);
+    assert!(requests(&server).await.len() > tried);
+    let waits = world.entry("slack").await.later.expect("it is tried again");
+    assert_eq!(waits.attempts, 2);
+    assert!(waits.due > Timestamp::now() + SignedDuration::from_secs(500), "later and later");
+    // Slack is mended.
+    server.reset().await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+    assert_eq!(world.pass().await["due"], 0);
+    world.hurry("slack", SignedDuration::ZERO).await;
+    assert_eq!(world.pass().await["ended"], 1);
+    let entry = world.entry("slack").await;
+    assert!(entry.record.sent && entry.later.is_none(), "{:?}", entry.record);
+    world.pass().await;
+    let (_, record) = world.act("notify.slack_team", &succeeded()).await.expect("no fault");
+    assert!(record.sent);
+    assert_eq!(requests(&server).await.len(), 1, "at most once");
+}
+
+#[tokio::test]
+async fn what_no_channel_takes_for_a_day_is_given_up_and_says_so() {
+    let (server, world) = slack(ResponseTemplate::new(503)).await;
+    world.act("notify.slack_team", &succeeded()).await.expect_err("is a fault");
+    let tried = requests(&server).await.len();
+    world.hurry("slack", SignedDuration::from_hours(24)).await;
+    assert_eq!(world.pass().await["given_up"], 1);
+    let entry = world.entry("slack").await;
+    assert!(entry.record.detail.ends_with("given up after 1 attempts in 24 hours"), "{entry:?}");
+    assert_eq!(
+        (world.pass().await["due"].clone(), requests(&server).await.len()),
+        (json!(0), tried)
+    );
+    // What is refused for good is not tried again at all.
+    let (_server, world) = slack(ResponseTemplate::new(404)).await;
+    world.act("notify.slack_team", &succeeded()).await.expect("no fault");
+    assert_eq!(world.entry("slack").await.later, None);
+}

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use jiff::Timestamp;
 use pact_agent::ports::{Idempotency, Outbox, OutboxEntry, StoreError};
 use pact_contract::RunId;
 use serde_json::Value;
@@ -10,7 +12,10 @@ use serde_json::Value;
 use super::{
     DynamoStore,
     conditional::held,
-    item::{after, json, n, named_key, now, optional_number, run_key, s},
+    item::{
+        Item, after, json, n, named_key, now, optional_number, optional_text, run_key, s, sortable,
+        text,
+    },
     kind::{ANSWER, NOTIFICATION},
 };
 use crate::error::failed;
@@ -52,6 +57,32 @@ impl Idempotency for DynamoStore {
     }
 }
 
+/// Partition of the index `open` with the messages that are to be sent again.
+const TO_SEND: &str = "OUTBOX";
+
+impl DynamoStore {
+    /// Writes an entry of the outbox, in the index as long as it is to be sent again.
+    fn noted(
+        &self,
+        run_id: &RunId,
+        entry: &OutboxEntry,
+    ) -> Result<PutItemFluentBuilder, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", s(run_key(run_id)))
+            .item("sk", s(format!("OUTBOX#{}", entry.record.channel)))
+            .item("schema", NOTIFICATION.written())
+            .item("entry", json("the notification", entry)?)
+            .item("expires", self.expiry());
+        Ok(match &entry.later {
+            Some(later) => put.item("openpk", s(TO_SEND)).item("opensk", s(sortable(later.due))),
+            None => put,
+        })
+    }
+}
+
 #[async_trait]
 impl Outbox for DynamoStore {
     async fn notification(
@@ -69,17 +100,57 @@ impl Outbox for DynamoStore {
         run_id: &RunId,
         entry: &OutboxEntry,
     ) -> Result<(), StoreError> {
-        self.client
-            .put_item()
+        let put = self.noted(run_id, entry)?;
+        put.send().await.map_err(|error| failed("write a notification", error))?;
+        Ok(())
+    }
+
+    async fn replace_notification(
+        &self,
+        run_id: &RunId,
+        old: &OutboxEntry,
+        entry: &OutboxEntry,
+    ) -> Result<bool, StoreError> {
+        let sk = format!("OUTBOX#{}", entry.record.channel);
+        // The text as it is in the table: a field that a newer version added counts too.
+        let item = self.get("read a notification", run_key(run_id), &sk).await?;
+        let Some(item) = item else { return Ok(false) };
+        let known: OutboxEntry = NOTIFICATION.document(&item, "entry")?;
+        if known != *old {
+            return Ok(false);
+        }
+        let put = self
+            .noted(run_id, entry)?
+            .condition_expression("#entry = :old")
+            .expression_attribute_names("#entry", "entry")
+            .expression_attribute_values(":old", s(text(&item, "entry")?));
+        held("write a notification", put.send().await)
+    }
+
+    async fn due_notifications(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(RunId, String)>, StoreError> {
+        let found = self
+            .client
+            .query()
             .table_name(&self.table)
-            .item("pk", s(run_key(run_id)))
-            .item("sk", s(format!("OUTBOX#{}", entry.record.channel)))
-            .item("schema", NOTIFICATION.written())
-            .item("entry", json("the notification", entry)?)
-            .item("expires", self.expiry())
+            .index_name("open")
+            .key_condition_expression("#hash = :hash AND #range <= :now")
+            .expression_attribute_names("#hash", "openpk")
+            .expression_attribute_names("#range", "opensk")
+            .expression_attribute_values(":hash", s(TO_SEND))
+            .expression_attribute_values(":now", s(sortable(now)))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await
-            .map_err(|error| failed("write a notification", error))?;
-        Ok(())
+            .map_err(|error| failed("list the notifications that are due", error))?;
+        let parse = |item: &Item| {
+            let run_id = optional_text(item, "pk")?.strip_prefix("RUN#")?;
+            let channel = optional_text(item, "sk")?.strip_prefix("OUTBOX#")?;
+            Some((RunId::parse(run_id).ok()?, channel.to_owned()))
+        };
+        Ok(found.items.unwrap_or_default().iter().filter_map(parse).collect())
     }
 }

@@ -17,6 +17,7 @@
 //! | transaction log of a run | `RUN#<run>` / begins with `LOG#`, ten digits |
 //! | end of that log | `RUN#<run>` / `LOGHEAD` |
 //! | notifications of a run | `RUN#<run>` / begins with `OUTBOX#` |
+//! | messages that are to be sent again | `open`: `OUTBOX` / `<when>` |
 //! | approvals of a run | `RUN#<run>` / begins with `APPROVAL#`, each pointing to a callback |
 //! | calls of a run that wait for an answer | `RUN#<run>` / begins with `CALL#`, with the task token |
 //! | a callback with its task token | `CALLBACK#<callback>` / `CALLBACK` |

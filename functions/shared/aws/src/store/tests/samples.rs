@@ -16,7 +16,7 @@ use pact_agent::incidents::Incidents as _;
 use pact_agent::ports::{
     ApprovalAnswer, ApprovalRecord, Branches, Callbacks as _, Claim, Environments as _,
     Idempotency as _, Outbox as _, OutboxEntry, Policies as _, Recorder as _, Registry as _,
-    RunReader as _, Runs,
+    RunReader as _, Runs, SendLater,
 };
 use pact_agent::pulls::Pulls as _;
 use pact_agent::statuses::Statuses as _;
@@ -239,6 +239,10 @@ pub(super) async fn fill(store: &DynamoStore) {
             body: "It is out.".to_owned(),
             reference: Some("1.2".to_owned()),
             at: at(61),
+            later: (channel == "email").then(|| {
+                let run = json!({ "run_id": run_id }).as_object().cloned().unwrap();
+                SendLater::new("notify.email_stakeholders".to_owned(), run, at(61))
+            }),
         };
         store.put_notification(run_id, &entry).await.unwrap();
     }

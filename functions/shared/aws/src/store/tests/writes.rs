@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use pact_agent::ports::{
     ApprovalAnswer, ApprovalRecord, Callbacks as _, Claim, EnvironmentView, Environments as _,
     Idempotency as _, Lock, Outbox as _, OutboxEntry, Policies as _, Recorder as _, Registry as _,
-    RunReader as _, Runs as _, StoreError,
+    RunReader as _, Runs as _, SendLater, StoreError,
 };
 use pact_contract::{
     RunStatus, StageRecord, StageStatus,
@@ -366,6 +366,7 @@ async fn notifications_are_kept_by_channel() {
         body: "text".to_owned(),
         reference: None,
         at: Timestamp::now(),
+        later: None,
     };
     assert_eq!(store.notification(&id("run"), "slack").await.unwrap(), None);
     store.put_notification(&id("run"), &entry("slack", "first")).await.unwrap();
@@ -375,6 +376,23 @@ async fn notifications_are_kept_by_channel() {
     assert_eq!(slack.record.detail, "second");
     let all = store.notifications(&id("run")).await.unwrap().items;
     assert_eq!(all.len(), 2);
+
+    // What is to be sent again is listed from when it is due, and taken by one alone.
+    let now = Timestamp::now();
+    let email = store.notification(&id("run"), "email").await.unwrap().unwrap();
+    let later = SendLater::new("notify.email_stakeholders".to_owned(), Default::default(), now);
+    let due = later.due;
+    let waits = OutboxEntry { later: Some(later.clone()), ..email.clone() };
+    assert!(store.replace_notification(&id("run"), &email, &waits).await.unwrap());
+    assert_eq!(store.due_notifications(now, 10).await.unwrap(), []);
+    assert_eq!(store.due_notifications(due, 10).await.unwrap(), [(id("run"), "email".to_owned())]);
+    let taken = OutboxEntry { later: Some(later.taken(due)), ..email.clone() };
+    assert!(store.replace_notification(&id("run"), &waits, &taken).await.unwrap());
+    assert!(!store.replace_notification(&id("run"), &waits, &taken).await.unwrap());
+    assert_eq!(store.due_notifications(due, 10).await.unwrap(), []);
+    store.put_notification(&id("run"), &email).await.unwrap();
+    let far = due + jiff::SignedDuration::from_hours(100);
+    assert_eq!(store.due_notifications(far, 10).await.unwrap(), []);
 }
 
 fn stage(state: &str, second: i64, summary: &str) -> StageRecord {
