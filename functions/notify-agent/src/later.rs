@@ -46,8 +46,14 @@ enum Done {
     GivenUp,
 }
 
-/// Sends what is due.
-pub(crate) async fn pass(agent: &NotifyAgent, deadline: Instant) -> Result<Report, AgentError> {
+impl NotifyAgent {
+    /// Sends what is due.
+    pub(crate) async fn send_due(&self, deadline: Instant) -> Result<Report, AgentError> {
+        pass(self, deadline).await
+    }
+}
+
+async fn pass(agent: &NotifyAgent, deadline: Instant) -> Result<Report, AgentError> {
     let now = Timestamp::now();
     let due = agent.outbox.due_notifications(now, MOST).await?;
     let mut report = Report { due: due.len(), ..Report::default() };

@@ -167,7 +167,7 @@ impl Agent for NotifyAgent {
     }
 
     async fn pass(&self, deadline: tokio::time::Instant) -> Option<Result<Value, AgentError>> {
-        let report = later::pass(self, deadline).await;
+        let report = self.send_due(deadline).await;
         Some(report.map(|report| serde_json::json!({ "pass": report })))
     }
 

@@ -9,10 +9,9 @@ use pact_contract::ErrorName;
 use serde_json::Value;
 
 use super::{
-    Settings,
     api::{Answer, Api, Downloaded, Refused},
     archive::Found,
-    part,
+    settings::{NAME, Settings, part},
 };
 use crate::{
     capture::Capture,
@@ -104,7 +103,7 @@ pub(super) async fn ended(
     };
     let took = took(run);
     let run = Run {
-        tool: super::KIND.name.to_owned(),
+        tool: NAME.to_owned(),
         command: settings.workflow().to_owned(),
         end,
         took,

@@ -8,16 +8,13 @@
 mod api;
 mod archive;
 mod ended;
+mod settings;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use pact_agent::{AgentError, buildspec::quote};
-use pact_config::{
-    Rule,
-    form::{Form, Shape, field},
-};
+use pact_agent::AgentError;
 use pact_contract::{
     ErrorName, RepositoryName, correlation::Correlation, settings::Instance, statuses::token_name,
 };
@@ -28,15 +25,14 @@ use sha2::{Digest, Sha256};
 use self::{
     api::{Answer, Api, Later, Refused},
     ended::Stopped,
+    settings::{NAME, Settings, form, part},
 };
-use super::runner::{Ended, Execution, Kind, Opened, Part, Planned, Progress, Runner, Task};
+use super::runner::{Ended, Execution, Kind, Opened, Planned, Progress, Runner, Task};
 use crate::{collector::Collector, services::Services};
 
 /// This kind of runner.
-pub(crate) const KIND: Kind = Kind { name: "github-actions", form, open };
+pub(crate) const KIND: Kind = Kind { name: NAME, form, open };
 
-/// The workflow where the settings name none.
-const WORKFLOW: &str = "pact.yml";
 /// The git host, as the registry names it.
 const HOST: &str = "github";
 /// How long a workflow may wait for a machine.
@@ -49,89 +45,6 @@ const LISTED: SignedDuration = SignedDuration::from_mins(10);
 const SKEW: SignedDuration = SignedDuration::from_mins(2);
 /// When one that was begun is looked for first.
 const SOON: SignedDuration = SignedDuration::from_secs(3);
-
-fn form() -> Form {
-    let workflow = Rule::Pattern {
-        pattern: r"^[A-Za-z0-9._-]+\.ya?ml$".to_owned(),
-        wanted: "the name of a file in .github/workflows, as in ci.yml".to_owned(),
-        max: 100,
-    };
-    Form {
-        about: "A workflow of the repository on GitHub, begun for the run.".to_owned(),
-        fields: vec![
-            field(
-                "workflow",
-                "File in .github/workflows; pact.yml without it.",
-                Shape::Text(workflow),
-            ),
-            field(
-                "artifacts",
-                "Names of the artifacts with reports; all without it.",
-                Shape::globs(),
-            ),
-            field("command", "For the workflow's input `command`, as one line.", Shape::Command),
-            field(
-                "directory",
-                "Directory to run in, below the repository's root.",
-                Shape::Text(Rule::Inside),
-            ),
-            field("env", "Further environment variables.", Shape::variables()),
-        ],
-        ..Form::default()
-    }
-}
-
-/// How a workflow is begun.
-#[derive(Clone, Debug, Default, Deserialize)]
-struct Settings {
-    #[serde(default)]
-    workflow: Option<String>,
-    #[serde(default)]
-    artifacts: Vec<String>,
-    #[serde(default)]
-    setup: Vec<String>,
-    #[serde(default)]
-    command: Vec<String>,
-    #[serde(default)]
-    directory: Option<String>,
-    #[serde(default)]
-    env: BTreeMap<String, String>,
-}
-
-impl Settings {
-    fn workflow(&self) -> &str {
-        self.workflow.as_deref().unwrap_or(WORKFLOW)
-    }
-
-    /// What the workflow is to run, as one line for the shell; none: what it runs is its own affair.
-    fn line(&self) -> Option<String> {
-        if self.command.is_empty() {
-            return None;
-        }
-        let words = |command: &[String]| match command {
-            // What was written as one line for the shell stays one.
-            [sh, flag, line] if sh == "sh" && flag == "-c" => line.clone(),
-            words => words.iter().map(|word| word_of(word)).collect::<Vec<_>>().join(" "),
-        };
-        let mut parts = Vec::new();
-        if let Some(directory) = self.directory.as_deref().filter(|d| !matches!(*d, "" | ".")) {
-            parts.push(format!("cd {}", word_of(directory)));
-        }
-        parts
-            .extend(self.env.iter().map(|(name, value)| format!("export {name}={}", quote(value))));
-        if !self.setup.is_empty() {
-            parts.push(words(&self.setup));
-        }
-        parts.push(words(&self.command));
-        Some(parts.join(" && "))
-    }
-}
-
-/// A word of the shell, in quotes where it needs them.
-fn word_of(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { quote(word) }
-}
 
 fn open(instance: Option<&Instance>, services: &Services) -> Opened {
     let settings = instance.map(Instance::parse::<Settings>).transpose();
@@ -539,41 +452,9 @@ fn not_run(task: &Task<'_>, why: &str) -> Progress {
     Progress::Ended(Ended { parts: vec![part(task, Execution::NotRun(why))], ..Ended::default() })
 }
 
-fn part(task: &Task<'_>, execution: Execution) -> Part {
-    Part {
-        name: task.name.to_owned(),
-        execution,
-        timeout: task.timeout,
-        reports: Vec::new(),
-        counts: None,
-        notes: Vec::new(),
-        unread: Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_workflow_is_to_run_is_one_line() {
-        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let settings = Settings {
-            command: vec!["npm".to_owned(), "run".to_owned(), "it's".to_owned()],
-            setup: words("npm ci"),
-            directory: Some("web app".to_owned()),
-            env: [("A".to_owned(), "b c".to_owned())].into(),
-            ..Settings::default()
-        };
-        assert_eq!(
-            settings.line().as_deref(),
-            Some(r"cd 'web app' && export A='b c' && npm ci && npm run 'it'\''s'")
-        );
-        let line = ["sh", "-c", "make test | tee log"].map(str::to_owned);
-        let settings = Settings { command: line.into(), ..Settings::default() };
-        assert_eq!(settings.line().as_deref(), Some("make test | tee log"));
-        assert_eq!(Settings::default().line(), None);
-    }
 
     #[test]
     fn workflows_begin_on_branches_and_tags() {
