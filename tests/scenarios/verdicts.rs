@@ -101,7 +101,11 @@ fn a_repository_without_environments_is_verified_only_and_says_so() {
     repo.commit("First");
     repo.write("data.json", "{ \"a\": [1, 2] }\n");
     repo.commit("Second");
+    // What is not committed is no part of it, and that is said.
+    repo.write("notes/draft.txt", "later");
     let finished = stack.pactctl(&["run", &repo.path().to_string_lossy()]);
+    let said = "notes is not committed, and no part of this run";
+    assert!(finished.stderr.contains(said), "{}", finished.stderr);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert!(finished.stdout.contains("nothing was deployed"), "{}", finished.stdout);
     assert!(finished.stdout.to_lowercase().contains("no environment"), "{}", finished.stdout);

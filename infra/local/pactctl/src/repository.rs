@@ -29,7 +29,13 @@ pub(crate) struct Push {
     pub author: Option<String>,
     /// `pact.toml` of the head with its path; none when there is none, or it cannot be seen yet.
     pub settings: Option<(String, String)>,
+    /// Files of the work tree that are not as the head has them, where the head is what is checked
+    /// out: a run is of a commit, and knows nothing of them.
+    pub uncommitted: Vec<String>,
 }
+
+/// Most files that are looked for that are not committed.
+const MAX_UNCOMMITTED: usize = 1_000;
 
 /// Looks at what is to be pushed. Nothing is written.
 pub(crate) fn inspect(args: &RunArgs) -> Result<Push, Failure> {
@@ -88,7 +94,31 @@ fn local(args: &RunArgs) -> Result<Push, Failure> {
         message,
         author,
         settings,
+        uncommitted: if args.head.is_none() { uncommitted(&repo) } else { Vec::new() },
     })
+}
+
+/// What of the work tree is not committed, ignored files left out. What cannot be looked at is no
+/// reason not to run what is committed.
+fn uncommitted(repo: &gix::Repository) -> Vec<String> {
+    if repo.is_bare() {
+        return Vec::new();
+    }
+    let status = repo.status(gix::progress::Discard);
+    let status =
+        status.map(|status| status.untracked_files(gix::status::UntrackedFiles::Collapsed));
+    let Ok(changes) = status.and_then(|status| status.into_iter(None)) else { return Vec::new() };
+    let differs = |item: &gix::status::Item| match item {
+        gix::status::Item::IndexWorktree(change) => change.summary().is_some(),
+        gix::status::Item::TreeIndex(_) => true,
+    };
+    let changes = changes.filter_map(Result::ok).filter(differs).take(MAX_UNCOMMITTED);
+    let mut files: Vec<_> =
+        changes.map(|item| item.location().to_str_lossy().into_owned()).collect();
+    // What is staged and changed again is one file.
+    files.sort();
+    files.dedup();
+    files
 }
 
 /// The folder that names the repository: its work tree, or itself when it is bare.
@@ -233,6 +263,7 @@ fn remote(args: &RunArgs) -> Result<Push, Failure> {
         base: args.base.clone(),
         message: None,
         author: None,
+        uncommitted: Vec::new(),
         settings: None,
     })
 }

@@ -167,7 +167,7 @@ impl Managed {
     pub(crate) fn delete(&self, name: &str, version: Option<&str>) -> Result<(), RequestError> {
         if let Some(version) = version {
             self.delete_version(name, version)?;
-            self.replace(name, version);
+            self.let_go(name, version);
         } else {
             let mut state = lock(&self.state);
             if !state.functions.contains_key(name) {

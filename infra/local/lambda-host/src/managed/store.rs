@@ -211,7 +211,7 @@ impl Managed {
         };
         let Some(code) = pending else { return };
         let unpacked = self.codes.unpack(&code);
-        let done = self.change(name, |record| {
+        let done = self.change_replacing(name, LATEST, |record| {
             let latest = &mut record.latest;
             match &unpacked {
                 Ok(()) => {
@@ -243,14 +243,32 @@ impl Managed {
             }
             Ok(())
         });
-        match done {
-            Ok(()) => self.replace(name, LATEST),
-            Err(error) => tracing::error!(%name, %error, "a function cannot be completed"),
+        if let Err(error) = done {
+            tracing::error!(%name, %error, "a function cannot be completed");
         }
     }
 
-    /// Lets the next invocation of a version start anew.
-    pub(super) fn replace(&self, name: &str, version: &str) {
+    /// Changes the record of a function, and lets the next invocation of a version start anew: nobody
+    /// who sees the change is answered by what served before it.
+    pub(super) fn change_replacing<T>(
+        &self,
+        name: &str,
+        version: &str,
+        change: impl FnOnce(&mut Record) -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
+        let mut state = lock(&self.state);
+        let entry = state.functions.get_mut(name).ok_or_else(|| self.not_found(name, None))?;
+        let answer = self.write(name, entry, change)?;
+        if let Some(old) = entry.running.remove(version) {
+            state.retired.push(Arc::downgrade(&old));
+            drop(state);
+            old.retire();
+        }
+        Ok(answer)
+    }
+
+    /// Lets go of what runs of a version that is no more.
+    pub(super) fn let_go(&self, name: &str, version: &str) {
         let mut state = lock(&self.state);
         let entry = state.functions.get_mut(name);
         if let Some(old) = entry.and_then(|entry| entry.running.remove(version)) {
@@ -268,6 +286,15 @@ impl Managed {
     ) -> Result<T, RequestError> {
         let mut state = lock(&self.state);
         let entry = state.functions.get_mut(name).ok_or_else(|| self.not_found(name, None))?;
+        self.write(name, entry, change)
+    }
+
+    fn write<T>(
+        &self,
+        name: &str,
+        entry: &mut Entry,
+        change: impl FnOnce(&mut Record) -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
         let mut record = entry.record.clone();
         let answer = change(&mut record)?;
         record.write(&self.path(name)).map_err(not_written)?;

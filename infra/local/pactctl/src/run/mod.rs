@@ -27,8 +27,22 @@ use session::Session;
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let push = repository::inspect(args)?;
     check_settings(&push, args.environment.as_deref())?;
+    if let Some(said) = left_out(&push.uncommitted) {
+        term::warning(&said);
+    }
     let runtime = crate::runtime::start()?;
     runtime.block_on(drive(args, &push))
+}
+
+/// What is said of files that are not committed.
+fn left_out(files: &[String]) -> Option<String> {
+    const SHOWN: usize = 3;
+    let names = files.iter().take(SHOWN).map(|name| term::plain(name)).collect::<Vec<_>>();
+    let more = files.len().saturating_sub(SHOWN);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let are = if files.len() == 1 { "is" } else { "are" };
+    (!files.is_empty())
+        .then(|| format!("{}{rest} {are} not committed, and no part of this run", names.join(", ")))
 }
 
 /// The settings of the commit, before anything is started for it.
@@ -216,6 +230,19 @@ pub(crate) fn exit_code(status: RunStatus) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_committed_is_named_a_few_files_at_most() {
+        let said = |names: &[&str]| {
+            left_out(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(said(&[]), None);
+        let one = said(&["a.py"]);
+        assert_eq!(one.as_deref(), Some("a.py is not committed, and no part of this run"));
+        let many = said(&["a", "b", "c", "d", "e"]);
+        let all = "a, b, c and 2 more are not committed, and no part of this run";
+        assert_eq!(many.as_deref(), Some(all));
+    }
 
     #[test]
     fn an_interruption_says_what_becomes_of_the_run() {
