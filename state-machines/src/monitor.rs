@@ -32,8 +32,7 @@ pub(crate) fn monitor() -> Value {
             .put(&batches)
             .assign(from)
     };
-    let now = "$string($floor($millis() / 1000))";
-    let until = format!("$string($floor($millis() / 1000) + {LONGEST})");
+    let until = format!(":now: $now(), :until: $fromMillis($millis() + {LONGEST}000)");
     let take = "'SET watcher = :me, watch_until = :until, #schema = :schema'";
     let free = "'attribute_not_exists(watcher) OR watcher = :me OR watch_until < :now'";
     let turn = |state, comment| {
@@ -47,7 +46,7 @@ pub(crate) fn monitor() -> Value {
             put(&format!("Arguments/UpdateExpression: {take}"))
             put(&format!("Arguments/ConditionExpression: {free}"))
             put_in("Arguments/ExpressionAttributeNames", "#schema: 'schema'")
-            number(":now", now) number(":until", &until) number(":schema", "'1'")
+            strings("ExpressionAttributeValues", &until) number(":schema", "'1'")
             assign("unkept: false")
             catch("DynamoDB.ConditionalCheckFailedException", "", Busy) next(ListEnvironments);
         succeed(Busy, "The watch before has not ended yet") put_in("Output", "busy: true");

@@ -128,8 +128,17 @@ impl Pairs<'_> {
         }
         for n in self.open() {
             let Some(placed) = self.after.get(n) else { continue };
-            let candidates = known.get_mut(placed.function.tokens.as_slice());
-            if let Some(found) = candidates.and_then(Vec::pop) {
+            let Some(candidates) = known.get_mut(placed.function.tokens.as_slice()) else {
+                continue;
+            };
+            // Functions on one line have one text: their order tells them apart.
+            let named = |candidate: &usize| {
+                let before = self.before.get(*candidate);
+                before.is_some_and(|before| before.function.name == placed.function.name)
+            };
+            let at = candidates.iter().position(named).unwrap_or(0);
+            if at < candidates.len() {
+                let found = candidates.remove(at);
                 self.take(n, found, Origin::Moved(found));
             }
         }

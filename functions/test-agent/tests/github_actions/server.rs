@@ -261,8 +261,12 @@ impl GitHub {
         run.conclusion = json!("cancelled");
         match run.process {
             Some(process) => {
-                let group = format!("-{process}");
-                Command::new("kill").args(["-KILL", "--", &group]).status().expect("kill runs");
+                // A step has a session of its own, and may not mind that its terminal is gone.
+                let mut all: Vec<String> =
+                    below(process).iter().map(|below| format!("-{below}")).collect();
+                all.push(format!("-{process}"));
+                // Those that lead no group are in that of another.
+                Command::new("kill").args(["-KILL", "--"]).args(all).status().expect("kill runs");
             }
             None => run.status = "completed",
         }
@@ -376,4 +380,26 @@ async fn answer(State(server): State<Arc<GitHub>>, request: Request) -> Response
         (&Method::POST, ["runs", id, "cancel"]) => server.cancel(id.parse().expect("a number")),
         _ => say(404, "Not Found"),
     }
+}
+
+/// The processes that a process began, and those that they began.
+fn below(process: u32) -> Vec<u32> {
+    let parent = |pid: u32| -> Option<u32> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name before may have anything in it.
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    };
+    let all = std::fs::read_dir("/proc").expect("processes").flatten();
+    let parents: Vec<(u32, u32)> = all
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| Some((pid, parent(pid)?)))
+        .collect();
+    let mut found = vec![process];
+    let mut next = 0;
+    while let Some(above) = found.get(next).copied() {
+        found.extend(parents.iter().filter(|(_, parent)| *parent == above).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.remove(0);
+    found
 }

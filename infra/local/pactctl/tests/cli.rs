@@ -35,7 +35,7 @@ fn every_action_is_listed_and_the_definitions_are_valid() {
         .flatten()
         .filter_map(|a| a["capabilities"].as_array().map(Vec::len))
         .sum();
-    assert_eq!(actions, 24);
+    assert_eq!(actions, 26);
     let folder = tempfile::tempdir().expect("a folder");
     let valid = pactctl(&["validate", &folder.path().to_string_lossy()]);
     assert!(valid.status.success(), "{}", String::from_utf8_lossy(&valid.stderr));

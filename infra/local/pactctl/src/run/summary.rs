@@ -233,7 +233,7 @@ mod tests {
         };
         let mut out = String::new();
         write_deployments(&mut out, &[live]).expect("is written");
-        assert!(out.contains("production  r2 live (10 % → 50 % → all) "), "{out}");
+        assert!(out.contains("r2 live (10 % → 50 % → all)"), "{out}");
     }
 
     #[test]
