@@ -12,6 +12,9 @@ const HEAVY: &[&str] = &["code-agent", "test-agent", "security-agent"];
 /// The others. A third of a megabyte of it is the time zone database, which a function finds nowhere
 /// else, and the dashboard reaches the logs of builds.
 const LIGHT_LIMITS: Limits = Limits { zip: 5_400_000, start: Duration::from_millis(15) };
+/// The gateway checks the tokens of a sign-in provider, and asks git hosts for heads.
+const GATEWAY: &str = "gateway";
+const GATEWAY_LIMITS: Limits = Limits { zip: 6_000_000, start: Duration::from_millis(15) };
 /// The agent that comes with what its targets are reached by.
 const DEPLOY: &str = "deploy-agent";
 const DEPLOY_LIMITS: Limits = Limits { zip: 8_000_000, start: Duration::from_millis(15) };
@@ -30,6 +33,7 @@ impl Limits {
     fn of(binary: &str) -> Self {
         match binary {
             DEPLOY => DEPLOY_LIMITS,
+            GATEWAY => GATEWAY_LIMITS,
             _ if HEAVY.contains(&binary) => HEAVY_LIMITS,
             _ => LIGHT_LIMITS,
         }
@@ -96,6 +100,6 @@ mod tests {
         let functions = functions(&template).unwrap();
         let heavy = functions.iter().filter(|f| f.limits == HEAVY_LIMITS);
         assert_eq!(heavy.count(), HEAVY.len());
-        assert!(functions.iter().any(|f| f.binary == "gateway" && f.limits == LIGHT_LIMITS));
+        assert!(functions.iter().any(|f| f.binary == "reconciler" && f.limits == LIGHT_LIMITS));
     }
 }
