@@ -10,7 +10,7 @@ use crate::task::{self, RAISED, READ, outage, table, throttled};
 const LONGEST: u32 = 900;
 /// Environments that one call looks at, and calls at the same time.
 const OF_ONE_CALL: u32 = 25;
-const AT_ONCE: u32 = 10;
+const AT_ONCE: u32 = 5;
 
 /// The whole machine.
 pub(crate) fn monitor() -> Value {

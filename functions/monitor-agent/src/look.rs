@@ -19,13 +19,18 @@ use pact_contract::{
     },
     incident::Health,
     objectives::Counts,
-    settings::{Probe, Watch},
+    settings::{Instance, Probe, Watch},
 };
 use pact_statistics::assess;
 use serde::Deserialize as _;
 use tokio::time::Instant;
 
-use crate::{health, http::Client, metrics, sources::Measured};
+use crate::{
+    health,
+    http::Client,
+    metrics,
+    sources::{self, Measured},
+};
 
 /// Most environments of one call.
 const MOST: usize = 100;
@@ -33,6 +38,9 @@ const MOST: usize = 100;
 const DEADLINE_SECONDS: u64 = 10;
 /// How long it is measured where requests of the agent's own do it.
 const SECONDS: u64 = 5;
+/// Time between two requests of its own at least, in milliseconds: many are looked at at once, and what
+/// that costs is not to be the services'.
+const INTERVAL_MS: u64 = 200;
 /// What is left of the call's time for the answer.
 const REST: Duration = Duration::from_secs(5);
 
@@ -134,7 +142,13 @@ async fn watch(
         _ => return unknown(healthy.summary),
     }
     let CheckHealth { environment, url, probes } = asked;
-    let watch = limits.clone();
+    let mut watch = limits.clone();
+    let source = watch.source.get_or_insert_with(|| Instance::new(sources::PROBE));
+    if source.kind == sources::PROBE {
+        let own = source.settings.get("interval_ms").and_then(serde_json::Value::as_u64);
+        let interval = own.unwrap_or(INTERVAL_MS).max(INTERVAL_MS);
+        source.settings.insert("interval_ms".to_owned(), interval.into());
+    }
     let asked = TrackMetrics {
         environment,
         url,

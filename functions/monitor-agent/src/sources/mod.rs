@@ -12,6 +12,9 @@ use pact_contract::settings::Instance;
 
 pub(crate) use source::{Measured, Surroundings, Watcher, Watching, Window};
 
+/// What the agent's own requests are called.
+pub(crate) const PROBE: &str = probe::KIND.name;
+
 /// The kinds of sources. The first is meant where the settings name none.
 const KINDS: &[source::Kind] = &[
     probe::KIND,
