@@ -33,8 +33,14 @@ use crate::{
     rollback::{self, Wanted},
 };
 
-/// Most incidents that are told of after one watch.
-const MOST: usize = 100;
+/// Most incidents that are looked at after one watch, …
+const MOST: usize = 500;
+/// … and most bytes of what is to be told of them: what states hand on has at most 256 KiB. One incident
+/// is always below it.
+const MOST_BYTES: usize = 200_000;
+/// How long one that goes on is handed out: its last level is reached long before, and what was told
+/// does not hide what is new.
+const TOLD_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// Attempts to change an incident that others change at this very moment.
 const ATTEMPTS: u32 = 40;
 /// Most incidents of one cause that are full, before an environment is left out.
@@ -263,7 +269,7 @@ fn origin(url: &str) -> Option<&str> {
 /// # Errors
 /// When a store does not answer.
 pub(crate) async fn due(ports: &Ports, now: Timestamp) -> Result<Value, AgentError> {
-    let mut tell = Vec::new();
+    let (mut tell, mut bytes) = (Vec::new(), 0);
     for id in ports.incidents.open_incidents(MOST).await? {
         let (incident, version) = match ports.incidents.incident(&id).await {
             Ok(Some(found)) => found,
@@ -275,17 +281,24 @@ pub(crate) async fn due(ports: &Ports, now: Timestamp) -> Result<Value, AgentErr
             }
             Err(error) => return Err(error.into()),
         };
-        if incident.end_told {
+        let is_old = incident.is_open() && incident.duration(now) >= TOLD_FOR;
+        if incident.end_told || is_old {
             continue;
+        }
+        let Some(told) = telling(ports, incident.clone(), now).await? else { continue };
+        bytes += json!(told).to_string().len();
+        if bytes > MOST_BYTES {
+            tracing::warn!(incident = %id, "it is told of when there is room again");
+            break;
         }
         if let Some(over) = incident.closed_at
             && now.duration_since(over) >= SignedDuration::from_mins(1)
         {
-            let ended = Incident { end_told: true, ..incident.clone() };
+            let ended = Incident { end_told: true, ..incident };
             // Somebody else may have said so.
             ports.incidents.store_incident(&ended, version).await?;
         }
-        tell.extend(telling(ports, incident, now).await?);
+        tell.push(told);
     }
     Ok(json!({ "tell": tell }))
 }

@@ -119,6 +119,27 @@ async fn an_old_release_that_turns_bad_is_one_incident_that_escalates_and_is_clo
 }
 
 #[tokio::test]
+async fn what_is_handed_out_fits_into_a_state_and_what_is_old_hides_nothing_new() {
+    let world = World::new();
+    for number in 0..300 {
+        let event = json!({
+            "environment": format!("acme/web{}#e{number}", number / 100),
+            "health": "unknown", "summary": format!("{}{}", number / 100, "ä".repeat(1_000)),
+        });
+        let mut event: pact_contract::actions::Looked = serde_json::from_value(event).unwrap();
+        event.summary.insert(0, char::from(b'a' + u8::try_from(number / 100).unwrap()));
+        incidents::watched(&world.ports(), &[event], at(OLD)).await.unwrap();
+    }
+    assert_eq!(world.incidents.all().len(), 3);
+    let first = due(&world, OLD).await;
+    let bytes = json!(first).to_string().len();
+    assert!(!first.is_empty() && bytes < 256 * 1_024, "{} in {bytes} bytes", first.len());
+    assert!(due(&world, OLD + 60).await.is_empty(), "all was told long before");
+    watched(&world, "production", "unknown", OLD + 60).await;
+    assert_eq!(due(&world, OLD + 60).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_young_release_that_turns_bad_is_taken_back_once() {
     let world = World::new();
     deployed(&world, "production", |_| {}).await;
