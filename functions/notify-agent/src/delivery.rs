@@ -7,10 +7,12 @@ use pact_agent::{
 };
 use pact_contract::{
     Finding, RunRequest, Severity, StageStatus,
-    actions::{AskApprovers, Notify},
+    actions::Notify,
     codes,
     run::{NotificationRecord, Outcome as RunOutcome},
 };
+
+use serde_json::{Map, Value};
 
 use crate::message::Message;
 
@@ -70,9 +72,8 @@ pub(crate) struct Delivery<'a> {
     /// What the outbox knows it by: the channel, and what else tells it from others of the run.
     key: String,
     before: Option<OutboxEntry>,
-    /// Whether it is sent again where the channel does not take it now: a question is not, as nobody
-    /// may wait for the answer any more.
-    again: bool,
+    /// With which parameters it is sent again where the channel does not take it now; none: it is not.
+    resent: Option<Map<String, Value>>,
     body: String,
     pub(crate) call: &'a Call,
     /// What it is about; none but the run for a question.
@@ -91,20 +92,22 @@ impl<'a> Delivery<'a> {
         Notify { run, outcome, .. }: Notify,
     ) -> Result<Opened<'a>, AgentError> {
         let message = Message::new(&run, &outcome, Timestamp::now());
+        let resent = Some(call.parameters.clone());
         let what = (run, Some(outcome), message);
-        Self::open(outbox, call, channel, channel.to_owned(), what).await
+        Self::open(outbox, call, channel, (channel.to_owned(), resent), what).await
     }
 
-    /// The same for a question of the run before an environment.
+    /// The same for a question of the run before an environment; `key` tells it from others, and from
+    /// what reminds of it. It is sent again with other parameters than the pipeline's.
     pub(crate) async fn ask(
         outbox: &'a dyn Outbox,
         call: &'a Call,
         channel: &'static str,
-        asked: &AskApprovers,
-        message: Message,
+        key: String,
+        resent: Map<String, Value>,
+        (run, message): (RunRequest, Message),
     ) -> Result<Opened<'a>, AgentError> {
-        let key = format!("{channel}/{}", asked.environment);
-        Self::open(outbox, call, channel, key, (asked.run.clone(), None, message)).await
+        Self::open(outbox, call, channel, (key, Some(resent)), (run, None, message)).await
     }
 
     /// The same for an incident, which stands in for a run; `key` tells its messages apart.
@@ -115,14 +118,14 @@ impl<'a> Delivery<'a> {
         key: String,
         (run, message): (RunRequest, Message),
     ) -> Result<Opened<'a>, AgentError> {
-        Self::open(outbox, call, channel, key, (run, None, message)).await
+        Self::open(outbox, call, channel, (key, None), (run, None, message)).await
     }
 
     async fn open(
         outbox: &'a dyn Outbox,
         call: &'a Call,
         channel: &'static str,
-        key: String,
+        (key, resent): (String, Option<Map<String, Value>>),
         (run, outcome, message): (RunRequest, Option<RunOutcome>, Message),
     ) -> Result<Opened<'a>, AgentError> {
         let before = outbox.notification(&run.run_id, &key).await?;
@@ -134,18 +137,17 @@ impl<'a> Delivery<'a> {
             return Ok(Opened::AlreadySent(Box::new(answer)));
         }
         let body = message.text();
-        let again = outcome.is_some();
         let delivery =
-            Self { outbox, channel, key, before, again, body, call, run, outcome, message };
+            Self { outbox, channel, key, before, resent, body, call, run, outcome, message };
         Ok(Opened::Pending(Box::new(delivery)))
     }
 
     /// How it is sent again, unless this attempt comes to an end.
     fn later(&self) -> Option<SendLater> {
         let known = self.before.as_ref().and_then(|before| before.later.clone());
-        let Call { action, parameters, .. } = self.call;
-        let new = || SendLater::new(action.clone(), parameters.clone(), Timestamp::now());
-        self.again.then(|| known.unwrap_or_else(new))
+        let parameters = self.resent.as_ref()?;
+        let new = || SendLater::new(self.call.action.clone(), parameters.clone(), Timestamp::now());
+        Some(known.unwrap_or_else(new))
     }
 
     async fn put(

@@ -136,7 +136,7 @@ pub(crate) fn message(told: &TellIncident, run: &RunRequest, now: Timestamp) -> 
         link: link_of(&told.url),
         link_text: "Open the environments",
         // What is told twice has two ids.
-        run_id: format!("{}{suffix}", run.run_id),
+        id: format!("{}{suffix}", run.run_id),
     }
 }
 

@@ -2,7 +2,7 @@
 //! it does or a day is over.
 //!
 //! An attempt is written down before it is made, with when the next one is: whoever is killed meanwhile
-//! is followed by that, and nobody makes the same attempt. What each channel does about a message that
+//! is followed by that, and nobody makes the same attempt. What reminds of a question waits here too. What each channel does about a message that
 //! may have arrived is said where it is.
 
 use futures::{StreamExt as _, stream};
@@ -15,7 +15,7 @@ use pact_contract::{RunId, StateName};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use crate::NotifyAgent;
+use crate::{NotifyAgent, questions::Due};
 
 /// Most messages of one pass, and those that are sent side by side: a channel that hangs holds up no
 /// other.
@@ -29,7 +29,7 @@ const STATE: &str = "SendLater";
 pub(crate) struct Report {
     /// Messages that were due.
     pub(crate) due: usize,
-    /// Those that are sent, or refused for good.
+    /// Those that are sent, refused for good, or not needed any more.
     pub(crate) ended: usize,
     /// Those that are tried again.
     pub(crate) again: usize,
@@ -99,6 +99,15 @@ async fn one(
         let written = agent.outbox.replace_notification(&run_id, &entry, &given_up).await?;
         return Ok(if written { Done::GivenUp } else { Done::Nothing });
     }
+    match agent.due(&later, now).await? {
+        Due::Send => {}
+        Due::Wait => return Ok(Done::Again),
+        Due::Needless => {
+            let needless = needless(&entry, now);
+            let written = agent.outbox.replace_notification(&run_id, &entry, &needless).await?;
+            return Ok(if written { Done::Ended } else { Done::Nothing });
+        }
+    }
     let SendLater { action, parameters, .. } = later.clone();
     let taken = OutboxEntry { later: Some(later.taken(now)), ..entry.clone() };
     if !agent.outbox.replace_notification(&run_id, &entry, &taken).await? {
@@ -122,6 +131,13 @@ async fn one(
             Done::Again
         }
     })
+}
+
+/// What is said of a question that nobody has to be told any more.
+fn needless(entry: &OutboxEntry, now: Timestamp) -> OutboxEntry {
+    let mut needless = OutboxEntry { later: None, at: now, ..entry.clone() };
+    needless.record.detail = "not sent: nobody waits for the answer any more".to_owned();
+    needless
 }
 
 /// The word on the run.

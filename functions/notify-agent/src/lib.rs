@@ -11,29 +11,27 @@ mod incident;
 mod later;
 mod message;
 mod past;
+mod questions;
 
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use futures::future;
-use jiff::Timestamp;
 use pact_agent::{Agent, AgentError, Call, Outcome, ports::Outbox, secrets::Secrets};
 use pact_contract::{
     Capability, StageStatus,
-    actions::{AskApprovers, AskApproversOutput, Notify},
+    actions::{AskApproversOutput, Notify},
     agents,
     error::ErrorName,
 };
 use serde_json::{Map, Value};
 
 pub use config::Variable;
-pub use past::{Kept, Past, Pushed, Since};
+pub use past::{Kept, Past, Pushed, Question, Since};
 
 use channels::{Channel, Work};
 use config::Installation;
 use delivery::{Delivery, DeliveryOutcome, Opened};
 use http::LazyClient;
-use message::Message;
 
 /// The notify agent.
 pub struct NotifyAgent {
@@ -87,42 +85,6 @@ impl NotifyAgent {
         let installed = self.installation.read(channel.parameters(), channel.variables()).await?;
         let work = Work { delivery, settings, installed: &installed, client: &self.client };
         delivery.end(channel.send(&work).await).await
-    }
-
-    /// Tells those who can answer that a run waits for them, by every channel that reaches people.
-    /// None holds another up; what was told is not told again.
-    async fn ask(&self, call: &Call) -> Result<Outcome, AgentError> {
-        let asked: AskApprovers = call.parameters()?;
-        let since = match self.past.since(&asked.run, &asked.environment).await {
-            Ok(since) => Some(since),
-            Err(error) => {
-                tracing::warn!(%error, "what would change is not told");
-                None
-            }
-        };
-        let message = Message::asking(&asked, since.as_ref(), Timestamp::now());
-        let channels = channels::ALL.iter().copied().filter(|channel| channel.reaches_people());
-        let tells = channels.filter_map(|channel| {
-            let settings = asked.settings.get(channel.kind())?;
-            Some(self.ask_by(channel, call, &asked, settings, message.clone()))
-        });
-        let told = future::join_all(tells).await;
-        let nobody = "nobody is told: the settings have neither [notify.slack] nor [notify.email]";
-        together(told, nobody)
-    }
-
-    async fn ask_by(
-        &self,
-        channel: &dyn Channel,
-        call: &Call,
-        asked: &AskApprovers,
-        settings: &Map<String, Value>,
-        message: Message,
-    ) -> Result<Outcome, AgentError> {
-        match Delivery::ask(&*self.outbox, call, channel.kind(), asked, message).await? {
-            Opened::AlreadySent(answer) => Ok(*answer),
-            Opened::Pending(delivery) => self.send(channel, &delivery, settings).await,
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is told about a run, the same for every channel.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use pact_contract::{
     ReleaseId, RunRequest, RunStatus,
     actions::AskApprovers,
@@ -32,8 +32,8 @@ pub(crate) struct Message {
     pub(crate) link: Option<String>,
     /// What that link says.
     pub(crate) link_text: &'static str,
-    /// The run.
-    pub(crate) run_id: String,
+    /// What tells it from every other message.
+    pub(crate) id: String,
 }
 
 impl Message {
@@ -116,20 +116,17 @@ impl Message {
             findings,
             link: link_of(&run.url),
             link_text: OPEN_RUN,
-            run_id: run.run_id.to_string(),
+            id: run.run_id.to_string(),
         }
     }
 
-    /// What those are told who can answer whether a release goes to an environment. None of `since`:
-    /// what would change is not known.
-    pub(crate) fn asking(asked: &AskApprovers, since: Option<&Since>, now: Timestamp) -> Self {
+    /// What those are told who can answer whether a release goes to an environment, and when they are
+    /// reminded of it. None of `since`: what would change is not known.
+    pub(crate) fn asking(asked: &AskApprovers, since: Option<&Since>, until: Timestamp) -> Self {
         let AskApprovers { run, environment, release, timeout_minutes, loosened, .. } = asked;
         let repository = line(run.repository.name.as_str(), 80);
         let mut facts = facts_of(run);
-        let wait = SignedDuration::from_mins(i64::from(*timeout_minutes));
-        if let Ok(until) = now.saturating_add(wait) {
-            facts.push(("Until", format!("{until:.0}; no answer counts as no")));
-        }
+        facts.push(("Until", format!("{until:.0}; no answer counts as no")));
         facts.push((
             "In effect",
             match since.map(|since| &since.live) {
@@ -154,16 +151,31 @@ impl Message {
                 if more.is_empty() { String::new() } else { format!(", and {} more", more.len()) };
             findings.push(format!("with it you agree to looser rules: {}{more}", line(first, 200)));
         }
-        Self {
-            title: format!("May {release} of {repository} go to {environment}?"),
-            reason: format!(
-                "The run waits for {timeout_minutes} minutes for somebody to say yes or no."
+        let question = format!("May {release} of {repository} go to {environment}?");
+        let reminder = asked.again.as_ref().is_some_and(|again| again.reminder);
+        let (title, reason, suffix) = match reminder {
+            true => (
+                format!("Still waiting: {question}"),
+                "Nobody has said yes or no yet, and the time for it is nearly over.".to_owned(),
+                "-reminder",
             ),
+            false => (
+                question,
+                format!(
+                    "The run waits for {timeout_minutes} minutes for somebody to say yes or no."
+                ),
+                "",
+            ),
+        };
+        Self {
+            title,
+            reason,
             facts,
             findings,
             link: link_of(&run.url),
             link_text: OPEN_RUN,
-            run_id: run.run_id.to_string(),
+            // Mail servers drop what has the id of another message, such as that of the run's end.
+            id: format!("{}-{environment}{suffix}", run.run_id),
         }
     }
 

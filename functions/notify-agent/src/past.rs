@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pact_agent::ports::{Branches, Environments, Runs, StoreError};
+use jiff::Timestamp;
+use pact_agent::ports::{Branches, Callbacks, Environments, Runs, StoreError};
 use pact_contract::{
     EnvironmentKey, EnvironmentName, ReleaseId, RunId, RunRequest, StateName,
     actions::AnalyzeChangesOutput, changes::ChangeSummary, states::Pipeline,
@@ -48,6 +49,25 @@ pub trait Past: Send + Sync {
         run: &RunRequest,
         environment: &EnvironmentName,
     ) -> Result<Since, StoreError>;
+
+    /// Whether the run waits for a person before the environment.
+    async fn question(
+        &self,
+        run_id: &RunId,
+        environment: &EnvironmentName,
+        now: Timestamp,
+    ) -> Result<Question, StoreError>;
+}
+
+/// How the question before an environment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// The run goes on, and does not wait yet.
+    NotYet,
+    /// The run waits for the answer.
+    Open,
+    /// It was answered, or nobody waits for the answer any more.
+    Over,
 }
 
 /// The ledger of environments, the order of pushes, and the runs.
@@ -74,7 +94,7 @@ impl<S: Runs> Kept<S> {
 }
 
 #[async_trait]
-impl<S: Environments + Branches + Runs> Past for Kept<S> {
+impl<S: Environments + Branches + Runs + Callbacks> Past for Kept<S> {
     async fn since(
         &self,
         run: &RunRequest,
@@ -109,6 +129,27 @@ impl<S: Environments + Branches + Runs> Past for Kept<S> {
             told.push(self.pushed(&run_id, &commit).await?);
         }
         Ok(Since { live, pushes: told, more })
+    }
+
+    async fn question(
+        &self,
+        run_id: &RunId,
+        environment: &EnvironmentName,
+        now: Timestamp,
+    ) -> Result<Question, StoreError> {
+        let run = self.0.run(run_id).await?;
+        let state = format!("{}.{environment}", Pipeline::AwaitApproval.as_str());
+        let (Some(run), Ok(state)) = (run, StateName::parse(&state)) else {
+            return Ok(Question::Over);
+        };
+        if run.outcome.is_some() || run.finished_at.is_some() {
+            return Ok(Question::Over);
+        }
+        Ok(match self.0.question(run_id, &state).await? {
+            None => Question::NotYet,
+            Some(asked) if asked.answer.is_none() && asked.expires_at > now => Question::Open,
+            Some(_) => Question::Over,
+        })
     }
 }
 

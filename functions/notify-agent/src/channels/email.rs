@@ -275,7 +275,7 @@ fn recipients(to: &[String]) -> (Vec<Mailbox>, Vec<Finding>) {
 }
 
 fn message_id(message: &Message, from: &Mailbox) -> String {
-    format!("<{}.pact@{}>", message.run_id, from.email.domain())
+    format!("<{}.pact@{}>", message.id, from.email.domain())
 }
 
 fn compose(message: &Message, from: &Mailbox, to: &[Mailbox]) -> Result<Mail, AgentError> {

@@ -177,7 +177,7 @@ mod tests {
             findings: vec![long.clone(); 6],
             link: Some("https://x.test/a|b>c".to_owned()),
             link_text: "Open the run",
-            run_id: "r".to_owned(),
+            id: "r".to_owned(),
         };
         let value = render(&message);
         let blocks = value["blocks"].as_array().expect("blocks");

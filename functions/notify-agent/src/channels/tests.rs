@@ -133,11 +133,20 @@ fn rejected() -> Notify {
     notify
 }
 
-/// Nothing is known of what was before.
-struct Nothing;
+/// Nothing is known of what was before; this is how the question stands.
+struct Nothing(crate::Question);
 
 #[async_trait::async_trait]
 impl crate::Past for Nothing {
+    async fn question(
+        &self,
+        _: &RunId,
+        _: &pact_contract::EnvironmentName,
+        _: Timestamp,
+    ) -> Result<crate::Question, pact_agent::ports::StoreError> {
+        Ok(self.0)
+    }
+
     async fn since(
         &self,
         _: &RunRequest,
@@ -150,6 +159,7 @@ impl crate::Past for Nothing {
 struct World {
     memory: Arc<Memory>,
     variables: Vec<(String, String)>,
+    question: Mutex<crate::Question>,
 }
 
 impl World {
@@ -162,7 +172,8 @@ impl World {
             memory.set_secret(name, value);
         }
         let variables = variables.into_iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
-        Self { memory, variables: variables.collect() }
+        let question = Mutex::new(crate::Question::Open);
+        Self { memory, variables: variables.collect(), question }
     }
 
     async fn act(
@@ -197,7 +208,7 @@ impl World {
             move |name| variables.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()),
             self.memory.clone() as _,
             self.memory.clone() as _,
-            Arc::new(Nothing),
+            Arc::new(Nothing(*self.question.lock().expect("a lock"))),
         );
         adapter::handle(&agent, &self.memory.recording(), event, deadline).await
     }

@@ -209,7 +209,7 @@ pub struct SendLater {
     pub action: String,
     /// Its parameters.
     pub parameters: serde_json::Map<String, serde_json::Value>,
-    /// Attempts so far: one for all that the pipeline made.
+    /// Attempts so far: one for all that the pipeline made, none of what is not due before.
     pub attempts: u32,
     /// When the first was made.
     pub since: Timestamp,
@@ -234,6 +234,16 @@ impl SendLater {
     ) -> Self {
         let due = now.saturating_add(Self::FIRST_WAIT).unwrap_or(now);
         Self { action, parameters, attempts: 1, since: now, due }
+    }
+
+    /// What is to be sent at a time, and not before.
+    #[must_use]
+    pub fn at(
+        due: Timestamp,
+        action: String,
+        parameters: serde_json::Map<String, serde_json::Value>,
+    ) -> Self {
+        Self { action, parameters, attempts: 0, since: due, due }
     }
 
     /// The same while one more attempt is made, which nobody else makes meanwhile.
@@ -501,6 +511,15 @@ pub trait Callbacks: Send + Sync {
     ) -> Result<ApprovalRecord, StoreError>;
     /// Every question of a run, answered or not.
     async fn questions(&self, run_id: &RunId) -> Result<Listed<ApprovalRecord>, StoreError>;
+    /// The question of one state of a run.
+    async fn question(
+        &self,
+        run_id: &RunId,
+        state: &StateName,
+    ) -> Result<Option<ApprovalRecord>, StoreError> {
+        let all = self.questions(run_id).await?.items;
+        Ok(all.into_iter().find(|question| question.state == *state))
+    }
     /// The question and its task token.
     async fn approval(
         &self,

@@ -558,6 +558,18 @@ pub struct NotificationRecord {
     pub detail: String,
 }
 
+impl NotificationRecord {
+    /// What the channel's name ends with where it reminds of a question.
+    pub const REMINDER: &str = "/reminder";
+
+    /// Whether it was to tell somebody something, and did not. A reminder that was not needed is no
+    /// such thing.
+    #[must_use]
+    pub fn is_missed(&self) -> bool {
+        !self.sent && !self.channel.ends_with(Self::REMINDER)
+    }
+}
+
 /// Checks by name (`syntax`, `unit`, …) with what each found: what the gate looks at.
 pub type Checks = BTreeMap<String, CheckResult>;
 

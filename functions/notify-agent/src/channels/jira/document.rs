@@ -14,7 +14,7 @@ pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
 
 /// The text by which a run's comment is found again.
 pub(super) fn marker(message: &Message) -> String {
-    format!("PACT run {}", message.run_id)
+    format!("PACT run {}", message.id)
 }
 
 /// Whether a document has a text that is exactly `text`.

@@ -30,6 +30,18 @@ impl Callbacks for DynamoStore {
         RunReader::approvals(self, run_id).await
     }
 
+    async fn question(
+        &self,
+        run_id: &RunId,
+        state: &StateName,
+    ) -> Result<Option<ApprovalRecord>, StoreError> {
+        let known = self.get("read the approval", run_key(run_id), &pointer(state)).await?;
+        let Some(known) = known else { return Ok(None) };
+        APPROVAL.known(&known)?;
+        let found = self.callback(text(&known, "callback")?).await?;
+        Ok(found.map(|item| CALLBACK.document(&item, "record")).transpose()?)
+    }
+
     async fn open_approval(
         &self,
         approval: &ApprovalRecord,

@@ -1,5 +1,6 @@
 //! The actions of the notify agent.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -37,6 +38,20 @@ pub struct AskApprovers {
     /// Whom to tell.
     #[serde(default)]
     pub settings: NotifySettings,
+    /// Where the pipeline told it before: what is told now. None from the pipeline itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<AskAgain>,
+}
+
+/// A question that is told by one channel, after the pipeline went on to wait for the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskAgain {
+    /// The channel: `slack`, `email`.
+    pub channel: String,
+    /// Until when about an answer is waited for.
+    pub until: Timestamp,
+    /// Whether the channel has told it, so that this reminds of it.
+    pub reminder: bool,
 }
 
 /// Output of `notify.ask_approvers`.

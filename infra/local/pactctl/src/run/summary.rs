@@ -142,7 +142,7 @@ fn write_notifications(out: &mut String, notifications: &[NotificationRecord]) -
         writeln!(out, "{} {}: {}", style("Told").bold(), sent.channel, term::plain(&sent.detail))?;
     }
     let unsent: Vec<_> =
-        notifications.iter().filter(|n| !n.sent).map(|n| n.channel.as_str()).collect();
+        notifications.iter().filter(|n| n.is_missed()).map(|n| n.channel.as_str()).collect();
     if !unsent.is_empty() {
         let line = format!("Not sent: {} (kept in the run's outbox)", unsent.join(", "));
         writeln!(out, "{}", style(line).dim())?;

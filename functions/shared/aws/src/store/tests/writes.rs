@@ -305,7 +305,9 @@ fn approval(callback: &str, state: &str) -> ApprovalRecord {
 async fn an_approval_keeps_its_callback_and_takes_one_answer() {
     let store = store().await;
     let first = approval("aa", "AwaitApproval");
+    assert_eq!(store.question(&first.run_id, &first.state).await.unwrap(), None);
     assert_eq!(store.open_approval(&first, "token-1").await.unwrap(), first);
+    assert_eq!(store.question(&first.run_id, &first.state).await.unwrap(), Some(first.clone()));
     let again = store.open_approval(&approval("bb", "AwaitApproval"), "token-2").await.unwrap();
     assert_eq!(again, first);
     assert_eq!(store.approval("aa").await.unwrap(), Some((first.clone(), "token-2".to_owned())));
