@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use pact_agent::ports::{Branches, Callbacks, Environments, Runs, StoreError};
+use pact_agent::ports::{ApprovalRecord, Branches, Callbacks, Environments, Runs, StoreError};
 use pact_contract::{
-    EnvironmentKey, EnvironmentName, ReleaseId, RunId, RunRequest, StateName,
+    EnvironmentKey, EnvironmentName, ReleaseId, RunId, RunRecord, RunRequest, StateName,
     actions::AnalyzeChangesOutput, changes::ChangeSummary, states::Pipeline,
 };
 use serde::Deserialize as _;
@@ -139,17 +139,19 @@ impl<S: Environments + Branches + Runs + Callbacks> Past for Kept<S> {
     ) -> Result<Question, StoreError> {
         let run = self.0.run(run_id).await?;
         let state = format!("{}.{environment}", Pipeline::AwaitApproval.as_str());
-        let (Some(run), Ok(state)) = (run, StateName::parse(&state)) else {
-            return Ok(Question::Over);
-        };
-        if run.outcome.is_some() || run.finished_at.is_some() {
-            return Ok(Question::Over);
-        }
-        Ok(match self.0.question(run_id, &state).await? {
-            None => Question::NotYet,
-            Some(asked) if asked.answer.is_none() && asked.expires_at > now => Question::Open,
-            Some(_) => Question::Over,
-        })
+        let Ok(state) = StateName::parse(&state) else { return Ok(Question::Over) };
+        let asked = self.0.question(run_id, &state).await?;
+        Ok(stands(run.as_ref(), asked.as_ref(), now))
+    }
+}
+
+fn stands(run: Option<&RunRecord>, asked: Option<&ApprovalRecord>, now: Timestamp) -> Question {
+    match (run, asked) {
+        (None, _) => Question::Over,
+        (Some(run), _) if run.status.is_final() || run.outcome.is_some() => Question::Over,
+        (_, None) => Question::NotYet,
+        (_, Some(asked)) if asked.answer.is_none() && asked.expires_at > now => Question::Open,
+        (_, Some(_)) => Question::Over,
     }
 }
 
@@ -173,6 +175,52 @@ pub(crate) fn compare_link(repository: &str, from: &str, to: &str) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_is_open_until_it_is_answered_or_the_run_or_its_time_is_over() {
+        let run = |status: &str, outcome| {
+            let run = serde_json::json!({
+                "request": {
+                    "schema": 1, "run_id": "web-1", "commit": "1", "branch": "main",
+                    "reference": "refs/heads/main", "url": "http://x/runs/web-1",
+                    "repository": { "name": "a/b", "url": "https://x/a/b", "default_branch": "main" },
+                    "trigger": { "kind": "push" }, "started_at": "2026-11-27T10:00:00Z",
+                },
+                "status": status, "execution_arn": "", "finished_at": null, "outcome": outcome,
+            });
+            serde_json::from_value::<RunRecord>(run).expect("a run")
+        };
+        let asked = |answer| {
+            let asked = serde_json::json!({
+                "schema": 1, "callback": "c", "run_id": "web-1", "state": "AwaitApproval.production",
+                "question": "?", "expires_at": "2026-11-27T11:00:00Z", "answer": answer,
+            });
+            serde_json::from_value::<ApprovalRecord>(asked).expect("a question")
+        };
+        let none = serde_json::Value::Null;
+        let answer = serde_json::json!({
+            "approved": true, "by": "Ann", "at": "2026-11-27T10:01:00Z",
+        });
+        let outcome = serde_json::json!({
+            "status": "cancelled", "reason": "", "template": null, "decision": null,
+            "deployments": [], "fault": null,
+        });
+        let at = |time: &str| time.parse::<Timestamp>().expect("a time");
+        let (before, after) = (at("2026-11-27T10:59:59Z"), at("2026-11-27T11:00:00Z"));
+        let running = run("running", none.clone());
+        let open = asked(none.clone());
+        for (run, asked, now, is) in [
+            (None, Some(&open), before, Question::Over),
+            (Some(&running), None, before, Question::NotYet),
+            (Some(&running), Some(&open), before, Question::Open),
+            (Some(&running), Some(&open), after, Question::Over),
+            (Some(&running), Some(&asked(answer)), before, Question::Over),
+            (Some(&run("cancelled", none)), Some(&open), before, Question::Over),
+            (Some(&run("running", outcome)), None, before, Question::Over),
+        ] {
+            assert_eq!(stands(run, asked, now), is, "{run:?} {asked:?} {now}");
+        }
+    }
 
     #[test]
     fn a_link_is_made_for_hosts_that_are_known_to_have_one() {
