@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use pact_agent::{AgentError, Call, Outcome, ports::Artifacts};
 use pact_contract::{Finding, Severity, codes};
 
 use crate::{
     deps::{
         Advisories, Ecosystem, Package,
-        lock::{self, Parsed, Way},
+        lock::{self, About, Parsed, Way},
         manifest,
+        origin::Packages,
         sbom::Materials,
         verdict::{self, Use, short},
     },
@@ -33,6 +35,8 @@ struct Inventory {
     uses: BTreeMap<Package, Vec<Use>>,
     /// What the base uses.
     before: BTreeMap<Package, Vec<Use>>,
+    /// What the lock files say of them besides, those of the base first.
+    about: [BTreeMap<Package, About>; 2],
     findings: Vec<Finding>,
     lock_files: usize,
     /// Folders with a lock file, by ecosystem.
@@ -82,7 +86,15 @@ async fn judge(
     deadline: tokio::time::Instant,
 ) -> Result<Outcome, AgentError> {
     let Inventory {
-        uses, before, mut findings, lock_files, manifests, unchecked, mut ledger, ..
+        uses,
+        before,
+        about: [about_before, about_now],
+        mut findings,
+        lock_files,
+        manifests,
+        unchecked,
+        mut ledger,
+        ..
     } = inventory;
     if lock_files == 0 && manifests.is_empty() && ledger.incomplete().is_none() {
         let outcome = Outcome::nothing_to_check("nothing in the repository declares dependencies");
@@ -95,7 +107,10 @@ async fn judge(
         );
     }
     let mut incomplete = Vec::new();
-    let mut known = Vec::new();
+    let packages = Packages { uses: &uses, before: &before, about: [&about_before, &about_now] };
+    let licenses = &source.settings.licenses;
+    let (odd, mut known) = packages.findings(licenses, Timestamp::now(), &mut ledger);
+    findings.extend(odd);
     if !uses.is_empty() {
         let packages: BTreeSet<Package> = uses.keys().chain(before.keys()).cloned().collect();
         match advisories.about(&packages, deadline).await {
@@ -142,6 +157,7 @@ async fn judge(
             before: known,
             ledger,
             incomplete,
+            ..Seen::default()
         },
         &source.waivers,
     )
@@ -157,7 +173,7 @@ impl Inventory {
         let mut inventory = Self::default();
         let changed: BTreeSet<&str> =
             source.changes.files.iter().map(|change| change.path.as_str()).collect();
-        let has_base = source.changes.base.is_some() && source.index().is_some();
+        let has_base = source.has_base();
         let mut ignored = Vec::new();
         source.each_file(
             MAX_FILE,
@@ -227,6 +243,8 @@ impl Inventory {
         let Some(kind) = lock::kind(path) else { return };
         // What cannot be read counts as nothing: then everything is new.
         let Ok(parsed) = lock::parse(kind, &text::decode(content).text) else { return };
+        let [about, _] = &mut self.about;
+        about.extend(parsed.about);
         for (package, line) in parsed.packages.into_iter().take(MAX_PACKAGES) {
             self.before.entry(package).or_default().push(Use {
                 path: path.to_owned(),
@@ -280,6 +298,11 @@ impl Inventory {
         if self.materials.len() < MAX_PACKAGES {
             self.materials.add(&parsed, &ways);
         }
+        let [about_before, about_now] = &mut self.about;
+        if old {
+            about_before.extend(parsed.about.clone());
+        }
+        about_now.extend(parsed.about.clone());
         let Parsed { packages, unchecked, .. } = &parsed;
         for (package, line) in packages {
             if self.uses.len() >= MAX_PACKAGES && !self.uses.contains_key(package) {

@@ -8,6 +8,7 @@ mod check_dependencies;
 mod config;
 mod deps;
 mod explain;
+mod others;
 mod report;
 mod sast;
 mod scan_vulnerabilities;
@@ -26,6 +27,7 @@ pub use config::Config;
 pub use deps::compiled::{Made, compile as compile_advisories};
 pub use deps::sbom::{Sbom, is_lock_file, sbom};
 pub use explain::explanations;
+pub use sast::own::{RuleFault, check as check_rules};
 pub use secrets::{
     Corpus, Engine as SecretsEngine, Found, Label, Scan, Score, score as score_secrets,
 };

@@ -26,6 +26,8 @@ pub(crate) struct Seen {
     pub(crate) findings: Vec<Finding>,
     /// What was there before: listed, and no reason to stop the change.
     pub(crate) before: Vec<Finding>,
+    /// What else the check went by, in words that follow the counts.
+    pub(crate) besides: Option<String>,
     /// What was read and what was not.
     pub(crate) ledger: Ledger,
     /// Further reasons why part of the check could not be carried out; then it has not passed.
@@ -36,7 +38,8 @@ pub(crate) struct Seen {
 ///
 /// What somebody answers for counts for nothing.
 pub(crate) fn conclude(seen: Seen, waivers: &Waivers) -> Result<Outcome, AgentError> {
-    let Seen { checked, noun, sought, mut findings, before, ledger, mut incomplete } = seen;
+    let Seen { checked, noun, sought, mut findings, before, besides, ledger, mut incomplete } =
+        seen;
     waivers.apply(&mut findings);
     incomplete.extend(ledger.incomplete());
     let mut output = SecurityCheckOutput::count(checked, &findings);
@@ -50,6 +53,9 @@ pub(crate) fn conclude(seen: Seen, waivers: &Waivers) -> Result<Outcome, AgentEr
     };
     let noun = plural(checked, noun);
     let mut summary = format!("{checked} {noun} checked for {sought}: {}", counts(&output));
+    if let Some(besides) = besides {
+        summary = format!("{summary}, {besides}");
+    }
     if !before.is_empty() {
         summary = format!("{summary}; {} there before", before.len());
     }

@@ -1,19 +1,23 @@
 //! `security.scan_vulnerabilities`: dangerous code in the lines that were added.
 
-use std::{io::Read, sync::OnceLock};
+use std::{collections::BTreeSet, io::Read, sync::OnceLock};
 
 use pact_agent::{AgentError, Call, Outcome, ports::Artifacts};
 use pact_contract::{ErrorName, Finding, Severity, codes};
 
 use crate::{
+    others::Others,
     report::{self, MAX_COLLECTED, Seen},
     sast::{Language, Rules},
     scope::{Ledger, text},
-    source::{Source, blocking},
+    source::{self, Source, blocking},
 };
 
 /// Largest file that is analysed.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+/// Most scanners that the summary names.
+const MAX_SCANNERS: usize = 5;
 
 /// Carries out the action.
 pub(crate) async fn act(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcome, AgentError> {
@@ -32,8 +36,9 @@ fn rules() -> Result<&'static Rules, AgentError> {
 
 fn check(source: &Source) -> Result<Outcome, AgentError> {
     let rules = rules()?;
-    let mut findings = Vec::new();
     let mut ledger = Ledger::default();
+    let mut others = Others::of(source, &mut ledger)?;
+    let mut findings = std::mem::take(&mut others.findings);
     let mut checked = 0;
     source.each_changed(
         &mut ledger,
@@ -65,10 +70,19 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
             let Some(language) = Language::of(path, &decoded.text) else { return Ok(()) };
             checked += 1;
             ledger.read(content.len() as u64);
-            let scan = rules.scan(path, language, &decoded.text, |line| change.touches(line));
-            findings.extend(scan.findings);
-            if scan.allowed > 0 {
-                let message = format!("{} findings are allowed by a comment", scan.allowed);
+            let mut allowed = 0;
+            let mut places = BTreeSet::new();
+            for rules in std::iter::once(rules).chain(&others.rules) {
+                source::check_deadline(source.deadline)?;
+                let scan = rules.scan(path, language, &decoded.text, |line| change.touches(line));
+                allowed += scan.allowed;
+                // A rule of the commit and the same one of the base are one.
+                findings.extend(scan.findings.into_iter().filter(|finding| {
+                    places.insert((finding.code.clone(), finding.line, finding.column))
+                }));
+            }
+            if allowed > 0 {
+                let message = format!("{allowed} findings are allowed by a comment");
                 findings.push(
                     Finding::new(codes::FINDING_ALLOWED, Severity::Info, message)
                         .at(path, None, None),
@@ -77,7 +91,8 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
             Ok(())
         },
     )?;
-    if checked == 0 && ledger.incomplete().is_none() {
+    let nothing = checked == 0 && others.reports == 0;
+    if nothing && ledger.incomplete().is_none() {
         let names: Vec<&str> = Language::ALL.iter().map(|(_, name)| *name).collect();
         let outcome = Outcome::nothing_to_check(format!(
             "no changed file in a language with rules ({})",
@@ -85,12 +100,20 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
         ));
         return Ok(outcome.with_findings(ledger.findings()));
     }
+    let (checked, noun) = match checked {
+        0 => (others.reports, ("report of another scanner", "reports of other scanners")),
+        files => (files, ("changed file", "changed files")),
+    };
+    let scanners: Vec<String> = others.scanners.into_iter().take(MAX_SCANNERS).collect();
     report::conclude(
         Seen {
             checked,
-            noun: ("changed file", "changed files"),
+            noun,
             sought: "dangerous code",
             findings,
+            before: others.before,
+            besides: (!scanners.is_empty())
+                .then(|| format!("with what {} found", scanners.join(", "))),
             ledger,
             ..Seen::default()
         },

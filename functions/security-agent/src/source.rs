@@ -69,6 +69,8 @@ pub(crate) struct Source {
     pub(crate) changes: ChangeSet,
     push: Option<(Bytes, PushIndex)>,
     pub(crate) ignore: Ignore,
+    /// The settings that count.
+    pub(crate) settings: SecuritySettings,
     /// Advisories that count as accepted, with the reason.
     pub(crate) accept: BTreeMap<String, String>,
     /// Advisories that only this push accepts.
@@ -111,7 +113,8 @@ impl Source {
             changes,
             push,
             ignore: Ignore::new(&settings.ignore, whose)?,
-            accept: settings.accept,
+            accept: settings.accept.clone(),
+            settings,
             accept_later,
             waivers: Waivers::new(&check.waivers)?,
             deadline: call.deadline.into_std(),
@@ -121,6 +124,11 @@ impl Source {
     /// What is known of the push itself.
     pub(crate) fn index(&self) -> Option<&PushIndex> {
         self.push.as_ref().map(|(_, index)| index)
+    }
+
+    /// Whether it is known what was there before.
+    pub(crate) fn has_base(&self) -> bool {
+        self.changes.base.is_some() && self.push.is_some()
     }
 
     /// Visits the changed files that `wanted` accepts at the end of the push. What is left out, is
@@ -249,9 +257,7 @@ fn effective(
     base: Option<&SecuritySettings>,
 ) -> (SecuritySettings, &'static str) {
     let Some(base) = base else { return (own.clone(), "this commit itself, which has no base") };
-    let mut settings = base.clone();
-    settings.ignore.retain(|glob| own.ignore.contains(glob));
-    settings.accept.retain(|id, _| own.accept.contains_key(id));
+    let settings = base.stricter(own);
     (settings, "the base's settings")
 }
 
@@ -315,6 +321,7 @@ mod tests {
         let settings = |ignore: &[&str], accept: &[&str]| SecuritySettings {
             ignore: ignore.iter().map(|g| (*g).to_owned()).collect(),
             accept: accept.iter().map(|a| ((*a).to_owned(), "why".to_owned())).collect(),
+            ..SecuritySettings::default()
         };
         let own = settings(&["a", "new"], &["CVE-1", "CVE-NEW"]);
         let (effective_, _) =

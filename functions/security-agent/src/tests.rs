@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod findings;
+mod others;
 mod secret_cases;
 
 use std::{sync::Arc, time::Duration};

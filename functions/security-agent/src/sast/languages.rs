@@ -42,6 +42,24 @@ impl Language {
         Self::ALL.iter().find(|(l, _)| *l == self).map_or("?", |(_, name)| name)
     }
 
+    /// What files of a repository's own rules call it.
+    pub(crate) fn key(self) -> String {
+        match self {
+            Self::Actions => "actions".to_owned(),
+            other => other.name().to_lowercase(),
+        }
+    }
+
+    /// The language that such a file is for.
+    pub(crate) fn keyed(key: &str) -> Option<Self> {
+        let key = key.to_lowercase();
+        let known = Self::ALL.iter().map(|(language, _)| *language);
+        match key.as_str() {
+            "typescript" => Some(Self::JavaScript),
+            key => known.into_iter().find(|language| language.key() == key),
+        }
+    }
+
     /// Whether the files are lines of settings rather than a program.
     pub(crate) fn is_lines(self) -> bool {
         matches!(

@@ -4,6 +4,7 @@
 mod flow;
 mod languages;
 mod lex;
+pub(crate) mod own;
 mod prepared;
 pub(crate) mod rules;
 #[cfg(test)]
@@ -13,13 +14,12 @@ mod walk;
 use std::collections::{BTreeMap, HashMap};
 
 use pact_contract::{Finding, Severity};
-use regex::{Regex, RegexSet};
 
 use crate::{secrets::is_test, source::is_allowed};
 use flow::Flow;
 pub(crate) use languages::Language;
 use prepared::Prepared;
-use rules::{ALLOW, Event, FILES, RuleSet};
+use rules::{ALLOW, FILES, RuleSet};
 use walk::Walk;
 
 /// Most findings of one rule in one file.
@@ -43,23 +43,29 @@ impl Rules {
     /// What is wrong with them.
     pub(crate) fn new() -> Result<Self, String> {
         let mut out = BTreeMap::new();
-        let expression = |text: &str| Regex::new(text).map_err(|e| e.to_string());
         for (language, text) in FILES {
-            let set = RuleSet::parse(text).map_err(|e| format!("{}: {e}", language.name()))?;
-            let lines = set.lines.iter().filter_map(|index| match &set.rules.get(*index)?.event {
-                Event::Line(line) => Some(line.as_str().to_owned()),
-                _ => None,
-            });
-            let lines = RegexSet::new(lines).map_err(|e| e.to_string())?;
-            out.insert(*language, Prepared {
-                set,
-                lines,
-                source: expression(language.source())?,
-                cleaner: expression(language.cleaner())?,
-                sql: expression(r"(?i)^[\s(]*(?:select\s|insert\s+(?:into|or)\s|update\s+\S+\s+set|delete\s+from|drop\s+\w|alter\s+\w|create\s+\w|truncate\s|merge\s+into|replace\s+into|with\s+\w+\s+as|exec\s|call\s|grant\s|union\s)|\bwhere\s|\bfrom\s+\S+\s+where\b")?,
-            });
+            let wrong = |e: String| format!("{}: {e}", language.name());
+            let set = RuleSet::parse(text).map_err(wrong)?;
+            out.insert(*language, Prepared::new(*language, set).map_err(wrong)?);
         }
         Ok(Self(out))
+    }
+
+    /// Rules of a repository's own.
+    ///
+    /// # Errors
+    /// They are too much together.
+    pub(crate) fn own(rules: Vec<own::OwnRule>) -> Result<Self, String> {
+        let mut sets: BTreeMap<Language, RuleSet> = BTreeMap::new();
+        for own in rules {
+            sets.entry(own.language).or_default().add(own.rule);
+        }
+        let prepared = sets.into_iter().map(|(language, set)| {
+            let prepared = Prepared::new(language, set);
+            let wrong = |e| format!("the rules for {}: {e}", language.name());
+            Ok((language, prepared.map_err(wrong)?))
+        });
+        Ok(Self(prepared.collect::<Result<_, String>>()?))
     }
 
     /// Looks at `text`; only findings on lines for which `added` says yes count.

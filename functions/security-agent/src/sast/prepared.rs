@@ -2,10 +2,16 @@
 
 use regex::{Regex, RegexSet};
 
-use super::rules::{Condition, Event, RuleSet};
+use super::{
+    languages::Language,
+    rules::{Condition, Event, RuleSet},
+};
 
 /// Longest line that line rules look at.
 const MAX_LINE: usize = 4_096;
+
+/// A statement of SQL begins so.
+const SQL: &str = r"(?i)^[\s(]*(?:select\s|insert\s+(?:into|or)\s|update\s+\S+\s+set|delete\s+from|drop\s+\w|alter\s+\w|create\s+\w|truncate\s|merge\s+into|replace\s+into|with\s+\w+\s+as|exec\s|call\s|grant\s|union\s)|\bwhere\s|\bfrom\s+\S+\s+where\b";
 
 /// The rules of one language, ready to be used.
 pub(super) struct Prepared {
@@ -25,6 +31,26 @@ pub(super) struct Match {
 }
 
 impl Prepared {
+    /// Makes the rules of a language ready.
+    ///
+    /// # Errors
+    /// What is wrong with their expressions together.
+    pub(super) fn new(language: Language, set: RuleSet) -> Result<Self, String> {
+        let lines = set.lines.iter().filter_map(|index| match &set.rules.get(*index)?.event {
+            Event::Line(line) => Some(line.as_str().to_owned()),
+            _ => None,
+        });
+        let lines = RegexSet::new(lines).map_err(|e| e.to_string())?;
+        let expression = |text: &str| Regex::new(text).map_err(|e| e.to_string());
+        Ok(Self {
+            set,
+            lines,
+            source: expression(language.source())?,
+            cleaner: expression(language.cleaner())?,
+            sql: expression(SQL)?,
+        })
+    }
+
     /// The line rules, all at once; what stands in a comment does not count.
     pub(super) fn lines_of(&self, text: &str, comments: &[(usize, usize)], out: &mut Vec<Match>) {
         if self.set.lines.is_empty() {

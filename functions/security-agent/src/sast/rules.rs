@@ -1,15 +1,23 @@
 //! The rules as data, read once.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use pact_contract::{FindingCode, Severity, codes};
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use super::languages::Language;
 
 /// The comment that allows a rule, by its id, on its own and the next line.
 pub(crate) const ALLOW: &str = "pact:allow";
+
+/// Longest title and remedy of a repository's own rule, in bytes.
+const MAX_TEXT: usize = 500;
+/// Most conditions of such a rule.
+const MAX_CONDITIONS: usize = 20;
 
 /// The files of rules with the language that they are for.
 pub(crate) const FILES: &[(Language, &str)] = &[
@@ -37,9 +45,7 @@ pub(crate) struct Rule {
     pub(crate) event: Event,
     pub(crate) when: Vec<Condition>,
     /// Examples in which it finds something, and in which it does not: they are its test.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the tests' own"))]
     pub(crate) bad: Vec<String>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the tests' own"))]
     pub(crate) good: Vec<String>,
 }
 
@@ -96,10 +102,15 @@ pub(crate) enum Condition {
     NotNear(Regex),
 }
 
+/// A rule as it is written down.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw {
-    cwe: u32,
+pub(super) struct Raw {
+    /// Of a repository's own rules: where the file's name does not say it.
+    #[serde(default)]
+    language: Option<String>,
+    #[serde(default)]
+    cwe: Option<u32>,
     severity: Severity,
     title: String,
     fix: String,
@@ -134,29 +145,71 @@ impl RuleSet {
         let mut set = Self::default();
         for id in ids {
             let Some(one) = raw.remove(&id) else { continue };
-            let index = set.rules.len();
-            let rule = Rule::new(&id, one).map_err(|e| format!("rule {id}: {e}"))?;
-            match &rule.event {
-                Event::Call(callees) => {
-                    for callee in callees {
-                        set.calls.entry(callee.last.clone()).or_default().push(index);
-                    }
-                }
-                Event::Set(_) => set.sets.push(index),
-                Event::Line(_) => set.lines.push(index),
-            }
-            set.rules.push(rule);
+            let rule = Rule::built_in(&id, one).map_err(|e| format!("rule {id}: {e}"))?;
+            set.add(rule);
         }
         Ok(set)
     }
+
+    /// One rule more.
+    pub(super) fn add(&mut self, rule: Rule) {
+        let index = self.rules.len();
+        match &rule.event {
+            Event::Call(callees) => {
+                for callee in callees {
+                    self.calls.entry(callee.last.clone()).or_default().push(index);
+                }
+            }
+            Event::Set(_) => self.sets.push(index),
+            Event::Line(_) => self.lines.push(index),
+        }
+        self.rules.push(rule);
+    }
 }
 
+/// The ids of the built-in rules.
+pub(super) fn built_in_ids() -> &'static HashSet<String> {
+    static IDS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let tables = FILES.iter().filter_map(|(_, text)| toml::from_str::<toml::Table>(text).ok());
+        tables.flat_map(|table| table.into_iter().map(|(id, _)| id)).collect()
+    });
+    &IDS
+}
+
+/// Bytes that one expression may become: those of a repository are not trusted.
+const MAX_EXPRESSION: usize = 1 << 20;
+
 fn regex(text: &str) -> Result<Regex, String> {
-    Regex::new(text).map_err(|e| e.to_string())
+    let built = RegexBuilder::new(text).size_limit(MAX_EXPRESSION).build();
+    built.map_err(|e| e.to_string().replace('\n', " "))
+}
+
+impl Raw {
+    pub(super) fn language(&self) -> Option<&str> {
+        self.language.as_deref()
+    }
 }
 
 impl Rule {
-    fn new(id: &str, raw: Raw) -> Result<Self, String> {
+    fn built_in(id: &str, raw: Raw) -> Result<Self, String> {
+        if raw.cwe.is_none() || raw.language.is_some() {
+            return Err("a built-in rule has a weakness, and the language of its file".to_owned());
+        }
+        Self::new(codes::RULES.code(id).map_err(|e| e.to_string())?, raw)
+    }
+
+    /// A rule of a repository's own.
+    pub(super) fn own(id: &str, raw: Raw) -> Result<Self, String> {
+        let long = |text: &String| text.len() > MAX_TEXT;
+        if long(&raw.title) || long(&raw.fix) || raw.when.len() > MAX_CONDITIONS {
+            return Err(format!(
+                "at most {MAX_TEXT} bytes for a text, and {MAX_CONDITIONS} conditions"
+            ));
+        }
+        Self::new(codes::OWN_RULES.code(id).map_err(|e| e.to_string())?, raw)
+    }
+
+    fn new(code: FindingCode, raw: Raw) -> Result<Self, String> {
         let event = match (&raw.call, &raw.set, &raw.line) {
             (Some(call), None, None) => Event::Call(call.split('|').map(Callee::new).collect()),
             (None, Some(set), None) => Event::Set(regex(set)?),
@@ -167,13 +220,16 @@ impl Rule {
             return Err("an example of each kind is missing".to_owned());
         }
         Ok(Self {
-            code: codes::RULES.code(id).map_err(|e| e.to_string())?,
             severity: raw.severity,
-            message: format!("{} (CWE-{})", raw.title, raw.cwe),
+            message: match raw.cwe {
+                Some(cwe) => format!("{} (CWE-{cwe})", raw.title),
+                None => raw.title,
+            },
             remedy: format!(
-                "{}; if it is safe here, say why in a comment \"{} {id}: REASON\" on the line or the line before",
-                raw.fix, ALLOW
+                "{}; if it is safe here, say why in a comment \"{ALLOW} {code}: REASON\" on the line or the line before",
+                raw.fix
             ),
+            code,
             event,
             when: raw.when.iter().map(|text| Condition::parse(text)).collect::<Result<_, _>>()?,
             bad: raw.bad,

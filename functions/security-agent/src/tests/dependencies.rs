@@ -225,6 +225,85 @@ async fn what_was_there_before_is_shown_and_what_the_change_adds_blocks() {
 }
 
 #[tokio::test]
+async fn what_is_odd_about_a_new_package_is_told_and_a_refused_licence_blocks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &record("R-1", "npm", "unheard-of", "1.6.1", None));
+    write(folder.path(), &record("R-2", "PyPI", "unheard-of", "1.6.1", None));
+    let npm = |packages: &[(&str, &str)]| {
+        let entries: serde_json::Map<String, Value> = packages
+            .iter()
+            .map(|(name, license)| {
+                let entry = match *license {
+                    "" => json!({ "version": "1.0.0" }),
+                    license => json!({ "version": "1.0.0", "license": license }),
+                };
+                (format!("node_modules/{name}"), entry)
+            })
+            .collect();
+        json!({ "lockfileVersion": 3, "packages": entries }).to_string()
+    };
+    let old = npm(&[("old-one", "AGPL-3.0-only"), ("nameless", "")]);
+    let now = npm(&[
+        ("old-one", "AGPL-3.0-only"),
+        ("nameless", ""),
+        ("expres", "MIT"),
+        ("choice", "(MIT OR AGPL-3.0-only)"),
+        ("new-one", "AGPL-3.0-only"),
+    ]);
+    let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
+    let uv = format!(
+        "version = 1\n[[package]]\nname = \"fresh\"\nversion = \"1.0\"\nsource = {{ registry = \"x\" }}\n\
+         sdist = {{ url = \"x\", upload-time = \"{yesterday}\" }}\n"
+    );
+    let files = [("package-lock.json", now.as_str()), ("uv.lock", uv.as_str())];
+    let mut bench = Bench::new(&files).await;
+    bench.config.advisories = Some(folder.path().to_owned());
+    bench.settings = json!({ "licenses": { "deny": ["AGPL-3.0-only"], "unknown": "list" } });
+    let changed = ["package-lock.json", "uv.lock"];
+    push(&bench, &changed, &[("package-lock.json", &old)], json!({})).await;
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Failed, "{}", response.response.summary);
+    let told: Vec<_> = response
+        .response
+        .findings
+        .iter()
+        .filter(|f| f.code != "scope-note")
+        .map(|f| (f.code.to_string(), f.severity.as_str(), f.message.clone()))
+        .collect();
+    let day = yesterday.strftime("%Y-%m-%d");
+    let expected = [
+        ("license-refused", "high", "new-one 1.0.0 is under AGPL-3.0-only, which the policy refuses".to_owned()),
+        ("lookalike-dependency", "medium", "expres 1.0.0 is called almost as express is".to_owned()),
+        ("brand-new-dependency", "low", format!("fresh 1.0 was published on {day}")),
+        ("license-unknown", "info", "fresh 1.0: the lock file says no licence".to_owned()),
+        (
+            "license-refused",
+            "info",
+            "there before this change (high): old-one 1.0.0 is under AGPL-3.0-only, which the policy refuses"
+                .to_owned(),
+        ),
+    ];
+    let expected: Vec<_> = expected
+        .into_iter()
+        .map(|(code, severity, said)| (code.to_owned(), severity, said))
+        .collect();
+    assert_eq!(told, expected);
+
+    // What nobody says is not checked, unless the policy takes it for a matter of a list.
+    let clean = npm(&[("choice", "")]);
+    let mut bench = Bench::new(&[("package-lock.json", &clean)]).await;
+    bench.config.advisories = Some(folder.path().to_owned());
+    bench.settings = json!({ "licenses": { "allow": ["MIT"] } });
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Skipped);
+    assert!(
+        response.response.summary.contains("1 new package is under a licence that nobody says"),
+        "{}",
+        response.response.summary
+    );
+}
+
+#[tokio::test]
 async fn a_push_does_not_accept_for_itself() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), &record("R-1", "crates.io", "smallvec", "1.6.1", Some(CRITICAL)));

@@ -234,6 +234,27 @@ fn security() -> Vec<Field> {
             "Advisories that were judged and accepted, each with the reason.",
             Shape::Map { keys: Rule::Advisory, values: Rule::Reason },
         ),
+        field("sarif", "Reports of other scanners, in SARIF 2.1.0.", Shape::globs()),
+        field("rules", "Files of the repository's own rules of static analysis.", Shape::globs()),
+        field("licenses", "Licences of dependencies, by SPDX id.", Shape::Table(licenses())),
+    ]
+}
+
+fn licenses() -> Vec<Field> {
+    let ids = |min| Shape::List {
+        of: Rule::Pattern {
+            pattern: "^[A-Za-z0-9.+-]{1,80}$".to_owned(),
+            wanted: "the SPDX id of a licence such as \"MIT\"".to_owned(),
+            max: 80,
+        },
+        min,
+    };
+    let unknown = "What follows where nobody says under which licence a package is: the check has \
+                   not passed, or it is only listed.";
+    vec![
+        field("allow", "These alone are allowed.", ids(1)),
+        field("deny", "These are not.", ids(0)),
+        field("unknown", unknown, Shape::word(&["hold", "list"])),
     ]
 }
 

@@ -85,6 +85,13 @@ command = ["sh", "e2e.sh"]
 [security]
 ignore = ["tests/fixtures/**"]
 accept = { "RUSTSEC-2024-0001" = "not reachable: the feature is off" }
+sarif = ["reports/*.sarif"]
+rules = ["security/rules/*.toml"]
+
+[security.licenses]
+allow = ["MIT", "Apache-2.0"]
+deny = ["AGPL-3.0-only"]
+unknown = "list"
 
 [migrations]
 paths = ["db/**"]

@@ -58,7 +58,20 @@ pub fn all() -> Vec<Explanation> {
         })
     });
     let findings = codes::ALL.iter().cloned();
-    findings.chain(errors).chain(endings).chain(problems::ALL.iter().cloned()).collect()
+    let families = codes::FAMILIES.iter().map(|(_, one)| one.clone());
+    findings
+        .chain(families)
+        .chain(errors)
+        .chain(endings)
+        .chain(problems::ALL.iter().cloned())
+        .collect()
+}
+
+/// What a code says whose rule is not this program's: one of the repository's own, or of another
+/// scanner.
+#[must_use]
+pub fn of_others(code: &str) -> Option<&'static Explanation> {
+    codes::FAMILIES.iter().find(|(family, _)| family.has(code)).map(|(_, one)| one)
 }
 
 #[cfg(test)]

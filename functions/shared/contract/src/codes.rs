@@ -37,6 +37,13 @@ pub struct Family {
 }
 
 impl Family {
+    /// Whether a code is one of its members.
+    #[must_use]
+    pub fn has(&self, code: &str) -> bool {
+        code.len() > self.prefix.len()
+            && code.get(..self.prefix.len()).is_some_and(|p| p.eq_ignore_ascii_case(self.prefix))
+    }
+
     /// The code of the rule with this id, with or without the family's prefix.
     ///
     /// # Errors
@@ -53,6 +60,40 @@ impl Family {
 pub const SECRETS: Family = Family { prefix: "secret-" };
 /// Rules of the static analysis, which name the language themselves.
 pub const RULES: Family = Family { prefix: "" };
+/// A repository's own rules of static analysis.
+pub const OWN_RULES: Family = Family { prefix: "own-" };
+/// What other scanners found: the scanner's name, then that of its rule.
+pub const SARIF: Family = Family { prefix: "sarif-" };
+
+/// What each code of a family says whose members are not this program's own data.
+pub(crate) static FAMILIES: &[(&Family, Explanation)] = &[
+    (
+        &OWN_RULES,
+        Explanation {
+            code: Cow::Borrowed("own-…"),
+            kind: Kind::Finding,
+            sentence: Cow::Borrowed(
+                "A rule of the repository's own found something; its message says what.",
+            ),
+            remedy: Cow::Borrowed(
+                "Do what the finding says; the rule is in one of the files that security.rules names.",
+            ),
+        },
+    ),
+    (
+        &SARIF,
+        Explanation {
+            code: Cow::Borrowed("sarif-…"),
+            kind: Kind::Finding,
+            sentence: Cow::Borrowed(
+                "Another scanner found something: its name and that of its rule are in the code.",
+            ),
+            remedy: Cow::Borrowed(
+                "Do what the scanner's own documentation of the rule says, and renew the report that security.sarif names.",
+            ),
+        },
+    ),
+];
 
 macro_rules! catalogue {
     ($($(#[doc = $title:literal])* { $($name:ident = $code:literal: $sentence:literal, $remedy:expr;)+ })+) => {
@@ -253,6 +294,24 @@ catalogue! {
         DEPENDENCY_NOT_CHECKED = "dependency-not-checked":
             "A dependency was not compared with the advisories: it has no version of a public registry.",
             "Pin it to one version of the public registry.";
+        SCANNER_REPORT_UNREADABLE = "scanner-report-unreadable":
+            "A report of another scanner cannot be read, or says that the scanner did not end well: what it looked for is not known.",
+            "Have the scanner write SARIF 2.1.0 again, or take its path out of security.sarif.";
+        OWN_RULES_UNREADABLE = "own-rules-unreadable":
+            "A file of the repository's own rules cannot be used: what they look for was not looked for.",
+            "Mend the place that the finding names; `pactctl validate` checks the files of security.rules before a push.";
+        LICENSE_REFUSED = "license-refused":
+            "A dependency is under a licence that the repository's policy does not allow.",
+            "Use another package, or have security.licenses changed.";
+        LICENSE_UNKNOWN = "license-unknown":
+            "Nobody says under which licence a dependency is: it was not held against the policy.",
+            "Look at the package; with security.licenses.unknown = \"list\" that holds nothing.";
+        LOOKALIKE_DEPENDENCY = "lookalike-dependency":
+            "A new dependency is called almost as a well-known one is.",
+            "Compare the name with what was meant; if it is the right package, answer for it with a waiver.";
+        BRAND_NEW_DEPENDENCY = "brand-new-dependency":
+            "A version of a dependency was published only days ago: what is wrong with it is hardly known yet.",
+            "Wait some days, or look at what changed in it.";
         ACCEPTED_ADVISORY = "accepted-advisory":
             "A dependency is affected by an advisory that the settings accept.",
             "Nothing, as long as the reason in security.accept is true.";

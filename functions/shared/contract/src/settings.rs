@@ -427,6 +427,82 @@ pub struct SecuritySettings {
     pub ignore: Vec<String>,
     /// Advisory ids (`RUSTSEC-…`, `GHSA-…`, `CVE-…`) that were judged and accepted, with the reason.
     pub accept: BTreeMap<String, String>,
+    /// Paths (globs) of what other scanners found, in SARIF 2.1.0.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sarif: Vec<String>,
+    /// Paths (globs) of the repository's own rules of static analysis.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
+    /// Under which licences dependencies may be.
+    #[serde(skip_serializing_if = "is_default")]
+    pub licenses: LicenseSettings,
+}
+
+impl SecuritySettings {
+    /// What both leave out or accept, and everything that either looks at or asks for.
+    #[must_use]
+    pub fn stricter(&self, own: &Self) -> Self {
+        let either = |before: &[String], own: &[String]| -> Vec<String> {
+            let missing = before.iter().filter(|entry| !own.contains(entry));
+            own.iter().chain(missing).cloned().collect()
+        };
+        let accepted = own.accept.iter().filter(|(id, _)| self.accept.contains_key(*id));
+        Self {
+            ignore: own.ignore.iter().filter(|glob| self.ignore.contains(glob)).cloned().collect(),
+            accept: accepted.map(|(id, reason)| (id.clone(), reason.clone())).collect(),
+            sarif: either(&self.sarif, &own.sarif),
+            rules: either(&self.rules, &own.rules),
+            licenses: LicenseSettings {
+                allow: match (&self.licenses.allow, &own.licenses.allow) {
+                    (Some(before), Some(own)) => {
+                        Some(own.iter().filter(|id| before.contains(id)).cloned().collect())
+                    }
+                    (one, other) => one.as_ref().or(other.as_ref()).cloned(),
+                },
+                deny: either(&self.licenses.deny, &own.licenses.deny),
+                // Where one of them has no policy, nothing is unknown to it.
+                unknown: match (self.licenses.is_set(), own.licenses.is_set()) {
+                    (true, true) => self.licenses.unknown.min(own.licenses.unknown),
+                    (true, false) => self.licenses.unknown,
+                    (false, _) => own.licenses.unknown,
+                },
+            },
+        }
+    }
+}
+
+/// Under which licences dependencies may be, by their SPDX ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LicenseSettings {
+    /// These alone are allowed; none: all that are not denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow: Option<Vec<String>>,
+    /// These are not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<String>,
+    /// What follows where nobody says under which licence a package is.
+    #[serde(skip_serializing_if = "is_default")]
+    pub unknown: UnknownLicense,
+}
+
+impl LicenseSettings {
+    /// Whether there is anything to hold licences against.
+    #[must_use]
+    pub const fn is_set(&self) -> bool {
+        self.allow.is_some() || !self.deny.is_empty()
+    }
+}
+
+/// What follows where nobody says under which licence a package is; the stricter one first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownLicense {
+    /// The package was not checked, and so the check has not passed.
+    #[default]
+    Hold,
+    /// It is listed, and holds nothing.
+    List,
 }
 
 /// Whom to tell. Secrets are never in the repository: a channel names the parameter that holds

@@ -1,6 +1,8 @@
 //! What a lock file gives, and what its readers share.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jiff::Timestamp;
 
 use super::graph::Graph;
 use crate::deps::{Ecosystem, Package};
@@ -14,7 +16,18 @@ pub(crate) struct Parsed {
     pub(crate) unchecked: Vec<Unchecked>,
     /// Who asks for whom, as far as the file says so.
     pub(crate) graph: Graph,
+    /// What it says of packages besides their versions.
+    pub(crate) about: BTreeMap<Package, About>,
     seen: HashSet<Package>,
+}
+
+/// What a lock file says of a package besides its version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    /// As it is written down.
+    pub(crate) license: Option<String>,
+    /// When the version was published.
+    pub(crate) published: Option<Timestamp>,
 }
 
 impl Parsed {
@@ -30,6 +43,14 @@ impl Parsed {
         let package = Package { ecosystem, name, version: version.to_owned() };
         if self.seen.insert(package.clone()) {
             self.packages.push((package, line));
+        }
+    }
+
+    /// What the file says of a package.
+    pub(super) fn about(&mut self, ecosystem: Ecosystem, name: &str, version: &str, about: About) {
+        if about != About::default() {
+            let name = ecosystem.normal_name(name);
+            self.about.insert(Package { ecosystem, name, version: version.to_owned() }, about);
         }
     }
 

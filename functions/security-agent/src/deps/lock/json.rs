@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::form::{Parsed, number};
+use super::form::{About, Parsed, number};
 use crate::deps::Ecosystem;
 
 fn object(text: &str) -> Result<Map<String, Value>, String> {
@@ -97,7 +97,17 @@ pub(super) fn composer(source: &str) -> Result<Parsed, String> {
         if version.starts_with("dev-") || version.ends_with("-dev") {
             out.elsewhere(name, line);
         } else {
-            out.push(Ecosystem::Packagist, name, version.trim_start_matches('v'), line);
+            let version = version.trim_start_matches('v');
+            out.push(Ecosystem::Packagist, name, version, line);
+            // Of several one may be chosen.
+            let licenses = entry.get("license").and_then(Value::as_array);
+            let licenses = licenses.into_iter().flatten().filter_map(Value::as_str);
+            let license = licenses.map(|one| format!("({one})")).collect::<Vec<_>>().join(" OR ");
+            let about = About {
+                license: (!license.is_empty()).then_some(license),
+                published: text(entry, "time").and_then(|time| time.parse().ok()),
+            };
+            out.about(Ecosystem::Packagist, name, version, about);
         }
     }
     Ok(out)

@@ -8,7 +8,7 @@ mod lines;
 mod npm;
 mod python;
 
-pub(crate) use form::{NOT_PINNED, Parsed};
+pub(crate) use form::{About, NOT_PINNED, Parsed};
 pub(crate) use graph::Way;
 
 /// What a lock file is, by its name.

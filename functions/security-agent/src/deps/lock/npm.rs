@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::form::{Parsed, number};
+use super::form::{About, Parsed, number};
 use crate::deps::{Ecosystem, verdict::short};
 
 #[derive(Deserialize)]
@@ -32,6 +32,9 @@ struct Entry {
     link: bool,
     #[serde(default)]
     dev: bool,
+    /// An expression of SPDX; old packages have an object, or a list of them.
+    #[serde(default)]
+    license: Option<Value>,
     /// In version 1 the packages within this one.
     #[serde(default)]
     dependencies: Option<Value>,
@@ -91,6 +94,12 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
                 }
                 let line = lines.get(key.as_str()).copied().flatten();
                 let name = entry.name.clone().unwrap_or_else(|| name.to_owned());
+                if let (Some(license), Some(version)) = (entry.license.as_ref(), &entry.version) {
+                    let license = license.as_str().or_else(|| license.get("type")?.as_str());
+                    let license = license.map(str::to_owned);
+                    let about = About { license, published: None };
+                    out.about(Ecosystem::Npm, &name, version, about);
+                }
                 out.add(name, entry.version.as_deref(), entry.resolved.as_ref(), line);
             }
         }

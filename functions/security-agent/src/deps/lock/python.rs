@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::form::{NOT_FROM_REGISTRY, NOT_PINNED, Parsed, Unchecked, number, toml_lines};
+use super::form::{About, NOT_FROM_REGISTRY, NOT_PINNED, Parsed, Unchecked, number, toml_lines};
 use crate::deps::Ecosystem;
 
 #[derive(Deserialize)]
@@ -55,6 +55,18 @@ struct UvPackage {
     version: Option<String>,
     #[serde(default)]
     source: Option<toml::Table>,
+    #[serde(default)]
+    sdist: Option<UvFile>,
+    #[serde(default)]
+    wheels: Vec<UvFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct UvFile {
+    /// When the registry took it.
+    #[serde(default)]
+    upload_time: Option<toml::Value>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +100,12 @@ pub(super) fn uv(text: &str) -> Result<Parsed, String> {
         let line = version.as_deref().and_then(|v| lines.get(&(name.as_str(), v)).copied());
         match version {
             Some(version) if source.is_none() || from("registry") => {
+                // The version is as old as its first file.
+                let files = package.sdist.iter().chain(&package.wheels);
+                let time = |file: &UvFile| file.upload_time.as_ref()?.as_str()?.parse().ok();
+                let times = files.filter_map(time);
+                let about = About { license: None, published: times.min() };
+                out.about(Ecosystem::PyPi, &name, &version, about);
                 out.push(Ecosystem::PyPi, &name, &version, line);
             }
             _ => out.elsewhere(&name, line),

@@ -8,8 +8,8 @@ use pact_contract::{
     freeze::Freeze,
     settings::{
         CheckMode, CodeSettings, CodeThresholds, DOCUMENTATION, Environment, GateSettings,
-        Inconclusive, MACHINES, Migrations, OnSettings, Probe, ScanLevel, SecuritySettings,
-        Settings, Suite, Template, TemplatePolicy, TestSettings, Watch,
+        Inconclusive, MACHINES, Migrations, OnSettings, Probe, ScanLevel, Settings, Suite,
+        Template, TemplatePolicy, TestSettings, Watch,
     },
 };
 
@@ -26,7 +26,7 @@ pub fn stricter(before: &Settings, own: &Settings) -> Settings {
         gate: gate([asked(before), asked(own)]),
         code: code(&before.code, &own.code),
         tests: tests(&before.tests, &own.tests),
-        security: security(&before.security, &own.security),
+        security: before.security.stricter(&own.security),
         environments: environments(&before.environments, &own.environments),
         notify: own.notify.clone(),
         waivers: waivers(&before.waivers, &own.waivers),
@@ -215,14 +215,6 @@ fn tests(before: &TestSettings, own: &TestSettings) -> TestSettings {
         suites: before.suites.clone(),
         leave_out: both(&before.leave_out, &own.leave_out),
         gone: both(&before.gone, &own.gone),
-    }
-}
-
-fn security(before: &SecuritySettings, own: &SecuritySettings) -> SecuritySettings {
-    let accepted = own.accept.iter().filter(|(id, _)| before.accept.contains_key(*id));
-    SecuritySettings {
-        ignore: both(&before.ignore, &own.ignore),
-        accept: accepted.map(|(id, reason)| (id.clone(), reason.clone())).collect(),
     }
 }
 

@@ -54,6 +54,9 @@ fn find<'a>(all: &'a [Explanation], code: &str) -> Result<&'a Explanation, Failu
     if let Some(one) = all.iter().find(|one| one.code.eq_ignore_ascii_case(code)) {
         return Ok(one);
     }
+    if let Some(one) = pact_contract::catalogue::of_others(code) {
+        return Ok(one);
+    }
     let codes: Vec<String> = all.iter().map(|one| one.code.to_lowercase()).collect();
     let near = pact_config::near(code, codes.iter().map(String::as_str));
     let near: Vec<&str> = near
@@ -103,6 +106,8 @@ mod tests {
             ("err_timeout", "ERR_TIMEOUT"),
             ("secret-github-token", "secret-github-token"),
             ("actions-unpinned", "actions-unpinned"),
+            ("sarif-bandit-B602", "sarif-…"),
+            ("own-no-print", "own-…"),
         ] {
             assert_eq!(find(&all, asked).expect("is known").code, code);
         }

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use pact_agent::globs::Globs;
 use pact_config::filters;
 use pact_contract::settings::OnSettings;
 use serde_json::json;
 
-use super::init::would_build;
+use super::{files, init::would_build};
 use crate::{
     failure::{Context, Exit, Failure},
     stack, term,
@@ -27,7 +28,12 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
         let text = std::fs::read_to_string(file)
             .map_err(|e| Failure::usage(format!("cannot read {}: {e}", file.display())))?;
         match pact_config::parse(&text, &file.to_string_lossy()) {
-            Ok(settings) => on = settings.on,
+            Ok(settings) => {
+                let root = file.parent().filter(|root| *root != Path::new(""));
+                let root = root.unwrap_or(Path::new("."));
+                faults.extend(rule_faults(root, &settings.security.rules)?);
+                on = settings.on;
+            }
             Err(errors) => faults.extend(errors.to_string().lines().map(str::to_owned)),
         }
     }
@@ -62,6 +68,35 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
         }
     }
     Ok(if faults.is_empty() { Exit::Success } else { Exit::Usage })
+}
+
+/// What is wrong with the files of the repository's own rules.
+fn rule_faults(root: &Path, globs: &[String]) -> Result<Vec<String>, Failure> {
+    let mut faults = Vec::new();
+    let all = if globs.is_empty() { Vec::new() } else { files::below(root)? };
+    for glob in globs {
+        let one = Globs::new("security.rules", std::slice::from_ref(glob))
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        let below = all.iter().filter_map(|path| {
+            let inside = path.strip_prefix(root).ok()?.to_str()?.replace('\\', "/");
+            one.covers(&inside).then_some((path, inside))
+        });
+        let files: Vec<(&PathBuf, String)> = below.collect();
+        if files.is_empty() {
+            faults.push(format!("security.rules names {glob:?}, and no file is there"));
+        }
+        for (path, shown) in files {
+            let text = std::fs::read_to_string(path)
+                .map_err(|e| Failure::usage(format!("cannot read {shown}: {e}")))?;
+            if let Err(wrong) = pact_security_agent::check_rules(&shown, &text) {
+                faults.extend(wrong.into_iter().map(|fault| match fault.line {
+                    Some(line) => format!("{shown}:{line}: {}", fault.message),
+                    None => format!("{shown}: {}", fault.message),
+                }));
+            }
+        }
+    }
+    Ok(faults)
 }
 
 /// The settings of a folder, where it has any; or the file itself.
