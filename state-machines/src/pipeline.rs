@@ -82,6 +82,8 @@ fn verify() -> State {
         // What the targets build is built beside the unit tests, also where these are left out.
         suite("unit", RunUnitTests) with("environments: [$plan.environments.settings]")
             with("skip: $plan.checks.unit.skip")
+            // Then these follow in the same build.
+            with("then_integration: $plan.checks.integration.skip ? false : true")
             context(&format!("skip: {builds} ? null : $plan.checks.unit.skip"));
         suite("integration", RunIntegrationTests)
             context(&format!("skip: {failed} : $plan.checks.integration.skip"));

@@ -30,7 +30,7 @@ use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use pact_agent::{Agent, AgentError, Call, News, Outcome, Stand};
-use pact_contract::{Capability, ErrorName};
+use pact_contract::{Capability, ErrorName, RunId};
 use serde_json::Value;
 
 pub use services::{HostClient, Services};
@@ -126,6 +126,10 @@ impl Agent for TestAgent {
             Some(tests) => tests.stop(progress).await,
             None => Ok(()),
         }
+    }
+
+    async fn run_ended(&self, run_id: &RunId) -> Result<(), AgentError> {
+        runners::codebuild::end_shared(&self.services, run_id.as_str()).await
     }
 
     fn news(&self, event: &Value) -> Option<News> {

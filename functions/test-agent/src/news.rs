@@ -1,4 +1,4 @@
-//! Events that concern tests: a build has ended, and a run has.
+//! Events that concern tests: a build has ended, or a phase of it, and a run has.
 
 use pact_agent::News;
 use pact_contract::{RunId, StateName};
@@ -7,13 +7,16 @@ use serde_json::Value;
 /// Variables by which a build, and so the event of its end, names the run and the state that wait.
 pub(crate) const RUN: &str = "PACT_RUN";
 pub(crate) const STATE: &str = "PACT_STATE";
+/// The variable by which it names the state that waits for what comes after in the same build.
+pub(crate) const NEXT: &str = "PACT_NEXT";
 
 /// What an event says; none when it is of another kind.
 pub(crate) fn read(event: &Value) -> Option<News> {
     let text =
         |value: &Value, at: &str| value.pointer(at).and_then(Value::as_str).map(str::to_owned);
     match event.get("detail-type")?.as_str()? {
-        "CodeBuild Build State Change" => {
+        // The first of two suites has ended with its phase, the second with the build.
+        kind @ ("CodeBuild Build State Change" | "CodeBuild Build Phase Change") => {
             let at = "/detail/additional-information/environment/environment-variables";
             let variables = event.pointer(at).and_then(Value::as_array);
             let variable = |name: &str| {
@@ -21,10 +24,15 @@ pub(crate) fn read(event: &Value) -> Option<News> {
                 variables?.iter().find(named).and_then(|v| text(v, "/value"))
             };
             let run_id = variable(RUN).and_then(|run| RunId::parse(&run).ok());
-            let state = variable(STATE).and_then(|state| StateName::parse(&state).ok());
-            Some(match (run_id, state) {
-                (Some(run_id), Some(state)) => News::Changed { run_id, state },
-                _ => News::Nothing,
+            let state = |name| variable(name).and_then(|state| StateName::parse(&state).ok());
+            let next = state(NEXT);
+            if kind == "CodeBuild Build Phase Change" && next.is_none() {
+                return Some(News::Nothing);
+            }
+            let states: Vec<_> = state(STATE).into_iter().chain(next).collect();
+            Some(match run_id.filter(|_| !states.is_empty()) {
+                Some(run_id) => News::Changed { run_id, states },
+                None => News::Nothing,
             })
         }
         "Step Functions Execution Status Change" => {
@@ -48,20 +56,31 @@ mod tests {
     #[test]
     fn events_name_who_waits_and_others_are_nobodys() {
         let run_id: RunId = "web-1".parse().expect("an id");
-        let build = |variables: Value| {
+        let event = |kind: &str, variables: Value| {
             json!({
-                "detail-type": "CodeBuild Build State Change",
+                "detail-type": format!("CodeBuild Build {kind} Change"),
                 "detail": { "additional-information": { "environment": {
                     "environment-variables": variables,
                 } } },
             })
         };
-        let named = build(json!([
-            { "name": RUN, "value": "web-1" }, { "name": STATE, "value": "RunUnitTests" },
-        ]));
-        let state: StateName = "RunUnitTests".parse().expect("a name");
-        assert_eq!(read(&named), Some(News::Changed { run_id: run_id.clone(), state }));
-        assert_eq!(read(&build(json!([]))), Some(News::Nothing));
+        let mut variables = vec![
+            json!({ "name": RUN, "value": "web-1" }),
+            json!({ "name": STATE, "value": "RunUnitTests" }),
+        ];
+        let changed = |states: &[&str]| {
+            let states = states.iter().map(|state| state.parse().expect("a name")).collect();
+            Some(News::Changed { run_id: run_id.clone(), states })
+        };
+        assert_eq!(read(&event("State", json!(variables))), changed(&["RunUnitTests"]));
+        assert_eq!(read(&event("State", json!([]))), Some(News::Nothing));
+        // A phase says something only where another suite follows.
+        assert_eq!(read(&event("Phase", json!(variables))), Some(News::Nothing));
+        variables.push(json!({ "name": NEXT, "value": "RunIntegrationTests" }));
+        for kind in ["State", "Phase"] {
+            let both = changed(&["RunUnitTests", "RunIntegrationTests"]);
+            assert_eq!(read(&event(kind, json!(variables))), both);
+        }
         let execution = |status: &str| {
             json!({
                 "detail-type": "Step Functions Execution Status Change",

@@ -1,7 +1,7 @@
 //! `tests.run_unit`, `tests.run_integration`, `tests.run_e2e`: chooses a runner, and judges what it
 //! brings back.
 
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 use pact_agent::{AgentError, Call, Outcome, Stand, built};
 use pact_contract::{
@@ -16,7 +16,7 @@ use crate::{
     collector::Collector,
     history::{self, History},
     lanes::{self, Lane, Looked},
-    runners::{self, Ended, Execution, Planned, Progress, Release, Task},
+    runners::{self, Ended, Execution, Planned, Progress, Release, Shared, Task},
     services::Services,
     sum,
 };
@@ -68,7 +68,8 @@ pub(crate) struct Tests<'a> {
     parameters: RunTests,
     /// What the targets want built.
     releases: Vec<Release>,
-    /// Suites that are named: those that run beside the ones that are found, and those that others run.
+    /// Suites that are named: those that run beside the ones that are found, and those that others
+    /// run, or the same runner apart from the rest.
     here: Vec<NamedSuite>,
     elsewhere: Vec<NamedSuite>,
 }
@@ -87,14 +88,18 @@ impl<'a> Tests<'a> {
         let releases = releases(&parameters.environments);
         let named =
             if kind == Kind::Unit { parameters.settings.suites.clone() } else { Vec::new() };
-        let is_here = |suite: &NamedSuite| suite.runner.as_deref().is_none_or(runners::is_default);
+        let is_here = |suite: &NamedSuite| !suite.isolated && is_default(suite);
         let (here, elsewhere) = named.into_iter().partition(is_here);
         Ok(Self { services, call, kind, parameters, releases, here, elsewhere })
     }
 
     fn suite(&self) -> Option<&Suite> {
+        self.suite_of(self.kind)
+    }
+
+    fn suite_of(&self, kind: Kind) -> Option<&Suite> {
         let settings = &self.parameters.settings;
-        match self.kind {
+        match kind {
             Kind::Unit => settings.unit.as_ref(),
             Kind::Integration => settings.integration.as_ref(),
             Kind::EndToEnd => settings.e2e.as_ref(),
@@ -103,10 +108,34 @@ impl<'a> Tests<'a> {
 
     /// Everything that is asked for, of the default runner.
     fn task(&self) -> Task<'_> {
-        let suite = self.suite();
+        Task { shared: self.shared(), ..self.task_of(self.kind) }
+    }
+
+    /// The build that unit and integration tests of a run share, unless one of them is to be apart or
+    /// another runner's.
+    fn shared(&self) -> Option<Shared<'_>> {
+        let together = |suite: &Suite| !suite.isolated && runners::is_default(&suite.runner.kind);
+        let integration = self.suite_of(Kind::Integration).filter(|suite| together(suite))?;
+        self.call.run_id.as_ref()?;
+        if !self.suite_of(Kind::Unit).is_none_or(together) {
+            return None;
+        }
+        match self.kind {
+            Kind::Unit if self.parameters.then_integration && self.parameters.skip.is_none() => {
+                let next = Task { releases: &[], ..self.task_of(Kind::Integration) };
+                Some(Shared::First { instance: &integration.runner, next: Box::new(next) })
+            }
+            Kind::Integration => Some(Shared::Second),
+            Kind::Unit | Kind::EndToEnd => None,
+        }
+    }
+
+    fn task_of(&self, kind: Kind) -> Task<'_> {
+        let suite = self.suite_of(kind);
         let seconds = suite.map_or(DEFAULT_TEST_TIMEOUT, |suite| suite.timeout_seconds);
         let leave_out = &self.parameters.settings.leave_out;
-        let table = self.kind.table();
+        let table = kind.table();
+        let unit = kind == Kind::Unit;
         Task {
             table,
             name: table.rsplit('.').next().unwrap_or(table),
@@ -115,16 +144,17 @@ impl<'a> Tests<'a> {
             source: &self.parameters.source,
             repository: &self.parameters.repository.name,
             reference: self.parameters.reference.as_deref(),
-            url: self.parameters.url.as_deref().filter(|_| self.kind == Kind::EndToEnd),
+            url: self.parameters.url.as_deref().filter(|_| kind == Kind::EndToEnd),
             timeout: Duration::from_secs(seconds),
             reports: suite.map_or(&[], |suite| suite.reports.as_slice()),
             coverage: &self.parameters.settings.coverage,
             own: true,
-            suites: &self.here,
-            elsewhere: &self.elsewhere,
-            leave_out: if self.kind == Kind::Unit { leave_out } else { &[] },
+            suites: if unit { &self.here } else { &[] },
+            elsewhere: if unit { &self.elsewhere } else { &[] },
+            leave_out: if unit { leave_out } else { &[] },
             releases: &self.releases,
             skip: self.parameters.skip.as_deref(),
+            shared: None,
         }
     }
 
@@ -147,7 +177,7 @@ impl<'a> Tests<'a> {
             elsewhere: &[],
             leave_out: &[],
             releases: &[],
-            ..self.task()
+            ..self.task_of(self.kind)
         };
         if default {
             lanes.push(Lane { runner: open(instance), task: all });
@@ -160,6 +190,13 @@ impl<'a> Tests<'a> {
         for suite in &self.elsewhere {
             let seconds = suite.timeout_seconds.map(Duration::from_secs);
             let task = alone("tests.suites");
+            if is_default(suite) {
+                // It is planned as it would be beside the others.
+                let task =
+                    Task { name: &suite.name, own: false, suites: slice::from_ref(suite), ..task };
+                lanes.push(Lane { runner: open(None), task });
+                continue;
+            }
             lanes.push(Lane {
                 runner: open(suite.instance().as_ref()),
                 task: Task {
@@ -217,6 +254,22 @@ impl<'a> Tests<'a> {
     /// # Errors
     /// Those of the runner.
     pub(crate) async fn look(&self, work: &Value) -> Result<Stand, AgentError> {
+        let looked = self.step(work).await;
+        let over = match &looked {
+            Ok(Stand::Done(outcome)) => {
+                matches!(outcome.status, StageStatus::Failed | StageStatus::Error)
+            }
+            Ok(Stand::Later(_)) => false,
+            Err(error) => !error.name.retryable(),
+        };
+        // Nobody will ask for what follows these in their build.
+        if over && matches!(self.shared(), Some(Shared::First { .. })) {
+            self.stop(work).await?;
+        }
+        looked
+    }
+
+    async fn step(&self, work: &Value) -> Result<Stand, AgentError> {
         let lanes = self.lanes();
         let collector = || Collector::new(&*self.services.artifacts, self.call);
         let [Lane { runner, task }] = &lanes[..] else {
@@ -360,6 +413,11 @@ fn releases(environments: &[Option<Environment>]) -> Vec<Release> {
         }
     }
     found
+}
+
+/// Whether the suite is one of the runner that is meant where none is named.
+fn is_default(suite: &NamedSuite) -> bool {
+    suite.runner.as_deref().is_none_or(runners::is_default)
 }
 
 fn done(outcome: Result<Outcome, AgentError>) -> Result<Stand, AgentError> {

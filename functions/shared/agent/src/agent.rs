@@ -53,6 +53,14 @@ pub trait Agent: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Ends what was begun for a run that has ended, whatever of it was waited for.
+    ///
+    /// # Errors
+    /// What was begun may go on.
+    async fn run_ended(&self, _run_id: &RunId) -> Result<(), AgentError> {
+        Ok(())
+    }
+
     /// Does what is left to do, as a schedule asks by `{"pass": {}}`; none where nothing ever is.
     async fn pass(&self, _deadline: Instant) -> Option<Result<Value, AgentError>> {
         None
@@ -76,12 +84,12 @@ pub enum Stand {
 /// What an event from outside is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// Something that an action of this state waits for has changed.
+    /// Something that actions of these states wait for has changed.
     Changed {
         /// The run.
         run_id: RunId,
-        /// The state whose action waits.
-        state: StateName,
+        /// The states whose actions may wait.
+        states: Vec<StateName>,
     },
     /// A run has ended, whatever of it was waited for.
     RunEnded {

@@ -142,8 +142,8 @@ pub(crate) async fn news(
 ) -> Result<Value, AgentError> {
     match news {
         News::Nothing => Ok(noted("nothing to do")),
-        News::Changed { run_id, state } => {
-            changed(agent, recording, (run_id, state), deadline).await
+        News::Changed { run_id, states } => {
+            changed(agent, recording, &run_id, &states, deadline).await
         }
         News::RunEnded { run_id } => run_ended(agent, recording, &run_id).await,
     }
@@ -152,14 +152,23 @@ pub(crate) async fn news(
 async fn changed(
     agent: &dyn Agent,
     recording: &Recording,
-    (run_id, state): (RunId, StateName),
+    run_id: &RunId,
+    states: &[StateName],
     deadline: Instant,
 ) -> Result<Value, AgentError> {
-    let Some((call, token)) = later(recording)?.calls.waiting(&run_id, &state).await? else {
-        return Ok(noted("nobody waits for it"));
-    };
-    about(&call);
-    advance(agent, recording, call, &token, deadline).await
+    let mut answer = Ok(noted("nobody waits for it"));
+    for state in states {
+        let Some((call, token)) = later(recording)?.calls.waiting(run_id, state).await? else {
+            continue;
+        };
+        about(&call);
+        // The others are looked after all the same; an event with an error is delivered again.
+        let next = advance(agent, recording, call, &token, deadline).await;
+        if answer.is_ok() {
+            answer = next;
+        }
+    }
+    answer
 }
 
 async fn run_ended(
@@ -183,6 +192,9 @@ async fn run_ended(
             // The others are stopped all the same.
             Err(error) => failed = Some(error),
         }
+    }
+    if let Err(error) = agent.run_ended(run_id).await {
+        failed = Some(error);
     }
     match failed {
         Some(error) => Err(error),

@@ -83,7 +83,7 @@ impl Agent for World {
         let run_id: RunId = "web-1".parse().expect("an id");
         let state: StateName = "RunUnitTests".parse().expect("a name");
         match event.get("news")?.as_str()? {
-            "changed" => Some(News::Changed { run_id, state }),
+            "changed" => Some(News::Changed { run_id, states: vec![state] }),
             _ => Some(News::RunEnded { run_id }),
         }
     }

@@ -308,6 +308,10 @@ impl Check<'_, '_> {
             Shape::Text(rule) => self.text(node, rule).map(Value::String),
             Shape::Integer { min, max } => self.integer(node, *min, *max),
             Shape::Number { min, max } => self.number(node, *min, *max),
+            Shape::Flag => match node.get_ref() {
+                DeValue::Boolean(value) => Some(Value::Bool(*value)),
+                other => self.wrong(node, "true or false", other),
+            },
             Shape::List { of, min } => self.list(node, of, *min),
             Shape::Command => self.command(node),
             Shape::Commands => self.commands(node),

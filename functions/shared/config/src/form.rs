@@ -50,6 +50,8 @@ pub enum Shape {
         /// The greatest.
         max: u32,
     },
+    /// True or false.
+    Flag,
     /// A list of texts that satisfy the rule.
     List {
         /// What each satisfies.

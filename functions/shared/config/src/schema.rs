@@ -58,6 +58,7 @@ impl Forms {
             Shape::Number { min, max } => {
                 json!({ "type": "number", "minimum": min, "maximum": max })
             }
+            Shape::Flag => json!({ "type": "boolean" }),
             Shape::List { of, min } => {
                 json!({ "type": "array", "items": text(of), "minItems": min })
             }

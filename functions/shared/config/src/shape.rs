@@ -165,20 +165,27 @@ fn build() -> Vec<Field> {
 }
 
 fn tests() -> Vec<Field> {
-    let suite = || Shape::Tagged {
-        seam: Seam::Runner,
-        fields: vec![
+    let common = || {
+        vec![
             field("timeout_seconds", "Time-out in seconds.", Shape::Integer { min: 1, max: 840 }),
             field("reports", "JUnit reports that the tests write.", Shape::globs()),
-        ],
+        ]
+    };
+    let suite = |fields| Shape::Tagged { seam: Seam::Runner, fields };
+    let isolated = "Whether they have a build of their own; without it unit and integration tests \
+                    share one.";
+    let shared = || {
+        let mut fields = common();
+        fields.push(field("isolated", isolated, Shape::Flag));
+        suite(fields)
     };
     vec![
-        field("unit", "Unit tests; detected from the repository without it.", suite()),
-        field("integration", "Integration tests.", suite()),
+        field("unit", "Unit tests; detected from the repository without it.", shared()),
+        field("integration", "Integration tests.", shared()),
         field(
             "e2e",
             "Tests against each environment of the tier staging, whose address is in PACT_URL.",
-            suite(),
+            suite(common()),
         ),
         field("coverage", "LCOV reports that the tests write.", Shape::globs()),
         field(
@@ -223,6 +230,7 @@ fn named_suite() -> Vec<Field> {
         field("env", "Further environment variables.", Shape::variables()),
         field("reports", "JUnit reports that the suite writes.", Shape::globs()),
         field("timeout_seconds", "Time-out in seconds.", Shape::Integer { min: 1, max: 3_600 }),
+        field("isolated", "Whether the suite has a build of its own.", Shape::Flag),
     ]
 }
 

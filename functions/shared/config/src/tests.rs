@@ -57,6 +57,7 @@ runner = "codebuild"
 command = ["cargo", "test"]
 directory = "services/web"
 timeout_seconds = 120
+isolated = false
 env = { RUST_BACKTRACE = "1" }
 reports = ["target/**/junit.xml"]
 
@@ -71,6 +72,7 @@ directory = "web"
 env = { NODE_ENV = "test" }
 reports = ["web/junit.xml"]
 timeout_seconds = 900
+isolated = true
 
 [build]
 commands = ["make release"]
@@ -78,6 +80,7 @@ timeout_seconds = 60
 
 [tests.integration]
 command = "make integration"
+isolated = true
 
 [tests.e2e]
 command = ["sh", "e2e.sh"]

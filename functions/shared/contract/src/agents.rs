@@ -34,7 +34,15 @@ pub const TEST: &[Capability] = &[
         action: "tests.run_unit",
         description: "Runs the unit tests, as configured or as detected from the repository.",
         required: &["source", "repository"],
-        optional: &["settings", "reference", "url", "changes_key", "environments", "skip"],
+        optional: &[
+            "settings",
+            "reference",
+            "url",
+            "changes_key",
+            "environments",
+            "skip",
+            "then_integration",
+        ],
     },
     Capability {
         action: "tests.run_integration",

@@ -390,6 +390,9 @@ pub struct NamedSuite {
     /// Time-out in seconds; none: that of the unit tests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u64>,
+    /// Whether it has a build of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub isolated: bool,
 }
 
 impl NamedSuite {
@@ -397,7 +400,7 @@ impl NamedSuite {
     #[must_use]
     pub fn instance(&self) -> Option<Instance> {
         let Value::Object(mut settings) = serde_json::to_value(self).ok()? else { return None };
-        for key in ["name", "runner", "reports", "timeout_seconds"] {
+        for key in ["name", "runner", "reports", "timeout_seconds", "isolated"] {
             settings.remove(key);
         }
         Some(Instance { kind: self.runner.clone()?, settings })
@@ -414,6 +417,9 @@ pub struct Suite {
     /// JUnit reports (globs) that the tests write.
     #[serde(default)]
     pub reports: Vec<String>,
+    /// Whether they have a build of their own, where unit and integration tests share one otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub isolated: bool,
 }
 
 /// Time-out of a suite without one, in seconds.

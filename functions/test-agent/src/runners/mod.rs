@@ -1,6 +1,6 @@
 //! What can run a suite of tests: one file or folder for each kind of runner, and their registry.
 
-mod codebuild;
+pub(crate) mod codebuild;
 mod github_actions;
 #[cfg(test)]
 mod recorder;
@@ -15,7 +15,7 @@ use crate::services::Services;
 #[cfg(test)]
 pub(crate) use runner::Run;
 pub(crate) use runner::{
-    Built, End, Ended, Execution, Part, Planned, Progress, Release, Runner, Task,
+    Built, End, Ended, Execution, Part, Planned, Progress, Release, Runner, Shared, Task,
 };
 
 /// The kinds of runners. The first is meant where the settings name none.

@@ -112,6 +112,21 @@ pub(crate) struct Task<'a> {
     pub(crate) releases: &'a [Release],
     /// Why no tests are run.
     pub(crate) skip: Option<&'a str>,
+    /// Where this is one of two suites of a run that share a build, one after another: which.
+    pub(crate) shared: Option<Shared<'a>>,
+}
+
+/// Which of two suites that share a build a suite is.
+pub(crate) enum Shared<'a> {
+    /// The one that comes first; the other is run once it has succeeded.
+    First {
+        /// How the other one is run.
+        instance: &'a Instance,
+        /// The other one.
+        next: Box<Task<'a>>,
+    },
+    /// The one that comes after, if there is such a build.
+    Second,
 }
 
 /// What a target wants built of the commit.

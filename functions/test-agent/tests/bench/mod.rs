@@ -118,7 +118,8 @@ impl SignedUrls for Urls {
     }
 }
 
-struct Host(CodeBuild);
+/// The build host; the object `started` has the id of every build that was started, a line each.
+struct Host(CodeBuild, Arc<Memory>);
 
 impl Host {
     async fn call(&self, operation: &str, input: Value) -> Result<Value, StoreError> {
@@ -154,7 +155,13 @@ impl Builds for Host {
             "cacheOverride": { "type": "LOCAL", "cacheNamespace": build.cache },
         });
         let answer = self.call("StartBuild", input).await?;
-        Ok(answer["build"]["id"].as_str().expect("an id").to_owned())
+        let id = answer["build"]["id"].as_str().expect("an id");
+        let before = self.1.get("started").await?.unwrap_or_default();
+        let before = String::from_utf8_lossy(&before).into_owned();
+        if !before.contains(id) {
+            self.1.put("started", format!("{before}{id}\n").into()).await?;
+        }
+        Ok(id.to_owned())
     }
 
     async fn build(&self, id: &str) -> Result<Option<Build>, StoreError> {
@@ -218,7 +225,7 @@ impl Bench {
         let agent = TestAgent::new(Services {
             artifacts: Arc::clone(&memory) as _,
             urls: Arc::new(Urls(store(Arc::clone(&memory)).await)),
-            builds: Arc::new(Host(host(folder.path(), extra))),
+            builds: Arc::new(Host(host(folder.path(), extra), Arc::clone(&memory))),
             registry: Arc::new(Known(entry)),
             secrets: Arc::clone(&memory) as _,
             hosts: HostClient::default(),

@@ -195,19 +195,54 @@ impl PhaseRecord {
     }
 }
 
-/// What EventBridge is told when a build begins and when it ends.
+/// What EventBridge is told when a build begins, when a phase of it ends, and when it ends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StateChange {
     /// Id of the build, `<project>:<uuid>`.
     pub build_id: String,
     /// How the build stands.
     pub status: Status,
-    /// The event, as `CodeBuild Build State Change` delivers it.
+    /// The event, as `CodeBuild Build State Change` or `CodeBuild Build Phase Change` delivers it.
     pub event: Value,
 }
 
 impl StateChange {
     pub(crate) fn of(build: &Build, region: &str, account: &str, at: Timestamp) -> Self {
+        let detail = json!({
+            "build-status": build.status.as_str(),
+            "current-phase": build.current_phase(),
+            "current-phase-context": "[]",
+        });
+        Self::event(build, "State", detail, (region, account), at)
+    }
+
+    /// That a phase has ended; none while it goes on.
+    pub(crate) fn of_phase(
+        build: &Build,
+        phase: &PhaseRecord,
+        region: &str,
+        account: &str,
+    ) -> Option<Self> {
+        let at = phase.ended?;
+        let context: Vec<_> = phase.message.iter().map(|m| format!(": {m}")).collect();
+        let detail = json!({
+            "completed-phase": phase.name,
+            "completed-phase-status": phase.status.map(Status::as_str),
+            "completed-phase-context": format!("[{}]", context.join(", ")),
+            "completed-phase-duration-seconds": at.duration_since(phase.started).as_secs().max(0),
+            "completed-phase-start": spoken(phase.started),
+            "completed-phase-end": spoken(at),
+        });
+        Some(Self::event(build, "Phase", detail, (region, account), at))
+    }
+
+    fn event(
+        build: &Build,
+        kind: &str,
+        mut detail: Value,
+        (region, account): (&str, &str),
+        at: Timestamp,
+    ) -> Self {
         let variables: Vec<_> = build
             .environment
             .iter()
@@ -229,42 +264,43 @@ impl StateChange {
                 })
             })
             .collect();
+        let common = json!({
+            "project-name": build.project,
+            "build-id": build.arn,
+            "additional-information": {
+                "cache": {"type": "NO_CACHE"},
+                "build-number": build.number,
+                "timeout-in-minutes": build.timeout_minutes,
+                "queued-timeout-in-minutes": build.queued_timeout_minutes,
+                "build-complete": build.ended.is_some(),
+                "initiator": build.initiator,
+                "build-start-time": spoken(build.started),
+                "source": {"buildspec": build.buildspec, "type": "NO_SOURCE"},
+                "environment": {
+                    "image": build.image,
+                    "privileged-mode": false,
+                    "compute-type": build.compute_type,
+                    "type": "ARM_CONTAINER",
+                    "environment-variables": variables,
+                },
+                "logs": {"group-name": build.log_group, "stream-name": build.uuid},
+                "phases": phases,
+            },
+            "version": "1",
+        });
+        if let (Some(detail), Value::Object(common)) = (detail.as_object_mut(), common) {
+            detail.extend(common);
+        }
         let event = json!({
             "version": "0",
             "id": uuid::Uuid::new_v4().to_string(),
-            "detail-type": "CodeBuild Build State Change",
+            "detail-type": format!("CodeBuild Build {kind} Change"),
             "source": "aws.codebuild",
             "account": account,
             "time": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "region": region,
             "resources": [build.arn],
-            "detail": {
-                "build-status": build.status.as_str(),
-                "project-name": build.project,
-                "build-id": build.arn,
-                "additional-information": {
-                    "cache": {"type": "NO_CACHE"},
-                    "build-number": build.number,
-                    "timeout-in-minutes": build.timeout_minutes,
-                    "queued-timeout-in-minutes": build.queued_timeout_minutes,
-                    "build-complete": build.ended.is_some(),
-                    "initiator": build.initiator,
-                    "build-start-time": spoken(build.started),
-                    "source": {"buildspec": build.buildspec, "type": "NO_SOURCE"},
-                    "environment": {
-                        "image": build.image,
-                        "privileged-mode": false,
-                        "compute-type": build.compute_type,
-                        "type": "ARM_CONTAINER",
-                        "environment-variables": variables,
-                    },
-                    "logs": {"group-name": build.log_group, "stream-name": build.uuid},
-                    "phases": phases,
-                },
-                "current-phase": build.current_phase(),
-                "current-phase-context": "[]",
-                "version": "1",
-            },
+            "detail": detail,
         });
         Self { build_id: build.id(), status: build.status, event }
     }
@@ -340,5 +376,15 @@ mod tests {
         assert_eq!(change.event["detail"]["build-status"], "IN_PROGRESS");
         let start = &change.event["detail"]["additional-information"]["build-start-time"];
         assert_eq!(start, "Nov 26, 2026 3:41:34 PM");
+        let mut build = build();
+        build.begin("BUILD", build.started);
+        let of = |build: &Build| StateChange::of_phase(build, &build.phases[0], "us-east-1", "0");
+        assert_eq!(of(&build), None);
+        build.end_phase(Status::Failed, Some("exit status 1".to_owned()), build.started);
+        let change = of(&build).unwrap();
+        assert_eq!(change.event["detail-type"], "CodeBuild Build Phase Change");
+        assert_eq!(change.event["detail"]["completed-phase"], "BUILD");
+        assert_eq!(change.event["detail"]["completed-phase-status"], "FAILED");
+        assert_eq!(change.event["detail"]["build-id"], build.arn);
     }
 }

@@ -149,7 +149,7 @@ impl CodeBuild {
         lock(&self.inner.state).projects.insert(project.name.clone(), project);
     }
 
-    /// State changes from now on. Whoever is too slow loses the oldest, as EventBridge delivers
+    /// Changes of builds and ends of their phases from now on. Whoever is too slow loses the oldest, as EventBridge delivers
     /// at its best effort: builds can be asked for at any time.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<StateChange> {
@@ -334,6 +334,14 @@ impl Inner {
         let Options { region, account, .. } = &self.options;
         // Nobody may be listening.
         drop(self.events.send(StateChange::of(build, region, account, Timestamp::now())));
+    }
+
+    /// Tells that the last phase but `after` has ended.
+    pub(crate) fn announce_phase(&self, build: &Build, after: usize) {
+        let Options { region, account, .. } = &self.options;
+        let phase = build.phases.iter().rev().nth(after);
+        let change = phase.and_then(|p| StateChange::of_phase(build, p, region, account));
+        drop(change.map(|change| self.events.send(change)));
     }
 
     /// Takes a cache for one build. None: another build has it, and this one does without.

@@ -85,8 +85,12 @@ struct Running<'a> {
 
 impl Running<'_> {
     fn begin(&mut self, phase: &str) {
+        let goes_on = self.build.phases.last().is_some_and(|phase| phase.ended.is_none());
         self.build.begin(phase, Timestamp::now());
         self.inner.update(self.build);
+        if goes_on {
+            self.inner.announce_phase(self.build, 1);
+        }
     }
 
     async fn run(&mut self, cache: Option<String>, limit: Option<usize>) -> End {
@@ -293,6 +297,7 @@ impl Running<'_> {
                 }
                 self.build.end_phase(status, failure, now);
                 self.inner.update(self.build);
+                self.inner.announce_phase(self.build, 0);
                 None
             }
             Event::Done { outcome } => Some(match outcome {

@@ -204,7 +204,20 @@ async fn a_build_runs_its_phases_and_tells_how_it_ended() {
     assert!(reason.contains("exit 3") && reason.contains("exit status 3"), "{reason}");
     assert_eq!(phase(&build, "POST_BUILD")["phaseStatus"], "SUCCEEDED");
     let begun = events.recv().await.expect("an event");
-    let ended = events.recv().await.expect("an event");
+    let mut phases = Vec::new();
+    let ended = loop {
+        let event = events.recv().await.expect("an event");
+        let detail = &event.event["detail"];
+        match (detail["completed-phase"].as_str(), detail["completed-phase-status"].as_str()) {
+            (Some(phase), Some(status)) => phases.push(format!("{phase} {status}")),
+            _ => break event,
+        }
+    };
+    assert_eq!(
+        phases.join(", "),
+        "QUEUED SUCCEEDED, PROVISIONING SUCCEEDED, DOWNLOAD_SOURCE SUCCEEDED, INSTALL SUCCEEDED, \
+         BUILD FAILED, POST_BUILD SUCCEEDED"
+    );
     assert_eq!((begun.status, ended.status), (Status::InProgress, Status::Failed));
     assert_eq!(ended.event["detail"]["build-id"], build["arn"]);
 }

@@ -196,6 +196,7 @@ fn tests(before: &TestSettings, own: &TestSettings) -> TestSettings {
             runner: before.runner.clone(),
             timeout_seconds: own.unwrap_or(before).timeout_seconds,
             reports,
+            isolated: before.isolated || own.is_some_and(|own| own.isolated),
         }
     };
     let further = |before: Option<&Suite>, own: Option<&Suite>| match before {

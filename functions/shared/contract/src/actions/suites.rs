@@ -34,6 +34,10 @@ pub struct RunTests {
     /// Why the tests themselves are not run.
     #[serde(default)]
     pub skip: Option<String>,
+    /// Whether the integration tests will be asked for when these have passed: they may follow in
+    /// the same build.
+    #[serde(default)]
+    pub then_integration: bool,
 }
 
 /// What was built of a commit, once: every environment gets these bytes.

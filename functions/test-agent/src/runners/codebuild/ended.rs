@@ -41,16 +41,19 @@ struct Attested<'a> {
     took: Option<Duration>,
 }
 
+/// `phase`: the one of the build that ran the tests.
+///
 /// # Errors
 /// Nothing is known of how the tests ended, or the source is not to be had.
 pub(super) async fn ended(
     task: &Task<'_>,
     plan: Plan,
     keys: &[String],
-    (build, results): (&Build, Option<Results>),
+    (build, phase): (&Build, &str),
+    results: Option<Results>,
     collector: &mut Collector<'_>,
 ) -> Result<Ended, AgentError> {
-    let phase = build.phase("BUILD");
+    let phase = build.phase(phase);
     let succeeded = phase.is_some_and(|phase| phase.status == Some(BuildStatus::Succeeded));
     let words = phase.and_then(|phase| phase.message.as_deref()).unwrap_or_default();
     let attested = Attested {

@@ -6,6 +6,7 @@ mod ended;
 mod plan;
 mod results;
 mod script;
+mod together;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -24,11 +25,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::together::end_shared;
 use self::{
     ended::said,
     plan::{Found, Plan, Settings},
     results::Results,
     script::Spec,
+    together::{Joined, Next},
 };
 use super::{
     reports::{self, Wanted},
@@ -89,6 +92,12 @@ struct Work {
     /// The build, once it is started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     build: Option<String>,
+    /// What another state waits for and follows in the same build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<Next>,
+    /// Where the results are, where the build is another state's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    joined: Option<String>,
 }
 
 impl Work {
@@ -104,18 +113,28 @@ impl Work {
 
     /// Another try in another environment.
     fn again(self) -> Result<Progress, AgentError> {
-        let next = Self { attempt: self.attempt + 1, build: None, ..self };
+        let next = Self { attempt: self.attempt + 1, build: None, joined: None, ..self };
         tracing::warn!(attempt = next.attempt, "the build is tried again");
         Ok(Progress::Goes(next.write()?))
     }
 
     /// What tells this attempt of this call from every other.
     fn token(&self, task: &Task<'_>) -> String {
-        hex::encode(Sha256::digest(format!("{}#{}", task.call.key, self.attempt)))
+        // A call has one build, and one more for each suite that is apart.
+        let apart = if task.table == "tests.suites" { task.name } else { "" };
+        hex::encode(Sha256::digest(format!("{}#{}{apart}", task.call.key, self.attempt)))
+    }
+
+    /// The phase of the build that runs its suites.
+    fn phase(&self) -> &'static str {
+        if self.joined.is_some() { together::SECOND } else { together::FIRST }
     }
 
     /// Where its results go.
     fn results(&self, task: &Task<'_>) -> String {
+        if let Some(key) = &self.joined {
+            return key.clone();
+        }
         let token = self.token(task);
         let token = token.get(..32).unwrap_or(&token);
         format!("runs/{}/builds/{token}.tar.gz", task.call.scope())
@@ -133,7 +152,10 @@ impl Runner for CodeBuild {
     async fn plan(&self, task: &Task<'_>) -> Result<Planned, AgentError> {
         match plan::plan(self.settings.as_ref(), task).await? {
             Found::Plan(plan) => {
-                Ok(Planned::Work(Work { plan: *plan, attempt: 1, build: None }.write()?))
+                let (next, joined) = together::plan(&self.services, task, &plan).await?;
+                let (build, joined) =
+                    joined.map(|Joined { build, results }| (build, results)).unzip();
+                Ok(Planned::Work(Work { plan: *plan, attempt: 1, build, next, joined }.write()?))
             }
             Found::Nothing(why) => Ok(Planned::Nothing(why)),
         }
@@ -147,12 +169,27 @@ impl Runner for CodeBuild {
     ) -> Result<Progress, AgentError> {
         let mut work = Work::read(work)?;
         let Some(id) = work.build.clone() else {
-            work.build = Some(self.start(task, &work).await?);
+            let id = self.start(task, &work).await?;
+            if let Some(next) = &work.next {
+                together::note(task, &id, next, &work.results(task)).await?;
+            }
+            work.build = Some(id);
             return Ok(Progress::Goes(work.write()?));
         };
-        let Some(build) = self.services.builds.build(&id).await? else {
+        let build = self.services.builds.build(&id).await?;
+        if work.joined.is_some() && !together::comes(build.as_ref()) {
+            tracing::info!(
+                build = id,
+                "it did not come to these tests: they get a build of their own"
+            );
+            let own = Work { build: None, joined: None, ..work };
+            return Ok(Progress::Goes(own.write()?));
+        }
+        let Some(build) = build else {
             return Err(AgentError::tool(format!("there is no build {id} any more")));
         };
+        let shared = work.joined.is_some() || work.next.is_some();
+        let build = if shared { together::until(build, work.phase()) } else { build };
         self.ended(task, work, &build, collector).await
     }
 
@@ -166,7 +203,9 @@ impl Runner for CodeBuild {
 
 impl CodeBuild {
     async fn start(&self, task: &Task<'_>, work: &Work) -> Result<String, AgentError> {
-        let timeout = work.plan.time(task.timeout) + OVERHEAD;
+        let next = work.next.as_ref();
+        let follows = next.map(|next| next.plan.time(next.time())).unwrap_or_default();
+        let timeout = work.plan.time(task.timeout) + follows + OVERHEAD;
         let valid = timeout + QUEUED;
         let urls = &self.services.urls;
         let bundle = Signed::new(&urls.signed_url(Access::Get, &task.source.key, valid).await?);
@@ -178,15 +217,29 @@ impl CodeBuild {
             let key = work.release(task, number);
             releases.push(Signed::new(&urls.signed_url(Access::Put, &key, valid).await?));
         }
+        let mut next_results = None;
+        if next.is_some() {
+            let key = together::results(&work.results(task));
+            next_results = Some(Signed::new(&urls.signed_url(Access::Put, &key, valid).await?));
+        }
         let spec = Spec {
             plan: &work.plan,
             seconds: task.timeout.as_secs().max(1),
             bundle: &bundle,
             results: &results,
+            variable: script::RESULTS,
             coverage: &coverage,
             commit: &task.source.commit,
             releases: &releases,
         };
+        let then = next.zip(next_results.as_ref()).map(|(next, results)| Spec {
+            plan: &next.plan,
+            seconds: next.time().as_secs(),
+            results,
+            variable: script::NEXT_RESULTS,
+            releases: &[],
+            ..spec
+        });
         let mut variables: BTreeMap<String, String> =
             [("CI", "true"), ("PACT", "true")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         for (name, value) in [
@@ -195,6 +248,8 @@ impl CodeBuild {
             (news::RUN, Some(task.call.scope().as_str())),
             (news::STATE, Some(task.call.state.as_str())),
             ("PACT_URL", task.url),
+            (news::NEXT, next.map(|_| together::STATE)),
+            (script::NEXT_RESULTS, next_results.as_ref().map(|signed| signed.address.as_str())),
         ] {
             variables.extend(value.map(|value| (name.to_owned(), value.to_owned())));
         }
@@ -206,7 +261,7 @@ impl CodeBuild {
         let cache = format!("{}#{}", task.repository, task.reference.unwrap_or("by-hand"));
         let build = NewBuild {
             token: work.token(task),
-            buildspec: spec.text(),
+            buildspec: spec.text(then.as_ref()),
             variables,
             timeout,
             cache: Some(cache),
@@ -223,7 +278,8 @@ impl CodeBuild {
         collector: &mut Collector<'_>,
     ) -> Result<Progress, AgentError> {
         let again = work.attempt < ATTEMPTS;
-        let begun = build.phase("BUILD").is_some();
+        let phase = work.phase();
+        let begun = build.phase(phase).is_some();
         match build.status {
             BuildStatus::InProgress => return Ok(Progress::Goes(work.write()?)),
             BuildStatus::Stopped => {
@@ -262,7 +318,8 @@ impl CodeBuild {
         let keys = (0..work.plan.releases.len()).map(|number| work.release(task, number));
         let keys: Vec<String> = keys.collect();
         let plan = work.plan;
-        ended::ended(task, plan, &keys, (build, results), collector).await.map(Progress::Ended)
+        let build = (build, phase);
+        ended::ended(task, plan, &keys, build, results, collector).await.map(Progress::Ended)
     }
 
     /// What was handed over; none when nothing that can be read was.

@@ -6,7 +6,12 @@
 //!    by the build service, not only by what is uploaded.
 //! 3. `post_build` hands the output and the reports over, to a presigned address of one object.
 //!
-//! The signatures of both addresses are in the commands that need them and in no variable: a test
+//! Where a second suite shares the build, the first one's results are handed over at the end of `build`
+//! in any case, and `post_build` runs the second, if `build` succeeded, in a folder of its own, on a
+//! checkout of its own, and hands its results over to another address. What the first one left running
+//! in its groups of processes is ended before.
+//!
+//! The signatures of the addresses are in the commands that need them and in no variable: a test
 //! that prints its environment prints none.
 
 use pact_agent::buildspec::{Signed, TRANSFER, quote};
@@ -21,7 +26,10 @@ use crate::{
 /// Variables of the build with the addresses, without what they are signed with.
 pub(super) const BUNDLE: &str = "PACT_BUNDLE";
 pub(super) const RESULTS: &str = "PACT_RESULTS";
+pub(super) const NEXT_RESULTS: &str = "PACT_NEXT_RESULTS";
 pub(super) const RELEASE: &str = "PACT_BUILT_";
+/// The folder of the second of two suites.
+const NEXT: &str = "next";
 /// Longest output of one command that is handed over whole, in bytes.
 const LOG: u64 = 64 << 20;
 /// What of a longer one is kept of its beginning and of its end.
@@ -48,7 +56,7 @@ awk=; tee "$log" <"$pipe" & tee=$!
 fi
 exec 9>"$pipe"
 begun=$(date +%s.%N)
-timeout -k 5 "$limit" "$@" >&9 2>&1 9>&- </dev/null
+sh -c 'echo $$ >>"$0"; exec timeout -k 5 "$@"' "$P/groups" "$limit" "$@" >&9 2>&1 9>&- </dev/null
 code=$?
 ended=$(date +%s.%N)
 end="[exit code $code]"
@@ -83,13 +91,26 @@ return $code
 }
 "#;
 
+/// Ends what commands left running in their groups of processes.
+const END_ALL: &str = r#": end what was left running
+(
+while read -r group; do
+case $group in '' | 0* | 1 | *[!0-9]*) continue ;; esac
+kill -9 -- "-$group" 2>/dev/null
+done <pact/groups
+:
+) 2>/dev/null || :"#;
+
 /// Everything that goes into a buildspec.
+#[derive(Clone, Copy)]
 pub(super) struct Spec<'a> {
     pub(super) plan: &'a Plan,
     /// Time-out of a suite that has none of its own.
     pub(super) seconds: u64,
     pub(super) bundle: &'a Signed,
     pub(super) results: &'a Signed,
+    /// The variable with its address.
+    pub(super) variable: &'static str,
     /// Patterns of the coverage reports that are wanted.
     pub(super) coverage: &'a [String],
     /// The commit, for what is built.
@@ -99,21 +120,70 @@ pub(super) struct Spec<'a> {
 }
 
 impl Spec<'_> {
-    /// The buildspec: JSON is YAML.
-    pub(super) fn text(&self) -> String {
+    /// The buildspec: JSON is YAML. `then`: what follows in the same build.
+    pub(super) fn text(&self, then: Option<&Self>) -> String {
+        let (build, post_build) = match then {
+            None => {
+                (json!({ "commands": [self.run()] }), json!({ "commands": [self.hand_over()] }))
+            }
+            Some(then) => (
+                json!({ "commands": [self.run()], "finally": [self.hand_over(), END_ALL] }),
+                json!({ "commands": [then.follow()], "finally": [then.hand_over_next()] }),
+            ),
+        };
         json!({
             "version": 0.2,
             "phases": {
-                "pre_build": { "commands": [self.fetch()] },
-                "build": { "commands": [self.run()] },
-                "post_build": { "commands": [self.hand_over()] },
+                "pre_build": { "commands": [self.fetch(then.is_some())] },
+                "build": build,
+                "post_build": post_build,
             },
             "cache": { "paths": ["/codebuild/cache/**/*"] },
         })
         .to_string()
     }
 
-    fn fetch(&self) -> String {
+    /// Runs what follows, once what comes before has succeeded: the bundle was put aside for it, and
+    /// is still the commit's, or nothing is run.
+    fn follow(&self) -> String {
+        let digest = &self.plan.digest;
+        let run = self.run();
+        format!(
+            r#": run the tests that follow
+(
+[ "$CODEBUILD_BUILD_SUCCEEDING" = 1 ] || exit 0
+cd {NEXT} || exit 70
+rm -rf pact source || exit 70
+mkdir pact source || exit 70
+printf '%s  bundle.tar.gz
+' {digest} | sha256sum -c - >/dev/null || exit 70
+tar -xzmf bundle.tar.gz -C source || exit 70
+{run}
+)"#
+        )
+    }
+
+    fn hand_over_next(&self) -> String {
+        let text = self.hand_over();
+        format!(
+            ": what follows
+(
+[ -d {NEXT}/pact ] || exit 0
+cd {NEXT} || exit 70
+{text}
+)"
+        )
+    }
+
+    fn fetch(&self, twice: bool) -> String {
+        let aside = if twice {
+            format!(
+                "mkdir {NEXT}
+mv pact/bundle.tar.gz {NEXT}/bundle.tar.gz"
+            )
+        } else {
+            "rm pact/bundle.tar.gz".to_owned()
+        };
         let signature = quote(&self.bundle.signature);
         let digest = &self.plan.digest;
         // What is built is built of a tree of its own: no test has written there.
@@ -128,7 +198,7 @@ mkdir -p pact source
 get "${BUNDLE}"{signature} pact/bundle.tar.gz
 printf '%s  pact/bundle.tar.gz\n' {digest} | sha256sum -c - >/dev/null
 tar -xzmf pact/bundle.tar.gz -C source
-{trees}rm pact/bundle.tar.gz
+{trees}{aside}
 )"#
         )
     }
@@ -321,6 +391,7 @@ tar -xzmf pact/bundle.tar.gz -C source
 
     fn hand_over(&self) -> String {
         let signature = quote(&self.results.signature);
+        let variable = self.variable;
         let releases: String = self
             .releases
             .iter()
@@ -353,7 +424,7 @@ printf '%s\0' pact/steps
 find pact -path 'pact/*/tools*' -prune -o -type f -size -70000k \( -path 'pact/*/*.log' -o -path 'pact/*/files/*' -o -path 'pact/*/reports/*' \) -print0
 }} >pact/list
 tar -czf results.tar.gz --null -T pact/list 2>/dev/null
-{releases}put "${RESULTS}"{signature} results.tar.gz
+{releases}put "${variable}"{signature} results.tar.gz
 )"#
         )
     }
@@ -445,15 +516,26 @@ mod tests {
             seconds: 9,
             bundle: &bundle,
             results: &results,
+            variable: RESULTS,
             coverage: &coverage,
             commit: "c",
             releases: &[],
         };
-        let text: serde_json::Value = serde_json::from_str(&spec.text()).expect("json");
+        let text: serde_json::Value = serde_json::from_str(&spec.text(None)).expect("json");
         let command = |phase: &str| text["phases"][phase]["commands"][0].to_string();
         assert!(command("pre_build").contains("=get") && !command("pre_build").contains("=put"));
         assert!(!command("build").contains("X-Amz"));
         assert!(command("post_build").contains("=put"));
+        // What follows signs its own, once it has run, and runs only after a success.
+        let results = Signed::new("https://s3.example/n?X-Amz-Signature=next");
+        let then = Spec { results: &results, variable: NEXT_RESULTS, ..spec };
+        let text: serde_json::Value = serde_json::from_str(&spec.text(Some(&then))).expect("json");
+        let command = |phase: &str, part: &str| text["phases"][phase][part].to_string();
+        assert!(!command("build", "commands").contains("X-Amz"));
+        assert!(command("build", "finally").contains("=put"));
+        assert!(!command("post_build", "commands").contains("X-Amz"));
+        assert!(command("post_build", "commands").contains("SUCCEEDING\\\" = 1 ] || exit 0"));
+        assert!(command("post_build", "finally").contains("=next"));
         let run = spec.run();
         let words = r#"run test 9 'sh' '-c' 'echo '\''a'\'' $HOME' ''"$P/0/reports"'/x'"#;
         assert!(run.contains(words), "{run}");

@@ -43,7 +43,7 @@ pub(crate) fn watch_executions(
     });
 }
 
-/// Delivers "CodeBuild Build State Change" events to the rules that match. Each is delivered by
+/// Delivers "CodeBuild Build State Change" and "CodeBuild Build Phase Change" events to the rules that match. Each is delivered by
 /// itself, so that one that takes long holds up no other.
 pub(crate) fn watch_builds(
     servers: &mut JoinSet<()>,
