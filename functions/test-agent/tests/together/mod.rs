@@ -87,7 +87,7 @@ async fn both_are_run_in_one_build_each_on_a_checkout_of_its_own() {
             bench.memory.get(&format!("runs/run-1/logs/{state}.txt")).await.expect("the store");
         let log = String::from_utf8_lossy(&log.expect("a log")).into_owned();
         assert!(log.contains(&format!("\n{said}\n")), "{log}");
-        assert_eq!(log.contains("first") && log.contains("second"), false, "{log}");
+        assert!(!(log.contains("first") && log.contains("second")), "{log}");
     }
     // Asked once more under the same keys they say the same, and nothing is run again.
     assert_eq!(verdict(&bench, &unit(&settings)).await.0, StageStatus::Passed);
