@@ -72,6 +72,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     (DEPLOYMENT, "lambda:GetProvisionedConcurrencyConfig", "only where traffic is shared"),
     ("ReconcilerRole", "states:StopExecution", "only for a run that is ended while it is started"),
     ("ReconcilerRole", "states:SendTaskSuccess", "only for an answer that came before a retry"),
+    ("MonitorAgentRole", "cloudwatch:GetMetricData", "only for a watch with the source cloudwatch"),
     ("NotifyAgentRole", "dynamodb:Query", "only by the schedule, every five minutes"),
     ("ReconcilerRole", "ssm:GetParameters", "the source token is for hosts that are named alone"),
 ];

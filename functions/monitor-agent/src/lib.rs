@@ -15,17 +15,19 @@ mod watcher;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_config::SdkConfig;
 use pact_agent::{Agent, AgentError, Call, Outcome, ports::Environments};
 use pact_contract::{Capability, ErrorName};
 
 pub use config::Config;
+use sources::Surroundings;
 
 /// What the agent offers.
 pub const CAPABILITIES: &[Capability] = pact_contract::agents::MONITOR;
 
 /// The agent.
 pub struct MonitorAgent {
-    http: Arc<http::Client>,
+    surroundings: Surroundings,
     environments: Arc<dyn Environments>,
 }
 
@@ -33,7 +35,15 @@ impl MonitorAgent {
     /// An agent with this configuration, which reads there what is deployed.
     #[must_use]
     pub fn new(config: Config, environments: Arc<dyn Environments>) -> Self {
-        Self { http: Arc::new(http::Client::new(config)), environments }
+        let http = Arc::new(http::Client::new(config));
+        Self { surroundings: Surroundings { http, aws: None }, environments }
+    }
+
+    /// With the account's services, which know of requests.
+    #[must_use]
+    pub fn asking(mut self, aws: SdkConfig) -> Self {
+        self.surroundings.aws = Some(aws);
+        self
     }
 }
 
@@ -49,9 +59,9 @@ impl Agent for MonitorAgent {
 
     async fn act(&self, call: &Call) -> Result<Outcome, AgentError> {
         match call.action.as_str() {
-            "monitor.check_health" => health::check(&self.http, call).await,
-            "monitor.look_at" => look::at(&self.http, &*self.environments, call).await,
-            "monitor.track_metrics" => metrics::track(&self.http, call).await,
+            "monitor.check_health" => health::check(&self.surroundings.http, call).await,
+            "monitor.look_at" => look::at(&self.surroundings, &*self.environments, call).await,
+            "monitor.track_metrics" => metrics::track(&self.surroundings, call).await,
             "monitor.detect_anomalies" => anomalies::detect(call),
             other => Err(AgentError::new(ErrorName::UnknownAction, format!("no action {other:?}"))),
         }
@@ -66,6 +76,7 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
     let services = pact_aws::Services::from_env()?;
     let artifacts = services.artifacts()?;
-    let agent = MonitorAgent::new(Config::from_env(), services.store.clone());
+    let agent = MonitorAgent::new(Config::from_env(), services.store.clone())
+        .asking(services.sdk().clone());
     pact_agent::serve(agent, services.recording(&artifacts)).await
 }

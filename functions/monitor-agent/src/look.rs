@@ -4,7 +4,7 @@
 //! moment. What happens to one is said of that one: a record that cannot be read, a service that hangs
 //! and a source that is down hold up no other.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures::future::join_all;
 use pact_agent::{
@@ -26,10 +26,8 @@ use serde::Deserialize as _;
 use tokio::time::Instant;
 
 use crate::{
-    health,
-    http::Client,
-    metrics,
-    sources::{self, Measured},
+    health, metrics,
+    sources::{self, Measured, Surroundings},
 };
 
 /// Most environments of one call.
@@ -45,7 +43,7 @@ const INTERVAL_MS: u64 = 200;
 const REST: Duration = Duration::from_secs(5);
 
 pub(crate) async fn at(
-    http: &Arc<Client>,
+    surroundings: &Surroundings,
     environments: &dyn Environments,
     call: &Call,
 ) -> Result<Outcome, AgentError> {
@@ -56,7 +54,7 @@ pub(crate) async fn at(
     }
     let now = Instant::now();
     let last = now + call.time_left().saturating_sub(REST);
-    let looks = keys.iter().map(|key| look(http, environments, key, last));
+    let looks = keys.iter().map(|key| look(surroundings, environments, key, last));
     let mut output = LookAtOutput::default();
     for (key, seen) in keys.iter().zip(join_all(looks).await) {
         match seen {
@@ -84,14 +82,14 @@ pub(crate) async fn at(
 /// How an environment is, why, and what was counted where something is promised.
 type Seen = (Health, String, Option<Promised>);
 
-/// One environment; none that is not watched, as it has no release or no probe.
+/// One environment; none that is not watched, as it has no release, or nothing that says how it is.
 async fn look(
-    http: &Arc<Client>,
+    surroundings: &Surroundings,
     environments: &dyn Environments,
     key: &str,
     last: Instant,
 ) -> Option<Seen> {
-    match watch(http, environments, key, last).await {
+    match watch(surroundings, environments, key, last).await {
         Ok(seen) => seen,
         Err(fault) => {
             tracing::warn!(key, error = fault.name.as_str(), cause = fault.chain(), "not known");
@@ -102,7 +100,7 @@ async fn look(
 }
 
 async fn watch(
-    http: &Arc<Client>,
+    surroundings: &Surroundings,
     environments: &dyn Environments,
     key: &str,
     last: Instant,
@@ -118,17 +116,24 @@ async fn watch(
         }
         Err(error) => return Err(error.into()),
     };
-    let Some(current) = record.current.filter(|current| !current.settings.health.is_empty()) else {
-        return Ok(None);
-    };
+    let Some(current) = record.current else { return Ok(None) };
     // Where a release is not watched when it comes, it is held to the usual limits.
     let mut limits = current.settings.watch.unwrap_or_default();
+    let elsewhere = limits.source.as_ref().is_some_and(|source| source.kind != sources::PROBE);
+    if current.settings.health.is_empty() && !elsewhere {
+        return Ok(None);
+    }
     limits.seconds = limits.seconds.clamp(1, SECONDS);
     let objectives = limits.objectives.take();
     let probes: Vec<Probe> = current.settings.health.into_iter().map(soon).collect();
     let EnvironmentKey { environment, .. } = key;
     let asked = CheckHealth { environment, url: record.url, probes };
-    let healthy = health::probe(http, &asked, last).await?;
+    // What has no probes is known by its own requests alone.
+    let healthy = if asked.probes.is_empty() {
+        Outcome::new(StageStatus::Passed, "not probed", &CheckHealthOutput::default())?
+    } else {
+        health::probe(&surroundings.http, &asked, last).await?
+    };
     match healthy.status {
         StageStatus::Passed => {}
         StageStatus::Failed => {
@@ -158,7 +163,9 @@ async fn watch(
         judged: false,
         weight: None,
     };
-    match metrics::measure(http, &asked, last).await? {
+    match metrics::measure(surroundings, &asked, last).await? {
+        // No request of anybody's says nothing, neither well nor ill.
+        Measured::Nothing(_) if asked.probes.is_empty() => Ok(None),
         Measured::Nothing(reason) => {
             let summary = format!("{}; not measured: {reason}", healthy.summary);
             Ok(Some((Health::Healthy, summary, None)))
@@ -218,8 +225,10 @@ mod tests {
     use serde_json::json;
     use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
+    use std::sync::Arc;
+
     use super::*;
-    use crate::Config;
+    use crate::{Config, http::Client};
 
     /// An environment whose release is asked for this path.
     async fn deployed(memory: &Memory, name: &str, url: &str, path: Option<&str>) -> String {
@@ -265,6 +274,7 @@ mod tests {
         }
         keys.push(deployed(&memory, "unasked", &server.uri(), None).await);
         let http = Arc::new(Client::new(Config::default()));
+        let surroundings = Surroundings { http, aws: None };
         let parameters = json!({ "environments": keys }).as_object().cloned().expect("an object");
         let call = Call {
             action: "monitor.look_at".to_owned(),
@@ -275,7 +285,7 @@ mod tests {
             deadline: Instant::now() + Duration::from_secs(60),
         };
         let begun = Instant::now();
-        let outcome = at(&http, &*memory, &call).await.expect("no fault");
+        let outcome = at(&surroundings, &*memory, &call).await.expect("no fault");
         assert!(begun.elapsed() < Duration::from_secs(40), "side by side");
         assert_eq!(
             (outcome.status, &*outcome.summary),

@@ -1,6 +1,6 @@
 //! `monitor.track_metrics`: measures a release for a while.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
@@ -10,7 +10,6 @@ use pact_contract::{
 use tokio::time::Instant;
 
 use crate::{
-    http::Client,
     sources::{self, Measured, Surroundings, Watcher, Window},
     watcher::{Judging, Measuring},
 };
@@ -18,10 +17,10 @@ use crate::{
 /// Longest watch.
 const MAX_WATCH: Duration = Duration::from_secs(600);
 
-pub(crate) async fn track(http: &Arc<Client>, call: &Call) -> Result<Outcome, AgentError> {
+pub(crate) async fn track(surroundings: &Surroundings, call: &Call) -> Result<Outcome, AgentError> {
     let parameters: TrackMetrics = call.parameters()?;
     let begun = Instant::now();
-    let metrics = match measure(http, &parameters, begun + call.time_left()).await? {
+    let metrics = match measure(surroundings, &parameters, begun + call.time_left()).await? {
         Measured::Metrics(metrics) => metrics,
         Measured::Nothing(reason) => {
             return Outcome::new(StageStatus::Skipped, reason, &Metrics::default());
@@ -42,12 +41,11 @@ pub(crate) async fn track(http: &Arc<Client>, call: &Call) -> Result<Outcome, Ag
 
 /// Measures by the source that the settings choose, until `last` at most.
 pub(crate) async fn measure(
-    http: &Arc<Client>,
+    surroundings: &Surroundings,
     parameters: &TrackMetrics,
     last: Instant,
 ) -> Result<Measured, AgentError> {
-    let surroundings = Surroundings { http: Arc::clone(http) };
-    let source = sources::open(parameters.watch.source.as_ref(), &surroundings)
+    let source = sources::open(parameters.watch.source.as_ref(), surroundings)
         .map_err(AgentError::invalid)?;
     let begun = Instant::now();
     let window = Window {

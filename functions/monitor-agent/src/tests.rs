@@ -56,14 +56,14 @@ async fn what_is_wrong_is_said_with_the_known_sources() {
     let error = track(json!({ "source": { "kind": "clock" } })).await.expect_err("is refused");
     assert_eq!(
         error.message,
-        "the source \"clock\" is not known; known are \"probe\", \"prometheus\", \"counter\""
+        "the source \"clock\" is not known; known are \"probe\", \"prometheus\", \"cloudwatch\", \"json\", \"counter\""
     );
     let error = track(json!({ "source": { "kind": "counter" } })).await.expect_err("is refused");
     assert!(error.message.contains("missing field `per_second`"), "{}", error.message);
     assert_eq!(
         parse("source = 'clock'").expect_err("is refused"),
         "pact.toml:4:10: environments.staging.watch.source has the unknown value \"clock\"; \
-         use one of \"probe\", \"prometheus\", \"counter\""
+         use one of \"probe\", \"prometheus\", \"cloudwatch\", \"json\", \"counter\""
     );
     assert_eq!(
         parse("source = 'counter'\nper_second = 10\ninterval_ms = 50").expect_err("is refused"),

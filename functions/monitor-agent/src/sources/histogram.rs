@@ -27,6 +27,24 @@ impl Histogram {
         Self(own.collect())
     }
 
+    /// So many requests by the latencies that shares of them keep to, as the shortest (0), the median
+    /// (0.5) and the longest (1) of them. Beyond the greatest share nothing is known, and nothing is
+    /// made up.
+    pub(crate) fn quantiles(
+        requests: f64,
+        latencies: impl IntoIterator<Item = (f64, f64)>,
+    ) -> Self {
+        let mut buckets: Vec<_> = latencies
+            .into_iter()
+            .filter(|(share, bound)| (0.0..=1.0).contains(share) && bound.is_finite())
+            .map(|(share, bound)| (bound, share * requests))
+            .collect();
+        if let Some(longest) = buckets.iter().map(|(bound, _)| *bound).reduce(f64::max) {
+            buckets.push((longest, requests));
+        }
+        Self::cumulative(buckets)
+    }
+
     /// All requests.
     pub(crate) fn total(&self) -> f64 {
         self.0.iter().map(|(_, count)| count).sum()
@@ -124,6 +142,21 @@ mod tests {
             assert!((histogram.quantile(share) - expected).abs() < 1e-9, "{share}");
         }
         assert_eq!(Histogram::default().quantile(0.5), 0.0);
+    }
+
+    #[test]
+    fn quantiles_of_others_are_given_back() {
+        let shares = [(0.99, 80.0), (0.0, 2.0), (0.5, 10.0), (0.9, 30.0)];
+        let histogram = Histogram::quantiles(1_000.0, shares);
+        assert!((histogram.total() - 1_000.0).abs() < 1e-9);
+        for (share, bound) in shares {
+            assert!((histogram.quantile(share) - bound).abs() < 1e-9, "{share}");
+        }
+        assert!((histogram.quantile(0.7) - 20.0).abs() < 1e-9);
+        assert_eq!(histogram.quantile(1.0), 80.0);
+        assert_eq!(Histogram::quantiles(9.0, [(2.0, 1.0), (0.5, f64::NAN)]), Histogram::default());
+        let same = Histogram::quantiles(4.0, [(0.5, 7.0), (0.9, 7.0), (1.0, 7.0)]);
+        assert_eq!((same.total(), same.quantile(0.5)), (4.0, 7.0));
     }
 
     #[test]

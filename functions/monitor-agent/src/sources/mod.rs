@@ -1,8 +1,11 @@
 //! What a release can be measured by: one file for each kind of source, and their registry.
 
+mod asked;
+mod cloudwatch;
 #[cfg(test)]
 mod counter;
 mod histogram;
+mod json;
 mod probe;
 mod prometheus;
 mod source;
@@ -19,6 +22,8 @@ pub(crate) const PROBE: &str = probe::KIND.name;
 const KINDS: &[source::Kind] = &[
     probe::KIND,
     prometheus::KIND,
+    cloudwatch::KIND,
+    json::KIND,
     #[cfg(test)]
     counter::KIND,
 ];

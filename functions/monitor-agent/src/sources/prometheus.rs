@@ -1,27 +1,24 @@
 //! What a Prometheus server, or another one that speaks its HTTP API, knows of the environment's
 //! real requests (<https://prometheus.io/docs/prometheus/latest/querying/api/>).
 //!
-//! Every query has `$window`, the time that is asked about, in it. A release that is judged is
-//! asked about from its beginning on, again and again; what was there before it is not waited for,
-//! as the server knows it already.
+//! Every query has `$window`, the time that is asked about, in it.
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use pact_agent::{AgentError, text};
 use pact_config::{
     Rule,
     form::{Form, Shape, field, required},
 };
-use pact_contract::{ErrorName, actions::Metrics, settings::Instance};
+use pact_contract::settings::Instance;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    histogram::{Histogram, latencies},
-    source::{Kind, Measured, MetricSource, Opened, Surroundings, Watcher, Watching, Window},
+    asked::{Asked, Latency, Pace, Reading, Unread, said},
+    histogram::Histogram,
+    source::{Kind, Opened, Surroundings},
 };
 use crate::http::{Client, shown};
 
@@ -30,8 +27,6 @@ pub(crate) const KIND: Kind = Kind { name: "prometheus", form, open };
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often the last question, on which the judgement hangs, is asked before it is given up.
-const ATTEMPTS: u32 = 3;
 
 #[derive(Deserialize)]
 struct Settings {
@@ -109,137 +104,19 @@ fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
     Ok(Box::new(Prometheus { http: Arc::clone(&surroundings.http), query, settings }))
 }
 
-/// What the server knows of a time.
-struct Reading {
-    requests: f64,
-    errors: f64,
-    latency: Histogram,
-}
-
-/// Why there is no reading.
-enum Unread {
-    /// The server did not answer, for now.
-    Silent(String),
-    /// It will not answer better the next time.
-    Refused(String),
-}
-
 #[async_trait]
-impl MetricSource for Prometheus {
-    async fn measure(
-        &self,
-        window: &Window<'_>,
-        watcher: &mut dyn Watcher,
-    ) -> Result<Measured, AgentError> {
-        if !window.judged {
-            let reading = self.surely(window.length, window.last).await?;
-            return Ok(self.measured(Watched::default().with(reading).metrics()));
-        }
-        let interval = Duration::from_millis(self.settings.interval_ms);
-        let last = window.last.checked_sub(PATIENCE).unwrap_or(window.begun);
-        let mut until = (window.begun + window.length).min(last);
-        let mut watched = Watched::default();
-        loop {
-            tokio::time::sleep_until(until.min(Instant::now() + interval)).await;
-            let ends = Instant::now() >= until;
-            let about = window.begun.elapsed();
-            let reading = if ends {
-                self.surely(about, window.last).await?
-            } else {
-                match self.read(about).await {
-                    Ok(reading) => reading,
-                    Err(Unread::Refused(reason)) => return Err(AgentError::invalid(reason)),
-                    // One answer less; the last one is insisted on.
-                    Err(Unread::Silent(reason)) => {
-                        tracing::warn!(reason, "the metric source did not answer");
-                        continue;
-                    }
-                }
-            };
-            watched = watched.with(reading);
-            let mut metrics = watched.metrics();
-            if !ends {
-                if watcher.due(metrics.requests) && watcher.look(&mut metrics) == Watching::Ends {
-                    return Ok(Measured::Metrics(metrics));
-                }
-            } else {
-                match watcher.end(&mut metrics) {
-                    Some(more) if Instant::now() + more <= last => until = Instant::now() + more,
-                    _ => return Ok(self.measured(metrics)),
-                }
-            }
+impl Asked for Prometheus {
+    fn pace(&self) -> Pace {
+        Pace {
+            interval: Duration::from_millis(self.settings.interval_ms),
+            patience: PATIENCE,
+            least: Duration::ZERO,
+            late: Duration::ZERO,
         }
     }
-}
 
-/// One reading after another of a time that begins at the same moment.
-#[derive(Default)]
-struct Watched {
-    latest: Option<Reading>,
-    /// What each reading had that the one before had not.
-    steps: Vec<Histogram>,
-}
-
-impl Watched {
-    fn with(mut self, reading: Reading) -> Self {
-        self.steps.push(match &self.latest {
-            Some(before) => reading.latency.since(&before.latency),
-            None => reading.latency.clone(),
-        });
-        self.latest = Some(reading);
-        self
-    }
-
-    fn metrics(&self) -> Metrics {
-        let Some(Reading { requests, errors, latency }) = &self.latest else {
-            return Metrics::default();
-        };
-        let (requests, errors) = (whole(*requests), whole(*errors).min(whole(*requests)));
-        #[expect(clippy::cast_precision_loss, reason = "no service has 2^52 requests in an hour")]
-        let error_rate = if requests == 0 { 0.0 } else { errors as f64 * 100.0 / requests as f64 };
-        let at = |share| round(latency.quantile(share));
-        Metrics {
-            requests,
-            errors,
-            error_rate: round(error_rate),
-            p50_ms: at(0.5),
-            p95_ms: at(0.95),
-            p99_ms: at(0.99),
-            latencies_ms: latencies(&self.steps).into_iter().map(round).collect(),
-            look: None,
-        }
-    }
-}
-
-impl Prometheus {
-    fn measured(&self, metrics: Metrics) -> Measured {
-        if metrics.requests > 0 {
-            return Measured::Metrics(metrics);
-        }
-        Measured::Nothing(format!(
-            "no request is known to {} by {}",
-            shown(&self.query),
-            self.settings.requests
-        ))
-    }
-
-    /// What is known, also if the server has to be asked again.
-    async fn surely(&self, about: Duration, last: Instant) -> Result<Reading, AgentError> {
-        let mut attempt = 1;
-        loop {
-            match self.read(about).await {
-                Ok(reading) => return Ok(reading),
-                Err(Unread::Refused(reason)) => return Err(AgentError::invalid(reason)),
-                Err(Unread::Silent(reason)) => {
-                    let pause = Duration::from_secs(u64::from(attempt));
-                    if attempt >= ATTEMPTS || Instant::now() + pause + PATIENCE > last {
-                        return Err(AgentError::new(ErrorName::MetricsUnavailable, reason));
-                    }
-                    tokio::time::sleep(pause).await;
-                    attempt += 1;
-                }
-            }
-        }
+    fn nothing(&self) -> String {
+        format!("{} by {}", shown(&self.query), self.settings.requests)
     }
 
     async fn read(&self, about: Duration) -> Result<Reading, Unread> {
@@ -270,9 +147,12 @@ impl Prometheus {
             })?;
             histogram.push((bound * scale, value));
         }
-        Ok(Reading { requests, errors, latency: Histogram::cumulative(histogram) })
+        let latency = Latency::Whole(Histogram::cumulative(histogram));
+        Ok(Reading { requests, errors, latency })
     }
+}
 
+impl Prometheus {
     /// The one number that a query gives; none is nothing.
     async fn number(&self, key: &str, query: &str, about: Duration) -> Result<f64, Unread> {
         match self.series(key, query, about).await?.as_slice() {
@@ -357,24 +237,4 @@ impl Data {
             _ => None,
         }
     }
-}
-
-/// What a server says, for people.
-fn said(text: &str) -> String {
-    text::truncated(&text::readable(text), 300)
-}
-
-/// Rates are estimates.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "finite and not negative"
-)]
-fn whole(value: f64) -> u64 {
-    value.round() as u64
-}
-
-/// To three decimals: more is noise.
-fn round(value: f64) -> f64 {
-    (value * 1_000.0).round() / 1_000.0
 }

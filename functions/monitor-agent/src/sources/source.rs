@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use aws_config::SdkConfig;
 use pact_agent::AgentError;
 use pact_config::form::Form;
 use pact_contract::{
@@ -31,9 +32,12 @@ pub(crate) struct Kind {
 pub(crate) type Opened = Result<Box<dyn MetricSource>, String>;
 
 /// What a source may use of the agent.
+#[derive(Clone)]
 pub(crate) struct Surroundings {
     /// Sends requests to the service that is watched.
     pub(crate) http: Arc<Client>,
+    /// The account's services, where this installation has them.
+    pub(crate) aws: Option<SdkConfig>,
 }
 
 /// Where the numbers come from by which a release is judged.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     check::Ordered,
-    form::{Forms, Seam},
+    form::{Forms, Law, Seam},
 };
 
 /// How long a person is waited for without `timeout_minutes`.
@@ -36,6 +36,27 @@ fn build_once(environment: &mut Map<String, Value>, build: &Map<String, Value>, 
     for (theirs, ours) in [(BUILD, "commands"), (BUILD_TIMEOUT, "timeout_seconds")] {
         if let Some(value) = build.get(ours) {
             target.insert(theirs.to_owned(), value.clone());
+        }
+    }
+}
+
+/// What an environment is measured by is its target, where the source says nothing else and can.
+fn measured_by_target(environment: &mut Map<String, Value>, forms: &Forms) {
+    let Some(Value::Object(target)) = environment.get("target").cloned() else { return };
+    let source = environment.get_mut("watch").and_then(|watch| watch.get_mut("source"));
+    let Some(Value::Object(source)) = source else { return };
+    let kind = source.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let laws = forms.find(Seam::Source, kind).map(|form| form.laws.as_slice());
+    for law in laws.unwrap_or_default() {
+        let Law::OneOf { keys, of_target: Some((kind, theirs)) } = law else { continue };
+        let said = keys.iter().any(|key| source.contains_key(key));
+        if said || target.get("kind").and_then(Value::as_str) != Some(kind) {
+            continue;
+        }
+        for key in theirs {
+            if let Some(value) = target.get(key) {
+                source.entry(key.clone()).or_insert_with(|| value.clone());
+            }
         }
     }
 }
@@ -70,6 +91,7 @@ pub(crate) fn settings(
             let table = settings.as_object_mut()?;
             table.remove("tier");
             build_once(table, &build, forms);
+            measured_by_target(table, forms);
             if let Some(why) = no_return(table, forms) {
                 table.insert("no_return".to_owned(), why.into());
             }

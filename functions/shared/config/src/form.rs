@@ -232,6 +232,13 @@ pub enum Law {
         /// The key that has to be there for it; none: always.
         needs: Option<String>,
     },
+    /// One of these keys has to be there, and no other of them.
+    OneOf {
+        /// The keys.
+        keys: Vec<String>,
+        /// A kind of target, and those of its keys that are meant where none is there.
+        of_target: Option<(String, Vec<String>)>,
+    },
     /// Of a target: without this key nothing takes a release back once it is in effect.
     ReturnNeeds {
         /// The key.

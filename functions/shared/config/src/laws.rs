@@ -55,6 +55,10 @@ pub(crate) fn check(tree: &DeTable<'_>, forms: &Forms, checked: &Checked, faults
                     places.reserved(choice, key, name, remedy.as_deref());
                 }
                 Law::AddressNeeds { key } => places.address(choice, &checked.file, key),
+                Law::OneOf { keys, of_target } => {
+                    let kind = of_target.as_ref().map(|(kind, _)| kind.as_str());
+                    places.one_of(choice, keys, kind, environments);
+                }
                 Law::Shares { .. } | Law::ReturnNeeds { .. } => {}
             }
         }
@@ -92,6 +96,35 @@ impl<'c> Laws<'c, '_, '_, '_> {
             let message = format!("{}.{key} must not set {name}", choice.path.join("."));
             let place = self.place(choice, &format!("{key}.{name}"));
             self.faults.at(place, message, remedy.map(str::to_owned));
+        }
+    }
+
+    /// One of several keys, unless the target has what is meant.
+    fn one_of(
+        &mut self,
+        choice: &Choice,
+        keys: &[String],
+        target: Option<&str>,
+        environments: Option<&Map<String, Value>>,
+    ) {
+        let there: Vec<_> = keys.iter().filter(|key| choice.settings.contains_key(*key)).collect();
+        let table = choice.path.join(".");
+        let environment = choice.path.get(1).and_then(|name| environments?.get(name));
+        let kind = environment.and_then(|table| table.pointer("/target/kind")?.as_str());
+        match &there[..] {
+            [_] => {}
+            [] if target.is_some() && kind == target => {}
+            [] => {
+                let message = format!("{table} does not say what is meant");
+                let remedy = format!("add one of {}", keys.join(", "));
+                let place: Vec<&str> = choice.path.iter().map(String::as_str).collect();
+                let span = node(self.tree, &place).map(Spanned::span);
+                self.faults.at(span, message, Some(remedy));
+            }
+            [first, second, ..] => {
+                let message = format!("{table} has both {first} and {second}");
+                self.faults.at(self.place(choice, second), message, Some("keep one".to_owned()));
+            }
         }
     }
 

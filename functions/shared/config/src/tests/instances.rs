@@ -221,3 +221,40 @@ fn common<'f>(fields: &'f [form::Field], seam: Seam, out: &mut Vec<&'f str>) {
         }
     }
 }
+
+#[test]
+fn of_keys_that_exclude_each_other_one_is_there_or_the_target_says_it() {
+    let law = Law::OneOf {
+        keys: vec!["box".to_owned(), "field".to_owned()],
+        of_target: Some(("shelf".to_owned(), vec!["box".to_owned(), "row".to_owned()])),
+    };
+    let word = || Shape::Text(Rule::Reason);
+    let fields =
+        vec![field("box", "x", word()), field("field", "x", word()), field("row", "x", word())];
+    let shelf = form("shelf", vec![field("box", "x", word()), field("row", "x", word())], vec![]);
+    let hook = form("hook", vec![], vec![]);
+    let forms = forms()
+        .with(Seam::Target, vec![shelf, hook])
+        .with(Seam::Source, vec![form("scale", fields, vec![law])]);
+    let parse = |target: &str, watch: &str| {
+        let text = format!(
+            "[environments.production]\n{target}\n[environments.production.watch]\nsource = 'scale'\n{watch}\n"
+        );
+        forms.parse(&text, "pact.toml").map_err(|e| e.to_string()).map(|settings| {
+            let settings =
+                settings.environments.get("production").expect("is there").settings.clone();
+            json!(settings.watch.and_then(|watch| watch.source).expect("a source").settings)
+        })
+    };
+    let shelf = "target = 'shelf'\nbox = 'b'\nrow = '7'";
+    assert_eq!(parse(shelf, ""), Ok(json!({ "box": "b", "row": "7" })));
+    assert_eq!(parse(shelf, "row = '8'"), Ok(json!({ "box": "b", "row": "8" })));
+    assert_eq!(parse(shelf, "field = 'f'"), Ok(json!({ "field": "f" })));
+    assert_eq!(parse("target = 'hook'", "box = 'c'"), Ok(json!({ "box": "c" })));
+    let none = parse("target = 'hook'", "").expect_err("is refused");
+    assert!(none.starts_with("pact.toml:3:"), "{none}");
+    assert!(none.contains("watch does not say what is meant; add one of box, field"), "{none}");
+    let both = parse(shelf, "box = 'c'\nfield = 'f'").expect_err("is refused");
+    assert!(both.starts_with("pact.toml:8:"), "{both}");
+    assert!(both.contains("watch has both box and field; keep one"), "{both}");
+}

@@ -1,52 +1,22 @@
-//! The source `prometheus`: against a real server where the machine has one, and against what a
-//! server may answer.
-#![expect(
-    clippy::expect_used,
-    clippy::print_stderr,
-    reason = "what a test needs is there, or the test fails or says that it was skipped"
-)]
+//! The source `prometheus`.
 
-use std::{
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use pact_agent::{AgentError, adapter, testing::Memory};
-use pact_contract::{
-    ErrorName, IntentEnvelope, ResponseEnvelope, StageStatus,
-    actions::{Look, Metrics},
-    envelope::Context,
-};
-use pact_monitor_agent::{Config, MonitorAgent};
+use pact_contract::{ErrorName, StageStatus, actions::Look};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::path};
+
+use crate::{Server, judged, metrics, track, watch};
 
 const REQUESTS: &str = "sum(increase(http_requests_total[$window]))";
 const ERRORS: &str = r#"sum(increase(http_requests_total{code=~"5.."}[$window]))"#;
 const LATENCY: &str = "sum by (le) (increase(http_request_duration_seconds_bucket[$window]))";
-
-async fn track(parameters: Value, time: Duration) -> Result<ResponseEnvelope, AgentError> {
-    let agent = MonitorAgent::new(Config::default(), pact_agent::testing::Memory::new());
-    let context = Context { run_id: Some("run-1".parse().expect("an id")), ..Context::default() };
-    let parameters = parameters.as_object().expect("an object").clone();
-    let now = jiff::Timestamp::now();
-    let action = "monitor.track_metrics";
-    let intent = IntentEnvelope::new("pact.pipeline", now, action, parameters, context);
-    let event = serde_json::to_value(intent).expect("it is written");
-    let deadline = tokio::time::Instant::now() + time;
-    let answer = adapter::handle(&agent, &Memory::new().recording(), event, deadline).await?;
-    Ok(serde_json::from_value(answer).expect("a response"))
-}
 
 fn source(address: &str) -> Value {
     json!({
         "kind": "prometheus", "address": address, "requests": REQUESTS, "errors": ERRORS,
         "latency": LATENCY, "interval_ms": 400,
     })
-}
-
-fn watch(source: Value, seconds: u64) -> Value {
-    json!({ "source": source, "seconds": seconds })
 }
 
 /// A service with 200 requests a second, of which so many percent fail from its second half minute on.
@@ -78,50 +48,21 @@ impl Respond for Service {
     }
 }
 
-/// A real server, as long as it is held.
-struct Server {
-    child: Child,
-    address: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if self.child.kill().is_ok() {
-            self.child.wait().expect("it has ended");
-        }
-    }
-}
-
 /// Starts one that asks the service five times a second; none where the machine has no program.
 fn prometheus(target: &str) -> Option<Server> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = port.local_addr().expect("an address").to_string();
-    drop(port);
     let target = target.trim_start_matches("http://");
     let settings = format!(
         "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\n\
          scrape_configs: [{{job_name: shop, static_configs: [{{targets: ['{target}']}}]}}]\n"
     );
-    let file = folder.path().join("prometheus.yml");
-    std::fs::write(&file, settings).expect("is written");
-    let child = Command::new("prometheus")
-        .arg(format!("--config.file={}", file.display()))
-        .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-        .arg(format!("--web.listen-address={address}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    match child {
-        Ok(child) => Some(Server { child, address: format!("http://{address}"), _folder: folder }),
-        Err(error) => {
-            eprintln!(
-                "skipped: no real Prometheus server was asked, `prometheus` cannot be run: {error}"
-            );
-            None
-        }
-    }
+    Server::start("prometheus", |command, port, folder| {
+        let file = folder.join("prometheus.yml");
+        std::fs::write(&file, settings).expect("is written");
+        command
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,16 +77,14 @@ async fn a_real_server_tells_what_was_and_ends_a_watch_that_is_clear() {
     // What was before needs no waiting, only a server that has seen enough.
     let before = loop {
         assert!(begun.elapsed() < healthy, "it took long until the server knew something");
-        let parameters = json!({
-            "environment": "production", "watch": watch(source(&server.address), 2),
-        });
+        let parameters = watch(source(&server.address), 2);
         match track(parameters, Duration::from_secs(5)).await {
             Ok(answer) if answer.response.output["requests"].as_u64() > Some(300) => break answer,
             _ => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     };
     assert_eq!(before.response.status, StageStatus::Passed);
-    let baseline: Metrics = serde_json::from_value(before.response.output).expect("metrics");
+    let baseline = metrics(before);
     assert!((300..=500).contains(&baseline.requests), "{baseline:?}");
     assert_eq!(baseline.errors, 0);
     assert!((9.0..=11.0).contains(&baseline.p50_ms), "{baseline:?}");
@@ -154,13 +93,10 @@ async fn a_real_server_tells_what_was_and_ends_a_watch_that_is_clear() {
 
     // From here on half of the requests fail.
     tokio::time::sleep(healthy.saturating_sub(begun.elapsed())).await;
-    let parameters = json!({
-        "environment": "production", "watch": watch(source(&server.address), 60),
-        "baseline": baseline, "judged": true,
-    });
+    let parameters = judged(watch(source(&server.address), 60), Some(&baseline));
     let watched = Instant::now();
     let answer = track(parameters, Duration::from_secs(120)).await.expect("no fault");
-    let metrics: Metrics = serde_json::from_value(answer.response.output).expect("metrics");
+    let metrics = metrics(answer);
     assert!(matches!(metrics.look, Some(Look::Step(_))), "{metrics:?}");
     assert!(metrics.error_rate > 20.0, "{metrics:?}");
     assert!(watched.elapsed() < Duration::from_secs(30), "{:?}", watched.elapsed());
@@ -168,7 +104,7 @@ async fn a_real_server_tells_what_was_and_ends_a_watch_that_is_clear() {
     // Nobody has such requests, and nobody understands such a query.
     let mut none = source(&server.address);
     none["requests"] = json!("sum(increase(nothing_total[$window]))");
-    let parameters = json!({ "environment": "production", "watch": watch(none, 2) });
+    let parameters = watch(none, 2);
     let answer = track(parameters, Duration::from_secs(60)).await.expect("no fault");
     assert_eq!(answer.response.status, StageStatus::Skipped);
     assert!(answer.response.summary.contains("nothing_total"), "{}", answer.response.summary);
@@ -180,7 +116,7 @@ async fn a_real_server_tells_what_was_and_ends_a_watch_that_is_clear() {
     ] {
         let mut wrong = source(&server.address);
         wrong[key] = json!(query);
-        let parameters = json!({ "environment": "production", "watch": watch(wrong, 2) });
+        let parameters = watch(wrong, 2);
         let error = track(parameters, Duration::from_secs(60)).await.expect_err("is refused");
         assert_eq!(error.name, ErrorName::InvalidIntent, "{}", error.message);
         assert!(error.message.contains(said), "{}", error.message);
@@ -204,8 +140,7 @@ async fn a_source_that_is_down_is_a_fault_and_never_healthy() {
         servers.push(server);
     }
     for address in addresses {
-        let parameters =
-            json!({ "environment": "production", "watch": watch(source(&address), 1) });
+        let parameters = watch(source(&address), 1);
         // There is no time to ask it again.
         let error = track(parameters, Duration::from_secs(5)).await.expect_err("a fault");
         assert_eq!(error.name, ErrorName::MetricsUnavailable, "{}", error.message);
@@ -232,18 +167,16 @@ async fn an_answer_that_is_lost_on_the_way_costs_nothing() {
     let server = MockServer::start().await;
     let flaky = Flaky(std::sync::atomic::AtomicUsize::new(0));
     Mock::given(path("/api/v1/query")).respond_with(flaky).mount(&server).await;
-    let parameters = json!({
-        "environment": "production", "watch": watch(source(&server.uri()), 1), "judged": true,
-    });
+    let parameters = judged(watch(source(&server.uri()), 1), None);
     let answer = track(parameters, Duration::from_secs(60)).await.expect("no fault");
-    let metrics: Metrics = serde_json::from_value(answer.response.output).expect("metrics");
+    let metrics = metrics(answer);
     assert_eq!((metrics.requests, metrics.errors), (40, 40));
 }
 
 #[tokio::test]
 async fn addresses_of_the_machine_itself_are_not_asked() {
     for address in ["http://169.254.169.254", "ftp://prometheus", "http://[fe80::1]:9090"] {
-        let parameters = json!({ "environment": "production", "watch": watch(source(address), 1) });
+        let parameters = watch(source(address), 1);
         let error = track(parameters, Duration::from_secs(60)).await.expect_err("is refused");
         assert_eq!(error.name, ErrorName::InvalidIntent, "{}", error.message);
     }
