@@ -141,6 +141,8 @@ pub(crate) fn plan(variant: &Variant) -> Plan {
         required.push("e2e".to_owned());
     }
     Plan {
+        risk: None,
+        conditions: Vec::new(),
         template: Template::Default,
         template_reason: "the default".into(),
         checks: PlannedChecks::default(),

@@ -5,6 +5,7 @@
 //! push and the other agents say, and give the same answer for the same evidence. There is
 //! nothing to configure but what every agent has.
 
+mod conditions;
 mod documentation;
 mod gate;
 mod judge;

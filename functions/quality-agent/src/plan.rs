@@ -17,6 +17,7 @@ use pact_contract::{
 use serde::Deserialize;
 
 use crate::{
+    conditions::Conditions,
     documentation::Documentation,
     reverse,
     target::{Reach, reach},
@@ -95,6 +96,8 @@ pub fn plan(
     changes: Option<&ChangeSet>,
     settings: &Settings,
 ) -> Result<Plan, AgentError> {
+    let conditions = Conditions::of(run, changes, settings);
+    let settings = &conditions.settings;
     let (template, template_reason) = template(run, settings)?;
     let documentation =
         Documentation::new(settings.documentation.as_deref()).map_err(AgentError::invalid)?;
@@ -113,12 +116,19 @@ pub fn plan(
             .map_err(AgentError::invalid)?;
     }
     one_way(&mut environments, changes, settings)?;
+    let mut users = environments.iter_mut().filter(|e| e.tier == Tier::Production);
+    if let Some(first) = users.next().filter(|_| conditions.ask) {
+        first.settings.approval.get_or_insert(AGREE);
+    }
     let tried = environments.iter().any(|environment| environment.tier == Tier::Staging);
 
     let mut checks = PlannedChecks::default();
     for name in CHECKS {
         if let Some(check) = check_mut(&mut checks, name) {
             check.skip = skip(name, template, settings, quiet);
+            if check.skip.as_deref() == Some(SWITCHED_OFF) {
+                check.skip = conditions.skips(name).or(check.skip.take());
+            }
         }
     }
     if checks.e2e.skip.is_none() && !tried && mode(settings, "e2e") != CheckMode::Require {
@@ -143,6 +153,8 @@ pub fn plan(
         scan: asked.policy.scan,
         timeout_minutes: asked.policy.timeout_minutes,
         started_at: Some(run.started_at),
+        risk: conditions.risk,
+        conditions: conditions.applied,
     })
 }
 
@@ -340,8 +352,15 @@ pub(crate) fn summary(plan: &Plan, changes: Option<&ChangeSet>) -> String {
         Some(1) => "1 file changed".to_owned(),
         Some(n) => format!("{n} files changed"),
     };
+    let conditions = match plan.conditions.len() {
+        0 => String::new(),
+        _ => {
+            let names = plan.conditions.iter().map(|one| one.name.as_str());
+            format!("; conditions that hold: {}", names.collect::<Vec<_>>().join(", "))
+        }
+    };
     format!(
-        "{changed}; template {} ({} minutes), {way} ({}); the gate needs {}{back}",
+        "{changed}; template {} ({} minutes), {way} ({}); the gate needs {}{back}{conditions}",
         plan.template.as_str(),
         plan.timeout_minutes,
         plan.target_reason,

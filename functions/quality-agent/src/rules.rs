@@ -5,7 +5,10 @@
 use pact_agent::text::truncated;
 use pact_contract::{
     Finding, Severity, StageStatus, Tier,
-    actions::{CheckCoverageOutput, CheckQualityOutput, Plan, RunTestsOutput, SecurityCheckOutput},
+    actions::{
+        AppliedCondition, CheckCoverageOutput, CheckQualityOutput, Plan, RunTestsOutput,
+        SecurityCheckOutput,
+    },
     run::{CheckResult, Checks, RuleOutcome, RuleResult},
     settings::ScanLevel,
 };
@@ -31,7 +34,22 @@ pub(crate) fn all(plan: &Plan, checks: &Checks) -> Vec<RuleResult> {
         rules.quality(),
     ];
     out.extend(rules.end_to_end());
+    out.extend(plan.conditions.iter().filter(|one| one.hold).map(condition));
     out
+}
+
+/// A condition of the repository that holds the release for a person.
+fn condition(condition: &AppliedCondition) -> RuleResult {
+    let AppliedCondition { name, when, unknown, .. } = condition;
+    let message = match unknown {
+        None => format!("the condition {name:?} holds the release: {when}"),
+        Some(why) => format!("nobody can say whether the condition {name:?} holds: {why}"),
+    };
+    let would_pass = format!("a push of which that is not true, or other settings: {when}");
+    RuleResult {
+        outcome: RuleOutcome::NotChecked,
+        ..not_met("condition", true, json!(true), json!(false), &message, would_pass)
+    }
 }
 
 /// Whether the run is still within the time of its template; none where there is no limit.

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use super::*;
 
+mod conditions;
 mod gate;
 mod judgement;
 mod laws;

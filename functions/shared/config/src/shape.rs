@@ -58,6 +58,11 @@ pub(crate) fn root() -> &'static [Field] {
                 Shape::Table(build()),
             ),
             field("tests", "How to run the tests.", Shape::Table(tests())),
+            field(
+                "conditions",
+                "What is asked for where something holds of a push.",
+                Shape::Tables(conditions()),
+            ),
             field("security", "What the security agent looks at.", Shape::Table(security())),
             field(
                 "environments",
@@ -231,6 +236,30 @@ fn named_suite() -> Vec<Field> {
         field("reports", "JUnit reports that the suite writes.", Shape::globs()),
         field("timeout_seconds", "Time-out in seconds.", Shape::Integer { min: 1, max: 3_600 }),
         field("isolated", "Whether the suite has a build of its own.", Shape::Flag),
+    ]
+}
+
+fn conditions() -> Vec<Field> {
+    let checks = || Shape::List {
+        of: Rule::Pattern {
+            pattern: format!(
+                "^({})$",
+                CHECKS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join("|")
+            ),
+            wanted: "the name of a check such as \"integration\"".to_owned(),
+            max: 40,
+        },
+        min: 1,
+    };
+    let when = "An expression of CEL over branch, tag, paths, files, lines, risk, author, message, \
+                trigger and changes(\"glob\").";
+    let then = "A person is asked before users get the release, or the gate holds it.";
+    vec![
+        required("name", "Its name.", Shape::Text(Rule::Reason)),
+        required("when", when, Shape::Text(Rule::Reason)),
+        field("require", "Checks that are demanded then.", checks()),
+        field("skip", "Checks that are left out then.", checks()),
+        field("then", then, Shape::word(&["ask", "hold"])),
     ]
 }
 

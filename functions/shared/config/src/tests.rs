@@ -96,6 +96,13 @@ allow = ["MIT", "Apache-2.0"]
 deny = ["AGPL-3.0-only"]
 unknown = "list"
 
+[[conditions]]
+name = "schema"
+when = "changes('db/**') && risk > 50"
+require = ["integration"]
+skip = ["e2e"]
+then = "ask"
+
 [migrations]
 paths = ["db/**"]
 up = ".up.sql"

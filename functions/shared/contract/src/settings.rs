@@ -44,6 +44,47 @@ pub struct Settings {
     /// What of a commit cannot simply be taken back.
     #[serde(skip_serializing_if = "is_default")]
     pub migrations: Migrations,
+    /// What is asked for where something holds of a push.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// What is asked for where something holds of a push.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Condition {
+    /// Its name, for people.
+    pub name: String,
+    /// An expression of CEL.
+    pub when: String,
+    /// Checks that are demanded then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub require: Vec<String>,
+    /// Checks that are left out then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skip: Vec<String>,
+    /// What else follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub then: Option<Consequence>,
+}
+
+impl Condition {
+    /// The same without what it lets off; none where nothing is left.
+    #[must_use]
+    pub fn without_skip(&self) -> Option<Self> {
+        let asks = !self.require.is_empty() || self.then.is_some();
+        asks.then(|| Self { skip: Vec::new(), ..self.clone() })
+    }
+}
+
+/// What follows where a condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consequence {
+    /// A person is asked before users get the release.
+    Ask,
+    /// The gate holds the release for a person.
+    Hold,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -7,9 +7,9 @@ use pact_contract::{
     EnvironmentList, Grant, NamedEnvironment, Severity, Tier, Waiver,
     freeze::Freeze,
     settings::{
-        CheckMode, CodeSettings, CodeThresholds, DOCUMENTATION, Environment, GateSettings,
-        Inconclusive, MACHINES, Migrations, OnSettings, Probe, ScanLevel, Settings, Suite,
-        Template, TemplatePolicy, TestSettings, Watch,
+        CheckMode, CodeSettings, CodeThresholds, Condition, DOCUMENTATION, Environment,
+        GateSettings, Inconclusive, MACHINES, Migrations, OnSettings, Probe, ScanLevel, Settings,
+        Suite, Template, TemplatePolicy, TestSettings, Watch,
     },
 };
 
@@ -31,7 +31,24 @@ pub fn stricter(before: &Settings, own: &Settings) -> Settings {
         notify: own.notify.clone(),
         waivers: waivers(&before.waivers, &own.waivers),
         migrations: migrations(&before.migrations, &own.migrations),
+        conditions: conditions(&before.conditions, &own.conditions),
     }
+}
+
+/// What either asks for; a check is left out only by a condition that both have.
+fn conditions(before: &[Condition], own: &[Condition]) -> Vec<Condition> {
+    let kept = own.iter().filter_map(|one| match before.contains(one) {
+        true => Some(one.clone()),
+        false => one.without_skip(),
+    });
+    let missing = before.iter().filter(|one| !own.contains(one));
+    let mut all: Vec<Condition> = kept.collect();
+    for one in missing.filter_map(Condition::without_skip) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all
 }
 
 /// What either takes for a migration is one; which of them have a down step is as it was.

@@ -42,6 +42,16 @@ fn what_is_loosened_is_named_and_does_not_count() {
         ("", "security.ignore = [\"src/**\"]", vec!["security.ignore"]),
         ("", "security.accept.CVE-2020-1 = \"a reason\"", vec!["security.accept.CVE-2020-1"]),
         ("", "code.ignore = [\"src/**\"]", vec!["code.ignore"]),
+        (
+            "",
+            "conditions = [{ name = \"a\", when = \"true\", skip = [\"unit\"] }]",
+            vec!["conditions"],
+        ),
+        (
+            "conditions = [{ name = \"a\", when = \"true\", then = \"hold\" }]",
+            "conditions = [{ name = \"a\", when = \"false\", then = \"hold\" }]",
+            vec!["conditions"],
+        ),
         ("", "code.max_cyclomatic = 99", vec!["code.max_cyclomatic"]),
         ("", "documentation = [\"**\"]", vec!["documentation"]),
         (
@@ -115,6 +125,7 @@ fn what_is_tightened_counts_at_once() {
         ("security.ignore = [\"a\", \"b\"]", "security.ignore = [\"b\"]"),
         ("code.max_nesting = 9", "code.max_nesting = 3"),
         ("", "tests.e2e.command = [\"e2e\"]"),
+        ("", "conditions = [{ name = \"a\", when = \"risk > 9\", then = \"hold\" }]"),
         ("", "migrations = { paths = [\"db/**\"], up = \".sql\", down = \".down.sql\" }"),
         ("documentation = [\"docs/**\", \"*.md\"]", "documentation = [\"*.md\"]"),
         ("on.branches = [\"main\"]", ""),
@@ -161,6 +172,9 @@ fn the_place_is_that_of_the_setting_or_of_the_table_above() {
     assert_eq!(place_of(text, "gate.max_severity"), Some((3, 2)));
     assert_eq!(place_of(text, "template"), Some((1, 1)));
     assert_eq!(place_of(text, "security.ignore"), None);
+    let text = "[[conditions]]\nname = \"a\"\n[[conditions]]\nname = \"b\"\nwhen = \"c\"\n";
+    assert_eq!(place_of(text, "conditions.1.when"), Some((5, 1)));
+    assert_eq!(place_of(text, "conditions.7.when"), Some((1, 3)));
     assert_eq!(place_of("[", "gate"), None);
 }
 

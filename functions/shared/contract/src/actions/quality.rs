@@ -70,6 +70,47 @@ pub struct Plan {
     /// When the run began, from which the time is counted.
     #[serde(default)]
     pub started_at: Option<jiff::Timestamp>,
+    /// How much may go wrong; none where it is not known what changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<Risk>,
+    /// The repository's conditions that hold, or of which that cannot be said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<AppliedCondition>,
+}
+
+/// How much may go wrong with a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Risk {
+    /// From 0 to 100.
+    pub score: u32,
+    /// What it is the sum of.
+    pub terms: Vec<RiskTerm>,
+}
+
+/// One term of a risk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RiskTerm {
+    /// What it is about.
+    pub name: String,
+    /// What it adds.
+    pub points: u32,
+    /// Why, as a fragment.
+    pub why: String,
+}
+
+/// A condition of the repository that holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedCondition {
+    /// Its name.
+    pub name: String,
+    /// The expression.
+    pub when: String,
+    /// Whether the gate holds the release.
+    #[serde(default)]
+    pub hold: bool,
+    /// Why nobody can say whether it holds: then what it asks for is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// For each check the reason why it is left out; none: it runs.

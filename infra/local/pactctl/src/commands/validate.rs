@@ -32,6 +32,16 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
                 let root = file.parent().filter(|root| *root != Path::new(""));
                 let root = root.unwrap_or(Path::new("."));
                 faults.extend(rule_faults(root, &settings.security.rules)?);
+                let place = |key: &str| match pact_config::policy::place_of(&text, key) {
+                    Some((line, _)) => format!("{}:{line}", file.display()),
+                    None => file.display().to_string(),
+                };
+                for (index, condition) in settings.conditions.iter().enumerate() {
+                    let key = format!("conditions.{index}.when");
+                    if let Err(why) = pact_conditions::check(&condition.when) {
+                        faults.push(format!("{}: {key} {why}", place(&key)));
+                    }
+                }
                 on = settings.on;
             }
             Err(errors) => faults.extend(errors.to_string().lines().map(str::to_owned)),
