@@ -28,14 +28,15 @@ use crate::{
 
 /// Carries the action out.
 pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, AgentError> {
-    let Services { config, secrets, artifacts, policies } = services;
+    let Services { config, tokens, artifacts, policies } = services;
     let parameters: AnalyzeChanges = call.parameters()?;
     let address = &parameters.repository.url;
     // A folder of this machine is read without any.
     let location = if address.starts_with("file:") {
         source::locate(config, address)?
     } else {
-        source::locate(&config.with_token(&**secrets).await?, address)?
+        let name = &parameters.repository.name;
+        source::locate(&config.with_token(tokens, name, address).await?, address)?
     };
     let commit = commit_id("commit", &parameters.commit)?;
     let base = parameters.base.as_deref().filter(|text| !is_zero(text));

@@ -4,8 +4,10 @@ use std::fmt;
 
 use pact_agent::{
     AgentError,
-    secrets::{SOURCE_TOKEN, Secret, Secrets},
+    secrets::{SOURCE_TOKEN, Secret},
 };
+use pact_contract::RepositoryName;
+use pact_hosts::{AppSettings, Found, HostTokens, Purpose, github::api_of};
 use url::Url;
 
 /// What the agent may fetch, and with which token.
@@ -13,8 +15,13 @@ use url::Url;
 pub struct Config {
     /// Addresses that may be fetched from (`PACT_ALLOWED_SOURCES`).
     pub allowed: AllowedSources,
-    /// Token for repositories that are not public: the secret `source-token`, read for each commit.
+    /// The GitHub App that lends tokens (`PACT_GITHUB_APP`, `PACT_GITHUB_APP_API`).
+    pub app: Option<AppSettings>,
+    /// Token for repositories that are not public: the repository's own, the App's, or the secret
+    /// `source-token`; found for each commit.
     pub token: Option<Secret>,
+    /// Whether the token is good for the host that is asked, and for no other: one of the App.
+    pub lent: bool,
     /// Why there is no token, once it was read.
     pub no_token: Option<String>,
 }
@@ -57,30 +64,44 @@ impl Config {
                 AllowedSources::default()
             }
         };
+        let app = AppSettings::read(get).unwrap_or_else(|fault| {
+            faults.push(fault);
+            None
+        });
         if faults.is_empty() {
-            Ok(Self { allowed, ..Self::default() })
+            Ok(Self { allowed, app, ..Self::default() })
         } else {
             Err(ConfigError(faults))
         }
     }
 
-    /// The same with the token that is now set, if any.
+    /// The same with the token that there is now for the repository at this address, if any.
     ///
     /// # Errors
     /// `ERR_STORE_UNAVAILABLE` when it cannot be read, `ERR_INVALID_INTENT` for one that cannot be
     /// part of a header.
-    pub(crate) async fn with_token(&self, secrets: &dyn Secrets) -> Result<Self, AgentError> {
-        let token = secrets.secret(SOURCE_TOKEN.name).await?;
+    pub(crate) async fn with_token(
+        &self,
+        tokens: &HostTokens,
+        repository: &RepositoryName,
+        address: &str,
+    ) -> Result<Self, AgentError> {
+        let api = Url::parse(address).ok().and_then(|url| api_of(&url));
+        let found = tokens.find(repository, api.as_deref(), Purpose::Fetch).await?;
+        let (token, lent, no_token) = match found {
+            Found::Given(token) => (Some(token), false, None),
+            Found::Lent(token) => (Some(token), true, None),
+            Found::Later { why, .. } | Found::Missing(why) => (None, false, Some(why)),
+        };
         let token =
             token.map(|t| Secret::new(t.reveal().trim())).filter(|t| !t.reveal().is_empty());
         if token.as_ref().is_some_and(|t| t.reveal().chars().any(char::is_control)) {
-            let place = secrets.place(SOURCE_TOKEN.name);
             return Err(AgentError::invalid(format!(
-                "the parameter {place} contains a control character"
+                "the secret {} for {repository} contains a control character",
+                SOURCE_TOKEN.name
             )));
         }
-        let no_token = token.is_none().then(|| secrets.missing(SOURCE_TOKEN.name));
-        Ok(Self { allowed: self.allowed.clone(), token, no_token })
+        Ok(Self { token, lent, no_token, ..self.clone() })
     }
 }
 
@@ -200,11 +221,16 @@ mod tests {
     #[tokio::test]
     async fn a_token_that_cannot_be_sent_is_refused_and_not_shown() {
         let memory = pact_agent::testing::Memory::new();
+        let tokens = HostTokens::new(memory.clone(), None);
+        let with = async || {
+            let name = "acme/web".parse().expect("a name");
+            Config::default().with_token(&tokens, &name, "https://git.example/acme/web").await
+        };
         memory.set_secret(SOURCE_TOKEN.name, "a\nb");
-        let error = Config::default().with_token(&*memory).await.expect_err("is refused");
+        let error = with().await.expect_err("is refused");
         assert!(error.message.contains(SOURCE_TOKEN.name) && !error.message.contains("a\nb"));
         memory.set_secret(SOURCE_TOKEN.name, " s3cret\n");
-        let config = Config::default().with_token(&*memory).await.expect("is taken");
+        let config = with().await.expect("is taken");
         assert_eq!(config.token, Some(Secret::new("s3cret")));
     }
 

@@ -35,6 +35,7 @@ use pact_agent::{
     secrets::Secrets,
 };
 use pact_contract::{Capability, ErrorName};
+use pact_hosts::HostTokens;
 
 pub use config::Config;
 use services::Services;
@@ -55,7 +56,8 @@ impl CodeAgent {
         secrets: Arc<dyn Secrets>,
         policies: Arc<dyn Policies>,
     ) -> Self {
-        Self(Services { config, artifacts, secrets, policies })
+        let tokens = HostTokens::new(secrets, config.app.clone());
+        Self(Services { config, artifacts, tokens, policies })
     }
 }
 

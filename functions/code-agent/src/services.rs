@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use pact_agent::{
-    ports::{Artifacts, Policies},
-    secrets::Secrets,
-};
+use pact_agent::ports::{Artifacts, Policies};
+use pact_hosts::HostTokens;
 
 use crate::config::Config;
 
@@ -13,6 +11,6 @@ use crate::config::Config;
 pub(crate) struct Services {
     pub(crate) config: Config,
     pub(crate) artifacts: Arc<dyn Artifacts>,
-    pub(crate) secrets: Arc<dyn Secrets>,
+    pub(crate) tokens: HostTokens,
     pub(crate) policies: Arc<dyn Policies>,
 }

@@ -65,7 +65,7 @@ pub(crate) fn locate(config: &Config, address: &str) -> Result<Location, AgentEr
     let named = config.allowed.name_host_of(&url);
     let token = config.token.clone();
     let token = match token {
-        Some(token) if named => Ok(token),
+        Some(token) if named || config.lent => Ok(token),
         Some(_) => {
             tracing::warn!("{WITHHELD}");
             Err(Some(WITHHELD.to_owned()))
@@ -370,7 +370,7 @@ mod tests {
         Config {
             allowed: AllowedSources::parse(list).expect("a list"),
             token: token.map(Secret::new),
-            no_token: None,
+            ..Config::default()
         }
     }
 

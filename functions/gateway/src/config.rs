@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pact_contract::room::{Limits, MOST};
+use pact_hosts::AppSettings;
 use pact_web::access::People;
 use url::Url;
 
@@ -19,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// By which rules people are let in whom a provider knows: `PACT_SIGN_IN_ISSUER` and others.
     pub(crate) people: Option<Arc<People>>,
+    /// The GitHub App that hosts are asked as: `PACT_GITHUB_APP`, `PACT_GITHUB_APP_API`.
+    pub(crate) app: Option<AppSettings>,
 }
 
 /// Whether a newer push of a branch takes the place of older ones.
@@ -74,6 +77,10 @@ impl Config {
             faults.extend(wrong.0);
             None
         });
+        let app = AppSettings::read(&lookup).unwrap_or_else(|fault| {
+            faults.push(fault);
+            None
+        });
         if !faults.is_empty() {
             return Err(ConfigError(faults));
         }
@@ -85,7 +92,7 @@ impl Config {
                 return Err(ConfigError(vec![fault]));
             }
         };
-        Ok(Self { sources, supersede, limits, people: people.map(Arc::new) })
+        Ok(Self { sources, supersede, limits, people: people.map(Arc::new), app })
     }
 }
 

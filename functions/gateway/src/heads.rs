@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
-use pact_agent::{ports::StoreError, secrets::SOURCE_TOKEN};
+use pact_agent::ports::StoreError;
 use pact_contract::{
     Repository, RepositoryName,
     heads::{HeadsRecord, kept},
@@ -22,6 +22,7 @@ use pact_contract::{
     registry::RepositoryEntry,
     run::{FOUND, Trigger},
 };
+use pact_hosts::{Found, Purpose, github::api_of};
 use url::Url;
 
 use crate::{
@@ -168,7 +169,7 @@ async fn repository(
     }
     let answer = match silent {
         Some(trouble) => Err(trouble),
-        None => ask(ports, url).await?,
+        None => ask(ports, &entry.name, url).await?,
     };
     let outcome = match answer {
         Ok(shown) => Ok(answered(ports, entry, record.clone(), shown).await?),
@@ -199,16 +200,26 @@ async fn repository(
     Ok(Some(outcome.map(|(found, _)| found)))
 }
 
-async fn ask(ports: &Ports, url: &Url) -> Answer<std::result::Result<Shown, Trouble>> {
+async fn ask(
+    ports: &Ports,
+    name: &RepositoryName,
+    url: &Url,
+) -> Answer<std::result::Result<Shown, Trouble>> {
     let asking = &ports.asking;
     if !asking.sources.allow(url) {
         let why = "repositories are not fetched from there (PACT_ALLOWED_SOURCES)".to_owned();
         return Ok(Err(Trouble::Repository(why)));
     }
-    // The token goes to a host that is named, and to no other.
-    let token = match asking.sources.names_host_of(url) {
-        true => ports.secrets.secret(SOURCE_TOKEN.name).await?,
-        false => None,
+    let named = asking.sources.names_host_of(url);
+    let token = match ports.host_tokens.find(name, api_of(url).as_deref(), Purpose::Fetch).await? {
+        // It goes to a host that is named, and to no other.
+        Found::Given(token) if named => Some(token),
+        Found::Lent(token) => Some(token),
+        Found::Later { why, .. } => {
+            tracing::warn!(repository = name.as_str(), why, "its host is asked without a token");
+            None
+        }
+        Found::Given(_) | Found::Missing(_) => None,
     };
     let token = token.filter(|token| !token.reveal().trim().is_empty());
     Ok(asking.client.ask(url, token.as_ref(), asking.patience).await)

@@ -20,6 +20,7 @@ use pact_agent::{
 };
 use pact_aws::Services;
 use pact_contract::room::Limits;
+use pact_hosts::HostTokens;
 use pact_web::access::Doors;
 
 use crate::{
@@ -73,6 +74,8 @@ pub(crate) struct Ports {
     pub(crate) incidents: Arc<dyn Incidents>,
     /// Asks the git hosts to show it.
     pub(crate) status_client: Arc<StatusClient>,
+    /// With which tokens they are asked.
+    pub(crate) host_tokens: Arc<HostTokens>,
     /// Heads of branches at their hosts.
     pub(crate) heads: Arc<dyn Heads>,
     /// How the hosts are asked for them.
@@ -105,6 +108,7 @@ impl Ports {
             statuses: Arc::clone(&services.store) as _,
             incidents: Arc::clone(&services.store) as _,
             status_client: Arc::default(),
+            host_tokens: Arc::new(HostTokens::new(services.secrets(), config.app.clone())),
             provider: Arc::default(),
             pulls: Arc::clone(&services.store) as _,
             calls: Arc::clone(&services.store) as _,

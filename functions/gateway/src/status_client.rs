@@ -1,11 +1,12 @@
 //! Asks git hosts to show statuses: one request, to one host.
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
-use reqwest::{Client, header::LOCATION, redirect::Policy};
+use pact_hosts::{Answer, Client, answer::ask};
+use reqwest::header::LOCATION;
 use url::Url;
 
-use crate::hosts::{StatusAnswer, StatusRequest};
+use crate::hosts::StatusRequest;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -16,23 +17,12 @@ const MAX_BODY: usize = 64 * 1024;
 /// Most addresses of one host that a request is sent on to.
 const MAX_MOVES: usize = 3;
 
-/// The client that asks the hosts. It reads the machine's root certificates, so it is made when the
-/// first status is sent.
-#[derive(Default)]
-pub(crate) struct StatusClient(OnceLock<Client>);
+/// The client that asks the hosts.
+pub(crate) struct StatusClient(Client);
 
-impl StatusClient {
-    fn get(&self) -> std::result::Result<&Client, reqwest::Error> {
-        if let Some(client) = self.0.get() {
-            return Ok(client);
-        }
-        let client = Client::builder()
-            .connect_timeout(CONNECT)
-            .timeout(ANSWER)
-            .redirect(Policy::none())
-            .user_agent(concat!("pact/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(self.0.get_or_init(|| client))
+impl Default for StatusClient {
+    fn default() -> Self {
+        Self(Client::new(CONNECT, ANSWER))
     }
 }
 
@@ -41,12 +31,16 @@ impl StatusClient {
 pub(crate) async fn send(
     client: &StatusClient,
     request: StatusRequest,
-) -> std::result::Result<StatusAnswer, String> {
-    let client = client.get().map_err(|error| format!("there is no HTTP client: {error}"))?;
+) -> std::result::Result<Answer, String> {
+    let client = client.0.get().map_err(|error| format!("there is no HTTP client: {error}"))?;
     let mut url =
         Url::parse(&request.url).map_err(|_| "the API has no valid address".to_owned())?;
     for _ in 0..=MAX_MOVES {
-        let answer = ask(client, url.clone(), &request).await?;
+        let mut asked = client.post(url.clone()).json(&request.body);
+        for (name, value) in &request.headers {
+            asked = asked.header(*name, value);
+        }
+        let answer = ask(asked, MAX_BODY).await.map_err(|error| format!("its API {error}"))?;
         let moved = matches!(answer.status, 301 | 302 | 307 | 308);
         let target = answer.header(LOCATION.as_str()).filter(|_| moved);
         match target.and_then(|target| url.join(target).ok()) {
@@ -55,36 +49,4 @@ pub(crate) async fn send(
         }
     }
     Err("its API sends on too many times".to_owned())
-}
-
-async fn ask(
-    client: &Client,
-    url: Url,
-    request: &StatusRequest,
-) -> std::result::Result<StatusAnswer, String> {
-    let failed = |error: reqwest::Error| {
-        let what = if error.is_connect() {
-            "cannot be reached"
-        } else if error.is_timeout() {
-            "did not answer in time"
-        } else {
-            "did not answer"
-        };
-        format!("its API {what}")
-    };
-    let mut asked = client.post(url).json(&request.body);
-    for (name, value) in &request.headers {
-        asked = asked.header(*name, value);
-    }
-    let mut response = asked.send().await.map_err(failed)?;
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let mut body = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(failed)? {
-        let room = MAX_BODY.saturating_sub(body.len());
-        body.extend_from_slice(part.get(..room).unwrap_or(&part));
-        if body.len() >= MAX_BODY {
-            break;
-        }
-    }
-    Ok(StatusAnswer { status, headers, body })
 }

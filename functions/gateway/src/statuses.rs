@@ -16,10 +16,10 @@ use pact_contract::{
     policy::JudgedBy,
     registry::RepositoryEntry,
     run::ROLLBACK,
-    statuses::{
-        Attempted, CommitState, CommitStatus, StatusKey, StatusRecord, described, token_name,
-    },
+    statuses::{Attempted, CommitState, CommitStatus, StatusKey, StatusRecord, described},
 };
+
+use pact_hosts::{Found, Purpose};
 
 use crate::{hosts, ports::Ports, status_client::send};
 
@@ -154,13 +154,20 @@ async fn attempt(ports: &Ports, record: &StatusRecord) -> Result<Attempted> {
     let Some(host) = hosts::statuses_of(&settings.host) else {
         return Ok(Attempted::Refused(format!("{} takes no statuses", settings.host)));
     };
-    let name = token_name(&key.repository);
-    let Some(token) = ports.secrets.secret(&name).await? else {
-        return Ok(Attempted::NotNow { why: ports.secrets.missing(&name), wait: None });
+    let (tokens, purpose) = (&ports.host_tokens, Purpose::Statuses);
+    let token = match tokens.find(&key.repository, Some(&settings.api), purpose).await? {
+        Found::Given(token) | Found::Lent(token) => token,
+        Found::Later { why, wait } => return Ok(Attempted::NotNow { why, wait }),
+        Found::Missing(why) => return Ok(Attempted::NotNow { why, wait: None }),
     };
     let request = host.request(&settings.api, key, &record.wanted, &token);
     Ok(match send(&ports.status_client, request).await {
-        Ok(answer) => host.judge(&answer, Timestamp::now()),
+        Ok(answer) => {
+            if answer.status == 401 {
+                tokens.refused(&key.repository, purpose);
+            }
+            host.judge(&answer, Timestamp::now())
+        }
         Err(why) => Attempted::NotNow { why, wait: None },
     })
 }
@@ -187,6 +194,8 @@ pub(crate) async fn pass(ports: &Ports, until: Instant) -> Result<usize> {
     Ok(done)
 }
 
+#[cfg(test)]
+mod app_tests;
 #[cfg(test)]
 mod gitlab_tests;
 #[cfg(test)]

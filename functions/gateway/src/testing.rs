@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -36,6 +36,7 @@ use pact_contract::{
     room::{Limits, RoomRecord},
     run::{Outcome, RunRequest, Trigger},
 };
+use pact_hosts::HostTokens;
 use pact_web::access::{API_TOKEN, Doors};
 use serde_json::{Value, json};
 
@@ -53,11 +54,13 @@ pub(crate) const TOKEN: &str = "token-of-the-api-0123";
 /// All ports over plain maps. Every call is counted; one of them, or all after it, can fail.
 #[derive(Default)]
 pub(crate) struct World {
-    memory: Arc<Memory>,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) access: Arc<MemoryAccess>,
     pub(crate) statuses: Arc<MemoryStatuses>,
     pub(crate) heads: Arc<MemoryHeads>,
     asking: Impatient,
+    /// With which tokens hosts are asked; set before it is first needed.
+    pub(crate) tokens: OnceLock<Arc<HostTokens>>,
     pub(crate) incidents: Arc<MemoryIncidents>,
     pulls: Arc<MemoryPulls>,
     pub(crate) state: Mutex<State>,
@@ -213,6 +216,11 @@ impl World {
         Ok(())
     }
 
+    fn host_tokens(&self) -> &Arc<HostTokens> {
+        let without = || Arc::new(HostTokens::new(Arc::clone(&self.memory) as _, None));
+        self.tokens.get_or_init(without)
+    }
+
     pub(crate) fn ports(self: &Arc<Self>) -> Ports {
         Ports {
             runs: Arc::clone(self) as _,
@@ -231,6 +239,7 @@ impl World {
             asking: Arc::clone(&self.asking.0),
             incidents: Arc::clone(&self.incidents) as _,
             status_client: Arc::default(),
+            host_tokens: Arc::clone(self.host_tokens()),
             provider: Arc::default(),
             pulls: Arc::clone(&self.pulls) as _,
             calls: Arc::<crate::wake::Waiting>::default(),

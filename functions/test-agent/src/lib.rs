@@ -31,6 +31,7 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use pact_agent::{Agent, AgentError, Call, News, Outcome, Stand};
 use pact_contract::{Capability, ErrorName, RunId};
+use pact_hosts::{AppSettings, HostTokens};
 use serde_json::Value;
 
 pub use services::{HostClient, Services};
@@ -147,12 +148,13 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     let artifacts = services.artifacts()?;
     let recording = services.recording(&artifacts);
     let recording = pact_agent::Recording { later: Some(services.later()), ..recording };
+    let app = AppSettings::read(|name| std::env::var(name).ok())?;
     let agent = TestAgent::new(Services {
         artifacts,
         urls: services.signed_urls()?,
         builds: services.builds(),
         registry: Arc::clone(&services.store) as _,
-        secrets: services.secrets(),
+        tokens: Arc::new(HostTokens::new(services.secrets(), app)),
         hosts: HostClient::default(),
     });
     pact_agent::serve(agent, recording).await

@@ -9,8 +9,8 @@ use pact_agent::{
     AgentError,
     builds::{Builds, SignedUrls},
     ports::{Artifacts, Registry},
-    secrets::Secrets,
 };
+use pact_hosts::HostTokens;
 
 /// Everything outside that the agent reaches.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub struct Services {
     /// What is known of repositories.
     pub registry: Arc<dyn Registry>,
     /// What git hosts are asked with.
-    pub secrets: Arc<dyn Secrets>,
+    pub tokens: Arc<HostTokens>,
     /// Asks them.
     pub hosts: HostClient,
 }

@@ -12,6 +12,7 @@ use pact_agent::{
 };
 use pact_config::{Forms, form::Seam};
 use pact_contract::{RepositoryName, StageStatus, registry::RepositoryEntry, settings::Settings};
+use pact_hosts::HostTokens;
 use serde_json::{Value, json};
 
 use crate::{HostClient, Services, TestAgent, runners::forms};
@@ -89,7 +90,7 @@ async fn run(settings: Value) -> Outcome {
         urls: Arc::clone(&none) as _,
         builds: Arc::clone(&none) as _,
         registry: none,
-        secrets: Memory::new(),
+        tokens: Arc::new(HostTokens::new(Memory::new(), None)),
         hosts: HostClient::default(),
     });
     agent.act(&call).await.expect("no fault")

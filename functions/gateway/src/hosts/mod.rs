@@ -21,7 +21,7 @@ use crate::error::{Answer, ApiError};
 use host::About;
 pub use host::{Composed, PushNotice};
 pub(crate) use host::{Delivery, Event, Incoming, WebhookHost, path};
-pub(crate) use status::{StatusAnswer, StatusHost, StatusRequest};
+pub(crate) use status::{StatusHost, StatusRequest};
 
 /// Every host that is known.
 pub(crate) const ALL: &[&dyn WebhookHost] = &[

@@ -1,9 +1,9 @@
 //! How a git host shows on a commit what became of it.
 
-use axum::http::HeaderMap;
 use jiff::Timestamp;
 use pact_agent::secrets::Secret;
 use pact_contract::statuses::{Attempted, CommitStatus, StatusKey};
+use pact_hosts::Answer;
 use serde_json::Value;
 use url::Url;
 
@@ -24,7 +24,7 @@ pub(crate) trait StatusHost: Send + Sync {
     ) -> StatusRequest;
 
     /// What the answer means.
-    fn judge(&self, answer: &StatusAnswer, now: Timestamp) -> Attempted;
+    fn judge(&self, answer: &Answer, now: Timestamp) -> Attempted;
 }
 
 /// What is asked by POST.
@@ -33,19 +33,4 @@ pub(crate) struct StatusRequest {
     /// Names and values; one of them is a secret.
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Value,
-}
-
-/// What a host answered.
-pub(crate) struct StatusAnswer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    /// Its beginning.
-    pub(crate) body: Vec<u8>,
-}
-
-impl StatusAnswer {
-    /// A header's text.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
-    }
 }

@@ -1,13 +1,14 @@
 //! The provider: where its endpoints and its keys are (OpenID Connect Discovery 1.0), and what is
 //! asked there.
 
-use std::{sync::Arc, sync::OnceLock, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::http::header;
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::secrets::Secret;
+use pact_hosts::{Client, answer::ask};
 use pact_web::access::{People, SignIn, is_safe};
-use reqwest::{Client, RequestBuilder, StatusCode, redirect::Policy};
+use reqwest::RequestBuilder;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use url::{Url, form_urlencoded};
@@ -31,13 +32,18 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(30);
 /// Most keys that are looked at.
 const MAX_KEYS: usize = 50;
 
-/// Asks the provider, and remembers what it says of itself. The client reads the machine's root
-/// certificates, so it is made when somebody signs in first.
-#[derive(Default)]
+/// Asks the provider, and remembers what it says of itself.
 pub(crate) struct Provider {
-    client: OnceLock<Client>,
+    client: Client,
     // Held while it is asked: many who come at once are one question.
     kept: Mutex<Option<Kept>>,
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        // What is sent is meant for the address that the provider names, and no other.
+        Self { client: Client::new(CONNECT, ANSWER), kept: Mutex::default() }
+    }
 }
 
 struct Kept {
@@ -112,19 +118,9 @@ fn unavailable(why: impl Into<String>) -> Failed {
 }
 
 impl Provider {
-    fn client(&self) -> Result<&Client, Failed> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let client = Client::builder()
-            .connect_timeout(CONNECT)
-            .timeout(ANSWER)
-            // What is sent is meant for the address that the provider names, and no other.
-            .redirect(Policy::none())
-            .user_agent(concat!("pact/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| unavailable(format!("there is no HTTP client: {error}")))?;
-        Ok(self.client.get_or_init(|| client))
+    fn client(&self) -> Result<&reqwest::Client, Failed> {
+        let client = self.client.get();
+        client.map_err(|error| unavailable(format!("there is no HTTP client: {error}")))
     }
 
     /// Lets what is known be older than it is.
@@ -271,28 +267,14 @@ impl Provider {
         request: RequestBuilder,
         address: &str,
     ) -> Result<Map<String, Value>, Failed> {
-        let failed = |error: reqwest::Error| {
-            let what = if error.is_connect() {
-                "cannot be reached"
-            } else if error.is_timeout() {
-                "did not answer in time"
-            } else {
-                "did not answer"
-            };
-            unavailable(format!("{address} {what}"))
-        };
         let request = request.header(header::ACCEPT, "application/json");
-        let mut response = request.send().await.map_err(failed)?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(failed)? {
-            body.extend_from_slice(&part);
-            if body.len() > MAX_BODY {
-                return Err(unavailable(format!("{address} answers too much")));
-            }
+        let answer = ask(request, MAX_BODY).await;
+        let answer = answer.map_err(|error| unavailable(format!("{address} {error}")))?;
+        if answer.cut {
+            return Err(unavailable(format!("{address} answers too much")));
         }
-        let read: Option<Value> = serde_json::from_slice(&body).ok();
-        if status.is_success() {
+        let read = answer.json();
+        if answer.is_success() {
             return match read {
                 Some(Value::Object(object)) => Ok(object),
                 _ => Err(unavailable(format!("{address} answers no JSON object"))),
@@ -301,9 +283,9 @@ impl Provider {
         let text = |name: &str| read.as_ref().and_then(|read| read.get(name)?.as_str());
         let error = said(text("error").unwrap_or_default());
         let about = said(text("error_description").unwrap_or_default());
-        let why = format!("{address} answers {} {error} {about}", status.as_u16());
+        let why = format!("{address} answers {} {error} {about}", answer.status);
         // RFC 6749, section 5.2: that it is not this client's secret is no fault of whoever signs in.
-        if status == StatusCode::BAD_REQUEST && error == "invalid_grant" {
+        if answer.status == 400 && error == "invalid_grant" {
             Err(Failed::Refused(why))
         } else {
             Err(unavailable(why))

@@ -28,6 +28,7 @@ use pact_agent::{
 use pact_contract::{
     IntentEnvelope, RepositoryName, ResponseEnvelope, envelope::Context, registry::RepositoryEntry,
 };
+use pact_hosts::HostTokens;
 use pact_test_agent::{HostClient, Services, TestAgent};
 use serde_json::{Value, json};
 
@@ -227,7 +228,7 @@ impl Bench {
             urls: Arc::new(Urls(store(Arc::clone(&memory)).await)),
             builds: Arc::new(Host(host(folder.path(), extra), Arc::clone(&memory))),
             registry: Arc::new(Known(entry)),
-            secrets: Arc::clone(&memory) as _,
+            tokens: Arc::new(HostTokens::new(Arc::clone(&memory) as _, None)),
             hosts: HostClient::default(),
         });
         Self { memory, agent, _folder: folder }

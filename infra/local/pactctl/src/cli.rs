@@ -321,6 +321,9 @@ pub(crate) enum ReposCommand {
     Token {
         /// Its name.
         name: RepositoryName,
+        /// The token that it is fetched with, in the place of the one for all repositories.
+        #[arg(long)]
+        fetch: bool,
         /// Forget the token instead.
         #[arg(long)]
         remove: bool,

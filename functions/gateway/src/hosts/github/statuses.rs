@@ -4,34 +4,20 @@
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::secrets::Secret;
 use pact_contract::statuses::{Attempted, CommitStatus, StatusKey};
-use serde_json::{Value, json};
+use pact_hosts::{
+    Answer,
+    answer::MENDED,
+    github::{VERSION, api_of, limited},
+};
+use serde_json::json;
 use url::Url;
 
-use super::super::status::{StatusAnswer, StatusHost, StatusRequest};
+use super::super::status::{StatusHost, StatusRequest};
 use super::GitHub;
-use crate::fields::line;
-
-/// Version of the API that is spoken.
-const VERSION: &str = "2022-11-28";
-/// Wait where the installation has to be mended: longer than a token that was read is kept.
-const MENDED: SignedDuration = SignedDuration::from_mins(6);
-/// Wait that GitHub asks for where its limits do not say how long.
-const LIMITED: SignedDuration = SignedDuration::from_mins(1);
-/// Longest part of an answer that is told, in bytes.
-const MAX_TOLD: usize = 200;
 
 impl StatusHost for GitHub {
     fn api(&self, repository: &Url) -> Option<String> {
-        let host = repository.host_str()?;
-        if !matches!(repository.scheme(), "https" | "http") {
-            return None;
-        }
-        if host == "github.com" {
-            return Some("https://api.github.com".to_owned());
-        }
-        // GitHub Enterprise Server.
-        let port = repository.port().map(|port| format!(":{port}")).unwrap_or_default();
-        Some(format!("{}://{host}{port}/api/v3", repository.scheme()))
+        api_of(repository)
     }
 
     fn request(
@@ -57,8 +43,8 @@ impl StatusHost for GitHub {
         }
     }
 
-    fn judge(&self, answer: &StatusAnswer, now: Timestamp) -> Attempted {
-        let said = said(answer);
+    fn judge(&self, answer: &Answer, now: Timestamp) -> Attempted {
+        let said = answer.said("GitHub");
         let not_now = |wait: Option<SignedDuration>, remedy: &str| Attempted::NotNow {
             why: format!("{said}{remedy}"),
             wait,
@@ -77,45 +63,10 @@ impl StatusHost for GitHub {
                 Some(MENDED),
                 "; there is no such repository or commit, or its token does not see it",
             ),
-            408 | 500..=599 => not_now(retry_after(answer), ""),
+            408 | 500..=599 => not_now(answer.retry_after(), ""),
             // The state is none, or the commit is not there, or it has a thousand of them.
             _ => Attempted::Refused(said),
         }
-    }
-}
-
-/// How long to wait, where the answer is one of a limit.
-fn limited(answer: &StatusAnswer, now: Timestamp) -> Option<SignedDuration> {
-    if let Some(wait) = retry_after(answer) {
-        return Some(wait);
-    }
-    if answer.header("x-ratelimit-remaining") == Some("0") {
-        let reset = answer.header("x-ratelimit-reset").and_then(|text| text.parse().ok());
-        let reset = reset.and_then(|second| Timestamp::from_second(second).ok());
-        let wait = reset.map_or(LIMITED, |reset| reset.duration_since(now));
-        return Some(wait.max(SignedDuration::from_secs(1)));
-    }
-    let limit = answer.status == 429 || message(answer).to_lowercase().contains("rate limit");
-    limit.then_some(LIMITED)
-}
-
-fn retry_after(answer: &StatusAnswer) -> Option<SignedDuration> {
-    let seconds: u32 = answer.header("retry-after")?.parse().ok()?;
-    Some(SignedDuration::from_secs(seconds.into()))
-}
-
-fn message(answer: &StatusAnswer) -> String {
-    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-    let message = body.as_ref().and_then(|body| body.get("message")?.as_str());
-    message.and_then(|text| line(text, MAX_TOLD)).unwrap_or_default()
-}
-
-fn said(answer: &StatusAnswer) -> String {
-    let (status, message) = (answer.status, message(answer));
-    if message.is_empty() {
-        format!("GitHub answers {status}")
-    } else {
-        format!("GitHub answers {status}: {message}")
     }
 }
 
@@ -125,13 +76,13 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, headers: &[(&str, &str)], message: &str) -> StatusAnswer {
+    fn answer(status: u16, headers: &[(&str, &str)], message: &str) -> Answer {
         let mut all = HeaderMap::new();
         for (name, value) in headers {
             all.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         let body = json!({ "message": message }).to_string().into_bytes();
-        StatusAnswer { status, headers: all, body }
+        Answer { status, headers: all, body, cut: false }
     }
 
     #[test]
@@ -148,7 +99,7 @@ mod tests {
     #[test]
     fn each_answer_means_what_github_documents() {
         let now = Timestamp::from_second(1_000).unwrap();
-        let wait = |answer: StatusAnswer| match GitHub.judge(&answer, now) {
+        let wait = |answer: Answer| match GitHub.judge(&answer, now) {
             Attempted::NotNow { wait, .. } => Some(wait.map(|wait| wait.as_secs())),
             _ => None,
         };

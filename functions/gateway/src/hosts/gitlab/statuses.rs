@@ -7,19 +7,15 @@
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::secrets::Secret;
 use pact_contract::statuses::{Attempted, CommitState, CommitStatus, StatusKey};
-use serde_json::{Value, json};
+use pact_hosts::{
+    Answer,
+    answer::{LIMITED, MENDED},
+};
+use serde_json::json;
 use url::Url;
 
-use super::super::status::{StatusAnswer, StatusHost, StatusRequest};
+use super::super::status::{StatusHost, StatusRequest};
 use super::GitLab;
-use crate::fields::line;
-
-/// Wait where the installation has to be mended: longer than a token that was read is kept.
-const MENDED: SignedDuration = SignedDuration::from_mins(6);
-/// Wait that GitLab asks for where it does not say how long.
-const LIMITED: SignedDuration = SignedDuration::from_mins(1);
-/// Longest part of an answer that is told, in bytes.
-const MAX_TOLD: usize = 200;
 
 impl StatusHost for GitLab {
     fn api(&self, repository: &Url) -> Option<String> {
@@ -58,15 +54,15 @@ impl StatusHost for GitLab {
         }
     }
 
-    fn judge(&self, answer: &StatusAnswer, _: Timestamp) -> Attempted {
-        let said = said(answer);
+    fn judge(&self, answer: &Answer, _: Timestamp) -> Attempted {
+        let said = answer.said("GitLab");
         let not_now = |wait: Option<SignedDuration>, remedy: &str| Attempted::NotNow {
             why: format!("{said}{remedy}"),
             wait,
         };
         match answer.status {
             200..=299 => Attempted::Taken,
-            400 if stands_so(&message(answer)) => Attempted::Taken,
+            400 if stands_so(&answer.message()) => Attempted::Taken,
             401 => not_now(Some(MENDED), "; its token is not valid, or no longer"),
             403 => not_now(
                 Some(MENDED),
@@ -77,9 +73,9 @@ impl StatusHost for GitLab {
                 "; there is no such project or commit, or its token does not see it",
             ),
             // Somebody else writes a status of the commit.
-            409 => not_now(retry_after(answer), ""),
-            429 => not_now(Some(retry_after(answer).unwrap_or(LIMITED)), ""),
-            408 | 500..=599 => not_now(retry_after(answer), ""),
+            409 => not_now(answer.retry_after(), ""),
+            429 => not_now(Some(answer.retry_after().unwrap_or(LIMITED)), ""),
+            408 | 500..=599 => not_now(answer.retry_after(), ""),
             // The state is none, or the commit has as many as one may have.
             _ => Attempted::Refused(said),
         }
@@ -100,40 +96,19 @@ fn stands_so(message: &str) -> bool {
     }
 }
 
-fn retry_after(answer: &StatusAnswer) -> Option<SignedDuration> {
-    let seconds: u32 = answer.header("retry-after")?.parse().ok()?;
-    Some(SignedDuration::from_secs(seconds.into()))
-}
-
-/// What it says is a text, or its faults by field; some answers call it an error.
-fn message(answer: &StatusAnswer) -> String {
-    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-    let said = body.as_ref().and_then(|body| body.get("message").or_else(|| body.get("error")));
-    let text = said.map(|said| said.as_str().map_or_else(|| said.to_string(), str::to_owned));
-    text.and_then(|text| line(&text, MAX_TOLD)).unwrap_or_default()
-}
-
-fn said(answer: &StatusAnswer) -> String {
-    let (status, message) = (answer.status, message(answer));
-    if message.is_empty() {
-        format!("GitLab answers {status}")
-    } else {
-        format!("GitLab answers {status}: {message}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::http::{HeaderMap, HeaderName};
+    use serde_json::Value;
 
     use super::*;
 
-    fn answer(status: u16, headers: &[(&str, &str)], body: &Value) -> StatusAnswer {
+    fn answer(status: u16, headers: &[(&str, &str)], body: &Value) -> Answer {
         let mut all = HeaderMap::new();
         for (name, value) in headers {
             all.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
-        StatusAnswer { status, headers: all, body: body.to_string().into_bytes() }
+        Answer { status, headers: all, body: body.to_string().into_bytes(), cut: false }
     }
 
     #[test]
@@ -149,7 +124,7 @@ mod tests {
 
     #[test]
     fn each_answer_means_what_gitlab_documents() {
-        let judge = |answer: StatusAnswer| GitLab.judge(&answer, Timestamp::UNIX_EPOCH);
+        let judge = |answer: Answer| GitLab.judge(&answer, Timestamp::UNIX_EPOCH);
         let plain =
             |status: u16, message: &str| judge(answer(status, &[], &json!({ "message": message })));
         let wait = |attempted: Attempted| match attempted {

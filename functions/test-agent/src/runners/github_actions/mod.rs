@@ -15,9 +15,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::AgentError;
-use pact_contract::{
-    ErrorName, RepositoryName, correlation::Correlation, settings::Instance, statuses::token_name,
-};
+use pact_contract::{ErrorName, RepositoryName, correlation::Correlation, settings::Instance};
+use pact_hosts::{Found, Purpose};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -214,9 +213,11 @@ impl GitHubActions {
                  --statuses`"
             )));
         };
-        let secret = token_name(name);
-        let Some(token) = self.services.secrets.secret(&secret).await? else {
-            return Ok(Access::Closed(self.services.secrets.missing(&secret)));
+        let (api, purpose) = (Some(&*settings.api), Purpose::Workflows);
+        let token = match self.services.tokens.find(name, api, purpose).await? {
+            Found::Given(token) | Found::Lent(token) => token,
+            Found::Later { why, .. } => return Err(outage(why)),
+            Found::Missing(why) => return Ok(Access::Closed(why)),
         };
         let client = self.services.hosts.get()?;
         Ok(Access::Open(Api::new(client, &settings.api, name, token)))

@@ -10,7 +10,7 @@ use pact_contract::{
     policy::{Floor, PolicyRecord},
     registry::{Allowed, RepositoryEntry},
     settings::{Approval, CodeSettings},
-    statuses::token_name,
+    statuses::{source_token_name, token_name, webhook_secret_name},
 };
 use reqwest::Method;
 use serde::Deserialize;
@@ -64,11 +64,21 @@ pub(crate) fn repos(command: ReposCommand) -> Result<Exit, Failure> {
                     }
                 }
             }
-            ReposCommand::Token { name, remove, data } => token(&name, remove, &data.data),
+            ReposCommand::Token { name, fetch, remove, data } => {
+                let parameter = match fetch {
+                    true => source_token_name(&name),
+                    false => token_name(&name),
+                };
+                token(&name, &parameter, remove, &data.data)
+            }
             ReposCommand::Remove { name, data } => {
                 let path = format!("/v1/repositories/{name}");
                 ask(&data, Method::DELETE, &path, None).await?;
-                crate::data::put_parameter(&data.data, &token_name(&name), None)?;
+                for name in
+                    [token_name(&name), source_token_name(&name), webhook_secret_name(&name)]
+                {
+                    crate::data::put_parameter(&data.data, &name, None)?;
+                }
                 println!("removed {name}: its pushes are refused from now on");
                 Ok(Exit::Success)
             }
@@ -114,11 +124,15 @@ async fn add(args: &AddRepositoryArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Keeps the token of a repository's statuses, or forgets it.
-fn token(name: &RepositoryName, remove: bool, data: &Path) -> Result<Exit, Failure> {
-    let parameter = token_name(name);
+/// Keeps a token of a repository, or forgets it.
+fn token(
+    name: &RepositoryName,
+    parameter: &str,
+    remove: bool,
+    data: &Path,
+) -> Result<Exit, Failure> {
     if remove {
-        crate::data::put_parameter(data, &parameter, None)?;
+        crate::data::put_parameter(data, parameter, None)?;
         println!("the token of {name} is forgotten");
         return Ok(Exit::Success);
     }
@@ -133,7 +147,7 @@ fn token(name: &RepositoryName, remove: bool, data: &Path) -> Result<Exit, Failu
     if token.is_empty() || token.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err(Failure::usage("standard input has no token in its first line"));
     }
-    crate::data::put_parameter(data, &parameter, Some(token))?;
+    crate::data::put_parameter(data, parameter, Some(token))?;
     println!("the token of {name} is kept, as the parameter {parameter}");
     Ok(Exit::Success)
 }

@@ -9,6 +9,7 @@ use std::{
 use local_lambda_host::FunctionSpec;
 use pact_agent::secrets::{LOG_KEY, SOURCE_TOKEN};
 use pact_agent::toolchain::{PROXY, TOOLCHAIN};
+use pact_hosts::GITHUB_APP_KEY;
 
 use crate::{
     client::{ACCOUNT, REGION},
@@ -32,6 +33,8 @@ const FROM_ENVIRONMENT: &[(&str, &str)] = &[
     ("SmtpFrom", "PACT_SMTP_FROM"),
     ("JiraUrl", "PACT_JIRA_URL"),
     ("JiraUser", "PACT_JIRA_USER"),
+    ("GitHubApp", "PACT_GITHUB_APP"),
+    ("GitHubAppApi", "PACT_GITHUB_APP_API"),
     ("WatchSchedule", "PACT_WATCH_SCHEDULE"),
     ("ReconcileSchedule", "PACT_RECONCILE_SCHEDULE"),
     ("RunsAtOnce", "PACT_RUNS_AT_ONCE"),
@@ -77,7 +80,7 @@ pub(crate) fn parameters(secrets: &Secrets) -> BTreeMap<String, String> {
     .map(|(name, value)| (name, value.clone()));
     let known = pact_gateway::parameters()
         .chain(pact_notify_agent::channels::parameters())
-        .chain([&SOURCE_TOKEN]);
+        .chain([&SOURCE_TOKEN, &GITHUB_APP_KEY]);
     let given = known.filter_map(|p| Some((p.name, std::env::var(p.variable?).ok()?)));
     own.into_iter()
         .chain(given)
@@ -301,13 +304,13 @@ mod tests {
     fn a_function_may_read_the_secrets_that_it_knows_and_no_others() {
         let stack = load(BTreeMap::new()).expect("the template");
         // Statuses are sent, and workflows begun, of every repository that is registered so.
-        let every = Parameter { name: "*", about: "", variable: None };
+        let statuses = Parameter { name: "status-token", about: "", variable: None };
         let known = [
             ("GatewayRole", pact_gateway::parameters().collect::<Vec<_>>()),
             ("NotifyAgentRole", pact_notify_agent::channels::parameters().collect()),
-            ("CodeAgentRole", vec![&SOURCE_TOKEN]),
-            ("ReconcilerRole", vec![&every, &SOURCE_TOKEN]),
-            ("TestAgentRole", vec![&every]),
+            ("CodeAgentRole", vec![&SOURCE_TOKEN, &GITHUB_APP_KEY]),
+            ("ReconcilerRole", vec![&statuses, &SOURCE_TOKEN, &GITHUB_APP_KEY]),
+            ("TestAgentRole", vec![&statuses, &GITHUB_APP_KEY]),
         ];
         let records = ["SecurityAgent", "QualityAgent", "DeployAgent", "MonitorAgent"]
             .into_iter()
@@ -322,7 +325,7 @@ mod tests {
             let found = stack.roles.iter().find(|r| r.logical_id == role).expect("a role");
             let names: BTreeSet<_> = known.iter().map(|parameter| parameter.name).collect();
             assert_eq!(readable(found), names, "{role}");
-            for parameter in known.into_iter().filter(|known| known.name != "*") {
+            for parameter in known.into_iter().filter(|known| !known.about.is_empty()) {
                 let line = format!("#   {:<17}  {}", parameter.name, parameter.about);
                 assert!(TEMPLATE.contains(&line), "the template's head lacks {line:?}");
             }

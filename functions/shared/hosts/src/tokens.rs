@@ -1,0 +1,171 @@
+//! With which token a host is asked for a repository: its own, else one of the installation's GitHub
+//! App, else, for fetching, the one that the installation has for all.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use pact_agent::{
+    ports::StoreError,
+    secrets::{SOURCE_TOKEN, Secret, Secrets},
+};
+use pact_contract::{
+    RepositoryName,
+    statuses::{source_token_name, token_name},
+};
+use serde_json::{Value, json};
+
+use crate::app::{App, AppSettings, Asked, GITHUB_APP_KEY, Lent};
+
+/// A token of the App is used until so long before its end: what it is used for takes a while.
+const EARLY: SignedDuration = SignedDuration::from_mins(5);
+/// Most tokens that are kept.
+const MOST: usize = 500;
+
+/// What a token is for. One of the App is good for nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// To read commits and branches.
+    Fetch,
+    /// To show on commits what became of them.
+    Statuses,
+    /// To begin workflows, and to read what came of them.
+    Workflows,
+}
+
+impl Purpose {
+    pub(crate) fn permissions(self) -> Value {
+        match self {
+            Self::Fetch => json!({ "contents": "read" }),
+            Self::Statuses => json!({ "statuses": "write" }),
+            Self::Workflows => json!({ "actions": "write" }),
+        }
+    }
+
+    /// What an App lacks that may not lend such a token.
+    pub(crate) const fn lacking(self) -> &'static str {
+        match self {
+            Self::Fetch => "; the App needs the permission to read contents",
+            Self::Statuses => "; the App needs the permission to write commit statuses",
+            Self::Workflows => "; the App needs the permission to write actions",
+        }
+    }
+
+    /// Name of the repository's own token.
+    fn own(self, repository: &RepositoryName) -> String {
+        match self {
+            Self::Fetch => source_token_name(repository),
+            Self::Statuses | Self::Workflows => token_name(repository),
+        }
+    }
+}
+
+/// What there is to ask a host with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The repository's own token, or the installation's for all.
+    Given(Secret),
+    /// One that the App was lent: it is good for the App's host, and for nothing but this.
+    Lent(Secret),
+    /// There is none now, for this reason, and may be after a while.
+    Later {
+        /// Why.
+        why: String,
+        /// How long its host asks to wait.
+        wait: Option<SignedDuration>,
+    },
+    /// There is none: what to do about it.
+    Missing(String),
+}
+
+type Key = (RepositoryName, Purpose);
+
+/// Finds tokens.
+pub struct HostTokens {
+    secrets: Arc<dyn Secrets>,
+    app: Option<App>,
+    lent: Mutex<BTreeMap<Key, Lent>>,
+}
+
+impl HostTokens {
+    /// Those of these secrets, and of the App where there is one.
+    #[must_use]
+    pub fn new(secrets: Arc<dyn Secrets>, app: Option<AppSettings>) -> Self {
+        Self { secrets, app: app.map(App::new), lent: Mutex::default() }
+    }
+
+    /// With what the host of this API is asked for the repository. For fetching, `api` is that of its
+    /// address, where it has one.
+    ///
+    /// # Errors
+    /// The secrets cannot be read.
+    pub async fn find(
+        &self,
+        repository: &RepositoryName,
+        api: Option<&str>,
+        purpose: Purpose,
+    ) -> Result<Found, StoreError> {
+        let own = purpose.own(repository);
+        if let Some(token) = self.secrets.secret(&own).await? {
+            return Ok(Found::Given(token));
+        }
+        let app = self.app.as_ref().filter(|app| api.is_some_and(|api| app.settings.is_at(api)));
+        if let Some(app) = app {
+            match self.secrets.secret(GITHUB_APP_KEY.name).await? {
+                Some(key) => return Ok(self.lend(app, &key, repository, purpose).await),
+                None if purpose == Purpose::Fetch => {}
+                None => return Ok(Found::Missing(self.secrets.missing(GITHUB_APP_KEY.name))),
+            }
+        }
+        if purpose == Purpose::Fetch {
+            return Ok(match self.secrets.secret(SOURCE_TOKEN.name).await? {
+                Some(token) => Found::Given(token),
+                None => Found::Missing(self.secrets.missing(SOURCE_TOKEN.name)),
+            });
+        }
+        Ok(Found::Missing(self.secrets.missing(&own)))
+    }
+
+    /// A token of the App: the one that it was lent before, or another one.
+    async fn lend(
+        &self,
+        app: &App,
+        key: &Secret,
+        repository: &RepositoryName,
+        purpose: Purpose,
+    ) -> Found {
+        let now = Timestamp::now();
+        let wanted = (repository.clone(), purpose);
+        let counts = |lent: &Lent| lent.until.duration_since(now) > EARLY;
+        if let Some(lent) = self.lent().get(&wanted).filter(|lent| counts(lent)) {
+            return Found::Lent(lent.token.clone());
+        }
+        let place = self.secrets.place(GITHUB_APP_KEY.name);
+        match app.token(key, &place, repository, purpose, now).await {
+            Asked::Not(found) => found,
+            Asked::Lent(lent) => {
+                tracing::debug!(repository = repository.as_str(), ?purpose, "the App has a token");
+                let mut all = self.lent();
+                all.retain(|_, lent| counts(lent));
+                if all.len() < MOST {
+                    all.insert(wanted, lent.clone());
+                }
+                Found::Lent(lent.token)
+            }
+        }
+    }
+
+    /// That the host does not take the token: the App is asked for another one.
+    pub fn refused(&self, repository: &RepositoryName, purpose: Purpose) {
+        self.lent().remove(&(repository.clone(), purpose));
+    }
+
+    fn lent(&self) -> MutexGuard<'_, BTreeMap<Key, Lent>> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;
