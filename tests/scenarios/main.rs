@@ -4,6 +4,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "everything here is a test, its helper functions too"
 )]
 
@@ -23,10 +24,12 @@ mod gateway;
 mod hosts;
 mod incidents;
 mod interruption;
+mod load;
 mod openapi;
 mod order;
 mod origins;
 mod policy;
+mod pulls;
 mod secrets;
 mod shift;
 mod sign_in;

@@ -14,7 +14,7 @@ use crate::{gateway, text};
 /// A stand-in for GitHub: takes statuses of whoever has the token, and begins its workflow, by its
 /// documented form.
 #[derive(Clone, Default)]
-struct Host {
+pub(crate) struct Host {
     /// Path and body of each status that it took.
     taken: Arc<Mutex<Vec<(String, Value)>>>,
     /// The run of a workflow that was begun, once one was.
@@ -23,7 +23,7 @@ struct Host {
 
 impl Host {
     /// Begins to answer, and says where.
-    fn serve(&self) -> String {
+    pub(crate) fn serve(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let host = self.clone();
@@ -89,7 +89,7 @@ impl Host {
     }
 
     /// What the commit shows, in the order in which it was told: context, state, description.
-    fn shows(&self, commit: &str) -> Vec<(String, String, String)> {
+    pub(crate) fn shows(&self, commit: &str) -> Vec<(String, String, String)> {
         let taken = self.taken.lock().expect("a list");
         let of = taken
             .iter()
@@ -101,7 +101,7 @@ impl Host {
 }
 
 /// What is registered of a repository whose commits show statuses, with the token for it.
-fn register(stack: &Stack, url: &str, api: &str) {
+pub(crate) fn register(stack: &Stack, url: &str, api: &str) {
     let args = ["repos", "add", "acme/shop", url, "--statuses", "--statuses-api", api];
     let added = stack.pactctl(&args);
     assert_eq!(added.code, Some(0), "{added:?}");
