@@ -78,8 +78,11 @@ pub(crate) fn forward() -> Vec<State> {
 fn enter(next: &str, goes_on: &str) -> Vec<State> {
     // Of the times for which it takes no release, those that are now.
     let now = |text: &str| text.replace("$frozen", &format!("$frozen{NOW}"));
+    // Who opens the first of several waves opens them all, for the windows that had begun by then.
+    let frozen = format!("{next}.frozen[$not({next}.settings.wave_of = $wave) or from > $opened]");
     let question = &now("question: 'Deploy ' & $release & ' of ' & $repository.name & ' to ' & \
-        $environment & '?' & ($count($plan.loosened) > 0 ? ' With it you agree \
+        ($type($wave) = 'string' ? $join($plan.environments[settings.wave_of = $wave].name, \
+        ', then ') : $environment) & '?' & ($count($plan.loosened) > 0 ? ' With it you agree \
         to looser rules for the commits after it: ' & $join($plan.loosened, '; ')) & \
         ($count($one_way) > 0 ? ' There is no way back from it: ' & $join($one_way, '; ')) & \
         ($count($frozen) > 0 ? ' ' & $join($frozen.why, '; ') & '; say why it may go all the same')");
@@ -96,7 +99,9 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
             assign(&format!("environment: {next}.name, tier: {next}.tier, setup: {next}.settings"))
             assign(&format!("one_way: [{next}.one_way]"))
             assign("polls: 0, weight: -1, judged: null, baseline: null, metrics: null")
-            assign(&format!("frozen: [{next}.frozen], reasons: [{next}.frozen{NOW}.why]"));
+            assign(&format!("wave: $exists({next}.settings.wave_of) ? {next}.settings.wave_of : null"))
+            assign(&format!("opened: {next}.settings.wave_of = $wave ? $opened : ''"))
+            assign(&format!("frozen: [{frozen}], reasons: [{frozen}{NOW}.why]"));
         choice(ApprovalNeeded, "Does a person have to agree? Is it closed? Is it compared?")
             when("$type($setup.approval) = 'object'", BELOW) when(&closed, HoldRelease)
             when(WATCHED, InspectEnvironment)
@@ -115,6 +120,7 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
             put_in(APPROVAL, question)
             put_in(APPROVAL, "expires_seconds: $setup.approval.timeout_minutes * 60")
             put_in(APPROVAL, "task_token: $states.context.Task.Token") because(refused)
+            assign("opened: $now()")
             retry([throttled(), outage()])
             catch("States.Timeout", "reasons: ['nobody approved in time']", HoldRelease)
             on_fault("nobody could be asked", StartTakingBack);

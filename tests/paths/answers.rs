@@ -72,10 +72,20 @@ pub(crate) fn watched(name: &str) -> bool {
     name == "qa" || tier(name) == Tier::Production
 }
 
+/// The whole of which an environment of this name is a wave.
+pub(crate) fn wave_of(name: &str) -> Option<&str> {
+    name.strip_suffix("-eu").or_else(|| name.strip_suffix("-us"))
+}
+
+/// Whether a person may be asked there: before users get a release, once for all their waves.
+pub(crate) fn asks(name: &str) -> bool {
+    tier(name) == Tier::Production && !name.ends_with("-us")
+}
+
 /// Those of the tier `production` ask a person, where one is asked at all.
 pub(crate) fn environment(variant: &Variant, name: &str) -> NamedEnvironment {
     let tier = tier(name);
-    let asked = variant.approval.filter(|_| tier == Tier::Production);
+    let asked = variant.approval.filter(|_| asks(name));
     // The machine counts them as seconds here.
     let timeout_minutes = if asked == Some(Answer::Nothing) { 1 } else { 3_600 };
     let settings = Environment {
@@ -86,6 +96,7 @@ pub(crate) fn environment(variant: &Variant, name: &str) -> NamedEnvironment {
         shift: if variant.steps && watched(name) { shift() } else { Shift::default() },
         freeze: Vec::new(),
         no_return: None,
+        wave_of: wave_of(name).map(|whole| whole.parse().expect("a name")),
     };
     let frozen =
         if variant.frozen && tier == Tier::Production { vec![closed(name)] } else { vec![] };

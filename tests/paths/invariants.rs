@@ -426,7 +426,8 @@ impl Look<'_> {
             self.must(before < Some(at), format!("{name} was deployed to out of order"));
             before = Some(at);
             if users && self.report.world.case.variant.approval.is_some() {
-                asked += 1;
+                // For all waves once.
+                asked += usize::from(answers::asks(name));
                 let yes = |e: &&Effect| **e == Effect::Answered(true);
                 let said = self.report.world.effects.iter().take(at).filter(yes).count();
                 self.must(said >= asked, format!("{name} was deployed to unasked"));

@@ -34,6 +34,7 @@ pub(crate) fn routes() -> Vec<Route> {
     let hotfix = Variant { environments: &["production"], ..promote.clone() };
     let four = Variant { environments: &["dev", "qa", "canary", "production"], ..promote.clone() };
     let bare = Variant { probes: false, ..promote.clone() };
+    let waves = Variant { environments: &["qa", "live-eu", "live-us"], ..promote.clone() };
     let steps = Variant { steps: true, environments: &["qa", "production"], ..promote.clone() };
     let canary = Variant { steps: true, ..hotfix.clone() };
     let none = Variant { environments: &[], ..promote.clone() };
@@ -168,6 +169,29 @@ pub(crate) fn routes() -> Vec<Route> {
         route("closed", "held", Variant { frozen: true, ..promote.clone() }, vec![]),
         route("opened", "succeeded", opened(Answer::Because), vec![]),
         route("opened, unsaid", "held", opened(Answer::Yes), vec![]),
+        route(
+            "waves, opened",
+            "succeeded",
+            Variant { frozen: true, approval: Some(Answer::Because), ..waves.clone() },
+            vec![],
+        ),
+        route("waves, closed", "held", Variant { frozen: true, ..waves.clone() }, vec![]),
+        route(
+            "waves, the second judged",
+            "rolled_back",
+            waves.clone(),
+            verdict("JudgeRelease.live-us", Failed),
+        ),
+        route(
+            "waves, stuck",
+            "rollback_failed",
+            waves.clone(),
+            vec![
+                Fault::error("Rollback.live-eu", "Unlisted", When::Before),
+                Fault::verdict("CheckHealth.live-us", Failed),
+            ],
+        ),
+        route("waves, ended", "cancelled", Variant { ended: true, ..waves }, vec![]),
         route("steps", "succeeded", steps.clone(), vec![]),
         route("steps, first", "succeeded", Variant { before: false, ..canary.clone() }, vec![]),
         route(

@@ -77,10 +77,13 @@ fn one_way(
     let migrations =
         reverse::migrations(&settings.migrations, changes).map_err(AgentError::invalid)?;
     let users = environments.iter_mut().filter(|e| e.tier == Tier::Production);
+    let mut asked = BTreeSet::new();
     for environment in users {
         let target = environment.settings.no_return.clone();
         environment.one_way = migrations.iter().cloned().chain(target).collect();
-        if !environment.one_way.is_empty() {
+        // The word for the first wave is one for all of them.
+        let whole = environment.settings.wave_of.clone();
+        if !environment.one_way.is_empty() && whole.is_none_or(|name| asked.insert(name)) {
             environment.settings.approval.get_or_insert(AGREE);
         }
     }

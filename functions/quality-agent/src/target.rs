@@ -24,7 +24,11 @@ pub(crate) fn reach(
     quiet: Option<&str>,
 ) -> Result<Reach, String> {
     let all = &settings.environments;
-    if let Some(wanted) = &run.environment
+    // Where it has waves, the last of them is meant.
+    let wanted = run.environment.as_ref();
+    let last_wave = wanted.and_then(|name| all.waves_of(name).last()).map(|wave| &wave.name);
+    let wanted = last_wave.or(wanted);
+    if let Some(wanted) = wanted
         && !all.contains(wanted)
     {
         let known: Vec<_> = all.names().map(EnvironmentName::as_str).collect();
@@ -92,7 +96,6 @@ pub(crate) fn reach(
         let end = end.name.clone();
         all.iter().take_while(move |environment| environment.name != end)
     };
-    let wanted = run.environment.as_ref();
     if let Some(wanted) = on_the_way(last).find(|environment| wanted == Some(&environment.name)) {
         reason = format!("the trigger asked for no further than {}", wanted.name);
         last = wanted;

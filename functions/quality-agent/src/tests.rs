@@ -85,6 +85,7 @@ fn environment() -> Environment {
         shift: Default::default(),
         freeze: Vec::new(),
         no_return: None,
+        wave_of: None,
     }
 }
 

@@ -700,6 +700,7 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
             shift: Default::default(),
             freeze: Vec::new(),
             no_return: None,
+            wave_of: None,
         },
     };
     let environment = EnvironmentRecord {

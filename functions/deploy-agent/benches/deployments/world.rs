@@ -186,6 +186,7 @@ pub(crate) fn environment(kind: &str, target: Value) -> Environment {
         shift: Shift::default(),
         freeze: Vec::new(),
         no_return: None,
+        wave_of: None,
     }
 }
 

@@ -426,6 +426,7 @@ pub(super) fn environment_of(kind: &str, settings: impl serde::Serialize) -> Env
         shift: Default::default(),
         freeze: Vec::new(),
         no_return: None,
+        wave_of: None,
     }
 }
 

@@ -236,3 +236,20 @@ fn what_cannot_be_taken_back_asks_before_production_and_says_why() {
     let other = plan(&run(), Some(&changes(&["src/main.rs"])), &settings).expect("a plan");
     assert_eq!(other.environments.get("production").expect("is there").settings.approval, None);
 }
+
+#[test]
+fn a_person_is_asked_for_all_waves_once_and_their_name_means_the_last_of_them() {
+    let mut all = settings(&["staging", "live-eu", "live-us", "late"]);
+    for name in ["live-eu", "live-us"] {
+        let wave = all.environments.get_mut(name).expect("is there");
+        wave.settings.wave_of = Some("live".parse().expect("a name"));
+        wave.settings.no_return = Some("nothing takes it back".to_owned());
+    }
+    let asked = RunRequest { environment: Some("live".parse().expect("a name")), ..run() };
+    let plan = planned(&asked, &all);
+    let way: Vec<_> = plan.environments.names().map(|name| name.as_str()).collect();
+    assert_eq!(way, ["staging", "live-eu", "live-us"]);
+    let asks = plan.environments.iter().filter(|e| e.settings.approval.is_some());
+    assert_eq!(asks.map(|e| e.name.as_str()).collect::<Vec<_>>(), ["live-eu"]);
+    assert!(plan.environments.get("live-us").is_some_and(|wave| !wave.one_way.is_empty()));
+}

@@ -16,6 +16,7 @@ use crate::{
     nearest::nearest,
     shape::{environment_name, root},
     values::Rule,
+    waves,
 };
 
 /// Most entries of a list of texts or of a free table.
@@ -165,6 +166,7 @@ impl Check<'_, '_> {
                 optional.iter().collect()
             }
         };
+        let common = &waves::resolved(common, form, forms.of(seam));
         let fields: Vec<&Field> = [&tag].into_iter().chain(common).chain(own).collect();
         let mut out = self.table(tree, &fields, Some(seam), Some(node));
         let mut settings = Map::new();
@@ -326,6 +328,11 @@ impl Check<'_, '_> {
             Shape::Tables(fields) => self.tables(node, fields),
             Shape::Tagged { seam, fields } => self.tagged(node, *seam, fields),
             Shape::Environments { seam, fields } => self.environments(node, *seam, fields),
+            Shape::Waves(_) => {
+                let remedy = waves::way_out(self.forms);
+                self.fault(node, waves::ONE_PLACE, Some(remedy));
+                None
+            }
             Shape::Kinds(seam) => self.kinds(node, *seam),
         }
     }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     check::Ordered,
     form::{Forms, Law, Seam},
+    waves,
 };
 
 /// How long a person is waited for without `timeout_minutes`.
@@ -86,35 +87,46 @@ pub(crate) fn settings(
     };
     if let Some(Value::Object(mut environments)) = file.remove("environments") {
         let named = |environment: Ordered| {
-            let Ordered { name, tier, .. } = environment;
-            let mut settings = environments.remove(&name)?;
-            let table = settings.as_object_mut()?;
-            table.remove("tier");
-            build_once(table, &build, forms);
-            measured_by_target(table, forms);
-            if let Some(why) = no_return(table, forms) {
-                table.insert("no_return".to_owned(), why.into());
-            }
-            if let Some(Value::Object(approval)) = table.get_mut("approval") {
-                approval
-                    .entry("timeout_minutes")
-                    .or_insert_with(|| DEFAULT_APPROVAL_MINUTES.into());
-            }
-            // What is wrong with it was reported where it stands.
-            let (shift, _) = shift(table);
-            for key in SHIFT {
-                table.remove(key);
-            }
-            // Where users are every release is watched, and wherever it is shifted step by step.
-            if tier == Tier::Production || !shift.steps.is_empty() {
-                table.entry("watch").or_insert_with(|| json!({}));
-            }
-            table.insert("shift".to_owned(), serde_json::to_value(shift).ok()?);
-            Some(json!({ "name": name, "tier": tier, "settings": settings }))
+            let all = environments.remove(&environment.name);
+            let Some(Value::Object(table)) = all else { return Vec::new() };
+            let waves = waves::expanded(&environment.name, table).into_iter();
+            waves
+                .filter_map(|(name, table)| one(name, environment.tier, table, &build, forms))
+                .collect()
         };
-        file.insert("environments".to_owned(), order.into_iter().filter_map(named).collect());
+        file.insert("environments".to_owned(), order.into_iter().flat_map(named).collect());
     }
     serde_json::from_value(Value::Object(file))
+}
+
+/// One environment of the list, of its table in the file.
+fn one(
+    name: String,
+    tier: Tier,
+    mut table: Map<String, Value>,
+    build: &Map<String, Value>,
+    forms: &Forms,
+) -> Option<Value> {
+    table.remove("tier");
+    build_once(&mut table, build, forms);
+    measured_by_target(&mut table, forms);
+    if let Some(why) = no_return(&table, forms) {
+        table.insert("no_return".to_owned(), why.into());
+    }
+    if let Some(Value::Object(approval)) = table.get_mut("approval") {
+        approval.entry("timeout_minutes").or_insert_with(|| DEFAULT_APPROVAL_MINUTES.into());
+    }
+    // What is wrong with it was reported where it stands.
+    let (shift, _) = shift(&table);
+    for key in SHIFT {
+        table.remove(key);
+    }
+    // Where users are every release is watched, and wherever it is shifted step by step.
+    if tier == Tier::Production || !shift.steps.is_empty() {
+        table.entry("watch").or_insert_with(|| json!({}));
+    }
+    table.insert("shift".to_owned(), serde_json::to_value(shift).ok()?);
+    Some(json!({ "name": name, "tier": tier, "settings": table }))
 }
 
 /// The keys of an environment that say how a release comes to its requests.

@@ -90,6 +90,9 @@ pub enum Shape {
         /// The keys that every instance has.
         fields: Vec<Field>,
     },
+    /// Regions and accounts of an environment, one table each: what of the environment's target is
+    /// different there, and these keys beside. Only targets that have a region and a role can have them.
+    Waves(Vec<Field>),
     /// A table that has one table for each instance of a seam that is wanted, by its kind.
     Kinds(Seam),
 }

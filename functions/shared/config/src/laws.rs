@@ -19,6 +19,7 @@ use crate::{
     convert,
     form::{Field, Form, Forms, Law, Seam, Shape},
     values::Rule,
+    waves,
 };
 
 /// How many times as long a step may take whose numbers do not tell.
@@ -31,8 +32,10 @@ pub(crate) fn check(tree: &DeTable<'_>, forms: &Forms, checked: &Checked, faults
     let mut places = Laws { tree, faults, seen: BTreeMap::new() };
     let environments = checked.file.get("environments").and_then(Value::as_object);
     for (name, environment) in environments.into_iter().flatten() {
-        places.probes_can_succeed(name, environment);
-        places.shifts(name, environment);
+        for wave in &waves::different(environment) {
+            places.probes_can_succeed(name, wave);
+            places.shifts(name, wave);
+        }
         places.freezes(name, environment);
     }
     places.steps_in_all(environments);
@@ -140,6 +143,10 @@ impl<'c> Laws<'c, '_, '_, '_> {
         for name in table.iter().skip(1) {
             environment = environment.and_then(|value| value.get(*name));
         }
+        let waves = environment.map(waves::of).unwrap_or_default();
+        if !waves.is_empty() && waves.iter().all(|wave| wave.get(key).is_some()) {
+            return;
+        }
         let probes = environment.and_then(|e| e.get("health")).and_then(Value::as_array);
         for (index, probe) in probes.into_iter().flatten().enumerate() {
             let path = probe.get("path").and_then(Value::as_str).unwrap_or("/");
@@ -233,7 +240,8 @@ impl<'c> Laws<'c, '_, '_, '_> {
     /// What a run does at every step fits into the history of one execution.
     fn steps_in_all(&mut self, environments: Option<&Map<String, Value>>) {
         let shifts = environments.into_iter().flatten().filter_map(|(_, environment)| {
-            Some(convert::shift(environment.as_object()?).0.steps.len())
+            let steps = convert::shift(environment.as_object()?).0.steps.len();
+            Some(steps * waves::of(environment).len().max(1))
         });
         let steps: usize = shifts.sum();
         if steps > MAX_STEPS_IN_ALL {
@@ -373,7 +381,10 @@ fn normal(path: &str) -> String {
     path.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/")
 }
 
-fn node<'t, 'i>(tree: &'t DeTable<'i>, path: &[&str]) -> Option<&'t Spanned<DeValue<'i>>> {
+pub(crate) fn node<'t, 'i>(
+    tree: &'t DeTable<'i>,
+    path: &[&str],
+) -> Option<&'t Spanned<DeValue<'i>>> {
     let (first, rest) = path.split_first()?;
     let (_, node) = tree.iter().find(|(key, _)| key.get_ref().as_ref() == *first)?;
     if rest.is_empty() {

@@ -8,6 +8,7 @@ use crate::{
     form::{Field, Forms, Seam, Shape},
     shape::{environment_name, root},
     values::Rule,
+    waves,
 };
 
 /// Where the schema has the form of an environment.
@@ -78,6 +79,8 @@ impl Forms {
             }
             Shape::Tagged { seam, fields } => self.tagged(*seam, fields),
             Shape::Environments { seam, fields } => self.environments(*seam, fields),
+            // Waves of a target that cannot have them.
+            Shape::Waves(_) => json!({ "not": {} }),
             Shape::Kinds(seam) => self.object(&tables(*seam, self).iter().collect::<Vec<_>>()),
         }
     }
@@ -109,7 +112,9 @@ impl Forms {
             let mut tag = tag(seam, self);
             tag.shape = Shape::Word(vec![form.kind.clone()]);
             tag.required |= !form.default;
-            let fields: Vec<_> = [&tag].into_iter().chain(common).chain(&form.fields).collect();
+            let mut common = waves::resolved(common, Some(form), &[]);
+            common.retain(|field| !matches!(field.shape, Shape::Waves(_)));
+            let fields: Vec<_> = [&tag].into_iter().chain(&common).chain(&form.fields).collect();
             let mut object = self.object(&fields);
             if several {
                 merge(&mut object, json!({ "title": form.kind, "description": form.about }));

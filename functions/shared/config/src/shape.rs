@@ -373,6 +373,34 @@ fn environment() -> Vec<Field> {
             "When it takes no release: windows of which all that is said has to hold.",
             Shape::Tables(freeze()),
         ),
+        field(
+            "waves",
+            "Regions and accounts of which it consists: a release comes to one after the other, and stays \
+             in none where it is bad in one.",
+            Shape::Waves(wave()),
+        ),
+    ]
+}
+
+/// What a wave has beside the keys of its target.
+fn wave() -> Vec<Field> {
+    let name = Rule::Pattern {
+        pattern: "^[a-z0-9][a-z0-9_-]*$".to_owned(),
+        wanted: "a small letter or a digit, then small letters, digits, '-' and '_'".to_owned(),
+        max: 32,
+    };
+    vec![
+        field(
+            "name",
+            "What the environment's name is continued with, after a '-'; the region without it.",
+            Shape::Text(name),
+        ),
+        field("health", "Probes, in place of the environment's.", Shape::Tables(probe())),
+        field(
+            "watch",
+            "Its watch, in place of the environment's.",
+            Shape::Tagged { seam: Seam::Source, fields: watch() },
+        ),
     ]
 }
 

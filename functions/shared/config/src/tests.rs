@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 mod instances;
+mod waves;
 
 /// A file that uses every key.
 const WHOLE: &str = r##"

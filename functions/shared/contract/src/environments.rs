@@ -126,6 +126,11 @@ impl EnvironmentList {
         self.0.iter().rfind(|environment| environment.tier == tier)
     }
 
+    /// The waves of `name`, one after another; none where it has none.
+    pub fn waves_of(&self, name: &EnvironmentName) -> impl Iterator<Item = &NamedEnvironment> {
+        self.0.iter().filter(move |environment| environment.settings.wave_of.as_ref() == Some(name))
+    }
+
     /// Whether there are none: nothing is deployed then.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -232,6 +237,18 @@ pub struct Environment {
     /// so: it follows from the target's settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_return: Option<String>,
+    /// The name in the file of which this is one region or account of several; none: it is the whole. What
+    /// holds for that name, holds here, and only the first of its waves asks for an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave_of: Option<EnvironmentName>,
+}
+
+impl Environment {
+    /// What it belongs to, for people; empty where it is the whole.
+    #[must_use]
+    pub fn wave(&self) -> String {
+        self.wave_of.as_ref().map_or_else(String::new, |name| format!("wave of {name}"))
+    }
 }
 
 /// One HTTP health probe.

@@ -41,6 +41,7 @@ async fn deployed(world: &World, environment: &str, change: impl FnOnce(&mut Env
                 shift: Default::default(),
                 freeze: Vec::new(),
                 no_return: None,
+                wave_of: None,
             },
         };
         let entry = json!({

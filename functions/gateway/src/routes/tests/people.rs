@@ -45,6 +45,7 @@ async fn deploy(world: &World, environment: &str, run_id: &str) {
         shift: Default::default(),
         freeze: Vec::new(),
         no_return: None,
+        wave_of: None,
     };
     let release = ReleaseRecord {
         release: "r1".parse().unwrap(),

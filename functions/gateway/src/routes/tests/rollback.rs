@@ -25,6 +25,7 @@ fn release(name: &str, run_id: &str) -> ReleaseRecord {
             shift: Default::default(),
             freeze: Vec::new(),
             no_return: None,
+            wave_of: None,
         },
     }
 }

@@ -300,6 +300,9 @@ fn environments(before: &EnvironmentList, own: &EnvironmentList) -> EnvironmentL
 fn environment(before: &NamedEnvironment, own: &NamedEnvironment) -> Environment {
     let (before, own) = (&before.settings, &own.settings);
     Environment {
+        // What is asked of a name is asked of its waves: a commit makes none of its own, and takes
+        // none out.
+        wave_of: before.wave_of.clone(),
         target: own.target.clone(),
         health: health(&before.health, &own.health),
         // How long is waited loosens nothing: no answer is no.

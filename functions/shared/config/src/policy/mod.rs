@@ -82,10 +82,12 @@ pub fn raise(settings: &Settings, floor: &Floor) -> Settings {
         raised.code.ignore = ignore;
     }
     for (name, approval) in &floor.approval {
-        if let Some(environment) = raised.environments.get_mut(name)
-            && environment.settings.approval.is_none()
-        {
-            environment.settings.approval = Some(approval.clone());
+        // The first of its waves is where a person is asked.
+        let asks = raised.environments.waves_of(name).next().map(|wave| wave.name.clone());
+        for asks in [Some(name.clone()), asks].into_iter().flatten() {
+            if let Some(environment) = raised.environments.get_mut(&asks) {
+                environment.settings.approval.get_or_insert_with(|| approval.clone());
+            }
         }
     }
     raised

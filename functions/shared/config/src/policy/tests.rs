@@ -207,6 +207,47 @@ fn the_floor_holds_whoever_judges() {
     assert!(serde_json::from_str::<Floor>(r#"{ "gates": {} }"#).is_err());
 }
 
+/// Production in two regions, the lines of the second as given.
+fn in_waves(lines: &str, more: &str) -> String {
+    format!(
+        "[environments.staging]\ntarget = \"directory\"\npath = \"a\"\n{more}\
+         [environments.production]\ntarget = \"lambda\"\nfunction = \"shop\"\n\
+         [[environments.production.waves]]\nregion = \"eu-west-1\"\n\
+         [[environments.production.waves]]\nregion = \"us-east-1\"\n{lines}"
+    )
+}
+
+fn asking(settings: &Settings) -> Vec<&str> {
+    let asks = settings.environments.iter().filter(|e| e.settings.approval.is_some());
+    asks.map(|environment| environment.name.as_str()).collect()
+}
+
+#[test]
+fn what_is_asked_of_a_name_is_asked_of_its_waves_once() {
+    let floor: Floor =
+        serde_json::from_str(r#"{ "approval": { "production": { "timeout_minutes": 30 } } }"#)
+            .expect("a floor");
+    let raised = raise(&parsed(&in_waves("", "")), &floor);
+    assert_eq!(asking(&raised), ["production-eu-west-1"]);
+    // A name of its own takes none of the waves out of what is asked of their whole.
+    let before = in_waves("", "[environments.production.approval]\n");
+    let own = "[environments.staging]\ntarget = \"directory\"\npath = \"a\"\n\
+               [environments.production-us-east-1]\ntier = \"production\"\ntarget = \"lambda\"\n\
+               function = \"shop\"\nregion = \"us-east-1\"\n";
+    let (judged, keys) = judged(&before, own);
+    let counts = &judged.settings.environments;
+    let wave = counts.get("production-us-east-1").expect("is there");
+    assert_eq!(wave.settings.wave_of.as_ref().map(|name| name.as_str()), Some("production"));
+    assert_eq!(asking(&judged.settings), ["production-eu-west-1"]);
+    assert!(keys.contains(&"environments.production-us-east-1.wave_of".to_owned()), "{keys:?}");
+    assert!(keys.contains(&"environments.production-eu-west-1".to_owned()), "{keys:?}");
+    // Which of them comes first is no way around the question either.
+    let turned = before.replace("eu-west-1", "x").replace("us-east-1", "eu-west-1");
+    let turned = turned.replace("\"x\"", "\"us-east-1\"");
+    let both = judge(Some(&parsed(&before)), &parsed(&turned), &Floor::default());
+    assert_eq!(asking(&both.settings), ["production-eu-west-1", "production-us-east-1"]);
+}
+
 pub(crate) fn some_settings() -> impl Strategy<Value = Settings> {
     let template = prop::option::of(prop::sample::select(vec![
         "default",
@@ -299,6 +340,7 @@ fn some_environments() -> impl Strategy<Value = EnvironmentList> {
                 shift: Default::default(),
                 freeze: Vec::new(),
                 no_return: None,
+                wave_of: None,
             };
             let tier = Tier::of(&name).unwrap_or(usual);
             NamedEnvironment { tier, name, settings, frozen: Vec::new(), one_way: Vec::new() }

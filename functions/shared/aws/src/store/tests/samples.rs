@@ -135,6 +135,7 @@ fn release(name: &str, run_id: &RunId) -> ReleaseRecord {
         shift: Default::default(),
         freeze: Vec::new(),
         no_return: None,
+        wave_of: None,
     };
     ReleaseRecord {
         release: name.parse().unwrap(),

@@ -254,6 +254,7 @@ async fn every_environment_is_listed_with_its_record() {
         shift: Default::default(),
         freeze: Vec::new(),
         no_return: None,
+        wave_of: None,
     };
     let record = EnvironmentRecord {
         current: Some(ReleaseRecord {
