@@ -150,7 +150,7 @@ fn before() -> Vec<State> {
 /// Until the release has its first requests, or all that is left of a step, and is healthy.
 fn deploy() -> Vec<State> {
     let begun = "deployments: [$deployments, {'environment': $environment, 'tier': $tier, \
-        'release': $release, 'status': 'pending'}]";
+        'wave_of': $setup.wave_of, 'release': $release, 'status': 'pending'}]";
     states! {
         table("dynamodb:updateItem", BeginDeployment, "From here on it is not simply ended any \
                 more") strings("Key", "pk: 'RUN#' & $run.run_id, sk: 'RUN'")

@@ -169,6 +169,81 @@ fn deployed_broken_and_returned(kind: &Kind) {
     drop(running);
 }
 
+/// One environment that consists of two places: each leads to the function by an alias of its own.
+const WAVES: &str = r#"
+[tests.unit]
+command = ["sh", "./test.sh"]
+[environments.live]
+tier = "production"
+target = "lambda"
+function = "shop"
+artifact = "dist"
+[[environments.live.health]]
+path = "/health"
+successes = 2
+interval_ms = 50
+[environments.live.watch]
+seconds = 1
+interval_ms = 50
+max_p95_ms = 5000
+[[environments.live.waves]]
+region = "us-east-1"
+alias = "staging"
+[[environments.live.waves]]
+name = "rest"
+region = "eu-west-1"
+alias = "production"
+"#;
+
+#[test]
+fn what_is_bad_in_the_second_wave_leaves_both_the_newest_first() {
+    let kind = Kind {
+        runtime: Runtime::Providedal2023,
+        handler: "bootstrap",
+        file: "bootstrap",
+        program: std::fs::read(binary("fixture-bootstrap")).expect("is built"),
+    };
+    let (repo, stack) = (Repo::new(), Stack::new());
+    let (running, _) = stack.up();
+    let urls = set_up(&stack.aws(), &kind);
+    deployable(&repo, &kind);
+    let both = |wanted: &str| {
+        for url in &urls {
+            assert_eq!(get(url).as_deref(), Some(wanted));
+        }
+    };
+    repo.write("pact.toml", WAVES).commit("Two places");
+    let (code, first) = stack.run(repo.path(), &[]);
+    assert_eq!(code, Some(0), "{first:#}");
+    both("one");
+    let names = ["/deployments/0", "/deployments/1"].map(|at| {
+        assert_eq!(text(&first, &format!("{at}/wave_of")), "live");
+        text(&first, &format!("{at}/environment")).to_owned()
+    });
+    assert_eq!(names, ["live-us-east-1", "live-rest"]);
+
+    repo.write("dist/release", "two").write("dist/mode", "500").commit("Ill in the second");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!((code, text(&report, "/status")), (Some(3), "rolled_back"), "{report:#}");
+    assert_eq!(stage(&report, "CheckHealth.live-us-east-1")["status"], "passed");
+    assert_eq!(stage(&report, "CheckHealth.live-rest")["status"], "failed");
+    let back = |name: &str| stage(&report, &format!("Rollback.{name}"))["started_at"].to_string();
+    assert!(back("live-rest") < back("live-us-east-1"), "{report:#}");
+    both("one");
+
+    // A person says the name of both.
+    repo.write("dist/release", "three").write("dist/mode", "").commit("Well");
+    let (code, report) = stack.run(repo.path(), &[]);
+    assert_eq!(code, Some(0), "{report:#}");
+    both("three");
+    let returned = stack.pactctl(&["rollback", "live", "--reason", "because"]);
+    assert_eq!(returned.code, Some(0), "{}{}", returned.stdout, returned.stderr);
+    both("one");
+    let listed = stack.pactctl(&["environments", "list"]).stdout;
+    assert!(listed.contains("live-rest (wave of live): "), "{listed}");
+    drop(running);
+}
+
 #[test]
 fn a_function_with_a_program_is_deployed_broken_and_returned() {
     let program = std::fs::read(binary("fixture-bootstrap")).expect("is built");

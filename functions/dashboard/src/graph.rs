@@ -109,7 +109,7 @@ fn parts(view: &RunView) -> Vec<Part> {
         .environments()
         .into_iter()
         .take(MAX_ENVIRONMENTS)
-        .map(|name| Drawn { label: short(name.as_str(), 14), what: What::Environment(name) })
+        .map(|name| Drawn { label: short(view.within(&name), 14), what: What::Environment(name) })
         .collect();
     if !rows.is_empty() {
         let title = "Environments".to_owned();

@@ -210,6 +210,16 @@ impl RunView {
         all
     }
 
+    /// The name of an environment beside others of the run: of a wave what is its own.
+    pub(crate) fn within<'n>(&self, name: &'n EnvironmentName) -> &'n str {
+        let plan = self.parts.stages.iter().find(|s| s.action == "quality.plan_pipeline");
+        let list = plan.and_then(|plan| plan.output.get("environments")?.as_array());
+        let own = list.into_iter().flatten().find(|one| one["name"] == name.as_str());
+        let whole = own.and_then(|one| one.pointer("/settings/wave_of")?.as_str());
+        let rest = whole.and_then(|whole| name.as_str().strip_prefix(whole)?.strip_prefix('-'));
+        rest.unwrap_or(name.as_str())
+    }
+
     /// The template, once the plan has chosen it.
     pub(crate) fn template(&self) -> Option<String> {
         if let Some(template) = self.run.outcome.as_ref().and_then(|o| o.template.clone()) {

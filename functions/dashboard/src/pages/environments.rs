@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use pact_agent::ports::{EnvironmentView, Listed, WatchResult};
 use pact_contract::{
-    EnvironmentKey,
+    EnvironmentKey, EnvironmentName,
     actions::ReleaseRecord,
     ledger::{LedgerEntry, Standing},
     objectives::Budget,
@@ -139,6 +139,12 @@ pub(crate) fn version(all: &Listed<EnvironmentView>) -> String {
     hex::encode(Sha256::digest(text.as_bytes())).chars().take(16).collect()
 }
 
+/// The whole of which the environment is one region or account.
+fn wave_of(view: &EnvironmentView) -> Option<&EnvironmentName> {
+    let pending = view.record.pending.as_ref().map(|pending| &pending.release);
+    view.record.current.as_ref().or(pending)?.settings.wave_of.as_ref()
+}
+
 fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
     let EnvironmentView { key, record, watch, incident, budget } = view;
     let EnvironmentKey { repository: name, environment } = key;
@@ -155,7 +161,12 @@ fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
     };
     html! {
         td role="cell" class="wrap" { strong { a href=(repository_page(name)) { (short(name.as_str(), 100)) } } }
-        td role="cell" data-label="Environment" { (short(environment.as_str(), 40)) }
+        td role="cell" data-label="Environment" {
+            div {
+                (short(environment.as_str(), 40))
+                @if let Some(whole) = wave_of(view) { p class="muted" { "wave of " (short(whole.as_str(), 40)) } }
+            }
+        }
         td role="cell" data-label="State" {
             div {
                 (state)

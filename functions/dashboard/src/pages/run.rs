@@ -202,6 +202,7 @@ fn effects(view: &RunView) -> Markup {
                         } }
                         tbody role="rowgroup" { @for d in deployments.iter().take(20) { tr role="row" {
                             td role="cell" { strong { (short(d.environment.as_str(), 40)) }
+                                @if let Some(whole) = &d.wave_of { br; span class="muted" { "wave of " (short(whole.as_str(), 40)) } }
                                 @if let Some(url) = &d.url { br; span class="wrap" { (address(url)) } } }
                             td role="cell" data-label="State" { div { (d.status.chip())
                                 @if !d.weights.is_empty() { br; span class="muted" { (walked(&d.weights)) } }

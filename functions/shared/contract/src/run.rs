@@ -512,6 +512,9 @@ pub struct Deployment {
     /// What it is for, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
+    /// The whole of which the environment is one wave; none: it is the whole, or that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave_of: Option<EnvironmentName>,
     /// The release that was deployed; none when it is about an environment that has none.
     #[serde(with = "crate::ids::or_empty")]
     pub release: Option<ReleaseId>,

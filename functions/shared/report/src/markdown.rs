@@ -74,7 +74,10 @@ fn write(out: &mut String, stored: Stored<'_>) -> std::fmt::Result {
             };
             let release = deployment.release.as_ref().map_or("nothing", |release| release.as_str());
             let environment = deployment.environment.as_str();
-            writeln!(out, "| {} | {} | {status} |", plain(environment), code(release))?;
+            let wave = deployment.wave_of.as_ref();
+            let wave = wave.map_or_else(String::new, |of| format!(" (wave of {of})"));
+            let environment = plain(&format!("{environment}{wave}"));
+            writeln!(out, "| {environment} | {} | {status} |", code(release))?;
         }
     }
     Ok(())

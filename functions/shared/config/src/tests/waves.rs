@@ -48,7 +48,7 @@ fn each_wave_is_an_environment_of_its_own_and_the_first_asks() {
         |e: &pact_contract::NamedEnvironment| e.settings.watch.as_ref().map(|w| w.seconds);
     assert_eq!((seconds(first), seconds(second)), (Some(5), Some(60)));
     // An empty list is none.
-    let none = format!("{}", file(&[], "")).replace("health =", "waves = []\nhealth =");
+    let none = file(&[], "").replace("health =", "waves = []\nhealth =");
     let none = parse(&none, "pact.toml").unwrap_or_else(|e| panic!("{e}"));
     assert!(none.environments.get("production").expect("is there").settings.wave_of.is_none());
 }

@@ -185,6 +185,7 @@ impl Deployment {
         Self {
             environment,
             tier: None,
+            wave_of: None,
             release: None,
             previous: None,
             status,

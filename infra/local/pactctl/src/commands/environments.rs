@@ -11,7 +11,10 @@ use pact_contract::{
 };
 use serde_json::{Value, json};
 
-use super::{rollback::only_one, runs::Reader};
+use super::{
+    rollback::{only_one, wave_of},
+    runs::Reader,
+};
 use crate::{
     cli::EnvironmentsCommand,
     failure::{Context, Exit, Failure},
@@ -57,7 +60,8 @@ async fn list(reader: &Reader, as_json: bool) -> Result<Exit, Failure> {
     if all.items.is_empty() {
         println!("nothing was deployed yet");
     }
-    for EnvironmentView { key, record, .. } in &all.items {
+    for view in &all.items {
+        let EnvironmentView { key, record, .. } = view;
         let what = match &record.current {
             Some(current) => format!(
                 "{} of commit {}, since {:.0}, by run {}",
@@ -68,7 +72,8 @@ async fn list(reader: &Reader, as_json: bool) -> Result<Exit, Failure> {
             ),
             None => "nothing is in effect".to_owned(),
         };
-        println!("{} {}: {what}", key.repository, style(&key.environment).bold());
+        let whole = wave_of(view).map_or_else(String::new, |whole| format!(" (wave of {whole})"));
+        println!("{} {}{whole}: {what}", key.repository, style(&key.environment).bold());
     }
     Ok(Exit::Success)
 }
@@ -81,6 +86,12 @@ async fn history(
     let listed = reader.store.environments_of(repository).await.doing("read the environment")?;
     let found = listed.items.iter().find(|view| view.key.environment == *environment);
     let Some(view) = found else {
+        let waves = listed.items.iter().filter(|view| wave_of(view) == Some(environment));
+        let waves: Vec<&str> = waves.map(|view| view.key.environment.as_str()).collect();
+        if !waves.is_empty() {
+            let say = format!("{environment} has waves, each with a history of its own");
+            return Err(Failure::usage(say).remedy(format!("name one: {}", waves.join(", "))));
+        }
         return Err(Failure::usage(format!(
             "nothing of {repository} was deployed to {environment} yet"
         ))

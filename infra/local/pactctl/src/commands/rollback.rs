@@ -1,6 +1,7 @@
 //! `pactctl rollback`: an environment returns to an earlier release, because a person says so.
 
-use pact_agent::ports::RunReader;
+use console::style;
+use pact_agent::ports::{EnvironmentView, RunReader};
 use pact_aws::DynamoStore;
 use pact_contract::{EnvironmentName, RepositoryName};
 use reqwest::Method;
@@ -35,9 +36,54 @@ async fn whole(
         Some(name) => name.clone(),
         None => only_one(&session.client.store, &args.environment).await?,
     };
+    let waves = waves(&session.client.store, &repository, &args.environment).await?;
+    if waves.is_empty() {
+        return one(args, (&repository, &args.environment), session, options).await;
+    }
+    for (index, wave) in waves.iter().enumerate() {
+        let left = waves.get(index + 1..).unwrap_or_default();
+        term::note(&format!("{} {wave}, a wave of {}", style("back").dim(), args.environment));
+        let exit = one(args, (&repository, wave), session, options).await;
+        if !left.is_empty() && !matches!(exit, Ok(Exit::Success)) {
+            let left: Vec<&str> = left.iter().map(EnvironmentName::as_str).collect();
+            term::warning(&format!("not returned: {}", left.join(", ")));
+            return exit;
+        }
+        if left.is_empty() {
+            return exit;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// The waves of an environment in which anything is in effect, the one that got it last first.
+async fn waves(
+    store: &DynamoStore,
+    repository: &RepositoryName,
+    whole: &EnvironmentName,
+) -> Result<Vec<EnvironmentName>, Failure> {
+    let all = store.environments_of(repository).await.doing("list the environments")?;
+    let mut waves: Vec<_> = all
+        .items
+        .into_iter()
+        .filter_map(|view| Some((view.key.environment, view.record.current?)))
+        .filter(|(_, current)| current.settings.wave_of.as_ref() == Some(whole))
+        .map(|(name, current)| (current.deployed_at, name))
+        .collect();
+    waves.sort();
+    Ok(waves.into_iter().rev().map(|(_, name)| name).collect())
+}
+
+/// Returns one environment.
+async fn one(
+    args: &RollbackArgs,
+    (repository, environment): (&RepositoryName, &EnvironmentName),
+    session: &mut Session,
+    options: &Options,
+) -> Result<Exit, Failure> {
     let mut body = json!({
         "repository": repository,
-        "environment": args.environment,
+        "environment": environment,
         "by": args.by,
         "reason": args.reason,
     });
@@ -49,8 +95,8 @@ async fn whole(
         serde_json::from_value(answer).doing("understand the gateway's answer")?;
     if !args.json {
         let again = if accepted.duplicate { " (already going on: following it)" } else { "" };
-        term::note(&format!("{} {}{again}", console::style("run").dim(), accepted.run_id));
-        term::note(&format!("{} {}", console::style("see").dim(), accepted.url));
+        term::note(&format!("{} {}{again}", style("run").dim(), accepted.run_id));
+        term::note(&format!("{} {}", style("see").dim(), accepted.url));
     }
     let shown = Shown { json: args.json, data: &args.data.data };
     run::wait(session, &accepted.run_id, shown, options).await
@@ -65,10 +111,11 @@ pub(super) async fn only_one(
     let mut named: Vec<RepositoryName> = all
         .items
         .into_iter()
-        .filter(|view| view.key.environment == *environment)
+        .filter(|view| view.key.environment == *environment || wave_of(view) == Some(environment))
         .map(|view| view.key.repository)
         .collect();
     named.sort();
+    named.dedup();
     match (named.pop(), named.is_empty()) {
         (None, _) => Err(Failure::usage(format!("nothing was deployed to {environment} yet"))
             .remedy("`pactctl runs list` shows what was run")),
@@ -80,4 +127,10 @@ pub(super) async fn only_one(
                 .remedy(format!("name one with --repository: {}", names.join(", "))))
         }
     }
+}
+
+/// The whole of which an environment is one region or account.
+pub(super) fn wave_of(view: &EnvironmentView) -> Option<&EnvironmentName> {
+    let pending = view.record.pending.as_ref().map(|pending| &pending.release);
+    view.record.current.as_ref().or(pending)?.settings.wave_of.as_ref()
 }

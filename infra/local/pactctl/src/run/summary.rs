@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use console::style;
 use pact_contract::{
-    Decision, Deployment, Finding, ReleaseId, StageStatus,
+    Decision, Deployment, EnvironmentName, Finding, ReleaseId, StageStatus,
     cause::excerpt,
     run::{DeploymentStatus, NotificationRecord, RuleOutcome},
     shift::walked,
@@ -106,6 +106,11 @@ fn write_decision(out: &mut String, decision: &Decision, reason: Option<&str>) -
     writeln!(out)
 }
 
+/// What an environment belongs to, for people.
+fn wave(of: Option<&EnvironmentName>) -> String {
+    of.map_or_else(String::new, |name| format!("(wave of {name}) "))
+}
+
 fn write_deployments(out: &mut String, deployments: &[Deployment]) -> std::fmt::Result {
     let none = if deployments.is_empty() { " nothing was deployed" } else { "" };
     writeln!(out, "{}{none}", style("Deployments").bold())?;
@@ -127,8 +132,9 @@ fn write_deployments(out: &mut String, deployments: &[Deployment]) -> std::fmt::
         };
         writeln!(
             out,
-            "  {:<11} {} {status}{}{before} {}",
+            "  {:<11} {}{} {status}{}{before} {}",
             deployment.environment,
+            wave(deployment.wave_of.as_ref()),
             deployment.release.as_ref().map_or("nothing", ReleaseId::as_str),
             steps,
             deployment.url.as_deref().unwrap_or_default(),
