@@ -101,8 +101,22 @@ fn leads(aws: &Aws) -> Vec<(String, String)> {
     })
 }
 
+/// A machine with much to do answers late.
+const WATCH: &str = r#"
+[environments.NAME.watch]
+seconds = 1
+interval_ms = 50
+max_p95_ms = 30000
+"#;
+
+/// How fast anything answers is nobody's question here: what is judged is what it answers. So production
+/// alone is watched, as it always is, and its first release has nothing to be compared with.
 fn settings() -> String {
     let environment = |name: &str| {
+        let watch = match name {
+            "production" => WATCH.replace("NAME", name),
+            _ => String::new(),
+        };
         format!(
             r#"
 [environments.{name}]
@@ -114,11 +128,9 @@ artifact = "dist"
 path = "/health"
 successes = 2
 interval_ms = 50
-deadline_seconds = 20
-[environments.{name}.watch]
-seconds = 1
-interval_ms = 50
-"#
+max_latency_ms = 20000
+deadline_seconds = 60
+{watch}"#
         )
     };
     let tests = "[tests.unit]\ncommand = [\"sh\", \"./test.sh\"]\ntimeout_seconds = 60\n";
@@ -185,7 +197,8 @@ interval_ms = 50
 [environments.live.watch]
 seconds = 1
 interval_ms = 50
-max_p95_ms = 5000
+max_p95_ms = 30000
+inconclusive = "keep"
 [[environments.live.waves]]
 region = "us-east-1"
 alias = "staging"
@@ -227,8 +240,10 @@ fn what_is_bad_in_the_second_wave_leaves_both_the_newest_first() {
     assert_eq!((code, text(&report, "/status")), (Some(3), "rolled_back"), "{report:#}");
     assert_eq!(stage(&report, "CheckHealth.live-us-east-1")["status"], "passed");
     assert_eq!(stage(&report, "CheckHealth.live-rest")["status"], "failed");
-    let back = |name: &str| stage(&report, &format!("Rollback.{name}"))["started_at"].to_string();
-    assert!(back("live-rest") < back("live-us-east-1"), "{report:#}");
+    let states = report["stages"].as_array().expect("stages").iter();
+    let back: Vec<&str> =
+        states.filter_map(|stage| stage["state"].as_str()?.strip_prefix("Rollback.")).collect();
+    assert_eq!(back, ["live-rest", "live-us-east-1"], "{report:#}");
     both("one");
 
     // A person says the name of both.

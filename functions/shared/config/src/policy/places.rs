@@ -1,6 +1,9 @@
 //! Where a setting stands in its file.
 
-use toml::de::{DeTable, DeValue};
+use toml::{
+    Spanned,
+    de::{DeString, DeTable, DeValue},
+};
 
 use crate::errors::place;
 
@@ -18,7 +21,14 @@ pub fn place_of(text: &str, key: &str) -> Option<(u32, u32)> {
             Some(value) => value.as_table(),
         };
         below = if let Some(table) = table {
-            let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref() == part) else {
+            // A wave stands in the environment whose name its own begins with.
+            let whole = |(name, value): &(&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+                let rest = part.strip_prefix(name.get_ref().as_ref());
+                let waves = value.get_ref().get("waves").is_some();
+                waves && rest.is_some_and(|rest| rest.starts_with('-'))
+            };
+            let named = table.iter().find(|(name, _)| name.get_ref() == part);
+            let Some((name, value)) = named.or_else(|| table.iter().find(whole)) else {
                 break;
             };
             found = Some(name.span().start);

@@ -241,6 +241,10 @@ fn what_is_asked_of_a_name_is_asked_of_its_waves_once() {
     assert_eq!(asking(&judged.settings), ["production-eu-west-1"]);
     assert!(keys.contains(&"environments.production-us-east-1.wave_of".to_owned()), "{keys:?}");
     assert!(keys.contains(&"environments.production-eu-west-1".to_owned()), "{keys:?}");
+    let place = place_of(&before, "environments.production-eu-west-1.approval");
+    let head =
+        before.lines().position(|line| line.contains("production.approval")).expect("is there");
+    assert_eq!(place.map(|(line, _)| line as usize), Some(head + 1), "{before}");
     // Which of them comes first is no way around the question either.
     let turned = before.replace("eu-west-1", "x").replace("us-east-1", "eu-west-1");
     let turned = turned.replace("\"x\"", "\"us-east-1\"");
