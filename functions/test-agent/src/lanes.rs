@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     collector::Collector,
-    runners::{Ended, Execution, Part, Planned, Progress, Runner, Task},
+    runners::{Built, Ended, Execution, Part, Planned, Progress, Runner, Task},
 };
 
 /// What one runner is to do.
@@ -37,6 +37,31 @@ struct At {
     /// Why it was not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not_run: Option<String>,
+    /// Why there are no tests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    none: Option<String>,
+}
+
+impl Lane<'_> {
+    /// Whether it builds, and tests nothing.
+    fn builds(&self) -> bool {
+        !self.task.own && self.task.suites.is_empty() && !self.task.releases.is_empty()
+    }
+
+    /// What it means that nothing of it was done.
+    fn not_run(&self, reason: &str) -> Ended {
+        if self.task.skip.is_some() {
+            return Ended { skipped: Some(reason.to_owned()), ..Ended::default() };
+        }
+        if self.builds() {
+            let not = |_| Built::Not(reason.to_owned());
+            return Ended {
+                built: self.task.releases.iter().map(not).collect(),
+                ..Ended::default()
+            };
+        }
+        Ended { parts: vec![part(self, reason)], ..Ended::default() }
+    }
 }
 
 impl State {
@@ -84,6 +109,9 @@ pub(crate) async fn begin(lanes: &[Lane<'_>]) -> Result<Option<Stand>, AgentErro
                 Planned::Nothing(Execution::NotRun(reason)) => {
                     At { not_run: Some(reason), ..At::default() }
                 }
+                Planned::Nothing(Execution::NoTests(why)) => {
+                    At { none: Some(why), ..At::default() }
+                }
                 Planned::Nothing(_) => At::default(),
             },
         };
@@ -94,7 +122,11 @@ pub(crate) async fn begin(lanes: &[Lane<'_>]) -> Result<Option<Stand>, AgentErro
 }
 
 fn not_run(lane: &Lane<'_>, reason: &str) -> String {
-    format!("the tests were not run: [{}]: {reason}", lane.task.table)
+    let table = lane.task.table;
+    if lane.builds() {
+        return format!("[{table}]: {reason}");
+    }
+    format!("the tests were not run: [{table}]: {reason}")
 }
 
 /// How all of it stands; none: it goes on, as far as `Stand` says.
@@ -146,7 +178,10 @@ async fn step<'c>(
     }
     for (lane, at) in lanes.iter().zip(&mut state.lanes) {
         if let Some(reason) = &at.not_run {
-            all.add(Ended { parts: vec![part(lane, reason)], ..Ended::default() });
+            all.add(lane.not_run(reason));
+        }
+        if let Some(why) = &at.none {
+            all.add(Ended { skipped: Some(why.clone()), none: true, ..Ended::default() });
         }
         let Some(work) = &at.work else { continue };
         match runner(lane)?.look(&lane.task, work, &mut collector).await? {

@@ -7,7 +7,7 @@ use pact_agent::{AgentError, Call, Outcome, Stand, built};
 use pact_contract::{
     ErrorName, StageStatus,
     actions::{RunTests, RunTestsOutput},
-    settings::{DEFAULT_TEST_TIMEOUT, Environment, NamedSuite, Suite},
+    settings::{DEFAULT_TEST_TIMEOUT, Environment, Instance, NamedSuite, Suite},
 };
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -66,8 +66,9 @@ pub(crate) struct Tests<'a> {
     call: &'a Call,
     kind: Kind,
     parameters: RunTests,
-    /// What the targets want built.
+    /// What the targets want built: beside the tests, and by others.
     releases: Vec<Release>,
+    releases_elsewhere: Vec<Release>,
     /// Suites that are named: those that run beside the ones that are found, and those that others
     /// run, or the same runner apart from the rest.
     here: Vec<NamedSuite>,
@@ -85,12 +86,13 @@ impl<'a> Tests<'a> {
         kind: Kind,
     ) -> Result<Self, AgentError> {
         let parameters: RunTests = call.parameters()?;
-        let releases = releases(&parameters.environments);
+        let releases = releases(&parameters.environments).into_iter();
+        let (releases, releases_elsewhere) = releases.partition(|one| one.runner.is_none());
         let named =
             if kind == Kind::Unit { parameters.settings.suites.clone() } else { Vec::new() };
         let is_here = |suite: &NamedSuite| !suite.isolated && is_default(suite);
         let (here, elsewhere) = named.into_iter().partition(is_here);
-        Ok(Self { services, call, kind, parameters, releases, here, elsewhere })
+        Ok(Self { services, call, kind, parameters, releases, releases_elsewhere, here, elsewhere })
     }
 
     fn suite(&self) -> Option<&Suite> {
@@ -168,7 +170,10 @@ impl<'a> Tests<'a> {
         // What is not run is nobody else's affair; what is built all the same is the default one's.
         if all.skip.is_some() {
             let instance = instance.filter(|_| default);
-            return vec![Lane { runner: open(instance), task: Task { own: default, ..all } }];
+            let mut lanes =
+                vec![Lane { runner: open(instance), task: Task { own: default, ..all } }];
+            lanes.extend(self.builds());
+            return lanes;
         }
         let mut lanes = Vec::new();
         let alone = |table: &'static str| Task {
@@ -207,7 +212,28 @@ impl<'a> Tests<'a> {
                 },
             });
         }
+        lanes.extend(self.builds());
         lanes
+    }
+
+    /// What others build.
+    fn builds(&self) -> impl Iterator<Item = Lane<'_>> {
+        self.releases_elsewhere.iter().map(|release| Lane {
+            runner: runners::open(release.runner.as_ref(), self.services),
+            task: Task {
+                table: "build",
+                name: "build",
+                timeout: Duration::from_secs(release.seconds),
+                reports: &[],
+                own: false,
+                suites: &[],
+                elsewhere: &[],
+                leave_out: &[],
+                releases: slice::from_ref(release),
+                skip: None,
+                ..self.task_of(self.kind)
+            },
+        })
     }
 
     /// Plans them. Starts nothing.
@@ -409,7 +435,9 @@ fn releases(environments: &[Option<Environment>]) -> Vec<Release> {
         if found.len() < RELEASES && !found.iter().any(|release| release.id == id) {
             let seconds = of("build_timeout_seconds").and_then(Value::as_u64);
             let seconds = seconds.unwrap_or(BUILD_SECONDS).min(LONGEST_BUILD);
-            found.push(Release { id, commands, seconds });
+            let runner = of("build_runner").and_then(|one| Instance::deserialize(one).ok());
+            let runner = runner.filter(|runner| !runners::is_default(&runner.kind));
+            found.push(Release { id, commands, seconds, runner });
         }
     }
     found

@@ -14,7 +14,7 @@ use crate::{
     Faults,
     form::{Field, Form, Forms, Seam, Shape},
     nearest::nearest,
-    shape::{environment_name, root},
+    shape::{WORKFLOWS, environment_name, root},
     values::Rule,
     waves,
 };
@@ -60,6 +60,7 @@ pub(crate) fn file(tree: &DeTable<'_>, forms: &Forms, faults: &mut Faults<'_>) -
     let mut check = Check::new(faults, forms);
     let fields: Vec<_> = root().iter().collect();
     let file = check.table(tree, &fields, None, None);
+    check.builds(tree);
     let (mut choices, order) = (check.choices, check.order);
     choices.sort_by_key(|choice| choice.offset);
     Checked { file, choices, order }
@@ -249,6 +250,30 @@ impl Check<'_, '_> {
         // Stable: otherwise they stay in the order of the file.
         self.order.sort_by_key(|environment| environment.tier);
         Some(Value::Object(out))
+    }
+
+    /// What `[build]` has to have depends on who builds.
+    fn builds(&mut self, tree: &DeTable<'_>) {
+        let build = tree.iter().find(|(key, _)| key.get_ref().as_ref() == "build");
+        let Some((key, DeValue::Table(table))) = build.map(|(k, node)| (k, node.get_ref())) else {
+            return;
+        };
+        let of = |name: &str| table.iter().find(|(key, _)| key.get_ref().as_ref() == name);
+        let runner = of("runner").and_then(|(_, node)| node.get_ref().as_str());
+        if runner == Some(WORKFLOWS) {
+            return;
+        }
+        if of("commands").is_none() {
+            let message = "[build] has no \"commands\"".to_owned();
+            self.faults.at(Some(key.span()), message, Some("add commands = …".to_owned()));
+        }
+        for name in ["workflow", "artifact"] {
+            if let Some((key, _)) = of(name) {
+                let message = format!("unknown key {name:?} in [build]");
+                let remedy = format!("it belongs to runner = {WORKFLOWS:?}");
+                self.faults.at(Some(key.span()), message, Some(remedy));
+            }
+        }
     }
 
     /// Users come last: no environment stands after one of a later tier. The two names that are

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     check::Ordered,
-    form::{Forms, Law, Seam},
+form::{Forms, Law, Seam},
+    shape::WORKFLOWS,
     waves,
 };
 
@@ -19,6 +20,8 @@ const DEFAULT_APPROVAL_MINUTES: u32 = 60;
 /// The keys of a target that is told what builds its releases.
 const BUILD: &str = "build";
 const BUILD_TIMEOUT: &str = "build_timeout_seconds";
+/// What builds them, where that is not this installation. No target has such a key in the file.
+const BUILD_RUNNER: &str = "build_runner";
 
 /// Whether what is built can be deployed to a target of this kind.
 pub(crate) fn takes_builds(forms: &Forms, kind: &str) -> bool {
@@ -39,6 +42,40 @@ fn build_once(environment: &mut Map<String, Value>, build: &Map<String, Value>, 
             target.insert(theirs.to_owned(), value.clone());
         }
     }
+    if build.get("runner").and_then(Value::as_str) == Some(WORKFLOWS) {
+        let text = |key: &str, default: &str| {
+            build.get(key).and_then(Value::as_str).unwrap_or(default).to_owned()
+        };
+        let (workflow, artifact) = (text("workflow", "pact.yml"), text("artifact", "release"));
+        // A target knows what was built for it by what builds it.
+        let mut commands = vec![json!([WORKFLOWS, workflow, artifact])];
+        let own = build.get("commands").and_then(Value::as_array).cloned().unwrap_or_default();
+        let line = own.iter().filter_map(command_line).collect::<Vec<_>>().join(" && ");
+        commands.extend(own);
+        target.insert(BUILD.to_owned(), commands.into());
+        let mut runner =
+            json!({ "kind": WORKFLOWS, "workflow": workflow, "artifacts": [artifact] });
+        if !line.is_empty()
+            && let Some(runner) = runner.as_object_mut()
+        {
+            runner.insert("command".to_owned(), json!(["sh", "-c", line]));
+        }
+        target.insert(BUILD_RUNNER.to_owned(), runner);
+    }
+}
+
+/// A command as a line for the shell.
+fn command_line(command: &Value) -> Option<String> {
+    let words: Vec<&str> = command.as_array()?.iter().filter_map(Value::as_str).collect();
+    if let ["sh", "-c", line] = words[..] {
+        return Some(line.to_owned());
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
+    let quoted = |word: &&str| match word {
+        word if !word.is_empty() && word.chars().all(plain) => (*word).to_owned(),
+        word => format!("'{}'", word.replace('\'', r"'\''")),
+    };
+    Some(words.iter().map(quoted).collect::<Vec<_>>().join(" "))
 }
 
 /// What an environment is measured by is its target, where the source says nothing else and can.

@@ -158,13 +158,36 @@ fn thresholds() -> Vec<Field> {
     ]
 }
 
+/// The runner that has workflows.
+pub(crate) const WORKFLOWS: &str = "github-actions";
+
 fn build() -> Vec<Field> {
     vec![
-        required("commands", "Commands, one after another.", Shape::Commands),
+        field(
+            "commands",
+            "Commands, one after another; for the runner github-actions its input `command`.",
+            Shape::Commands,
+        ),
         field(
             "timeout_seconds",
-            "Time-out of each command in seconds.",
+            "Time-out of each command, or of the workflow, in seconds.",
             Shape::Integer { min: 1, max: 840 },
+        ),
+        field(
+            "runner",
+            "What builds; codebuild without it.",
+            Shape::word(&["codebuild", WORKFLOWS]),
+        ),
+        field(
+            "workflow",
+            "File in .github/workflows, for the runner github-actions; pact.yml without it.",
+            Shape::Text(Rule::Reason),
+        ),
+        field(
+            "artifact",
+            "Name of the artifact that is the release, for the runner github-actions; release \
+             without it.",
+            Shape::Text(Rule::Reason),
         ),
     ]
 }

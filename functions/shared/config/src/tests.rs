@@ -78,6 +78,9 @@ isolated = true
 [build]
 commands = ["make release"]
 timeout_seconds = 60
+runner = "github-actions"
+workflow = "release.yml"
+artifact = "dist"
 
 [tests.integration]
 command = "make integration"
@@ -448,6 +451,20 @@ service = { command = "serve", port = 8080, env = { PORT = "1" } }
     let text = "[environments.staging]\ntarget='directory'\nservice={command='a',port=1}\n\
                 [environments.production]\ntarget='directory'\nservice={command='a',port=1}\n";
     assert!(errors(text).contains("must not have the same port"), "{}", errors(text));
+}
+
+#[test]
+fn who_builds_decides_what_a_build_says() {
+    let missing = errors("[build]\ntimeout_seconds = 9\n");
+    assert!(missing.contains("[build] has no \"commands\"; add commands = "), "{missing}");
+    let other = errors("[build]\ncommands = ['make']\nartifact = 'dist'\n");
+    assert!(other.contains("it belongs to runner = \"github-actions\""), "{other}");
+    let text = "[build]\nrunner = 'github-actions'\n[environments.staging]\ntarget = 'directory'\n";
+    let settings = parse(text, "pact.toml").expect("is valid");
+    let staging = settings.environments.get("staging").expect("it is there");
+    let target = &staging.settings.target.settings;
+    assert_eq!(target["build"], serde_json::json!([["github-actions", "pact.yml", "release"]]));
+    assert_eq!(target["build_runner"]["artifacts"], serde_json::json!(["release"]));
 }
 
 #[test]

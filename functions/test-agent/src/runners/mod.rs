@@ -4,6 +4,7 @@ pub(crate) mod codebuild;
 mod github_actions;
 #[cfg(test)]
 mod recorder;
+mod release;
 mod reports;
 mod runner;
 

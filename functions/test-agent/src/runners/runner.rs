@@ -137,6 +137,9 @@ pub(crate) struct Release {
     pub(crate) commands: Vec<Vec<String>>,
     /// Time-out of each command in seconds.
     pub(crate) seconds: u64,
+    /// What builds it; none: what is meant where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) runner: Option<Instance>,
 }
 
 /// How a build of a release ended.

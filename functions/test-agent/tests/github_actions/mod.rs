@@ -367,3 +367,75 @@ async fn a_release_is_built_beside_a_workflow() {
     assert!(answer.summary.starts_with("7 passed, 1 skipped in "), "{}", answer.summary);
     assert_eq!(answer.output["built"].as_array().map(Vec::len), Some(1));
 }
+
+/// An environment whose release a workflow builds, as the settings have it.
+fn environment(artifact: &str, line: &str) -> Value {
+    let command = ["sh", "-c", line];
+    json!([{ "name": "staging", "tier": "staging", "target": {
+        "kind": "directory",
+        "build": [["github-actions", "pact.yml", artifact], command],
+        "build_timeout_seconds": 60,
+        "build_runner": { "kind": "github-actions", "workflow": "pact.yml",
+            "artifacts": [artifact], "command": command },
+    } }])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_release_is_built_by_a_workflow_beside_the_tests() {
+    let Some((server, bench)) = server().await else { return };
+    let builds =
+        "mkdir -p artifacts/dist; echo built >artifacts/dist/app; echo x >artifacts/dist/b";
+    let asked = |artifact: &str, line: &str| {
+        let unit = suite("codebuild", PASSES, &[], 60);
+        let environments = environment(artifact, line);
+        json!({ "settings": unit, "reference": "refs/heads/main", "environments": environments })
+    };
+    let answer = bench.call("tests.run_unit", asked("dist", builds)).await.expect("a verdict");
+    let answer = answer.response;
+    assert_eq!(answer.status, StageStatus::Passed, "{}", answer.summary);
+    assert!(answer.summary.starts_with("7 passed"), "{}", answer.summary);
+    let built = &answer.output["built"][0];
+    assert_eq!(built["files"], 2, "{built}");
+    let key = built["key"].as_str().expect("a key");
+    let bundle = bench.memory.get(key).await.expect("the store").expect("it is kept");
+    assert_eq!(pact_agent::built::digest(&bundle), built["digest"].as_str().expect("a digest"));
+    assert_eq!(pact_agent::bundle::names(&bundle).expect("a bundle"), ["app", "b"]);
+    // As the deploy agent looks for it.
+    let commands: Vec<Vec<String>> =
+        serde_json::from_value(environment("dist", builds)[0]["target"]["build"].clone())
+            .expect("commands");
+    assert_eq!(built["commands"], pact_agent::built::commands_id(&commands));
+
+    for (artifact, line, status, said) in [
+        ("other", builds, StageStatus::Failed, "the workflow left no artifact other"),
+        ("dist", "echo no; exit 2", StageStatus::Failed, "the workflow pact.yml failed"),
+    ] {
+        let answer = bench.call("tests.run_unit", asked(artifact, line)).await.expect("a verdict");
+        let answer = answer.response;
+        assert_eq!(answer.status, status, "{}", answer.summary);
+        assert!(answer.summary.contains(said), "{}", answer.summary);
+        assert_eq!(answer.findings[0].code, "build-failed");
+    }
+    server.lock().moods = Moods { expired: true, ..Moods::default() };
+    let answer = bench.call("tests.run_unit", asked("dist", builds)).await.expect("a verdict");
+    assert!(answer.response.summary.contains("has expired"), "{}", answer.response.summary);
+    // Where the tests are left out it is built all the same, and where nobody may be asked it is not.
+    server.lock().moods = Moods::default();
+    let mut left_out = asked("dist", builds);
+    left_out["skip"] = "only documentation".into();
+    let answer = bench.call("tests.run_unit", left_out).await.expect("a verdict").response;
+    assert_eq!(
+        (answer.status, &answer.output["built"][0]["files"]),
+        (StageStatus::Skipped, &2.into())
+    );
+    assert!(answer.summary.contains("only documentation"), "{}", answer.summary);
+    let stranger = Bench::new(&[]).await;
+    stranger.pack(FILES).await;
+    let answer = stranger.call("tests.run_unit", asked("dist", builds)).await.expect("a verdict");
+    assert_ne!(answer.response.status, StageStatus::Passed);
+    let summary = &answer.response.summary;
+    assert!(
+        summary.starts_with("the release was not built: the runner github-actions"),
+        "{summary}"
+    );
+}

@@ -41,6 +41,39 @@ pub(super) enum Stopped {
     OutOfTime,
 }
 
+/// What GitHub says of a workflow that has ended.
+pub(super) enum Conclusion {
+    Ended(End),
+    /// It did nothing, for this reason.
+    Not(String),
+}
+
+/// The page of a workflow's run.
+pub(super) fn page(run: &Value) -> String {
+    let page = run.get("html_url").and_then(Value::as_str).unwrap_or_default();
+    truncated(&pact_agent::text::readable(page), 300)
+}
+
+/// # Errors
+/// Somebody else ended it.
+pub(super) fn conclusion(run: &Value, how: Stopped) -> Result<Conclusion, AgentError> {
+    let word = run.get("conclusion").and_then(Value::as_str).unwrap_or_default();
+    Ok(Conclusion::Ended(match (how, word) {
+        (Stopped::OutOfTime, _) | (_, "timed_out") => End::TimedOut,
+        (_, "success") => End::Exited(Some(0)),
+        (_, "failure") => End::Exited(Some(1)),
+        (_, "cancelled") => {
+            let why = format!("the workflow was cancelled by somebody else: {}", page(run));
+            return Err(AgentError::new(ErrorName::ToolFailed, why));
+        }
+        (_, other) => {
+            let other = pact_agent::text::readable(&truncated(other, 40));
+            let why = format!("the workflow ended as {other:?}: {}", page(run));
+            return Ok(Conclusion::Not(why));
+        }
+    }))
+}
+
 /// # Errors
 /// Somebody else ended it, or the source is not to be had.
 pub(super) async fn ended(
@@ -50,20 +83,12 @@ pub(super) async fn ended(
     (run, how): (&Value, Stopped),
     collector: &mut Collector<'_>,
 ) -> Result<Answer<Ended>, AgentError> {
-    let text = |key: &str| run.get(key).and_then(Value::as_str).unwrap_or_default();
     let id = run.get("id").and_then(Value::as_u64).unwrap_or_default();
-    let page = truncated(&pact_agent::text::readable(text("html_url")), 300);
-    let mut end = match (how, text("conclusion")) {
-        (Stopped::OutOfTime, _) | (_, "timed_out") => End::TimedOut,
-        (_, "success") => End::Exited(Some(0)),
-        (_, "failure") => End::Exited(Some(1)),
-        (_, "cancelled") => {
-            let why = format!("the workflow was cancelled by somebody else: {page}");
-            return Err(AgentError::new(ErrorName::ToolFailed, why));
-        }
-        (_, other) => {
-            let other = pact_agent::text::readable(&truncated(other, 40));
-            let why = format!("the tests were not run: the workflow ended as {other:?}: {page}");
+    let page = page(run);
+    let mut end = match conclusion(run, how)? {
+        Conclusion::Ended(end) => end,
+        Conclusion::Not(why) => {
+            let why = format!("the tests were not run: {why}");
             let parts = vec![part(task, Execution::NotRun(why))];
             return Ok(Answer::Is(Ended { parts, ..Ended::default() }));
         }
@@ -128,14 +153,14 @@ fn took(run: &Value) -> Duration {
 
 /// What the jobs wrote.
 #[derive(Default)]
-struct Logs {
-    capture: Capture,
+pub(super) struct Logs {
+    pub(super) capture: Capture,
     /// The exit code of a command, as the runner wrote it; of the last one that failed.
     code: Option<i32>,
     notes: Vec<String>,
 }
 
-async fn logs(task: &Task<'_>, api: &Api, id: u64) -> Answer<Logs> {
+pub(super) async fn logs(task: &Task<'_>, api: &Api, id: u64) -> Answer<Logs> {
     let path = format!("/actions/runs/{id}/jobs?filter=latest&per_page=100");
     let list = match api.get(&path).await {
         Answer::Is(list) => list,

@@ -7,6 +7,7 @@
 
 mod api;
 mod archive;
+mod build;
 mod ended;
 mod settings;
 
@@ -26,7 +27,9 @@ use self::{
     ended::Stopped,
     settings::{NAME, Settings, form, part},
 };
-use super::runner::{Ended, Execution, Kind, Opened, Planned, Progress, Runner, Task};
+use super::runner::{
+    Built, Ended, Execution, Kind, Opened, Planned, Progress, Release, Runner, Task,
+};
 use crate::{collector::Collector, services::Services};
 
 /// This kind of runner.
@@ -116,7 +119,12 @@ enum Access {
 impl Runner for GitHubActions {
     async fn plan(&self, task: &Task<'_>) -> Result<Planned, AgentError> {
         let nothing = |why: String| {
-            Ok(Planned::Nothing(Execution::NotRun(format!("the tests were not run: {why}"))))
+            let why = if release(task).is_some() {
+                why
+            } else {
+                format!("the tests were not run: {why}")
+            };
+            Ok(Planned::Nothing(Execution::NotRun(why)))
         };
         if let Some(why) = task.skip {
             return Ok(Planned::Nothing(Execution::NotRun(why.to_owned())));
@@ -128,7 +136,8 @@ impl Runner for GitHubActions {
         if let Access::Closed(why) = self.access(task.repository).await? {
             return nothing(why);
         }
-        let key = format!("{}#{}", task.call.key, task.name);
+        let built = release(task).map_or("", |release| release.id.as_str());
+        let key = format!("{}#{}{built}", task.call.key, task.name);
         let token = hex::encode(Sha256::digest(key));
         let correlation = Correlation {
             run_id: task.call.scope(),
@@ -399,8 +408,12 @@ impl GitHubActions {
         } else {
             return work.goes();
         };
-        let settings = &self.settings;
-        match ended::ended(task, api, settings, (&run, how), collector).await? {
+        let (settings, run) = (&self.settings, (&run, how));
+        let ended = match release(task) {
+            Some(release) => build::ended(task, release, api, settings, run, collector).await?,
+            None => ended::ended(task, api, settings, run, collector).await?,
+        };
+        match ended {
             Answer::Is(ended) => Ok(Progress::Ended(ended)),
             Answer::Later(later) => work.waits(&later),
             Answer::Refused(Refused { why, .. }) => Ok(not_run(task, &why)),
@@ -447,8 +460,17 @@ fn outage(why: String) -> AgentError {
     AgentError::new(ErrorName::SourceUnavailable, why)
 }
 
-/// The suite was not run, for this reason.
+/// What is to be built, where it is that and no suite.
+fn release<'t>(task: &Task<'t>) -> Option<&'t Release> {
+    task.releases.first().filter(|_| !task.own)
+}
+
+/// The suite was not run, or the release not built, for this reason.
 fn not_run(task: &Task<'_>, why: &str) -> Progress {
+    if release(task).is_some() {
+        let built = vec![Built::Not(why.to_owned())];
+        return Progress::Ended(Ended { built, ..Ended::default() });
+    }
     let why = format!("the tests were not run: {why}");
     Progress::Ended(Ended { parts: vec![part(task, Execution::NotRun(why))], ..Ended::default() })
 }

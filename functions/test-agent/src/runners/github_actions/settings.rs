@@ -99,6 +99,11 @@ fn word_of(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { quote(word) }
 }
 
+/// What of it is the release, where it builds one.
+pub(super) fn artifact(settings: &Settings) -> &str {
+    settings.artifacts.first().map_or("release", String::as_str)
+}
+
 /// A suite of which nothing is known yet.
 pub(super) fn part(task: &Task<'_>, execution: Execution) -> Part {
     Part {
