@@ -135,6 +135,30 @@ fn a_misspelt_import_is_the_commits_own_fault() {
     assert_eq!((text(finding, "/path"), &finding["line"]), ("tests/test_a.py", &1.into()));
 }
 
+/// What the lock file does not have was broken by the change itself: that is no missing tool.
+#[test]
+fn a_lock_file_that_does_not_agree_rejects_the_commit() {
+    if !installed("npm") {
+        return;
+    }
+    let (repo, stack) = (Repo::new(), Stack::new());
+    let lock = "{\"name\":\"web\",\"lockfileVersion\":3,\"packages\":{\"\":{\"name\":\"web\"}}}";
+    repo.write("package.json", PACKAGE).write("package-lock.json", lock);
+    repo.write("a.test.js", "require('node:test')('a', () => {})\n");
+    repo.commit("Base");
+    let more = PACKAGE.replace("{\"name\"", "{\"dependencies\":{\"is-number\":\"7.0.0\"},\"name\"");
+    repo.write("package.json", &more);
+    repo.commit("Depend on more");
+    let (code, report) = stack.run(repo.path(), &[]);
+    let summary = text(unit(&report), "/summary");
+    if summary.starts_with("the tests were not run") {
+        eprintln!("skipped: {summary}");
+        return;
+    }
+    assert_eq!((code, text(&report, "/status")), (Some(1), "rejected"), "{report:#}");
+    assert!(summary.contains("Missing: is-number@7.0.0 from lock file"), "{summary}");
+}
+
 /// Whatever is missing to run them, tests that were not run let nothing through, also where nothing
 /// would be deployed.
 #[test]

@@ -15,6 +15,8 @@ const UNREACHABLE: &[&str] = &[
     "connection reset",
     "connection timed out",
     "could not connect",
+    "could not fetch specs from",
+    "could not reach host",
     "could not resolve host",
     "couldn't resolve host",
     "dial tcp",
@@ -35,8 +37,16 @@ const UNREACHABLE: &[&str] = &[
     "unable to connect",
 ];
 /// Signs that a program is not there.
-const LACKING: &[&str] =
-    &["command not found", ": not found", "no module named venv", "ensurepip is not available"];
+const LACKING: &[&str] = &[
+    "command not found",
+    ": not found",
+    "no module named venv",
+    "ensurepip is not available",
+    // Composer's and Bundler's words for extensions, and for a language of another version.
+    "it is missing from your system",
+    "does not satisfy that requirement",
+    "your ruby version is",
+];
 
 /// The verdict on a suite whose setup did not succeed.
 pub(crate) fn judge(tool: &str, command: &str, setup: &str, output: &str) -> Judgement {
@@ -171,6 +181,12 @@ mod tests {
                 "➤ YN0001: │ RequestError: getaddrinfo EAI_AGAIN registry.example",
                 StageStatus::Skipped,
             ),
+            ("Could not reach host index.example. Check your network", StageStatus::Skipped),
+            (
+                "requires ext-iconv * -> it is missing from your system. Install",
+                StageStatus::Skipped,
+            ),
+            ("Could not find gem 'reqeusts' in locally installed gems.", StageStatus::Failed),
             ("", StageStatus::Failed),
         ] {
             assert_eq!(judge("t", "c", "s", output).status, status, "{output}");

@@ -243,6 +243,7 @@ async fn a_build_sees_neither_the_host_nor_its_files() {
             "env",
             "touch ~/kept /tmp/kept $PWD/kept && echo WRITABLE",
             "hostname",
+            "awk -F: '$3 == 1000 { print \"home\", $6 }' /etc/passwd",
         ])
         .await;
     assert_eq!(build["buildStatus"], "SUCCEEDED", "{log}");
@@ -256,6 +257,8 @@ async fn a_build_sees_neither_the_host_nor_its_files() {
     let count = log.lines().find_map(|l| l.strip_prefix("processes ")).expect("a count");
     assert!(count.parse::<u32>().expect("a number") < 10, "{count}");
     assert!(log.contains("HOME=/home/build") && log.contains("\nbuild\n"), "{log}");
+    // Java's tools look there.
+    assert!(log.contains("\nhome /home/build\n"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

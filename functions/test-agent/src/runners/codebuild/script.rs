@@ -287,6 +287,13 @@ tar -xzmf pact/bundle.tar.gz -C source
                 ));
             }
         }
+        if suite.is_run_by("bundle") {
+            // Where gems of the system are, nothing can be written.
+            text.push_str(
+                "if [ -w /codebuild/cache ]; then export BUNDLE_PATH=/codebuild/cache/bundle\n\
+                 else export BUNDLE_PATH=\"$P/$N/tools/bundle\"; fi\n",
+            );
+        }
         if let (Some(package), Some(program)) = (&suite.brought_by, suite.command.first()) {
             // A classic yarn refuses what the one after it is to install.
             let least = if package.starts_with(MODERN_YARN) { 2 } else { 0 };

@@ -18,7 +18,7 @@ use nix::{
 use serde::{Deserialize, Serialize};
 
 /// User and group id of the commands.
-const USER: u32 = 1_000;
+pub(super) const USER: u32 = 1_000;
 
 /// How a command is started.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

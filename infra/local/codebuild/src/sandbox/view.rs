@@ -12,7 +12,7 @@ use nix::{
     unistd::pivot_root,
 };
 
-use super::{Spec, network};
+use super::{Spec, exec::USER, network};
 
 const NONE: Option<&str> = None;
 /// Devices that every program may use.
@@ -75,6 +75,8 @@ pub(super) fn enter(spec: &Spec) -> io::Result<Vec<String>> {
         }
     }
 
+    account(spec, &root)?;
+
     let old = root.join(".old");
     fs::create_dir_all(&old)?;
     pivot_root(&root, &old)?;
@@ -89,6 +91,31 @@ pub(super) fn enter(spec: &Spec) -> io::Result<Vec<String>> {
         | MsFlags::MS_NODEV;
     mount(NONE, "/", NONE, lock, NONE)?;
     Ok(missing)
+}
+
+/// Says in the list of users that the build's home is its user's: Java's tools, among others, look
+/// there and read no variable. Whoever has its number on the machine may live elsewhere, or nobody has.
+fn account(spec: &Spec, root: &Path) -> io::Result<()> {
+    let inside = place(root, Path::new("/etc/passwd"))?;
+    let users = fs::read_to_string(&inside).unwrap_or_default();
+    let number = USER.to_string();
+    let is_own = |line: &&str| line.split(':').nth(2) == Some(number.as_str());
+    let name = users.lines().find(is_own).and_then(|line| line.split(':').next());
+    let (name, home) = (name.unwrap_or("build"), spec.view.home.display());
+    let own = format!("{name}:x:{number}:{number}::{home}:/bin/sh");
+    let others = users.lines().filter(|line| !is_own(line));
+    let mut text: String = others.map(|line| format!("{line}\n")).collect();
+    text.push_str(&format!("{own}\n"));
+    let file = spec.work.join("passwd");
+    fs::write(&file, text)?;
+    if let Some(parent) = inside.parent().filter(|parent| !parent.is_dir()) {
+        fs::create_dir_all(parent)?;
+    }
+    if fs::symlink_metadata(&inside).is_err() {
+        fs::write(&inside, "")?;
+    }
+    mount(Some(&file), &inside, NONE, MsFlags::MS_BIND, NONE)?;
+    seal(&inside)
 }
 
 /// What the kernel lets its root change or read there, whatever namespace that root is in.
