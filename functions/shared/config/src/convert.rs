@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     check::Ordered,
-form::{Forms, Law, Seam},
+    form::{Forms, Law, Seam},
     shape::WORKFLOWS,
     waves,
 };
