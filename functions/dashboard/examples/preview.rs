@@ -10,8 +10,6 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 #[tokio::main]
@@ -24,8 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     axum::serve(
         listener,
         support::doors::signed_in(pact_dashboard::router(
-            Arc::new(samples),
-            support::logs::logs(),
+            support::sources(samples),
             support::doors::doors(),
         )),
     )

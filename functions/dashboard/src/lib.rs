@@ -1,6 +1,6 @@
 //! The dashboard: pages and a JSON API over the run store and the logs of builds.
 //!
-//! It only reads, and only through [`RunReader`] and [`StageLogs`]. Pages are rendered here and work without a
+//! It only reads, and only through the ports of [`Sources`]. Pages are rendered here and work without a
 //! script; the script asks for changes while a run is active. What they offer to do, the gateway
 //! does: its forms lead there. What it shows comes from
 //! repositories and tools that are not trusted: everything is escaped, bounded, and shown under a
@@ -26,23 +26,30 @@ use std::sync::Arc;
 
 use axum::Router;
 use jiff::Timestamp;
-use pact_agent::{logs::StageLogs, ports::RunReader};
+use pact_agent::{incidents::IncidentReader, logs::StageLogs, ports::RunReader};
 use pact_web::access::{Doors, People};
 
-/// The routes over `reader`, for those whom the doors let in.
-pub fn router(reader: Arc<dyn RunReader>, logs: Arc<dyn StageLogs>, doors: Doors) -> Router {
-    router_at(reader, logs, doors, Timestamp::now)
+/// Where what is shown comes from.
+#[derive(Clone)]
+pub struct Sources {
+    /// Runs and environments.
+    pub reader: Arc<dyn RunReader>,
+    /// Incidents of what serves.
+    pub incidents: Arc<dyn IncidentReader>,
+    /// What the builds of runs write.
+    pub logs: Arc<dyn StageLogs>,
 }
 
-/// The routes over `reader` with another clock, for tests.
-pub fn router_at(
-    reader: Arc<dyn RunReader>,
-    logs: Arc<dyn StageLogs>,
-    doors: Doors,
-    now: fn() -> Timestamp,
-) -> Router {
+/// The routes, for those whom the doors let in.
+pub fn router(sources: Sources, doors: Doors) -> Router {
+    router_at(sources, doors, Timestamp::now)
+}
+
+/// The routes with another clock, for tests.
+pub fn router_at(sources: Sources, doors: Doors, now: fn() -> Timestamp) -> Router {
     let provider = doors.people().map(|people| people.provider().into());
-    web::routes(web::App { reader, logs, now, provider }, doors)
+    let Sources { reader, incidents, logs } = sources;
+    web::routes(web::App { reader, incidents, logs, now, provider }, doors)
 }
 
 /// Runs the dashboard as a Lambda function until the environment ends it.
@@ -55,5 +62,10 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
     let store = &services.store;
     let doors = Doors::new(Arc::clone(store) as _, Arc::clone(store) as _, services.secrets());
     let doors = doors.for_people(People::from_env()?.map(Arc::new));
-    pact_web::serve(router(Arc::clone(store) as _, services.logs()?, doors)).await
+    let sources = Sources {
+        reader: Arc::clone(store) as _,
+        incidents: Arc::clone(store) as _,
+        logs: services.logs()?,
+    };
+    pact_web::serve(router(sources, doors)).await
 }

@@ -14,6 +14,7 @@ use axum::{
 use jiff::Timestamp;
 use maud::Markup;
 use pact_agent::{
+    incidents::IncidentReader,
     logs::{LogPage, StageLogs, TAIL},
     ports::{RunPage, RunQuery, RunReader, StoreError},
     telemetry::{self, SpanFields},
@@ -37,6 +38,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) reader: Arc<dyn RunReader>,
+    pub(crate) incidents: Arc<dyn IncidentReader>,
     pub(crate) logs: Arc<dyn StageLogs>,
     pub(crate) now: fn() -> Timestamp,
     /// Where people sign in, as they know it.
@@ -51,6 +53,7 @@ pub(crate) fn routes(app: App, doors: Doors) -> Router {
         .route("/runs/{id}/logs/{state}", get(log))
         .route("/repositories/{*name}", get(repository))
         .route("/environments", get(environments))
+        .route("/incidents", get(incidents))
         .route("/insights", get(insights))
         .route("/api/insights", get(api_insights))
         .route("/feed", get(feed))
@@ -63,6 +66,7 @@ pub(crate) fn routes(app: App, doors: Doors) -> Router {
         .route("/api/version", get(api_list_version))
         .route("/api/environments", get(api_environments))
         .route("/api/environments/version", get(api_environments_version))
+        .route("/api/incidents/version", get(api_incidents_version))
         .route(
             "/assets/app.css",
             get(|RawQuery(q)| async move { assets::STYLE.answer(q.as_deref()) }),
@@ -250,6 +254,33 @@ async fn repository(
         Ok(pages::repository(&viewer, &filters, &it))
     };
     pages_or_fault(result.await)
+}
+
+/// Most incidents on a page.
+const INCIDENTS: usize = 25;
+
+/// Where a page of incidents begins.
+#[derive(Default, Deserialize)]
+struct Since {
+    cursor: Option<String>,
+}
+
+async fn incidents(
+    State(app): State<App>,
+    viewer: Extension<Viewer>,
+    asked: Result<Query<Since>, QueryRejection>,
+) -> Response {
+    let result = async {
+        let Query(Since { cursor }) = asked.map_err(|e| Fault::Request(e.body_text()))?;
+        let page = app.incidents.incidents(INCIDENTS, cursor.as_deref()).await?;
+        Ok(pages::incidents(&viewer, &page, cursor.is_some(), (app.now)()))
+    };
+    pages_or_fault(result.await)
+}
+
+async fn api_incidents_version(State(app): State<App>) -> Response {
+    let found = app.incidents.incidents(INCIDENTS, None).await.map_err(Fault::from);
+    json_or_fault(found.map(|page| json!({ "version": pages::incidents_version(&page) })))
 }
 
 /// The runs that began to deploy to an environment of a repository, the latest ones.

@@ -6,8 +6,8 @@
 mod doors;
 #[path = "../examples/support/logs.rs"]
 mod logs;
-
-use std::sync::Arc;
+#[path = "../examples/support/sources.rs"]
+mod sources;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -87,11 +87,8 @@ async fn set(client: &Client, pk: &str, sk: &str, attribute: &str, value: Attrib
 }
 
 async fn get(store: &DynamoStore, path: &str) -> (StatusCode, String) {
-    let router = doors::signed_in(pact_dashboard::router(
-        Arc::new(store.clone()),
-        logs::logs(),
-        doors::doors(),
-    ));
+    let router =
+        doors::signed_in(pact_dashboard::router(sources::sources(store.clone()), doors::doors()));
     let request = Request::get(path).body(Body::empty()).expect("a request");
     let answer = router.oneshot(request).await.expect("an answer");
     let status = answer.status();

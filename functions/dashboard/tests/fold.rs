@@ -11,10 +11,7 @@
 #[path = "../examples/support/mod.rs"]
 mod support;
 
-use std::{
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::process::{Command, Stdio};
 
 use axum::{
     Router,
@@ -75,8 +72,7 @@ fn measured(runs: Vec<support::Sample>) -> Router {
     let mut samples = support::samples(now());
     samples.runs = runs;
     support::doors::signed_in(pact_dashboard::router_at(
-        Arc::new(samples),
-        support::logs::logs(),
+        support::sources(samples),
         support::doors::doors(),
         now,
     ))

@@ -5,8 +5,8 @@
 mod doors;
 #[path = "../examples/support/logs.rs"]
 mod logs;
-
-use std::sync::Arc;
+#[path = "../examples/support/sources.rs"]
+mod sources;
 
 use async_trait::async_trait;
 use axum::{
@@ -63,11 +63,10 @@ async fn a_fault_of_the_store_is_logged_with_its_request_trace_route_and_run() {
     context.request_id = "request-1".to_owned();
     context.xray_trace_id = Some("Root=1-a-b;Sampled=1".to_owned());
     let request = Request::get("/runs/shop-1").body(Body::empty()).expect("a request");
-    let answer =
-        doors::signed_in(pact_dashboard::router(Arc::new(Gone), logs::logs(), doors::doors()))
-            .oneshot(request.with_lambda_context(context))
-            .await
-            .expect("an answer");
+    let answer = doors::signed_in(pact_dashboard::router(sources::sources(Gone), doors::doors()))
+        .oneshot(request.with_lambda_context(context))
+        .await
+        .expect("an answer");
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     let line = logged.lines().remove(0);
     for (name, value) in [

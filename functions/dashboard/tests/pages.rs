@@ -14,8 +14,6 @@ mod others;
 #[path = "../examples/support/mod.rs"]
 mod support;
 
-use std::sync::Arc;
-
 use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request, StatusCode, header},
@@ -33,8 +31,7 @@ fn now() -> Timestamp {
 
 async fn get_from(samples: Samples, path: &str) -> (StatusCode, HeaderMap, String) {
     let router = support::doors::signed_in(pact_dashboard::router_at(
-        Arc::new(samples),
-        support::logs::logs(),
+        support::sources(samples),
         support::doors::doors(),
         now,
     ));
@@ -248,8 +245,7 @@ async fn a_cursor_that_no_page_ended_with_is_the_callers_mistake() {
 async fn head_answers_like_get_and_other_methods_are_refused() {
     let answer = async |method: &str, path: &str| {
         let router = support::doors::signed_in(pact_dashboard::router_at(
-            Arc::new(samples(now())),
-            support::logs::logs(),
+            support::sources(samples(now())),
             support::doors::doors(),
             now,
         ));
@@ -281,10 +277,13 @@ fn no_event_is_a_fault_of_the_dashboard() {
         "/api/version",
         "/api/environments",
         "/api/environments/version",
+        "/incidents",
+        "/incidents?cursor=0",
+        "/api/incidents/version",
         "/assets/app.css",
     ];
     proptest!(|(event in pact_web::testing::events(paths))| {
-        let router = support::doors::signed_in(pact_dashboard::router_at(Arc::new(samples(now())), support::logs::logs(), support::doors::doors(), now));
+        let router = support::doors::signed_in(pact_dashboard::router_at(support::sources(samples(now())), support::doors::doors(), now));
         let event = lambda_runtime::LambdaEvent::new(event, lambda_runtime::Context::default());
         let answer = runtime.block_on(pact_web::answer(router, event)).expect("an answer");
         let status = answer["statusCode"].as_u64().expect("a status");
@@ -423,8 +422,7 @@ async fn pages_are_small_for_who_takes_compressed_ones_and_plain_for_everybody_e
         let mut all = samples(now());
         all.runs.extend(support::failed(now()));
         let router = support::doors::signed_in(pact_dashboard::router_at(
-            Arc::new(all),
-            support::logs::logs(),
+            support::sources(all),
             support::doors::doors(),
             now,
         ));
@@ -452,8 +450,7 @@ async fn a_compressed_page_passes_through_the_function_whole() {
         "isBase64Encoded": false,
     });
     let router = support::doors::signed_in(pact_dashboard::router_at(
-        Arc::new(samples(now())),
-        support::logs::logs(),
+        support::sources(samples(now())),
         support::doors::doors(),
         now,
     ));
@@ -497,4 +494,36 @@ async fn lists_ask_for_changes_also_when_nothing_runs_and_questions_stand_on_top
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[tokio::test]
+async fn the_incidents_say_what_is_ill_since_when_and_who_looks_after_it() {
+    let (status, page) = get("/incidents").await;
+    assert_eq!(status, StatusCode::OK);
+    let (open, over) = page.split_once("<h2>Over</h2>").expect("both kinds");
+    assert!(open.contains("acme/web-shop production and 1 other environment: it is not well"));
+    assert!(open.contains("GET /health answers 500: &lt;b&gt;no&lt;/b&gt; database"), "escaped");
+    assert!(open.contains("Nobody looks after it; 1 channel told so far"), "{open}");
+    assert!(over.contains("acme/web-shop production: nobody knows how it is"));
+    assert!(over.contains("looked after it from") && over.contains("the metrics server restarts"));
+    let (_, answer) = json("/api/incidents/version").await;
+    assert_eq!(answer["version"].as_str().map(str::len), Some(16), "{answer}");
+    assert!(page.contains("data-poll=\"/api/incidents/version\""));
+    // An older page does not change by itself.
+    let (_, older) = get("/incidents?cursor=x").await;
+    assert!(!older.contains("data-poll"));
+}
+
+#[tokio::test]
+async fn what_was_watched_is_a_chart_beside_what_was_before_and_its_numbers() {
+    let (_, page) = get("/runs/web-shop-3f9c2ab17d-succeeded").await;
+    let (_, watched) = page.split_once("id=\"watched\"").expect("a chart");
+    let label = "Latency in production, request by request: before with a median of 4.0 ms, then the \
+                 release with a median of 5.0 ms and up to 11.0 ms";
+    assert!(watched.contains(label), "{watched}");
+    assert_eq!(watched.matches("<path class=\"median").count(), 2);
+    assert!(watched.contains("<td role=\"cell\" data-label=\"Requests\" class=\"num\">100</td>"));
+    // Where nothing was measured there is none.
+    let (_, page) = get("/runs/web-shop-3f9c2ab17d-rejected").await;
+    assert!(!page.contains("id=\"watched\""));
 }

@@ -75,6 +75,7 @@ const PAGES: &[(&str, &str, &[&str])] = &[
     ("/api/runs/{id}/logs/{state}", "What the build of a stage writes", &["from"]),
     ("/api/environments", "What is deployed where", &[]),
     ("/api/environments/version", "What changes when that does", &[]),
+    ("/api/incidents/version", "What changes when an incident does", &[]),
     (
         "/api/insights",
         "How well an environment is delivered to: the four measures of DORA",

@@ -74,6 +74,18 @@ pub(super) fn look_after(viewer: &Viewer, id: &IncidentId) -> Markup {
     }
 }
 
+/// Saying that an incident is over.
+pub(super) fn close(viewer: &Viewer, id: &IncidentId) -> Markup {
+    html! {
+        @if let Some(csrf) = viewer.may(Scope::Operate) {
+            form class="buttons" method="post" action={ "/v1/incidents/" (id) "/close" } {
+                (hidden(csrf, &viewer.page))
+                button type="submit" { "It is over" }
+            }
+        }
+    }
+}
+
 /// Returning an environment to the release before.
 pub(super) fn roll_back(viewer: &Viewer, key: &EnvironmentKey) -> Markup {
     let id = format!("back-{}-{}", key.repository.as_str().replace('/', "_"), key.environment);

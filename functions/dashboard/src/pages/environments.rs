@@ -181,7 +181,7 @@ fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
                 (left(budget, current, now))
             }
             @if let Some(id) = incident {
-                p { "incident " span class="mono" { (id) } }
+                p { "incident " a class="mono" href={ "/incidents#incident-" (id) } { (id) } }
                 (buttons::look_after(viewer, id))
             }
         }

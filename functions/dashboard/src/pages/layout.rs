@@ -17,6 +17,7 @@ pub(crate) fn page(title: &str, current: &str, viewer: &Viewer, content: &Markup
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="description" content="What was pushed, decided, deployed and watched.";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · PACT" }
                 link rel="icon" href=(ICON.address()) type="image/svg+xml";
@@ -33,6 +34,7 @@ pub(crate) fn page(title: &str, current: &str, viewer: &Viewer, content: &Markup
                         }
                         a href="/" aria-current=[here("/")] { "Runs" }
                         a href="/environments" aria-current=[here("/environments")] { "Environments" }
+                        a href="/incidents" aria-current=[here("/incidents")] { "Incidents" }
                         @if viewer.signed_in().is_some() {
                             form class="who" method="post" action="/v1/session/end" {
                                 span class="wrap" { (short(&viewer.owner, 60)) }

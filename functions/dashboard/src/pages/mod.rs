@@ -3,6 +3,7 @@
 mod buttons;
 mod environments;
 mod evidence;
+mod incidents;
 mod insights;
 mod layout;
 mod list;
@@ -13,11 +14,13 @@ mod sign_in;
 mod timeline;
 mod unreadable;
 mod verdicts;
+mod watch;
 
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
 pub(crate) use environments::{environments, version as environments_version};
+pub(crate) use incidents::{incidents, version as incidents_version};
 pub(crate) use insights::{Insights, insights};
 pub(crate) use list::{Waiting, list, query as list_query, version as list_version};
 pub(crate) use log::{Part, log, version as log_version};

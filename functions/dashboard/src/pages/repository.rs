@@ -141,7 +141,7 @@ fn strip(runs: &[RunRecord], now: Timestamp) -> Markup {
         part.clamp(3, 44)
     };
     html! {
-        svg class="strip" viewBox={ "0 0 " (runs.len() * 14) " 48" } height="48" role="img"
+        svg class="strip" viewBox={ "0 0 " (runs.len() * 14) " 48" } height="48" role="group"
             aria-label="How long the latest runs took, the newest on the right" {
             @for (n, run) in runs.iter().rev().enumerate() {
                 @let high = height(run);

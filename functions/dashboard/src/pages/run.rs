@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use pact_contract::{ReleaseId, RunRequest, StateName, cause::Cause, log::LogKind, shift::walked};
 
-use super::{buttons, evidence, layout, timeline, unreadable::unreadable, verdicts};
+use super::{buttons, evidence, layout, timeline, unreadable::unreadable, verdicts, watch};
 use crate::{
     format::{
         address, ago, anchor, commit, encoded, excerpt, instant, plural, repository_page, short,
@@ -50,6 +50,7 @@ pub(crate) fn run(viewer: &Viewer, view: &RunView) -> Markup {
                     }
                 }
                 (evidence::findings(&view.parts.stages, request.run_id.as_str()))
+                (watch::watches(view))
                 (effects(view))
                 (transactions(request.run_id.as_str(), &view.parts))
             }

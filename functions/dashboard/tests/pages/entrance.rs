@@ -50,8 +50,7 @@ fn bench() -> Bench {
             served_seconds: 0,
         });
     }
-    let router =
-        pact_dashboard::router(Arc::new(samples), crate::support::logs::logs(), doors.clone());
+    let router = pact_dashboard::router(crate::support::sources(samples), doors.clone());
     Bench { router, doors, access }
 }
 
@@ -100,13 +99,14 @@ impl Bench {
     }
 }
 
-const PAGES: [&str; 4] = ["/", "/runs?status=failed", "/environments", "/nothing"];
-const JSON: [&str; 6] = [
+const PAGES: [&str; 5] = ["/", "/runs?status=failed", "/environments", "/incidents", "/nothing"];
+const JSON: [&str; 7] = [
     "/api/runs",
     "/api/runs/none",
     "/api/version",
     "/api/environments",
     "/api/environments/version",
+    "/api/incidents/version",
     "/api/nothing",
 ];
 
@@ -184,6 +184,8 @@ async fn buttons_are_for_those_who_may_press_them() {
         (Scope::Operate, &asked, &cancel),
         (Scope::Trigger, &ended, &rerun),
         (Scope::Operate, &"/environments".to_owned(), &"action=\"/v1/rollbacks\"".to_owned()),
+        (Scope::Operate, &"/incidents".to_owned(), &"/acknowledge\"".to_owned()),
+        (Scope::Operate, &"/incidents".to_owned(), &"/close\"".to_owned()),
     ] {
         let with = bench.cookie(&[Scope::Read, scope]).await;
         let without: Vec<_> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();

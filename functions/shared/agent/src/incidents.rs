@@ -21,9 +21,20 @@ pub struct IncidentPage {
     pub cursor: Option<String>,
 }
 
+/// What of incidents is shown to people.
+#[async_trait]
+pub trait IncidentReader: Send + Sync {
+    /// Open ones and those that are over, the latest first.
+    async fn incidents(
+        &self,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<IncidentPage, StoreError>;
+}
+
 /// What is kept of incidents.
 #[async_trait]
-pub trait Incidents: Send + Sync {
+pub trait Incidents: IncidentReader {
     /// Keeps what the watch saw of an environment, with its budget where it has one, and says which incident it has. Nothing happens
     /// when nothing was ever deployed there.
     async fn keep_watch(
@@ -52,12 +63,6 @@ pub trait Incidents: Send + Sync {
     /// At most `limit` of those whose end was not told yet, the oldest first. The list follows a write
     /// after a moment: each has to be read before something is done.
     async fn open_incidents(&self, limit: usize) -> Result<Vec<IncidentId>, StoreError>;
-    /// Open ones and those that are over, the latest first.
-    async fn incidents(
-        &self,
-        limit: usize,
-        cursor: Option<&str>,
-    ) -> Result<IncidentPage, StoreError>;
 }
 
 /// The same in memory, for tests.
@@ -77,6 +82,12 @@ struct Kept {
 impl MemoryIncidents {
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// With these.
+    pub fn of(incidents: impl IntoIterator<Item = Incident>) -> Self {
+        let all = incidents.into_iter().map(|incident| (incident.id.clone(), (incident, 1)));
+        Self(std::sync::Mutex::new(Kept { all: all.collect(), ..Kept::default() }))
     }
 
     /// Every incident, by name.
@@ -138,6 +149,11 @@ impl Incidents for MemoryIncidents {
         open.sort_by_key(|incident| incident.opened_at);
         Ok(open.into_iter().map(|incident| incident.id).take(limit).collect())
     }
+}
+
+#[cfg(feature = "testing")]
+#[async_trait]
+impl IncidentReader for MemoryIncidents {
     async fn incidents(&self, limit: usize, _: Option<&str>) -> Result<IncidentPage, StoreError> {
         let mut incidents = self.all();
         incidents.sort_by_key(|incident| std::cmp::Reverse(incident.opened_at));

@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{error::ProvideErrorMetadata as _, types::ReturnValue};
 use pact_agent::{
-    incidents::{IncidentPage, Incidents},
+    incidents::{IncidentPage, IncidentReader, Incidents},
     ports::StoreError,
 };
 use pact_contract::{
@@ -193,7 +193,10 @@ impl Incidents for DynamoStore {
         let named = |item: &Item| optional_text(item, "opensk")?.split_once('#')?.1.parse().ok();
         Ok(found.items.unwrap_or_default().iter().filter_map(named).collect())
     }
+}
 
+#[async_trait]
+impl IncidentReader for DynamoStore {
     async fn incidents(
         &self,
         limit: usize,

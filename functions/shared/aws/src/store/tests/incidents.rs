@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use pact_agent::{
-    incidents::Incidents as _,
+    incidents::{IncidentReader as _, Incidents as _},
     ports::{Environments as _, Lock, RunReader as _},
 };
 use pact_contract::{

@@ -1,0 +1,91 @@
+//! What is deployed, and what is not well there.
+
+use super::*;
+
+/// Everything, the newest first.
+pub(crate) fn samples(now: Timestamp) -> Samples {
+    let mut held =
+        sample("api-77aa01c2d3-held", RunStatus::Held, "Bump the parser", before(now, 4_000));
+    held.run.request.repository.name = "acme/orders-api".parse().expect("a name");
+    held.run.request.branch = "feature/a-rather-long-branch-name-for-the-parser-upgrade".to_owned();
+    let held = held.ended(
+        "Held: dependencies not checked: no advisory source could be reached",
+        None,
+        Vec::new(),
+    );
+    let record = |release: &str, run: &str| ReleaseRecord {
+        release: release.parse().expect("a name"),
+        commit: "3f9c2ab17d5e4f60819a2b3c4d5e6f7081920a1b".to_owned(),
+        run_id: run.parse().expect("a run id"),
+        deployed_at: before(now, 8_900),
+        settings: Environment {
+            target: Instance::new("directory"),
+            health: Vec::new(),
+            approval: None,
+            watch: Some(Watch::default()),
+            shift: Default::default(),
+            freeze: Vec::new(),
+            no_return: None,
+            wave_of: None,
+        },
+    };
+    let environment = EnvironmentRecord {
+        current: Some(record("20261123-102030-3f9c2ab17d", "web-shop-3f9c2ab17d-succeeded")),
+        previous: Some(record("20261122-161500-77aa01c2d3", "web-shop-3f9c2ab17d-back")),
+        pending: None,
+        url: Some("http://127.0.0.1:8081".to_owned()),
+        ledger: Default::default(),
+    };
+    Samples {
+        runs: vec![
+            running(now),
+            waiting(now),
+            rejected(now),
+            held,
+            succeeded(now),
+            rolled_back(now),
+            hostile(now),
+        ],
+        environments: vec![
+            placed(
+                "acme/web-shop",
+                "staging",
+                environment.clone(),
+                watched("healthy", "well", now),
+            ),
+            placed(
+                "acme/web-shop",
+                "production",
+                environment,
+                watched("unhealthy", "0 of 1 probes healthy: connection refused", now),
+            ),
+            placed("acme/orders-api", "staging", EnvironmentRecord::default(), None),
+        ],
+        moving: false,
+        broken: false,
+    }
+}
+
+fn placed(
+    repository: &str,
+    environment: &str,
+    record: EnvironmentRecord,
+    watch: Option<WatchResult>,
+) -> EnvironmentView {
+    let ill = watch.as_ref().is_some_and(|seen| seen.health != "healthy");
+    EnvironmentView {
+        key: format!("{repository}#{environment}").parse().expect("a key"),
+        record,
+        watch,
+        budget: None,
+        incident: ill.then(|| "3f9a2c81d0e4-1".parse().expect("a name")),
+    }
+}
+
+fn watched(health: &str, summary: &str, now: Timestamp) -> Option<WatchResult> {
+    Some(WatchResult {
+        health: health.to_owned(),
+        summary: summary.to_owned(),
+        at: before(now, 120),
+    })
+}
