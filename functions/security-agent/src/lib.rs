@@ -8,6 +8,7 @@ mod check_dependencies;
 mod config;
 mod deps;
 mod explain;
+pub mod measured;
 mod others;
 mod report;
 mod sast;

@@ -100,6 +100,18 @@ const VALID: &[(&str, &str)] = &[
         "a.html",
         "<!doctype html>\n<p>a<br>b\n<ul><li>c<li>d</ul>\n<script>if (a < b && c) {}</script>\n",
     ),
+    (
+        "ie.css",
+        "a { filter: progid:DX.Matrix(M11=0.7, M21=-0.7); *zoom: 1; width: 5px\\9; }\nb { filter: alpha(opacity=50); }\n",
+    ),
+    (
+        "arrow.kt",
+        "fun a() {\n    b?.let { c\n        ->\n        d(c)\n    }\n    val e = f.g\n    (e as H.I).j =\n        if (k) null else l()\n}\n",
+    ),
+    (
+        "width.css",
+        "@media (width >= 40rem) { a { b: c; } }\n@container d (max-width: 9px) { e { f: g; } }\n",
+    ),
     ("a.css", "@layer a { .b:has(> c) { d: calc(1px + var(--e)); &:hover { f: g } } }\n"),
     ("a.xml", "<?xml version=\"1.0\"?>\n<a xmlns:b=\"c\"><b:d e='1'/>&amp;<![CDATA[<]]></a>\n"),
     (

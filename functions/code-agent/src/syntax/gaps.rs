@@ -12,6 +12,8 @@ enum By {
     Blanks,
     /// One long name.
     Name,
+    /// The end of a statement.
+    End,
 }
 
 struct Gap {
@@ -43,8 +45,26 @@ static JAVA: LazyLock<Vec<Gap>> = LazyLock::new(|| {
 });
 
 static KOTLIN: LazyLock<Vec<Gap>> = LazyLock::new(|| {
-    // `context(a: B)` before a declaration.
-    gaps(&[(r"(?m)^\s*(?<x>context\s*\([^()\n]*\))\s*$", By::Blanks)])
+    gaps(&[
+        // `context(a: B)` before a declaration.
+        (r"(?m)^\s*(?<x>context\s*\([^()\n]*\))\s*$", By::Blanks),
+        // Parameters of a lambda with their arrow on the next line.
+        (r"\{(?<x>\s*[\w,:.<>? ]+\n\s*->)", By::Blanks),
+        // A statement that begins with a bracket is not the arguments of the line before.
+        (r"(?m)^[ \t]*(?<x>[ \t])\(\w[\w.]* as [\w.<>?]+\)\.", By::End),
+    ])
+});
+
+static CSS: LazyLock<Vec<Gap>> = LazyLock::new(|| {
+    gaps(&[
+        // What Internet Explorer took for values, and by what other declarations are for it alone.
+        (r"(?i):\s*(?<x>(?:alpha|progid:[\w.]+)\s*\([^;{}]*)", By::Name),
+        (r"[\w%)]\s*(?<x>\\[0-9])\s*[;!}]", By::Blanks),
+        // Ranges in conditions, and containers with a name.
+        (r"\(\s*[\w-]+\s*(?<x>[<>]=?\s*[\w.%+-]+)\s*\)", By::Blanks),
+        (r"@container\s+(?<x>[\w-]+)\s*\(", By::Blanks),
+        (r"(?m)[;{]\s*(?<x>\*)[a-zA-Z-]+\s*:", By::Blanks),
+    ])
 });
 
 fn gaps(table: &[(&str, By)]) -> Vec<Gap> {
@@ -61,6 +81,7 @@ pub(super) fn bridged(language: &str, text: &str) -> Option<String> {
         "Go" => &*GO,
         "Java" => &*JAVA,
         "Kotlin" => &*KOTLIN,
+        "CSS" => &*CSS,
         _ => return None,
     };
     let mut bridged = text.to_owned();
@@ -92,6 +113,7 @@ fn replacement(old: &str, by: By) -> String {
     match by {
         By::Blanks => blank(old, ' '),
         By::Name => blank(old, '_'),
+        By::End => blank(old, ';'),
     }
 }
 
@@ -101,7 +123,7 @@ mod tests {
 
     #[test]
     fn every_pattern_is_a_valid_one() {
-        assert_eq!((GO.len(), JAVA.len(), KOTLIN.len()), (4, 3, 1));
+        assert_eq!((GO.len(), JAVA.len(), KOTLIN.len(), CSS.len()), (4, 3, 3, 5));
     }
 
     #[test]

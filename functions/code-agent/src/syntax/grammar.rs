@@ -36,7 +36,8 @@ pub(super) fn parse(path: &str, language: &str, text: &str) -> Opinion {
     let lexical = lexical::fault(language, text);
     // Where a preprocessor comes first, a macro may stand for the token that is missing, and a
     // directive between two halves of a statement takes it apart: only what is not closed counts.
-    let is_plain = reading.is_plain && !matches!(language, "C" | "C++");
+    // So it is in CSS, where a value may be any tokens whose brackets match (CSS Syntax 3, 5.4).
+    let is_plain = reading.is_plain && !matches!(language, "C" | "C++" | "CSS");
     if lexical.is_some() || is_plain {
         let mut faults = reading.faults;
         // The grammar may have noticed the bracket far away from it.

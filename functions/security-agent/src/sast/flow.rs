@@ -385,6 +385,11 @@ impl<'t> Flow<'t> {
             let values: Vec<Value> = arguments.iter().map(|a| self.value(a)).collect();
             let tainted =
                 values.iter().any(|v| v.tainted) || self.source.is_match(&format!("{path}("));
+            let first = values.first().and_then(|v| v.text.as_deref());
+            if matches!(last, "Sprintf" | "sprintf") && first.is_some_and(fills_numbers_alone) {
+                let text = first.map(str::to_owned);
+                return (after, Some(Value { text, form: Form::Constant, tainted: false }));
+            }
             if formats {
                 let moving = values.iter().any(|v| v.form != Form::Constant);
                 let text = values.iter().find_map(|v| v.text.clone());
@@ -459,4 +464,24 @@ impl<'t> Flow<'t> {
                 .take(200)
                 .any(|word| self.name(word).is_some_and(|v| v.tainted))
     }
+}
+
+/// Whether a format has verbs, and only such as write numbers and truth values: nothing that is
+/// filled in can end a string or a statement.
+fn fills_numbers_alone(format: &str) -> bool {
+    let mut verbs = 0;
+    let mut rest = format;
+    while let Some((_, after)) = rest.split_once('%') {
+        let flags = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '#' | ' ' | '.' | '\'');
+        let verb = after.trim_start_matches(flags);
+        match verb.chars().next() {
+            Some('%') => {}
+            Some('d' | 'b' | 'o' | 'x' | 'X' | 'f' | 'F' | 'e' | 'E' | 'g' | 'G' | 't' | 'u') => {
+                verbs += 1;
+            }
+            _ => return false,
+        }
+        rest = verb.get(1..).unwrap_or_default();
+    }
+    verbs > 0
 }

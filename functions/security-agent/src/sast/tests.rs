@@ -150,3 +150,33 @@ proptest::proptest! {
         }
     }
 }
+
+/// Prints what the rules find in every file below a folder, a line each:
+/// `PACT_SAST_CORPUS=<folder> cargo test -p pact-security-agent corpus -- --ignored --nocapture`.
+#[test]
+#[ignore = "reads the folder that PACT_SAST_CORPUS names"]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures are the result")]
+fn corpus_findings_by_place() {
+    let Some(root) = std::env::var_os("PACT_SAST_CORPUS") else {
+        println!("skipped: PACT_SAST_CORPUS is not set");
+        return;
+    };
+    let analysis = crate::measured::Analysis::new().expect("the rules are valid");
+    let mut open = vec![std::path::PathBuf::from(root)];
+    let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
+    while let Some(path) = open.pop() {
+        let kind = std::fs::symlink_metadata(&path).expect("a path");
+        if kind.is_dir() {
+            open.extend(std::fs::read_dir(&path).expect("a folder").flatten().map(|e| e.path()));
+        } else if kind.is_file() && kind.len() < 4 << 20 {
+            let content = std::fs::read(&path).expect("a file");
+            let path = path.to_string_lossy();
+            let Some((language, found)) = analysis.file(&path, &content) else { continue };
+            *lines.entry(language).or_default() += content.split(|b| *b == b'\n').count();
+            for one in found {
+                println!("{path}:{}\t{}\t{}", one.line, one.severity, one.code);
+            }
+        }
+    }
+    eprintln!("{lines:?} lines");
+}

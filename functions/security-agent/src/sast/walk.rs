@@ -399,7 +399,9 @@ impl<'t> Walk<'_, 't> {
     }
 
     fn is_from(&self, index: usize) -> bool {
-        (1..8).any(|back| index.checked_sub(back).and_then(|i| self.flow.word(i)) == Some("from"))
+        // What the statement before brought in is its own affair.
+        let mut before = (1..8).map(|back| index.checked_sub(back).and_then(|i| self.flow.word(i)));
+        before.find(|word| matches!(word, Some("from" | "import"))) == Some(Some("from"))
     }
 
     fn module_in_brackets(&self, open: usize) -> Option<String> {
