@@ -43,12 +43,19 @@ fn main() -> ExitCode {
     if let Ok(behaviour) = std::env::var(service::BEHAVIOUR) {
         return service::serve(&behaviour);
     }
-    let count = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(DEPLOYMENTS);
+    let words: Vec<String> = std::env::args().collect();
+    let count = words.iter().find_map(|word| word.parse().ok()).unwrap_or(DEPLOYMENTS);
+    // One of the targets alone, where it is named.
+    let only = |target: &str| words.iter().any(|word| word == target);
     let mut table = Table::default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        directory::measure(&mut table, count).await;
-        functions::measure(&mut table, count).await;
+        if !only("lambda") {
+            directory::measure(&mut table, count).await;
+        }
+        if !only("directory") {
+            functions::measure(&mut table, count).await;
+        }
     });
     table.end()
 }

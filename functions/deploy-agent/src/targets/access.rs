@@ -34,13 +34,18 @@ pub struct Aws {
     pub roles: Option<String>,
     /// Credentials by role and external id, as long as they are good.
     known: Arc<Mutex<HashMap<(String, String), Credentials>>>,
+    /// Clients with them, by their region too: each keeps its connections, and what it takes to trust them.
+    clients: Arc<Mutex<HashMap<ClientKey, (aws_sdk_lambda::Client, SystemTime)>>>,
 }
+
+/// Role, external id and region.
+type ClientKey = (String, String, Option<String>);
 
 impl Aws {
     /// With these clients and roles.
     #[must_use]
     pub fn new(sdk: SdkConfig, roles: Option<String>) -> Self {
-        Self { sdk, roles, known: Arc::default() }
+        Self { sdk, roles, known: Arc::default(), clients: Arc::default() }
     }
 
     fn good(&self, known: &(String, String)) -> Option<Credentials> {
@@ -48,6 +53,22 @@ impl Aws {
         let credentials = all.get(known)?;
         let until = credentials.expiry()?;
         (until > SystemTime::now() + MARGIN).then(|| credentials.clone())
+    }
+}
+
+/// Makes clients of Lambda once for as long as their credentials are good.
+impl Aws {
+    pub(super) fn client_of(&self, key: &ClientKey) -> Option<aws_sdk_lambda::Client> {
+        let all = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let (client, until) = all.get(key)?;
+        (*until > SystemTime::now() + MARGIN).then(|| client.clone())
+    }
+
+    pub(super) fn keep(&self, key: ClientKey, client: &aws_sdk_lambda::Client, until: SystemTime) {
+        let mut all = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those of environments that are long gone are not kept for ever.
+        all.retain(|_, (_, until)| *until > SystemTime::now());
+        all.insert(key, (client.clone(), until));
     }
 }
 

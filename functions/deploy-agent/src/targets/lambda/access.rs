@@ -6,13 +6,13 @@ use pact_agent::AgentError;
 use pact_contract::{EnvironmentKey, Finding};
 
 use super::{
-    super::access::{Aws, Taken, credentials},
+    super::access::{Aws, Taken, credentials, external_id},
     settings::Settings,
 };
 
 /// What may be asked of the function.
 pub(super) enum Access {
-    Granted(Box<Client>),
+    Granted(Client),
     /// The role is refused.
     Refused(Finding),
 }
@@ -27,10 +27,15 @@ pub(super) async fn open(
     settings: &Settings,
     role: &str,
 ) -> Result<Access, AgentError> {
+    let known = (role.to_owned(), external_id(key), settings.region.clone());
+    if let Some(client) = aws.client_of(&known) {
+        return Ok(Access::Granted(client));
+    }
     let credentials = match credentials(aws, key, role).await? {
         Taken::On(credentials) => credentials,
         Taken::Not(finding) => return Ok(Access::Refused(finding)),
     };
+    let until = credentials.expiry();
     let mut config = aws_sdk_lambda::config::Builder::from(&aws.sdk);
     config.set_credentials_provider(Some(aws_sdk_lambda::config::SharedCredentialsProvider::new(
         credentials,
@@ -38,5 +43,9 @@ pub(super) async fn open(
     if let Some(region) = &settings.region {
         config.set_region(Some(Region::new(region.clone())));
     }
-    Ok(Access::Granted(Box::new(Client::from_conf(config.build()))))
+    let client = Client::from_conf(config.build());
+    if let Some(until) = until {
+        aws.keep(known, &client, until);
+    }
+    Ok(Access::Granted(client))
 }

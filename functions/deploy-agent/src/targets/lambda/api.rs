@@ -14,8 +14,9 @@ use pact_contract::ErrorName;
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// The pause between two looks at a function that is being updated, and the longest that it grows to.
-const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// The pause between two looks at a function that is being updated, and the longest that it grows to, by
+/// half of itself each time: an update takes a few milliseconds on one machine, and seconds on AWS.
+const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
 /// The most pages of versions that are looked through.
 const PAGES: usize = 100;
 
@@ -104,7 +105,7 @@ pub(super) struct Invoked {
 
 /// One function, and one alias of it.
 pub(super) struct Function {
-    pub(super) client: Box<Client>,
+    pub(super) client: Client,
     pub(super) function: String,
     pub(super) alias: String,
 }
@@ -139,7 +140,7 @@ impl Function {
                 return Err(Trouble::Busy(text));
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LOOK.1);
+            pause = (pause * 3 / 2).min(LOOK.1);
         }
     }
 

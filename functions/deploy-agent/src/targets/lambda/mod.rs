@@ -56,6 +56,10 @@ struct Lambda {
     role: String,
     aws: Aws,
     function: OnceCell<Function>,
+    /// The alias's address, where it has one: no deployment changes it.
+    url: OnceCell<Option<String>>,
+    /// The version that this action published, and what release it is.
+    published: OnceCell<(ReleaseId, String)>,
     notes: Notes<Version>,
     artifacts: Arc<dyn Artifacts>,
     steps: Steps,
@@ -74,6 +78,8 @@ fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
         role,
         aws,
         function: OnceCell::new(),
+        url: OnceCell::new(),
+        published: OnceCell::new(),
         artifacts: Arc::clone(artifacts),
         steps: steps.clone(),
     }))
@@ -114,12 +120,14 @@ struct Made {
 impl Lambda {
     /// What Lambda said, as it is told.
     fn stop(&self, trouble: Trouble) -> Stop {
-        let Settings { function, alias, .. } = &self.settings;
+        let Settings { function, alias, region, .. } = &self.settings;
+        let where_ = region.as_ref().map_or_else(String::new, |region| format!(" in {region}"));
         let high = |code: FindingCode, text: String| Finding::new(code, Severity::High, text);
         match trouble {
             Trouble::Missing(text) => high(codes::FUNCTION_MISSING, text)
                 .remedy(format!(
-                    "create the function {function}; a deployment changes its code alone"
+                    "create the function {function}{where_} with its role, runtime and handler, as by `aws \
+                     lambda create-function`; a deployment changes its code alone"
                 ))
                 .into(),
             Trouble::Denied(text) => refused(&self.role, &external_id(&self.key), &text).into(),
@@ -153,6 +161,13 @@ impl Lambda {
                 Access::Refused(finding) => Err(Stop::from(finding)),
             };
         self.function.get_or_try_init(open).await
+    }
+
+    /// The alias's address, where it has one.
+    async fn url(&self) -> Result<Option<String>, Stop> {
+        let function = self.function().await?;
+        let url = self.url.get_or_try_init(|| function.url()).await;
+        url.cloned().map_err(|trouble| self.stop(trouble))
     }
 
     /// Whose an alias is, as its description says.
@@ -206,13 +221,20 @@ impl Lambda {
     async fn make(&self, record: &ReleaseRecord, code: &Code) -> Result<Made, Stop> {
         let function = self.function().await?;
         let told = |trouble| self.stop(trouble);
-        let found = function.alias().await.map_err(told)?;
+        let until = Instant::now() + PATIENCE;
+        // Nothing of this changes anything.
+        let (found, latest, _) =
+            tokio::join!(function.alias(), function.settled(until), self.url());
+        let found = found.map_err(told)?;
         if let Some(finding) = found.as_ref().and_then(|alias| self.foreign(alias)) {
             return Err(finding.into());
         }
-        let until = Instant::now() + PATIENCE;
+        let mut latest = Some(latest.map_err(told)?);
         for again in (0..TRIES).rev() {
-            let latest = function.settled(until).await.map_err(told)?;
+            let latest = match latest.take() {
+                Some(latest) => latest,
+                None => function.settled(until).await.map_err(told)?,
+            };
             let changed = if latest.sha256 == code.sha256 {
                 Ok(())
             } else {
@@ -248,6 +270,9 @@ impl Lambda {
         release: &ReleaseId,
         record: Option<&ReleaseRecord>,
     ) -> Result<Option<String>, Stop> {
+        if let Some((_, version)) = self.published.get().filter(|(known, _)| known == release) {
+            return Ok(Some(version.clone()));
+        }
         if let Some(note) = self.notes.get(release).await? {
             let Version { version, code, .. } = note.detail;
             let now = function.code_of(&version).await.map_err(|t| self.stop(t))?;
@@ -297,7 +322,7 @@ impl Lambda {
         }
         let function = self.function().await?;
         let told = |trouble| self.stop(trouble);
-        let Some(address) = function.url().await.map_err(told)? else { return Ok(None) };
+        let Some(address) = self.url().await? else { return Ok(None) };
         probe::prove(function, version, &address, probes).await.map_err(told)
     }
 
@@ -325,8 +350,7 @@ impl Lambda {
         if let Some(elsewhere) = elsewhere {
             elsewhere.vacate().await?;
         }
-        let url = function.url().await.map_err(|trouble| self.stop(trouble))?;
-        Ok(Activated::InEffect { url })
+        Ok(Activated::InEffect { url: self.url().await? })
     }
 
     async fn look(&self, release: &ReleaseId, percent: u32) -> Result<Status, Stop> {
@@ -442,8 +466,7 @@ impl Lambda {
         };
         self.lead(function, shared).await?;
         self.steps.reached("traffic shared")?;
-        let url = function.url().await.map_err(|trouble| self.stop(trouble))?;
-        Ok(Shifted::Done { url })
+        Ok(Shifted::Done { url: self.url().await? })
     }
 }
 
@@ -504,6 +527,8 @@ impl Target for Lambda {
         let note = Note::of(release, Version { version: made.version, code, found });
         self.notes.put(&note).await?;
         self.steps.reached("noted")?;
+        let known = (release.record.release.clone(), note.detail.version.clone());
+        self.published.set(known).unwrap_or_default();
         match self.prove(release.record, &note.detail.version).await {
             Ok(None) => {}
             Ok(Some(finding)) => return Ok(Prepared::Refused(Box::new(finding))),
