@@ -1,11 +1,13 @@
 //! A function of AWS Lambda in the standard library alone: a runtime that asks for events and answers
 //! with the text of the file `release` beside it. What the file `mode` says goes wrong: `500` answers
 //! the health probe so where the alias is `production`, `ill` everything, `error` reports an error, `exit`
-//! ends. An answer to `/slow` takes a second.
+//! ends. With requests that come by an alias goes wrong, counted from the first of them: `at-once`,
+//! `after-3` seconds, every `fifth`, `slow` every tenth by a second, `dies` after 3 seconds. An answer to `/slow` takes a second.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    time::{Duration, Instant},
 };
 
 fn main() -> std::io::Result<()> {
@@ -15,13 +17,31 @@ fn main() -> std::io::Result<()> {
     if mode == "exit" {
         std::process::exit(3);
     }
+    let (mut begun, mut number) = (None, 0_u64);
     loop {
         let (id, arn, event) = ask(&api, "GET", "invocation/next", "")?;
         let health = event.contains("\"/health\"") && arn.ends_with(":production");
         if event.contains("\"/slow\"") {
-            std::thread::sleep(std::time::Duration::from_secs(1));
+            std::thread::sleep(Duration::from_secs(1));
         }
-        let status = if mode == "500" && health || mode == "ill" { 500 } else { 200 };
+        // A version has its number there.
+        let users = !arn.rsplit(':').next().unwrap_or_default().bytes().all(|b| b.is_ascii_digit());
+        let late = users && begun.get_or_insert_with(Instant::now).elapsed().as_secs() >= 3;
+        number += u64::from(users);
+        let wrong = match mode.as_str() {
+            "500" => health,
+            "ill" => true,
+            "at-once" => users,
+            "after-3" => late,
+            "fifth" => users && number.is_multiple_of(5),
+            "slow" if users && number.is_multiple_of(10) => {
+                std::thread::sleep(Duration::from_secs(1));
+                false
+            }
+            "dies" if late => std::process::exit(7),
+            _ => false,
+        };
+        let status = if wrong { 500 } else { 200 };
         let (answer, to) = match mode.as_str() {
             "error" => {
                 (r#"{"errorType":"Broken","errorMessage":"on purpose"}"#.to_owned(), "error")

@@ -2,13 +2,19 @@
 //!
 //! `GET /health` answers with the status in the file `health-<environment>` or `health` (200
 //! without one), every other path with the file `version`. After a status `forwarded` says that it is
-//! the one for requests that come through a proxy: it shows once the release serves.
+//! the one for requests that come through a proxy: it shows once the release serves. What the
+//! file `ill` says goes wrong with these requests, counted from the first of them: `at-once`, `after-3`
+//! seconds, every `fifth`, `slow` every tenth by a second, `dies` after 3 seconds.
 
 use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     process::ExitCode,
-    time::Duration,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 fn main() -> ExitCode {
@@ -20,6 +26,26 @@ fn main() -> ExitCode {
         std::thread::spawn(move || answer(stream).unwrap_or_default());
     }
     ExitCode::SUCCESS
+}
+
+/// Whether this answer is wrong, for what the file says; some are only late, or never come.
+fn is_wrong() -> bool {
+    static BEGUN: OnceLock<Instant> = OnceLock::new();
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let Ok(ill) = std::fs::read_to_string("ill") else { return false };
+    let late = BEGUN.get_or_init(Instant::now).elapsed() >= Duration::from_secs(3);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    match ill.trim() {
+        "at-once" => true,
+        "after-3" => late,
+        "fifth" => number.is_multiple_of(5),
+        "slow" if number.is_multiple_of(10) => {
+            std::thread::sleep(Duration::from_secs(1));
+            false
+        }
+        "dies" if late => std::process::exit(7),
+        _ => false,
+    }
 }
 
 fn answer(mut stream: TcpStream) -> std::io::Result<()> {
@@ -49,6 +75,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     } else {
         ("200".to_owned(), std::fs::read_to_string("version").unwrap_or_default())
     };
+    let status = if forwarded && is_wrong() { "500".to_owned() } else { status };
     write!(
         stream,
         "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",

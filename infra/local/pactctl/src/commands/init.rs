@@ -4,6 +4,7 @@ use std::path::Path;
 
 use pact_test_agent::{Detected, DetectedBuild};
 
+use super::handler::{self, Handler};
 use crate::{
     failure::{Context, Exit, Failure},
     term,
@@ -59,6 +60,8 @@ struct Found {
     tests: Vec<Detected>,
     /// How its release would be built.
     build: Option<DetectedBuild>,
+    /// What of it is a function of Lambda.
+    function: Option<Handler>,
     /// Globs of its documentation.
     documentation: Vec<&'static str>,
     /// Lock files, whose packages are compared with advisories.
@@ -96,6 +99,7 @@ impl Found {
         Self {
             tests: pact_test_agent::detected(root).0,
             build: pact_test_agent::detected_build(root),
+            function: handler::find(root),
             documentation,
             locks: LOCKS.iter().filter(has).copied().collect(),
             site: ["public", "site", "www"].iter().find(index).copied(),
@@ -116,6 +120,7 @@ impl Found {
             );
         }
         out.extend(self.build.as_ref().map(would_build));
+        out.extend(self.function.as_ref().map(Handler::told));
         out.push(match self.locks.as_slice() {
             [] => "dependencies: no lock file, so nothing is compared with advisories".to_owned(),
             locks => format!("dependencies: {}", locks.join(", ")),
@@ -180,6 +185,10 @@ impl Found {
                  commit.\n# [build]\n# commands = {}\n",
                 commands(build)
             ));
+        }
+        if let Some(function) = &self.function {
+            out.push_str(&function.settings());
+            return out;
         }
         let place = self.site.map_or_else(
             || "# [environments.staging.service]\n# command = [\"./serve\"] # started with PORT set\n".to_owned(),

@@ -12,6 +12,7 @@ mod environments;
 mod explain;
 mod files;
 mod gate;
+mod handler;
 mod incidents;
 mod init;
 mod logs;
