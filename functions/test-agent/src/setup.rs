@@ -9,6 +9,11 @@ use crate::{capture::last_lines, verdict::Judgement};
 /// Signs that a server did not answer: the commit is not to blame. What the server does not have is
 /// another matter.
 const UNREACHABLE: &[&str] = &[
+    // A proxy stands between, and says it: that of a build on one machine, for instance.
+    "bad gateway",
+    "connect tunnel failed",
+    "server through proxy",
+    "tunneling socket could not be established",
     "connect timeout",
     "connection broken",
     "connection refused",
@@ -182,6 +187,15 @@ mod tests {
                 StageStatus::Skipped,
             ),
             ("Could not reach host index.example. Check your network", StageStatus::Skipped),
+            (
+                "Retrying fetcher due to error (2/4): Net::HTTPFatalError 502 \"Bad Gateway\"",
+                StageStatus::Skipped,
+            ),
+            (
+                "The \"https://r/zipball\" file could not be downloaded: Failed to open stream: Cannot \
+                 connect to HTTPS server through proxy",
+                StageStatus::Skipped,
+            ),
             (
                 "requires ext-iconv * -> it is missing from your system. Install",
                 StageStatus::Skipped,

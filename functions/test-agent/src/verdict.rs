@@ -248,11 +248,19 @@ fn missing_command(evidence: &Evidence<'_>) -> Option<String> {
 fn unreachable(evidence: &Evidence<'_>) -> Option<String> {
     let signs: &[&str] = match evidence.tool {
         "maven" => &["Could not transfer artifact"],
-        "gradle" => &["UnknownHostException", "ConnectException", "SocketTimeoutException"],
-        "cargo" => {
-            &["Could not resolve host", "Couldn't resolve host", "Could not connect to server"]
-        }
-        "go" => &["dial tcp"],
+        "gradle" => &[
+            "UnknownHostException",
+            "ConnectException",
+            "SocketTimeoutException",
+            "Unable to tunnel through proxy",
+        ],
+        "cargo" | "nextest" => &[
+            "Could not resolve host",
+            "Couldn't resolve host",
+            "Could not connect to server",
+            "CONNECT tunnel failed",
+        ],
+        "go" => &["dial tcp", "Bad Gateway"],
         _ => return None,
     };
     let text = &evidence.captured.text;
