@@ -5,8 +5,11 @@
 //! of the language: brackets, strings or comments that are not closed, or a single token that is
 //! missing or too much while all around it is understood. Otherwise the file is unsure.
 
+use std::sync::LazyLock;
+
 use ast_grep_core::{AstGrep, Node, tree_sitter::StrDoc};
 use ast_grep_language::SupportLang;
+use regex::Regex;
 
 use super::{
     gaps, lexical,
@@ -38,6 +41,10 @@ pub(super) fn parse(path: &str, language: &str, text: &str) -> Opinion {
     // directive between two halves of a statement takes it apart: only what is not closed counts.
     // So it is in CSS, where a value may be any tokens whose brackets match (CSS Syntax 3, 5.4).
     let is_plain = reading.is_plain && !matches!(language, "C" | "C++" | "CSS");
+    if matches!(language, "C" | "C++") && is_part(text) {
+        let doubt = Doubt::new(Cause::Dialect, "it is a part that another file includes");
+        return Opinion::Unsure(doubt, reading.faults);
+    }
     if lexical.is_some() || is_plain {
         let mut faults = reading.faults;
         // The grammar may have noticed the bracket far away from it.
@@ -50,6 +57,23 @@ pub(super) fn parse(path: &str, language: &str, text: &str) -> Opinion {
     }
     let doubt = Doubt::new(Cause::Grammar, "only a grammar says so, which may not know all of it");
     Opinion::Unsure(doubt, reading.faults)
+}
+
+/// Whether a file of C begins with a statement, as no unit of its own does: it is included into a
+/// function, and its brackets need not match.
+fn is_part(text: &str) -> bool {
+    const STATEMENTS: &[&str] =
+        &["break", "case", "default", "do", "for", "goto", "if", "return", "switch", "while"];
+    static ASIDE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r#"(?s)/\*.*?\*/|//[^\n]*|(?-s)(?m:^[ \t]*#(?:[^\n\\]|\\.|\\\n)*)|"(?:[^"\\\n]|\\.)*""#,
+        )
+        .ok()
+    });
+    let Some(aside) = ASIDE.as_ref() else { return false };
+    let plain = aside.replace_all(text, " ");
+    let first = plain.split(['{', '}']).next().unwrap_or_default();
+    first.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| STATEMENTS.contains(&word))
 }
 
 /// Every place where the grammar does not fit, in order.

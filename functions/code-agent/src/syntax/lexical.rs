@@ -306,8 +306,10 @@ impl<'t> Scanner<'t> {
     fn directive(&mut self) -> Result<(), Wrong> {
         let word = self.directive_word();
         let is_last = !self.continued.contains(&self.at);
+        let is_never = word == b"if" && self.is_zero();
         self.rest_of_directive()?;
         let skips = match word.as_slice() {
+            _ if is_never => true,
             b"if" | b"ifdef" | b"ifndef" => self.branch == Branch::Last && !is_last,
             b"elif" | b"else" | b"elifdef" | b"elifndef" => {
                 self.branch == Branch::First || !is_last
@@ -327,6 +329,14 @@ impl<'t> Scanner<'t> {
             .take_while(|b| b.is_ascii_alphabetic())
             .copied()
             .collect()
+    }
+
+    /// Whether the condition of the `#if` at hand is `0`: what is below it is for people and editors.
+    fn is_zero(&self) -> bool {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let line = rest.split(|b| *b == b'\n').next().unwrap_or_default();
+        let condition = line.splitn(2, |b| *b == b'f').nth(1).unwrap_or_default().trim_ascii();
+        matches!(condition, [b'0'] | [b'0', b' ' | b'\t' | b'/', ..])
     }
 
     fn rest_of_directive(&mut self) -> Result<(), Wrong> {

@@ -198,6 +198,18 @@ proptest::proptest! {
     }
 }
 
+#[test]
+fn parts_of_c_are_unsure_and_what_is_never_compiled_counts_for_nothing() {
+    let part = "// A part.\nint a = 0;\nb.c = d->e;\nswitch (b.c)\n{\n\tfor (;;)\n\t{\n\tcase 0:\n";
+    assert!(matches!(check("head.c", part.as_bytes()), Verdict::Unsure(..)));
+    let editor = "#ifdef __cplusplus\nextern \"C\" {\n#endif\n#if 0 // for an editor\n}\n#endif\nint a(void);\n#ifdef __cplusplus\n}\n#endif\n";
+    let verdict = check("a.h", editor.as_bytes());
+    assert!(!matches!(verdict, Verdict::Broken(_)), "{verdict:?}");
+    // A whole unit that is cut off is broken all the same.
+    let cut = "#include <a.h>\nint a(int b)\n{\n\tif (b) {\n\t\treturn 1;\n";
+    assert!(matches!(check("a.c", cut.as_bytes()), Verdict::Broken(_)));
+}
+
 /// Parses every file below the folders of `PACT_TEST_CORPUS` (separated by commas), which are
 /// taken to be valid, and reports those that do not parse.
 #[test]
