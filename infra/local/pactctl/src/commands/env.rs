@@ -25,6 +25,8 @@ pub(crate) fn env(args: &EnvArgs) -> Result<Exit, Failure> {
     let variables = [
         ("AWS_ENDPOINT_URL", endpoints.aws.as_str()),
         ("AWS_REGION", REGION),
+        // By this older clients know it.
+        ("AWS_DEFAULT_REGION", REGION),
         ("AWS_ACCESS_KEY_ID", &id),
         ("AWS_SECRET_ACCESS_KEY", &secret),
     ];
