@@ -17,6 +17,7 @@ mod invariants;
 mod machine;
 #[path = "../../infra/local/step-functions/tests/differential/opinion.rs"]
 mod opinion;
+mod pairs;
 mod pipeline;
 mod script;
 mod second_opinion;

@@ -13,8 +13,7 @@ use super::{
 };
 use crate::error::failed;
 
-/// The index, and its partition: a repository is written to every few minutes.
-const INDEX: &str = "open";
+/// Partition of the index of what is due: a repository is written to every few minutes.
 const PARTITION: &str = "HEADS";
 
 fn key(repository: &RepositoryName) -> String {
@@ -67,22 +66,9 @@ impl Heads for DynamoStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<RepositoryName>, StoreError> {
-        let found = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(INDEX)
-            .key_condition_expression("#hash = :hash AND #range <= :now")
-            .expression_attribute_names("#hash", "openpk")
-            .expression_attribute_names("#range", "opensk")
-            .expression_attribute_values(":hash", s(PARTITION))
-            .expression_attribute_values(":now", s(sortable(now)))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(|error| failed("list the hosts that are to be asked", error))?;
+        let what = "list the hosts that are to be asked";
+        let keys = self.due(what, PARTITION, Some(now), limit).await?;
         let name = |pk: &str| pk.strip_prefix("HEADS#")?.parse().ok();
-        let keys = found.items.unwrap_or_default();
         Ok(keys.iter().filter_map(|item| name(optional_text(item, "pk")?)).collect())
     }
 }

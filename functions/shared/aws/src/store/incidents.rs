@@ -178,20 +178,9 @@ impl Incidents for DynamoStore {
     }
 
     async fn open_incidents(&self, limit: usize) -> Result<Vec<IncidentId>, StoreError> {
-        let found = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name("open")
-            .key_condition_expression("#hash = :hash")
-            .expression_attribute_names("#hash", "openpk")
-            .expression_attribute_values(":hash", s(OPEN))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(|error| failed("list the open incidents", error))?;
+        let found = self.due("list the open incidents", OPEN, None, limit).await?;
         let named = |item: &Item| optional_text(item, "opensk")?.split_once('#')?.1.parse().ok();
-        Ok(found.items.unwrap_or_default().iter().filter_map(named).collect())
+        Ok(found.iter().filter_map(named).collect())
     }
 }
 

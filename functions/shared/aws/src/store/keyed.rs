@@ -132,25 +132,13 @@ impl Outbox for DynamoStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<(RunId, String)>, StoreError> {
-        let found = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name("open")
-            .key_condition_expression("#hash = :hash AND #range <= :now")
-            .expression_attribute_names("#hash", "openpk")
-            .expression_attribute_names("#range", "opensk")
-            .expression_attribute_values(":hash", s(TO_SEND))
-            .expression_attribute_values(":now", s(sortable(now)))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(|error| failed("list the notifications that are due", error))?;
+        let what = "list the notifications that are due";
+        let found = self.due(what, TO_SEND, Some(now), limit).await?;
         let parse = |item: &Item| {
             let run_id = optional_text(item, "pk")?.strip_prefix("RUN#")?;
             let channel = optional_text(item, "sk")?.strip_prefix("OUTBOX#")?;
             Some((RunId::parse(run_id).ok()?, channel.to_owned()))
         };
-        Ok(found.items.unwrap_or_default().iter().filter_map(parse).collect())
+        Ok(found.iter().filter_map(parse).collect())
     }
 }

@@ -93,6 +93,7 @@ use std::{sync::Arc, time::Duration};
 use aws_sdk_dynamodb::{
     Client, operation::query::builders::QueryFluentBuilder, types::AttributeValue,
 };
+use jiff::Timestamp;
 use pact_agent::{ports::StoreError, secrets::Secrets};
 use pact_contract::RunId;
 
@@ -228,6 +229,42 @@ impl DynamoStore {
                 .expression_attribute_values(":begin", s(begin)),
         };
         all_pages(what, query).await
+    }
+}
+
+/// The index of what something is left to do for: sorted by when, in partitions by kind.
+const OPEN: &str = "open";
+
+impl DynamoStore {
+    /// The keys of at most `limit` items of one partition of the index of what is left to do, what is
+    /// due longest first; with `until`, what is due by then.
+    async fn due(
+        &self,
+        what: &str,
+        partition: &str,
+        until: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<Item>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(OPEN)
+            .key_condition_expression(match until {
+                Some(_) => "#hash = :hash AND #range <= :until",
+                None => "#hash = :hash",
+            })
+            .expression_attribute_names("#hash", "openpk")
+            .expression_attribute_values(":hash", s(partition))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let query = match until {
+            None => query,
+            Some(until) => query
+                .expression_attribute_names("#range", "opensk")
+                .expression_attribute_values(":until", s(item::sortable(until))),
+        };
+        let found = query.send().await.map_err(|error| failed(what, error))?;
+        Ok(found.items.unwrap_or_default())
     }
 }
 

@@ -15,11 +15,8 @@ use super::{
     item::{json, n, number, optional_text, s, sortable},
     kind::STATUS,
 };
-use crate::error::failed;
 
-/// The index.
-const INDEX: &str = "open";
-/// Its partitions for statuses.
+/// Partitions of the index of what is due.
 const SHARDS: u8 = 4;
 
 fn key(key: &StatusKey) -> String {
@@ -87,21 +84,8 @@ impl Statuses for DynamoStore {
             if left == 0 {
                 break;
             }
-            let found = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(INDEX)
-                .key_condition_expression("#hash = :hash AND #range <= :now")
-                .expression_attribute_names("#hash", "openpk")
-                .expression_attribute_names("#range", "opensk")
-                .expression_attribute_values(":hash", s(of_shard(shard)))
-                .expression_attribute_values(":now", s(sortable(now)))
-                .limit(i32::try_from(left).unwrap_or(i32::MAX))
-                .send()
-                .await
-                .map_err(|error| failed("list the statuses that are due", error))?;
-            let keys = found.items.unwrap_or_default();
+            let what = "list the statuses that are due";
+            let keys = self.due(what, &of_shard(shard), Some(now), left).await?;
             due.extend(keys.iter().filter_map(|item| parse(optional_text(item, "pk")?)));
         }
         Ok(due)

@@ -10,7 +10,7 @@ use pact_contract::{
     policy::{Floor, PolicyRecord},
     registry::{Allowed, RepositoryEntry},
     settings::{Approval, CodeSettings},
-    statuses::{source_token_name, token_name, webhook_secret_name},
+    statuses::{source_token_name, token_name},
 };
 use reqwest::Method;
 use serde::Deserialize;
@@ -74,9 +74,7 @@ pub(crate) fn repos(command: ReposCommand) -> Result<Exit, Failure> {
             ReposCommand::Remove { name, data } => {
                 let path = format!("/v1/repositories/{name}");
                 ask(&data, Method::DELETE, &path, None).await?;
-                for name in
-                    [token_name(&name), source_token_name(&name), webhook_secret_name(&name)]
-                {
+                for name in [token_name(&name), source_token_name(&name)] {
                     crate::data::put_parameter(&data.data, &name, None)?;
                 }
                 println!("removed {name}: its pushes are refused from now on");
