@@ -527,7 +527,7 @@ async fn play(engine: Engine, machine: String, seed: u64, table: Arc<Table>) {
         started["executionArn"].as_str().expect("an ARN").to_owned()
     };
     // The newer push comes at any moment of the older one's run.
-    let newer_at = chance.below(45);
+    let newer_at = chance.below(if seed % 4 == 1 { 5 } else { 45 });
     let supersedes_at = newer_at + chance.below(40);
     let mut arns = vec![start(0).await];
     let mut turns = 0;
@@ -535,7 +535,7 @@ async fn play(engine: Engine, machine: String, seed: u64, table: Arc<Table>) {
         if arns.len() == 1 && (turns >= newer_at || table.pair.lock().unwrap().runs[0].over) {
             arns.push(start(1).await);
         }
-        if turns == supersedes_at && arns.len() == 2 && seed % 3 == 0 {
+        if turns == supersedes_at && arns.len() == 2 && seed.is_multiple_of(2) {
             table.pair.lock().unwrap().supersede();
         }
         for (which, arn) in arns.iter().enumerate() {
@@ -584,6 +584,11 @@ async fn play(engine: Engine, machine: String, seed: u64, table: Arc<Table>) {
         let free: Vec<usize> = (0..waiting.len())
             .filter(|turn| !pair.waits(waiting[*turn].run, &waiting[*turn].task))
             .collect();
+        // In some the newer one hurries, so that the older one comes late.
+        let hurries = seed % 4 == 1 && chance.below(8) != 0;
+        let newer: Vec<usize> =
+            free.iter().copied().filter(|turn| hurries && waiting[*turn].run == 1).collect();
+        let free = if newer.is_empty() { free } else { newer };
         if free.is_empty() {
             continue;
         }
@@ -659,7 +664,7 @@ async fn two_runs_interleaved_keep_the_order_of_releases() {
     assert!(orders.len() * 10 >= played.len() * 9, "the seeds do not tell them apart");
     // What the rules are about does happen.
     assert!(outdated > 0, "no older release came late");
-    for end in ["succeeded / succeeded", "superseded / succeeded", "succeeded / rolled_back"] {
-        assert!(ends.contains_key(end), "{end} of {ends:?}");
+    for end in ["succeeded / succeeded", "superseded / ", "succeeded / rolled_back"] {
+        assert!(ends.keys().any(|known| known.starts_with(end)), "{end} of {ends:?}");
     }
 }
