@@ -163,6 +163,8 @@ impl<'t> Scanner<'t> {
             b'#' if self.style.hashes && self.hashed() => self.hashed_string()?,
             b'/' if self.is(b"//") && self.style.line_comments => self.skip_line(),
             b'/' if self.is(b"/*") => self.comment()?,
+            // In names of CSS a backslash takes its meaning from any character: `.a\[\'b\'\]`.
+            b'\\' if self.style.single_quoted => self.at += 2,
             b'"' => self.string(byte, false)?,
             b'`' if self.style.backquotes => {
                 self.operator = None;
@@ -619,6 +621,7 @@ mod tests {
                 "var a = $\"{b[\"}\"]} {{\"; var c = @\"\\\"; var d = \"\"\"\" \"\"\" ( \"\"\"\"; var e = '\"';",
             ),
             ("C#", "var a = $@\"c:\\{b}\"; int? c = d!;\n#region x'(\n"),
+            ("CSS", ".a\\:b-\\[\\'c\\(\\]::d { e: f; }"),
             ("CSS", "a { b: url(\"(\"); content: '}'; } /* { */"),
             ("Go", "var a = `(\"`; var b = '\\''; var c = \"\\\"(\""),
             ("Java", "String a = \"\"\"\n ( \" \\\"\"\"\n\"\"\"; char b = '('; List<?> c;"),
