@@ -338,6 +338,24 @@ proptest! {
     }
 
     #[test]
+    fn damaged_files_are_read_or_refused(
+        which in 0..SAMPLES.len(),
+        damages in prop::collection::vec((any::<prop::sample::Index>(), 0usize..60, "[a-z0-9:,=\"'{}\\[\\]@^~\\n -]{0,6}|\\PC{0,3}"), 1..4),
+    ) {
+        let (path, text, ..) = SAMPLES[which];
+        let mut letters: Vec<char> = text.chars().collect();
+        for (at, length, instead) in damages {
+            let begin = at.index(letters.len() + 1);
+            let end = (begin + length).min(letters.len());
+            letters.splice(begin..end, instead.chars());
+        }
+        let text: String = letters.into_iter().collect();
+        if let Err(reason) = parse(kind(path).expect("a kind"), &text) {
+            prop_assert!(!reason.is_empty() && reason.len() < 500, "{reason}");
+        }
+    }
+
+    #[test]
     fn no_requirements_panic(lines in prop::collection::vec("[a-z=<>~!;@\\\\ #.\\[\\]0-9-]{0,30}", 0..20)) {
         drop(parse(Kind::Requirements, &lines.join("\n")));
     }
