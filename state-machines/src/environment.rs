@@ -78,7 +78,8 @@ pub(crate) fn forward() -> Vec<State> {
 fn enter(next: &str, goes_on: &str) -> Vec<State> {
     // Of the times for which it takes no release, those that are now.
     let now = |text: &str| text.replace("$frozen", &format!("$frozen{NOW}"));
-    // Who opens the first of several waves opens them all, for the windows that had begun by then.
+    // Who opens the first of several waves opens them all, for the windows that had begun by then. Every
+    // instant comes after '0'.
     let frozen = format!("{next}.frozen[$not({next}.settings.wave_of = $wave) or from > $opened]");
     let question = &now("question: 'Deploy ' & $release & ' of ' & $repository.name & ' to ' & \
         ($type($wave) = 'string' ? $join($plan.environments[settings.wave_of = $wave].name, \
@@ -100,7 +101,7 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
             assign(&format!("one_way: [{next}.one_way]"))
             assign("polls: 0, weight: -1, judged: null, baseline: null, metrics: null")
             assign(&format!("wave: $exists({next}.settings.wave_of) ? {next}.settings.wave_of : null"))
-            assign(&format!("opened: {next}.settings.wave_of = $wave ? $opened : ''"))
+            assign(&format!("opened: {next}.settings.wave_of = $wave ? $opened : '0'"))
             assign(&format!("frozen: [{frozen}], reasons: [{frozen}{NOW}.why]"));
         choice(ApprovalNeeded, "Does a person have to agree? Is it closed? Is it compared?")
             when("$type($setup.approval) = 'object'", BELOW) when(&closed, HoldRelease)

@@ -25,7 +25,7 @@ fn plan() -> Vec<State> {
         pass(PrepareRun, "Keep the request and start with nothing decided")
             assign("run: $states.input, repository: $states.input.repository, plan: null")
             assign("release: null, decision: null, environment: null, tier: null, deployments: []")
-            assign("wave: null, opened: ''")
+            assign("wave: null, opened: '0'")
             assign(r#"status: 'running', reasons: [], settings: {"notify": {}}, ending: null"#);
         choice(EndedOutside, "Was it ended from outside, with something to take back?")
             when("$exists($run.take_back)", TakeBack) otherwise(AnalyzeChanges);
