@@ -214,7 +214,8 @@ async fn known_run(ports: &Ports, key: &str) -> Answer<Option<Placed>> {
 /// Key of what a host told by one delivery, which may tell of several refs.
 fn delivery_key(push: &Push, caller: &Caller<'_>) -> Option<String> {
     let (host, id) = caller.host.zip(push.trigger.delivery.as_deref())?;
-    Some(format!("{host}/{id}#{}", push.reference()))
+    // With the repository, whose secret may be another one's than that of whoever sent the same id.
+    Some(format!("{host}/{id}#{}#{}", push.repository.name, push.reference()))
 }
 
 /// Which run is started.

@@ -44,6 +44,7 @@ mod routes;
 mod rules;
 mod settle;
 mod sign_in;
+mod signed;
 mod status_client;
 mod statuses;
 mod supersede;
@@ -60,7 +61,7 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use config::Config;
-pub use hosts::{Composed, PushNotice, compose, documentation, webhook_paths};
+pub use hosts::{Composed, PushNotice, compose, documentation, webhook_path_of, webhook_paths};
 pub use oidc::CALLBACK;
 use ports::Ports;
 use reconciler::reconcile;

@@ -245,13 +245,14 @@ fn about(method: &Method, path: &str) -> Option<About> {
         ("DELETE", "/v1/tokens/{id}") => {
             new("Revoke an API token").gives(200, ANY).refuses(&[404, 409])
         }
-        ("POST", path) if path.starts_with("/webhooks/") => {
-            new("A delivery of the git host, signed by it")
-                .takes(json!({ "type": "object" }))
-                .gives(200, ANY)
-                .gives(202, ANY)
-                .refuses(&[400, 401, 403, 409])
-        }
+        ("POST", path) if path.starts_with("/webhooks/") => new(match path.contains("{*name}") {
+            true => "A delivery of the git host, signed with the repository's own secret",
+            false => "A delivery of the git host, signed by it",
+        })
+        .takes(json!({ "type": "object" }))
+        .gives(200, ANY)
+        .gives(202, ANY)
+        .refuses(&[400, 401, 403, 409]),
         _ => return None,
     })
 }

@@ -24,7 +24,8 @@ use pact_hosts::HostTokens;
 use pact_web::access::Doors;
 
 use crate::{
-    config::Config, ls_refs::Asking, oidc::provider::Provider, status_client::StatusClient,
+    config::Config, ls_refs::Asking, oidc::provider::Provider, signed::Strangers,
+    status_client::StatusClient,
 };
 
 /// Everything outside that the gateway reaches.
@@ -82,6 +83,8 @@ pub(crate) struct Ports {
     pub(crate) asking: Arc<Asking>,
     /// What webhooks are signed with.
     pub(crate) secrets: Arc<dyn Secrets>,
+    /// Who is asked for whom nobody knows.
+    pub(crate) strangers: Arc<Strangers>,
 }
 
 impl Ports {
@@ -123,6 +126,7 @@ impl Ports {
             )
             .noting_use(),
             secrets: services.secrets(),
+            strangers: Arc::default(),
         }
     }
 }

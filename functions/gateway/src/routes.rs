@@ -26,7 +26,7 @@ use tracing::Span;
 
 use crate::{
     accept::{self, Caller},
-    approvals, auth, cancel,
+    approvals, cancel,
     config::Config,
     doors::{self, Need, Who},
     error::{Answer, ApiError},
@@ -37,7 +37,7 @@ use crate::{
     ports::Ports,
     pulls::{self, Admitted},
     push::Push,
-    registry, requests, rollback, rules, sign_in, tokens, validate, wake,
+    registry, requests, rollback, rules, sign_in, signed, tokens, validate, wake,
 };
 
 /// The gateway: its ports and its configuration.
@@ -102,9 +102,15 @@ pub(crate) fn table() -> Vec<Route> {
     ];
     for host in hosts::ALL.iter().copied() {
         let deliver = move |State(gateway): Shared, request: Request| async move {
-            webhook(host, &gateway, request).await
+            webhook(host, &gateway, request, None).await
         };
-        all.push(of(post_.clone(), &hosts::path(host), Need::Own, post(deliver)));
+        let deliver_one =
+            move |State(gateway): Shared, Path(name): Path<String>, request: Request| async move {
+                webhook(host, &gateway, request, Some(&name)).await
+            };
+        let path = hosts::path(host);
+        all.push(of(post_.clone(), &path, Need::Own, post(deliver)));
+        all.push(of(post_.clone(), &format!("{path}/{{*name}}"), Need::Own, post(deliver_one)));
     }
     all
 }
@@ -112,7 +118,9 @@ pub(crate) fn table() -> Vec<Route> {
 /// The gateway's routes.
 pub(crate) fn router(gateway: Gateway) -> Router {
     let gateway = Arc::new(gateway);
-    let mut router = Router::new().route("/webhooks/{host}", any(unknown_host));
+    let mut router = Router::new()
+        .route("/webhooks/{host}", any(unknown_host))
+        .route("/webhooks/{host}/{*name}", any(unknown_host_of));
     for Route { path, need, handler, .. } in table() {
         let let_in = |scope| {
             let doors =
@@ -160,16 +168,28 @@ async fn read(body: Body, limit: usize) -> Answer<Bytes> {
     })
 }
 
-/// A delivery of a git host.
-async fn webhook(host: &dyn WebhookHost, gateway: &Gateway, request: Request) -> Answer<Response> {
+/// A delivery of a git host, to the webhook of the repository of this name, or to that of all.
+async fn webhook(
+    host: &dyn WebhookHost,
+    gateway: &Gateway,
+    request: Request,
+    name: Option<&str>,
+) -> Answer<Response> {
     let (parts, body) = request.into_parts();
     let body = read(body, host.max_body()).await?;
     let incoming = Incoming { headers: &parts.headers, body: &body };
-    let parameter = host.parameter(&parts.headers);
-    let secret = auth::secret(&*gateway.ports.secrets, parameter).await?;
-    // Nothing is read before this line says that the git host wrote it.
-    host.verify(&secret, &incoming)?;
+    // Nothing is read before this says that the git host wrote it.
+    let of = match name {
+        None => {
+            signed::by_installation(&gateway.ports, host, &incoming).await?;
+            None
+        }
+        Some(name) => Some(signed::by_repository(&gateway.ports, host, &incoming, name).await?),
+    };
     let Delivery { id, event } = host.read(&incoming, &gateway.config.sources)?;
+    if let Some(name) = &of {
+        signed::tells_of(name, &event)?;
+    }
     let accepted = |body: Value| (StatusCode::ACCEPTED, Json(body)).into_response();
     let mut pushes = match event {
         Event::Ping => return Ok(Json(json!({ "status": "pong" })).into_response()),
@@ -230,6 +250,10 @@ async fn let_in(gateway: &Gateway, push: &mut Push, caller: &Caller<'_>) -> Answ
 
 /// A webhook of a host that is not known.
 async fn unknown_host(Path(name): Path<String>) -> ApiError {
+    hosts::unknown(&name)
+}
+
+async fn unknown_host_of(Path((name, _)): Path<(String, String)>) -> ApiError {
     hosts::unknown(&name)
 }
 

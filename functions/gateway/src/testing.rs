@@ -258,6 +258,7 @@ impl World {
             )
             .noting_use(),
             secrets: Arc::clone(&self.memory) as _,
+            strangers: Arc::default(),
         }
     }
 

@@ -14,6 +14,7 @@ mod status;
 mod tests;
 
 use pact_agent::secrets::{Parameter, Secret};
+use pact_contract::registry::RepositoryEntry;
 
 use url::Url;
 
@@ -65,6 +66,14 @@ pub(crate) fn statuses_of(name: &str) -> Option<&'static dyn StatusHost> {
 #[must_use]
 pub fn webhook_paths() -> Vec<String> {
     ALL.iter().map(|host| path(*host)).collect()
+}
+
+/// Path of the webhooks of one repository, by the host that it is registered with, or that its
+/// address is known to be of: what they are signed with is its own.
+#[must_use]
+pub fn webhook_path_of(entry: &RepositoryEntry) -> Option<String> {
+    let host = of(entry.host.as_deref(), Url::parse(&entry.url).ok().as_ref()).ok()?;
+    Some(format!("{}/{}", path(host), entry.name))
 }
 
 /// The secrets that the installation may have for git hosts.

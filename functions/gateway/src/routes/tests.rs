@@ -17,6 +17,7 @@ mod refusals;
 mod registry;
 mod rollback;
 mod rules;
+mod secrets;
 mod sign_in;
 
 use std::sync::Arc;

@@ -24,6 +24,7 @@ pub mod ports;
 pub mod pulls;
 mod recording;
 pub mod room;
+pub mod rotation;
 pub mod secrets;
 mod stage;
 pub mod statuses;

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -38,6 +38,9 @@ pub static LOG_KEY: Parameter = Parameter {
     variable: None,
 };
 
+/// Shortest secret that lets anybody in: a shorter one can be guessed.
+pub const MIN_SECRET: usize = 16;
+
 /// Text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -68,6 +71,12 @@ pub trait Secrets: Send + Sync {
     /// The secret of this name; none where the installation has none.
     async fn secret(&self, name: &str) -> Result<Option<Secret>, StoreError>;
 
+    /// The same, not as it was a while ago: for where what is known does not fit. However often this
+    /// is asked, it is read anew at most every few seconds.
+    async fn fresh(&self, name: &str) -> Result<Option<Secret>, StoreError> {
+        self.secret(name).await
+    }
+
     /// What the secret of this name is called where it is kept.
     fn place(&self, name: &str) -> String;
 
@@ -81,10 +90,29 @@ pub trait Secrets: Send + Sync {
     }
 }
 
+#[async_trait]
+impl<S: Secrets + ?Sized> Secrets for Arc<S> {
+    async fn secret(&self, name: &str) -> Result<Option<Secret>, StoreError> {
+        (**self).secret(name).await
+    }
+
+    async fn fresh(&self, name: &str) -> Result<Option<Secret>, StoreError> {
+        (**self).fresh(name).await
+    }
+
+    fn place(&self, name: &str) -> String {
+        (**self).place(name)
+    }
+}
+
 /// How long what was read counts as the present value.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// How long that there is no secret counts: who makes one wants to see it at work.
 const FRESH_ABSENCE: SignedDuration = SignedDuration::from_secs(30);
+/// How long it counts for whoever wants it fresh: what does not fit may come as often as it likes.
+const AGAIN: SignedDuration = SignedDuration::from_secs(3);
+/// Most names that are remembered: whoever sends webhooks names repositories.
+const MOST: usize = 2_000;
 
 type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -92,7 +120,8 @@ type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 ///
 /// What was read is used for five minutes, an absence for 30 seconds. Then it is read again, and
 /// when that fails there is an error and no value: one that was revoked is never used for longer.
-/// That a secret was removed takes effect like any change.
+/// That a secret was removed takes effect like any change. Whoever wants it fresh has it at most three
+/// seconds old.
 pub struct Cached<S> {
     inner: S,
     kept: Mutex<BTreeMap<String, Kept>>,
@@ -104,6 +133,8 @@ pub struct Cached<S> {
 struct Kept {
     value: Option<Secret>,
     read: Timestamp,
+    /// When it was read last, be it without an answer.
+    asked: Timestamp,
 }
 
 impl Kept {
@@ -113,6 +144,11 @@ impl Kept {
         let age = now.duration_since(self.read);
         let limit = if self.value.is_some() { FRESH } else { FRESH_ABSENCE };
         !age.is_negative() && age < limit
+    }
+
+    fn was_asked(&self, now: Timestamp) -> bool {
+        let age = now.duration_since(self.asked);
+        self.is_fresh(now) && !age.is_negative() && age < AGAIN
     }
 }
 
@@ -132,7 +168,20 @@ impl<S: Secrets> Cached<S> {
     }
 
     fn keep(&self, name: &str, kept: Kept) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), kept);
+        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST && !all.contains_key(name) {
+            all.retain(|_, other| other.is_fresh(kept.read));
+            if all.len() >= MOST {
+                all.clear();
+            }
+        }
+        all.insert(name.to_owned(), kept);
+    }
+
+    async fn read(&self, name: &str, now: Timestamp) -> Result<Option<Secret>, StoreError> {
+        let value = self.inner.secret(name).await?;
+        self.keep(name, Kept { value: value.clone(), read: now, asked: now });
+        Ok(value)
     }
 }
 
@@ -143,9 +192,19 @@ impl<S: Secrets> Secrets for Cached<S> {
         if let Some(kept) = self.kept(name).filter(|kept| kept.is_fresh(now)) {
             return Ok(kept.value);
         }
-        let value = self.inner.secret(name).await?;
-        self.keep(name, Kept { value: value.clone(), read: now });
-        Ok(value)
+        self.read(name, now).await
+    }
+
+    async fn fresh(&self, name: &str) -> Result<Option<Secret>, StoreError> {
+        let now = (self.now)();
+        if let Some(kept) = self.kept(name) {
+            if kept.was_asked(now) {
+                return Ok(kept.value);
+            }
+            // Before it answers: a store that does not is not asked by everybody either.
+            self.keep(name, Kept { asked: now, ..kept });
+        }
+        self.read(name, now).await
     }
 
     fn place(&self, name: &str) -> String {
@@ -155,10 +214,7 @@ impl<S: Secrets> Secrets for Cached<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
-    };
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
     use super::*;
 
@@ -171,7 +227,7 @@ mod tests {
     }
 
     #[async_trait]
-    impl Secrets for Arc<Vault> {
+    impl Secrets for Vault {
         async fn secret(&self, _: &str) -> Result<Option<Secret>, StoreError> {
             self.reads.fetch_add(1, Ordering::SeqCst);
             if *self.down.lock().unwrap() {
@@ -254,6 +310,39 @@ mod tests {
         assert_eq!(after(&vault, &secrets, 1_000).await, (is("old"), 1));
         *vault.down.lock().unwrap() = true;
         assert_eq!(after(&vault, &secrets, 0).await, (Err(()), 2));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_read_anew_and_not_by_everybody() {
+        let vault = Arc::<Vault>::default();
+        let secrets = cached(&vault);
+        let fresh = async |seconds| {
+            vault.seconds.store(seconds, Ordering::SeqCst);
+            let said = secrets.fresh("x").await;
+            let said = said.map(|s| s.map(|s| s.reveal().to_owned())).map_err(|_| ());
+            (said, vault.reads.load(Ordering::SeqCst))
+        };
+        *vault.value.lock().unwrap() = Some("old");
+        assert_eq!(after(&vault, &secrets, 0).await, (is("old"), 1));
+        *vault.value.lock().unwrap() = Some("new");
+        assert_eq!(fresh(2).await, (is("old"), 1), "it was read a moment ago");
+        assert_eq!(fresh(3).await, (is("new"), 2));
+        assert_eq!(after(&vault, &secrets, 4).await, (is("new"), 2), "for everybody");
+        *vault.down.lock().unwrap() = true;
+        assert_eq!(fresh(10).await, (Err(()), 3));
+        assert_eq!(fresh(11).await, (is("new"), 3), "nor is it asked that often");
+        assert_eq!(fresh(310).await, (Err(()), 4), "and nothing counts for longer");
+        assert_eq!(fresh(311).await, (Err(()), 5));
+    }
+
+    #[tokio::test]
+    async fn no_number_of_names_fills_the_memory() {
+        let vault = Arc::<Vault>::default();
+        let secrets = cached(&vault);
+        for number in 0..MOST * 2 {
+            secrets.secret(&number.to_string()).await.unwrap();
+        }
+        assert!(secrets.kept.lock().unwrap().len() <= MOST);
     }
 
     #[test]

@@ -89,8 +89,8 @@ problems! {
         "The repository is not registered here: nothing of it is run.",
         "Register it with the command that `detail` has, where the address is its own.";
     REPOSITORY_ELSEWHERE = "repository_elsewhere":
-        "The repository's name is bound to another address than the request names.",
-        "Send the registered address; `pactctl repos add --replace` binds the name to another one.";
+        "The repository's name is bound to another address than the request names, or the webhook is that of another repository.",
+        "Send the registered address, to the webhook of that repository; `pactctl repos add --replace` binds the name to another one.";
     BRANCH_NOT_RUN = "branch_not_run":
         "The repository is registered with branches, and this is none of them.",
         "Push to a branch that `detail` names, or register the repository with this one too.";

@@ -42,11 +42,18 @@ pub fn source_token_name(repository: &RepositoryName) -> String {
     format!("{TOKENS}{repository}{SOURCE_TOKEN}")
 }
 
+/// The same of the one that its webhooks are signed with, where they come to the address of its own.
+#[must_use]
+pub fn webhook_secret_name(repository: &RepositoryName) -> String {
+    format!("{TOKENS}{repository}{WEBHOOK_SECRET}")
+}
+
 /// What the names of all such secrets begin with.
 pub const TOKENS: &str = "repositories/";
 /// What they end with.
 const TOKEN: &str = "/status-token";
 const SOURCE_TOKEN: &str = "/source-token";
+const WEBHOOK_SECRET: &str = "/webhook-secret";
 
 /// What a commit shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

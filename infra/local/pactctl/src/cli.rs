@@ -3,6 +3,7 @@
 mod access;
 mod data;
 mod incidents;
+mod repos;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -13,6 +14,7 @@ use pact_contract::{EnvironmentName, ReleaseId, RepositoryName, RunId};
 pub(crate) use access::{ProviderArgs, SignInArgs, TokensCommand};
 pub(crate) use data::DataArgs;
 pub(crate) use incidents::{IncidentsCommand, WordArgs};
+pub(crate) use repos::RotateArgs;
 
 use crate::stack::options::Options;
 
@@ -331,6 +333,12 @@ pub(crate) enum ReposCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// Give a repository's webhook a secret of its own, or another one.
+    ///
+    /// The new one is printed once, with the address to enter at the host. The one before counts for
+    /// a while, so that nothing is lost until the host has the new one; of several rotations the
+    /// last two secrets count. On AWS it is a parameter, see README.md.
+    Rotate(RotateArgs),
     /// Take one out: its pushes are refused from then on.
     Remove {
         /// Its name.

@@ -189,15 +189,38 @@ pub(crate) fn parameters(root: &Path) -> std::io::Result<BTreeMap<String, String
 /// # Errors
 /// A folder that is none, a list that cannot be read or written.
 pub(crate) fn put_parameter(root: &Path, name: &str, value: Option<&str>) -> Result<(), Failure> {
-    let mut all = parameters(root).doing("read the parameters of the data folder")?;
-    let changed = match value {
-        Some(value) => all.insert(name.to_owned(), value.to_owned()).as_deref() != Some(value),
-        None => all.remove(name).is_some(),
-    };
-    if !changed {
+    if value.is_none() && !root.exists() {
         return Ok(());
     }
+    change_parameter(root, name, |_| value.map(str::to_owned))
+}
+
+/// Puts what `change` makes of a parameter into its place, or forgets it: whole, or not at all, and
+/// after whoever else changes one.
+///
+/// # Errors
+/// A folder that is none, a list that cannot be read or written.
+pub(crate) fn change_parameter(
+    root: &Path,
+    name: &str,
+    change: impl FnOnce(Option<&str>) -> Option<String>,
+) -> Result<(), Failure> {
     std::fs::create_dir_all(root).doing("make the data folder")?;
+    let mut options = OpenOptions::new();
+    let lock = options.create(true).truncate(false).write(true).mode(0o600);
+    let lock = lock.open(root.join("parameters.lock")).doing("open the lock of the parameters")?;
+    // Until it is dropped.
+    lock.lock().doing("wait for whoever else changes the parameters")?;
+    let mut all = parameters(root).doing("read the parameters of the data folder")?;
+    let before = all.get(name).cloned();
+    let after = change(before.as_deref());
+    if before == after {
+        return Ok(());
+    }
+    match after {
+        Some(value) => drop(all.insert(name.to_owned(), value)),
+        None => drop(all.remove(name)),
+    }
     write_private(&root.join(PARAMETERS), &all)
 }
 

@@ -46,6 +46,9 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/webhooks/github", "own"),
     ("POST", "/webhooks/gitlab", "own"),
     ("POST", "/webhooks/forge", "own"),
+    ("POST", "/webhooks/github/{*name}", "own"),
+    ("POST", "/webhooks/gitlab/{*name}", "own"),
+    ("POST", "/webhooks/forge/{*name}", "own"),
 ];
 
 /// Hands out a token to Ada.

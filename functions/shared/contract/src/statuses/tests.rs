@@ -106,4 +106,5 @@ fn the_secret_of_a_repository_is_below_its_name() {
     let name = "group/sub.group/web".parse().unwrap();
     assert_eq!(token_name(&name), "repositories/group/sub.group/web/status-token");
     assert_eq!(source_token_name(&name), "repositories/group/sub.group/web/source-token");
+    assert_eq!(webhook_secret_name(&name), "repositories/group/sub.group/web/webhook-secret");
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_http::request::RequestContext;
 use pact_agent::{
     access::{Sessions, Tokens},
-    secrets::{Parameter, Secret, Secrets},
+    secrets::{MIN_SECRET, Parameter, Secret, Secrets},
 };
 use pact_contract::access::{Credential, Scope, Scopes};
 
@@ -29,9 +29,6 @@ pub static API_TOKEN: Parameter = Parameter {
 
 /// Whose name stands for the installation's own token.
 pub const INSTALLATION: &str = "installation";
-
-/// Shortest secret that is accepted: a shorter one can be guessed.
-const MIN_SECRET: usize = 16;
 
 /// How exactly it is known when a token was used last.
 const COARSE: SignedDuration = SignedDuration::from_hours(1);

@@ -24,6 +24,7 @@ pub use bearer::{NewToken, new_token};
 pub use denied::Denied;
 pub use doors::{API_TOKEN, Doors, INSTALLATION, Identity, same_origin, secret, source};
 pub use people::{FaultsOfPeople, People, Person, is_safe};
+pub use secret::new_secret;
 pub use session::{CODE_LIFE, CSRF_FIELD, CSRF_HEADER, SESSION_LIFE, Session};
 pub use sign_in::{SIGN_IN_LIFE, SignIn};
 

@@ -1,5 +1,6 @@
 //! Secrets of 256 random bits, and what is kept of them.
 
+use pact_agent::secrets::Secret;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -11,6 +12,12 @@ pub(super) fn digest(text: &str) -> String {
 /// Whether both are the same, in a time that says nothing of where they differ.
 pub(super) fn same_text(a: &str, b: &str) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
+}
+
+/// A secret that nobody has yet: 256 random bits, in hexadecimal.
+#[must_use]
+pub fn new_secret() -> Secret {
+    Secret::new(random())
 }
 
 /// 256 bits of the operating system's randomness, in hexadecimal.

@@ -18,6 +18,7 @@ mod init;
 mod logs;
 pub(crate) mod repos;
 mod rollback;
+mod rotate;
 mod runs;
 mod sbom;
 mod secrets;

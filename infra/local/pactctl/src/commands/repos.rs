@@ -10,7 +10,7 @@ use pact_contract::{
     policy::{Floor, PolicyRecord},
     registry::{Allowed, RepositoryEntry},
     settings::{Approval, CodeSettings},
-    statuses::{source_token_name, token_name},
+    statuses::{source_token_name, token_name, webhook_secret_name},
 };
 use reqwest::Method;
 use serde::Deserialize;
@@ -71,11 +71,13 @@ pub(crate) fn repos(command: ReposCommand) -> Result<Exit, Failure> {
                 };
                 token(&name, &parameter, remove, &data.data)
             }
+            ReposCommand::Rotate(args) => super::rotate::rotate(&args).await,
             ReposCommand::Remove { name, data } => {
                 let path = format!("/v1/repositories/{name}");
                 ask(&data, Method::DELETE, &path, None).await?;
-                for name in [token_name(&name), source_token_name(&name)] {
-                    crate::data::put_parameter(&data.data, &name, None)?;
+                let secrets = [token_name, source_token_name, webhook_secret_name];
+                for secret in secrets.map(|parameter| parameter(&name)) {
+                    crate::data::put_parameter(&data.data, &secret, None)?;
                 }
                 println!("removed {name}: its pushes are refused from now on");
                 Ok(Exit::Success)
@@ -257,7 +259,7 @@ fn show_rules(answer: Value, as_json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn entry_of(value: Value) -> Result<RepositoryEntry, Failure> {
+pub(super) fn entry_of(value: Value) -> Result<RepositoryEntry, Failure> {
     serde_json::from_value(value).doing("understand the gateway's answer")
 }
 

@@ -305,6 +305,7 @@ mod tests {
         let stack = load(BTreeMap::new()).expect("the template");
         // Statuses are sent, and workflows begun, of every repository that is registered so.
         let statuses = Parameter { name: "status-token", about: "", variable: None };
+        // `webhook-secret` is the name of a repository's own too.
         let known = [
             ("GatewayRole", pact_gateway::parameters().collect::<Vec<_>>()),
             ("NotifyAgentRole", pact_notify_agent::channels::parameters().collect()),

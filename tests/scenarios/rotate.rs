@@ -1,0 +1,76 @@
+//! A repository's webhook has a secret of its own, which is changed while deliveries come.
+
+use pact_e2e::{Repo, Stack, wait_for};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    gateway::{payload, sign, up},
+    text,
+};
+
+#[test]
+fn a_secret_is_changed_without_losing_a_push_and_ended_at_once() {
+    let stack = Stack::new();
+    let (up, repo) = (up(&stack), Repo::new());
+    repo.write("README.md", "# A shop\n");
+    let first = repo.commit("Say what it is");
+    repo.write("README.md", "# Another shop\n");
+    let second = repo.commit("Say it better");
+    let url = format!("file://{}", repo.path().display());
+    let none = stack.pactctl(&["repos", "rotate", "acme/shop", "--json"]);
+    assert_ne!(none.code, Some(0), "it is not registered: {none:?}");
+    assert_eq!(stack.pactctl(&["repos", "add", "acme/shop", &url]).code, Some(0));
+
+    let rotate = |more: &[&str]| -> Value {
+        let args = [&["repos", "rotate", "acme/shop", "--json"], more].concat();
+        let made = stack.pactctl(&args);
+        assert_eq!(made.code, Some(0), "{made:?}");
+        made.json()
+    };
+    let deliver = |made: &Value, id: &str, before: &str, after: &str| -> (StatusCode, Value) {
+        let body = payload(repo.path(), before, after).to_string();
+        let answer = up
+            .http
+            .post(text(made, "/url"))
+            .header("content-type", "application/json")
+            .header("x-github-event", "push")
+            .header("x-github-delivery", id)
+            .header("x-hub-signature-256", sign(text(made, "/secret"), body.as_bytes()))
+            .body(body)
+            .send()
+            .expect("the gateway answers");
+        (answer.status(), answer.json().unwrap_or_default())
+    };
+    let zero = "0".repeat(40);
+    let old = rotate(&[]);
+    assert_eq!(text(&old, "/url"), format!("{}/webhooks/github/acme/shop", up.api));
+    assert_eq!(old["before_until"], json!(null), "there was none");
+    let new = rotate(&["--keep-hours", "1"]);
+    assert!(!text(&new, "/before_until").is_empty(), "{new:#}");
+
+    let (status, by_new) = deliver(&new, "d-1", &zero, &first);
+    assert_eq!((status, &by_new["duplicate"]), (StatusCode::ACCEPTED, &json!(false)), "{by_new:#}");
+    let (status, by_old) = deliver(&old, "d-2", &first, &second);
+    assert_eq!((status, &by_old["duplicate"]), (StatusCode::ACCEPTED, &json!(false)), "{by_old:#}");
+    assert_ne!(by_new["run_id"], by_old["run_id"]);
+
+    let latest = rotate(&["--now"]);
+    assert_eq!(latest["before_until"], json!(null));
+    // What the gateway has read of it is at most three seconds old where something does not fit.
+    let refused = wait_for("the end of the secret before", 30, || {
+        let (status, refused) = deliver(&old, "d-2", &first, &second);
+        (status == StatusCode::UNAUTHORIZED).then_some(refused)
+    });
+    assert_eq!(text(&refused, "/code"), "unauthorized");
+    let (status, again) = deliver(&latest, "d-2", &first, &second);
+    assert_eq!((status, &again["run_id"]), (StatusCode::ACCEPTED, &by_old["run_id"]), "{again:#}");
+    let (status, _) = deliver(&new, "d-1", &zero, &first);
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "it was ended by the latest one");
+
+    assert_eq!(stack.pactctl(&["repos", "remove", "acme/shop"]).code, Some(0));
+    let kept = std::fs::read_to_string(stack.data().join("parameters.json")).expect("the list");
+    assert!(!kept.contains("webhook-secret"), "it is forgotten: {kept}");
+    let (status, answer) = deliver(&latest, "d-2", &first, &second);
+    assert_eq!((status, &answer), (StatusCode::UNAUTHORIZED, &refused), "as a wrong signature is");
+}
