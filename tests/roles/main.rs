@@ -74,6 +74,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("ReconcilerRole", "states:SendTaskSuccess", "only for an answer that came before a retry"),
     ("MonitorAgentRole", "cloudwatch:GetMetricData", "only for a watch with the source cloudwatch"),
     ("NotifyAgentRole", "dynamodb:Query", "only by the schedule, every five minutes"),
+    ("CodeAgentRole", "ssm:GetParameters", "the key is for an installation that is a GitHub App"),
+    ("TestAgentRole", "ssm:GetParameters", "the key is for an installation that is a GitHub App"),
     ("ReconcilerRole", "ssm:GetParameters", "the source token is for hosts that are named alone"),
 ];
 
