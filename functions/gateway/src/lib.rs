@@ -47,6 +47,7 @@ mod sign_in;
 mod signed;
 mod status_client;
 mod statuses;
+mod strangers;
 mod supersede;
 #[cfg(test)]
 mod testing;

@@ -24,8 +24,8 @@ use pact_hosts::HostTokens;
 use pact_web::access::Doors;
 
 use crate::{
-    config::Config, ls_refs::Asking, oidc::provider::Provider, signed::Strangers,
-    status_client::StatusClient,
+    config::Config, ls_refs::Asking, oidc::provider::Provider, status_client::StatusClient,
+    strangers::Strangers,
 };
 
 /// Everything outside that the gateway reaches.

@@ -7,10 +7,10 @@
 //! answered as a wrong signature is: the same is read, compared and said, with a secret that nobody
 //! has.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 
 use axum::http::StatusCode;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use pact_agent::{
     rotation::Rotating,
     secrets::{Secret, Secrets},
@@ -28,31 +28,9 @@ use crate::{
 /// Most parts of a name that has a secret of its own: a parameter of AWS has fifteen, and these are
 /// below the stack's name, a folder, and above the secret's own.
 const MAX_PARTS: usize = 12;
-/// For how many names that are not registered a secret is looked for within a [`WINDOW`].
-const MOST_STRANGERS: u32 = 10;
-const WINDOW: SignedDuration = SignedDuration::from_secs(10);
 
 /// What there is in the place of a secret that is none.
 static NOBODYS: LazyLock<Secret> = LazyLock::new(new_secret);
-
-/// Names that are not registered, of late. Anybody may ask for as many as they like: what the
-/// installation reads for them is bounded, so that the others can be read.
-#[derive(Debug, Default)]
-pub(crate) struct Strangers(Mutex<Option<(Timestamp, u32)>>);
-
-impl Strangers {
-    fn admit(&self, now: Timestamp) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, count) = seen
-            .filter(|(since, _)| {
-                let age = now.duration_since(*since);
-                !age.is_negative() && age < WINDOW
-            })
-            .unwrap_or((now, 0));
-        *seen = Some((since, count.saturating_add(1)));
-        count < MOST_STRANGERS
-    }
-}
 
 /// How a delivery fits a secret.
 enum Fits {
@@ -169,19 +147,4 @@ pub(crate) fn tells_of(name: &RepositoryName, event: &Event) -> Answer<()> {
         problems::REPOSITORY_ELSEWHERE,
         format!("the webhook is that of {name}, and the delivery tells of {other}"),
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strangers_wait_and_are_forgotten() {
-        let strangers = Strangers::default();
-        let at = |second: i64| Timestamp::from_second(1_790_000_000 + second).unwrap();
-        assert!((0..10).all(|second| strangers.admit(at(second))));
-        assert!(!strangers.admit(at(9)));
-        assert!(strangers.admit(at(10)));
-        assert!(strangers.admit(at(0)), "the clock was set back");
-    }
 }

@@ -259,7 +259,7 @@ fn show_rules(answer: Value, as_json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-pub(super) fn entry_of(value: Value) -> Result<RepositoryEntry, Failure> {
+fn entry_of(value: Value) -> Result<RepositoryEntry, Failure> {
     serde_json::from_value(value).doing("understand the gateway's answer")
 }
 

@@ -2,12 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use pact_agent::{rotation::Rotating, secrets::Secret};
-use pact_contract::statuses::webhook_secret_name;
+use pact_contract::{registry::RepositoryEntry, statuses::webhook_secret_name};
 use pact_web::access::new_secret;
 use reqwest::Method;
 use serde_json::json;
 
-use super::repos::entry_of;
 use crate::{
     cli::RotateArgs,
     data,
@@ -36,7 +35,8 @@ pub(super) async fn rotate(args: &RotateArgs) -> Result<Exit, Failure> {
     // The port of a stack that ends with this command is no address for anybody.
     let api = session.is_joined().then(|| session.client.endpoints.api.clone());
     session.close().await;
-    let entry = entry_of(answer?)?;
+    let entry: RepositoryEntry =
+        serde_json::from_value(answer?).doing("understand the gateway's answer")?;
     let path = pact_gateway::webhook_path_of(&entry)
         .ok_or_else(|| Failure::internal(format!("no git host is known of {}", entry.name)))?;
 
