@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pact_hosts::{Answer, Client, answer::ask};
+use pact_hosts::{Answer, Client, ask};
 use reqwest::header::LOCATION;
 use url::Url;
 

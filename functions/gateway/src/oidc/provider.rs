@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use axum::http::header;
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::secrets::Secret;
-use pact_hosts::{Client, answer::ask};
+use pact_hosts::{Client, ask};
 use pact_web::access::{People, SignIn, is_safe};
 use reqwest::RequestBuilder;
 use serde_json::{Map, Value};

@@ -46,7 +46,7 @@ impl Others {
         if rules.is_empty() {
             return;
         }
-        match Rules::own(rules) {
+        match Rules::own(rules.into_iter().map(own::OwnRule::of)) {
             Ok(rules) => self.rules.push(rules),
             Err(why) => self.unusable("security.rules", None, &why, ledger),
         }

@@ -19,7 +19,7 @@ use crate::{secrets::is_test, source::is_allowed};
 use flow::Flow;
 pub(crate) use languages::Language;
 use prepared::Prepared;
-use rules::{ALLOW, FILES, RuleSet};
+use rules::{ALLOW, FILES, Rule, RuleSet};
 use walk::Walk;
 
 /// Most findings of one rule in one file.
@@ -55,10 +55,10 @@ impl Rules {
     ///
     /// # Errors
     /// They are too much together.
-    pub(crate) fn own(rules: Vec<own::OwnRule>) -> Result<Self, String> {
+    pub(crate) fn own(rules: impl IntoIterator<Item = (Language, Rule)>) -> Result<Self, String> {
         let mut sets: BTreeMap<Language, RuleSet> = BTreeMap::new();
-        for own in rules {
-            sets.entry(own.language).or_default().add(own.rule);
+        for (language, rule) in rules {
+            sets.entry(language).or_default().add(rule);
         }
         let prepared = sets.into_iter().map(|(language, set)| {
             let prepared = Prepared::new(language, set);

@@ -27,6 +27,13 @@ pub(crate) struct OwnRule {
     line: Option<u32>,
 }
 
+impl OwnRule {
+    /// What of it the analysis needs.
+    pub(crate) fn of(self) -> (Language, Rule) {
+        (self.language, self.rule)
+    }
+}
+
 /// What is wrong with a file of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleFault {
@@ -100,7 +107,7 @@ pub fn check(path: &str, text: &str) -> Result<usize, Vec<RuleFault>> {
         .collect();
     let count = examples.len();
     let whole = |message| vec![RuleFault { line: None, message }];
-    let rules = Rules::own(parsed).map_err(whole)?;
+    let rules = Rules::own(parsed.into_iter().map(OwnRule::of)).map_err(whole)?;
     let mut faults = Vec::new();
     for (language, line, code, bad, good) in examples {
         let finds = |example: &str| {

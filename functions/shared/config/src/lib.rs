@@ -17,6 +17,7 @@ pub mod policy;
 mod schema;
 mod shape;
 mod values;
+mod wave_laws;
 mod waves;
 
 use pact_contract::settings::Settings;
@@ -90,7 +91,7 @@ impl Forms {
         let tree = tree.get_ref();
         let checked = check::file(tree, self, faults);
         laws::check(tree, self, &checked, faults);
-        waves::check(tree, &checked, faults);
+        wave_laws::check(tree, &checked, faults);
         if !faults.is_empty() {
             return None;
         }

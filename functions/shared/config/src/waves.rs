@@ -1,25 +1,12 @@
 //! Waves: the regions and accounts of an environment. Each becomes an environment of the list with a name
 //! of its own, `NAME-REGION` or `NAME-WAVE`, so that nobody who carries a release out has to know of them.
 
-use std::collections::BTreeMap;
-
-use pact_contract::environments::MAX_ENVIRONMENTS;
 use serde_json::{Map, Value};
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
 
-use crate::{
-    Faults,
-    check::Checked,
-    form::{Field, Form, Forms, Seam, Shape},
-    laws::node,
-    shape::environment_name,
-};
+use crate::form::{Field, Form, Forms, Seam, Shape};
 
 /// The key of an environment.
-const WAVES: &str = "waves";
+pub(crate) const WAVES: &str = "waves";
 /// What makes a place of its own: a target without both has no waves.
 const REGION: &str = "region";
 const ROLE: &str = "role";
@@ -77,13 +64,13 @@ pub(crate) fn of(environment: &Value) -> &[Value] {
 }
 
 /// What the environment's name is continued with.
-fn label(wave: &Value) -> &str {
+pub(crate) fn label(wave: &Value) -> &str {
     let label = wave.get(NAME).or_else(|| wave.get(REGION));
     label.and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The environment as one of its waves has it.
-fn merged(environment: &Map<String, Value>, wave: &Value) -> Map<String, Value> {
+pub(crate) fn merged(environment: &Map<String, Value>, wave: &Value) -> Map<String, Value> {
     let mut own = environment.clone();
     own.remove(WAVES);
     for (key, value) in wave.as_object().into_iter().flatten() {
@@ -134,66 +121,4 @@ pub(crate) fn different(environment: &Value) -> Vec<Value> {
         }
     }
     all
-}
-
-/// What no key of a wave gets wrong by itself: each has a name and a place of its own, and they are not
-/// too many.
-pub(crate) fn check(tree: &DeTable<'_>, checked: &Checked, faults: &mut Faults<'_>) {
-    let Some(Value::Object(environments)) = checked.file.get("environments") else { return };
-    let mut taken: BTreeMap<String, String> = BTreeMap::new();
-    let mut count = 0;
-    for (name, environment) in environments {
-        let waves = of(environment);
-        count += waves.len().max(1);
-        if waves.is_empty() {
-            taken.insert(name.clone(), format!("[environments.{name}]"));
-        }
-    }
-    for (name, environment) in environments {
-        let list = node(tree, &["environments", name, WAVES]);
-        let mut places: Vec<(Option<Value>, &str)> = Vec::new();
-        for (index, wave) in of(environment).iter().enumerate() {
-            let own = format!("{name}-{}", label(wave));
-            let here = format!("environments.{name}.{WAVES}[{index}]");
-            let span = list.and_then(|list| item(list, index)).map(Spanned::span);
-            if let Err(why) = environment_name().check(&own) {
-                let remedy = "give it a shorter name, by `name` of the wave".to_owned();
-                faults.at(
-                    span,
-                    format!("{here} is the environment {own:?}, which {why}"),
-                    Some(remedy),
-                );
-                continue;
-            }
-            if let Some(other) = taken.get(&own) {
-                let message = format!("{here} is the environment {own}, and so is {other}");
-                let remedy = "give one of them another name, by `name` of the wave".to_owned();
-                faults.at(span, message, Some(remedy));
-                continue;
-            }
-            let place = environment.as_object().map(|table| merged(table, wave));
-            let place = place.and_then(|own| own.get(Seam::Target.tag()).cloned());
-            if let Some((_, other)) = places.iter().find(|(known, _)| *known == place) {
-                let message = format!("{here} deploys to the same place as {}", quoted(other));
-                let remedy = "give it another region, role or function, or take it out".to_owned();
-                faults.at(span, message, Some(remedy));
-            }
-            places.push((place, label(wave)));
-            taken.insert(own, here);
-        }
-    }
-    if count > MAX_ENVIRONMENTS && count > environments.len() {
-        let message = format!(
-            "the environments are {count} with their waves; there may be {MAX_ENVIRONMENTS}"
-        );
-        faults.at(node(tree, &["environments"]).map(Spanned::span), message, None);
-    }
-}
-
-fn quoted(label: &str) -> String {
-    format!("the wave {label:?}")
-}
-
-fn item<'t, 'i>(list: &'t Spanned<DeValue<'i>>, index: usize) -> Option<&'t Spanned<DeValue<'i>>> {
-    list.get_ref().as_array()?.get(index)
 }

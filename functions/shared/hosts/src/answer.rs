@@ -4,8 +4,6 @@ use jiff::SignedDuration;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-pub use crate::client::ask;
-
 /// Wait where the installation has to be mended: longer than a token that was read is kept.
 pub const MENDED: SignedDuration = SignedDuration::from_mins(6);
 /// Wait where a limit does not say how long.

@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use url::{Host, Url};
 
 use crate::{
-    answer::{Answer, MENDED, ask},
-    client::Client,
+    answer::{Answer, MENDED},
+    client::{Client, ask},
+    found::{Found, Purpose},
     github::{self, VERSION, limited},
     key,
-    tokens::{Found, Purpose},
 };
 
 /// The App's private key.

@@ -3,11 +3,13 @@
 pub mod answer;
 mod app;
 mod client;
+mod found;
 pub mod github;
 mod key;
 mod tokens;
 
 pub use answer::Answer;
 pub use app::{AppSettings, GITHUB_APP_KEY, VARIABLES};
-pub use client::{Client, NoAnswer};
-pub use tokens::{Found, HostTokens, Purpose};
+pub use client::{Client, NoAnswer, ask};
+pub use found::{Found, Purpose};
+pub use tokens::HostTokens;

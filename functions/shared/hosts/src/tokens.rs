@@ -11,74 +11,17 @@ use pact_agent::{
     ports::StoreError,
     secrets::{SOURCE_TOKEN, Secret, Secrets},
 };
-use pact_contract::{
-    RepositoryName,
-    statuses::{source_token_name, token_name},
-};
-use serde_json::{Value, json};
+use pact_contract::RepositoryName;
 
-use crate::app::{App, AppSettings, Asked, GITHUB_APP_KEY, Lent};
+use crate::{
+    app::{App, AppSettings, Asked, GITHUB_APP_KEY, Lent},
+    found::{Found, Purpose},
+};
 
 /// A token of the App is used until so long before its end: what it is used for takes a while.
 const EARLY: SignedDuration = SignedDuration::from_mins(5);
 /// Most tokens that are kept.
 const MOST: usize = 500;
-
-/// What a token is for. One of the App is good for nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Purpose {
-    /// To read commits and branches.
-    Fetch,
-    /// To show on commits what became of them.
-    Statuses,
-    /// To begin workflows, and to read what came of them.
-    Workflows,
-}
-
-impl Purpose {
-    pub(crate) fn permissions(self) -> Value {
-        match self {
-            Self::Fetch => json!({ "contents": "read" }),
-            Self::Statuses => json!({ "statuses": "write" }),
-            Self::Workflows => json!({ "actions": "write" }),
-        }
-    }
-
-    /// What an App lacks that may not lend such a token.
-    pub(crate) const fn lacking(self) -> &'static str {
-        match self {
-            Self::Fetch => "; the App needs the permission to read contents",
-            Self::Statuses => "; the App needs the permission to write commit statuses",
-            Self::Workflows => "; the App needs the permission to write actions",
-        }
-    }
-
-    /// Name of the repository's own token.
-    fn own(self, repository: &RepositoryName) -> String {
-        match self {
-            Self::Fetch => source_token_name(repository),
-            Self::Statuses | Self::Workflows => token_name(repository),
-        }
-    }
-}
-
-/// What there is to ask a host with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// The repository's own token, or the installation's for all.
-    Given(Secret),
-    /// One that the App was lent: it is good for the App's host, and for nothing but this.
-    Lent(Secret),
-    /// There is none now, for this reason, and may be after a while.
-    Later {
-        /// Why.
-        why: String,
-        /// How long its host asks to wait.
-        wait: Option<SignedDuration>,
-    },
-    /// There is none: what to do about it.
-    Missing(String),
-}
 
 type Key = (RepositoryName, Purpose);
 

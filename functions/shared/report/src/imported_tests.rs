@@ -128,7 +128,7 @@ fn what_is_no_sarif_or_too_much_is_refused_with_the_reason() {
         "{{\"version\":\"2.1.0\",\"runs\":[{{\"results\":[{}{{}}]}}]}}",
         "{},".repeat(20_000)
     );
-    let deep = format!("{{\"version\": {}", "[".repeat(100_000));
+    let deep = format!("{{\"x\": {}", "[".repeat(100_000));
     let large = format!("{{\"version\": \"{}\"}}", "a".repeat(17 * 1024 * 1024));
     for (text, said) in [
         ("", "EOF"),

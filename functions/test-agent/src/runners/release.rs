@@ -20,7 +20,14 @@ pub(super) fn failed(message: String, remedy: &str, output: &str) -> Built {
     Built::Failed(Box::new(finding))
 }
 
-/// Keeps a bundle where nobody else can write: by its digest. In place of it, why it is refused.
+/// What came of keeping a bundle.
+pub(super) enum Kept {
+    Is(Box<BuiltRelease>),
+    /// It is refused, for this reason.
+    Not(String),
+}
+
+/// Keeps a bundle where nobody else can write: by its digest.
 ///
 /// # Errors
 /// Those of the store.
@@ -28,14 +35,16 @@ pub(super) async fn keep(
     task: &Task<'_>,
     release: &Release,
     content: Bytes,
-) -> Result<Result<Box<BuiltRelease>, String>, AgentError> {
+) -> Result<Kept, AgentError> {
     let copy = content.clone();
     let read = tokio::task::spawn_blocking(move || (built::digest(&copy), bundle::names(&copy)))
         .await
         .map_err(|e| AgentError::internal("reading what was built stopped").caused_by(e))?;
     let (digest, names) = match read {
         (digest, Ok(names)) => (digest, names),
-        (_, Err(error)) => return Ok(Err(format!("what was built is refused: {}", error.message))),
+        (_, Err(error)) => {
+            return Ok(Kept::Not(format!("what was built is refused: {}", error.message)));
+        }
     };
     let folder = format!("runs/{}/releases", task.call.scope());
     let kept = BuiltRelease {
@@ -56,5 +65,5 @@ pub(super) async fn keep(
     }
     task.artifacts.put(&kept.key, content).await?;
     task.artifacts.put(&kept.list_key, list.into()).await?;
-    Ok(Ok(Box::new(kept)))
+    Ok(Kept::Is(Box::new(kept)))
 }

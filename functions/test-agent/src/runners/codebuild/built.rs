@@ -4,7 +4,7 @@ use pact_agent::{AgentError, text::truncated};
 
 use super::{plan::line, results::Part};
 use crate::runners::{
-    release::{self, BYTES},
+    release::{self, BYTES, Kept},
     runner::{Built, Release, Task},
 };
 
@@ -62,7 +62,7 @@ async fn keep(task: &Task<'_>, of: &Release, key: &str, output: &str) -> Result<
         return refused("the build handed over nothing that it built".to_owned());
     };
     Ok(match release::keep(task, of, content).await? {
-        Ok(kept) => Built::Well(kept),
-        Err(why) => failed(why, output),
+        Kept::Is(kept) => Built::Well(kept),
+        Kept::Not(why) => failed(why, output),
     })
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     collector::Collector,
     runners::{
-        release::{self, BYTES},
+        release::{self, BYTES, Kept},
         runner::{Built, End, Ended, Release, Task},
     },
 };
@@ -70,8 +70,8 @@ pub(super) async fn ended(
         Answer::Refused(refused) => return Ok(Answer::Refused(refused)),
     };
     match release::keep(task, release, content).await? {
-        Ok(kept) => is(Built::Well(kept)),
-        Err(why) => failed(why),
+        Kept::Is(kept) => is(Built::Well(kept)),
+        Kept::Not(why) => failed(why),
     }
 }
 
