@@ -109,7 +109,8 @@ impl<S: Asked> MetricSource for S {
                     return Ok(Measured::Metrics(metrics));
                 }
             } else {
-                match watcher.end(&mut metrics) {
+                // What is less than there is a number for would be waited for in vain.
+                match watcher.end(&mut metrics).map(|more| more.max(least / 2)) {
                     Some(more) if Instant::now() + more <= last => until = Instant::now() + more,
                     _ => return Ok(measured(self, metrics)),
                 }
