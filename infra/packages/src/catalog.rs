@@ -11,10 +11,11 @@ use crate::PackageError;
 const HEAVY: &[&str] = &["code-agent", "test-agent", "security-agent"];
 /// The others. A third of a megabyte of it is the time zone database, which a function finds nowhere
 /// else, and the dashboard reaches the logs of builds.
-const LIGHT_LIMITS: Limits = Limits { zip: 5_400_000, start: Duration::from_millis(15) };
-/// The gateway checks the tokens of a sign-in provider, and asks git hosts for heads.
-const GATEWAY: &str = "gateway";
-const GATEWAY_LIMITS: Limits = Limits { zip: 6_000_000, start: Duration::from_millis(15) };
+const LIGHT_LIMITS: Limits = Limits { zip: 5_500_000, start: Duration::from_millis(15) };
+/// The gateway checks the tokens of a sign-in provider; with the reconciler it asks git hosts, as an App
+/// too. The quality agent reads conditions in CEL.
+const MORE: &[&str] = &["gateway", "reconciler", "quality-agent"];
+const MORE_LIMITS: Limits = Limits { zip: 6_000_000, start: Duration::from_millis(15) };
 /// The agent that comes with what its targets are reached by.
 const DEPLOY: &str = "deploy-agent";
 const DEPLOY_LIMITS: Limits = Limits { zip: 8_000_000, start: Duration::from_millis(15) };
@@ -33,7 +34,7 @@ impl Limits {
     fn of(binary: &str) -> Self {
         match binary {
             DEPLOY => DEPLOY_LIMITS,
-            GATEWAY => GATEWAY_LIMITS,
+            _ if MORE.contains(&binary) => MORE_LIMITS,
             _ if HEAVY.contains(&binary) => HEAVY_LIMITS,
             _ => LIGHT_LIMITS,
         }
