@@ -101,6 +101,8 @@ mod tests {
         let functions = functions(&template).unwrap();
         let heavy = functions.iter().filter(|f| f.limits == HEAVY_LIMITS);
         assert_eq!(heavy.count(), HEAVY.len());
-        assert!(functions.iter().any(|f| f.binary == "reconciler" && f.limits == LIGHT_LIMITS));
+        let more = functions.iter().filter(|f| f.limits == MORE_LIMITS);
+        assert_eq!(more.count(), MORE.len());
+        assert!(functions.iter().any(|f| f.binary == "notify-agent" && f.limits == LIGHT_LIMITS));
     }
 }
