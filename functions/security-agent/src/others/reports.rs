@@ -88,7 +88,6 @@ impl Others {
                     })
                 };
                 let new = match &known {
-                    _ if result.unchanged => false,
                     Some(known) => !known.contains(&result.fingerprint),
                     None => !source.has_base() || touched(),
                 };

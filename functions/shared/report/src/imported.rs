@@ -46,8 +46,6 @@ pub struct ImportedResult {
     pub finding: Finding,
     /// What makes it the same in another report, as in the reports that this program writes.
     pub fingerprint: String,
-    /// Whether the scanner says that it was there before.
-    pub unchanged: bool,
 }
 
 /// Reads a report. `in_tree` says which paths the repository has.
@@ -148,8 +146,9 @@ fn one_run(
             finding = finding.at(place.path, place.line, place.column);
         }
         let fingerprint = fingerprints.next(&finding);
-        let unchanged = result.baseline_state.as_deref() == Some("unchanged");
-        out.results.push(ImportedResult { finding, fingerprint, unchanged });
+        // What was there before is told by the report of the base: what this one says of itself
+        // (`baselineState`) comes with the commit.
+        out.results.push(ImportedResult { finding, fingerprint });
     }
 }
 
