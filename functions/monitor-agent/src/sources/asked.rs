@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pact_agent::{AgentError, text};
+use pact_config::form::{Field, Shape, field};
 use pact_contract::{ErrorName, actions::Metrics};
 use tokio::time::Instant;
 
@@ -15,6 +16,8 @@ use super::{
     source::{Measured, MetricSource, Watcher, Watching, Window},
 };
 
+/// Longest wait for the answer of a server.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the last question, on which the judgement hangs, is asked before it is given up.
 const ATTEMPTS: u32 = 3;
 
@@ -29,6 +32,23 @@ pub(super) struct Pace {
     pub(super) least: Duration,
     /// How long after a request it is known to the source.
     pub(super) late: Duration,
+}
+
+impl Pace {
+    /// Of a server that knows of a request at once, by this time between two questions.
+    pub(super) const fn every(interval_ms: u64) -> Self {
+        Self {
+            interval: Duration::from_millis(interval_ms),
+            patience: PATIENCE,
+            least: Duration::ZERO,
+            late: Duration::ZERO,
+        }
+    }
+}
+
+/// The key that says how often a server is asked.
+pub(super) fn interval() -> Field {
+    field("interval_ms", "Time between two questions.", Shape::Integer { min: 100, max: 60_000 })
 }
 
 /// What is known of a time.

@@ -6,17 +6,14 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use pact_config::{
-    Rule,
-    form::{Form, Shape, field, required},
-};
+use pact_config::form::{Form, Shape, field, required};
 use pact_contract::settings::Instance;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
 use super::{
-    asked::{Asked, Latency, Pace, Reading, Unread},
+    asked::{Asked, Latency, PATIENCE, Pace, Reading, Unread, interval},
     histogram::Histogram,
     source::{Kind, Opened, Surroundings},
 };
@@ -25,8 +22,6 @@ use crate::http::{Client, shown};
 /// This kind of source.
 pub(crate) const KIND: Kind = Kind { name: "json", form, open };
 
-/// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// What stands for the time in an address.
 const SECONDS: &str = "$seconds";
 /// Latencies of an answer that are read.
@@ -55,19 +50,14 @@ impl Default for Settings {
 }
 
 fn form() -> Form {
-    let address = Shape::Text(Rule::Pattern {
-        pattern: r"^https?://[^\s@#]*\$seconds[^\s@#]*$".to_owned(),
-        wanted: "an address without credentials, with $seconds for the time that it is about, as \
-                 https://metrics.internal/shop?seconds=$seconds"
-            .to_owned(),
-        max: 512,
-    });
+    let address = Shape::pattern(
+        r"^https?://[^\s@#]*\$seconds[^\s@#]*$",
+        "an address without credentials, with $seconds for the time that it is about, as \
+         https://metrics.internal/shop?seconds=$seconds",
+        512,
+    );
     let place = || {
-        Shape::Text(Rule::Pattern {
-            pattern: r"^(/[^/\s]+)+$".to_owned(),
-            wanted: "a JSON pointer (RFC 6901) such as /data/requests".to_owned(),
-            max: 256,
-        })
+        Shape::pattern(r"^(/[^/\s]+)+$", "a JSON pointer (RFC 6901) such as /data/requests", 256)
     };
     Form {
         about: "An address that says in JSON what it knows of the environment's own requests."
@@ -82,11 +72,7 @@ fn form() -> Form {
                  keys as p50, p95, p99, min and max.",
                 place(),
             ),
-            field(
-                "interval_ms",
-                "Time between two questions.",
-                Shape::Integer { min: 100, max: 60_000 },
-            ),
+            interval(),
         ],
         ..Form::default()
     }
@@ -117,12 +103,7 @@ fn about(address: &str, time: Duration) -> String {
 #[async_trait]
 impl Asked for Json {
     fn pace(&self) -> Pace {
-        Pace {
-            interval: Duration::from_millis(self.settings.interval_ms),
-            patience: PATIENCE,
-            least: Duration::ZERO,
-            late: Duration::ZERO,
-        }
+        Pace::every(self.settings.interval_ms)
     }
 
     fn nothing(&self) -> String {

@@ -6,17 +6,14 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use pact_config::{
-    Rule,
-    form::{Form, Shape, field, required},
-};
+use pact_config::form::{Form, Shape, field, required};
 use pact_contract::settings::Instance;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
 use super::{
-    asked::{Asked, Latency, Pace, Reading, Unread, said},
+    asked::{Asked, Latency, PATIENCE, Pace, Reading, Unread, interval, said},
     histogram::Histogram,
     source::{Kind, Opened, Surroundings},
 };
@@ -24,9 +21,6 @@ use crate::http::{Client, shown};
 
 /// This kind of source.
 pub(crate) const KIND: Kind = Kind { name: "prometheus", form, open };
-
-/// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
 struct Settings {
@@ -55,19 +49,18 @@ const fn five_seconds() -> u64 {
 
 fn form() -> Form {
     let query = || {
-        Shape::Text(Rule::Pattern {
-            pattern: r"^[\s\S]*\$window[\s\S]*$".to_owned(),
-            wanted: "a query with $window for the time that it is about, as \
-                     sum(increase(http_requests_total[$window]))"
-                .to_owned(),
-            max: 2_048,
-        })
+        Shape::pattern(
+            r"^[\s\S]*\$window[\s\S]*$",
+            "a query with $window for the time that it is about, as \
+             sum(increase(http_requests_total[$window]))",
+            2_048,
+        )
     };
-    let address = Shape::Text(Rule::Pattern {
-        pattern: r"^https?://[^\s@?#]+$".to_owned(),
-        wanted: "an address without credentials, as http://prometheus:9090".to_owned(),
-        max: 512,
-    });
+    let address = Shape::pattern(
+        r"^https?://[^\s@?#]+$",
+        "an address without credentials, as http://prometheus:9090",
+        512,
+    );
     Form {
         about: "Queries of a Prometheus server about the environment's own requests.".to_owned(),
         fields: vec![
@@ -80,11 +73,7 @@ fn form() -> Form {
                 query(),
             ),
             field("latency_unit", "Unit of `le`; s without it.", Shape::word(&["s", "ms"])),
-            field(
-                "interval_ms",
-                "Time between two questions.",
-                Shape::Integer { min: 100, max: 60_000 },
-            ),
+            interval(),
         ],
         ..Form::default()
     }
@@ -107,12 +96,7 @@ fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
 #[async_trait]
 impl Asked for Prometheus {
     fn pace(&self) -> Pace {
-        Pace {
-            interval: Duration::from_millis(self.settings.interval_ms),
-            patience: PATIENCE,
-            least: Duration::ZERO,
-            late: Duration::ZERO,
-        }
+        Pace::every(self.settings.interval_ms)
     }
 
     fn nothing(&self) -> String {

@@ -116,6 +116,12 @@ impl Shape {
         Self::Word(words.iter().map(|w| (*w).to_owned()).collect())
     }
 
+    /// A text of this pattern, which is `wanted` for people, of at most so many characters.
+    #[must_use]
+    pub fn pattern(pattern: &str, wanted: &str, max: usize) -> Self {
+        Self::Text(Rule::Pattern { pattern: pattern.to_owned(), wanted: wanted.to_owned(), max })
+    }
+
     /// Patterns of paths.
     #[must_use]
     pub fn globs() -> Self {

@@ -101,11 +101,6 @@ fn check_role(role: &str) -> Result<(), String> {
     Err(format!("the target's role {role:?} is no ARN of a role whose name begins with {ROLE}"))
 }
 
-fn pattern(pattern: &str, wanted: &str, max: usize) -> Shape {
-    let (pattern, wanted) = (pattern.to_owned(), wanted.to_owned());
-    Shape::Text(Rule::Pattern { pattern, wanted, max })
-}
-
 /// The settings in `pact.toml`.
 pub(crate) fn form() -> Form {
     Form {
@@ -114,22 +109,26 @@ pub(crate) fn form() -> Form {
             required(
                 "function",
                 "Name of the function, which is there already.",
-                pattern("^[A-Za-z0-9_-]{1,64}$", "the name of a function", 64),
+                Shape::pattern("^[A-Za-z0-9_-]{1,64}$", "the name of a function", 64),
             ),
             field(
                 "alias",
                 "The alias that leads to the release in effect; live without it.",
-                pattern("^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$", "the name of an alias", 128),
+                Shape::pattern(
+                    "^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$",
+                    "the name of an alias",
+                    128,
+                ),
             ),
             field(
                 "region",
                 "Region of the function; the installation's without it.",
-                pattern("^[a-z]{2}(-[a-z]+)+-[0-9]$", "a region such as \"eu-west-1\"", 32),
+                Shape::pattern("^[a-z]{2}(-[a-z]+)+-[0-9]$", "a region such as \"eu-west-1\"", 32),
             ),
             field(
                 "role",
                 "ARN of the role to take on, made by infra/deploy-role.yaml.",
-                pattern(
+                Shape::pattern(
                     "^arn:aws[a-z-]*:iam::[0-9]{12}:role/pact-deploy-[A-Za-z0-9+=,.@_-]+$",
                     "the ARN of a role whose name begins with pact-deploy-",
                     200,

@@ -173,11 +173,7 @@ fn own(namespace: &str, keys: &Keys) -> Result<Metrics, String> {
 
 /// The settings in `pact.toml`.
 pub(super) fn form() -> Form {
-    let text = |pattern: &str, wanted: &str, max: usize| {
-        let (pattern, wanted) = (pattern.to_owned(), wanted.to_owned());
-        Shape::Text(Rule::Pattern { pattern, wanted, max })
-    };
-    let name = || text(r"^[ -~]{1,255}$", "the name of a metric", 255);
+    let name = || Shape::pattern(r"^[ -~]{1,255}$", "the name of a metric", 255);
     let plain = |max: usize| Rule::Pattern {
         pattern: r"^[ -~]+$".to_owned(),
         wanted: "printable letters of ASCII".to_owned(),
@@ -193,22 +189,22 @@ pub(super) fn form() -> Form {
             field(
                 "function",
                 "Name of the Lambda function; with the target lambda, its function.",
-                text(r"^[A-Za-z0-9_-]{1,64}$", "the name of a function", 64),
+                Shape::pattern(r"^[A-Za-z0-9_-]{1,64}$", "the name of a function", 64),
             ),
             field(
                 "alias",
                 "The alias of the function that users call; live without it.",
-                text(r"^[A-Za-z0-9_$-]{1,128}$", "the name of an alias", 128),
+                Shape::pattern(r"^[A-Za-z0-9_$-]{1,128}$", "the name of an alias", 128),
             ),
             field(
                 "load_balancer",
                 "The load balancer as CloudWatch names it: the end of its ARN.",
-                text(r"^app/[A-Za-z0-9-]+/[0-9a-f]+$", "such as app/shop/50dc6c495c0c9188", 128),
+                Shape::pattern(r"^app/[A-Za-z0-9-]+/[0-9a-f]+$", "such as app/shop/50dc6c495c0c9188", 128),
             ),
             field(
                 "target_group",
                 "One target group of the load balancer.",
-                text(
+                Shape::pattern(
                     r"^targetgroup/[A-Za-z0-9-]+/[0-9a-f]+$",
                     "such as targetgroup/shop/73e2d6bc24d8a067",
                     128,
@@ -217,7 +213,7 @@ pub(super) fn form() -> Form {
             field(
                 "namespace",
                 "Namespace of metrics of the service's own.",
-                text(r"^[A-Za-z0-9._/#:-]{1,255}$", "a namespace such as Shop", 255),
+                Shape::pattern(r"^[A-Za-z0-9._/#:-]{1,255}$", "a namespace such as Shop", 255),
             ),
             field(
                 "dimensions",
@@ -231,12 +227,12 @@ pub(super) fn form() -> Form {
             field(
                 "region",
                 "Region; the agent's own without it, or that of the target lambda.",
-                text(r"^[a-z0-9-]{1,32}$", "a region such as eu-central-1", 32),
+                Shape::pattern(r"^[a-z0-9-]{1,32}$", "a region such as eu-central-1", 32),
             ),
             field(
                 "account",
                 "Another account, which shares its metrics with this one (observability across accounts).",
-                text(r"^[0-9]{12}$", "the twelve digits of an account", 12),
+                Shape::pattern(r"^[0-9]{12}$", "the twelve digits of an account", 12),
             ),
             field(
                 "period_seconds",
