@@ -220,3 +220,17 @@ fn a_rule_is_held_to_its_own_examples() {
     let named = RULE.replace("{ severity", "{ language = \"python\", severity");
     assert_eq!(crate::check_rules("team.toml", &named), Ok(1));
 }
+
+#[tokio::test]
+async fn a_report_does_not_make_its_own_findings_old() {
+    let report = sarif(&[("NEW", "error", 2)])
+        .replace("\"ruleId\":\"NEW\"", "\"baselineState\":\"unchanged\",\"ruleId\":\"NEW\"");
+    assert!(report.contains("unchanged"), "{report}");
+    let files = [("src/a.py", CODE), ("lint.sarif", report.as_str())];
+    let old = sarif(&[("OLD", "error", 1)]);
+    let settings = (json!({ "sarif": ["lint.sarif"] }), SecuritySettings::default());
+    let bench = push(&files, &[("lint.sarif", ALL)], &[("lint.sarif", &old)], settings).await;
+    let response = bench.run(ACTION).await;
+    assert_eq!(status(&response), StageStatus::Failed, "{}", response.response.summary);
+    assert_eq!(told(&response), [("sarif-lint-NEW".to_owned(), Severity::High)]);
+}
