@@ -377,9 +377,17 @@ impl GitHubActions {
         };
         let text = |key: &str| run.get(key).and_then(Value::as_str).unwrap_or_default();
         let commit = &task.source.commit;
-        if text("head_sha") != commit {
+        // What the host does not say is no word about the commit.
+        let Some(head) = run.get("head_sha").and_then(Value::as_str).filter(|sha| !sha.is_empty())
+        else {
+            return Err(AgentError::tool(format!(
+                "the answer about the workflow's run {id} does not say which commit it is of \
+                 (head_sha)"
+            )));
+        };
+        if head != commit {
             cancel(api, id).await;
-            let other: String = text("head_sha").chars().take(12).collect();
+            let other: String = head.chars().take(12).collect();
             return Ok(not_run(
                 task,
                 &format!(
