@@ -170,7 +170,7 @@ async fn what_cannot_be_begun_is_not_checked_and_says_why() {
     // A host that does not say what it runs is no word about the commit.
     server.lock().moods = Moods { head: Some(String::new()), ..Moods::default() };
     let settings = suite("github-actions", "sleep 60", &[], 60);
-    let fault = bench.call("tests.run_unit", json!({ "settings": settings })).await;
+    let fault = bench.call("tests.run_unit", parameters(&settings)).await;
     let fault = fault.expect_err("no verdict").to_string();
     assert!(fault.contains("does not say which commit it is of"), "{fault}");
 
