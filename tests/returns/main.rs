@@ -179,7 +179,14 @@ impl World {
         let last = seen.iter().rfind(wrong).unwrap_or(first);
         // The good release serves once nobody gets a wrong answer any more.
         let good = seen.iter().find(|seen| seen.at > last.at).expect("somebody asks to the end");
-        Measured(Some(good.at - first.at))
+        let took = good.at - first.at;
+        if took > WORST {
+            for name in ["TrackBaseline", "CheckHealth", "TrackMetrics", "JudgeRelease"] {
+                let stage = stage(&report, &format!("{name}.production"));
+                eprintln!("    {kind}: {name}: {}", text(stage, "/summary"));
+            }
+        }
+        Measured(Some(took))
     }
 }
 

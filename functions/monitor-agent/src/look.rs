@@ -32,8 +32,9 @@ use crate::{
 
 /// Most environments of one call.
 const MOST: usize = 100;
-/// How long a service may take to say that it is well: it has been up for long, or ought to.
-const DEADLINE_SECONDS: u64 = 10;
+/// How long a service may take to say that it is well: it has been up for long, or ought to. Those that
+/// hang take all of it, and what is looked at beside them waits for them.
+const DEADLINE_SECONDS: u64 = 4;
 /// How long it is measured where requests of the agent's own do it.
 const SECONDS: u64 = 5;
 /// Time between two requests of its own at least, in milliseconds: many are looked at at once, and what
@@ -183,6 +184,11 @@ async fn watch(
 
 /// Whether what was measured is within its limits. Too little tells nothing against it.
 fn within(measured: &Metrics, limits: &Watch, healthy: &str) -> (Health, String) {
+    // So many are looked at that this agent may be the one that is slow: that is not the service's doing.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds")]
+    let own = (measured.lag_ms.ceil().max(0.0) as u64).saturating_mul(2);
+    let max_p95_ms = limits.max_p95_ms.saturating_add(own);
+    let limits = &Watch { max_p95_ms, ..limits.clone() };
     let assessment = assess(None, measured, limits);
     if assessment.verdict != ReleaseVerdict::RollBack {
         let text = format!(
@@ -212,9 +218,10 @@ fn counted(measured: &Metrics, limit_ms: Option<u64>) -> Counts {
     Counts { requests: *requests, errors: *errors, slow: limit_ms.map_or(0, slow) }
 }
 
-/// A probe as it is asked of what has been up for a while: once, and not for long.
+/// A probe as it is asked of what has been up for a while: once, and not for long, unless it may be slow.
 fn soon(probe: Probe) -> Probe {
-    let deadline_seconds = probe.deadline_seconds.min(DEADLINE_SECONDS);
+    let slow = probe.max_latency_ms.div_ceil(1_000).saturating_add(1);
+    let deadline_seconds = probe.deadline_seconds.min(slow.max(DEADLINE_SECONDS));
     Probe { successes: 1, deadline_seconds, ..probe }
 }
 

@@ -217,6 +217,7 @@ impl Watched {
             p99_ms: at(99),
             latencies_ms: spread,
             look: None,
+            ..Metrics::default()
         }
     }
 }

@@ -11,7 +11,7 @@ use pact_agent::AgentError;
 use pact_config::form::{Form, Shape, field};
 use pact_contract::{
     actions::Metrics,
-    settings::{Instance, Probe},
+    settings::{Instance, Probe, QUICK_MS, QUICK_SECONDS, USUAL_MS},
 };
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -31,8 +31,13 @@ const MAX_PROBES: usize = 5;
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 /// Requests that are open at once; while there are so many, none is added.
 const MAX_OPEN: usize = 256;
-/// From when on an open request is as slow as it is old, though nobody knows how slow it will be.
-const OVERDUE: Duration = Duration::from_secs(1);
+/// Requests that may be open while they come quickly: a tenth of them a second late is still below that.
+const QUICK_OPEN: usize = 10;
+/// From when on an open request is as slow as it is old, though nobody knows how slow it will be. Too
+/// little rather than too much: what it is taken for only grows.
+const OVERDUE: Duration = Duration::from_millis(250);
+/// What was sent within this may have met the same short trouble, and counts together.
+const MOMENT: Duration = Duration::from_millis(100);
 /// What fails for less than this may have passed by the next request.
 const PASSING: Duration = Duration::from_millis(500);
 /// Latencies that are handed on.
@@ -42,16 +47,43 @@ const MAX_LATENCIES: usize = 500;
 type Sample = Option<f64>;
 
 /// How requests are sent.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Settings {
-    /// Time between two requests in milliseconds.
-    interval_ms: u64,
+    /// Time between two requests in milliseconds, where it is always the same.
+    interval_ms: Option<u64>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self { interval_ms: 100 }
+/// How often requests are sent. What is clear is clear after a number of them, so that they come
+/// quickly at first; a watch that goes on for minutes is no load to speak of all the same.
+#[derive(Clone, Copy)]
+struct Pace {
+    quick: Duration,
+    usual: Duration,
+}
+
+impl Pace {
+    /// From so long after the beginning it is the usual one.
+    const QUICK_FOR: Duration = Duration::from_secs(QUICK_SECONDS);
+
+    fn of(settings: &Settings) -> Self {
+        let [quick, usual] = [QUICK_MS, USUAL_MS].map(|standard| {
+            let interval = settings.interval_ms.unwrap_or(standard);
+            Duration::from_millis(interval).max(MIN_INTERVAL)
+        });
+        Self { quick, usual }
+    }
+
+    /// The time between two requests, so long after the beginning, while so many are open. What cannot keep
+    /// up is not asked more often than usual: the watch is not to be what makes it slow.
+    fn at(self, elapsed: Duration, open: usize) -> Duration {
+        let keeps_up = open < QUICK_OPEN;
+        if elapsed < Self::QUICK_FOR && keeps_up { self.quick } else { self.usual }
+    }
+
+    /// How many in a row are sent within a moment.
+    fn together(interval: Duration) -> u32 {
+        u32::try_from(MOMENT.as_micros() / interval.as_micros().max(1)).unwrap_or(1).max(1)
     }
 }
 
@@ -60,7 +92,8 @@ fn form() -> Form {
         about: "Requests of the monitor agent to the environment's health probes.".to_owned(),
         fields: vec![field(
             "interval_ms",
-            "Time between two requests.",
+            "Time between two requests. Without it they are 20 ms apart in the first five seconds of a \
+             watch, and 100 ms from then on.",
             Shape::Integer { min: 10, max: 60_000 },
         )],
         ..Form::default()
@@ -69,14 +102,14 @@ fn form() -> Form {
 
 struct Probes {
     http: Arc<Client>,
-    interval: Duration,
+    pace: Pace,
 }
 
 fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
     let settings: Settings =
         instance.parse().map_err(|e| format!("the settings of the source: {e}"))?;
-    let interval = Duration::from_millis(settings.interval_ms).max(MIN_INTERVAL);
-    Ok(Box::new(Probes { http: Arc::clone(&surroundings.http), interval }))
+    let pace = Pace::of(&settings);
+    Ok(Box::new(Probes { http: Arc::clone(&surroundings.http), pace }))
 }
 
 #[async_trait]
@@ -99,7 +132,7 @@ impl MetricSource for Probes {
                 Err(reason) => return Ok(Measured::Nothing(reason)),
             }
         }
-        let metrics = requests(&self.http, &probes, self.interval, window, watcher).await?;
+        let metrics = requests(&self.http, &probes, self.pace, window, watcher).await?;
         if metrics.requests == 0 {
             let reason = "no request was sent: there was no time for the watch";
             return Ok(Measured::Nothing(reason.to_owned()));
@@ -116,6 +149,10 @@ struct Samples {
     open: BTreeMap<u64, Instant>,
     /// When the first failed.
     failed: Option<Instant>,
+    /// How many in a row were sent within a moment, while they came quickest.
+    together: u32,
+    /// How late each was sent, in milliseconds.
+    late: Vec<f64>,
 }
 
 impl Samples {
@@ -144,7 +181,11 @@ impl Samples {
     fn metrics(&self) -> Metrics {
         let mut all: Vec<_> = self.answered.iter().copied().chain(self.overdue()).collect();
         all.sort_by_key(|(number, _)| *number);
-        sum_up(&all.into_iter().map(|(_, sample)| sample).collect::<Vec<_>>())
+        let all: Vec<_> = all.into_iter().map(|(_, sample)| sample).collect();
+        let mut late = self.late.clone();
+        late.sort_by(f64::total_cmp);
+        let lag_ms = round(pact_statistics::percentile(&late, 95).unwrap_or(0.0));
+        Metrics { lag_ms, ..sum_up(&all, self.together) }
     }
 
     /// Looks, where a look is due; what failed has to have done so for a while.
@@ -161,25 +202,29 @@ impl Samples {
 async fn requests(
     http: &Client,
     probes: &[(&Probe, Url)],
-    interval: Duration,
+    pace: Pace,
     window: &Window<'_>,
     watcher: &mut dyn Watcher,
 ) -> Result<Metrics, AgentError> {
     let patience =
-        interval.saturating_mul(10).clamp(Duration::from_secs(5), Duration::from_secs(30));
+        pace.usual.saturating_mul(10).clamp(Duration::from_secs(5), Duration::from_secs(30));
     // The answers to the last requests are waited for as well.
     let last = window.last.checked_sub(patience).unwrap_or(window.begun);
     let mut until = (window.begun + window.length).min(last);
 
     let mut open = FuturesUnordered::new();
-    let mut samples = Samples::default();
+    let mut samples = Samples { together: Pace::together(pace.quick), ..Samples::default() };
     let mut turn = probes.iter().cycle();
     let mut number = 0u64;
-    let mut tick = tokio::time::interval(interval);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut due = Instant::now();
     loop {
         tokio::select! {
-            now = tick.tick(), if open.len() < MAX_OPEN && Instant::now() < until => {
+            () = tokio::time::sleep_until(due), if open.len() < MAX_OPEN && Instant::now() < until => {
+                let now = Instant::now();
+                samples.late.push(now.duration_since(due).as_secs_f64() * 1_000.0);
+                // What was missed is not made up for: many at once would be a load of another kind.
+                let interval = pace.at(now.duration_since(window.begun), open.len());
+                due = (due + interval).max(now);
                 if now < until && let Some((probe, url)) = turn.next() {
                     let this = number;
                     number += 1;
@@ -222,8 +267,9 @@ fn sample(probe: &Probe, answer: &Answer) -> Sample {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "at most 60,000 requests")]
-fn sum_up(samples: &[Sample]) -> Metrics {
+fn sum_up(samples: &[Sample], together: u32) -> Metrics {
     let latencies: Vec<f64> = samples.iter().flatten().copied().collect();
+    let failed: Vec<bool> = samples.iter().map(Option::is_none).collect();
     let errors = samples.len() - latencies.len();
     let mut sorted = latencies.clone();
     sorted.sort_by(f64::total_cmp);
@@ -244,6 +290,13 @@ fn sum_up(samples: &[Sample]) -> Metrics {
             .map(round)
             .collect(),
         look: None,
+        // Those that are left out lie between the others.
+        together: match latencies.len() {
+            0..=MAX_LATENCIES => together,
+            more => u32::try_from(together as usize * MAX_LATENCIES / more).unwrap_or(1).max(1),
+        },
+        clumped: round(pact_statistics::clumping(&failed, together as usize)),
+        lag_ms: 0.0,
     }
 }
 
@@ -261,12 +314,25 @@ mod tests {
         let mut samples: Vec<Sample> = (1..=98).map(|n| Some(f64::from(n))).collect();
         samples.push(None);
         samples.push(None);
-        let metrics = sum_up(&samples);
+        let metrics = sum_up(&samples, 5);
+        assert!(metrics.clumped > 1.9, "{}", metrics.clumped);
         assert_eq!((metrics.requests, metrics.errors), (100, 2));
         assert!((metrics.error_rate - 2.0).abs() < 1e-9);
         assert!((metrics.p50_ms - 49.0).abs() < 1e-9);
         assert!((metrics.p95_ms - 94.0).abs() < 1e-9);
         assert_eq!(metrics.latencies_ms.len(), 98);
+    }
+
+    #[test]
+    fn requests_come_quickly_at_first_unless_something_is_set() {
+        let pace = Pace::of(&Settings::default());
+        let at = |pace: Pace, seconds| pace.at(Duration::from_secs(seconds), 0).as_millis();
+        assert_eq!((at(pace, 0), at(pace, 4), at(pace, 5)), (20, 20, 100));
+        assert_eq!(pace.at(Duration::ZERO, QUICK_OPEN).as_millis(), 100, "it does not keep up");
+        assert_eq!(Pace::together(pace.quick), 5);
+        let pace = Pace::of(&Settings { interval_ms: Some(250) });
+        assert_eq!((at(pace, 0), at(pace, 5)), (250, 250));
+        assert_eq!(Pace::together(pace.quick), 1);
     }
 
     #[test]

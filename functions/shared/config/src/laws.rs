@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use pact_contract::{
     freeze::{Freeze, MAX_FREEZES},
-    settings::Probe,
+    settings::{Probe, probed},
     shift::{MAX_STEP_SECONDS, MAX_STEPS_IN_ALL, Shift, observations},
 };
 use serde_json::{Map, Value};
@@ -24,8 +24,6 @@ use crate::{
 
 /// How many times as long a step may take whose numbers do not tell.
 const EXTENDED: u64 = 4;
-/// Time between two requests of a watch where nothing is said, in milliseconds.
-const PROBED_MS: u64 = 100;
 
 /// Reports the faults that no key has by itself.
 pub(crate) fn check(tree: &DeTable<'_>, forms: &Forms, checked: &Checked, faults: &mut Faults<'_>) {
@@ -283,13 +281,14 @@ impl<'c> Laws<'c, '_, '_, '_> {
             Some(_) => 1,
         };
         let interval = watch.and_then(|watch| watch.pointer("/source/interval_ms"));
-        let interval = interval.and_then(Value::as_u64).unwrap_or(PROBED_MS).max(1);
+        let interval = interval.and_then(Value::as_u64);
+        let apart = interval.map_or_else(String::new, |interval| format!(", {interval} ms apart,"));
         for step in shift.steps.iter().filter(|step| step.seconds > 0) {
             let long = step.seconds.saturating_mul(longer).min(MAX_STEP_SECONDS.max(step.seconds));
-            let (sent, needed) = (long * 1_000 / interval, observations(step.weight));
+            let (sent, needed) = (probed(long, interval), observations(step.weight));
             if sent < needed {
                 let message = format!(
-                    "environments.{name}.steps: at most {sent} requests, {interval} ms apart, are \
+                    "environments.{name}.steps: at most {sent} requests{apart} are \
                      sent while the release has {} %, and {needed} are needed to see that it fails",
                     step.weight
                 );

@@ -566,21 +566,21 @@ fn a_step_that_could_show_nothing_is_refused_with_what_is_needed() {
             "strategy = 'canary'\nsteps = [{{weight = {weight}, minutes = {minutes}}}]\n{watch}"
         )
     };
-    let refused = errors(&shifted(&steps(10, 0.03, "")));
+    let refused = errors(&shifted(&steps(1, 0.2, "")));
     assert!(
         refused
-            .starts_with("pact.toml:6:9: environments.production.steps: at most 80 requests, 100")
+            .starts_with("pact.toml:6:9: environments.production.steps: at most 680 requests are")
             && refused
-                .contains("while the release has 10 %, and 90 are needed to see that it fails"),
+                .contains("while the release has 1 %, and 919 are needed to see that it fails"),
         "{refused}"
     );
     for (text, right) in [
         (steps(10, 0.05, ""), true),
-        (steps(10, 0.1, "watch.inconclusive = 'hold'"), false),
-        (steps(10, 0.2, "watch.inconclusive = 'hold'"), true),
+        (steps(5, 0.05, "watch.inconclusive = 'hold'"), false),
+        (steps(5, 0.2, "watch.inconclusive = 'hold'"), true),
         (steps(10, 0.02, "watch.inconclusive = 'keep'"), true),
-        (steps(1, 0.3, ""), false),
-        (steps(1, 0.3, "watch.interval_ms = 50"), true),
+        (steps(1, 0.2, "watch.interval_ms = 100"), false),
+        (steps(1, 0.2, "watch.interval_ms = 50"), true),
         (steps(1, 10.0, "watch.interval_ms = 1000"), false),
     ] {
         assert_eq!(parse(&shifted(&text), "p").is_ok(), right, "{text}");

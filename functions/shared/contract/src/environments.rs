@@ -332,6 +332,27 @@ pub struct Watch {
     pub objectives: Option<Objectives>,
 }
 
+/// Time in milliseconds between two requests of the monitor agent's own, at the beginning of a watch …
+pub const QUICK_MS: u64 = 20;
+/// … for so many seconds …
+pub const QUICK_SECONDS: u64 = 5;
+/// … and from then on, where the settings do not say another.
+pub const USUAL_MS: u64 = 100;
+
+/// How many requests of the monitor agent's own a watch of so many seconds has, at the interval of its
+/// settings, in milliseconds.
+#[must_use]
+pub fn probed(seconds: u64, interval_ms: Option<u64>) -> u64 {
+    let during = |seconds: u64, interval: u64| seconds.saturating_mul(1_000) / interval.max(1);
+    match interval_ms {
+        Some(interval) => during(seconds, interval),
+        None => {
+            let quick = seconds.min(QUICK_SECONDS);
+            during(quick, QUICK_MS) + during(seconds - quick, USUAL_MS)
+        }
+    }
+}
+
 /// For how long a release counts as young unless something else is said, in hours.
 const A_DAY: u32 = 24;
 

@@ -57,6 +57,33 @@ pub struct Metrics {
     /// before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub look: Option<Look>,
+    /// How many requests in a row were sent within a tenth of a second. What went wrong in such a moment may
+    /// have met all of them at once, and says no more than one of them. 0 is as good as 1.
+    #[serde(default, skip_serializing_if = "is_alone")]
+    pub together: u32,
+    /// For how many failed requests one counts, as they failed together: from 1, to as many as came
+    /// together. 0 is as good as 1.
+    #[serde(default, skip_serializing_if = "is_single")]
+    pub clumped: f64,
+    /// By how many milliseconds requests were sent late (95th percentile), where the agent sends them: who
+    /// is that late may have read the answers as late.
+    #[serde(default, skip_serializing_if = "is_in_time")]
+    pub lag_ms: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_in_time(lag_ms: &f64) -> bool {
+    *lag_ms < 1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_alone(together: &u32) -> bool {
+    *together <= 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_single(clumped: &f64) -> bool {
+    *clumped <= 1.0
 }
 
 /// A look at the numbers. What is looked at more than once looks bad by chance more often: each

@@ -10,7 +10,10 @@ use serde_json::{Map, Value};
 use crate::{environments::EnvironmentList, finding::Severity, waiver::Waiver};
 
 pub use crate::{
-    environments::{Approval, Environment, Inconclusive, Probe, Watch},
+    environments::{
+        Approval, Environment, Inconclusive, Probe, QUICK_MS, QUICK_SECONDS, USUAL_MS, Watch,
+        probed,
+    },
     instance::Instance,
 };
 

@@ -21,10 +21,45 @@ fn main() {
     for seed in [14, 1_014] {
         print_table(seed);
     }
+    let others: Vec<u32> = (2_001..2_011).map(right).collect();
+    println!("ten other seeds: {others:?} of 240 right");
+    print_ends("", simulate::good_releases);
+    print_ends(" that have spells of trouble", simulate::good_releases_with_spells);
+    print_ends(" of these, asked ten times a second,", |seed, releases| {
+        simulate::with_spells(seed, releases, 1)
+    });
+    let random = &mut random::Random::new(3);
+    let service = random::Service::new(40.0, 0.5).failing(0.01);
+    let [mut before, mut now] = [0, 1].map(|_| {
+        let samples = service.requests(random, 10_000);
+        let latencies_ms = samples.iter().flatten().copied().collect();
+        pact_contract::actions::Metrics { latencies_ms, ..random::in_moments(&samples, 5) }
+    });
+    before.look = None;
+    now.look = None;
+    // The least of several: what else the machine does is not what is measured.
+    let once = |_| {
+        let begun = Instant::now();
+        std::hint::black_box(assess(Some(&before), &now, &Watch::default()));
+        begun.elapsed().as_secs_f64() * 1_000.0
+    };
+    let least = (0..50).map(once).fold(f64::INFINITY, f64::min);
+    println!("10,000 samples judged in {least:.2} ms");
+}
+
+/// How many of a table are judged as they are labelled.
+fn right(seed: u64) -> u32 {
+    let fits = |case: &cases::Case| {
+        case.label.fits(assess(case.baseline.as_ref(), &case.now, &Watch::default()).verdict)
+    };
+    cases::table(seed, 20).iter().map(|case| u32::from(fits(case))).sum()
+}
+
+fn print_ends(kind: &str, good: fn(u64, u64) -> simulate::Ends) {
     let begun = Instant::now();
-    let ends = simulate::good_releases(1, 10_000);
+    let ends = good(1, 10_000);
     println!(
-        "10,000 good releases under repeated looks: {} kept, {} inconclusive, {} taken back \
+        "10,000 good releases{kind} under repeated looks: {} kept, {} inconclusive, {} taken back \
          ({:.2} %), in {:.1} s",
         ends.kept,
         ends.inconclusive,
@@ -32,20 +67,6 @@ fn main() {
         f64::from(ends.taken_back) / 100.0,
         begun.elapsed().as_secs_f64()
     );
-    let random = &mut random::Random::new(3);
-    let service = random::Service::new(40.0, 0.5).failing(0.01);
-    let [mut before, mut now] = [0, 1].map(|_| {
-        let samples = service.requests(random, 10_000);
-        let latencies_ms = samples.iter().flatten().copied().collect();
-        pact_contract::actions::Metrics { latencies_ms, ..random::metrics(&samples) }
-    });
-    before.look = None;
-    now.look = None;
-    let begun = Instant::now();
-    for _ in 0..20 {
-        std::hint::black_box(assess(Some(&before), &now, &Watch::default()));
-    }
-    println!("10,000 samples judged in {:.2} ms", begun.elapsed().as_secs_f64() * 1_000.0 / 20.0);
 }
 
 fn print_table(seed: u64) {

@@ -15,7 +15,8 @@ const MAX_LATENCIES: usize = 20_000;
 
 /// The latencies of a release, when there are enough.
 pub(crate) fn latencies(metrics: &Metrics, least: u64) -> Option<Sample> {
-    let sample = Sample::new(&thinned(&metrics.latencies_ms, MAX_LATENCIES));
+    let sample =
+        Sample::new(&thinned(&metrics.latencies_ms, MAX_LATENCIES)).together(metrics.together);
     (sample.count() >= least).then_some(sample)
 }
 

@@ -26,36 +26,70 @@ pub(crate) fn share((found, all): (u64, u64)) -> f64 {
     real(found) / real(all.max(1))
 }
 
+/// Some of a number of requests, and for how many of them one counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) counted: (u64, u64),
+    pub(crate) clumped: f64,
+}
+
+impl Part {
+    /// The failed ones.
+    pub(crate) fn failed(metrics: &Metrics) -> Self {
+        Self { counted: counts(metrics), clumped: metrics.clumped }
+    }
+
+    /// As many as say something of their own; of those that are looked for rather one too few.
+    pub(crate) fn said(self) -> (u64, u64) {
+        let (found, all) = self.counted;
+        if self.clumped.is_nan() || self.clumped <= 1.0 {
+            return self.counted;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a number of requests, made smaller"
+        )]
+        let fewer = |count: u64| (real(count) / self.clumped) as u64;
+        let all = fewer(all).max(1);
+        (fewer(found).min(all), all)
+    }
+}
+
 pub(crate) fn tolerated(share: f64) -> f64 {
     (share * RATIO).max(share + LEAST)
 }
 
 pub(crate) fn compare(before: &Metrics, now: &Metrics, look: Option<Look>) -> Comparison {
     let names = ("errors", "the share of failed requests");
-    shares(names, 0.2, counts(before), counts(now)).judged(look)
+    shares(names, 0.2, Part::failed(before), Part::failed(now)).judged(look)
 }
 
 /// Compares two shares.
 pub(crate) fn shares(
     (metric, named): (&'static str, &'static str),
     weight: f64,
-    before: (u64, u64),
-    now: (u64, u64),
+    old: Part,
+    new: Part,
 ) -> Row {
+    // One in which nothing failed does not show how failures come, and is taken to be as the other.
+    let clumped = old.clumped.max(new.clumped);
+    let [before, now] = [old, new].map(|part| Part { clumped, ..part }.said());
     let (low, high) = difference(before, now);
+    let (from, to) = (share(old.counted), share(new.counted));
     Row {
         metric,
         named,
         unit: "%",
-        before: Some(share(before) * 100.0),
-        now: share(now) * 100.0,
-        samples: (before.1, now.1),
+        before: Some(from * 100.0),
+        now: to * 100.0,
+        samples: (old.counted.1, new.counted.1),
         interval: Some((low * 100.0, high * 100.0)),
         chance: fisher(before, now),
         test: "Fisher's exact test",
         weight,
-        tolerated: tolerated(share(before)) * 100.0,
+        tolerated: tolerated(from) * 100.0,
         likely: share_rose(before, now, tolerated),
-        better: share(now) < share(before) && fisher(now, before) <= BETTER,
+        better: to < from && fisher(now, before) <= BETTER,
     }
 }

@@ -4,6 +4,7 @@ use pact_contract::actions::{Comparison, Look};
 
 use crate::{
     chance::{hypergeometric, real},
+    errors::Part,
     row::{Row, not_compared},
     sample::{MIN_LATENCIES, Sample, shifted_up},
 };
@@ -122,8 +123,12 @@ fn slowest(before: &Sample, now: &Sample, shares: &[f64]) -> f64 {
             let at_least = |sample: &Sample| {
                 (sample.len() - sample.sorted.partition_point(|v| *v < edge)) as u64
             };
-            let (old, new) = (at_least(before), at_least(now));
-            Some(hypergeometric(all, old + new, now.count(), new))
+            // Slow ones that came together count once, in both alike.
+            let clumped = before.clumps(edge).max(now.clumps(edge));
+            let said = |found: u64, all: u64| Part { counted: (found, all), clumped }.said();
+            let (old, new) =
+                (said(at_least(before), before.count()), said(at_least(now), now.count()));
+            Some(hypergeometric(old.1 + new.1, old.0 + new.0, new.1, new.0))
         })
         .fold(1.0, f64::min);
     (least * real(shares.len() as u64)).min(1.0)

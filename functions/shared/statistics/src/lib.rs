@@ -9,12 +9,14 @@
 //! Tests are exact where numbers are small: Fisher's for failures, the binomial one for limits, and
 //! for tails the hypergeometric one of how many of the slowest answers are the new release's. Each
 //! row has its share of the false alarms ([`looks`]), so that all together keep to one bound,
-//! however often they are looked at.
+//! however often they are looked at. Where requests are sent close to each other, what they met
+//! together counts once ([`clumping`]).
 #![forbid(unsafe_code)]
 
 mod assess;
 mod burn;
 mod chance;
+mod clumps;
 mod compare;
 mod errors;
 mod latency;
@@ -26,6 +28,7 @@ pub mod series;
 
 pub use assess::{Assessment, MIN_SAMPLES, assess, enough, verdict};
 pub use burn::burns;
+pub use clumps::clumping;
 pub use compare::compare;
 pub use limits::limits;
 pub use looks::{EXTENSIONS, STEPS, next_step};

@@ -8,7 +8,8 @@ use pact_contract::{
 
 use crate::{
     chance::{above, binomial, real},
-    errors::{counts, share, shares},
+    clumps::clumping,
+    errors::{Part, counts, share, shares},
     row::{Row, not_compared, round},
     sample::MIN_LATENCIES,
 };
@@ -34,24 +35,25 @@ fn failed(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison 
         return not_compared(names.0, "%", (0, 0), "nothing was measured".to_owned());
     }
     let limit = watch.max_error_rate / 100.0;
-    let mut row = held(names, 0.15, counts(now), limit, now);
+    let mut row = held(names, 0.15, Part::failed(now), limit, now);
     row.message = format!(
         "{:.1} % of {} requests failed; at most {} %",
         share(counts(now)) * 100.0,
         now.requests,
         watch.max_error_rate
     );
-    excused(row, before.map(counts), counts(now), limit, now.look)
+    excused(row, before.map(Part::failed), Part::failed(now), limit, now.look)
 }
 
 /// A share against its limit: the exact binomial test.
 fn held(
     (metric, named): (&'static str, &'static str),
     weight: f64,
-    now: (u64, u64),
+    part: Part,
     limit: f64,
     metrics: &Metrics,
 ) -> Comparison {
+    let (now, said) = (part.counted, part.said());
     let row = Row {
         metric,
         named,
@@ -60,7 +62,7 @@ fn held(
         now: share(now) * 100.0,
         samples: (0, now.1),
         interval: None,
-        chance: binomial(now.1, now.0, limit),
+        chance: binomial(said.1, said.0, limit),
         test: "exact binomial test",
         weight,
         tolerated: limit * 100.0,
@@ -74,20 +76,21 @@ fn held(
 /// What the release before did as well is not this one's doing.
 fn excused(
     mut row: Comparison,
-    before: Option<(u64, u64)>,
-    now: (u64, u64),
+    before: Option<Part>,
+    now: Part,
     limit: f64,
     look: Option<Look>,
 ) -> Comparison {
-    let Some(before) = before else { return row };
+    let Some(part) = before else { return row };
+    let (before, said) = (part.counted, part.said());
     row.before = Some(round(share(before) * 100.0));
     row.samples_before = before.1;
     row.message.push_str(&format!(" (before the release {:.1} %)", share(before) * 100.0));
-    let as_before = share(before) > limit || above(before.0, before.1, limit) >= AS_BEFORE;
+    let as_before = share(before) > limit || above(said.0, said.1, limit) >= AS_BEFORE;
     if !as_before || !matches!(row.outcome, Compared::Worse | Compared::Unsure) {
         return row;
     }
-    match shares(("", ""), WEIGHT, before, now).outcome(look) {
+    match shares(("", ""), WEIGHT, part, now).outcome(look) {
         Compared::Worse => {}
         Compared::Unsure => row.outcome = Compared::Unsure,
         _ => {
@@ -109,7 +112,8 @@ fn slow(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison {
         "the 95th percentile of the latency is {:.0} ms; at most {} ms",
         now.p95_ms, watch.max_p95_ms
     );
-    let counted = slower(now, limit);
+    let part = slower(now, limit);
+    let counted = part.counted;
     if counted.1 == 0 {
         let answers = now.requests.saturating_sub(now.errors);
         let mut row = not_compared(names.0, "%", (0, 0), "no answer was measured".to_owned());
@@ -122,18 +126,18 @@ fn slow(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison {
         }
         return row;
     }
-    let mut absolute = held(names, 0.1, counted, SLOW, now);
+    let mut absolute = held(names, 0.1, part, SLOW, now);
     absolute.message = message;
     absolute.would_pass = absolute
         .would_pass
         .map(|_| format!("at most 5 % of the answers slower than {} ms", watch.max_p95_ms));
-    let old = before.map(|m| slower(m, limit)).filter(|(_, all)| *all >= MIN_LATENCIES);
-    let absolute = excused(absolute, old, counted, SLOW, now.look);
+    let old = before.map(|m| slower(m, limit)).filter(|old| old.counted.1 >= MIN_LATENCIES);
+    let absolute = excused(absolute, old, part, SLOW, now.look);
     let Some(old) = old.filter(|_| counted.1 >= 5) else { return absolute };
-    let mut relative = shares(names, WEIGHT, old, counted).judged(now.look);
+    let mut relative = shares(names, WEIGHT, old, part).judged(now.look);
     relative.message = format!(
         "{} of {} answers took longer than {limit} ms, {} of {} before the release",
-        counted.0, counted.1, old.0, old.1
+        counted.0, counted.1, old.counted.0, old.counted.1
     );
     // The graver of both.
     let gravity = |row: &Comparison| match row.outcome {
@@ -145,9 +149,12 @@ fn slow(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison {
 }
 
 /// Answers that took longer, of how many.
-fn slower(metrics: &Metrics, limit: f64) -> (u64, u64) {
-    let known = || metrics.latencies_ms.iter().filter(|ms| ms.is_finite());
-    (known().filter(|ms| **ms > limit).count() as u64, known().count() as u64)
+fn slower(metrics: &Metrics, limit: f64) -> Part {
+    let known = metrics.latencies_ms.iter().filter(|ms| ms.is_finite());
+    let slow: Vec<bool> = known.map(|ms| *ms > limit).collect();
+    let found = slow.iter().filter(|slow| **slow).count();
+    let clumped = clumping(&slow, metrics.together as usize);
+    Part { counted: (found as u64, slow.len() as u64), clumped }
 }
 
 /// Whether the release before failed more often than the limit allows.

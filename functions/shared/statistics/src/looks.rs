@@ -1,6 +1,6 @@
 //! How false alarms are shared out, so that all looks and all rows together keep to one bound.
 //!
-//! A watch looks at the numbers at requests that are set beforehand, each 1.5 times as many as the
+//! A watch looks at the numbers at requests that are set beforehand, each a quarter more than the
 //! one before, and once more at its end. A look's test counts at its own share of the bound; by the
 //! union bound the chance that any of them alarms falsely is at most the sum of the shares, whatever
 //! depends on what, and for every test that holds at a fixed size. This is group sequential testing
@@ -15,8 +15,10 @@ use pact_contract::actions::Look;
 const BOUND: f64 = 0.01;
 
 /// At how many requests the numbers are looked at before the end of a watch.
-pub const STEPS: [u64; 16] =
-    [5, 8, 12, 18, 27, 40, 60, 90, 135, 200, 300, 450, 680, 1_000, 1_500, 2_200];
+pub const STEPS: [u64; 28] = [
+    5, 7, 9, 11, 14, 18, 22, 27, 34, 42, 53, 66, 83, 103, 129, 161, 201, 252, 315, 393, 492, 615,
+    768, 960, 1_200, 1_500, 1_880, 2_350,
+];
 
 /// What all steps have of the bound together; the rest is for the ends.
 const STEPS_SHARE: f64 = 0.3;
@@ -49,7 +51,7 @@ fn share(look: Option<Look>) -> f64 {
     let end = |number: u32| ENDS.get(number as usize).copied().unwrap_or(0.0);
     match look {
         Some(Look::Step(number)) if (1..=STEPS.len()).contains(&(number as usize)) => {
-            STEPS_SHARE / 16.0
+            STEPS_SHARE / STEPS.len() as f64
         }
         Some(Look::Step(_)) => 0.0,
         Some(Look::End(number)) => end(number),
@@ -63,10 +65,10 @@ mod tests {
 
     #[test]
     fn all_looks_together_keep_to_the_bound() {
-        let steps = (1..=16).map(|n| share(Some(Look::Step(n)))).sum::<f64>();
+        let steps = (1..=28).map(|n| share(Some(Look::Step(n)))).sum::<f64>();
         let ends = (0..4).map(|n| share(Some(Look::End(n)))).sum::<f64>();
         assert!((steps + ends - 1.0).abs() < 1e-12, "{steps} {ends}");
-        for never in [Look::Step(0), Look::Step(17), Look::End(4)] {
+        for never in [Look::Step(0), Look::Step(29), Look::End(4)] {
             assert_eq!(share(Some(never)), 0.0, "{never:?}");
         }
     }
@@ -80,8 +82,8 @@ mod tests {
     fn a_step_is_due_once() {
         assert_eq!(next_step(4, 0), None);
         assert_eq!(next_step(5, 0), Some(1));
-        assert_eq!(next_step(7, 1), None);
-        assert_eq!(next_step(41, 1), Some(6));
-        assert_eq!(next_step(1_000_000, 16), None);
+        assert_eq!(next_step(6, 1), None);
+        assert_eq!(next_step(41, 1), Some(9));
+        assert_eq!(next_step(1_000_000, 28), None);
     }
 }

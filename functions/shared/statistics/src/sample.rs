@@ -2,7 +2,10 @@
 
 use std::cell::OnceCell;
 
-use crate::chance::{normal, real};
+use crate::{
+    chance::{normal, real},
+    clumps::clumping,
+};
 
 /// Fewer latencies than this say nothing.
 pub(crate) const MIN_LATENCIES: u64 = 20;
@@ -29,6 +32,8 @@ pub fn thinned(values: &[f64], limit: usize) -> Vec<f64> {
 pub(crate) struct Sample {
     pub(crate) ordered: Vec<f64>,
     pub(crate) sorted: Vec<f64>,
+    /// How many in a row came within a moment.
+    together: usize,
     likeness: OnceCell<f64>,
 }
 
@@ -38,7 +43,21 @@ impl Sample {
             values.iter().copied().filter(|v| v.is_finite() && *v >= 0.0).collect();
         let mut sorted = ordered.clone();
         sorted.sort_unstable_by(f64::total_cmp);
-        Self { ordered, sorted, likeness: OnceCell::new() }
+        Self { ordered, sorted, together: 1, likeness: OnceCell::new() }
+    }
+
+    /// So many in a row came within a moment.
+    pub(crate) fn together(self, together: u32) -> Self {
+        Self { together: together.max(1) as usize, ..self }
+    }
+
+    /// For how many of those that are as slow as this, or slower, one counts.
+    pub(crate) fn clumps(&self, edge: f64) -> f64 {
+        if self.together == 1 {
+            return 1.0;
+        }
+        let slow: Vec<bool> = self.ordered.iter().map(|value| *value >= edge).collect();
+        clumping(&slow, self.together)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -83,6 +102,7 @@ impl Sample {
         Self {
             ordered: self.ordered.iter().copied().map(&change).collect(),
             sorted: self.sorted.iter().copied().map(&change).collect(),
+            together: self.together,
             // As good as unchanged.
             likeness: self.likeness().into(),
         }
@@ -91,7 +111,8 @@ impl Sample {
     /// Both halves, in the order of time.
     pub(crate) fn halves(&self) -> (Self, Self) {
         let (first, second) = self.ordered.split_at(self.len() / 2);
-        (Self::new(first), Self::new(second))
+        let half = |values: &[f64]| Self { together: self.together, ..Self::new(values) };
+        (half(first), half(second))
     }
 
     /// By how much neighbours are alike, from 0: values that come in waves say less than their
@@ -127,6 +148,24 @@ impl Sample {
     }
 }
 
+/// What half of the values of both are not below.
+fn middle_of(before: &Sample, now: &Sample) -> f64 {
+    let half = (before.len() + now.len()) / 2;
+    // The merge of both, as far as its middle.
+    let (mut i, mut j, mut value) = (0, 0, 0.0);
+    while i + j <= half {
+        let (old, new) = (before.sorted.get(i), now.sorted.get(j));
+        match (old, new) {
+            (Some(old), new) if new.is_none_or(|new| old <= new) => {
+                (value, i) = (*old, i + 1);
+            }
+            (_, Some(new)) => (value, j) = (*new, j + 1),
+            (_, None) => break,
+        }
+    }
+    value
+}
+
 /// How likely it is, when nothing changed, that `now` is above `before` as much as it is:
 /// Mann-Whitney's U test, one-sided, normal approximation with corrections for ties, for
 /// continuity, and for values that come in waves. Assumes no shape, which latencies would not have.
@@ -159,7 +198,10 @@ pub(crate) fn shifted_up(before: &Sample, now: &Sample) -> f64 {
         return 1.0;
     }
     let likeness = before.likeness().max(now.likeness());
-    let waves = ((1.0 + likeness) / (1.0 - likeness)).sqrt();
+    // In a short watch a spell of trouble is no wave, but a step: there what came together counts once.
+    let middle = middle_of(before, now);
+    let clumps = before.clumps(middle).max(now.clumps(middle));
+    let waves = ((1.0 + likeness) / (1.0 - likeness)).max(clumps).sqrt();
     normal((wins - n * m / 2.0 - 0.5) / variance.sqrt() / waves)
 }
 

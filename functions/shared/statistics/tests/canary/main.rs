@@ -38,3 +38,9 @@ fn good_releases_stay_however_often_they_are_looked_at() {
     assert!(ends.taken_back <= 4, "{ends:?}");
     assert!(ends.inconclusive <= 12, "{ends:?}");
 }
+
+#[test]
+fn short_trouble_is_no_release_that_is_ill() {
+    let ends = simulate::good_releases_with_spells(14, 200);
+    assert!(ends.taken_back <= 2, "{ends:?}");
+}

@@ -53,6 +53,19 @@ pub(crate) struct Service {
     pub(crate) growth: f64,
     /// By how much load, which comes and goes, lengthens it.
     pub(crate) wave: f64,
+    /// Short spells in which nothing goes well.
+    pub(crate) spells: Spells,
+}
+
+/// Spells of trouble, as a collector of garbage, a full disk or a busy neighbour makes them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spells {
+    /// How likely one begins with a request.
+    pub(crate) begin: f64,
+    /// How many requests it meets.
+    pub(crate) last: usize,
+    /// How many times as long answers take meanwhile; 0: there are none.
+    pub(crate) slower: f64,
 }
 
 impl Service {
@@ -65,6 +78,7 @@ impl Service {
             tail: (0.0, 1.0),
             growth: 0.0,
             wave: 0.0,
+            spells: Spells::default(),
         }
     }
 
@@ -87,8 +101,30 @@ impl Service {
     }
 
     pub(crate) fn requests(&self, random: &mut Random, n: usize) -> Vec<Option<f64>> {
-        (0..n).map(|i| self.request(random, i as f64 / n.max(1) as f64)).collect()
+        let mut left = 0;
+        let one = |i: usize| {
+            let answer = self.request(random, i as f64 / n.max(1) as f64);
+            if self.spells.last == 0 {
+                return answer;
+            }
+            if left == 0 && random.next() < self.spells.begin {
+                left = self.spells.last;
+            }
+            let spell = left > 0;
+            left = left.saturating_sub(1);
+            answer
+                .filter(|_| !spell || self.spells.slower > 0.0)
+                .map(|latency| if spell { latency * self.spells.slower } else { latency })
+        };
+        (0..n).map(one).collect()
     }
+}
+
+/// What was measured, of requests of which so many in a row belong to one moment.
+pub(crate) fn in_moments(samples: &[Option<f64>], together: u32) -> Metrics {
+    let failed: Vec<bool> = samples.iter().map(Option::is_none).collect();
+    let clumped = pact_statistics::clumping(&failed, together as usize);
+    Metrics { together, clumped, ..metrics(samples) }
 }
 
 pub(crate) fn metrics(samples: &[Option<f64>]) -> Metrics {
@@ -106,5 +142,6 @@ pub(crate) fn metrics(samples: &[Option<f64>]) -> Metrics {
         p99_ms: at(99),
         latencies_ms: pact_statistics::thinned(&latencies, 500),
         look: None,
+        ..Metrics::default()
     }
 }

@@ -1,12 +1,12 @@
 //! Good releases that are looked at again and again: how often is one taken back?
 
 use pact_contract::{
-    actions::{Look, ReleaseVerdict},
+    actions::{Look, Metrics, ReleaseVerdict},
     settings::Watch,
 };
 use pact_statistics::{assess, next_step};
 
-use crate::random::{Random, Service, metrics};
+use crate::random::{Random, Service, Spells, in_moments};
 
 /// What became of so many good releases.
 #[derive(Debug, Default)]
@@ -23,38 +23,68 @@ pub(crate) fn good_releases(seed: u64, releases: u64) -> Ends {
         let random = &mut Random::new(seed * 7_919 + number);
         let service = Service::new(random.between(1.0, 300.0), random.between(0.1, 1.0))
             .failing(random.one_of(&[0.0, 0.0, 0.002, 0.01, 0.05]));
-        let n = random.one_of(&[50usize, 50, 100, 250]);
-        let baseline = metrics(&service.requests(random, n));
-        let all = service.requests(random, n * 4);
-        match watch(&baseline, &all, n) {
-            ReleaseVerdict::Keep => ends.kept += 1,
-            ReleaseVerdict::Inconclusive => ends.inconclusive += 1,
-            ReleaseVerdict::RollBack => ends.taken_back += 1,
-        }
+        // Ten a second, or fifty.
+        let (n, together) =
+            random.one_of(&[(50usize, 1u32), (50, 1), (100, 1), (250, 1), (250, 5)]);
+        ends.add(&service, n, together, random);
     }
     ends
 }
 
-fn watch(
-    baseline: &pact_contract::actions::Metrics,
-    all: &[Option<f64>],
-    n: usize,
-) -> ReleaseVerdict {
+/// As before, of services that have a short spell of trouble now and then, before the release and after
+/// it, asked fifty times a second or ten.
+pub(crate) fn good_releases_with_spells(seed: u64, releases: u64) -> Ends {
+    with_spells(seed, releases, 5)
+}
+
+/// The same, of which so many requests in a row come within a moment: the spells are as long in time.
+pub(crate) fn with_spells(seed: u64, releases: u64, together: u32) -> Ends {
+    let mut ends = Ends::default();
+    let per_moment = together as usize;
+    for number in 0..releases {
+        let random = &mut Random::new(seed * 6_007 + number);
+        let spells = Spells {
+            // Up to one in five seconds, of one to three tenths of a second.
+            begin: random.between(0.0, 0.02) / f64::from(together),
+            last: random.one_of(&[1, 2, 3]) * per_moment,
+            slower: random.one_of(&[0.0, 4.0, 20.0]),
+        };
+        let service = Service { spells, ..Service::new(random.between(1.0, 100.0), 0.3) };
+        ends.add(&service, 50 * per_moment, together, random);
+    }
+    ends
+}
+
+impl Ends {
+    fn add(&mut self, service: &Service, n: usize, together: u32, random: &mut Random) {
+        let baseline = in_moments(&service.requests(random, n), together);
+        let all = service.requests(random, n * 4);
+        match watch(&baseline, &all, n, together) {
+            ReleaseVerdict::Keep => self.kept += 1,
+            ReleaseVerdict::Inconclusive => self.inconclusive += 1,
+            ReleaseVerdict::RollBack => self.taken_back += 1,
+        }
+    }
+}
+
+fn watch(baseline: &Metrics, all: &[Option<f64>], n: usize, together: u32) -> ReleaseVerdict {
     let limits = Watch::default();
     let at = |requests: usize, look| {
-        let now = pact_contract::actions::Metrics {
+        let now = Metrics {
             look: Some(look),
-            ..metrics(all.get(..requests).unwrap_or(all))
+            ..in_moments(all.get(..requests).unwrap_or(all), together)
         };
         assess(Some(baseline), &now, &limits).verdict
     };
     let first = all.iter().position(Option::is_none);
+    // What fails may pass: for half a second after the first failure nothing is concluded.
+    let moments = 5 * together as usize;
     let mut step = 0;
     for end in 0..4u32 {
         let length = n * (end as usize + 1);
         for requests in (n * end as usize + 1)..length {
-            // What fails may pass: for a while after the first failure nothing is concluded.
-            let passing = first.is_some_and(|first| (first + 1..=first + 5).contains(&requests));
+            let passing =
+                first.is_some_and(|first| (first + 1..=first + moments).contains(&requests));
             if let Some(due) = next_step(requests as u64, step).filter(|_| !passing) {
                 step = due;
                 if at(requests, Look::Step(due)) == ReleaseVerdict::RollBack {
