@@ -124,9 +124,7 @@ async fn keep(ports: &Ports, watched: &Looked, now: Timestamp) -> Result<(), Age
         reason: summary.clone(),
     };
     let incident = join(ports, known, &seen, now).await?;
-    let of_it = incident.of(&key);
-    let taken_back = of_it.is_some_and(|affected| affected.taken_back_by.is_some());
-    if health == Health::Unhealthy && !taken_back {
+    if health == Health::Unhealthy && !taken_back(ports, &incident, &key).await? {
         take_back(ports, &incident, &key, &record, &summary, now).await?;
     }
     Ok(())
@@ -195,8 +193,32 @@ async fn change(
     Err(StoreError::Conflict(format!("the incident {id} is changed by too many at once")))
 }
 
+/// Whether the watch took the release back from there before, in this incident or an earlier one of the
+/// same cause, which is the same release: who closes an incident does not ask for it again.
+async fn taken_back(
+    ports: &Ports,
+    incident: &Incident,
+    key: &EnvironmentKey,
+) -> Result<bool, AgentError> {
+    let by_it = |incident: &Incident| {
+        incident.of(key).is_some_and(|affected| affected.taken_back_by.is_some())
+    };
+    let (mut taken, mut earlier) = (by_it(incident), incident.id.previous());
+    for _ in 0..MOST_FULL {
+        let Some(id) = earlier.filter(|_| !taken) else { break };
+        taken = match ports.incidents.incident(&id).await {
+            Ok(found) => found.is_some_and(|(incident, _)| by_it(&incident)),
+            // Not known whether it was: it is not tried, and a person is needed.
+            Err(StoreError::Unreadable(_)) => true,
+            Err(error) => return Err(error.into()),
+        };
+        earlier = id.previous();
+    }
+    Ok(taken)
+}
+
 /// Takes a release back that turned bad while it was young, where there is a good one to return to,
-/// through the pipeline's own rollback. Once: should that not help, a person is needed.
+/// through the pipeline's own rollback. Once for each release: should that not help, a person is needed.
 async fn take_back(
     ports: &Ports,
     incident: &Incident,

@@ -55,6 +55,13 @@ impl IncidentId {
         self.number
     }
 
+    /// The one before it, of the same cause.
+    #[must_use]
+    pub fn previous(&self) -> Option<Self> {
+        let number = self.number.checked_sub(1).filter(|number| *number > 0)?;
+        Some(Self { cause: self.cause.clone(), number })
+    }
+
     /// The one after it, of the same cause.
     #[must_use]
     pub fn next(&self) -> Self {

@@ -154,6 +154,11 @@ async fn a_young_release_that_turns_bad_is_taken_back_once() {
     assert_eq!(input["take_back"]["by"], "the scheduled watch");
     let reason = "r2 was rolled back by the scheduled watch: it turned bad: it is unhealthy";
     assert_eq!(input["take_back"]["reason"], reason);
+    // Nor in another incident of the same release, which is young still.
+    watched(&world, "production", "healthy", 80).await;
+    watched(&world, "production", "unhealthy", 90).await;
+    assert!(due(&world, 90).await.iter().any(|told| told.incident.id.number() == 2));
+    assert_eq!(rollbacks(&world).len(), 1);
 }
 
 #[tokio::test]
