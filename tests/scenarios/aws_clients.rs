@@ -155,7 +155,7 @@ fn the_endpoint_answers_to_its_own_credentials_alone() {
     drop(running);
 }
 
-fn av(text: &str) -> aws_sdk_dynamodb::types::AttributeValue {
+pub(crate) fn av(text: &str) -> aws_sdk_dynamodb::types::AttributeValue {
     aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned())
 }
 
