@@ -154,6 +154,8 @@ pub(crate) fn plan(variant: &Variant) -> Plan {
     Plan {
         risk: None,
         conditions: Vec::new(),
+        budgets: Vec::new(),
+        fix: false,
         template: Template::Default,
         template_reason: "the default".into(),
         checks: PlannedChecks::default(),

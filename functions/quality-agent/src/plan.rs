@@ -17,6 +17,7 @@ use pact_contract::{
 use serde::Deserialize;
 
 use crate::{
+    budgets::Budgets,
     conditions::Conditions,
     documentation::Documentation,
     reverse,
@@ -40,7 +41,11 @@ struct Parameters {
     loosened: Vec<String>,
 }
 
-pub(crate) async fn act(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcome, AgentError> {
+pub(crate) async fn act(
+    artifacts: &dyn Artifacts,
+    budgets: &Budgets<'_>,
+    call: &Call,
+) -> Result<Outcome, AgentError> {
     let parameters: Parameters = call.parameters()?;
     let changes = match &parameters.changes_key {
         Some(key) => match bundle::change_set(artifacts, key).await {
@@ -53,6 +58,10 @@ pub(crate) async fn act(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcom
     };
     let mut plan = plan(&parameters.run, changes.as_ref(), &parameters.settings)?;
     agree(&mut plan, parameters.loosened);
+    if plan.gate.fixes_only_when_spent {
+        let repository = &parameters.run.repository.name;
+        plan.budgets = budgets.of(&plan, repository, jiff::Timestamp::now()).await?;
+    }
     Outcome::new(StageStatus::Passed, summary(&plan, changes.as_ref()), &plan)
 }
 
@@ -158,6 +167,9 @@ pub fn plan(
         started_at: Some(run.started_at),
         risk: conditions.risk,
         conditions: conditions.applied,
+        budgets: Vec::new(),
+        // A push cannot say that of itself: only who starts a run names a template.
+        fix: run.template.as_deref() == Some(Template::Hotfix.as_str()),
     })
 }
 

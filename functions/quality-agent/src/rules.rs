@@ -6,8 +6,8 @@ use pact_agent::text::truncated;
 use pact_contract::{
     Finding, Severity, StageStatus, Tier,
     actions::{
-        AppliedCondition, CheckCoverageOutput, CheckQualityOutput, Plan, RunTestsOutput,
-        SecurityCheckOutput,
+        AppliedCondition, BudgetLeft, CheckCoverageOutput, CheckQualityOutput, Plan,
+        RunTestsOutput, SecurityCheckOutput,
     },
     run::{CheckResult, Checks, RuleOutcome, RuleResult},
     settings::ScanLevel,
@@ -35,7 +35,60 @@ pub(crate) fn all(plan: &Plan, checks: &Checks) -> Vec<RuleResult> {
     ];
     out.extend(rules.end_to_end());
     out.extend(plan.conditions.iter().filter(|one| one.hold).map(condition));
+    out.extend(budget(plan));
     out
+}
+
+/// Whether something but a fix may go to users, by what is left of their budget of errors; none where
+/// nothing goes there, or nobody asks.
+fn budget(plan: &Plan) -> Option<RuleResult> {
+    const RULE: &str = "error-budget";
+    let reaches = plan.environments.last_of(Tier::Production).is_some();
+    if !plan.gate.fixes_only_when_spent || !reaches {
+        return None;
+    }
+    let threshold = json!(0);
+    if plan.fix {
+        let message = "a fix goes to users whatever is left of their budget of errors";
+        return Some(met(RULE, true, Value::Null, threshold, message));
+    }
+    let would_pass = || {
+        "a fix, which is a run that asks for the template hotfix, or a budget that has recovered"
+            .to_owned()
+    };
+    let held = |value: Value, message: &str| RuleResult {
+        outcome: RuleOutcome::NotChecked,
+        ..not_met(RULE, true, value, json!(0), message, would_pass())
+    };
+    if let Some(BudgetLeft { environment, unknown: Some(why), .. }) =
+        plan.budgets.iter().find(|left| left.unknown.is_some())
+    {
+        let message = format!("nobody knows what is left of the budget of {environment}: {why}");
+        return Some(held(Value::Null, &message));
+    }
+    let known =
+        plan.budgets.iter().filter_map(|budget| Some((budget, budget.promise?, budget.left?)));
+    let Some((budget, promise, left)) =
+        known.min_by(|(_, _, one), (_, _, other)| one.total_cmp(other))
+    else {
+        let reason = "no release in production promises anything of which something was counted";
+        return Some(nothing(RULE, threshold, reason));
+    };
+    let BudgetLeft { environment, days, .. } = budget;
+    let (promise, percent) = (promise.as_str(), left * 100.0);
+    Some(if left > 0.0 {
+        let message = format!(
+            "{percent:.0} % of the budget of errors of {environment} ({promise}, {days} days) are left"
+        );
+        met(RULE, true, json!(left), threshold, &message)
+    } else {
+        let message = format!(
+            "the budget of errors of {environment} is used up ({promise}, {days} days: {:.0} % of it): \
+             nothing but a fix is released",
+            100.0 - percent
+        );
+        held(json!(left), &message)
+    })
 }
 
 /// A condition of the repository that holds the release for a person.

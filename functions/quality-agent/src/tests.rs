@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use pact_agent::{adapter, ports::Artifacts, testing::Memory};
+use pact_agent::{adapter, incidents::MemoryIncidents, ports::Artifacts, testing::Memory};
 use pact_contract::{
     ChangeKind, ChangeSet, Decision, EnvironmentName, FileChange, Finding, FindingCode,
     NamedEnvironment, Repository, RunId, RunRequest, SchemaVersion, Severity, StageRecord,
@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use super::*;
 
+mod budgets;
 mod conditions;
 mod gate;
 mod judgement;
@@ -227,7 +228,18 @@ fn any_settings() -> impl Strategy<Value = Settings> {
 }
 
 async fn call(memory: &Arc<Memory>, action: &str, parameters: Value) -> Result<Value, AgentError> {
-    let agent = QualityAgent::new(Arc::clone(memory) as Arc<dyn Artifacts>);
+    let incidents = Arc::new(MemoryIncidents::default());
+    call_with(memory, incidents, action, parameters).await
+}
+
+async fn call_with(
+    memory: &Arc<Memory>,
+    incidents: Arc<MemoryIncidents>,
+    action: &str,
+    parameters: Value,
+) -> Result<Value, AgentError> {
+    let artifacts = Arc::clone(memory) as Arc<dyn Artifacts>;
+    let agent = QualityAgent::new(artifacts, Arc::clone(memory) as _, incidents);
     let intent = json!({
         "version": "0.1.0",
         "intent": {

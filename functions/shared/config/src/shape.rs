@@ -131,6 +131,11 @@ fn gate() -> Vec<Field> {
             "Most findings of the quality check.",
             Shape::Integer { min: 0, max: 1_000_000 },
         ),
+        field(
+            "fixes_only_when_spent",
+            "Whether the gate holds all but fixes while production has used up its budget of errors.",
+            Shape::Flag,
+        ),
     ]
 }
 

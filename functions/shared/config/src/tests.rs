@@ -37,6 +37,7 @@ min_coverage = 80
 min_changed_coverage = 92.5
 max_severity = "medium"
 max_quality_findings = 0
+fixes_only_when_spent = true
 
 [code]
 max_cyclomatic = 10

@@ -296,6 +296,10 @@ pub struct GateSettings {
     /// but the policy before may.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub quality_score: bool,
+    /// Whether nothing but a fix is released while an environment of the tier `production` has used up
+    /// the budget of errors that its objectives leave.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fixes_only_when_spent: bool,
 }
 
 /// Thresholds of the code agent. Only what is new or became worse is held to them.

@@ -179,6 +179,7 @@ pub(super) fn gate(asked: [Asked<'_>; 2]) -> GateSettings {
             .flatten(),
         quality_score: scored && max_quality_findings.is_some_and(|most| most > 0),
         max_quality_findings,
+        fixes_only_when_spent: set(|gate| gate.fixes_only_when_spent),
     }
 }
 

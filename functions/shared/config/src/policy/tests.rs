@@ -39,6 +39,7 @@ fn what_is_loosened_is_named_and_does_not_count() {
         ("checks.unit = \"require\"", "checks.unit = \"auto\"", vec!["checks.unit"]),
         ("", "gate.max_severity = \"critical\"", vec!["gate.max_severity"]),
         ("", "gate.max_quality_findings = 5", vec!["gate.max_quality_findings"]),
+        ("gate.fixes_only_when_spent = true", "", vec!["gate.fixes_only_when_spent"]),
         ("", "security.ignore = [\"src/**\"]", vec!["security.ignore"]),
         ("", "security.accept.CVE-2020-1 = \"a reason\"", vec!["security.accept.CVE-2020-1"]),
         ("", "code.ignore = [\"src/**\"]", vec!["code.ignore"]),
@@ -119,6 +120,7 @@ fn what_is_tightened_counts_at_once() {
     for (before, own) in [
         ("", "gate.min_coverage = 90"),
         ("", "gate.min_changed_coverage = 90"),
+        ("", "gate.fixes_only_when_spent = true"),
         ("gate.max_severity = \"medium\"", "gate.max_severity = \"low\""),
         ("checks.unit = \"skip\"", ""),
         ("template = \"hotfix\"", "template = \"production\""),

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     environments::EnvironmentList,
-    ids::ReleaseId,
+    ids::{EnvironmentName, ReleaseId},
+    objectives::Sli,
     run::{Checks, Decision, RunRequest},
     settings::{Settings, Template},
 };
@@ -76,6 +77,32 @@ pub struct Plan {
     /// The repository's conditions that hold, or of which that cannot be said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<AppliedCondition>,
+    /// What is left of the budgets of errors, where the gate asks for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<BudgetLeft>,
+    /// Whether the run was asked for as a fix.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fix: bool,
+}
+
+/// What is left of the budget of errors of a promise that the release in effect makes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BudgetLeft {
+    /// Where.
+    pub environment: EnvironmentName,
+    /// What is promised; none: nothing is, or nobody knows.
+    #[serde(default)]
+    pub promise: Option<Sli>,
+    /// Within how many days.
+    #[serde(default)]
+    pub days: u32,
+    /// The share that is left: 1 is all of it, less than 0 more than there was. None: nothing was
+    /// counted, or nobody knows.
+    #[serde(default)]
+    pub left: Option<f64>,
+    /// Why nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// How much may go wrong with a change.
