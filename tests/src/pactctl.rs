@@ -7,6 +7,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
+use pact_contract::testing::vocabulary;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -148,7 +149,9 @@ impl Stack {
         let all: Vec<&str> =
             ["run", &path, "--json"].iter().copied().chain(args.iter().copied()).collect();
         let finished = self.pactctl(&all);
-        (finished.code, finished.json())
+        let document = finished.json();
+        assert_worded(&document);
+        (finished.code, document)
     }
 
     /// Starts a command in the background.
@@ -280,6 +283,21 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.child.kill().unwrap_or_default();
         self.child.wait().map(|_| ()).unwrap_or_default();
+    }
+}
+
+/// Every summary of a run keeps to the vocabulary.
+fn assert_worded(run: &Value) {
+    let stages = run["stages"].as_array().into_iter().flatten();
+    for stage in stages {
+        let Ok(status) = serde_json::from_value(stage["status"].clone()) else { continue };
+        let text = |name: &str| stage[name].as_str().unwrap_or_default();
+        let misworded = vocabulary::misworded(text("action"), status, text("summary"));
+        assert!(misworded.is_empty(), "{}: {:?}: {misworded:?}", text("state"), text("summary"));
+    }
+    if let Ok(decision) = serde_json::from_value(run["decision"].clone()) {
+        let misworded = vocabulary::misworded_decision(&decision);
+        assert!(misworded.is_empty(), "{misworded:?}");
     }
 }
 

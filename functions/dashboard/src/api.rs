@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use pact_agent::ports::{
-    ApprovalAnswer, ApprovalRecord, EnvironmentView, Listed, OutboxEntry, RunPage, Unreadable,
+    ApprovalAnswer, ApprovalRecord, EnvironmentPage, OutboxEntry, RunPage, Unreadable,
 };
 use pact_contract::{
     EnvironmentName, RepositoryName, RunRecord, StageRecord,
@@ -101,8 +101,9 @@ pub(crate) fn version(found: &Found) -> Value {
 }
 
 /// `GET /api/environments`.
-pub(crate) fn environments(all: &Listed<EnvironmentView>) -> Value {
-    json!({ "environments": all.items, "unreadable": all.unreadable })
+pub(crate) fn environments(page: &EnvironmentPage) -> Value {
+    let EnvironmentPage { listed, cursor } = page;
+    json!({ "environments": listed.items, "unreadable": listed.unreadable, "cursor": cursor })
 }
 
 /// `GET /api/insights`.

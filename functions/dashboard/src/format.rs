@@ -109,6 +109,7 @@ pub(crate) fn plural(n: usize, noun: &str) -> String {
     match (n, noun.strip_suffix('y')) {
         (1, _) => format!("1 {noun}"),
         (_, Some(stem)) => format!("{n} {stem}ies"),
+        (_, None) if noun.ends_with("sh") => format!("{n} {noun}es"),
         (_, None) => format!("{n} {noun}s"),
     }
 }

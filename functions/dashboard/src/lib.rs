@@ -6,6 +6,7 @@
 //! repositories and tools that are not trusted: everything is escaped, bounded, and shown under a
 //! policy that lets the browser load nothing but the two files below `/assets`.
 
+mod answers;
 mod api;
 mod assets;
 mod entrance;
@@ -16,6 +17,7 @@ mod graph;
 mod gzip;
 mod hosts;
 mod mark;
+mod measures;
 mod pages;
 mod pipeline;
 mod view;
@@ -49,7 +51,7 @@ pub fn router(sources: Sources, doors: Doors) -> Router {
 pub fn router_at(sources: Sources, doors: Doors, now: fn() -> Timestamp) -> Router {
     let provider = doors.people().map(|people| people.provider().into());
     let Sources { reader, incidents, logs } = sources;
-    web::routes(web::App { reader, incidents, logs, now, provider }, doors)
+    web::routes(answers::App { reader, incidents, logs, now, provider }, doors)
 }
 
 /// Runs the dashboard as a Lambda function until the environment ends it.

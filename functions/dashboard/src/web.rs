@@ -1,49 +1,34 @@
 //! Routes, answers and headers.
 
-use std::sync::Arc;
-
 use axum::{
     Extension, Router,
     body::Body,
     extract::{Path, Query, RawQuery, State, rejection::QueryRejection},
-    http::{HeaderName, HeaderValue, Request, StatusCode, header},
+    http::{HeaderName, HeaderValue, Request, header},
     middleware::{self, Next},
-    response::{Html, IntoResponse, Json, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
-use jiff::Timestamp;
-use maud::Markup;
 use pact_agent::{
-    incidents::IncidentReader,
-    logs::{LogPage, StageLogs, TAIL},
-    ports::{RunPage, RunQuery, RunReader, StoreError},
+    logs::{LogPage, TAIL},
+    ports::{RunPage, RunQuery},
     telemetry::{self, SpanFields},
 };
-use pact_contract::{
-    EnvironmentName, RepositoryName, RunId, RunStatus, StateName,
-    delivery::delivery,
-    problems::{self, ProblemCode},
-};
-use pact_web::{Problem, access::Doors};
+use pact_contract::{RepositoryName, RunId, RunStatus, StateName, problems};
+use pact_web::access::Doors;
 use serde::Deserialize;
 use serde_json::json;
 use tracing::Span;
 
 use crate::{
-    api, assets, entrance, feed, filters::Filters, gzip, pages, pages::Waiting, view::Found,
+    answers::{App, Asked, Fault, filters, json_or_fault, page, pages_or_fault},
+    api, assets, entrance, feed,
+    filters::Filters,
+    gzip, measures, pages,
+    pages::Waiting,
+    view::Found,
     viewer::Viewer,
 };
-
-/// What every route needs.
-#[derive(Clone)]
-pub(crate) struct App {
-    pub(crate) reader: Arc<dyn RunReader>,
-    pub(crate) incidents: Arc<dyn IncidentReader>,
-    pub(crate) logs: Arc<dyn StageLogs>,
-    pub(crate) now: fn() -> Timestamp,
-    /// Where people sign in, as they know it.
-    pub(crate) provider: Option<Arc<str>>,
-}
 
 pub(crate) fn routes(app: App, doors: Doors) -> Router {
     Router::new()
@@ -52,10 +37,12 @@ pub(crate) fn routes(app: App, doors: Doors) -> Router {
         .route("/runs/{id}", get(run))
         .route("/runs/{id}/logs/{state}", get(log))
         .route("/repositories/{*name}", get(repository))
-        .route("/environments", get(environments))
+        .route("/environments", get(measures::environments))
         .route("/incidents", get(incidents))
-        .route("/insights", get(insights))
-        .route("/api/insights", get(api_insights))
+        .route("/insights", get(measures::insights))
+        .route("/api/insights", get(measures::api_insights))
+        .route("/durations", get(measures::durations))
+        .route("/api/durations", get(measures::api_durations))
         .route("/feed", get(feed))
         .route("/badge.svg", get(badge))
         .route(entrance::SIGN_IN, get(sign_in))
@@ -64,8 +51,8 @@ pub(crate) fn routes(app: App, doors: Doors) -> Router {
         .route("/api/runs/{id}/version", get(api_version))
         .route("/api/runs/{id}/logs/{state}", get(api_log))
         .route("/api/version", get(api_list_version))
-        .route("/api/environments", get(api_environments))
-        .route("/api/environments/version", get(api_environments_version))
+        .route("/api/environments", get(measures::api_environments))
+        .route("/api/environments/version", get(measures::api_environments_version))
         .route("/api/incidents/version", get(api_incidents_version))
         .route(
             "/assets/app.css",
@@ -111,86 +98,6 @@ async fn headers(request: Request<Body>, next: Next) -> Response {
     // What the store says may change at any time.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-type Asked = Result<Query<Filters>, QueryRejection>;
-
-fn filters(asked: Asked) -> Result<Filters, Fault> {
-    asked.map(|Query(f)| f).map_err(|e| Fault::Request(e.body_text()))
-}
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// There is no such thing.
-    Unknown(String),
-    /// The request is wrong.
-    Request(String),
-    /// The address does not take the method.
-    Method(String),
-    /// The run store did not answer; the reason is in the log only.
-    Store(StoreError),
-    /// A defect.
-    Internal(String),
-}
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Invalid(what) => Self::Request(what),
-            error => Self::Store(error),
-        }
-    }
-}
-
-impl Fault {
-    fn parts(self) -> (StatusCode, ProblemCode, String) {
-        match self {
-            Self::Unknown(what) => (StatusCode::NOT_FOUND, problems::NOT_FOUND, what),
-            Self::Request(what) => (StatusCode::BAD_REQUEST, problems::INVALID_REQUEST, what),
-            Self::Method(what) => {
-                (StatusCode::METHOD_NOT_ALLOWED, problems::METHOD_NOT_ALLOWED, what)
-            }
-            Self::Store(error) => {
-                tracing::error!(%error, source = ?std::error::Error::source(&error), "store");
-                let text = "the run store did not answer; try again".to_owned();
-                (StatusCode::SERVICE_UNAVAILABLE, problems::STORE_UNAVAILABLE, text)
-            }
-            Self::Internal(what) => {
-                tracing::error!(what, "internal fault");
-                let text = "the dashboard has a defect; its log says more".to_owned();
-                (StatusCode::INTERNAL_SERVER_ERROR, problems::INTERNAL, text)
-            }
-        }
-    }
-
-    fn page(self) -> Response {
-        let (status, _, text) = self.parts();
-        (status, page(&pages::fault(status, &text))).into_response()
-    }
-
-    fn json(self) -> Response {
-        let (status, code, text) = self.parts();
-        Problem::new(status, code, text).into_response()
-    }
-}
-
-fn page(markup: &Markup) -> Html<String> {
-    Html(markup.0.clone())
-}
-
-fn pages_or_fault(result: Result<Markup, Fault>) -> Response {
-    match result {
-        Ok(markup) => page(&markup).into_response(),
-        Err(fault) => fault.page(),
-    }
-}
-
-fn json_or_fault(result: Result<serde_json::Value, Fault>) -> Response {
-    match result {
-        Ok(value) => Json(value).into_response(),
-        Err(fault) => fault.json(),
-    }
 }
 
 async fn unknown(request: Request<Body>) -> Response {
@@ -281,43 +188,6 @@ async fn incidents(
 async fn api_incidents_version(State(app): State<App>) -> Response {
     let found = app.incidents.incidents(INCIDENTS, None).await.map_err(Fault::from);
     json_or_fault(found.map(|page| json!({ "version": pages::incidents_version(&page) })))
-}
-
-/// The runs that began to deploy to an environment of a repository, the latest ones.
-async fn deployed(
-    app: &App,
-    asked: Asked,
-) -> Result<(RepositoryName, EnvironmentName, RunPage), Fault> {
-    let query = filters(asked)?.query().map_err(Fault::Request)?;
-    let (Some(repository), Some(environment)) = (query.repository, query.environment) else {
-        return Err(Fault::Request(
-            "the address has to name repository and environment".to_owned(),
-        ));
-    };
-    let (name, place) = (Some(repository.clone()), Some(environment.clone()));
-    let query =
-        RunQuery { repository: name, environment: place, limit: DEPLOYED, ..RunQuery::default() };
-    Ok((repository, environment, app.reader.latest_runs(&query).await?))
-}
-
-/// Runs that measures of delivery are made of: what a page may cost bounds it.
-const DEPLOYED: usize = 25;
-
-async fn insights(State(app): State<App>, viewer: Extension<Viewer>, asked: Asked) -> Response {
-    let found = deployed(&app, asked).await;
-    pages_or_fault(found.map(|(repository, environment, found)| {
-        let delivery = delivery(&found.runs, &environment);
-        let looked = (found.runs.len(), found.cursor.is_some());
-        let (repository, environment, delivery) = (&repository, &environment, &delivery);
-        pages::insights(&viewer, &pages::Insights { repository, environment, delivery, looked })
-    }))
-}
-
-async fn api_insights(State(app): State<App>, asked: Asked) -> Response {
-    let found = deployed(&app, asked).await;
-    json_or_fault(found.map(|(repository, environment, found)| {
-        api::insights((&repository, &environment), &found, &delivery(&found.runs, &environment))
-    }))
 }
 
 /// The runs that filters find, for other programs.
@@ -432,11 +302,6 @@ async fn api_log(
     }))
 }
 
-async fn environments(State(app): State<App>, viewer: Extension<Viewer>) -> Response {
-    let all = app.reader.environments().await.map_err(Fault::from);
-    pages_or_fault(all.map(|all| pages::environments(&viewer, &all, (app.now)())))
-}
-
 async fn api_runs(State(app): State<App>, asked: Asked) -> Response {
     let result = async {
         let query = filters(asked)?.query().map_err(Fault::Request)?;
@@ -464,14 +329,4 @@ async fn api_list_version(State(app): State<App>, asked: Asked) -> Response {
         Ok(json!({ "version": pages::list_version(&found, &waiting, (app.now)()) }))
     };
     json_or_fault(result.await)
-}
-
-async fn api_environments(State(app): State<App>) -> Response {
-    let all = app.reader.environments().await.map_err(Fault::from);
-    json_or_fault(all.map(|all| api::environments(&all)))
-}
-
-async fn api_environments_version(State(app): State<App>) -> Response {
-    let all = app.reader.environments().await.map_err(Fault::from);
-    json_or_fault(all.map(|all| json!({ "version": pages::environments_version(&all) })))
 }

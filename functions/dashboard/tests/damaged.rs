@@ -8,57 +8,25 @@ mod doors;
 mod logs;
 #[path = "../examples/support/sources.rs"]
 mod sources;
+#[path = "../examples/support/table.rs"]
+mod table;
 
-use aws_sdk_dynamodb::{
-    Client,
-    config::{BehaviorVersion, Credentials, Region},
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode},
 };
-use dynoxide::{Database, actions::create_table::CreateTableRequest};
+use dynoxide::Database;
 use pact_agent::ports::{Environments as _, Runs as _};
 use pact_aws::DynamoStore;
 use pact_contract::{RunRequest, actions::EnvironmentRecord};
 use serde_json::{Value, json};
+use table::{TABLE, served};
 use tower::ServiceExt as _;
 
-const TABLE: &str = "pact";
-
 /// An empty table on a DynamoDB in memory.
-async fn table() -> Client {
-    let key = |name: &str, kind: &str| json!({ "AttributeName": name, "KeyType": kind });
-    let index = |name: &str| {
-        json!({
-            "IndexName": name,
-            "KeySchema": [key(&format!("{name}pk"), "HASH"), key(&format!("{name}sk"), "RANGE")],
-            "Projection": { "ProjectionType": "ALL" },
-        })
-    };
-    let attributes = ["pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk", "openpk", "opensk"]
-        .map(|name| json!({ "AttributeName": name, "AttributeType": "S" }));
-    let create: CreateTableRequest = serde_json::from_value(json!({
-        "TableName": TABLE,
-        "AttributeDefinitions": attributes,
-        "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
-        "GlobalSecondaryIndexes": [index("gsi1"), index("gsi2"), index("open")],
-        "BillingMode": "PAY_PER_REQUEST",
-    }))
-    .expect("a request");
-    let database = Database::memory().expect("a database");
-    database.create_table(create).expect("a table");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(format!("http://{address}"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-        .build();
-    Client::from_conf(config)
+async fn empty() -> Client {
+    Client::from_conf(served(Database::memory().expect("a database")).await.build())
 }
 
 fn request(id: &str) -> RunRequest {
@@ -113,7 +81,7 @@ async fn says(store: &DynamoStore, path: &str, texts: &[&str]) {
 
 #[tokio::test]
 async fn one_odd_environment_hides_no_other() {
-    let client = table().await;
+    let client = empty().await;
     let store = DynamoStore::new(client.clone(), TABLE);
     for key in ["acme/shop#staging", "acme/shop#production", "acme/api#staging"] {
         let key = key.parse().expect("a key");
@@ -146,7 +114,7 @@ async fn one_odd_environment_hides_no_other() {
 
 #[tokio::test]
 async fn one_odd_run_hides_no_other_and_has_a_page() {
-    let client = table().await;
+    let client = empty().await;
     let store = DynamoStore::new(client.clone(), TABLE);
     for id in ["shop-1", "shop-2", "shop-3"] {
         store

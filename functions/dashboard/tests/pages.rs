@@ -335,6 +335,10 @@ async fn environments_say_what_is_deployed_where() {
         "empty",
         "unhealthy",
         "connection refused",
+        "staging is 2 pushes ahead",
+        "asks for approval",
+        "production takes no release until",
+        "the books are closed",
     ] {
         assert!(page.contains(text), "{text}");
     }

@@ -73,9 +73,10 @@ const PAGES: &[(&str, &str, &[&str])] = &[
     ("/api/runs/{id}", "A run with its stages, log, approvals and notifications", &[]),
     ("/api/runs/{id}/version", "What changes when the run does", &[]),
     ("/api/runs/{id}/logs/{state}", "What the build of a stage writes", &["from"]),
-    ("/api/environments", "What is deployed where", &[]),
-    ("/api/environments/version", "What changes when that does", &[]),
+    ("/api/environments", "What is deployed where, a page at a time", &["repository", "cursor"]),
+    ("/api/environments/version", "What changes when that page does", &["repository", "cursor"]),
     ("/api/incidents/version", "What changes when an incident does", &[]),
+    ("/api/durations", "How long the stages of a repository's runs take", &["repository"]),
     (
         "/api/insights",
         "How well an environment is delivered to: the four measures of DORA",

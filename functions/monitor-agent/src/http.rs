@@ -91,7 +91,10 @@ impl Client {
     pub(crate) fn checked(&self, text: &str) -> Result<Url, String> {
         let url = Url::parse(text).map_err(|e| format!("{text:?} is not an address: {e}"))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(format!("{:?} is neither http:// nor https://", url.scheme()));
+            return Err(format!(
+                "an address to probe begins with http:// or https://, not {}://",
+                url.scheme()
+            ));
         }
         let host = url.host().ok_or_else(|| format!("{text:?} has no host"))?;
         if is_link_local(&host) {

@@ -27,6 +27,11 @@ impl Answer {
     pub(crate) fn excerpt(&self) -> String {
         line(&String::from_utf8_lossy(&self.body), 200)
     }
+
+    /// The status, and what is said beside it.
+    pub(crate) fn refusal(&self) -> String {
+        format!("{} {}", self.status.as_u16(), self.excerpt()).trim_end().to_owned()
+    }
 }
 
 /// The client of all channels. It reads the machine's root certificates, so it is made when the

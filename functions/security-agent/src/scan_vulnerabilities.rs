@@ -95,7 +95,7 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
     if nothing && ledger.incomplete().is_none() {
         let names: Vec<&str> = Language::ALL.iter().map(|(_, name)| *name).collect();
         let outcome = Outcome::nothing_to_check(format!(
-            "no changed file in a language with rules ({})",
+            "no changed file in a language that dangerous code is looked for in ({})",
             names.join(", ")
         ));
         return Ok(outcome.with_findings(ledger.findings()));

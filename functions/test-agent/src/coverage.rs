@@ -64,7 +64,9 @@ pub(crate) async fn check(artifacts: &dyn Artifacts, call: &Call) -> Result<Outc
                     lcov_report::merge(&mut all, paths.resolve(&folder, report));
                 }
                 Err(reason) => {
-                    return Ok(Reports::Damaged(format!("cannot read the report {key}: {reason}")));
+                    return Ok(Reports::Damaged(format!(
+                        "cannot read the coverage report {key}: {reason}"
+                    )));
                 }
             }
         }

@@ -365,13 +365,13 @@ mod tests {
                 vec![(Passed, Some(2), 0), (Passed, Some(3), 0)],
                 none,
                 Passed,
-                "5 passed in 2 suites (passed, passed)",
+                "5 tests passed in 2 suites (passed, passed)",
             ),
             (
                 vec![(Passed, Some(2), 0), (Failed, Some(3), 1), (Skipped, None, 0)],
                 none,
                 Failed,
-                "1 of 3 suites failed, 4 passed, 1 failed; failed: 2 passed, 1 failed in 1.0 s (cargo)",
+                "1 of 3 suites failed, 4 tests passed, 1 failed; failed: 2 tests passed, 1 failed in 1.0 s (cargo)",
             ),
             (
                 vec![(Passed, Some(2), 0), (Skipped, None, 0)],
@@ -383,7 +383,7 @@ mod tests {
                 vec![(Passed, Some(2), 0)],
                 &["app/mix.exs"],
                 Skipped,
-                "2 passed in 1 suite (passed); not run, as how is not known: app/mix.exs",
+                "2 tests passed in 1 suite (passed); not run, as how is not known: app/mix.exs",
             ),
         ] {
             let parts = parts.into_iter().map(|(s, total, failed)| judged(s, total, failed));

@@ -103,7 +103,7 @@ async fn the_settings_choose_the_runner() {
             .expect("is accepted");
     let outcome = run(serde_json::to_value(&settings.tests).expect("json")).await;
     assert_eq!(outcome.status, StageStatus::Passed);
-    assert_eq!(outcome.summary, "7 passed in 1.0 s (recorder)");
+    assert_eq!(outcome.summary, "7 tests passed in 1.0 s (recorder)");
     assert!(outcome.output["log_key"].is_string());
 }
 

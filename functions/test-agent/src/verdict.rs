@@ -318,7 +318,7 @@ impl Numbers {
 pub(crate) fn numbers(total: u64, failed: u64, skipped: u64, expected: u64) -> String {
     let others = failed.saturating_add(skipped).saturating_add(expected);
     let passed = total.saturating_sub(others);
-    let mut text = format!("{passed} passed");
+    let mut text = format!("{} passed", count(passed, "test"));
     if failed > 0 {
         text.push_str(&format!(", {failed} failed"));
     }
@@ -444,7 +444,7 @@ mod tests {
                 None,
                 "cargo",
                 Passed,
-                "3 passed, 1 skipped in 3.4 s (cargo)",
+                "3 tests passed, 1 skipped in 3.4 s (cargo)",
             ),
             (
                 End::Exited(Some(0)),
@@ -468,7 +468,7 @@ mod tests {
                 Some((2, 1, 0)),
                 "make",
                 Failed,
-                "1 passed, 1 failed in 3.4 s (make), though the command succeeded",
+                "1 test passed, 1 failed in 3.4 s (make), though the command succeeded",
             ),
             (
                 End::Exited(Some(0)),
@@ -484,7 +484,7 @@ mod tests {
                 None,
                 "make",
                 Failed,
-                "2 passed, 1 failed in 3.4 s (make), though the command succeeded",
+                "2 tests passed, 1 failed in 3.4 s (make), though the command succeeded",
             ),
             (
                 End::Exited(Some(101)),
@@ -492,7 +492,7 @@ mod tests {
                 None,
                 "cargo",
                 Failed,
-                "2 passed, 1 failed in 3.4 s (cargo)",
+                "2 tests passed, 1 failed in 3.4 s (cargo)",
             ),
             (
                 End::Exited(Some(2)),
@@ -500,7 +500,7 @@ mod tests {
                 None,
                 "cargo",
                 Failed,
-                "the command ended with exit code 2 although no test failed: 3 passed, 1 skipped in 3.4 s (cargo)",
+                "the command ended with exit code 2 although no test failed: 3 tests passed, 1 skipped in 3.4 s (cargo)",
             ),
             (
                 End::Exited(Some(101)),

@@ -55,7 +55,7 @@ async fn cargo_tests_pass_and_the_cache_serves_the_next_commit() {
     let answer = bench.unit(&[("Cargo.toml", CARGO), ("src/lib.rs", test)], json!({})).await;
     assert_eq!(answer.response.status, StageStatus::Passed, "{}", bench.log().await);
     assert!(
-        answer.response.summary.starts_with("1 passed, 1 skipped in "),
+        answer.response.summary.starts_with("1 test passed, 1 skipped in "),
         "{}",
         answer.response.summary
     );
@@ -113,7 +113,7 @@ async fn npm_runs_the_test_script() {
     let answer = bench.unit(&[("package.json", package), ("a.test.js", test)], json!({})).await;
     assert_eq!(answer.response.status, StageStatus::Failed, "{}", bench.log().await);
     assert!(
-        answer.response.summary.starts_with("1 passed, 1 failed, 1 skipped in "),
+        answer.response.summary.starts_with("1 test passed, 1 failed, 1 skipped in "),
         "{}",
         answer.response.summary
     );
@@ -133,7 +133,7 @@ async fn unittest_runs_without_pytest() {
     let answer = bench.unit(&[("tests/test_a.py", test)], json!({})).await;
     assert_eq!(answer.response.status, StageStatus::Failed, "{}", bench.log().await);
     assert!(
-        answer.response.summary.starts_with("1 passed, 1 failed in "),
+        answer.response.summary.starts_with("1 test passed, 1 failed in "),
         "{}",
         answer.response.summary
     );
@@ -161,7 +161,7 @@ async fn pytest_is_read_from_its_report() {
     assert_eq!(answer.response.output["evidence"], "junit");
     assert_eq!(answer.response.output["command"], "python3 -m pytest -q");
     assert!(
-        answer.response.summary.starts_with("1 passed, 1 failed, 1 skipped in "),
+        answer.response.summary.starts_with("1 test passed, 1 failed, 1 skipped in "),
         "{}",
         answer.response.summary
     );
@@ -319,7 +319,7 @@ async fn reports_decide_over_the_exit_code_when_they_are_worse() {
     let answer = bench.unit(&files, settings).await;
     assert_eq!(answer.response.status, StageStatus::Failed);
     assert!(
-        answer.response.summary.starts_with("1 passed, 1 failed in "),
+        answer.response.summary.starts_with("1 test passed, 1 failed in "),
         "{}",
         answer.response.summary
     );
@@ -385,7 +385,7 @@ async fn coverage_that_cannot_be_read_is_not_passed() {
     bench.pack(&[("src/a.py", "1\n")]).await;
     changes(&bench, "src/a.py", 1, 1).await;
     for (report, reason) in [
-        (Some("SF:src/a.py\nDA:what\n"), "cannot read the report"),
+        (Some("SF:src/a.py\nDA:what\n"), "cannot read the coverage report"),
         (Some("SF:/elsewhere/b.py\nDA:1,1\nend_of_record\n"), "none of the 1 file"),
         (None, "no coverage report"),
     ] {

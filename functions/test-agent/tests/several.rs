@@ -52,9 +52,9 @@ async fn suites_below_the_root_are_run_each_and_one_that_fails_fails_all() {
     assert_eq!(response.status, StageStatus::Failed, "{}", bench.log().await);
     assert_eq!((&response.output["total"], &response.output["failed"]), (&2.into(), &1.into()));
     assert!(
-        response
-            .summary
-            .starts_with("1 of 2 suites failed, 1 passed, 1 failed; web: 0 passed, 1 failed in "),
+        response.summary.starts_with(
+            "1 of 2 suites failed, 1 test passed, 1 failed; web: 0 tests passed, 1 failed in "
+        ),
         "{}",
         response.summary
     );
@@ -257,7 +257,7 @@ async fn a_release_is_built_once_beside_the_tests_and_kept_by_its_digest() {
     assert_eq!(finding.code, "build-failed");
     assert!(finding.message.ends_with("ended with exit code 7"), "{}", finding.message);
     assert!(finding.evidence.as_deref().is_some_and(|text| text.contains("the reason")));
-    assert!(response.summary.contains("2 passed in "), "{}", response.summary);
+    assert!(response.summary.contains("2 tests passed in "), "{}", response.summary);
     assert!(response.output.get("built").is_none());
 }
 
@@ -276,7 +276,7 @@ async fn a_project_of_cmake_is_built_and_its_tests_are_counted_from_their_report
     let answer = bench.unit(&[("CMakeLists.txt", lists), ("check.c", check)], json!({})).await;
     let response = &answer.response;
     assert_eq!(response.status, StageStatus::Failed, "{}", bench.log().await);
-    assert!(response.summary.starts_with("1 passed, 1 failed in "), "{}", response.summary);
+    assert!(response.summary.starts_with("1 test passed, 1 failed in "), "{}", response.summary);
     assert_eq!(response.output["evidence"], "junit");
     let finding = &response.findings[0];
     assert!(finding.message.contains("subtracts"), "{finding:?}");

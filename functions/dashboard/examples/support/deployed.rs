@@ -1,5 +1,11 @@
 //! What is deployed, and what is not well there.
 
+use pact_contract::{
+    environments::Approval,
+    freeze::Freeze,
+    ledger::{Ledger, LedgerEntry, Origin, Standing},
+};
+
 use super::*;
 
 /// Everything, the newest first.
@@ -34,8 +40,16 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
         previous: Some(record("20261122-161500-77aa01c2d3", "web-shop-3f9c2ab17d-back")),
         pending: None,
         url: Some("http://127.0.0.1:8081".to_owned()),
-        ledger: Default::default(),
+        ledger: ledger(now, 17),
     };
+    // Two pushes later than production, which asks, and is closed.
+    let staging = EnvironmentRecord { ledger: ledger(now, 19), ..environment.clone() };
+    let mut production = environment;
+    if let Some(current) = &mut production.current {
+        current.settings.approval = Some(Approval { timeout_minutes: 60 });
+        let reason = "the books are closed".to_owned();
+        current.settings.freeze = vec![Freeze { reason, ..Freeze::default() }];
+    }
     Samples {
         runs: vec![
             running(now),
@@ -47,16 +61,11 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
             hostile(now),
         ],
         environments: vec![
-            placed(
-                "acme/web-shop",
-                "staging",
-                environment.clone(),
-                watched("healthy", "well", now),
-            ),
+            placed("acme/web-shop", "staging", staging, watched("healthy", "well", now)),
             placed(
                 "acme/web-shop",
                 "production",
-                environment,
+                production,
                 watched("unhealthy", "0 of 1 probes healthy: connection refused", now),
             ),
             placed("acme/orders-api", "staging", EnvironmentRecord::default(), None),
@@ -64,6 +73,36 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
         moving: false,
         broken: false,
     }
+}
+
+/// Four releases of which the third was taken back; the last one is in effect, with this push.
+fn ledger(now: Timestamp, place: u64) -> Ledger {
+    let mut ledger = Ledger::default();
+    for (at, (release, seconds)) in (0..).zip([
+        ("20261121-090000-00aa01c2d3", 190_000),
+        ("20261122-161500-77aa01c2d3", 90_000),
+        ("20261123-080000-66bb01c2d3", 9_600),
+        ("20261123-102030-3f9c2ab17d", 8_900),
+    ]) {
+        let standing = if at == 2 { Standing::Rejected } else { Standing::Good };
+        ledger.deployed(LedgerEntry {
+            release: release.parse().expect("a name"),
+            commit: "3f9c2ab17d5e4f60819a2b3c4d5e6f7081920a1b".to_owned(),
+            run_id: "web-shop-3f9c2ab17d-succeeded".parse().expect("a run id"),
+            origin: Origin {
+                branch: Some("main".to_owned()),
+                place: Some(place - 3 + at),
+                on_purpose: None,
+            },
+            standing,
+            reason: (at == 2).then(|| "12 of 400 requests failed, 0 of 400 before".to_owned()),
+            deployed_at: before(now, seconds),
+            judged_at: None,
+            serving_since: None,
+            served_seconds: 0,
+        });
+    }
+    ledger
 }
 
 fn placed(

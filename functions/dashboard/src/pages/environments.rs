@@ -2,18 +2,20 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use pact_agent::ports::{EnvironmentView, Listed, WatchResult};
+use pact_agent::ports::{EnvironmentPage, EnvironmentView, Listed, WatchResult};
 use pact_contract::{
     EnvironmentKey, EnvironmentName,
     actions::ReleaseRecord,
+    freeze::frozen,
     ledger::{LedgerEntry, Standing},
     objectives::Budget,
 };
 
 use sha2::{Digest as _, Sha256};
 
-use super::{buttons, layout, unreadable::unreadable};
+use super::{buttons, layout, list::query, unreadable::unreadable};
 use crate::{
+    filters::Filters,
     format::{address, ago, between, commit, duration, plural, repository_page, short},
     mark::Mark,
     viewer::Viewer,
@@ -21,20 +23,26 @@ use crate::{
 
 pub(crate) fn environments(
     viewer: &Viewer,
-    listed: &Listed<EnvironmentView>,
+    filters: &Filters,
+    page: &EnvironmentPage,
     now: Timestamp,
 ) -> Markup {
+    let EnvironmentPage { listed, cursor } = page;
     let version = version(listed);
     let mut all: Vec<_> = listed.items.iter().collect();
     // By repository, production first: that is what people come for.
     all.sort_by_key(|e| &e.key);
+    let this = match query(filters, &filters.cursor) {
+        query if query.is_empty() => query,
+        query => format!("?{query}"),
+    };
     layout::page(
         "Environments",
         "/environments",
         viewer,
         &html! {
             div class="title" { h1 { "Environments" } span id="live-mark" {} }
-            div id="live" data-version=(version) data-poll="/api/environments/version" data-every="4000" data-say="The environments changed." {
+            div id="live" data-version=(version) data-poll={ "/api/environments/version" (this) } data-every="4000" data-say="The environments changed." {
             (unreadable(&listed.unreadable))
             @if all.is_empty() {
                 @if listed.unreadable.is_empty() {
@@ -47,6 +55,12 @@ pub(crate) fn environments(
                 (table(viewer, all, now))
             }
             }
+            nav class="pager" aria-label="Pages" {
+                span { @if !filters.cursor.is_empty() { a href="/environments" { "First environments" } } }
+                span { @if let Some(cursor) = cursor {
+                    a rel="next" href={ "/environments?" (query(filters, cursor)) } { "More environments" }
+                } }
+            }
         },
     )
 }
@@ -57,6 +71,7 @@ pub(super) fn table<'a>(
     all: impl IntoIterator<Item = &'a EnvironmentView>,
     now: Timestamp,
 ) -> Markup {
+    let all: Vec<_> = all.into_iter().collect();
     html! {
         div class="card table" {
             table role="table" {
@@ -67,7 +82,7 @@ pub(super) fn table<'a>(
                     }
                 } }
                 tbody role="rowgroup" {
-                    @for environment in all { tr role="row" { (row(viewer, environment, now)) } }
+                    @for environment in &all { tr role="row" { (row(viewer, environment, &all, now)) } }
                 }
             }
         }
@@ -82,6 +97,7 @@ pub(super) fn history(view: &EnvironmentView, now: Timestamp) -> Markup {
         @if !entries.is_empty() {
             details class="card table" {
                 summary { "History of " (short(name, 40)) " (" (plural(entries.len(), "release")) ")" }
+                (served_strip(entries, now))
                 table role="table" {
                     caption class="hidden" { "Releases of " (short(name, 40)) ", the latest first" }
                     thead role="rowgroup" { tr role="row" {
@@ -98,15 +114,52 @@ pub(super) fn history(view: &EnvironmentView, now: Timestamp) -> Markup {
     }
 }
 
-fn release_row(entry: &LedgerEntry, now: Timestamp) -> Markup {
-    let mark = match entry.standing {
+/// How it was judged.
+const fn mark(entry: &LedgerEntry) -> Mark {
+    match entry.standing {
         Standing::Good => Mark::Pass,
         Standing::Rejected => Mark::Fail,
         Standing::Withdrawn => Mark::Skip,
         Standing::Candidate => Mark::Run,
-    };
+    }
+}
+
+/// How long it was in effect, in milliseconds.
+fn served(entry: &LedgerEntry, now: Timestamp) -> u64 {
     let so_far = entry.serving_since.map_or(0, |since| between(since, now));
-    let served = entry.served_seconds.saturating_mul(1_000).saturating_add(so_far);
+    entry.served_seconds.saturating_mul(1_000).saturating_add(so_far)
+}
+
+/// A part for each release, the newest on the right, as long as it served long beside the others.
+fn served_strip(entries: &[LedgerEntry], now: Timestamp) -> Markup {
+    /// Length of all together, and the least of one.
+    const WIDTH: u64 = 600;
+    const LEAST: u64 = 6;
+    let all = entries.iter().map(|entry| served(entry, now)).fold(0, u64::saturating_add).max(1);
+    let long = |entry: &LedgerEntry| {
+        let part = u128::from(served(entry, now)) * u128::from(WIDTH) / u128::from(all);
+        u64::try_from(part).unwrap_or(WIDTH).max(LEAST)
+    };
+    let parts = entries.iter().rev().scan(0, |at, entry| {
+        let begin = *at;
+        *at += long(entry) + 2;
+        Some((begin, entry))
+    });
+    let end: u64 = entries.iter().map(|entry| long(entry) + 2).sum();
+    html! {
+        svg class="strip" viewBox={ "0 0 " (end) " 16" } height="16" preserveAspectRatio="none" role="img"
+            aria-label="How long each release served, the newest on the right; the table has the numbers" {
+            @for (begin, entry) in parts {
+                rect class=(mark(entry).class()) x=(begin) y="0" width=(long(entry)) height="16" rx="2" {
+                    title { (short(entry.release.as_str(), 60)) ", " (entry.standing.as_str()) ", " (duration(served(entry, now))) }
+                }
+            }
+        }
+    }
+}
+
+fn release_row(entry: &LedgerEntry, now: Timestamp) -> Markup {
+    let (mark, served) = (mark(entry), served(entry, now));
     let why = match (&entry.origin.on_purpose, &entry.reason) {
         (_, Some(reason)) => Some(short(reason, 300)),
         (Some(word), None) => {
@@ -145,7 +198,12 @@ fn wave_of(view: &EnvironmentView) -> Option<&EnvironmentName> {
     view.record.current.as_ref().or(pending)?.settings.wave_of.as_ref()
 }
 
-fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
+fn row(
+    viewer: &Viewer,
+    view: &EnvironmentView,
+    all: &[&EnvironmentView],
+    now: Timestamp,
+) -> Markup {
     let EnvironmentView { key, record, watch, incident, budget } = view;
     let EnvironmentKey { repository: name, environment } = key;
     let good = |r: &&ReleaseRecord| record.ledger.is_good(&r.release);
@@ -171,8 +229,14 @@ fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
             div {
                 (state)
                 @if let Some(pending) = &record.pending {
-                    p class="muted" { "new: " (release(&pending.release)) }
+                    p class="muted" {
+                        "new: " (release(&pending.release))
+                        @if let Some(weight) = pending.shift.as_ref().and_then(|shift| shift.reached) {
+                            ", with " (weight) " % of the requests"
+                        }
+                    }
                 }
+                (doors(view, now))
             }
         }
         td role="cell" data-label="Watch" class="wrap" {
@@ -186,7 +250,12 @@ fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
             }
         }
         td role="cell" data-label="Release" {
-            @match &record.current { Some(r) => (release(r)), None => "–" }
+            div {
+                @match &record.current { Some(r) => (release(r)), None => "–" }
+                @for (ahead, pushes) in ahead(view, all) {
+                    p class="muted" { (short(ahead.as_str(), 40)) " is " (plural(pushes, "push")) " ahead" }
+                }
+            }
         }
         td role="cell" data-label="Since" class="num" {
             @match &record.current { Some(r) => (ago(r.deployed_at, now)), None => "–" }
@@ -199,6 +268,44 @@ fn row(viewer: &Viewer, view: &EnvironmentView, now: Timestamp) -> Markup {
             @match &record.url { Some(url) => (address(url)), None => "–" }
         }
     }
+}
+
+/// What a release meets before it comes in: a closed door, or somebody who is asked.
+fn doors(view: &EnvironmentView, now: Timestamp) -> Markup {
+    let EnvironmentView { key, record, .. } = view;
+    let settings = record.current.as_ref().map(|current| &current.settings);
+    let windows = settings.map(|settings| settings.freeze.as_slice()).unwrap_or_default();
+    // What was checked when it was deployed can be read now.
+    let closed = frozen(key.environment.as_str(), windows, now).unwrap_or_default();
+    let from = now.strftime("%Y-%m-%dT%H:%M:%S.999Z").to_string();
+    html! {
+        @if let Some(closed) = closed.iter().find(|closed| closed.from <= from) {
+            p class="muted wrap" { (short(&closed.why, 300)) }
+        }
+        @if settings.is_some_and(|settings| settings.approval.is_some()) {
+            p class="muted" { "asks for approval" }
+        }
+    }
+}
+
+/// Environments of the repository that have later pushes of the same branch, and how many pushes
+/// later: what waits to be promoted.
+fn ahead<'a>(
+    view: &EnvironmentView,
+    all: &[&'a EnvironmentView],
+) -> Vec<(&'a EnvironmentName, usize)> {
+    let place = |view: &EnvironmentView| {
+        let entry = view.record.ledger.of(&view.record.current.as_ref()?.release)?;
+        Some((entry.origin.branch.clone()?, entry.origin.place?))
+    };
+    let Some((branch, own)) = place(view) else { return Vec::new() };
+    let others = all.iter().filter(|other| other.key.repository == view.key.repository);
+    let places = others.filter_map(|other| {
+        let (of, place) = place(other)?;
+        let pushes = usize::try_from(place.checked_sub(own)?).ok()?;
+        (of == branch && pushes > 0).then_some((&other.key.environment, pushes))
+    });
+    places.collect()
 }
 
 /// What is left of the budget of errors that each promise allows.

@@ -1,6 +1,7 @@
 //! The pages.
 
 mod buttons;
+mod durations;
 mod environments;
 mod evidence;
 mod incidents;
@@ -19,6 +20,7 @@ mod watch;
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
+pub(crate) use durations::durations;
 pub(crate) use environments::{environments, version as environments_version};
 pub(crate) use incidents::{incidents, version as incidents_version};
 pub(crate) use insights::{Insights, insights};

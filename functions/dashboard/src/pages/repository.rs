@@ -8,6 +8,7 @@ use pact_agent::ports::{EnvironmentView, Listed, RunPage};
 use pact_contract::{
     RepositoryName, RunRecord, RunStatus,
     cause::{CauseKind, cause},
+    run::RuleOutcome,
 };
 
 use super::{environments, layout, list, unreadable::unreadable};
@@ -70,6 +71,7 @@ pub(crate) fn repository(viewer: &Viewer, filters: &Filters, it: &Repository<'_>
                 }
                 section aria-labelledby="elsewhere" {
                     h2 id="elsewhere" { "Elsewhere" }
+                    p { a href={ "/durations?" (query) } { "Where the time of its runs goes" } }
                     p { a href={ "/feed?" (query) } { "Atom feed of its runs" } }
                     p class="wrap" {
                         "Badge of the latest result: "
@@ -108,9 +110,32 @@ fn short_account(runs: &[RunRecord], now: Timestamp) -> Markup {
                         }
                     }
                 }
+                @let asked = asked_in_vain(&ended);
+                @if !asked.is_empty() {
+                    p class="muted wrap" {
+                        "What the gate asked for in vain: "
+                        @for (n, (rule, times)) in asked.iter().take(5).enumerate() {
+                            @if n > 0 { ", " }
+                            code { (short(rule, 60)) } " (" (times) ")"
+                        }
+                    }
+                }
             }
         }
     }
+}
+
+/// The rules that decisions depended on and that were not met, or not checked, the most frequent first.
+fn asked_in_vain<'a>(runs: &[&'a RunRecord]) -> Vec<(&'a str, usize)> {
+    let decisions = runs.iter().filter_map(|run| run.outcome.as_ref()?.decision.as_ref());
+    let rules = decisions.flat_map(|decision| &decision.reasons);
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for rule in rules.filter(|rule| rule.required && rule.outcome != RuleOutcome::Met) {
+        *counts.entry(&rule.rule).or_default() += 1;
+    }
+    let mut all: Vec<_> = counts.into_iter().collect();
+    all.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    all
 }
 
 fn spent(run: &RunRecord, now: Timestamp) -> u64 {

@@ -3,7 +3,7 @@
 use axum::http::{StatusCode, header};
 use pact_contract::RunStatus;
 
-use super::{get, get_from, now, samples, support};
+use super::{get, get_from, json, now, samples, support};
 
 #[tokio::test]
 async fn a_repository_has_a_page_with_its_results_environments_and_what_fails() {
@@ -77,6 +77,18 @@ async fn a_badge_shows_the_latest_result_that_there_is() {
         assert_eq!(headers[header::CONTENT_TYPE], "image/svg+xml");
         assert!(badge.contains(&format!("PACT: {word}")), "{badge}");
     }
+}
+
+#[tokio::test]
+async fn durations_name_each_stage_and_are_there_as_json() {
+    let (status, page) = get("/durations?repository=acme%2Fweb-shop").await;
+    assert_eq!(status, StatusCode::OK);
+    for text in ["Where the time goes", "Run unit tests", "Half took at most"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let (_, answer) = json("/api/durations?repository=acme%2Fweb-shop").await;
+    assert!(answer["stages"].as_array().is_some_and(|stages| stages.len() > 3), "{answer}");
+    assert_eq!(get("/durations").await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ impl Channel for Pager {
             return Ok(DeliveryOutcome::Refused(answer.excerpt()));
         }
         Ok(DeliveryOutcome::Sent {
-            detail: format!("paged for {service}"),
+            detail: format!("told who is on call for {service}"),
             reference: None,
             findings: Vec::new(),
         })

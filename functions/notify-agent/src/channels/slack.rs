@@ -94,9 +94,8 @@ impl Channel for Slack {
         let answer = http::send(delivery.call, self.title(), request).await?;
         if !answer.status.is_success() {
             return Ok(DeliveryOutcome::Refused(format!(
-                "Slack refuses the message: {} {}",
-                answer.status.as_u16(),
-                answer.excerpt()
+                "Slack refuses the message: {}",
+                answer.refusal()
             )));
         }
         let mut detail = match settings.channel.as_deref() {

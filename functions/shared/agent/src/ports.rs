@@ -401,6 +401,13 @@ pub trait RunReader: Send + Sync {
     async fn approvals(&self, run_id: &RunId) -> Result<Listed<ApprovalRecord>, StoreError>;
     /// Every environment.
     async fn environments(&self) -> Result<Listed<EnvironmentView>, StoreError>;
+    /// A page of them in bounded reads, in the order of their keys: those after the cursor that the
+    /// page before ended with.
+    async fn environments_page(&self, after: Option<&str>) -> Result<EnvironmentPage, StoreError> {
+        // Where all of them are at hand.
+        let listed = if after.is_none() { self.environments().await? } else { Listed::default() };
+        Ok(EnvironmentPage { listed, cursor: None })
+    }
     /// The environments of one repository.
     async fn environments_of(
         &self,
@@ -426,6 +433,15 @@ pub struct EnvironmentView {
     pub incident: Option<IncidentId>,
     /// What it used of what is promised.
     pub budget: Option<Budget>,
+}
+
+/// One page of environments.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EnvironmentPage {
+    /// What is on it.
+    pub listed: Listed<EnvironmentView>,
+    /// Where the next page begins, if there is one.
+    pub cursor: Option<String>,
 }
 
 /// Which runs are wanted.

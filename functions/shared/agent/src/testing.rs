@@ -14,6 +14,7 @@ use pact_contract::{
     actions::EnvironmentRecord,
     log::{GENESIS, LogEntry, NewEntry},
     policy::PolicyRecord,
+    testing::vocabulary,
 };
 use serde_json::Value;
 
@@ -187,6 +188,8 @@ impl Idempotency for Memory {
 #[async_trait]
 impl Recorder for Memory {
     async fn record_stage(&self, record: &StageRecord) -> Result<(), StoreError> {
+        let misworded = vocabulary::misworded(&record.action, record.status, &record.summary);
+        assert!(misworded.is_empty(), "{}: {:?}: {misworded:?}", record.action, record.summary);
         self.lock_state().stages.push(record.clone());
         Ok(())
     }

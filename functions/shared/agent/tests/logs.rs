@@ -128,8 +128,8 @@ impl Agent for Teller {
         self.calls.fetch_add(1, Ordering::SeqCst);
         tracing::info_span!("inner", step = 1).in_scope(|| tracing::info!("at work"));
         match call.parameters["tell"].as_str() {
-            Some("pass") => Outcome::new(StageStatus::Passed, "well", &json!({})),
-            Some("fail") => Outcome::new(StageStatus::Failed, "not well", &json!({})),
+            Some("pass") => Outcome::new(StageStatus::Passed, "2 tests passed", &json!({})),
+            Some("fail") => Outcome::new(StageStatus::Failed, "2 of 2 tests failed", &json!({})),
             _ => Err(AgentError::tool("the tool crashed")),
         }
     }

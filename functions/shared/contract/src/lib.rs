@@ -14,6 +14,7 @@ pub mod changes;
 pub mod codes;
 pub mod correlation;
 pub mod delivery;
+pub mod durations;
 pub mod envelope;
 pub mod environments;
 pub mod error;

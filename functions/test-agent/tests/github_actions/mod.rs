@@ -114,13 +114,13 @@ async fn one_line_moves_a_suite_from_runner_to_runner() {
     for runner in ["codebuild", "github-actions"] {
         let answer = unit(&bench, suite(runner, PASSES, &[], 60)).await.response;
         assert_eq!(answer.status, StageStatus::Passed, "{runner}: {}", answer.summary);
-        assert!(answer.summary.starts_with("7 passed, 1 skipped in "), "{}", answer.summary);
+        assert!(answer.summary.starts_with("7 tests passed, 1 skipped in "), "{}", answer.summary);
         assert_eq!(answer.output["suites"][0]["name"], "unit", "{runner}");
 
         let failing = suite(runner, REPORT, &["artifacts/**/*.xml"], 60);
         let answer = unit(&bench, failing).await.response;
         assert_eq!(answer.status, StageStatus::Failed, "{runner}: {}", answer.summary);
-        assert!(answer.summary.starts_with("1 passed, 1 failed in "), "{}", answer.summary);
+        assert!(answer.summary.starts_with("1 test passed, 1 failed in "), "{}", answer.summary);
         assert_eq!(answer.output["evidence"], "junit", "{runner}");
         assert_eq!(answer.output["exit_code"], 3, "{runner}");
         let finding = &answer.findings[0];
@@ -370,7 +370,7 @@ async fn a_release_is_built_beside_a_workflow() {
     parameters["environments"] = json!([{ "target": target, "watch": { "seconds": 0 } }]);
     let answer = bench.call("tests.run_unit", parameters).await.expect("a verdict").response;
     assert_eq!(answer.status, StageStatus::Passed, "{}", answer.summary);
-    assert!(answer.summary.starts_with("7 passed, 1 skipped in "), "{}", answer.summary);
+    assert!(answer.summary.starts_with("7 tests passed, 1 skipped in "), "{}", answer.summary);
     assert_eq!(answer.output["built"].as_array().map(Vec::len), Some(1));
 }
 
@@ -399,7 +399,7 @@ async fn the_release_is_built_by_a_workflow_beside_the_tests() {
     let answer = bench.call("tests.run_unit", asked("dist", builds)).await.expect("a verdict");
     let answer = answer.response;
     assert_eq!(answer.status, StageStatus::Passed, "{}", answer.summary);
-    assert!(answer.summary.starts_with("7 passed"), "{}", answer.summary);
+    assert!(answer.summary.starts_with("7 tests passed"), "{}", answer.summary);
     let built = &answer.output["built"][0];
     assert_eq!(built["files"], 2, "{built}");
     let key = built["key"].as_str().expect("a key");

@@ -146,7 +146,7 @@ async fn after_a_failure_nothing_follows_and_what_is_apart_has_a_build_of_its_ow
     settings["suites"] = named;
     let (status, summary) = verdict(&bench, &unit(&settings)).await;
     assert_eq!((status, builds(&bench).await), (StageStatus::Passed, 2), "{summary}");
-    assert!(summary.starts_with("2 passed"), "{summary}");
+    assert!(summary.starts_with("2 tests passed"), "{summary}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -209,9 +209,9 @@ impl Updated {
                 format!("Jira does not let the account update {key}"),
                 "correct PACT_JIRA_USER and the secret jira-token, or the account's permissions",
             ),
-            status => (
+            _ => (
                 codes::JIRA_REFUSED,
-                format!("Jira refuses to update {key}: {} {}", status.as_u16(), answer.excerpt()),
+                format!("Jira refuses to update {key}: {}", answer.refusal()),
                 "see what Jira says, and correct the project's settings",
             ),
         };

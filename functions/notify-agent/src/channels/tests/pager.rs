@@ -31,7 +31,10 @@ async fn a_channel_that_is_added_is_chosen_by_the_settings() {
     notify.settings = forms().parse(file, "pact.toml").expect("settings").notify;
     let (answer, record) = world.act(ACTION, &notify).await.expect("no fault");
     assert_eq!(answer.response.status, StageStatus::Passed);
-    assert_eq!((record.channel.as_str(), record.detail.as_str()), ("pager", "paged for shop"));
+    assert_eq!(
+        (record.channel.as_str(), record.detail.as_str()),
+        ("pager", "told who is on call for shop")
+    );
     let sent: Value = requests(&server).await[0].body_json().expect("JSON");
     assert_eq!(sent["service"], "shop");
 

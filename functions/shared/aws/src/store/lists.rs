@@ -1,9 +1,10 @@
 //! What the dashboard and the command line read.
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use pact_agent::ports::{
-    ApprovalRecord, EnvironmentView, Listed, OutboxEntry, RunPage, RunQuery, RunReader, StoreError,
-    TransactionLog, Unreadable, WatchResult,
+    ApprovalRecord, EnvironmentPage, EnvironmentView, Listed, OutboxEntry, RunPage, RunQuery,
+    RunReader, StoreError, TransactionLog, Unreadable, WatchResult,
 };
 use pact_contract::{
     EnvironmentKey, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
@@ -13,9 +14,11 @@ use pact_contract::{
 use super::{
     DynamoStore,
     environments::environment_record,
-    item::{Item, identifier, instant, key_of, optional_text, text, unreadable},
+    item::{Item, identifier, instant, key_of, optional_text, s, text, unreadable},
     kind::{APPROVAL, BUDGET, CALLBACK, LOG, NOTIFICATION, STAGE, WATCH},
+    pages,
 };
+use crate::error::failed;
 
 #[async_trait]
 impl TransactionLog for DynamoStore {
@@ -91,6 +94,10 @@ impl RunReader for DynamoStore {
         Ok(environments(&items))
     }
 
+    async fn environments_page(&self, after: Option<&str>) -> Result<EnvironmentPage, StoreError> {
+        self.page_of_environments(after).await.map(|(page, _)| page)
+    }
+
     async fn environments_of(
         &self,
         repository: &RepositoryName,
@@ -99,6 +106,67 @@ impl RunReader for DynamoStore {
         let items = self.items_of_list("read the environments", "ENVIRONMENTS", &begin).await?;
         Ok(environments(&items))
     }
+}
+
+/// Environments that are read first: their records grow with what served there.
+const FIRST_READ: usize = 8;
+/// Most environments on a page.
+const MOST: usize = 100;
+/// Read units that a page may take.
+const UNITS: f64 = 28.0;
+
+impl DynamoStore {
+    /// A page of environments, and the read units that it took: as many as are to be had for that.
+    pub(super) async fn page_of_environments(
+        &self,
+        after: Option<&str>,
+    ) -> Result<(EnvironmentPage, f64), StoreError> {
+        const WHAT: &str = "read the environments";
+        let mut bound = after.map(pages::before).transpose()?;
+        let (mut items, mut units, mut room) = (Vec::new(), 0.0, FIRST_READ);
+        let cursor = loop {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("gsi1")
+                .key_condition_expression(match bound {
+                    Some(_) => "#hash = :hash AND #range > :bound",
+                    None => "#hash = :hash",
+                })
+                .expression_attribute_names("#hash", "gsi1pk")
+                .expression_attribute_values(":hash", s("ENVIRONMENTS"))
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .limit(i32::try_from(room).unwrap_or(1));
+            let query = match &bound {
+                Some(bound) => query
+                    .expression_attribute_names("#range", "gsi1sk")
+                    .expression_attribute_values(":bound", s(bound)),
+                None => query,
+            };
+            let part = query.send().await.map_err(|error| failed(WHAT, error))?;
+            units += part.consumed_capacity.and_then(|c| c.capacity_units).unwrap_or_default();
+            items.extend(part.items.unwrap_or_default());
+            let Some(last) = part.last_evaluated_key.filter(|key| !key.is_empty()) else {
+                break None;
+            };
+            let last = text(&last, "gsi1sk")?.to_owned();
+            room = room_for_more(items.len(), units);
+            if room == 0 {
+                break Some(pages::cursor(&last));
+            }
+            bound = Some(last);
+        };
+        Ok((EnvironmentPage { listed: environments(&items), cursor }, units))
+    }
+}
+
+/// How many more there is room for, when so many took so much.
+fn room_for_more(read: usize, units: f64) -> usize {
+    // Half a unit is the least that a read takes.
+    let each = (units / read.max(1) as f64).max(0.05);
+    let more = ((UNITS - units) / each).floor().max(0.0);
+    (more as usize).min(MOST.saturating_sub(read))
 }
 
 fn environments(items: &[Item]) -> Listed<EnvironmentView> {

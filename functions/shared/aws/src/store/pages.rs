@@ -343,11 +343,11 @@ fn is_run(item: &Item) -> bool {
 }
 
 /// A cursor is a position in hexadecimal, so that it can be put into an address.
-fn cursor(position: &str) -> String {
+pub(super) fn cursor(position: &str) -> String {
     hex::encode(format!("@{position}"))
 }
 
-fn before(cursor: &str) -> Result<String, StoreError> {
+pub(super) fn before(cursor: &str) -> Result<String, StoreError> {
     /// Longest sort key.
     const MAX: usize = 1_024;
     let text = hex::decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());

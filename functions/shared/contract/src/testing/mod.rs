@@ -5,6 +5,7 @@
 
 mod build;
 mod cases;
+pub mod vocabulary;
 
 use jiff::Timestamp;
 

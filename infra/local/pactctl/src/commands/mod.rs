@@ -16,6 +16,7 @@ mod handler;
 mod incidents;
 mod init;
 mod logs;
+mod man;
 pub(crate) mod repos;
 mod rollback;
 mod rotate;
@@ -26,6 +27,7 @@ mod sign_in;
 mod tokens;
 mod up;
 mod validate;
+mod watch;
 
 use clap::CommandFactory;
 
@@ -68,6 +70,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             clap_complete::generate(shell, &mut command, "pactctl", &mut std::io::stdout());
             Ok(Exit::Success)
         }
+        Command::Man { folder } => man::man(&folder),
         Command::Function { .. }
         | Command::Reap
         | Command::Proxy { .. }

@@ -14,11 +14,7 @@ use crate::{
     client::{self, Client},
     data::{Opened, Secrets},
     failure::{Context, Exit, Failure},
-    run::{
-        follow::{self, Followed, Progress},
-        report::Report,
-        summary,
-    },
+    run::{Shown, report::Report, summary},
     stack::{Definition, Store, open_data, options::Options},
     term,
 };
@@ -116,7 +112,9 @@ pub(crate) fn runs(command: RunsCommand) -> Result<Exit, Failure> {
                 reader.close().await;
                 result
             }
-            RunsCommand::Watch { run_id, data } => watch(run_id, &data.data).await,
+            RunsCommand::Watch { run_id, json, data } => {
+                super::watch::watch(run_id, Shown { json, data: &data.data }).await
+            }
             RunsCommand::Show { run_id, all, json, data } => {
                 let reader = Reader::open(&data.data).await?;
                 let again = crate::run::data_option(&data.data);
@@ -304,33 +302,6 @@ async fn show(
 }
 
 /// Waits for the end of a run on somebody else's stack.
-async fn watch(run_id: Option<RunId>, data: &Path) -> Result<Exit, Failure> {
-    let nobody = || {
-        Failure::usage("no stack is up, so no run goes on")
-            .remedy("`pactctl up` starts one and goes on with the runs that wait")
-    };
-    let root = data.canonicalize().map_err(|_| nobody())?;
-    let client = Client::attach(&root).await.ok_or_else(nobody)?;
-    let reader = Reader::open(data).await?;
-    let run_id = reader.latest(run_id).await;
-    reader.close().await;
-    let run_id = run_id?;
-    if RunReader::run(&client.store, &run_id).await.doing("read the run")?.is_none() {
-        return Err(Failure::usage(format!("there is no run {run_id}"))
-            .remedy("`pactctl runs list` lists them"));
-    }
-    let mut progress = Progress::new(true);
-    let followed = follow::follow(&client, &run_id, &mut progress).await;
-    progress.finish();
-    match followed? {
-        Followed::Ended(report) => {
-            print!("{}", summary::text(&report, &crate::run::data_option(data)));
-            Ok(crate::run::exit_code(report.status))
-        }
-        Followed::Lost => Err(nobody()),
-    }
-}
-
 async fn print_log(reader: &Reader, run_id: Option<RunId>, json: bool) -> Result<Exit, Failure> {
     let run_id = reader.latest(run_id).await?;
     let entries = read_log(reader, &run_id).await?;
@@ -391,7 +362,7 @@ async fn markdown(reader: &Reader, run_id: Option<RunId>) -> Result<Exit, Failur
     Ok(Exit::Success)
 }
 
-async fn read_report(reader: &Reader, run_id: Option<RunId>) -> Result<Report, Failure> {
+pub(super) async fn read_report(reader: &Reader, run_id: Option<RunId>) -> Result<Report, Failure> {
     let run_id = reader.latest(run_id).await?;
     Report::read(&reader.store, &run_id).await
 }

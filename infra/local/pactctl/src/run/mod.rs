@@ -188,7 +188,8 @@ fn announce(push: &Push, accepted: &Accepted, link: Option<&str>) {
     }
 }
 
-fn print(shown: Shown<'_>, report: &Report) -> Result<(), Failure> {
+/// Says how a run ended.
+pub(crate) fn print(shown: Shown<'_>, report: &Report) -> Result<(), Failure> {
     if shown.json {
         println!("{}", serde_json::to_string_pretty(report).doing("write the report")?);
     } else {

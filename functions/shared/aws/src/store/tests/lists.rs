@@ -241,3 +241,57 @@ async fn a_run_moves_with_its_status_and_a_second_time_changes_nothing() {
     let all = store.latest_runs(&RunQuery::default()).await.unwrap();
     assert_eq!(all.runs.len(), 1);
 }
+
+/// 70 environments, the first half of them with all that may be remembered.
+#[tokio::test]
+async fn environments_come_in_pages_that_cost_no_more_however_much_served_there() {
+    use pact_agent::ports::{Environments as _, Lock};
+    use pact_contract::{
+        actions::EnvironmentRecord,
+        ledger::{LedgerEntry, MAX_LEDGER, Standing},
+    };
+
+    let store = store().await;
+    let empty = store.page_of_environments(None).await.unwrap().0;
+    assert!(empty.listed.items.is_empty() && empty.cursor.is_none());
+    let mut keys = Vec::new();
+    for n in 0..70 {
+        let key = super::environment(&format!("acme/shop-{n:02}#production"));
+        let mut record = EnvironmentRecord::default();
+        for at in 0..if n < 35 { MAX_LEDGER } else { 1 } {
+            record.ledger.deployed(LedgerEntry {
+                release: format!("20261121-0900{at:02}-00aa01c2d3").parse().unwrap(),
+                commit: "3f9c2ab17d5e4f60819a2b3c4d5e6f7081920a1b".to_owned(),
+                run_id: super::id(&format!("web-shop-3f9c2ab17d-{at}")),
+                origin: Default::default(),
+                standing: Standing::Good,
+                reason: Some("12 of 400 requests failed".to_owned()),
+                deployed_at: Timestamp::now(),
+                judged_at: Some(Timestamp::now()),
+                serving_since: None,
+                served_seconds: 7,
+            });
+        }
+        let run = super::id("some-run");
+        let hour = std::time::Duration::from_hours(1);
+        let Lock::Held { fence } = store.lock(&key, &run, hour).await.unwrap() else { panic!() };
+        store.store(&key, &record, fence).await.unwrap();
+        keys.push(key);
+    }
+    let (mut found, mut cursor, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let (page, units) = store.page_of_environments(cursor.as_deref()).await.unwrap();
+        assert!(units > 0.0 && units <= UNITS, "{units} units");
+        assert!(page.listed.unreadable.is_empty());
+        found.extend(page.listed.items.into_iter().map(|view| view.key));
+        pages += 1;
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, keys);
+    assert!((2..=8).contains(&pages), "{pages} pages");
+    let wrong = store.page_of_environments(Some("zz")).await;
+    assert!(matches!(wrong, Err(StoreError::Invalid(_))), "{wrong:?}");
+}
