@@ -268,6 +268,15 @@ impl Form {
             _ => None,
         })
     }
+
+    /// Whether a target of this kind with these settings can share requests between two releases.
+    #[must_use]
+    pub fn shares(&self, settings: &serde_json::Map<String, serde_json::Value>) -> bool {
+        self.laws.iter().any(|law| match law {
+            Law::Shares { needs } => needs.as_ref().is_none_or(|key| settings.contains_key(key)),
+            _ => false,
+        })
+    }
 }
 
 /// The forms of the instances of every seam.

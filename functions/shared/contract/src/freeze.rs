@@ -196,8 +196,8 @@ pub fn frozen(
     now: Timestamp,
 ) -> Result<Vec<Frozen>, String> {
     let mut all = Vec::new();
-    // Those of the commit before and its own.
-    for window in windows.iter().take(2 * MAX_FREEZES) {
+    // Those that were agreed to, those of the commit before and its own.
+    for window in windows.iter().take(3 * MAX_FREEZES) {
         let read = window.window().map_err(|(key, why)| format!("freeze.{key} {why}"))?;
         all.extend(read.closed(now));
     }

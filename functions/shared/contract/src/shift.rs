@@ -198,6 +198,21 @@ impl Shift {
         Ok(())
     }
 
+    /// Whether nobody gets the release sooner by these steps than by those of `other`: of each of its
+    /// steps there is one here with no more of the requests, and as long as the release had no more
+    /// than that by the other's, it has no more here.
+    #[must_use]
+    pub fn is_as_careful_as(&self, other: &Self) -> bool {
+        let within = |shift: &Self, weight: u32| -> Option<u64> {
+            let steps = shift.steps.iter().filter(|step| step.weight <= weight);
+            steps.map(|step| step.seconds).reduce(u64::saturating_add)
+        };
+        other.steps.iter().all(|Step { weight, .. }| {
+            // None is less than a step that only asks for the release's state.
+            within(self, *weight) >= within(other, *weight)
+        })
+    }
+
     /// For people: `10 % for 5 min, then all`.
     #[must_use]
     pub fn words(&self) -> String {

@@ -8,10 +8,13 @@ use pact_contract::{
     freeze::Freeze,
     settings::{
         CheckMode, CodeSettings, CodeThresholds, Condition, DOCUMENTATION, Environment,
-        GateSettings, Inconclusive, MACHINES, Migrations, OnSettings, Probe, ScanLevel, Settings,
-        Suite, Template, TemplatePolicy, TestSettings, Watch,
+        GateSettings, Inconclusive, Instance, MACHINES, Migrations, OnSettings, Probe, ScanLevel,
+        Settings, Suite, Template, TemplatePolicy, TestSettings, Watch,
     },
 };
+use serde_json::Value;
+
+use crate::form::{Forms, Seam};
 
 /// Settings that ask for all that `before` and `own` ask for, and let through nothing that one of
 /// them would not. What does not judge, such as how a release is deployed and who is told, is
@@ -51,10 +54,17 @@ fn conditions(before: &[Condition], own: &[Condition]) -> Vec<Condition> {
     all
 }
 
-/// What either takes for a migration is one; which of them have a down step is as it was.
+/// What either takes for a migration is one; which of them have a down step is as it was, and none
+/// has one where either knows of none.
 fn migrations(before: &Migrations, own: &Migrations) -> Migrations {
     let missing = before.paths.iter().filter(|path| !own.paths.contains(path));
-    let ends = if before.paths.is_empty() { own } else { before };
+    let without = |migrations: &Migrations| {
+        !migrations.paths.is_empty() && (migrations.up.is_none() || migrations.down.is_none())
+    };
+    let ends = match before.paths.is_empty() || without(own) && !without(before) {
+        true => own,
+        false => before,
+    };
     Migrations {
         paths: own.paths.iter().chain(missing).cloned().collect(),
         up: ends.up.clone(),
@@ -300,6 +310,10 @@ fn environments(before: &EnvironmentList, own: &EnvironmentList) -> EnvironmentL
 
 fn environment(before: &NamedEnvironment, own: &NamedEnvironment) -> Environment {
     let (before, own) = (&before.settings, &own.settings);
+    let measured = before.watch.as_ref().map(|watch| Watch {
+        source: watch.source.as_ref().and_then(|source| moved(source, &before.target, &own.target)),
+        ..watch.clone()
+    });
     Environment {
         // What is asked of a name is asked of its waves: a commit makes none of its own, and takes
         // none out.
@@ -308,20 +322,63 @@ fn environment(before: &NamedEnvironment, own: &NamedEnvironment) -> Environment
         health: health(&before.health, &own.health),
         // How long is waited loosens nothing: no answer is no.
         approval: own.approval.clone().or_else(|| before.approval.clone()),
-        watch: match (&before.watch, &own.watch) {
+        watch: match (&measured, &own.watch) {
             (Some(before), Some(own)) => Some(watch(before, own)),
             (one, other) => one.as_ref().or(other.as_ref()).cloned(),
         },
-        shift: own.shift.clone(),
+        // Each step is watched and judged. Where the target cannot share requests as it could, there
+        // is nothing to walk.
+        shift: match own.shift.is_as_careful_as(&before.shift) || !shares(&own.target) {
+            true => own.shift.clone(),
+            false => before.shift.clone(),
+        },
         freeze: freeze(&before.freeze, &own.freeze),
         no_return: own.no_return.clone(),
     }
 }
 
-/// Every window of both: one that a commit takes away holds it still.
+/// Whether the target can share requests between two releases.
+fn shares(target: &Instance) -> bool {
+    let forms = Forms::published();
+    let form = forms.ok().and_then(|forms| forms.find(Seam::Target, &target.kind));
+    form.is_some_and(|form| form.shares(&target.settings))
+}
+
+/// What measures a release where it goes now: a source that speaks of the target before, such as its
+/// function, would measure what is there no more. None, which is the monitor agent's own probes, where
+/// the target is one of another kind.
+fn moved(source: &Instance, before: &Instance, own: &Instance) -> Option<Instance> {
+    let same = |key: &str, value: &Value| before.settings.get(key) == Some(value);
+    let of_target: Vec<&String> = source
+        .settings
+        .iter()
+        .filter(|(key, value)| same(key, value) && own.settings.get(*key) != Some(*value))
+        .map(|(key, _)| key)
+        .collect();
+    if of_target.is_empty() {
+        return Some(source.clone());
+    }
+    if before.kind != own.kind {
+        return None;
+    }
+    let mut source = source.clone();
+    for key in of_target {
+        match own.settings.get(key) {
+            Some(value) => source.settings.insert(key.clone(), value.clone()),
+            None => source.settings.remove(key),
+        };
+    }
+    Some(source)
+}
+
+/// Every window of both: one that a commit takes away holds it still. Those of before come first:
+/// were there too many, it is not they that are left out.
 fn freeze(before: &[Freeze], own: &[Freeze]) -> Vec<Freeze> {
-    let missing = before.iter().filter(|before| !own.contains(before));
-    own.iter().chain(missing).cloned().collect()
+    if before.iter().all(|before| own.contains(before)) {
+        return own.to_vec();
+    }
+    let new = own.iter().filter(|own| !before.contains(own));
+    before.iter().chain(new).cloned().collect()
 }
 
 fn watch(before: &Watch, own: &Watch) -> Watch {
@@ -353,27 +410,36 @@ fn health(before: &[Probe], own: &[Probe]) -> Vec<Probe> {
     fn asks(probe: &Probe) -> (&str, u16, Option<&str>) {
         (&probe.path, probe.status, probe.contains.as_deref())
     }
-    fn limited(probe: &Probe, by: &Probe) -> Probe {
+    fn limited(probe: Probe, by: &Probe) -> Probe {
         Probe {
             max_latency_ms: probe.max_latency_ms.min(by.max_latency_ms),
             successes: probe.successes.max(by.successes),
+            // How often it is asked is no more or less.
+            interval_ms: by.interval_ms,
             deadline_seconds: probe.deadline_seconds.min(by.deadline_seconds),
-            ..probe.clone()
+            give_up_after: sooner(probe.give_up_after, by.give_up_after),
+            path: probe.path,
+            status: probe.status,
+            contains: probe.contains,
         }
     }
     if before == own {
         return own.to_vec();
     }
-    let mut all: Vec<Probe> = own
-        .iter()
-        .map(|own| match before.iter().find(|before| asks(before) == asks(own)) {
-            Some(before) => {
-                limited(&Probe { interval_ms: before.interval_ms, ..own.clone() }, before)
-            }
-            None => own.clone(),
-        })
-        .collect();
+    let of = |own: &Probe| {
+        let same = before.iter().filter(|before| asks(before) == asks(own));
+        same.fold(own.clone(), limited)
+    };
+    let mut all: Vec<Probe> = own.iter().map(of).collect();
     let missing = before.iter().filter(|before| !own.iter().any(|own| asks(own) == asks(before)));
     all.extend(missing.cloned());
     all
+}
+
+/// The fewer wrong answers in a row; 0 is that none are too many.
+fn sooner(one: u32, other: u32) -> u32 {
+    match (one, other) {
+        (0, times) | (times, 0) => times,
+        (one, other) => one.min(other),
+    }
 }

@@ -71,6 +71,10 @@ pub fn raise(settings: &Settings, floor: &Floor) -> Settings {
             let mode = settings.checks.get(name).copied().unwrap_or(CheckMode::Auto);
             let mode = join::checks(&only, &[(name.clone(), mode)].into());
             raised.checks.extend(mode);
+            // No condition lets off what the installation asks for.
+            for condition in &mut raised.conditions {
+                condition.skip.retain(|skipped| skipped != name);
+            }
         }
     }
     let asked = (floor.template.map(Template::policy), &floor.gate);
@@ -148,7 +152,11 @@ fn compare(
         }
         return;
     }
-    let mut key = path.join(".").replace(".runner", "");
+    let mut key = path.join(".").replace(".runner", "").replace(".shift.", ".");
+    // The file has its keys beside those of the environment.
+    if let Some(environment) = key.strip_suffix(".shift") {
+        key = format!("{environment}.strategy");
+    }
     // Not in the file: it follows from the number of findings.
     if key == "gate.quality_score" {
         key = "gate.max_quality_findings".to_owned();

@@ -7,6 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod every_setting;
+mod looser;
+
 fn parsed(text: &str) -> Settings {
     crate::parse(text, "pact.toml").expect("settings")
 }
@@ -70,6 +73,12 @@ fn what_is_loosened_is_named_and_does_not_count() {
             "environments.production = { target = \"directory\", freeze = [{ reason = \"b\" }] }",
             vec!["environments.production.freeze"],
         ),
+        // More of the requests, and sooner; a service that is asked for longer while it is broken.
+        (
+            "environments.live = { tier = \"production\", target = \"lambda\", function = \"f\", strategy = \"canary\", health = [{ path = \"http://h/\" }] }",
+            "environments.live = { tier = \"production\", target = \"lambda\", function = \"f\", health = [{ path = \"http://h/\", give_up_after = 0 }] }",
+            vec!["environments.live.health", "environments.live.strategy"],
+        ),
         ("", "on.branches = [\"main\"]", vec!["on"]),
         ("on.paths = [\"a/**\", \"b/**\"]", "on.paths = [\"a/**\"]", vec!["on.paths"]),
         ("", "on.paths_ignore = [\"src/**\"]", vec!["on"]),
@@ -87,6 +96,75 @@ fn what_is_loosened_is_named_and_does_not_count() {
         let whole = judge(Some(&parsed(before)), &judged.settings, &Floor::default());
         assert_eq!(whole.loosened, vec![], "{before} -> {own}");
     }
+}
+
+#[test]
+fn a_strategy_that_is_slower_counts_at_once_and_one_that_the_target_cannot_walk_is_let_go() {
+    let live = |more: &str| {
+        format!(
+            "environments.live = {{ tier = \"production\", health = [{{ path = \"http://h/\" }}], {more} }}"
+        )
+    };
+    let canary = live("target = \"lambda\", function = \"f\", strategy = \"canary\"");
+    let slower = live(
+        "target = \"lambda\", function = \"f\", strategy = \"canary\", steps = [{ weight = 1, minutes = 10 }, { weight = 50, minutes = 1 }]",
+    );
+    assert_eq!(judged(&canary, &slower).0.settings, parsed(&slower));
+    let elsewhere = live("target = \"directory\", path = \"p\"");
+    let (judged, _) = judged(&canary, &elsewhere);
+    let live = judged.settings.environments.get("live").expect("is there");
+    assert_eq!(live.settings.shift, Default::default());
+}
+
+#[test]
+fn a_release_that_goes_elsewhere_is_measured_there() {
+    let live = |function: &str, more: &str| {
+        format!(
+            "environments.live = {{ tier = \"production\", target = \"lambda\", function = {function:?}, watch = {{ source = \"cloudwatch\"{more} }} }}"
+        )
+    };
+    let source = |before: &str, own: &str| {
+        let (judged, _) = judged(before, own);
+        let live = judged.settings.environments.get("live").expect("is there").settings.clone();
+        live.watch.expect("a watch").source
+    };
+    let moved = source(&live("old", ""), &live("new", "")).expect("a source");
+    assert_eq!(moved.settings.get("function"), Some(&"new".into()));
+    // What somebody wrote is not turned aside.
+    let other = ", function = \"front\"";
+    let kept =
+        source(&live("old", other), &live("new", ", function = \"quiet\"")).expect("a source");
+    assert_eq!(kept.settings.get("function"), Some(&"front".into()));
+    let folder =
+        "environments.live = { tier = \"production\", target = \"directory\", path = \"p\" }";
+    assert_eq!(source(&live("old", ""), folder), None, "the monitor agent's own probes");
+}
+
+#[test]
+fn no_condition_lets_off_what_the_floor_asks_for() {
+    let text = "conditions = [{ name = \"a\", when = \"true\", skip = [\"secrets\", \"unit\"] }]";
+    let floor: Floor =
+        serde_json::from_str(r#"{ "checks": { "secrets": "auto" } }"#).expect("a floor");
+    let judged = judge(Some(&parsed(text)), &parsed(text), &floor);
+    assert_eq!(judged.settings.conditions[0].skip, ["unit"]);
+    assert_eq!(judged.kept.conditions[0].skip, ["secrets", "unit"]);
+    let raised: Vec<_> = judged.raised.iter().map(|d| d.key.as_str()).collect();
+    assert_eq!(raised, ["checks.secrets", "conditions"]);
+}
+
+#[test]
+fn windows_that_were_agreed_to_come_before_those_that_a_commit_adds() {
+    let file = |reason: &str| {
+        let windows: Vec<String> =
+            (0..10).map(|n| format!("{{ reason = \"{reason} {n}\" }}")).collect();
+        format!(
+            "environments.live = {{ tier = \"production\", target = \"directory\", path = \"p\", freeze = [{}] }}",
+            windows.join(", ")
+        )
+    };
+    let two = stricter(&stricter(&parsed(&file("a")), &parsed(&file("b"))), &parsed(&file("c")));
+    let freeze = &two.environments.get("live").expect("is there").settings.freeze;
+    assert_eq!((freeze.len(), freeze[9].reason.as_str()), (30, "a 9"));
 }
 
 fn waived(owner: &str, expires: &str) -> String {
