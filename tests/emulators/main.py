@@ -206,6 +206,17 @@ def limits():
         print(f"  - {limit['what']}: {limit['why']}")
 
 
+def calls():
+    """The calls of the target `lambda`: the tests of the deploy agent hold them against the emulators."""
+    print("\nCalls of the target lambda, and what each was proven against:")
+    for call in json.loads((HERE / "calls.json").read_text()):
+        proven = [name for name in ("moto", "ministack", "local") if call[name]]
+        named = ", ".join("the local host" if name == "local" else name for name in proven)
+        unproven = f"; not proven: {call['unproven']}" if "unproven" in call else ""
+        print(f"  - {call['call']} ({call['for']}): {named}{unproven}")
+    print("  - the share of the requests that a weight gives: the local host alone, 10,000 of them")
+
+
 def main():
     parser = argparse.ArgumentParser(prog="tests/emulators/run")
     parser.add_argument("--zips", type=pathlib.Path, default=HERE.parents[1] / "target" / "packages")
@@ -239,6 +250,7 @@ def main():
     else:
         shutil.rmtree(folder, ignore_errors=True)
     limits()
+    calls()
     print(f"\n{check.passed} passed, {check.failed} failed")
     return 1 if check.failed else 0
 

@@ -61,6 +61,7 @@ impl DeployAgent {
     ) -> Result<Box<dyn Target>, String> {
         let surroundings = Surroundings {
             key: key.clone(),
+            whole: settings.wave_of.as_ref().map(|name| EnvironmentKey::new(&key.repository, name)),
             root: self.config.root.clone(),
             proxy: self.config.proxy.clone(),
             artifacts: Arc::clone(&self.artifacts),

@@ -251,8 +251,11 @@ impl Work<'_> {
     /// deployed all the same.
     async fn no_way_back(&self) -> Result<Option<Finding>, AgentError> {
         let on_purpose = self.wanted.origin.as_ref().is_some_and(|o| o.on_purpose.is_some());
+        if on_purpose {
+            return Ok(None);
+        }
         let old = self.replaces.as_ref().filter(|old| old.release != self.new.release);
-        let Some(old) = old.filter(|_| !on_purpose) else { return Ok(None) };
+        let Some(old) = old else { return self.no_way_back_from_a_first_wave().await };
         match self.agent.target(&self.key, &old.settings) {
             Ok(home) if home.returns() => home.way_back(old).await,
             // A person was asked.
@@ -271,6 +274,30 @@ impl Work<'_> {
                 "set this installation up for it, or start the run with `on_purpose` and the reason",
             ))),
         }
+    }
+
+    /// The same for an environment that has waves since its last release: what serves there is not in the
+    /// record of any of them. Where the target does not bring back what it finds, the way back would be to
+    /// nothing.
+    async fn no_way_back_from_a_first_wave(&self) -> Result<Option<Finding>, AgentError> {
+        let Some(whole) = &self.new.settings.wave_of else { return Ok(None) };
+        // Of one that leads one way a person was asked.
+        if self.was.is_some() || self.target.restores_what_it_found() || !self.target.returns() {
+            return Ok(None);
+        }
+        let key = EnvironmentKey::new(&self.key.repository, whole);
+        let record = self.agent.environments.load(&key).await?;
+        Ok(record.current.map(|current| {
+            refusal(
+                codes::NO_WAY_BACK,
+                format!(
+                    "{} of {whole} is in effect, which has waves since: the first release of {} could be \
+                     taken back to nothing only",
+                    current.release, self.key.environment
+                ),
+                "start the run with `on_purpose` and the reason: a person says that it is deployed",
+            )
+        }))
     }
 
     /// What the ledger has against it: a newer push, or a verdict.

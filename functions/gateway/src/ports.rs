@@ -14,7 +14,7 @@ use pact_agent::{
     },
     pulls::Pulls,
     room::Room,
-    secrets::Secrets,
+    secrets::{SecretKeeper, Secrets},
     statuses::Statuses,
     waiting::{TaskTokens, WaitingCalls},
 };
@@ -83,6 +83,8 @@ pub(crate) struct Ports {
     pub(crate) asking: Arc<Asking>,
     /// What webhooks are signed with.
     pub(crate) secrets: Arc<dyn Secrets>,
+    /// The same, to change those of repositories.
+    pub(crate) keeper: Arc<dyn SecretKeeper>,
     /// Who is asked for whom nobody knows.
     pub(crate) strangers: Arc<Strangers>,
 }
@@ -126,6 +128,7 @@ impl Ports {
             )
             .noting_use(),
             secrets: services.secrets(),
+            keeper: services.secret_keeper(),
             strangers: Arc::default(),
         }
     }

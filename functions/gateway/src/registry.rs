@@ -158,6 +158,7 @@ pub(crate) fn read(body: &[u8], allowed: &Sources, who: &Who) -> Answer<Request>
             forks,
             host: named.map(str::to_owned),
             statuses,
+            rotation: None,
             registered_by: who.by(&fields)?,
             registered_at: Timestamp::now(),
         },
@@ -221,7 +222,11 @@ pub(crate) async fn register(registry: &dyn Registry, request: Request) -> Answe
                     ),
                 ));
             }
-            Some(known) => RepositoryEntry { local: known.local.clone(), ..asked.clone() },
+            Some(known) => RepositoryEntry {
+                local: known.local.clone(),
+                rotation: known.rotation.clone(),
+                ..asked.clone()
+            },
             None => asked.clone(),
         };
         if registry.put_repository(&entry, known.as_ref()).await? {

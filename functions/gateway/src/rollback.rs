@@ -63,12 +63,66 @@ pub(crate) fn read(body: &[u8], who: &Who) -> Answer<Wanted> {
     })
 }
 
-/// Starts it. The same again, while it goes on, is the same run.
+/// What is to be returned: the environment, or those of its waves that have the release that came last, in
+/// the order in which they got it. One that has another release did not get that one.
+async fn parts(
+    ports: &Ports,
+    key: &EnvironmentKey,
+) -> Answer<Vec<(EnvironmentKey, EnvironmentRecord)>> {
+    let mut waves = ports.environments.waves(&key.repository, &key.environment).await?;
+    if let Some((_, record)) = waves.iter().find(|(_, record)| record.pending.is_some()) {
+        at_work(record)?;
+    }
+    waves.retain(|(_, record)| record.current.is_some());
+    let since = |record: &EnvironmentRecord| {
+        record.current.as_ref().map(|current| (current.deployed_at, current.release.clone()))
+    };
+    waves.sort_by_key(|(key, record)| (since(record), key.clone()));
+    match waves.last().and_then(|(_, record)| since(record)) {
+        None => Ok(vec![(key.clone(), ports.environments.load(key).await?)]),
+        Some((_, latest)) => {
+            let has = |record: &EnvironmentRecord| {
+                record.current.as_ref().is_some_and(|current| current.release == latest)
+            };
+            waves.retain(|(_, record)| has(record));
+            Ok(waves)
+        }
+    }
+}
+
+/// Refuses where a run is at work.
+fn at_work(record: &EnvironmentRecord) -> Answer<()> {
+    let Some(pending) = &record.pending else { return Ok(()) };
+    let run = &pending.release.run_id;
+    let message = format!("the run {run} is at work there; wait for its end");
+    Err(ApiError::conflict(problems::DEPLOYING, message))
+}
+
+/// Starts it: one run for all waves of an environment. The same again, while it goes on, is the same run.
 pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -> Answer<Accepted> {
     let Wanted { key, by, reason, .. } = wanted;
     let entry = registry::show(&*ports.registry, key.repository.as_str()).await?;
-    let record = ports.environments.load(key).await?;
-    let (current, back_to) = releases(&record, wanted)?;
+    let parts = parts(ports, key).await?;
+    let mut back = Vec::with_capacity(parts.len());
+    for (key, record) in &parts {
+        let (current, to) = releases(key, record, wanted).map_err(|refused| {
+            let others = parts.iter().map(|(key, _)| key.environment.as_str());
+            let others: Vec<&str> = others.filter(|name| key.environment != *name).collect();
+            match others.is_empty() {
+                true => refused,
+                // Half of it is for whoever says so.
+                false => {
+                    let message =
+                        format!("{}; the others are {}", refused.message, others.join(", "));
+                    ApiError::new(refused.status, refused.code, message)
+                }
+            }
+        })?;
+        back.push((&key.environment, current, to));
+    }
+    let Some((first, current, back_to)) = back.last() else {
+        return Err(ApiError::not_found("there is no such environment"));
+    };
     let deployed = ports.runs.run(&current.run_id).await?;
     let (id, known) = run_of(ports, key, &current.release).await?;
     let duplicate = known.is_some();
@@ -115,8 +169,8 @@ pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -
         }
     };
     let tier = match &deployed {
-        Some(run) => ending::tier_of(ports, run, &key.environment).await?,
-        None => Tier::of(&key.environment),
+        Some(run) => ending::tier_of(ports, run, first).await?,
+        None => Tier::of(first),
     };
     let settings = match &deployed {
         Some(run) => ending::settings_of(ports, &run.request.run_id).await?,
@@ -124,7 +178,8 @@ pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -
     };
     let mut input = json!(request);
     if let Some(fields) = input.as_object_mut() {
-        let back = take_back(wanted, current, tier, settings);
+        let parts = back.iter().map(|(name, current, _)| (*name, *current));
+        let back = take_back(wanted, &parts.collect::<Vec<_>>(), tier, settings);
         fields.insert("take_back".to_owned(), back);
     }
     let arn = ports.executions.execution_arn(id.as_str());
@@ -144,6 +199,7 @@ pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -
             action: "gateway.roll_back".to_owned(),
             body: json!({
                 "environment": key.environment,
+                "environments": back.iter().map(|(name, ..)| name).collect::<Vec<_>>(),
                 "release": current.release,
                 "to": back_to.release,
                 "reason": reason,
@@ -159,15 +215,12 @@ pub(crate) async fn begin(ports: &Ports, wanted: &Wanted, caller: &Caller<'_>) -
 
 /// The release in effect, and the one to return to.
 fn releases<'r>(
+    key: &EnvironmentKey,
     record: &'r EnvironmentRecord,
-    wanted: &'r Wanted,
+    wanted: &Wanted,
 ) -> Answer<(&'r ReleaseRecord, Back)> {
-    let environment = &wanted.key.environment;
-    if let Some(pending) = &record.pending {
-        let run = &pending.release.run_id;
-        let message = format!("the run {run} is at work in {environment}; wait for its end");
-        return Err(ApiError::conflict(problems::DEPLOYING, message));
-    }
+    let environment = &key.environment;
+    at_work(record)?;
     let nothing = |why: String| ApiError::conflict(problems::NOTHING_TO_RETURN_TO, why);
     let current = record
         .current
@@ -218,33 +271,35 @@ async fn run_of(
     Err(ApiError::conflict(problems::TOO_MANY_RUNS, message))
 }
 
-/// What the pipeline is told to take back.
+/// What the pipeline is told to take back: of these environments, each with what is in effect there, the
+/// last one first.
 fn take_back(
     wanted: &Wanted,
-    current: &ReleaseRecord,
+    parts: &[(&EnvironmentName, &ReleaseRecord)],
     tier: Option<Tier>,
     settings: Option<Value>,
 ) -> Value {
-    let Wanted { key, to, by, reason } = wanted;
-    let environment = &key.environment;
-    let mut back = json!({
-        "status": "succeeded",
-        "reason": format!("{} was rolled back by {by}: {reason}", current.release),
-        "by": by,
-        "deployments": [{
+    let Wanted { to, by, reason, .. } = wanted;
+    let release = parts.last().map(|(_, current)| &current.release);
+    let shown = release.map(ToString::to_string).unwrap_or_default();
+    let deployment = |(environment, current): &(&EnvironmentName, &ReleaseRecord)| {
+        json!({
             "environment": environment,
             "tier": tier,
             "release": current.release,
             "status": "pending",
-        }],
+        })
+    };
+    let planned = |(environment, current): &(&EnvironmentName, &ReleaseRecord)| json!({ "name": environment, "tier": tier, "settings": current.settings });
+    let mut back = json!({
+        "status": "succeeded",
+        "reason": format!("{shown} was rolled back by {by}: {reason}"),
+        "by": by,
+        "deployments": parts.iter().map(deployment).collect::<Vec<_>>(),
         "plan": {
-            "release": current.release,
+            "release": release,
             "template": null,
-            "environments": [{
-                "name": environment,
-                "tier": tier,
-                "settings": current.settings,
-            }],
+            "environments": parts.iter().map(planned).collect::<Vec<_>>(),
         },
         "settings": settings.unwrap_or_else(|| json!({ "notify": {} })),
     });

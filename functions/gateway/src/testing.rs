@@ -14,6 +14,11 @@ use std::{
 };
 
 use async_trait::async_trait;
+use aws_lc_rs::{
+    encoding::{AsDer as _, Pkcs8V1Der},
+    rsa::{KeyPair, KeySize},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use pact_agent::{
     access::MemoryAccess,
@@ -31,8 +36,8 @@ use pact_agent::{
     testing::Memory,
 };
 use pact_contract::{
-    EnvironmentKey, Repository, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
-    StateName,
+    EnvironmentKey, EnvironmentName, Repository, RepositoryName, RunId, RunRecord, RunStatus,
+    StageRecord, StateName,
     actions::EnvironmentRecord,
     log::{LogEntry, NewEntry},
     pushes::BranchRecord,
@@ -40,7 +45,7 @@ use pact_contract::{
     room::{Limits, RoomRecord},
     run::{Outcome, RunRequest, Trigger},
 };
-use pact_hosts::HostTokens;
+use pact_hosts::{AppSettings, HostTokens};
 use pact_web::access::{API_TOKEN, Doors};
 use serde_json::{Value, json};
 
@@ -135,6 +140,7 @@ impl Default for State {
             forks: Default::default(),
             host: None,
             statuses: None,
+            rotation: None,
             registered_by: "Ada".to_owned(),
             registered_at: Timestamp::UNIX_EPOCH,
         };
@@ -225,6 +231,21 @@ impl World {
         self.tokens.get_or_init(without)
     }
 
+    /// The installation is a GitHub App of the host with this API.
+    pub(crate) fn is_an_app(&self, api: &str) {
+        let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
+        let text = STANDARD.encode(der.as_ref());
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----");
+        self.set_secret("github-app-key", &pem);
+        let app = AppSettings::read(|name| match name {
+            "PACT_GITHUB_APP" => Some("1234".to_owned()),
+            _ => Some(api.to_owned()),
+        });
+        let tokens = HostTokens::new(Arc::clone(&self.memory) as _, app.unwrap());
+        assert!(self.tokens.set(Arc::new(tokens)).is_ok());
+    }
+
     pub(crate) fn ports(self: &Arc<Self>) -> Ports {
         Ports {
             runs: Arc::clone(self) as _,
@@ -258,6 +279,7 @@ impl World {
             )
             .noting_use(),
             secrets: Arc::clone(&self.memory) as _,
+            keeper: Arc::clone(&self.memory) as _,
             strangers: Arc::default(),
         }
     }

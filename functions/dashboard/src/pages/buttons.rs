@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 use pact_agent::ports::ApprovalRecord;
 use pact_contract::{
-    EnvironmentKey, RunRecord, access::Scope, incident::IncidentId, run::ROLLBACK,
+    EnvironmentKey, EnvironmentName, RunRecord, access::Scope, incident::IncidentId, run::ROLLBACK,
 };
 
 use crate::viewer::Viewer;
@@ -86,8 +86,12 @@ pub(super) fn close(viewer: &Viewer, id: &IncidentId) -> Markup {
     }
 }
 
-/// Returning an environment to the release before.
-pub(super) fn roll_back(viewer: &Viewer, key: &EnvironmentKey) -> Markup {
+/// Returning an environment to the release before; a wave of `whole` with all the others, or alone.
+pub(super) fn roll_back(
+    viewer: &Viewer,
+    key: &EnvironmentKey,
+    whole: Option<&EnvironmentName>,
+) -> Markup {
     let id = format!("back-{}-{}", key.repository.as_str().replace('/', "_"), key.environment);
     html! {
         @if let Some(csrf) = viewer.may(Scope::Operate) {
@@ -96,7 +100,16 @@ pub(super) fn roll_back(viewer: &Viewer, key: &EnvironmentKey) -> Markup {
                 form class="buttons" method="post" action="/v1/rollbacks" {
                     (hidden(csrf, &viewer.page))
                     input type="hidden" name="repository" value=(key.repository);
-                    input type="hidden" name="environment" value=(key.environment);
+                    @if let Some(whole) = whole {
+                        label { "Where"
+                            select id={ "where-" (id) } name="environment" {
+                                option value=(whole) { (whole) ": all waves that have this release" }
+                                option value=(key.environment) { (key.environment) " alone" }
+                            }
+                        }
+                    } @else {
+                        input type="hidden" name="environment" value=(key.environment);
+                    }
                     label { "Why"
                         input id={ "why-" (id) } name="reason" required maxlength="1000" autocomplete="off";
                     }

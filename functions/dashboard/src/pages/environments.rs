@@ -194,8 +194,7 @@ pub(crate) fn version(all: &Listed<EnvironmentView>) -> String {
 
 /// The whole of which the environment is one region or account.
 fn wave_of(view: &EnvironmentView) -> Option<&EnvironmentName> {
-    let pending = view.record.pending.as_ref().map(|pending| &pending.release);
-    view.record.current.as_ref().or(pending)?.settings.wave_of.as_ref()
+    view.record.wave_of()
 }
 
 fn row(
@@ -262,7 +261,7 @@ fn row(
         }
         td role="cell" data-label="Before it" {
             @match &record.previous { Some(r) => (release(r)), None => "–" }
-            @if back { (buttons::roll_back(viewer, key)) }
+            @if back { (buttons::roll_back(viewer, key, wave_of(view))) }
         }
         td role="cell" data-label="Address" class="wrap" {
             @match &record.url { Some(url) => (address(url)), None => "–" }

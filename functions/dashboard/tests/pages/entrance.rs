@@ -30,6 +30,11 @@ struct Bench {
 }
 
 fn bench() -> Bench {
+    bench_with(|_| {})
+}
+
+/// One whose environments are these instead.
+fn bench_with(change: impl FnOnce(&mut support::Samples)) -> Bench {
     let (access, memory) = (Arc::<MemoryAccess>::default(), Memory::new());
     memory.set_secret(API_TOKEN.name, "token-of-the-api-0123");
     let doors = Doors::new(Arc::clone(&access) as _, Arc::clone(&access) as _, memory);
@@ -50,6 +55,7 @@ fn bench() -> Bench {
             served_seconds: 0,
         });
     }
+    change(&mut samples);
     let router = pact_dashboard::router(crate::support::sources(samples), doors.clone());
     Bench { router, doors, access }
 }
@@ -209,4 +215,23 @@ async fn buttons_are_for_those_who_may_press_them() {
     assert!(body.contains("while it puts a release into effect"), "what was refused is told");
     let (_, _, body) = bench.get("/?refused=%3Cb%3E", Some(("cookie", &cookie))).await;
     assert!(!body.contains("role=\"alert\""));
+}
+
+#[tokio::test]
+async fn a_wave_goes_back_with_all_the_others_or_alone() {
+    let bench = bench_with(|samples| {
+        for environment in &mut samples.environments {
+            if let Some(current) = &mut environment.record.current {
+                current.settings.wave_of = Some("everywhere".parse().expect("a name"));
+            }
+        }
+    });
+    let cookie = bench.cookie(&[Scope::Read, Scope::Operate]).await;
+    let (_, _, body) = bench.get("/environments", Some(("cookie", &cookie))).await;
+    for text in [
+        "<option value=\"everywhere\">everywhere: all waves that have this release</option>",
+        "<option value=\"production\">production alone</option>",
+    ] {
+        assert!(body.contains(text), "{text}: {body}");
+    }
 }

@@ -37,6 +37,8 @@ pub(crate) type Opened = Result<Box<dyn Target>, String>;
 pub(crate) struct Surroundings {
     /// The environment that it is to be.
     pub(crate) key: EnvironmentKey,
+    /// The environment of which it is a wave: what that deployed to the same place is its own.
+    pub(crate) whole: Option<EnvironmentKey>,
     /// Folder below which an environment may have its own.
     pub(crate) root: Option<PathBuf>,
     /// File that says how the reverse proxy of this machine is reached, where it has one.
@@ -94,6 +96,11 @@ pub(crate) trait Target: Send + Sync {
     /// Whether it can put a release into effect that was so before; one that cannot leads one way.
     fn returns(&self) -> bool {
         true
+    }
+
+    /// Whether [`Self::vacate`] brings back what was there before the first release, whoever put it there.
+    fn restores_what_it_found(&self) -> bool {
+        false
     }
 
     /// Whether requests can be shared between releases: [`Self::shift`] is for those that say so.

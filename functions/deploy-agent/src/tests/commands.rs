@@ -16,6 +16,7 @@ use pact_agent::{
     builds::{Access, Build, BuildPhase, BuildStatus, Builds, NewBuild, SignedUrls},
     ports::StoreError,
 };
+use pact_contract::actions::{EnvironmentRecord, ReleaseRecord};
 use serde_json::json;
 
 use super::{
@@ -402,6 +403,33 @@ async fn a_release_to_return_to_is_looked_for_before_anything_is_done() {
     *commands.shells.faults.lock().expect("no panic") = 2;
     world.deploy_well("r2", &settings).await;
     assert_eq!(commands.done(), ["r1 deploy", "r2 deploy"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_release_of_a_wave_is_refused_where_the_way_back_would_be_to_nothing() {
+    let commands = Commands::new();
+    let (world, mut wave) = (&commands.world, commands.settings());
+    wave.wave_of = Some("whole".parse().expect("a name"));
+    // Nothing of the whole is in effect: nothing is lost.
+    world.deploy_well("r1", &wave).await;
+    world.roll_back("r1", &wave).await.expect("no fault");
+    world.end("run-r1").await;
+    let whole = "acme/web#whole".parse().expect("a key");
+    let record = EnvironmentRecord {
+        current: Some(ReleaseRecord {
+            release: "r0".parse().expect("a name"),
+            commit: "c".to_owned(),
+            run_id: "run-r0".parse().expect("an id"),
+            deployed_at: jiff::Timestamp::UNIX_EPOCH,
+            settings: commands.settings(),
+        }),
+        ..EnvironmentRecord::default()
+    };
+    world.put_record(&whole, &record).await;
+    let (answer, _) = world.deploy("r2", &wave).await.expect("no fault");
+    let finding = &answer.response.findings[0];
+    assert_eq!(finding.code, "no-way-back");
+    assert!(finding.message.contains("r0 of whole is in effect"), "{}", finding.message);
 }
 
 /// The agent is killed after every step of a deployment, while its build goes on: the same call again

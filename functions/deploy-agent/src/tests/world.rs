@@ -346,6 +346,15 @@ impl World {
         self.memory.load(&key()).await.expect("loads")
     }
 
+    /// Writes the record of another environment.
+    pub(super) async fn put_record(&self, key: &EnvironmentKey, record: &EnvironmentRecord) {
+        let run = "run-of-another".parse().expect("an id");
+        let lock = self.memory.lock(key, &run, Duration::from_secs(60)).await.expect("locks");
+        let pact_agent::ports::Lock::Held { fence } = lock else { panic!("busy") };
+        self.memory.store(key, record, fence).await.expect("stores");
+        self.memory.unlock(key, &run).await.expect("unlocks");
+    }
+
     /// The releases that get requests.
     pub(super) fn running(&self) -> Vec<Running> {
         self.instances(|instance| instance["weight"] != 0)

@@ -193,6 +193,14 @@ impl Environments for World {
         self.call().await?;
         self.memory.load(environment).await
     }
+    async fn waves(
+        &self,
+        repository: &RepositoryName,
+        whole: &EnvironmentName,
+    ) -> Result<Vec<(EnvironmentKey, EnvironmentRecord)>, StoreError> {
+        self.call().await?;
+        self.memory.waves(repository, whole).await
+    }
     async fn store(
         &self,
         environment: &EnvironmentKey,

@@ -149,6 +149,13 @@ pub trait Environments: Send + Sync {
     async fn unlock(&self, environment: &EnvironmentKey, run_id: &RunId) -> Result<(), StoreError>;
     /// What is deployed; the default when nothing ever was.
     async fn load(&self, environment: &EnvironmentKey) -> Result<EnvironmentRecord, StoreError>;
+    /// The environments of a repository that are waves of `whole`, with what is deployed in each. One that
+    /// cannot be read is an error: who asks for all of them means all.
+    async fn waves(
+        &self,
+        repository: &RepositoryName,
+        whole: &EnvironmentName,
+    ) -> Result<Vec<(EnvironmentKey, EnvironmentRecord)>, StoreError>;
     /// Writes what is deployed. [`StoreError::Conflict`] when the lock now has another fence.
     async fn store(
         &self,

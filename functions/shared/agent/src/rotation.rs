@@ -74,6 +74,12 @@ impl Rotating {
         self.before.as_ref().filter(|(_, until)| now < *until).map(|(secret, _)| secret)
     }
 
+    /// Until when the one before counts, or counted.
+    #[must_use]
+    pub fn before_until(&self) -> Option<Timestamp> {
+        self.before.as_ref().map(|(_, until)| *until)
+    }
+
     /// Another one in its place; the present one counts until then, or no more. What was before that
     /// counts no more.
     #[must_use]

@@ -105,6 +105,17 @@ impl<S: Secrets + ?Sized> Secrets for Arc<S> {
     }
 }
 
+/// Where secrets are changed.
+#[async_trait]
+pub trait SecretKeeper: Send + Sync {
+    /// The secret of this name as it is now; none where there is none.
+    async fn latest(&self, name: &str) -> Result<Option<Secret>, StoreError>;
+
+    /// Puts a secret in the place of what is there: whole, or not at all. Of two at once the later one
+    /// stays, so whoever asks takes turns.
+    async fn keep(&self, name: &str, secret: &Secret) -> Result<(), StoreError>;
+}
+
 /// How long what was read counts as the present value.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// How long that there is no secret counts: who makes one wants to see it at work.

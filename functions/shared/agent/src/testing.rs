@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use pact_contract::{
-    EnvironmentKey, RepositoryName, RunId, StageRecord,
+    EnvironmentKey, EnvironmentName, RepositoryName, RunId, StageRecord,
     actions::EnvironmentRecord,
     log::{GENESIS, LogEntry, NewEntry},
     policy::PolicyRecord,
@@ -25,7 +25,7 @@ use crate::{
         StoreError,
     },
     recording::Recording,
-    secrets::{Secret, Secrets},
+    secrets::{Secret, SecretKeeper, Secrets},
 };
 
 /// All ports over plain maps.
@@ -168,6 +168,17 @@ impl Secrets for Memory {
     }
 }
 
+#[async_trait]
+impl SecretKeeper for Memory {
+    async fn latest(&self, name: &str) -> Result<Option<Secret>, StoreError> {
+        self.secret(name).await
+    }
+    async fn keep(&self, name: &str, secret: &Secret) -> Result<(), StoreError> {
+        self.lock_state().secrets.insert(name.to_owned(), secret.clone());
+        Ok(())
+    }
+}
+
 impl Metrics for Memory {
     fn emit(&self, event: &MetricEvent) {
         self.lock_state().metric_events.push(event.clone());
@@ -238,6 +249,18 @@ impl Environments for Memory {
         let state = self.lock_state();
         let entry = state.environments.get(environment);
         Ok(entry.map(|e| e.record.clone()).unwrap_or_default())
+    }
+    async fn waves(
+        &self,
+        repository: &RepositoryName,
+        whole: &EnvironmentName,
+    ) -> Result<Vec<(EnvironmentKey, EnvironmentRecord)>, StoreError> {
+        let state = self.lock_state();
+        let all = state.environments.iter().map(|(key, entry)| (key.clone(), entry.record.clone()));
+        let of = all.filter(|(key, record)| {
+            key.repository == *repository && record.wave_of() == Some(whole)
+        });
+        Ok(of.collect())
     }
     async fn store(
         &self,

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_ssm::Client;
+use aws_sdk_ssm::{Client, types::ParameterType};
 use pact_agent::{
     ports::StoreError,
-    secrets::{Secret, Secrets},
+    secrets::{Secret, SecretKeeper, Secrets},
 };
 
 use crate::error::{failed, unavailable};
@@ -72,6 +72,30 @@ impl Secrets for ParameterStore {
     }
 }
 
+#[async_trait]
+impl SecretKeeper for ParameterStore {
+    async fn latest(&self, name: &str) -> Result<Option<Secret>, StoreError> {
+        self.secret(name).await
+    }
+
+    async fn keep(&self, name: &str, secret: &Secret) -> Result<(), StoreError> {
+        let Some(path) = &self.path else {
+            return Err(unavailable("cannot keep a secret: PACT_SECRETS_PATH is not set"));
+        };
+        let parameter = below(path, name);
+        self.client
+            .put_parameter()
+            .name(&parameter)
+            .value(secret.reveal())
+            .r#type(ParameterType::SecureString)
+            .overwrite(true)
+            .send()
+            .await
+            .map_err(|error| failed(&format!("write the parameter {parameter}"), error))?;
+        Ok(())
+    }
+}
+
 fn below(path: &str, name: &str) -> String {
     format!("{path}/{name}")
 }
@@ -80,13 +104,13 @@ fn below(path: &str, name: &str) -> String {
 mod tests {
     use aws_sdk_ssm::config::{BehaviorVersion, Credentials, Region};
     use serde_json::{Value, json};
-    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header};
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header_regex};
 
     use super::*;
 
     async fn store(answer: ResponseTemplate) -> (ParameterStore, MockServer) {
         let server = MockServer::start().await;
-        Mock::given(header("x-amz-target", "AmazonSSM.GetParameters"))
+        Mock::given(header_regex("x-amz-target", "^AmazonSSM[.](Get|Put)Parameters?$"))
             .respond_with(answer)
             .mount(&server)
             .await;
@@ -114,6 +138,23 @@ mod tests {
         let requests = server.received_requests().await.unwrap();
         let expected = json!({ "Names": ["/pact/api-token"], "WithDecryption": true });
         assert_eq!(requests[0].body_json::<Value>().unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_put_in_the_place_of_another_and_encrypted() {
+        let (store, server) = store(answer(json!({ "Version": 2, "Tier": "Standard" }))).await;
+        store.keep("repositories/a/b/webhook-secret", &Secret::new("v")).await.unwrap();
+        let requests = server.received_requests().await.unwrap();
+        let expected = json!({
+            "Name": "/pact/repositories/a/b/webhook-secret",
+            "Value": "v",
+            "Type": "SecureString",
+            "Overwrite": true,
+        });
+        assert_eq!(requests[0].body_json::<Value>().unwrap(), expected);
+        assert_eq!(requests[0].headers["x-amz-target"], "AmazonSSM.PutParameter");
+        let unset = ParameterStore::new(store.client.clone(), None);
+        assert!(unset.keep("x", &Secret::new("v")).await.is_err());
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use pact_agent::{
     logs::StageLogs,
     metrics::{EmbeddedMetrics, Metrics},
     ports::{Artifacts, StoreError},
-    secrets::{Cached, Secrets},
+    secrets::{Cached, SecretKeeper, Secrets},
 };
 
 use crate::{
@@ -110,6 +110,12 @@ impl Services {
     pub fn secrets(&self) -> Arc<dyn Secrets> {
         // Without a path, whoever asks for one is told so.
         self.secrets.clone().unwrap_or_else(|| Arc::new(ParameterStore::from_sdk(&self.sdk, None)))
+    }
+
+    /// The same, to change one of them.
+    #[must_use]
+    pub fn secret_keeper(&self) -> Arc<dyn SecretKeeper> {
+        Arc::new(ParameterStore::from_sdk(&self.sdk, self.config.secrets.clone()))
     }
 
     /// The pipeline's executions.

@@ -94,6 +94,9 @@ problems! {
     BRANCH_NOT_RUN = "branch_not_run":
         "The repository is registered with branches, and this is none of them.",
         "Push to a branch that `detail` names, or register the repository with this one too.";
+    ROTATION_ACTIVE = "rotation_active":
+        "The secret of the repository's webhook is being changed already.",
+        "Ask again in a minute: what was interrupted holds up nobody for longer.";
     NOTHING_TO_AGREE = "nothing_to_agree":
         "The run's commit loosens no rule, so that there is nothing to agree to.",
         "Nothing; `pactctl repos policy NAME` shows the rules that count.";

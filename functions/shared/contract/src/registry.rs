@@ -39,10 +39,31 @@ pub struct RepositoryEntry {
     /// How its commits show what became of them; none: they do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statuses: Option<StatusSettings>,
+    /// How the secret of its webhook was changed last; none: never, or not by this installation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
     /// Who registered it.
     pub registered_by: String,
     /// When.
     pub registered_at: Timestamp,
+}
+
+/// A change of the secret of a repository's webhook. It is written down before the secret is changed, and
+/// again once it is: of two that are begun at once, one is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// Who changes it.
+    pub by: String,
+    /// When it was begun.
+    pub at: Timestamp,
+    /// Until when the secret before counts; none: no more, or there was none.
+    #[serde(default)]
+    pub before_until: Option<Timestamp>,
+    /// By which the same change is known when it is asked for again.
+    pub mark: String,
+    /// Whether it was done; otherwise it goes on, or was interrupted.
+    #[serde(default)]
+    pub done: bool,
 }
 
 /// What happens to a pull request whose commits come from another repository: their code would run in
@@ -145,6 +166,7 @@ mod tests {
             forks: Forks::default(),
             host: None,
             statuses: None,
+            rotation: None,
             registered_by: "Ada".to_owned(),
             registered_at: Timestamp::UNIX_EPOCH,
         }

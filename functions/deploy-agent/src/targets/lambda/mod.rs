@@ -52,6 +52,8 @@ const OURS: &str = "pact ";
 /// The function of one environment.
 struct Lambda {
     key: EnvironmentKey,
+    /// The environment of which this is a wave.
+    whole: Option<EnvironmentKey>,
     settings: Settings,
     role: String,
     aws: Aws,
@@ -66,7 +68,7 @@ struct Lambda {
 }
 
 fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
-    let Surroundings { key, artifacts, steps, aws, .. } = surroundings;
+    let Surroundings { key, whole, artifacts, steps, aws, .. } = surroundings;
     let settings = Settings::read(instance)?;
     let aws = aws.as_ref().ok_or("this installation deploys to no functions")?.clone();
     let role = role(&aws, key, settings.role.as_deref())?;
@@ -74,6 +76,7 @@ fn open(instance: &Instance, surroundings: &Surroundings) -> Opened {
     Ok(Box::new(Lambda {
         notes: Notes::of(artifacts, key, &place),
         key: key.clone(),
+        whole: whole.clone(),
         settings,
         role,
         aws,
@@ -180,10 +183,16 @@ impl Lambda {
         format!("release {} of commit {}, run {}", record.release, record.commit, record.run_id)
     }
 
+    /// Whether the alias is led by the environment of which this is a wave: before it had waves.
+    fn inherited(&self, alias: &Alias) -> bool {
+        let whose = alias.description.strip_prefix(OURS).and_then(|rest| rest.split(": ").next());
+        self.whole.as_ref().is_some_and(|whole| whose == Some(&external_id(whole)))
+    }
+
     /// Whether the alias is another environment's.
     fn foreign(&self, alias: &Alias) -> Option<Finding> {
         let whose = alias.description.strip_prefix(OURS)?.split(": ").next()?;
-        (whose != external_id(&self.key)).then(|| {
+        (whose != external_id(&self.key) && !self.inherited(alias)).then(|| {
             let message = format!(
                 "the alias {} of {} belongs to {whose}",
                 self.settings.alias, self.settings.function
@@ -517,7 +526,9 @@ impl Target for Lambda {
         };
         let found = match (&made.found, release.replaces) {
             (_, Some(before)) => self.first_found(before).await?,
-            (Some(alias), None) if !alias.description.starts_with(OURS) => {
+            (Some(alias), None)
+                if !alias.description.starts_with(OURS) || self.inherited(alias) =>
+            {
                 Some(alias.version.clone())
             }
             // Its own note from before: it was killed after the alias was led.
@@ -549,6 +560,11 @@ impl Target for Lambda {
     }
 
     fn weights(&self) -> bool {
+        true
+    }
+
+    /// The version that the alias led to.
+    fn restores_what_it_found(&self) -> bool {
         true
     }
 

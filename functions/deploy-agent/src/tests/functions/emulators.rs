@@ -1,6 +1,9 @@
 //! Emulators of AWS that others wrote understand the unchanged agent.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::targets::Activation;
 
 /// An emulator of AWS that others wrote, as a process; ended when it is dropped.
 pub(in crate::tests) struct Emulator {
@@ -73,6 +76,64 @@ async fn make_role(url: &str, name: &str) {
     assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());
 }
 
+/// The calls of the target, and what each was proven against: `tests/emulators/run` prints it.
+const CALLS: &str = include_str!("../../../../../tests/emulators/calls.json");
+
+/// A call of Lambda's, or of the service of roles, by its method and path.
+fn call_of(method: &str, path: &str) -> &'static str {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match (method, &parts[..]) {
+        ("POST", []) => "AssumeRole",
+        ("GET", [_, "functions", _, "configuration"]) => "GetFunctionConfiguration",
+        ("PUT", [_, "functions", _, "code"]) => "UpdateFunctionCode",
+        ("POST", [_, "functions", _, "versions"]) => "PublishVersion",
+        ("GET", [_, "functions", _, "versions"]) => "ListVersionsByFunction",
+        ("POST", [_, "functions", _, "aliases"]) => "CreateAlias",
+        ("GET", [_, "functions", _, "aliases", _]) => "GetAlias",
+        ("PUT", [_, "functions", _, "aliases", _]) => "UpdateAlias",
+        ("DELETE", [_, "functions", _, "aliases", _]) => "DeleteAlias",
+        ("POST", [_, "functions", _, "invocations"]) => "Invoke",
+        ("GET", [_, "functions", _, "url"]) => "GetFunctionUrlConfig",
+        ("GET", [_, "functions", _, "provisioned-concurrency"]) => {
+            "GetProvisionedConcurrencyConfig"
+        }
+        _ => "another call",
+    }
+}
+
+/// Stands before an emulator and notes what the agent asks, and whether it was answered.
+async fn noted(url: String) -> (String, Arc<std::sync::Mutex<BTreeSet<&'static str>>>) {
+    let seen = Arc::<std::sync::Mutex<BTreeSet<&'static str>>>::default();
+    let (client, kept) = (reqwest::Client::new(), Arc::clone(&seen));
+    let forward = move |request: Request| {
+        let (client, kept, url) = (client.clone(), Arc::clone(&kept), url.clone());
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+            let target = format!("{url}{}", parts.uri);
+            let mut headers = parts.headers;
+            headers.remove("host");
+            let sent = client.request(parts.method.clone(), target).headers(headers).body(body);
+            let answer = sent.send().await.expect("is answered");
+            let status = answer.status();
+            // That something is not there is an answer too.
+            if status.is_success() || status == StatusCode::NOT_FOUND {
+                let call = call_of(parts.method.as_str(), parts.uri.path());
+                kept.lock().expect("no panic").insert(call);
+            }
+            let mut headers = answer.headers().clone();
+            headers.remove("transfer-encoding");
+            headers.remove("content-length");
+            (status, headers, answer.bytes().await.expect("a body")).into_response()
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let router = Router::new().fallback(forward);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (address, seen)
+}
+
 /// What nobody here wrote understands the unchanged agent: code, versions, aliases, roles. Invocations
 /// are left out, as moto needs containers for them; `shares`: whether it can be asked for provisioned
 /// concurrency, as is done before traffic is shared.
@@ -81,8 +142,11 @@ async fn on_an_emulator(name: &str, shares: bool) {
     make_role(&emulator.url, "shop").await;
     let folder = emulator.folder.take().expect("a folder");
     let trouble = Arc::new(Trouble::default());
-    let functions = Functions::over(emulator.url.clone(), None, trouble, folder).await;
+    let mut functions = Functions::over(emulator.url.clone(), None, trouble, folder).await;
     functions.with_alias().await;
+    // What the tests ask themselves is none of the agent's.
+    let (url, seen) = noted(emulator.url.clone()).await;
+    functions.world.aws = Some(Aws::new(sdk(&url), Some(PREFIX.to_owned())));
     let (world, shop) = (&functions.world, shop());
     let leads = async || {
         let alias = functions.alias().await;
@@ -110,6 +174,27 @@ async fn on_an_emulator(name: &str, shares: bool) {
     world.end("run-r2").await;
     let missing = finding(world.deploy("r3", &shop_with(json!({ "function": "nobody" }))).await);
     assert_eq!(missing.code, "function-missing");
+    // An alias that was not there is made, and goes with the first release.
+    let other = shop_with(json!({ "alias": "other" }));
+    let target = functions.target(&other);
+    let release = functions.record("r2", &shop);
+    target.activate(&release, Activation::New, None).await.expect("no fault");
+    target.vacate().await.expect("no fault");
+
+    let calls: Value = serde_json::from_str(CALLS).expect("a list");
+    let proven: BTreeSet<&str> = calls
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|call| call[name.trim_end_matches("_server")] == true)
+        .filter_map(|call| call["call"].as_str())
+        .collect();
+    let seen = seen.lock().expect("no panic").clone();
+    println!(
+        "lambda, proven against {name}: {}",
+        seen.iter().copied().collect::<Vec<_>>().join(", ")
+    );
+    assert_eq!(seen, proven, "tests/emulators/calls.json says it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -289,6 +289,7 @@ impl Functions {
     fn target(&self, settings: &Environment) -> Box<dyn Target> {
         let surroundings = Surroundings {
             key: key(),
+            whole: None,
             root: None,
             proxy: None,
             artifacts: self.world.memory.clone() as _,

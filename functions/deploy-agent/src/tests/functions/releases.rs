@@ -67,3 +67,25 @@ async fn a_release_with_the_same_code_is_the_same_version() {
     assert_eq!(functions.alias().await["Description"], "pact acme/web:staging: same-1");
     functions.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_release_of_a_wave_goes_back_to_what_the_whole_had_there() {
+    let functions = Functions::new().await;
+    let world = &functions.world;
+    let led = json!({ "FunctionVersion": "1", "Description": "pact acme/web:whole: r0" });
+    functions.ask("PUT", &format!("{SHOP}/aliases/live"), led).await;
+    // Nobody else's alias is taken.
+    let taken = finding(world.deploy("r1", &shop()).await);
+    assert_eq!(taken.code, "folder-taken", "{taken:?}");
+    let mut wave = shop();
+    wave.wave_of = Some("another".parse().expect("a name"));
+    assert_eq!(finding(world.deploy("r1", &wave).await).code, "folder-taken");
+    wave.wave_of = Some("whole".parse().expect("a name"));
+    world.deploy_well("r1", &wave).await;
+    functions.assert_in_effect("r1", None).await;
+    for _ in 0..2 {
+        world.roll_back("r1", &wave).await.expect("no fault");
+        assert_eq!(functions.alias().await["FunctionVersion"], "1", "what the whole had");
+    }
+    functions.end().await;
+}

@@ -207,3 +207,73 @@ async fn what_is_not_said_is_asked_for_and_nobody_else_is_let_in() {
     let request = Request::post("/v1/rollbacks").body(wanted().to_string().into()).unwrap();
     assert_eq!(send(&world.gateway(), request).await.0, 401);
 }
+
+/// A wave of production has `releases`, the last one since this second; all were judged good.
+async fn wave(world: &World, name: &str, releases: &[&str], second: i64) {
+    let key: EnvironmentKey = format!("acme/web#production-{name}").parse().unwrap();
+    let run = "run-1".parse().unwrap();
+    let mut record = EnvironmentRecord::default();
+    let now = jiff::Timestamp::from_second(second).unwrap();
+    for release_name in releases {
+        let mut next = release(release_name, "run-1");
+        next.deployed_at = now;
+        next.settings.wave_of = Some("production".parse().unwrap());
+        let entry = json!({
+            "release": next.release, "commit": next.commit, "run_id": next.run_id,
+            "standing": "candidate", "deployed_at": now,
+        });
+        record.ledger.deployed(serde_json::from_value(entry).unwrap());
+        record.ledger.judged_good(&next.release, &next.run_id, now);
+        record.previous = record.current.replace(next);
+    }
+    let hour = Duration::from_secs(3_600);
+    let Lock::Held { fence } = world.environments().lock(&key, &run, hour).await.unwrap() else {
+        panic!("busy")
+    };
+    world.environments().store(&key, &record, fence).await.unwrap();
+    world.environments().unlock(&key, &run).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_environment_goes_back_with_all_its_waves_that_have_the_release_in_one_run() {
+    let world = World::new();
+    wave(&world, "eu", &["r1", "r2"], 20).await;
+    wave(&world, "us", &["r1", "r2"], 30).await;
+    // It never got the release.
+    wave(&world, "asia", &["r0", "r1"], 10).await;
+    let (status, body) = roll_back(&world, &wanted()).await;
+    assert_eq!(status, 202, "{body}");
+    let run = body["run_id"].as_str().unwrap().to_owned();
+    let back = world.state().executions[&run]["take_back"].clone();
+    let of = |list: &Value, key: &str| -> Vec<String> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|one| one[key].as_str().unwrap().to_owned()).collect()
+    };
+    let both = ["production-eu", "production-us"];
+    assert_eq!(of(&back["deployments"], "environment"), both, "the latest is the last");
+    assert_eq!(of(&back["deployments"], "release"), ["r2", "r2"]);
+    assert_eq!(of(&back["plan"]["environments"], "name"), both);
+    let (status, again) = roll_back(&world, &wanted()).await;
+    assert_eq!((status, &again["run_id"], &again["duplicate"]), (202, &json!(run), &json!(true)));
+    // One of them by its name.
+    let mut one = wanted();
+    one["environment"] = json!("production-eu");
+    let (_, body) = roll_back(&world, &one).await;
+    let back = &world.state().executions[body["run_id"].as_str().unwrap()]["take_back"];
+    assert_eq!(of(&back["deployments"], "environment"), ["production-eu"]);
+}
+
+#[tokio::test]
+async fn a_wave_that_cannot_go_back_is_named_before_any_other_does() {
+    let world = World::new();
+    wave(&world, "eu", &["r1", "r2"], 20).await;
+    wave(&world, "us", &["r2"], 30).await;
+    let (status, body) = roll_back(&world, &wanted()).await;
+    assert_eq!((status, error_code(&body)), (409, "nothing_to_return_to"), "{body}");
+    let detail = body["detail"].as_str().unwrap();
+    assert_eq!(
+        detail,
+        "r2 is the only good release of production-us; the others are production-eu"
+    );
+    assert!(world.state().executions.is_empty());
+}

@@ -7,8 +7,11 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use pact_agent::ports::{Environments, Lock, StoreError, Unreadable};
-use pact_contract::{EnvironmentKey, RunId, SchemaVersion, actions::EnvironmentRecord};
+use pact_agent::ports::{Environments, Lock, RunReader as _, StoreError, Unreadable};
+use pact_contract::{
+    EnvironmentKey, EnvironmentName, RepositoryName, RunId, SchemaVersion,
+    actions::EnvironmentRecord,
+};
 
 use super::{
     DynamoStore,
@@ -162,6 +165,24 @@ impl Environments for DynamoStore {
     async fn load(&self, environment: &EnvironmentKey) -> Result<EnvironmentRecord, StoreError> {
         let item = self.get("read the environment", key(environment), "ENV").await?;
         Ok(item.as_ref().map(environment_record).transpose()?.unwrap_or_default())
+    }
+
+    async fn waves(
+        &self,
+        repository: &RepositoryName,
+        whole: &EnvironmentName,
+    ) -> Result<Vec<(EnvironmentKey, EnvironmentRecord)>, StoreError> {
+        let listed = self.environments_of(repository).await?;
+        if let Some(unreadable) = listed.unreadable.into_iter().next() {
+            return Err(unreadable.into());
+        }
+        let waves = listed.items.iter().filter(|view| view.record.wave_of() == Some(whole));
+        let mut all = Vec::new();
+        for view in waves {
+            // The list may be a moment behind.
+            all.push((view.key.clone(), self.load(&view.key).await?));
+        }
+        Ok(all)
     }
 
     async fn store(

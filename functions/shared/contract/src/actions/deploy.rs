@@ -103,6 +103,13 @@ impl EnvironmentRecord {
     /// Version in which it is written: the second has the ledger.
     pub const VERSION: SchemaVersion = SchemaVersion::FIRST.next();
 
+    /// The environment of which this is one region or account, by what is in effect or on its way.
+    #[must_use]
+    pub fn wave_of(&self) -> Option<&EnvironmentName> {
+        let pending = self.pending.as_ref().map(|pending| &pending.release);
+        self.current.as_ref().or(pending)?.settings.wave_of.as_ref()
+    }
+
     /// The run judged what it deployed as good, if that is still what is in effect.
     pub fn judged_good(&mut self, run_id: &RunId, at: jiff::Timestamp) -> bool {
         match &self.current {

@@ -36,45 +36,10 @@ async fn whole(
         Some(name) => name.clone(),
         None => only_one(&session.client.store, &args.environment).await?,
     };
-    let waves = waves(&session.client.store, &repository, &args.environment).await?;
-    if waves.is_empty() {
-        return one(args, (&repository, &args.environment), session, options).await;
-    }
-    for (index, wave) in waves.iter().enumerate() {
-        let left = waves.get(index + 1..).unwrap_or_default();
-        term::note(&format!("{} {wave}, a wave of {}", style("back").dim(), args.environment));
-        let exit = one(args, (&repository, wave), session, options).await;
-        if !left.is_empty() && !matches!(exit, Ok(Exit::Success)) {
-            let left: Vec<&str> = left.iter().map(EnvironmentName::as_str).collect();
-            term::warning(&format!("not returned: {}", left.join(", ")));
-            return exit;
-        }
-        if left.is_empty() {
-            return exit;
-        }
-    }
-    Ok(Exit::Success)
+    one(args, (&repository, &args.environment), session, options).await
 }
 
-/// The waves of an environment in which anything is in effect, the one that got it last first.
-async fn waves(
-    store: &DynamoStore,
-    repository: &RepositoryName,
-    whole: &EnvironmentName,
-) -> Result<Vec<EnvironmentName>, Failure> {
-    let all = store.environments_of(repository).await.doing("list the environments")?;
-    let mut waves: Vec<_> = all
-        .items
-        .into_iter()
-        .filter_map(|view| Some((view.key.environment, view.record.current?)))
-        .filter(|(_, current)| current.settings.wave_of.as_ref() == Some(whole))
-        .map(|(name, current)| (current.deployed_at, name))
-        .collect();
-    waves.sort();
-    Ok(waves.into_iter().rev().map(|(_, name)| name).collect())
-}
-
-/// Returns one environment.
+/// Returns an environment, with all its waves that have the release.
 async fn one(
     args: &RollbackArgs,
     (repository, environment): (&RepositoryName, &EnvironmentName),
@@ -131,6 +96,5 @@ pub(super) async fn only_one(
 
 /// The whole of which an environment is one region or account.
 pub(super) fn wave_of(view: &EnvironmentView) -> Option<&EnvironmentName> {
-    let pending = view.record.pending.as_ref().map(|pending| &pending.release);
-    view.record.current.as_ref().or(pending)?.settings.wave_of.as_ref()
+    view.record.wave_of()
 }
