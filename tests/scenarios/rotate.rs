@@ -55,11 +55,46 @@ fn a_secret_is_changed_without_losing_a_push_and_ended_at_once() {
     assert_eq!((status, &by_old["duplicate"]), (StatusCode::ACCEPTED, &json!(false)), "{by_old:#}");
     assert_ne!(by_new["run_id"], by_old["run_id"]);
 
+    // What was done and never shown is shown by the same command again; the host's counts all along.
+    for _ in 0..2 {
+        let unheard = stack.pactctl_unheard(&["repos", "rotate", "acme/shop", "--json"]);
+        assert_ne!(unheard, Some(0), "its secret was printed nowhere");
+    }
+    let shown = rotate(&[]);
+    let (status, by_shown) = deliver(&shown, "d-1", &zero, &first);
+    assert_eq!((status, &by_shown["run_id"]), (StatusCode::ACCEPTED, &by_new["run_id"]));
+    let (status, by_host) = deliver(&new, "d-1", &zero, &first);
+    assert_eq!((status, &by_host["run_id"]), (StatusCode::ACCEPTED, &by_new["run_id"]));
+    // By the API: whoever asks makes the secret, and the same again is the same change.
+    let own = "a-secret-of-my-own-making-0123456789";
+    let by_api = || {
+        let answer = up
+            .http
+            .post(format!("{}/v1/webhook-secrets/acme/shop", up.api))
+            .bearer_auth(&up.token)
+            .json(&json!({ "secret": own }))
+            .send()
+            .expect("the gateway answers");
+        let status = answer.status();
+        (status, answer.json::<Value>().unwrap_or_default())
+    };
+    let (status, once) = by_api();
+    assert_eq!((status, &once["changed"]), (StatusCode::OK, &json!(true)), "{once:#}");
+    let (status, twice) = by_api();
+    assert_eq!((status, &twice["changed"]), (StatusCode::OK, &json!(false)), "{twice:#}");
+    assert_eq!(twice["before_until"], once["before_until"]);
+    for secret in [json!(own), shown["secret"].clone()] {
+        let made = json!({ "url": shown["url"], "secret": secret });
+        let (status, answer) = deliver(&made, "d-1", &zero, &first);
+        assert_eq!((status, &answer["run_id"]), (StatusCode::ACCEPTED, &by_new["run_id"]));
+    }
+
     let latest = rotate(&["--now"]);
     assert_eq!(latest["before_until"], json!(null));
     // What the gateway has read of it is at most three seconds old where something does not fit.
+    let before = json!({ "url": shown["url"], "secret": own });
     let refused = wait_for("the end of the secret before", 30, || {
-        let (status, refused) = deliver(&old, "d-2", &first, &second);
+        let (status, refused) = deliver(&before, "d-2", &first, &second);
         (status == StatusCode::UNAUTHORIZED).then_some(refused)
     });
     assert_eq!(text(&refused, "/code"), "unauthorized");

@@ -124,6 +124,18 @@ impl Stack {
         }
     }
 
+    /// Runs a command to its end whose standard output takes nothing, as on a disk that is full: what it did
+    /// was done, and what it prints is lost.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn pactctl_unheard(&self, args: &[&str]) -> Option<i32> {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("is there");
+        let status = self.command(args).stdout(full).stderr(Stdio::null()).status();
+        status.expect("pactctl starts").code()
+    }
+
     /// Runs a command to its end that reads this from standard input.
     ///
     /// # Panics

@@ -40,6 +40,7 @@ mod reconciler;
 mod registry;
 mod requests;
 mod rollback;
+mod rotate;
 mod routes;
 mod rules;
 mod settle;

@@ -217,6 +217,31 @@ fn about(method: &Method, path: &str) -> Option<About> {
         ("DELETE", "/v1/repositories/{*name}") => {
             new("Take a repository out").gives(200, ANY).refuses(&[404])
         }
+        ("POST", "/v1/webhook-secrets/{*name}") => new(
+            "Change the secret of a repository's webhook; the same again changes nothing",
+        )
+        .takes(object(
+            &["secret"],
+            &[
+                (
+                    "secret",
+                    json!({
+                        "type": "string", "pattern": "^[!-~]{32,200}$",
+                        "description": "Made by whoever sends it: nobody is told one.",
+                    }),
+                ),
+                (
+                    "keep_hours",
+                    json!({
+                        "type": ["integer", "null"], "minimum": 0, "maximum": 720,
+                        "description": "For how many hours the one before counts: 24 without it.",
+                    }),
+                ),
+                by(),
+            ],
+        ))
+        .gives(200, ANY)
+        .refuses(&[400, 404, 409]),
         ("GET", "/v1/policies/{*name}") => {
             new("The rules that count for a repository").gives(200, ANY).refuses(&[404])
         }

@@ -37,7 +37,7 @@ use crate::{
     ports::Ports,
     pulls::{self, Admitted},
     push::Push,
-    registry, requests, rollback, rules, sign_in, signed, tokens, validate, wake,
+    registry, requests, rollback, rotate, rules, sign_in, signed, tokens, validate, wake,
 };
 
 /// The gateway: its ports and its configuration.
@@ -92,6 +92,7 @@ pub(crate) fn table() -> Vec<Route> {
         scoped(post_.clone(), "/v1/repositories", Operate, post(register)),
         scoped(get_.clone(), "/v1/repositories/{*name}", Read, get(show_repository)),
         scoped(delete_.clone(), "/v1/repositories/{*name}", Operate, delete(remove_repository)),
+        scoped(post_.clone(), "/v1/webhook-secrets/{*name}", Operate, post(rotate_secret)),
         scoped(get_.clone(), "/v1/policies/{*name}", Read, get(show_policy)),
         scoped(post_.clone(), "/v1/policies/{*name}", Approve, post(accept_policy)),
         scoped(get_.clone(), "/v1/pulls/{*name}", Read, get(list_pulls)),
@@ -354,6 +355,16 @@ async fn remove_repository(
     let entry = registry::remove(&*gateway.ports.registry, &name).await?;
     heads::forget(&gateway.ports, &entry.name).await?;
     Ok(Json(entry))
+}
+
+async fn rotate_secret(
+    State(gateway): Shared,
+    who: Who,
+    Path(name): Path<String>,
+    Raw(body): Raw,
+) -> Answer<Json<Value>> {
+    let wanted = rotate::read(&body, &who)?;
+    rotate::rotate(&gateway.ports, &name, &wanted).await.map(Json)
 }
 
 async fn show_policy(

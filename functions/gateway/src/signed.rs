@@ -94,6 +94,11 @@ pub(crate) async fn by_installation(
     }
 }
 
+/// Whether a repository of this name may have a secret of its own.
+pub(crate) fn may_have_one(name: &RepositoryName) -> bool {
+    name.as_str().split('/').count() <= MAX_PARTS
+}
+
 /// Checks that somebody sent the delivery who knows the secret of the repository of this name, and
 /// gives the name.
 ///
@@ -111,7 +116,7 @@ pub(crate) async fn by_repository(
         _ => host.verify(&NOBODYS, incoming).err().unwrap_or_else(no_fit),
     };
     let parsed = name.parse::<RepositoryName>().ok();
-    let Some(name) = parsed.filter(|name| name.as_str().split('/').count() <= MAX_PARTS) else {
+    let Some(name) = parsed.filter(may_have_one) else {
         return Err(refused(compare(host, incoming, None)));
     };
     let registered = ports.registry.repository(&name).await?.is_some();

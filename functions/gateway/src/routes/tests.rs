@@ -16,6 +16,7 @@ mod pushes;
 mod refusals;
 mod registry;
 mod rollback;
+mod rotate;
 mod rules;
 mod secrets;
 mod sign_in;

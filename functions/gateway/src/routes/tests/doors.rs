@@ -36,6 +36,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/v1/repositories", "operate"),
     ("GET", "/v1/repositories/{*name}", "read"),
     ("DELETE", "/v1/repositories/{*name}", "operate"),
+    ("POST", "/v1/webhook-secrets/{*name}", "operate"),
     ("GET", "/v1/policies/{*name}", "read"),
     ("POST", "/v1/policies/{*name}", "approve"),
     ("GET", "/v1/pulls/{*name}", "read"),

@@ -76,7 +76,8 @@ pub(crate) fn repos(command: ReposCommand) -> Result<Exit, Failure> {
                 let path = format!("/v1/repositories/{name}");
                 ask(&data, Method::DELETE, &path, None).await?;
                 let secrets = [token_name, source_token_name, webhook_secret_name];
-                for secret in secrets.map(|parameter| parameter(&name)) {
+                let secrets = secrets.map(|parameter| parameter(&name));
+                for secret in secrets.into_iter().chain([super::rotate::pending_name(&name)]) {
                     crate::data::put_parameter(&data.data, &secret, None)?;
                 }
                 println!("removed {name}: its pushes are refused from now on");

@@ -1,4 +1,5 @@
-//! The Parameter Store of Systems Manager, as far as it is read: names and values.
+//! The Parameter Store of Systems Manager: names and values are read, and a secret is put in the place of
+//! another one of the data folder.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -18,6 +19,8 @@ use crate::client::{ACCOUNT, REGION};
 const MAX_BODY: usize = 64 * 1024;
 /// Most names in one request.
 const MAX_NAMES: usize = 10;
+/// Longest value of a standard parameter, in bytes.
+const MAX_VALUE: usize = 4_096;
 
 /// What there is, by whole name: what the stack was started with, and what is given by command while
 /// it is up.
@@ -51,14 +54,89 @@ struct GetParameters {
     with_decryption: bool,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutParameter {
+    name: String,
+    value: String,
+    #[serde(default)]
+    r#type: String,
+    #[serde(default)]
+    overwrite: bool,
+}
+
+/// Why a parameter is not put.
+enum NotPut {
+    Refused(&'static str, &'static str),
+    Failed(crate::failure::Failure),
+}
+
+impl Parameters {
+    /// Puts one into the data folder. What the stack was started with is changed where it was said.
+    fn put(&self, wanted: &PutParameter) -> Result<(), NotPut> {
+        let refused = |kind, why| Err(NotPut::Refused(kind, why));
+        if wanted.r#type != "SecureString" {
+            return refused("UnsupportedParameterType", "only a SecureString is kept here");
+        }
+        if wanted.value.is_empty() || wanted.value.len() > MAX_VALUE {
+            return refused("ValidationException", "a value has 1 to 4096 bytes");
+        }
+        let name = self.given.as_ref().and_then(|(folder, path)| {
+            let name = wanted.name.strip_prefix(path.as_str())?.strip_prefix('/')?;
+            (!name.is_empty()).then_some((folder, name))
+        });
+        let Some((folder, name)) = name.filter(|_| !self.fixed.contains_key(&wanted.name)) else {
+            return refused("AccessDeniedException", "no parameter of this name is changed here");
+        };
+        let mut there = false;
+        let put = crate::data::change_parameter(folder, name, |known| {
+            there = known.is_some();
+            match known.filter(|_| !wanted.overwrite) {
+                Some(known) => Some(known.to_owned()),
+                None => Some(wanted.value.clone()),
+            }
+        });
+        put.map_err(NotPut::Failed)?;
+        match there && !wanted.overwrite {
+            true => refused("ParameterAlreadyExists", "there is one of this name already"),
+            false => Ok(()),
+        }
+    }
+}
+
+fn put(parameters: &Parameters, body: &[u8]) -> Response {
+    let wanted = match serde_json::from_slice::<PutParameter>(body) {
+        Ok(wanted) => wanted,
+        Err(error) => return refused("SerializationException", &error.to_string()),
+    };
+    match parameters.put(&wanted) {
+        // Versions are not kept.
+        Ok(()) => Json(json!({ "Version": 1, "Tier": "Standard" })).into_response(),
+        Err(NotPut::Refused(kind, why)) => refused(kind, why),
+        Err(NotPut::Failed(error)) => {
+            tracing::error!(%error, "the parameters of the data folder cannot be written");
+            let body = json!({ "__type": "InternalServerError" });
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
+        }
+    }
+}
+
 async fn answer(State(parameters): State<Arc<Parameters>>, request: Request<Body>) -> Response {
     let target = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok());
-    if target != Some("AmazonSSM.GetParameters") {
-        return refused("UnknownOperationException", "only GetParameters is served here");
-    }
+    let puts = match target {
+        Some("AmazonSSM.GetParameters") => false,
+        Some("AmazonSSM.PutParameter") => true,
+        _ => {
+            let why = "only GetParameters and PutParameter are served here";
+            return refused("UnknownOperationException", why);
+        }
+    };
     let Ok(body) = to_bytes(request.into_body(), MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    if puts {
+        return put(&parameters, &body);
+    }
     match serde_json::from_slice::<GetParameters>(&body) {
         Ok(wanted) if (1..=MAX_NAMES).contains(&wanted.names.len()) => match parameters.now() {
             Ok(parameters) => Json(found(&parameters, &wanted)).into_response(),
@@ -140,9 +218,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_secret_is_put_below_the_stacks_name_and_what_the_stack_has_itself_is_not() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let fixed = BTreeMap::from([("/pact/api-token".to_owned(), "t0ken".to_owned())]);
+        let router = router(fixed, Some((dir.path().to_owned(), "/pact".to_owned())));
+        let ask = async |name: &str, kind: &str, value: &str, overwrite: bool| {
+            let body =
+                json!({ "Name": name, "Type": kind, "Value": value, "Overwrite": overwrite });
+            let request = Request::post("/")
+                .header("x-amz-target", "AmazonSSM.PutParameter")
+                .body(Body::from(body.to_string()))
+                .expect("a request");
+            let answer = router.clone().oneshot(request).await.expect("an answer");
+            let body = to_bytes(answer.into_body(), MAX_BODY).await.expect("a body");
+            let body: Value = serde_json::from_slice(&body).expect("JSON");
+            body["__type"].as_str().unwrap_or("put").to_owned()
+        };
+        let (secure, long) = ("SecureString", "v".repeat(MAX_VALUE + 1));
+        assert_eq!(ask("/pact/a/b", secure, "one", false).await, "put");
+        assert_eq!(ask("/pact/a/b", secure, "two", false).await, "ParameterAlreadyExists");
+        assert_eq!(crate::data::parameters(dir.path()).expect("a list")["a/b"], "one");
+        assert_eq!(ask("/pact/a/b", secure, "two", true).await, "put");
+        assert_eq!(crate::data::parameters(dir.path()).expect("a list")["a/b"], "two");
+        assert_eq!(ask("/pact/a/b", "String", "three", true).await, "UnsupportedParameterType");
+        assert_eq!(ask("/pact/a/b", secure, &long, true).await, "ValidationException");
+        for name in ["/pact/api-token", "/other/a", "/pact/", "a/b"] {
+            assert_eq!(ask(name, secure, "x", true).await, "AccessDeniedException", "{name}");
+        }
+    }
+
+    #[tokio::test]
     async fn anything_else_is_refused() {
-        let (status, body) = ask("PutParameter", json!({})).await;
+        let (status, body) = ask("DeleteParameter", json!({})).await;
         assert_eq!((status, &body["__type"]), (400, &json!("UnknownOperationException")));
+        let (status, body) = ask("PutParameter", json!({})).await;
+        assert_eq!((status, &body["__type"]), (400, &json!("SerializationException")));
         let (status, body) = ask("GetParameters", json!({ "Names": [] })).await;
         assert_eq!((status, &body["__type"]), (400, &json!("ValidationException")));
     }

@@ -102,7 +102,7 @@ fn calls(target: &str, body: &Value, (tables, projects): (&str, &str)) -> Vec<(S
     }
     if service == "AmazonSSM" {
         let names = body.get("Names").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let names = names.iter().filter_map(Value::as_str);
+        let names = names.iter().chain(body.get("Name")).filter_map(Value::as_str);
         return names.map(|name| (format!("ssm:{operation}"), parameters::arn(name))).collect();
     }
     if service.starts_with("CodeBuild") {
