@@ -12,8 +12,10 @@ use pact_contract::{
     policy::{PolicyRecord, RunPolicy},
     run::PullRequest,
 };
+use pact_hosts::{Lease, Purpose, github::api_of};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use url::Url;
 
 use crate::{
     attributes::Attributes,
@@ -32,11 +34,20 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
     let parameters: AnalyzeChanges = call.parameters()?;
     let address = &parameters.repository.url;
     // A folder of this machine is read without any.
-    let location = if address.starts_with("file:") {
-        source::locate(config, address)?
-    } else {
-        let name = &parameters.repository.name;
-        source::locate(&config.with_token(tokens, name, address).await?, address)?
+    let mut lease = match address.starts_with("file:") {
+        true => None,
+        false => {
+            let api = Url::parse(address).ok().and_then(|url| api_of(&url));
+            let name = &parameters.repository.name;
+            Some(tokens.lease(name, api.as_deref(), Purpose::Fetch).await?)
+        }
+    };
+    let locate = |lease: Option<&Lease>| match lease {
+        None => source::locate(config, address),
+        Some(lease) => {
+            let config = config.with_found(lease.found(), &parameters.repository.name)?;
+            source::locate(&config, address)
+        }
     };
     let commit = commit_id("commit", &parameters.commit)?;
     let base = parameters.base.as_deref().filter(|text| !is_zero(text));
@@ -47,7 +58,7 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
     let rules = Rules::of(&**policies, &parameters).await?;
     let request = Request {
         agreed: rules.agreed.clone(),
-        location,
+        location: locate(lease.as_ref())?,
         reference: parameters.reference.clone(),
         default_branch: parameters.repository.default_branch.clone(),
         commit,
@@ -57,7 +68,16 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
         pull: parameters.pull.clone(),
         policy: rules.asked.clone(),
     };
-    let mut analysis = work::blocking(move |stop| request.analyze(stop)).await?;
+    let once = |request: Request| work::blocking(move |stop| request.analyze(stop));
+    let mut analysis = once(request.clone()).await;
+    // A token of the App that was taken back is replaced, once.
+    if let (Err(refused), Some(lease)) = (&analysis, &mut lease)
+        && source::is_unauthorized(refused)
+        && tokens.renew(lease).await?
+    {
+        analysis = once(Request { location: locate(Some(lease))?, ..request }).await;
+    }
+    let mut analysis = analysis?;
     let key = match analysis.head == commit {
         true => key,
         false => bundle_key(address, analysis.head),
@@ -147,6 +167,7 @@ fn check_reference(reference: &str) -> Result<(), AgentError> {
     })
 }
 
+#[derive(Clone)]
 struct Request {
     location: Location,
     reference: String,

@@ -7,7 +7,7 @@ use pact_agent::{
     secrets::{SOURCE_TOKEN, Secret},
 };
 use pact_contract::RepositoryName;
-use pact_hosts::{AppSettings, Found, HostTokens, Purpose, github::api_of};
+use pact_hosts::{AppSettings, Found};
 use url::Url;
 
 /// What the agent may fetch, and with which token.
@@ -75,23 +75,19 @@ impl Config {
         }
     }
 
-    /// The same with the token that there is now for the repository at this address, if any.
+    /// The same with what there is to fetch the repository with.
     ///
     /// # Errors
-    /// `ERR_STORE_UNAVAILABLE` when it cannot be read, `ERR_INVALID_INTENT` for one that cannot be
-    /// part of a header.
-    pub(crate) async fn with_token(
+    /// `ERR_INVALID_INTENT` for a token that cannot be part of a header.
+    pub(crate) fn with_found(
         &self,
-        tokens: &HostTokens,
+        found: &Found,
         repository: &RepositoryName,
-        address: &str,
     ) -> Result<Self, AgentError> {
-        let api = Url::parse(address).ok().and_then(|url| api_of(&url));
-        let found = tokens.find(repository, api.as_deref(), Purpose::Fetch).await?;
         let (token, lent, no_token) = match found {
             Found::Given(token) => (Some(token), false, None),
             Found::Lent(token) => (Some(token), true, None),
-            Found::Later { why, .. } | Found::Missing(why) => (None, false, Some(why)),
+            Found::Later { why, .. } | Found::Missing(why) => (None, false, Some(why.clone())),
         };
         let token =
             token.map(|t| Secret::new(t.reveal().trim())).filter(|t| !t.reveal().is_empty());
@@ -218,19 +214,15 @@ mod tests {
         assert!(error.contains("ssh://x") && error.contains("/tmp"), "{error}");
     }
 
-    #[tokio::test]
-    async fn a_token_that_cannot_be_sent_is_refused_and_not_shown() {
-        let memory = pact_agent::testing::Memory::new();
-        let tokens = HostTokens::new(memory.clone(), None);
-        let with = async || {
+    #[test]
+    fn a_token_that_cannot_be_sent_is_refused_and_not_shown() {
+        let with = |text: &str| {
             let name = "acme/web".parse().expect("a name");
-            Config::default().with_token(&tokens, &name, "https://git.example/acme/web").await
+            Config::default().with_found(&Found::Given(Secret::new(text)), &name)
         };
-        memory.set_secret(SOURCE_TOKEN.name, "a\nb");
-        let error = with().await.expect_err("is refused");
+        let error = with("a\nb").expect_err("is refused");
         assert!(error.message.contains(SOURCE_TOKEN.name) && !error.message.contains("a\nb"));
-        memory.set_secret(SOURCE_TOKEN.name, " s3cret\n");
-        let config = with().await.expect("is taken");
+        let config = with(" s3cret\n").expect("is taken");
         assert_eq!(config.token, Some(Secret::new("s3cret")));
     }
 

@@ -9,6 +9,7 @@ use gix::{
     remote::{Direction, fetch::Shallow},
 };
 use pact_agent::{AgentError, secrets::Secret};
+use pact_contract::ErrorName;
 use url::Url;
 
 use crate::{
@@ -342,14 +343,23 @@ impl Remote<'_> {
             message = format!("{message} (at first: {before})");
         }
         // What says nothing of a login would only be made longer.
-        let login = ["401", "403", "404", "redential", "uthoriz"];
+        let hidden = ["403", "404"];
         if let Err(Some(why)) = self.token
-            && login.iter().any(|sign| message.contains(sign))
+            && LOGIN.iter().chain(&hidden).any(|sign| message.contains(sign))
         {
             message = format!("{message}; {why}");
         }
         unavailable(message)
     }
+}
+
+/// By which a server's answer that it does not take a login is known.
+const LOGIN: [&str; 3] = ["401", "redential", "uthoriz"];
+
+/// Whether the server does not take what it was asked with.
+pub(crate) fn is_unauthorized(error: &AgentError) -> bool {
+    error.name == ErrorName::SourceUnavailable
+        && LOGIN.iter().any(|sign| error.message.contains(sign))
 }
 
 fn is_unknown_object(message: &str) -> bool {
@@ -361,8 +371,6 @@ fn is_unknown_object(message: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use pact_contract::ErrorName;
-
     use super::*;
     use crate::config::AllowedSources;
 

@@ -188,7 +188,7 @@ async fn repository(
                 tracing::debug!(repository = entry.name.as_str(), found, "its host answered");
                 next.answered(Timestamp::now())
             }
-            Err(Trouble::Host(why) | Trouble::Repository(why)) => {
+            Err(Trouble::Host(why) | Trouble::Repository(why) | Trouble::Unauthorized(why)) => {
                 tracing::warn!(repository = entry.name.as_str(), why, "its heads are not known");
                 now.failed(why.clone(), Timestamp::now())
             }
@@ -211,18 +211,29 @@ async fn ask(
         return Ok(Err(Trouble::Repository(why)));
     }
     let named = asking.sources.names_host_of(url);
-    let token = match ports.host_tokens.find(name, api_of(url).as_deref(), Purpose::Fetch).await? {
-        // It goes to a host that is named, and to no other.
-        Found::Given(token) if named => Some(token),
-        Found::Lent(token) => Some(token),
-        Found::Later { why, .. } => {
-            tracing::warn!(repository = name.as_str(), why, "its host is asked without a token");
-            None
+    let tokens = &ports.host_tokens;
+    let mut lease = tokens.lease(name, api_of(url).as_deref(), Purpose::Fetch).await?;
+    loop {
+        let token = match lease.found() {
+            // It goes to a host that is named, and to no other.
+            Found::Given(token) if named => Some(token),
+            Found::Lent(token) => Some(token),
+            Found::Later { why, .. } => {
+                tracing::warn!(
+                    repository = name.as_str(),
+                    why,
+                    "its host is asked without a token"
+                );
+                None
+            }
+            Found::Given(_) | Found::Missing(_) => None,
+        };
+        let token = token.filter(|token| !token.reveal().trim().is_empty());
+        let shown = asking.client.ask(url, token, asking.patience).await;
+        if !matches!(shown, Err(Trouble::Unauthorized(_))) || !tokens.renew(&mut lease).await? {
+            return Ok(shown);
         }
-        Found::Given(_) | Found::Missing(_) => None,
-    };
-    let token = token.filter(|token| !token.reveal().trim().is_empty());
-    Ok(asking.client.ask(url, token.as_ref(), asking.patience).await)
+    }
 }
 
 /// Looks at what a host showed, and has run what nobody told of. How many, and what is known now.

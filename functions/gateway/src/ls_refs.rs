@@ -62,6 +62,8 @@ pub(crate) enum Trouble {
     Host(String),
     /// It does not show this repository.
     Repository(String),
+    /// It does not take what it was asked with, or wants to be asked with something.
+    Unauthorized(String),
 }
 
 /// The client that asks the hosts, made when the first is asked.
@@ -145,6 +147,9 @@ async fn answer(client: &Client, request: Request) -> Result<Vec<u8>, Trouble> {
     let status = response.status();
     if status.is_server_error() || status == 429 {
         return Err(Trouble::Host(format!("it answers {}", status.as_u16())));
+    }
+    if status == 401 {
+        return Err(Trouble::Unauthorized("its host answers 401".to_owned()));
     }
     if !status.is_success() {
         return Err(Trouble::Repository(format!("its host answers {}", status.as_u16())));

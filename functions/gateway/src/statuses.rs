@@ -155,21 +155,24 @@ async fn attempt(ports: &Ports, record: &StatusRecord) -> Result<Attempted> {
         return Ok(Attempted::Refused(format!("{} takes no statuses", settings.host)));
     };
     let (tokens, purpose) = (&ports.host_tokens, Purpose::Statuses);
-    let token = match tokens.find(&key.repository, Some(&settings.api), purpose).await? {
-        Found::Given(token) | Found::Lent(token) => token,
-        Found::Later { why, wait } => return Ok(Attempted::NotNow { why, wait }),
-        Found::Missing(why) => return Ok(Attempted::NotNow { why, wait: None }),
-    };
-    let request = host.request(&settings.api, key, &record.wanted, &token);
-    Ok(match send(&ports.status_client, request).await {
-        Ok(answer) => {
-            if answer.status == 401 {
-                tokens.refused(&key.repository, purpose);
+    let mut lease = tokens.lease(&key.repository, Some(&settings.api), purpose).await?;
+    loop {
+        let token = match lease.found() {
+            Found::Given(token) | Found::Lent(token) => token,
+            Found::Later { why, wait } => {
+                return Ok(Attempted::NotNow { why: why.clone(), wait: *wait });
             }
-            host.judge(&answer, Timestamp::now())
+            Found::Missing(why) => return Ok(Attempted::NotNow { why: why.clone(), wait: None }),
+        };
+        let request = host.request(&settings.api, key, &record.wanted, token);
+        let answer = match send(&ports.status_client, request).await {
+            Ok(answer) => answer,
+            Err(why) => return Ok(Attempted::NotNow { why, wait: None }),
+        };
+        if answer.status != 401 || !tokens.renew(&mut lease).await? {
+            return Ok(host.judge(&answer, Timestamp::now()));
         }
-        Err(why) => Attempted::NotNow { why, wait: None },
-    })
+    }
 }
 
 /// Sends the statuses that are due, until the time is over. How many were looked at.

@@ -1,11 +1,12 @@
 //! Requests to channels. Addresses are secrets: no error names one.
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use crate::message::line;
 use pact_agent::{AgentError, Call};
 use pact_contract::error::ErrorName;
-use reqwest::{Client, RequestBuilder, StatusCode, header::RETRY_AFTER, redirect::Policy};
+use pact_hosts::{Answer as Raw, Client, ask};
+use reqwest::{RequestBuilder, StatusCode};
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -34,27 +35,20 @@ impl Answer {
     }
 }
 
-/// The client of all channels. It reads the machine's root certificates, so it is made when the
-/// first message is sent.
-#[derive(Default)]
-pub(crate) struct LazyClient(OnceLock<Client>);
+/// The client of all channels. It follows no redirect: what it sends is meant for one address.
+pub(crate) struct LazyClient(Client);
+
+impl Default for LazyClient {
+    fn default() -> Self {
+        Self(Client::new(CONNECT, ANSWER))
+    }
+}
 
 impl LazyClient {
-    /// The client. It follows no redirect: what it sends is meant for one address.
-    pub(crate) fn get(&self) -> Result<&Client, AgentError> {
-        if let Some(client) = self.0.get() {
-            return Ok(client);
-        }
-        let client = Client::builder()
-            .connect_timeout(CONNECT)
-            .timeout(ANSWER)
-            .redirect(Policy::none())
-            .user_agent(concat!("pact-notify-agent/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| {
-                AgentError::internal("cannot make an HTTP client").caused_by(error.without_url())
-            })?;
-        Ok(self.0.get_or_init(|| client))
+    /// The client.
+    pub(crate) fn get(&self) -> Result<&reqwest::Client, AgentError> {
+        let client = self.0.get();
+        client.map_err(|error| AgentError::internal("cannot make an HTTP client").caused_by(error))
     }
 }
 
@@ -70,7 +64,8 @@ pub(crate) async fn send(
 ) -> Result<Answer, AgentError> {
     let again = request.try_clone();
     let first = once(channel, request).await?;
-    let Some(wait) = first.1.filter(|w| *w <= PATIENCE.min(call.time_left())) else {
+    let wait = patience(&first);
+    let Some(wait) = wait.filter(|wait| *wait <= PATIENCE.min(call.time_left())) else {
         return verdict(channel, first);
     };
     let Some(again) = again else { return verdict(channel, first) };
@@ -79,51 +74,33 @@ pub(crate) async fn send(
     verdict(channel, second)
 }
 
-/// An answer, and how long to wait before the next request, where the server says so.
-type Raw = (Answer, Option<Duration>);
-
 async fn once(channel: &str, request: RequestBuilder) -> Result<Raw, AgentError> {
-    let failed = |error: reqwest::Error| {
-        let what = if error.is_connect() {
-            "cannot be reached"
-        } else if error.is_timeout() {
-            "did not answer in time"
-        } else {
-            "did not answer"
-        };
-        unavailable(channel, what).caused_by(error.without_url())
-    };
-    let mut response = request.send().await.map_err(failed)?;
-    let status = response.status();
-    let wait = match status {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .map(Duration::from_secs),
-        _ => None,
-    };
-    let mut body = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(failed)? {
-        if body.len() + part.len() > MAX_BODY {
-            return Err(AgentError::new(
-                ErrorName::LimitExceeded,
-                format!("{channel} answers with more than {} MiB", MAX_BODY / 1024 / 1024),
-            ));
-        }
-        body.extend_from_slice(&part);
+    let answer = ask(request, MAX_BODY).await;
+    let answer = answer.map_err(|why| unavailable(channel, &why.to_string()).caused_by(why))?;
+    if answer.cut {
+        return Err(AgentError::new(
+            ErrorName::LimitExceeded,
+            format!("{channel} answers with more than {} MiB", MAX_BODY / 1024 / 1024),
+        ));
     }
-    Ok((Answer { status, body }, wait))
+    Ok(answer)
 }
 
-fn verdict(channel: &str, (answer, wait): Raw) -> Result<Answer, AgentError> {
-    let status = answer.status;
-    let later = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
-    if !later && !status.is_server_error() {
-        return Ok(answer);
+/// How long to wait before the next request, where the server says so.
+fn patience(answer: &Raw) -> Option<Duration> {
+    let wait = answer.retry_after().filter(|_| matches!(answer.status, 429 | 503))?;
+    Duration::try_from(wait).ok()
+}
+
+fn verdict(channel: &str, answer: Raw) -> Result<Answer, AgentError> {
+    if !matches!(answer.status, 408 | 429 | 500..) {
+        let status = StatusCode::from_u16(answer.status);
+        let status = status.map_err(|_| unavailable(channel, "answers without a status"))?;
+        return Ok(Answer { status, body: answer.body });
     }
+    let wait = patience(&answer);
     let wait = wait.map(|w| format!(" and asks to wait {} s", w.as_secs())).unwrap_or_default();
-    Err(unavailable(channel, &format!("answers {}{wait}", status.as_u16())))
+    Err(unavailable(channel, &format!("answers {}{wait}", answer.status)))
 }
 
 pub(crate) fn unavailable(channel: &str, what: &str) -> AgentError {

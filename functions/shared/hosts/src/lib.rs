@@ -12,4 +12,4 @@ pub use answer::Answer;
 pub use app::{AppSettings, GITHUB_APP_KEY, VARIABLES};
 pub use client::{Client, NoAnswer, ask};
 pub use found::{Found, Purpose};
-pub use tokens::HostTokens;
+pub use tokens::{HostTokens, Lease};

@@ -25,6 +25,24 @@ const MOST: usize = 500;
 
 type Key = (RepositoryName, Purpose);
 
+/// What a host is asked with, until it does not take it.
+#[derive(Debug)]
+pub struct Lease {
+    repository: RepositoryName,
+    api: Option<String>,
+    purpose: Purpose,
+    found: Found,
+    renewed: bool,
+}
+
+impl Lease {
+    /// What there is to ask with now.
+    #[must_use]
+    pub const fn found(&self) -> &Found {
+        &self.found
+    }
+}
+
 /// Finds tokens.
 pub struct HostTokens {
     secrets: Arc<dyn Secrets>,
@@ -100,9 +118,49 @@ impl HostTokens {
         }
     }
 
-    /// That the host does not take the token: the App is asked for another one.
-    pub fn refused(&self, repository: &RepositoryName, purpose: Purpose) {
-        self.lent().remove(&(repository.clone(), purpose));
+    /// The same, for a question that may have to be asked once more.
+    ///
+    /// # Errors
+    /// The secrets cannot be read.
+    pub async fn lease(
+        &self,
+        repository: &RepositoryName,
+        api: Option<&str>,
+        purpose: Purpose,
+    ) -> Result<Lease, StoreError> {
+        let found = self.find(repository, api, purpose).await?;
+        let (repository, api) = (repository.clone(), api.map(str::to_owned));
+        Ok(Lease { repository, api, purpose, found, renewed: false })
+    }
+
+    /// The host does not take what it was asked with (401). One that the App was lent is forgotten, as it
+    /// may have been taken back. Whether there is another one now, to ask once more with: once for each
+    /// lease.
+    ///
+    /// # Errors
+    /// The secrets cannot be read.
+    pub async fn renew(&self, lease: &mut Lease) -> Result<bool, StoreError> {
+        let Found::Lent(refused) = &lease.found else { return Ok(false) };
+        self.forget(&(lease.repository.clone(), lease.purpose), refused);
+        if lease.renewed {
+            return Ok(false);
+        }
+        let found = self.find(&lease.repository, lease.api.as_deref(), lease.purpose).await?;
+        let other = matches!(&found, Found::Lent(token) if token != refused);
+        lease.renewed = true;
+        if other {
+            tracing::info!(repository = lease.repository.as_str(), "the App has another token");
+            lease.found = found;
+        }
+        Ok(other)
+    }
+
+    /// Forgets the token, unless somebody else has another one already.
+    fn forget(&self, wanted: &Key, refused: &Secret) {
+        let mut all = self.lent();
+        if all.get(wanted).is_some_and(|lent| lent.token == *refused) {
+            all.remove(wanted);
+        }
     }
 
     fn lent(&self) -> MutexGuard<'_, BTreeMap<Key, Lent>> {

@@ -1,18 +1,17 @@
 //! Commit statuses of GitHub, by its REST API ("Create a commit status", and "Best practices for using
 //! the REST API" for its limits).
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use pact_agent::secrets::Secret;
 use pact_contract::statuses::{Attempted, CommitStatus, StatusKey};
 use pact_hosts::{
     Answer,
-    answer::MENDED,
     github::{VERSION, api_of, limited},
 };
 use serde_json::json;
 use url::Url;
 
-use super::super::status::{StatusHost, StatusRequest};
+use super::super::status::{StatusHost, StatusRequest, Words};
 use super::GitHub;
 
 impl StatusHost for GitHub {
@@ -44,31 +43,17 @@ impl StatusHost for GitHub {
     }
 
     fn judge(&self, answer: &Answer, now: Timestamp) -> Attempted {
-        let said = answer.said("GitHub");
-        let not_now = |wait: Option<SignedDuration>, remedy: &str| Attempted::NotNow {
-            why: format!("{said}{remedy}"),
-            wait,
-        };
-        match answer.status {
-            200..=299 => Attempted::Taken,
-            401 => not_now(Some(MENDED), "; its token is not valid, or no longer"),
-            403 | 429 => match limited(answer, now) {
-                Some(wait) => not_now(Some(wait), ""),
-                None => not_now(
-                    Some(MENDED),
-                    "; its token needs the permission to write commit statuses",
-                ),
-            },
-            404 => not_now(
-                Some(MENDED),
-                "; there is no such repository or commit, or its token does not see it",
-            ),
-            408 | 500..=599 => not_now(answer.retry_after(), ""),
-            // The state is none, or the commit is not there, or it has a thousand of them.
-            _ => Attempted::Refused(said),
-        }
+        // 422: the state is none, or the commit is not there, or it has a thousand of them.
+        let asked_too_often = matches!(answer.status, 403 | 429);
+        WORDS.judge(answer, asked_too_often.then(|| limited(answer, now)).flatten())
     }
 }
+
+const WORDS: Words = Words {
+    host: "GitHub",
+    denied: "; its token needs the permission to write commit statuses",
+    unseen: "; there is no such repository or commit, or its token does not see it",
+};
 
 #[cfg(test)]
 mod tests {

@@ -4,17 +4,14 @@
 //! A status there is a job with states of its own: the same one twice is refused as a transition that
 //! there is not, which says that it stands as it should.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use pact_agent::secrets::Secret;
 use pact_contract::statuses::{Attempted, CommitState, CommitStatus, StatusKey};
-use pact_hosts::{
-    Answer,
-    answer::{LIMITED, MENDED},
-};
+use pact_hosts::{Answer, answer::LIMITED};
 use serde_json::json;
 use url::Url;
 
-use super::super::status::{StatusHost, StatusRequest};
+use super::super::status::{StatusHost, StatusRequest, Words};
 use super::GitLab;
 
 impl StatusHost for GitLab {
@@ -55,32 +52,22 @@ impl StatusHost for GitLab {
     }
 
     fn judge(&self, answer: &Answer, _: Timestamp) -> Attempted {
-        let said = answer.said("GitLab");
-        let not_now = |wait: Option<SignedDuration>, remedy: &str| Attempted::NotNow {
-            why: format!("{said}{remedy}"),
-            wait,
-        };
         match answer.status {
-            200..=299 => Attempted::Taken,
             400 if stands_so(&answer.message()) => Attempted::Taken,
-            401 => not_now(Some(MENDED), "; its token is not valid, or no longer"),
-            403 => not_now(
-                Some(MENDED),
-                "; its token needs the scope `api` and the role Developer of the project",
-            ),
-            404 => not_now(
-                Some(MENDED),
-                "; there is no such project or commit, or its token does not see it",
-            ),
             // Somebody else writes a status of the commit.
-            409 => not_now(answer.retry_after(), ""),
-            429 => not_now(Some(answer.retry_after().unwrap_or(LIMITED)), ""),
-            408 | 500..=599 => not_now(answer.retry_after(), ""),
-            // The state is none, or the commit has as many as one may have.
-            _ => Attempted::Refused(said),
+            409 => Attempted::NotNow { why: answer.said(WORDS.host), wait: answer.retry_after() },
+            429 => WORDS.judge(answer, Some(answer.retry_after().unwrap_or(LIMITED))),
+            // 400: the state is none, or the commit has as many as one may have.
+            _ => WORDS.judge(answer, None),
         }
     }
 }
+
+const WORDS: Words = Words {
+    host: "GitLab",
+    denied: "; its token needs the scope `api` and the role Developer of the project",
+    unseen: "; there is no such project or commit, or its token does not see it",
+};
 
 /// Whether a transition is refused because it leads to where the status stands.
 fn stands_so(message: &str) -> bool {

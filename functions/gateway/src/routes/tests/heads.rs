@@ -2,6 +2,7 @@
 
 use std::{io::Read as _, net::TcpListener};
 
+use jiff::Timestamp;
 use pact_contract::RunStatus;
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
@@ -186,4 +187,55 @@ async fn a_pass_that_dies_anywhere_finds_each_push_once() {
         steps += 1;
     }
     assert!(steps > 10, "only {steps} steps");
+}
+
+#[tokio::test]
+async fn a_token_of_the_app_that_was_taken_back_is_replaced_and_the_heads_are_read() {
+    let server = MockServer::start().await;
+    let url = format!("{}/web.git", server.uri());
+    let world = at(&url);
+    world.is_an_app(&format!("{}/api/v3", server.uri()));
+    let lends = async |token: &str| {
+        shows(&server, &[("main", '2')]).await;
+        let until = Timestamp::now() + jiff::SignedDuration::from_hours(1);
+        let lent = json!({ "token": token, "expires_at": until.to_string() });
+        let says = |status: u16, body| ResponseTemplate::new(status).set_body_json(body);
+        let base = "/api/v3";
+        for (verb, at, answer) in [
+            ("GET", format!("{base}/repos/acme/web/installation"), says(200, json!({ "id": 7 }))),
+            ("POST", format!("{base}/app/installations/7/access_tokens"), says(201, lent)),
+        ] {
+            Mock::given(method(verb)).and(path(at)).respond_with(answer).mount(&server).await;
+        }
+        // Any other token is refused.
+        let pair = {
+            use base64::{Engine as _, engine::general_purpose::STANDARD};
+            STANDARD.encode(format!("x-access-token:{token}"))
+        };
+        let other = move |request: &wiremock::Request| {
+            let sent = request.headers.get("authorization").and_then(|sent| sent.to_str().ok());
+            request.url.path().starts_with("/web.git") && sent != Some(&format!("Basic {pair}"))
+        };
+        let refuses = Mock::given(other).respond_with(ResponseTemplate::new(401));
+        refuses.with_priority(1).mount(&server).await;
+    };
+    lends("ghs_one").await;
+    tell(&world, "d-1", &event(&url, "main", '0', '2')).await;
+    assert_eq!(pass(&world).await["asked"], 1);
+    lends("ghs_two").await;
+    world.heads.hurry();
+    assert_eq!(pass(&world).await["asked"], 1);
+    let paths: Vec<String> = server
+        .received_requests()
+        .await
+        .unwrap()
+        .iter()
+        .map(|request| request.url.path().to_owned())
+        .collect();
+    let of = |end: &str| paths.iter().filter(|path| path.ends_with(end)).count();
+    assert_eq!(
+        (of("/access_tokens"), of("/info/refs"), of("/git-upload-pack")),
+        (1, 2, 1),
+        "{paths:?}"
+    );
 }

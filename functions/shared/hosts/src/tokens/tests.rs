@@ -99,6 +99,11 @@ impl World {
         self.tokens.find(&name, Some(&api), purpose).await.unwrap()
     }
 
+    async fn lease(&self, purpose: Purpose) -> Lease {
+        let (name, api) = ("acme/web".parse().unwrap(), format!("{}/api/v3", self.server.uri()));
+        self.tokens.lease(&name, Some(&api), purpose).await.unwrap()
+    }
+
     async fn asked(&self) -> Vec<Request> {
         self.server.received_requests().await.unwrap()
     }
@@ -128,12 +133,34 @@ async fn a_token_is_for_one_repository_and_purpose_and_is_used_until_shortly_bef
     let wanted: Value = world.asked().await[3].body_json().unwrap();
     assert_eq!(wanted["permissions"], json!({ "contents": "read" }));
     // What the host does not take any more is asked for anew.
-    world.tokens.refused(&"acme/web".parse().unwrap(), Purpose::Fetch);
+    let mut lease = world.lease(Purpose::Fetch).await;
     world.answers(installed(), lends(201, 4)).await;
-    for _ in 0..2 {
-        assert_eq!(world.find(Purpose::Fetch).await, is_lent());
-    }
+    assert!(!world.tokens.renew(&mut lease).await.unwrap(), "it is the same one");
+    assert_eq!(world.find(Purpose::Fetch).await, is_lent());
     assert_eq!(world.asked().await.len(), 4, "one that ends at once is not kept");
+}
+
+#[tokio::test]
+async fn a_token_that_the_host_does_not_take_is_replaced_once_for_a_question() {
+    let world = World::new().await;
+    world.answers(installed(), lends(201, 60)).await;
+    let (mut first, mut second) =
+        (world.lease(Purpose::Fetch).await, world.lease(Purpose::Fetch).await);
+    let until = Timestamp::now() + SignedDuration::from_mins(60);
+    let other = json!({ "token": "ghs_other", "expires_at": until.to_string() });
+    world.answers(installed(), ResponseTemplate::new(201).set_body_json(other)).await;
+    assert!(world.tokens.renew(&mut first).await.unwrap());
+    assert_eq!(*first.found(), Found::Lent(Secret::new("ghs_other")));
+    // Who was refused at the same time gets that one, and asks for none.
+    assert!(world.tokens.renew(&mut second).await.unwrap());
+    assert_eq!(second.found(), first.found());
+    assert_eq!(world.asked().await.len(), 2);
+    assert!(!world.tokens.renew(&mut first).await.unwrap(), "once is enough");
+    // What somebody gave is theirs to change.
+    world.memory.set_secret("repositories/acme/web/source-token", "own");
+    let mut given = world.lease(Purpose::Fetch).await;
+    assert!(!world.tokens.renew(&mut given).await.unwrap());
+    assert_eq!(*given.found(), Found::Given(Secret::new("own")));
 }
 
 #[tokio::test]

@@ -4,16 +4,18 @@
 //! What GitHub cannot answer now is no fault: it is asked again when it allows, and not before. The
 //! token goes to the API and nowhere else: what it sends on to is asked without.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::{secrets::Secret, text::truncated};
 use pact_contract::RepositoryName;
+use pact_hosts::{Found, HostTokens, Lease};
 use reqwest::{
     Client, Method, RequestBuilder, Response, StatusCode,
     header::{HeaderMap, LOCATION},
 };
 use serde_json::Value;
+use tokio::sync::Mutex;
 use url::Url;
 
 /// Version of the API that is spoken.
@@ -81,7 +83,9 @@ pub(super) struct Api {
     client: Client,
     /// Address of the repository in it.
     base: String,
-    token: Secret,
+    tokens: Arc<HostTokens>,
+    /// Held while another token is found: those who are refused at once ask for one.
+    lease: Mutex<Lease>,
 }
 
 impl Api {
@@ -89,9 +93,10 @@ impl Api {
         client: Client,
         api: &str,
         repository: &RepositoryName,
-        token: Secret,
+        (tokens, lease): (Arc<HostTokens>, Lease),
     ) -> Self {
-        Self { client, base: format!("{api}/repos/{repository}"), token }
+        let lease = Mutex::new(lease);
+        Self { client, base: format!("{api}/repos/{repository}"), tokens, lease }
     }
 
     /// Asks for JSON.
@@ -174,7 +179,7 @@ impl Api {
         };
         for _ in 0..=MOVES {
             let request = self.client.request(method.clone(), url.clone()).timeout(time);
-            let response = match self.signed(request, body).send().await {
+            let response = match self.authorized(request, body).await {
                 Ok(response) => response,
                 Err(error) => return unanswered(&error),
             };
@@ -195,14 +200,48 @@ impl Api {
         later("its API sends on too many times", UNANSWERED)
     }
 
-    fn signed(&self, request: RequestBuilder, body: Option<&Value>) -> RequestBuilder {
+    /// Sends a request with the token, and once more with another one of the App where that is refused.
+    async fn authorized(
+        &self,
+        request: RequestBuilder,
+        body: Option<&Value>,
+    ) -> reqwest::Result<Response> {
         let request = request
             .header("Accept", "application/vnd.github+json")
-            .header("X-GitHub-Api-Version", VERSION)
-            .bearer_auth(self.token.reveal());
-        match body {
+            .header("X-GitHub-Api-Version", VERSION);
+        let request = match body {
             Some(body) => request.json(body),
             None => request,
+        };
+        let again = request.try_clone();
+        let token = self.token().await;
+        let response = request.bearer_auth(token.reveal()).send().await?;
+        let Some(again) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
+            return Ok(response);
+        };
+        let renewed = {
+            let mut lease = self.lease.lock().await;
+            let refused = matches!(lease.found(), Found::Lent(now) if *now == token);
+            // Somebody else was refused before, and has another one.
+            match refused {
+                true => self.tokens.renew(&mut lease).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "no other token of the App was found");
+                    false
+                }),
+                false => matches!(lease.found(), Found::Lent(_)),
+            }
+        };
+        match renewed {
+            true => again.bearer_auth(self.token().await.reveal()).send().await,
+            false => Ok(response),
+        }
+    }
+
+    async fn token(&self) -> Secret {
+        match self.lease.lock().await.found() {
+            Found::Given(token) | Found::Lent(token) => token.clone(),
+            // Who has none does not ask.
+            Found::Later { .. } | Found::Missing(_) => Secret::new(""),
         }
     }
 }
@@ -298,6 +337,63 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_token_of_the_app_that_was_taken_back_is_replaced_once() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        use aws_lc_rs::{
+            encoding::{AsDer as _, Pkcs8V1Der},
+            rsa::{KeyPair, KeySize},
+        };
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        use pact_hosts::{AppSettings, Purpose};
+        use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
+
+        let key = KeyPair::generate(KeySize::Rsa2048).expect("a key");
+        let der: Pkcs8V1Der<'_> = key.as_der().expect("its bytes");
+        let text = STANDARD.encode(der.as_ref());
+        let memory = pact_agent::testing::Memory::new();
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----");
+        memory.set_secret("github-app-key", &pem);
+        let server = MockServer::start().await;
+        let lent = AtomicUsize::new(0);
+        let answers = move |request: &Request| {
+            let says = |status: u16, body| ResponseTemplate::new(status).set_body_json(body);
+            let path = request.url.path();
+            if path.ends_with("/installation") {
+                return says(200, serde_json::json!({ "id": 7 }));
+            }
+            if path.ends_with("/access_tokens") {
+                let token = format!("ghs_{}", lent.fetch_add(1, Ordering::SeqCst));
+                let until = Timestamp::now() + SignedDuration::from_hours(1);
+                let body = serde_json::json!({ "token": token, "expires_at": until.to_string() });
+                return says(201, body);
+            }
+            let sent = request.headers.get("authorization").and_then(|sent| sent.to_str().ok());
+            match (path.ends_with("/never"), sent) {
+                (false, Some("Bearer ghs_1")) => says(200, serde_json::json!({ "is": "there" })),
+                _ => says(401, serde_json::json!({ "message": "Bad credentials" })),
+            }
+        };
+        Mock::given(any()).respond_with(answers).mount(&server).await;
+        let app = AppSettings::read(|name| match name {
+            "PACT_GITHUB_APP" => Some("1234".to_owned()),
+            _ => Some(server.uri()),
+        });
+        let tokens = Arc::new(HostTokens::new(memory, app.expect("settings")));
+        let name = "acme/web".parse().expect("a name");
+        let lease = tokens.lease(&name, Some(&server.uri()), Purpose::Workflows).await;
+        let lease = lease.expect("a token");
+        let api = Api::new(Client::new(), &server.uri(), &name, (tokens, lease));
+        let found = api.get("/actions/runs").await;
+        assert!(matches!(found, Answer::Is(_)), "{found:?}");
+        let found = api.get("/never").await;
+        assert!(matches!(found, Answer::Refused(Refused { status: 401, .. })), "{found:?}");
+        let asked = server.received_requests().await.expect("requests");
+        let lent = asked.iter().filter(|one| one.url.path().ends_with("/access_tokens")).count();
+        assert_eq!(lent, 2, "no third one for whoever is refused again");
+    }
 
     #[test]
     fn limits_are_kept_and_refusals_are_told_apart() {

@@ -11,7 +11,7 @@ mod build;
 mod ended;
 mod settings;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -223,13 +223,15 @@ impl GitHubActions {
             )));
         };
         let (api, purpose) = (Some(&*settings.api), Purpose::Workflows);
-        let token = match self.services.tokens.find(name, api, purpose).await? {
-            Found::Given(token) | Found::Lent(token) => token,
-            Found::Later { why, .. } => return Err(outage(why)),
-            Found::Missing(why) => return Ok(Access::Closed(why)),
-        };
+        let tokens = Arc::clone(&self.services.tokens);
+        let lease = tokens.lease(name, api, purpose).await?;
+        match lease.found() {
+            Found::Given(_) | Found::Lent(_) => {}
+            Found::Later { why, .. } => return Err(outage(why.clone())),
+            Found::Missing(why) => return Ok(Access::Closed(why.clone())),
+        }
         let client = self.services.hosts.get()?;
-        Ok(Access::Open(Api::new(client, &settings.api, name, token)))
+        Ok(Access::Open(Api::new(client, &settings.api, name, (tokens, lease))))
     }
 
     /// # Errors
