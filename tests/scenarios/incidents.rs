@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A server that takes messages as an incoming webhook does.
-fn inbox() -> (String, Arc<Mutex<Vec<Value>>>) {
+pub(crate) fn inbox() -> (String, Arc<Mutex<Vec<Value>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("http://{}/hook", listener.local_addr().expect("an address"));
     let taken = Arc::new(Mutex::new(Vec::new()));

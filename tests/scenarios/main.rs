@@ -30,6 +30,7 @@ mod order;
 mod origins;
 mod policy;
 mod pulls;
+mod reminder;
 mod rotate;
 mod secrets;
 mod shift;

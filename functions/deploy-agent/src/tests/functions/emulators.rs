@@ -137,8 +137,8 @@ async fn noted(url: String) -> (String, Arc<std::sync::Mutex<BTreeSet<&'static s
 /// What nobody here wrote understands the unchanged agent: code, versions, aliases, roles. Invocations
 /// are left out, as moto needs containers for them; `shares`: whether it can be asked for provisioned
 /// concurrency, as is done before traffic is shared.
-async fn on_an_emulator(name: &str, shares: bool) {
-    let Some(mut emulator) = emulator(name).await else { return };
+async fn on_an_emulator(name: &str, shares: bool) -> String {
+    let Some(mut emulator) = emulator(name).await else { return "skipped".to_owned() };
     make_role(&emulator.url, "shop").await;
     let folder = emulator.folder.take().expect("a folder");
     let trouble = Arc::new(Trouble::default());
@@ -190,19 +190,16 @@ async fn on_an_emulator(name: &str, shares: bool) {
         .filter_map(|call| call["call"].as_str())
         .collect();
     let seen = seen.lock().expect("no panic").clone();
-    println!(
-        "lambda, proven against {name}: {}",
-        seen.iter().copied().collect::<Vec<_>>().join(", ")
-    );
     assert_eq!(seen, proven, "tests/emulators/calls.json says it");
+    format!("lambda, proven against {name}: {}", seen.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn moto_understands_the_agent() {
-    on_an_emulator("moto_server", false).await;
+    println!("{}", on_an_emulator("moto_server", false).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ministack_understands_the_agent() {
-    on_an_emulator("ministack", true).await;
+    println!("{}", on_an_emulator("ministack", true).await);
 }

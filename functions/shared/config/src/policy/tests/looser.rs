@@ -137,7 +137,7 @@ pub(super) fn below(counts: &Settings, floor: &Floor) -> Vec<String> {
     found.0
 }
 
-fn rank(mode: CheckMode) -> u8 {
+const fn rank(mode: CheckMode) -> u8 {
     match mode {
         CheckMode::Skip => 0,
         CheckMode::Auto => 1,
@@ -418,7 +418,7 @@ fn one_environment(
     unless(!of_before || *wave_of == than.wave_of, "wave_of");
 }
 
-fn caution(policy: Inconclusive) -> u8 {
+const fn caution(policy: Inconclusive) -> u8 {
     match policy {
         Inconclusive::Keep => 0,
         Inconclusive::Extend => 1,
