@@ -54,7 +54,10 @@ impl Function {
             None => None,
         };
         let limit = spec.max_concurrency.unwrap_or(policy.unreserved);
-        let pool = Pool::new(usize::try_from(limit).unwrap_or(usize::MAX), policy.queue);
+        let pool = Pool::new(
+            usize::try_from(limit).unwrap_or(usize::MAX),
+            (policy.queue, policy.queue_bytes),
+        );
         let state =
             State { pool, instances: HashMap::new(), waiting: HashMap::new(), next_ticket: 0 };
         Ok(Function {
@@ -69,11 +72,12 @@ impl Function {
         Sink::new(self.log.clone())
     }
 
-    pub(crate) fn request(&self) -> Result<Admission, RequestError> {
+    /// Asks for an instance, for an event of so many bytes.
+    pub(crate) fn request(&self, bytes: usize) -> Result<Admission, RequestError> {
         let mut state = lock(&self.state);
         state.next_ticket += 1;
         let ticket = state.next_ticket;
-        match state.pool.request(ticket) {
+        match state.pool.request(ticket, bytes) {
             Decision::Reuse(id) => Ok(Admission::Granted(state.grant(id))),
             Decision::Start(id) => Ok(Admission::Granted(Grant::Cold(id))),
             Decision::Wait => {

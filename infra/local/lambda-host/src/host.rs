@@ -278,7 +278,7 @@ impl Host {
         context: InvocationContext,
         mut reply: oneshot::Sender<Result<Invocation, RequestError>>,
     ) {
-        let grant = match function.request() {
+        let grant = match function.request(payload.len()) {
             Ok(Admission::Granted(grant)) => grant,
             Ok(Admission::Waiting(ticket, mut receiver)) => {
                 let granted = tokio::select! {

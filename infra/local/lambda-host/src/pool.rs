@@ -37,15 +37,28 @@ pub(crate) struct Pool {
     queue_limit: usize,
     next_id: InstanceId,
     instances: BTreeMap<InstanceId, State>,
-    queue: VecDeque<Ticket>,
+    queue: VecDeque<(Ticket, usize)>,
+    /// What waits, in bytes, and the most of that.
+    waiting: usize,
+    most_waiting: usize,
 }
 
 impl Pool {
-    pub(crate) fn new(limit: usize, queue_limit: usize) -> Pool {
-        Pool { limit, queue_limit, next_id: 0, instances: BTreeMap::new(), queue: VecDeque::new() }
+    /// Of a queue of so many invocations, and so many bytes of their events.
+    pub(crate) fn new(limit: usize, (queue_limit, most_waiting): (usize, usize)) -> Pool {
+        Pool {
+            limit,
+            queue_limit,
+            next_id: 0,
+            instances: BTreeMap::new(),
+            queue: VecDeque::new(),
+            waiting: 0,
+            most_waiting,
+        }
     }
 
-    pub(crate) fn request(&mut self, ticket: Ticket) -> Decision {
+    /// What becomes of an invocation with an event of so many bytes.
+    pub(crate) fn request(&mut self, ticket: Ticket, bytes: usize) -> Decision {
         // The one used last, so that the others can end.
         let warm = self
             .instances
@@ -62,25 +75,38 @@ impl Pool {
         if self.instances.len() < self.limit {
             return Decision::Start(self.new_instance());
         }
-        if self.limit == 0 || self.queue.len() >= self.queue_limit {
+        let full = self.queue.len() >= self.queue_limit
+            || self.waiting.saturating_add(bytes) > self.most_waiting;
+        if self.limit == 0 || full {
             return Decision::Reject;
         }
-        self.queue.push_back(ticket);
+        self.queue.push_back((ticket, bytes));
+        self.waiting += bytes;
         Decision::Wait
     }
 
     /// A healthy instance is done; the ticket it serves next, if one waits.
     pub(crate) fn release(&mut self, id: InstanceId, now: Instant) -> Option<Ticket> {
-        let state = self.instances.get_mut(&id)?;
-        let next = self.queue.pop_front();
-        *state = if next.is_some() { State::Busy } else { State::Idle(now) };
+        if !self.instances.contains_key(&id) {
+            return None;
+        }
+        let next = self.next();
+        let state = if next.is_some() { State::Busy } else { State::Idle(now) };
+        self.instances.insert(id, state);
         next
+    }
+
+    /// Takes the one out of the queue that waits longest.
+    fn next(&mut self) -> Option<Ticket> {
+        let (ticket, bytes) = self.queue.pop_front()?;
+        self.waiting = self.waiting.saturating_sub(bytes);
+        Some(ticket)
     }
 
     /// A busy instance is no more; the ticket that waits, with the instance to start for it.
     pub(crate) fn lost(&mut self, id: InstanceId) -> Option<(Ticket, InstanceId)> {
         self.instances.remove(&id)?;
-        let ticket = self.queue.pop_front()?;
+        let ticket = self.next()?;
         Some((ticket, self.new_instance()))
     }
 
@@ -116,9 +142,12 @@ impl Pool {
 
     /// Takes a waiting invocation out of the queue; false when it waits no longer.
     pub(crate) fn cancel(&mut self, ticket: Ticket) -> bool {
-        let before = self.queue.len();
-        self.queue.retain(|waiting| *waiting != ticket);
-        self.queue.len() < before
+        let Some(at) = self.queue.iter().position(|(waiting, _)| *waiting == ticket) else {
+            return false;
+        };
+        let bytes = self.queue.remove(at).map_or(0, |(_, bytes)| bytes);
+        self.waiting = self.waiting.saturating_sub(bytes);
+        true
     }
 
     pub(crate) fn is_busy(&self, id: InstanceId) -> bool {
@@ -139,36 +168,36 @@ mod tests {
 
     #[test]
     fn starts_up_to_the_limit_then_queues_then_refuses() {
-        let mut pool = Pool::new(2, 1);
-        assert_eq!(pool.request(1), Decision::Start(1));
-        assert_eq!(pool.request(2), Decision::Start(2));
-        assert_eq!(pool.request(3), Decision::Wait);
-        assert_eq!(pool.request(4), Decision::Reject);
+        let mut pool = Pool::new(2, (1, 100));
+        assert_eq!(pool.request(1, 1), Decision::Start(1));
+        assert_eq!(pool.request(2, 1), Decision::Start(2));
+        assert_eq!(pool.request(3, 1), Decision::Wait);
+        assert_eq!(pool.request(4, 1), Decision::Reject);
         assert_eq!(pool.release(1, Instant::now()), Some(3));
         assert_eq!(pool.lost(2), None);
-        assert_eq!(pool.request(5), Decision::Start(3));
+        assert_eq!(pool.request(5, 1), Decision::Start(3));
     }
 
     #[test]
     fn reuses_the_instance_used_last_and_reaps_the_others() {
-        let mut pool = Pool::new(3, 0);
+        let mut pool = Pool::new(3, (0, 100));
         let start = Instant::now();
         for ticket in 1..=3 {
-            pool.request(ticket);
+            pool.request(ticket, 1);
         }
         pool.release(1, start);
         pool.release(2, start + Duration::from_secs(5));
-        assert_eq!(pool.request(4), Decision::Reuse(2));
+        assert_eq!(pool.request(4, 1), Decision::Reuse(2));
         assert_eq!(pool.reap(start + Duration::from_secs(10), Duration::from_secs(10)), [1]);
         assert!(pool.is_busy(2) && pool.is_busy(3));
     }
 
     #[test]
     fn a_lost_instance_is_replaced_for_who_waits() {
-        let mut pool = Pool::new(1, 5);
-        pool.request(1);
-        pool.request(2);
-        pool.request(3);
+        let mut pool = Pool::new(1, (5, 100));
+        pool.request(1, 1);
+        pool.request(2, 1);
+        pool.request(3, 1);
         assert!(pool.cancel(2) && !pool.cancel(2));
         assert_eq!(pool.lost(1), Some((3, 2)));
         assert_eq!(pool.replace(2), 3);
@@ -180,18 +209,33 @@ mod tests {
 
     #[test]
     fn no_concurrency_means_no_invocation() {
-        assert_eq!(Pool::new(0, 5).request(1), Decision::Reject);
+        assert_eq!(Pool::new(0, (5, 100)).request(1, 1), Decision::Reject);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes_too() {
+        let mut pool = Pool::new(1, (10, 100));
+        assert_eq!(pool.request(1, 1_000), Decision::Start(1), "it does not wait");
+        assert_eq!(pool.request(2, 60), Decision::Wait);
+        assert_eq!(pool.request(3, 60), Decision::Reject);
+        assert_eq!(pool.request(4, 40), Decision::Wait);
+        assert!(pool.cancel(4) && !pool.cancel(4));
+        assert_eq!(pool.request(5, 40), Decision::Wait);
+        assert_eq!(pool.release(1, Instant::now()), Some(2));
+        assert_eq!(pool.request(6, 60), Decision::Wait);
+        assert_eq!(pool.lost(1), Some((5, 2)));
+        assert_eq!(pool.request(7, 41), Decision::Reject);
     }
 
     proptest! {
         #[test]
         fn holds_its_invariants(steps in prop::collection::vec((0u8..6, 0u64..12), 0..200), limit in 1usize..4, queue in 0usize..4) {
-            let mut pool = Pool::new(limit, queue);
+            let mut pool = Pool::new(limit, (queue, 100));
             let start = Instant::now();
             for (at, (step, value)) in steps.into_iter().enumerate() {
                 let now = start + Duration::from_secs(at as u64);
                 match step {
-                    0 | 1 => { pool.request(at as u64); }
+                    0 | 1 => { pool.request(at as u64, 1); }
                     2 if pool.is_busy(value) => { pool.release(value, now); }
                     3 if pool.is_busy(value) => { pool.lost(value); }
                     4 => { pool.remove_idle(value); }
@@ -200,6 +244,7 @@ mod tests {
                 }
                 prop_assert!(pool.instances.len() <= limit);
                 prop_assert!(pool.queue.len() <= queue);
+                prop_assert_eq!(pool.waiting, pool.queue.len());
                 let idle = pool.instances.values().any(|s| matches!(s, State::Idle(_)));
                 prop_assert!(pool.queue.is_empty() || (!idle && pool.instances.len() == limit));
             }

@@ -170,6 +170,8 @@ pub struct Policy {
     /// How many invocations of a function may wait for an instance. AWS lets none wait: what does
     /// not fit is refused.
     pub queue: usize,
+    /// How many bytes of events may wait with them.
+    pub queue_bytes: usize,
     /// After how long without work an instance ends.
     pub idle: Duration,
     /// How long an instance may take until it asks for its first event.
@@ -188,7 +190,8 @@ impl Default for Policy {
     fn default() -> Self {
         Policy {
             unreserved: 16,
-            queue: 100,
+            queue: 1_000,
+            queue_bytes: 64 * 1024 * 1024,
             idle: Duration::from_secs(300),
             init: Duration::from_secs(30),
             retries: vec![Duration::from_secs(60), Duration::from_secs(120)],

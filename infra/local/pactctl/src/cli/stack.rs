@@ -35,8 +35,8 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "N", env = "PACT_CONCURRENCY",
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub concurrency: Option<u32>,
-    /// Invocations of a function that may wait for an instance [default: 100]. What does not fit
-    /// is throttled as on AWS; with 0 nothing waits, which is what AWS does.
+    /// Invocations of a function that may wait for an instance [default: 1000, and 64 MiB of
+    /// events]. What does not fit is throttled as on AWS; with 0 nothing waits, which is what AWS does.
     #[arg(long, value_name = "N", env = "PACT_QUEUE",
         value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub queue: Option<u32>,
