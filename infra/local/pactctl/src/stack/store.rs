@@ -34,6 +34,11 @@ impl Store {
         let path = data.join("dynamodb.sqlite");
         let database =
             Database::new(&path.to_string_lossy()).doing(&format!("open {}", path.display()))?;
+        // Has SQLite wait for the disk where its log of writes goes into the file, and not after each
+        // write: all of them follow one another, and a disk takes milliseconds. What was written is
+        // there after a kill all the same; after a loss of power the file is whole, and the last moments
+        // may be missing.
+        database.disable_bulk_loading().doing(&format!("set up {}", path.display()))?;
         let listener =
             loopback::listen().and_then(TcpListener::from_std).doing("listen for DynamoDB")?;
         let endpoint = format!("http://{}", listener.local_addr().doing("read a port")?);
