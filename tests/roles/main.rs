@@ -70,7 +70,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     (DEPLOYMENT, "lambda:CreateAlias", "only where nobody made the alias before"),
     (DEPLOYMENT, "lambda:ListVersionsByFunction", "only for a release whose note is gone"),
     (DEPLOYMENT, "lambda:GetProvisionedConcurrencyConfig", "only where traffic is shared"),
-    ("ReconcilerRole", "states:StopExecution", "only for a run that is ended while it is started"),
     ("ReconcilerRole", "states:SendTaskSuccess", "only for an answer that came before a retry"),
     ("MonitorAgentRole", "cloudwatch:GetMetricData", "only for a watch with the source cloudwatch"),
     ("NotifyAgentRole", "dynamodb:Query", "only by the schedule, every five minutes"),

@@ -77,8 +77,8 @@ fn a_newer_push_takes_the_place_of_one_whose_tests_run() {
     let older = up.pushed(&repo, "d-1", &first, &slow);
     gate.wait(1);
     let newer = up.pushed(&repo, "d-2", &slow, &fast);
-    let run = up.run(&older);
-    assert_eq!(text(&run, "/status"), "superseded", "{run:#}");
+    // After the answer.
+    let run = up.ends_as(&older, "superseded");
     assert!(text(&run, "/outcome/reason").contains(&newer), "{run:#}");
     // Its tests are not left behind.
     gate.gone(60);

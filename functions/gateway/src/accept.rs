@@ -1,11 +1,13 @@
 //! Accepting a push: one run for it, however often and by however many ways it is told.
 //!
-//! The order of the steps makes every one of them repeatable. The push gets its place in its branch,
-//! the run is written, it begins or waits for room, the event is logged, the delivery is claimed. Whoever tells the same push again goes through the same steps: what was done is found
-//! done, what was not is done now.
+//! All that is known of it is asked for at once, and what makes it accepted is written at once: its
+//! place in its branch, its run with the first entry of its log, and what it is known by. So it is
+//! there as a whole or not at all, whenever whoever accepts it dies. Everything else is done after the
+//! answer, by the motor. Whoever tells the same push again has it done if it was not.
 
 use jiff::Timestamp;
 use pact_agent::{
+    arrivals::{Arrival, ArrivalKeys, NewPush, TakenUp},
     ports::Claim,
     telemetry::{self, SpanFields},
 };
@@ -13,7 +15,7 @@ use pact_contract::{
     RunId, RunRecord, RunStatus,
     log::{LogKind, NewEntry},
     problems,
-    pushes::{BranchRecord, Known, PlacedPush},
+    pushes::{Known, PlacedPush},
     run::{FOUND, PULL_REQUEST, ROLLBACK, Trigger},
 };
 use serde::Serialize;
@@ -21,20 +23,15 @@ use serde_json::json;
 use tracing::Span;
 
 use crate::{
-    admission::{arrive, wait},
-    config::Supersede,
+    admission::wait,
     error::{Answer, ApiError},
     known::{KEEP, MAX_RERUNS, latest_run},
-    launch::launch,
     ports::Ports,
     push::Push,
-    supersede::{MOST, supersede},
 };
 
 /// How the gateway was called.
 pub(crate) struct Caller<'a> {
-    /// Whether a newer push takes the place of older ones.
-    pub(crate) supersede: Supersede,
     /// Its own address, as the caller reached it.
     pub(crate) origin: String,
     /// Header of the trace that the call belongs to.
@@ -58,33 +55,67 @@ pub(crate) struct Accepted {
 /// Attempts to take a push up in a branch that others push to at this very moment.
 const ATTEMPTS: u32 = 60;
 
-/// Makes sure that the push has its run, and that it was started. A push whose latest run ended by
+/// All that is known of a push.
+pub(crate) async fn arrival(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Arrival> {
+    let (reference, key) = (push.reference(), push.key(caller.host));
+    let delivery = delivery_key(push, caller);
+    let keys = ArrivalKeys {
+        repository: &push.repository.name,
+        reference: &reference,
+        push: &key,
+        delivery: delivery.as_deref(),
+    };
+    Ok(ports.arrivals.arrival(&keys).await?)
+}
+
+/// Makes sure that the push has its run, of which `known` is known. A push whose latest run ended by
 /// a fault gets another one, when its host tells of it again.
-pub(crate) async fn accept(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Accepted> {
-    let Placed { run_id: first, place, seen, older } = place(ports, push, caller).await?;
-    let (number, latest) = if seen { latest_run(ports, &first).await? } else { <_>::default() };
+pub(crate) async fn accept(
+    ports: &Ports,
+    push: &Push,
+    caller: &Caller<'_>,
+    known: Arrival,
+) -> Answer<Accepted> {
+    let told = match place(ports, push, caller, known).await? {
+        Placed::New(accepted) => return Ok(accepted),
+        Placed::Told(told) => told,
+    };
+    let Told { run_id: first, place, delivered } = told;
+    let (number, latest) = latest_run(ports, &first).await?;
     let faulty = latest.as_ref().is_some_and(|run| {
         run.status == RunStatus::Failed
             && run.outcome.as_ref().is_some_and(|outcome| outcome.fault.is_some())
     });
     let again = faulty && caller.host.is_some() && number + 1 < MAX_RERUNS;
     let run_id = first.again(if again { number + 1 } else { number });
-    let begin = Start { run_id: run_id.clone(), place, duplicate: seen && !again };
-    let accepted = start(ports, push, caller, begin).await?;
-    if caller.supersede == Supersede::Yes {
-        supersede(ports, &older, &run_id).await?;
-    }
+    let latest = latest.filter(|_| !again);
+    let key = delivery_key(push, caller);
+    let logged = match &key {
+        Some(key) if !again && !delivered => ports.runs.claimed(key).await?.is_some(),
+        _ => delivered && !again,
+    };
+    let accepted =
+        start(ports, push, caller, Start { run_id, place, latest, again, logged }).await?;
     // Last: told again before this, everything above is done again.
-    if let Some(key) = delivery_key(push, caller) {
+    if let Some(key) = key.filter(|_| !delivered) {
         ports.runs.claim(&key, &first, KEEP).await?;
     }
     Ok(accepted)
 }
 
 /// Starts the next run of a push whose latest run has ended.
-pub(crate) async fn rerun(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Accepted> {
-    let Placed { run_id, place, .. } = place(ports, push, caller).await?;
-    once_more(ports, push, caller, (run_id, place)).await
+pub(crate) async fn rerun(
+    ports: &Ports,
+    push: &Push,
+    caller: &Caller<'_>,
+    known: Arrival,
+) -> Answer<Accepted> {
+    match place(ports, push, caller, known).await? {
+        Placed::New(accepted) => Ok(accepted),
+        Placed::Told(Told { run_id, place, .. }) => {
+            once_more(ports, push, caller, (run_id, place)).await
+        }
+    }
 }
 
 /// The push of a run, asked for once more by `actor`.
@@ -128,57 +159,65 @@ pub(crate) async fn once_more(
         Some(_) => number + 1,
     };
     let next = run_id.again(number);
-    start(ports, push, caller, Start { run_id: next, place, duplicate: false }).await
+    let begin = Start { run_id: next, place, latest: None, again: true, logged: false };
+    start(ports, push, caller, begin).await
 }
 
 /// Where a push belongs.
-struct Placed {
+enum Placed {
+    /// It was told for the first time, and is taken up.
+    New(Accepted),
+    /// It has its place.
+    Told(Told),
+}
+
+/// A push that has its place.
+struct Told {
     /// Its first run.
     run_id: RunId,
     place: u64,
-    /// Whether it was told before.
-    seen: bool,
-    /// The pushes before it, where it is the newest of all.
-    older: Vec<PlacedPush>,
+    /// Whether this very delivery was taken up before.
+    delivered: bool,
 }
 
 /// Finds the place of the push in its branch, or takes it up there: by one conditional write, so
 /// that it has one place whoever tells of it at the same time.
-async fn place(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Placed> {
-    let (repository, reference) = (&push.repository.name, push.reference());
-    if let Some(key) = delivery_key(push, caller)
-        && let Some(known) = known_run(ports, &key).await?
-    {
-        return Ok(known);
-    }
-    let key = push.key(caller.host);
+async fn place(
+    ports: &Ports,
+    push: &Push,
+    caller: &Caller<'_>,
+    mut known: Arrival,
+) -> Answer<Placed> {
     for attempt in 0..ATTEMPTS {
-        let (mut branch, version) = ports.branches.branch(repository, &reference).await?;
-        let known = match &push.on_purpose {
+        if let Some(run_id) = &known.delivery
+            && let Some(place) = place_of(ports, run_id).await?
+        {
+            let run_id = run_id.clone();
+            return Ok(Placed::Told(Told { run_id, place, delivered: true }));
+        }
+        let (mut branch, version) = known.branch;
+        let stands = match &push.on_purpose {
             // Who wants it on purpose wants it after everything that was pushed.
             Some(_) => Known::Next,
             None => branch.knows(&push.way()),
         };
-        let place = match known {
+        let place = match stands {
             Known::Seen(PlacedPush { run_id, place, .. }) => {
-                // Whoever told of it before may have been interrupted.
-                let newest = branch.pushes().last().is_some_and(|last| last.run_id == run_id);
-                let older = if newest { latest(&branch, 1) } else { Vec::new() };
-                return Ok(Placed { run_id, place, seen: true, older });
+                return Ok(Placed::Told(Told { run_id, place, delivered: false }));
             }
             Known::Late(place) => place,
             Known::Next => branch.next_place(Timestamp::now()),
             Known::Unknown => {
                 // It may have been told so long ago that the branch has forgotten it.
-                if let Some(known) = known_run(ports, &key).await? {
-                    return Ok(known);
+                if let Some(run_id) = known.push
+                    && let Some(place) = place_of(ports, &run_id).await?
+                {
+                    return Ok(Placed::Told(Told { run_id, place, delivered: false }));
                 }
                 branch.next_place(Timestamp::now())
             }
         };
         let run_id = push.run_id(place);
-        let newest = branch.pushes().last().is_none_or(|last| last.place < place);
-        let older = if newest { latest(&branch, 0) } else { Vec::new() };
         branch.add(PlacedPush {
             place,
             before: push.base.clone(),
@@ -186,29 +225,53 @@ async fn place(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<Placed
             run_id: run_id.clone(),
             found: push.trigger.kind == FOUND,
         });
-        if ports.branches.store_branch(repository, &reference, &branch, version).await? {
-            ports.runs.claim(&key, &run_id, KEEP).await?;
-            return Ok(Placed { run_id, place, seen: false, older });
+        let (reference, key) = (push.reference(), push.key(caller.host));
+        let (delivery, repository) = (delivery_key(push, caller), &push.repository.name);
+        let request = push.request(run_id.clone(), place, &caller.origin);
+        let execution_arn = ports.executions.execution_arn(run_id.as_str());
+        let new = NewPush {
+            keys: ArrivalKeys {
+                repository,
+                reference: &reference,
+                push: &key,
+                delivery: delivery.as_deref(),
+            },
+            request: &request,
+            execution_arn: &execution_arn,
+            branch: &branch,
+            version,
+            entry: entry(push, false),
+        };
+        match ports.arrivals.take_up(&new, KEEP).await? {
+            TakenUp::Written => {
+                accepted(push, &run_id, false);
+                return Ok(Placed::New(Accepted {
+                    url: request.url,
+                    status: RunStatus::Queued,
+                    run_id,
+                    execution_arn,
+                    duplicate: false,
+                }));
+            }
+            // What is left of a branch that was forgotten: its run counts.
+            TakenUp::RunIsThere => {
+                if ports.branches.store_branch(repository, &reference, &branch, version).await? {
+                    ports.runs.claim(&key, &run_id, KEEP).await?;
+                    return Ok(Placed::Told(Told { run_id, place, delivered: false }));
+                }
+            }
+            TakenUp::Changed => {}
         }
         wait(attempt).await;
+        known = arrival(ports, push, caller).await?;
     }
     Err(ApiError::unavailable())
 }
 
-/// The latest pushes of a branch, without the last `skip`.
-fn latest(branch: &BranchRecord, skip: usize) -> Vec<PlacedPush> {
-    branch.pushes().iter().rev().skip(skip).take(MOST).cloned().collect()
-}
-
-/// The push that a key was claimed for.
-async fn known_run(ports: &Ports, key: &str) -> Answer<Option<Placed>> {
-    let Some(run_id) = ports.runs.claimed(key).await? else { return Ok(None) };
-    let run = ports.runs.run(&run_id).await?;
-    // Without its run there is nothing that is known of the push.
-    Ok(run.map(|run| {
-        let place = run.request.place.unwrap_or(0);
-        Placed { run_id, place, seen: true, older: Vec::new() }
-    }))
+/// The place of the push that a run is of. Without its run there is nothing that is known of it.
+async fn place_of(ports: &Ports, run_id: &RunId) -> Answer<Option<u64>> {
+    let run = ports.runs.run(run_id).await?;
+    Ok(run.map(|run| run.request.place.unwrap_or(0)))
 }
 
 /// Key of what a host told by one delivery, which may tell of several refs.
@@ -218,23 +281,25 @@ fn delivery_key(push: &Push, caller: &Caller<'_>) -> Option<String> {
     Some(format!("{host}/{id}#{}#{}", push.repository.name, push.reference()))
 }
 
-/// Which run is started.
+/// Which run of a push that has its place is started.
 struct Start {
     run_id: RunId,
     place: u64,
-    duplicate: bool,
+    /// The run, where it is there.
+    latest: Option<RunRecord>,
+    /// Whether it is one more of the push.
+    again: bool,
+    /// Whether this delivery is in its log.
+    logged: bool,
 }
 
 async fn start(
     ports: &Ports,
     push: &Push,
     caller: &Caller<'_>,
-    Start { run_id, place, duplicate }: Start,
+    Start { run_id, place, latest, again, logged }: Start,
 ) -> Answer<Accepted> {
-    let fields = SpanFields { run_id: Some(run_id.as_str()), ..SpanFields::default() };
-    telemetry::record(&Span::current(), &fields);
-
-    let mut run = ports.runs.run(&run_id).await?;
+    let mut run = latest;
     if run.is_none() {
         let arn = ports.executions.execution_arn(run_id.as_str());
         let request = push.request(run_id.clone(), place, &caller.origin);
@@ -242,17 +307,18 @@ async fn start(
         // Another delivery may have been faster: what it wrote is what counts.
         run = ports.runs.run(&run_id).await?;
     }
-    let mut run = run.ok_or_else(ApiError::unavailable)?;
-
-    match run.status {
-        RunStatus::Queued if arrive(ports, &run, caller.trace).await? => {
-            run.status = RunStatus::Running;
-        }
-        // Whoever told of it before may have been interrupted.
-        RunStatus::Running => drop(launch(ports, &run, None, caller.trace).await?),
-        _ => {}
+    let RunRecord { request, status, execution_arn, .. } = run.ok_or_else(ApiError::unavailable)?;
+    let duplicate = !again;
+    if !logged {
+        record(ports, push, caller, &run_id, duplicate).await?;
     }
-    record(ports, push, caller, &run_id, duplicate).await?;
+    accepted(push, &run_id, duplicate);
+    Ok(Accepted { url: request.url, status, run_id, execution_arn, duplicate })
+}
+
+fn accepted(push: &Push, run_id: &RunId, duplicate: bool) {
+    let fields = SpanFields { run_id: Some(run_id.as_str()), ..SpanFields::default() };
+    telemetry::record(&Span::current(), &fields);
     tracing::info!(
         repository = push.repository.name.as_str(),
         branch = push.branch,
@@ -260,8 +326,6 @@ async fn start(
         duplicate,
         "accepted"
     );
-    let RunRecord { request, status, execution_arn, .. } = run;
-    Ok(Accepted { url: request.url, status, run_id, execution_arn, duplicate })
 }
 
 /// Writes into the run's log that it was asked for, once for each delivery.
@@ -282,7 +346,21 @@ async fn record(
     if !first {
         return Ok(());
     }
-    let entry = NewEntry {
+    if let Err(error) = ports.recorder.append_log(run_id, entry(push, duplicate)).await {
+        // Told again, the delivery shall not be taken for one that was logged.
+        if let Some(key) = &delivery
+            && let Err(second) = ports.runs.unclaim(key).await
+        {
+            tracing::error!(error = %second, "cannot take the claim of a delivery back");
+        }
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// What the log of a run says of being asked for it.
+fn entry(push: &Push, duplicate: bool) -> NewEntry {
+    NewEntry {
         timestamp: Timestamp::now(),
         actor: "pact.gateway".to_owned(),
         kind: LogKind::Event,
@@ -295,15 +373,5 @@ async fn record(
             "trigger": push.trigger,
             "duplicate": duplicate,
         }),
-    };
-    if let Err(error) = ports.recorder.append_log(run_id, entry).await {
-        // Told again, the delivery shall not be taken for one that was logged.
-        if let Some(key) = &delivery
-            && let Err(second) = ports.runs.unclaim(key).await
-        {
-            tracing::error!(error = %second, "cannot take the claim of a delivery back");
-        }
-        return Err(error.into());
     }
-    Ok(())
 }

@@ -41,7 +41,9 @@ pub(crate) async fn arrive(ports: &Ports, run: &RunRecord, trace: Option<&str>) 
         return go(ports, run, trace).await;
     }
     ports.room.enqueue(&run.into()).await?;
-    admit(ports, FEW).await?;
+    if admit(ports, FEW).await? == 0 {
+        return Ok(false);
+    }
     let now = ports.runs.run(&run.request.run_id).await?;
     Ok(now.is_some_and(|now| now.status == RunStatus::Running))
 }

@@ -14,22 +14,27 @@ use crate::{error::Answer, ports::Ports, push::Push};
 /// When the rules cannot be read.
 pub(crate) async fn starts_nothing(ports: &Ports, push: &Push) -> Answer<Option<String>> {
     let record = ports.policies.policy(&push.repository.name).await?;
-    let on = record.as_ref().map(rules).unwrap_or_default();
+    Ok(starts_nothing_by(record.as_ref(), push))
+}
+
+/// The same, by the rules that count for the repository.
+pub(crate) fn starts_nothing_by(record: Option<&PolicyRecord>, push: &Push) -> Option<String> {
+    let on = record.map(rules).unwrap_or_default();
     // A pull request belongs to where it is to be merged.
     let reference = match &push.pull {
         Some(pull) => format!("refs/heads/{}", pull.request.target),
         None => push.reference(),
     };
     match filters::starts_nothing(&on, &reference) {
-        Ok(reason) => Ok(reason.map(|reason| match &record {
+        Ok(reason) => reason.map(|reason| match record {
             Some(PolicyRecord { path: Some(path), commit, .. }) => {
                 format!("{reason} ({path} of {commit})")
             }
             _ => reason,
-        })),
+        }),
         Err(error) => {
             tracing::error!(error, "the rules of a repository cannot be used, and stop nothing");
-            Ok(None)
+            None
         }
     }
 }

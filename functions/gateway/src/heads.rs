@@ -30,6 +30,7 @@ use crate::{
     error::{Answer, ApiError},
     filters,
     ls_refs::{Shown, Trouble},
+    motor,
     ports::Ports,
     push::Push,
     registry,
@@ -54,10 +55,18 @@ const REFUSALS: &[problems::ProblemCode] =
 ///
 /// # Errors
 /// When the store does not answer.
-pub(crate) async fn told(ports: &Ports, push: &Push, caller: &Caller<'_>) -> Answer<()> {
+pub(crate) async fn told(
+    ports: &Ports,
+    push: &Push,
+    caller: &Caller<'_>,
+    known: Option<&HeadsRecord>,
+) -> Answer<()> {
     let Some(host) = caller.host.filter(|_| !push.tag && push.pull.is_none()) else {
         return Ok(());
     };
+    if known.is_some() && !push.skip {
+        return Ok(());
+    }
     for _ in 0..ATTEMPTS {
         let (known, version) = ports.heads.heads(&push.repository.name).await?;
         if known.is_some() && !push.skip {
@@ -316,13 +325,10 @@ async fn run(ports: &Ports, mut push: Push, origin: &str) -> Answer<bool> {
         tracing::info!(repository, branch, reason, "ignored");
         return Ok(false);
     }
-    let caller = Caller {
-        supersede: ports.asking.supersede,
-        origin: origin.to_owned(),
-        trace: None,
-        host: None,
-    };
-    let accepted = accept::accept(ports, &push, &caller).await?;
+    let caller = Caller { origin: origin.to_owned(), trace: None, host: None };
+    let known = accept::arrival(ports, &push, &caller).await?;
+    let accepted = accept::accept(ports, &push, &caller, known).await?;
+    motor::one(ports, &accepted.run_id, None).await?;
     let (repository, run_id) = (push.repository.name.as_str(), accepted.run_id.as_str());
     tracing::warn!(repository, run_id, branch = push.branch, "a push that never arrived is run");
     Ok(!accepted.duplicate)

@@ -24,7 +24,6 @@ use serde_json::{Value, json};
 
 use crate::{
     accept::Caller,
-    config::Supersede,
     doors::Who,
     ending,
     error::{Answer, ApiError},
@@ -236,7 +235,6 @@ async fn take_back(
     let reason = format!("it turned bad: {summary}");
     let before = ports.runs.run(&deployed.run_id).await?.map(|run| run.request.url);
     let caller = Caller {
-        supersede: Supersede::No,
         origin: before.as_deref().and_then(origin).unwrap_or_default().to_owned(),
         trace: None,
         host: None,

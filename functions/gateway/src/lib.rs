@@ -30,6 +30,7 @@ mod known;
 mod launch;
 mod ls_refs;
 mod metrics;
+mod motor;
 mod oidc;
 mod openapi;
 mod pass;

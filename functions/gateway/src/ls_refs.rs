@@ -10,10 +10,7 @@ use pact_agent::secrets::Secret;
 use reqwest::{Client, Request, header, redirect::Policy};
 use url::Url;
 
-use crate::{
-    config::{Sources, Supersede},
-    validate,
-};
+use crate::{config::Sources, validate};
 
 /// Longest wait for a connection, and for a whole answer.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -27,8 +24,6 @@ const VERSION: (&str, &str) = ("Git-Protocol", "version=2");
 pub(crate) struct Asking {
     /// Whom.
     pub(crate) sources: Sources,
-    /// Whether a newer push takes the place of older ones.
-    pub(crate) supersede: Supersede,
     /// With what.
     pub(crate) client: RefsClient,
     /// How long one answer may take.
@@ -37,12 +32,7 @@ pub(crate) struct Asking {
 
 impl Default for Asking {
     fn default() -> Self {
-        Self {
-            sources: Sources::default(),
-            supersede: Supersede::default(),
-            client: RefsClient::default(),
-            patience: ANSWER,
-        }
+        Self { sources: Sources::default(), client: RefsClient::default(), patience: ANSWER }
     }
 }
 

@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::{
     admission, ending, heads,
     launch::launch,
-    metrics,
+    metrics, motor,
     ports::Ports,
     settle::{Changed, settle},
     statuses,
@@ -189,12 +189,14 @@ async fn look(ports: &Ports, run_id: &RunId) -> Result<Done> {
     }
 }
 
-/// Puts a run into its queue that was written, and not put there.
+/// Takes a run up that was written, and not put into its queue: that comes last, so that whoever finds it
+/// there has nothing left to do.
 async fn queued(ports: &Ports, run: &RunRecord) -> Result<Done> {
     let place = run.into();
     if ports.room.is_queued(&place).await? {
         return Ok(Done::Nothing);
     }
+    motor::take_the_place_of_older(ports, run).await?;
     ports.room.enqueue(&place).await?;
     Ok(Done::Queued)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pact_agent::{
     access::Tokens,
+    arrivals::{Arrivals, Motor},
     heads::Heads,
     incidents::Incidents,
     metrics::Metrics,
@@ -24,13 +25,25 @@ use pact_hosts::HostTokens;
 use pact_web::access::Doors;
 
 use crate::{
-    config::Config, ls_refs::Asking, oidc::provider::Provider, status_client::StatusClient,
+    config::{Config, Supersede},
+    ls_refs::Asking,
+    oidc::provider::Provider,
+    status_client::StatusClient,
     strangers::Strangers,
 };
 
 /// Everything outside that the gateway reaches.
 #[derive(Clone)]
 pub(crate) struct Ports {
+    /// Pushes at the door.
+    pub(crate) arrivals: Arc<dyn Arrivals>,
+    /// Who does what was accepted.
+    pub(crate) motor: Arc<dyn Motor>,
+    /// What it was told in tests, and has not done.
+    #[cfg(test)]
+    pub(crate) told: Arc<std::sync::Mutex<Vec<serde_json::Value>>>,
+    /// Whether a newer push of a branch takes the place of older ones.
+    pub(crate) supersede: Supersede,
     /// Runs and claims.
     pub(crate) runs: Arc<dyn Runs>,
     /// Those that have not ended.
@@ -93,14 +106,15 @@ impl Ports {
     /// What `pact-aws` has, as it is configured.
     pub(crate) fn new(services: &Services, config: &Config) -> Self {
         Self {
+            arrivals: Arc::clone(&services.store) as _,
+            motor: services.motor(),
+            #[cfg(test)]
+            told: Arc::default(),
+            supersede: config.supersede,
             room: Arc::clone(&services.store) as _,
             limits: config.limits,
             heads: Arc::clone(&services.store) as _,
-            asking: Arc::new(Asking {
-                sources: config.sources.clone(),
-                supersede: config.supersede,
-                ..Asking::default()
-            }),
+            asking: Arc::new(Asking { sources: config.sources.clone(), ..Asking::default() }),
             runs: Arc::clone(&services.store) as _,
             open: Arc::clone(&services.store) as _,
             branches: Arc::clone(&services.store) as _,

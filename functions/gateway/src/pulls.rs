@@ -134,7 +134,8 @@ pub(crate) async fn allow(
     let mut push = Push::of(&record.request, trigger);
     // What is registered may have changed while it waited.
     registry::admit(&*ports.registry, &mut push, None).await?;
-    accept::accept(ports, &push, caller).await
+    let known = accept::arrival(ports, &push, caller).await?;
+    accept::accept(ports, &push, caller, known).await
 }
 
 /// Writes that the commit may run.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tracing::Span;
 
 use crate::{
-    approvals, ending, incidents, pass,
+    approvals, ending, incidents, motor, pass,
     ports::Ports,
     settle::{Changed, settle},
 };
@@ -20,7 +20,7 @@ use crate::{
 const STATUS_CHANGE: &str = "Step Functions Execution Status Change";
 
 /// Answers one event of the reconciler: `{"approval": …}` from the pipeline, the event that one of its
-/// executions began or ended, `{"watched": …}` and `{"incidents": …}` from the scheduled watch, or
+/// executions began or ended, `{"accepted": …}` from the gateway, `{"watched": …}` and `{"incidents": …}` from the scheduled watch, or
 /// `{"pass": …}` from the schedule.
 ///
 /// # Errors
@@ -33,6 +33,10 @@ pub(crate) async fn reconcile(ports: &Ports, mut event: Value) -> Result<Value, 
     if event.get("detail-type").and_then(Value::as_str) == Some(STATUS_CHANGE) {
         let detail = event.get_mut("detail").map(Value::take).unwrap_or_default();
         return change(ports, read(detail)?).await;
+    }
+    if let Some(accepted) = event.get_mut("accepted") {
+        let news = read(accepted.take())?;
+        return Ok(json!({ "begun": motor::take_up(ports, &news).await? }));
     }
     if let Some(watched) = event.get_mut("watched") {
         let seen: Vec<_> = read(watched.take())?;
@@ -49,7 +53,7 @@ pub(crate) async fn reconcile(ports: &Ports, mut event: Value) -> Result<Value, 
         return Ok(json!({ "pass": pass::pass(ports).await? }));
     }
     Err(AgentError::invalid(
-        "the event is no approval, no status of an execution, nothing watched and no pass",
+        "the event is no approval, no status of an execution, nothing accepted or watched and no pass",
     ))
 }
 

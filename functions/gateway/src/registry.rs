@@ -37,6 +37,19 @@ pub(crate) async fn admit(
     push: &mut Push,
     host: Option<&str>,
 ) -> Answer<RepositoryEntry> {
+    let entry = registry.repository(&push.repository.name).await?;
+    admit_by(entry, push, host)
+}
+
+/// The same, by what is registered under the repository's name.
+///
+/// # Errors
+/// As [`admit`].
+pub(crate) fn admit_by(
+    entry: Option<RepositoryEntry>,
+    push: &mut Push,
+    host: Option<&str>,
+) -> Answer<RepositoryEntry> {
     let Push { repository, branch, policy, pull, tag, .. } = push;
     // A pull request belongs to where it is to be merged, and a tag to no branch.
     let branch = match pull {
@@ -46,7 +59,7 @@ pub(crate) async fn admit(
     };
     let name = &repository.name;
     let refused = |code, message: String| ApiError::new(StatusCode::FORBIDDEN, code, message);
-    let Some(entry) = registry.repository(name).await? else {
+    let Some(entry) = entry else {
         let how = format!("pactctl repos add {name} {}", repository.url);
         return Err(refused(
             problems::REPOSITORY_UNKNOWN,

@@ -13,6 +13,7 @@ use axum::{
 };
 use bytes::Bytes;
 use pact_agent::{
+    arrivals::Arrival,
     ports::ApprovalRecord,
     telemetry::{self, SpanFields},
 };
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 use tracing::Span;
 
 use crate::{
-    accept::{self, Caller},
+    accept::{self, Accepted, Caller},
     approvals, cancel,
     config::Config,
     doors::{self, Need, Who},
@@ -33,7 +34,7 @@ use crate::{
     filters, forms, heads,
     hosts::{self, Delivery, Event, Incoming, WebhookHost},
     incidents::{self, Word},
-    oidc, openapi,
+    motor, oidc, openapi,
     ports::Ports,
     pulls::{self, Admitted},
     push::Push,
@@ -205,12 +206,13 @@ async fn webhook(
         }
         Event::Pushes(pushes) => pushes,
     };
-    let caller = Caller { host: Some(host.name()), ..caller(gateway, &parts.headers) };
+    let caller = Caller { host: Some(host.name()), ..caller(&parts.headers) };
     // What one of them is refused for holds up no other that came with it.
     let (mut admitted, mut left) = (Vec::with_capacity(pushes.len()), None);
     for push in &mut pushes {
-        match let_in(gateway, push, &caller).await? {
-            Admitted::Runs => admitted.push(&*push),
+        let known = accept::arrival(&gateway.ports, push, &caller).await?;
+        match let_in(gateway, push, &caller, &known).await? {
+            Admitted::Runs => admitted.push((&*push, known)),
             Admitted::Waits(reason) => left = Some(("waiting", reason)),
             Admitted::Refused(reason) => {
                 tracing::info!(host = host.name(), delivery = id, reason, "ignored");
@@ -219,9 +221,10 @@ async fn webhook(
         }
     }
     let mut runs = Vec::with_capacity(admitted.len());
-    for push in admitted {
-        runs.push(accept::accept(&gateway.ports, push, &caller).await?);
+    for (push, known) in admitted {
+        runs.push(accept::accept(&gateway.ports, push, &caller, known).await?);
     }
+    motor::tell(&gateway.ports, &runs, caller.trace).await;
     Ok(match (&runs[..], left) {
         ([], Some((status, reason))) => accepted(json!({ "status": status, "reason": reason })),
         ([run], _) => accepted(json!(run)),
@@ -230,8 +233,13 @@ async fn webhook(
 }
 
 /// Whether a push that a host told of is run.
-async fn let_in(gateway: &Gateway, push: &mut Push, caller: &Caller<'_>) -> Answer<Admitted> {
-    let entry = match registry::admit(&*gateway.ports.registry, push, caller.host).await {
+async fn let_in(
+    gateway: &Gateway,
+    push: &mut Push,
+    caller: &Caller<'_>,
+    known: &Arrival,
+) -> Answer<Admitted> {
+    let entry = match registry::admit_by(known.entry.clone(), push, caller.host) {
         Ok(entry) => entry,
         // It was meant to be so: nothing that the host should tell again, or show as broken.
         Err(refused) if refused.code == problems::BRANCH_NOT_RUN => {
@@ -239,11 +247,11 @@ async fn let_in(gateway: &Gateway, push: &mut Push, caller: &Caller<'_>) -> Answ
         }
         Err(refused) => return Err(refused),
     };
-    heads::told(&gateway.ports, push, caller).await?;
+    heads::told(&gateway.ports, push, caller, known.heads.as_ref()).await?;
     if push.skip {
         return Ok(Admitted::Refused("its message asks for no run".to_owned()));
     }
-    if let Some(reason) = filters::starts_nothing(&gateway.ports, push).await? {
+    if let Some(reason) = filters::starts_nothing_by(known.policy.as_ref(), push) {
         return Ok(Admitted::Refused(reason));
     }
     pulls::admit(&gateway.ports, push, &entry, caller).await
@@ -269,13 +277,24 @@ async fn start_pipeline(
         // It sets an order and a verdict aside.
         who.0.needs(Scope::Operate).map_err(ApiError::from)?;
     }
-    registry::admit(&*gateway.ports.registry, &mut start.push, None).await?;
-    let caller = caller(&gateway, &headers);
+    let caller = caller(&headers);
+    let known = accept::arrival(&gateway.ports, &start.push, &caller).await?;
+    registry::admit_by(known.entry.clone(), &mut start.push, None)?;
     let accepted = if start.rerun {
-        accept::rerun(&gateway.ports, &start.push, &caller).await?
+        accept::rerun(&gateway.ports, &start.push, &caller, known).await?
     } else {
-        accept::accept(&gateway.ports, &start.push, &caller).await?
+        accept::accept(&gateway.ports, &start.push, &caller, known).await?
     };
+    begins(&gateway, &caller, accepted).await
+}
+
+/// Has begun what was accepted, and answers.
+async fn begins(
+    gateway: &Gateway,
+    caller: &Caller<'_>,
+    accepted: Accepted,
+) -> Answer<(StatusCode, Json<Accepted>)> {
+    motor::tell(&gateway.ports, std::slice::from_ref(&accepted), caller.trace).await;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
@@ -286,7 +305,7 @@ async fn roll_back(
     Raw(body): Raw,
 ) -> Answer<impl IntoResponse> {
     let wanted = rollback::read(&body, &who)?;
-    let caller = caller(&gateway, &headers);
+    let caller = caller(&headers);
     let accepted = rollback::begin(&gateway.ports, &wanted, &caller).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
@@ -394,9 +413,9 @@ async fn allow_pull(
     Path(name): Path<String>,
     Raw(body): Raw,
 ) -> Answer<impl IntoResponse> {
-    let caller = caller(&gateway, &headers);
+    let caller = caller(&headers);
     let accepted = pulls::allow(&gateway.ports, &name, &body, &who, &caller).await?;
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    begins(&gateway, &caller, accepted).await
 }
 
 async fn show_run(State(gateway): Shared, who: Who, Path(id): Path<String>) -> Answer<Json<Value>> {
@@ -477,10 +496,10 @@ async fn run_again(
     let run = cancel::find(&gateway.ports, &run_id(&id)?).await?;
     let (mut push, place) = accept::push_of(&run, who.speaks_as(None)?)?;
     registry::admit(&*gateway.ports.registry, &mut push, None).await?;
-    let caller = caller(&gateway, &headers);
+    let caller = caller(&headers);
     let first = push.run_id(place);
     let accepted = accept::once_more(&gateway.ports, &push, &caller, (first, place)).await?;
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    begins(&gateway, &caller, accepted).await
 }
 
 async fn sign_in(State(gateway): Shared, request: Request) -> Response {
@@ -577,15 +596,10 @@ fn run_id(text: &str) -> Answer<RunId> {
 
 /// How the gateway was called. On Lambda the trace is that of the invocation, whatever header the
 /// caller sent.
-fn caller<'h>(gateway: &Gateway, headers: &'h HeaderMap) -> Caller<'h> {
+fn caller(headers: &HeaderMap) -> Caller<'_> {
     let trace = headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
     let trace = trace.filter(|header| header.starts_with("Root="));
-    Caller {
-        supersede: gateway.config.supersede,
-        origin: pact_web::origin(headers),
-        trace,
-        host: None,
-    }
+    Caller { origin: pact_web::origin(headers), trace, host: None }
 }
 
 /// A run as the API shows it.

@@ -2,28 +2,37 @@
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use pact_agent::ports::StoreError;
 use pact_contract::{
-    RunId, RunStatus,
+    RunId, RunRecord, RunStatus,
     log::{LogKind, NewEntry},
     pushes::PlacedPush,
     run::Outcome,
 };
 use serde_json::json;
 
-use crate::{admission, ending, error::Answer, ports::Ports};
+use crate::{admission, ending, known::latest_runs, ports::Ports};
+
+type Result<T> = std::result::Result<T, StoreError>;
 
 /// Most pushes before that are looked at: older ones were superseded by those.
 pub(crate) const MOST: usize = 5;
 
 /// Ends what runs for the pushes before, unless it has begun to deploy. Repeatable.
-pub(crate) async fn supersede(ports: &Ports, older: &[PlacedPush], by: &RunId) -> Answer<()> {
-    // Side by side: whoever told of the push waits for it.
-    let ended = join_all(older.iter().map(|push| one(ports, push, by))).await;
+pub(crate) async fn supersede(ports: &Ports, older: &[PlacedPush], by: &RunId) -> Result<()> {
+    // Side by side: the room that they have is waited for.
+    let firsts: Vec<RunId> = older.iter().map(|push| push.run_id.clone()).collect();
+    let latest = latest_runs(ports, &firsts).await?;
+    for unreadable in &latest.unreadable {
+        // It holds up nobody.
+        tracing::error!(%unreadable, "a run before cannot be superseded");
+    }
+    let runs = latest.items.into_iter().filter_map(|(_, run)| run);
+    let ended = join_all(runs.map(|run| one(ports, run, by))).await;
     ended.into_iter().collect()
 }
 
-async fn one(ports: &Ports, push: &PlacedPush, by: &RunId) -> Answer<()> {
-    let Some(run) = crate::known::latest_run(ports, &push.run_id).await?.1 else { return Ok(()) };
+async fn one(ports: &Ports, run: RunRecord, by: &RunId) -> Result<()> {
     let run_id = &run.request.run_id;
     let reason = format!("a newer push of {} took its place: run {by}", run.request.branch);
     let mine = run.status == RunStatus::Superseded

@@ -1,5 +1,6 @@
 //! The gateway's ports in memory, with faults on demand.
 
+mod arrivals;
 mod others;
 mod room;
 mod runs;
@@ -22,13 +23,15 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use pact_agent::{
     access::MemoryAccess,
-    heads::MemoryHeads,
+    arrivals::{Arrival, ArrivalKeys, Arrivals, Motor, NewPush, TakenUp},
+    heads::{Heads as _, MemoryHeads},
     incidents::MemoryIncidents,
     metrics::MetricEvent,
     open::{OpenPage, OpenPlace, OpenRuns, Pass},
     ports::{
         ApprovalAnswer, ApprovalRecord, Branches, Callbacks, Claim, Environments, ExecutionState,
-        Executions, Listed, Lock, Recorder, Registry, Runs, StoreError, TransactionLog,
+        Executions, Listed, Lock, Policies as _, Recorder, Registry, Runs, StoreError,
+        TransactionLog,
     },
     pulls::MemoryPulls,
     room::{Queue, QueuedRun, Room},
@@ -50,7 +53,7 @@ use pact_web::access::{API_TOKEN, Doors};
 use serde_json::{Value, json};
 
 use crate::{
-    config::{Config, Sources},
+    config::{Config, Sources, Supersede},
     ls_refs::Asking,
     ports::Ports,
     push::Push,
@@ -73,6 +76,8 @@ pub(crate) struct World {
     pub(crate) incidents: Arc<MemoryIncidents>,
     pulls: Arc<MemoryPulls>,
     pub(crate) state: Mutex<State>,
+    /// What the motor was told and has not done.
+    pub(crate) told: Arc<Mutex<Vec<Value>>>,
     calls: AtomicUsize,
     fail_at: Mutex<Option<usize>>,
     kill_at: Mutex<Option<usize>>,
@@ -101,6 +106,8 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     /// Who has room.
     pub(crate) room: (RoomRecord, u64),
+    /// Whether a newer push takes the place of older ones.
+    pub(crate) supersede: Supersede,
     /// Who waits, by place.
     pub(crate) queued: BTreeMap<RepositoryName, BTreeSet<(Timestamp, RunId)>>,
     pub(crate) queues: BTreeMap<RepositoryName, Queue>,
@@ -153,6 +160,7 @@ impl Default for State {
             closed: BTreeSet::new(),
             limits: Limits::default(),
             room: <_>::default(),
+            supersede: Supersede::default(),
             queued: BTreeMap::new(),
             queues: BTreeMap::new(),
             largest: 0,
@@ -182,6 +190,11 @@ impl World {
     pub(crate) fn fail_after(&self, calls: usize) {
         self.calls.store(0, Ordering::SeqCst);
         *self.fail_at.lock().unwrap() = Some(calls);
+    }
+
+    /// The calls since a fault was planned.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
     }
 
     /// Kills whoever makes the call after `calls` more ones: it is never answered.
@@ -247,11 +260,19 @@ impl World {
     }
 
     pub(crate) fn ports(self: &Arc<Self>) -> Ports {
+        let (limits, supersede) = {
+            let state = self.state();
+            (state.limits, state.supersede)
+        };
         Ports {
+            arrivals: Arc::clone(self) as _,
+            motor: Arc::clone(self) as _,
+            told: Arc::clone(&self.told),
+            supersede,
             runs: Arc::clone(self) as _,
             open: Arc::clone(self) as _,
             room: Arc::clone(self) as _,
-            limits: self.state().limits,
+            limits,
             branches: Arc::clone(self) as _,
             recorder: Arc::clone(self) as _,
             log: Arc::clone(self) as _,

@@ -25,15 +25,36 @@ use std::sync::Arc;
 
 use axum::{body::Body, http::Request};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use pact_contract::ErrorName;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tower::ServiceExt as _;
 
 use super::{Gateway, router};
-use crate::testing::{SECRET, TOKEN, World, push_event};
+use crate::{
+    reconciler::reconcile,
+    testing::{SECRET, TOKEN, World, push_event},
+};
 
-/// Status and JSON body of the answer.
+/// Status and JSON body of the answer. What it told the motor of is done after it.
 async fn send(gateway: &Gateway, request: Request<Body>) -> (u16, Value) {
+    let answer = answered(gateway, request).await;
+    after(gateway).await;
+    answer
+}
+
+/// Does what the motor was told.
+async fn after(gateway: &Gateway) {
+    let told = std::mem::take(&mut *gateway.ports.told.lock().unwrap());
+    for event in told {
+        if let Err(error) = reconcile(&gateway.ports, event).await {
+            assert_ne!(error.name, ErrorName::InvalidIntent, "{error}");
+        }
+    }
+}
+
+/// The same, and nobody does anything after it.
+async fn answered(gateway: &Gateway, request: Request<Body>) -> (u16, Value) {
     let response = router(gateway.clone()).oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();

@@ -60,6 +60,12 @@ impl Runs for World {
         self.call().await?;
         Ok(self.state().runs.get(run_id).cloned())
     }
+    async fn runs(&self, run_ids: &[RunId]) -> Result<Listed<RunRecord>, StoreError> {
+        self.call().await?;
+        let state = self.state();
+        let there = run_ids.iter().filter_map(|id| state.runs.get(id).cloned());
+        Ok(there.collect::<Vec<_>>().into())
+    }
     async fn close_run(&self, run_id: &RunId) -> Result<(), StoreError> {
         self.call().await?;
         self.state().closed.insert(run_id.clone());

@@ -342,6 +342,8 @@ pub trait Runs: Send + Sync {
     async fn input(&self, run_id: &RunId) -> Result<Option<Value>, StoreError>;
     /// One run.
     async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError>;
+    /// Those of at most a hundred runs that are there, by one question.
+    async fn runs(&self, run_ids: &[RunId]) -> Result<Listed<RunRecord>, StoreError>;
     /// Writes the outcome of a run that has not begun to deploy. False when it has, or has ended.
     async fn finish_before_deploying(
         &self,

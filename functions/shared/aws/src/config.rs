@@ -19,6 +19,8 @@ pub struct Config {
     /// The project whose builds run code of commits: `PACT_BUILD_PROJECT`. Only the
     /// test agent and the deploy agent need it.
     pub build_project: Option<String>,
+    /// The function that does what was accepted: `PACT_RECONCILER`. Only the gateway needs it.
+    pub reconciler: Option<String>,
     /// Namespace of the metrics, one for each installation: `PACT_METRICS_NAMESPACE`.
     pub metrics: String,
     /// Path of the secrets in the Parameter Store, as in `/pact`: `PACT_SECRETS_PATH`. A function
@@ -73,6 +75,7 @@ impl Config {
             faults.push("PACT_STATE_MACHINE_ARN is not the ARN of a state machine".to_owned());
         }
         let build_project = get("PACT_BUILD_PROJECT");
+        let reconciler = get("PACT_RECONCILER");
         let metrics = get("PACT_METRICS_NAMESPACE").unwrap_or_else(|| METRICS.to_owned());
         let known = |c: char| c.is_ascii_alphanumeric() || "._-/#:".contains(c);
         if metrics.len() > 255 || !metrics.chars().all(known) || metrics.starts_with("AWS/") {
@@ -93,7 +96,16 @@ impl Config {
             }
         };
         if faults.is_empty() {
-            Ok(Self { table, artifacts, state_machine, build_project, metrics, secrets, retention })
+            Ok(Self {
+                table,
+                artifacts,
+                state_machine,
+                build_project,
+                reconciler,
+                metrics,
+                secrets,
+                retention,
+            })
         } else {
             Err(ConfigError(faults))
         }

@@ -1,5 +1,5 @@
 //! Adapters of the agent ports to AWS: DynamoDB, object storage, Step Functions, CodeBuild,
-//! CloudWatch Logs, Parameter Store.
+//! CloudWatch Logs, Lambda, Parameter Store.
 //!
 //! The same program runs on AWS and locally: where a service is, is left to the SDK's own
 //! variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SFN`, …).
@@ -12,6 +12,7 @@ mod error;
 mod executions;
 mod http;
 mod logs;
+mod motor;
 mod parameters;
 mod sdk;
 mod services;
@@ -22,6 +23,7 @@ pub use builds::CodeBuild;
 pub use config::{Config, ConfigError};
 pub use executions::SfnExecutions;
 pub use logs::Logs;
+pub use motor::LambdaMotor;
 pub use parameters::ParameterStore;
 pub use services::Services;
 pub use store::{DynamoStore, RETENTION, SealKey};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use pact_agent::{
     Later, Recording,
+    arrivals::Motor,
     builds::{Builds, SignedUrls},
     logs::StageLogs,
     metrics::{EmbeddedMetrics, Metrics},
@@ -13,7 +14,8 @@ use pact_agent::{
 };
 
 use crate::{
-    CodeBuild, Config, DynamoStore, Logs, ObjectArtifacts, ParameterStore, SfnExecutions,
+    CodeBuild, Config, DynamoStore, LambdaMotor, Logs, ObjectArtifacts, ParameterStore,
+    SfnExecutions,
     artifacts::{UnconfiguredArtifacts, unconfigured},
     http::Connections,
     sdk,
@@ -123,6 +125,12 @@ impl Services {
     pub fn executions(&self) -> Arc<SfnExecutions> {
         let client = aws_sdk_sfn::Client::new(&self.sdk);
         Arc::new(SfnExecutions::new(client, self.config.state_machine.clone()))
+    }
+
+    /// The function that does what was accepted.
+    #[must_use]
+    pub fn motor(&self) -> Arc<dyn Motor> {
+        Arc::new(LambdaMotor::from_sdk(&self.sdk, self.config.reconciler.clone()))
     }
 
     /// The ports of the agents' adapter, over this artifact store.

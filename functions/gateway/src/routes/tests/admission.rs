@@ -29,12 +29,13 @@ async fn pushed(world: &Arc<World>, repository: &str, branch: &str) -> (u16, Val
     send(&world.gateway(), push(&delivery, &event)).await
 }
 
-/// The same, which is accepted; its run and the status.
+/// The same, which is accepted; its run and the status after it was taken up.
 async fn accepted(world: &Arc<World>, repository: &str, branch: &str) -> (String, String) {
     let (status, body) = pushed(world, repository, branch).await;
     assert_eq!(status, 202, "{body}");
-    let text = |name: &str| body[name].as_str().unwrap().to_owned();
-    (text("run_id"), text("status"))
+    let id = body["run_id"].as_str().unwrap().to_owned();
+    let status = world.state().runs[id.as_str()].status.as_str().to_owned();
+    (id, status)
 }
 
 /// The execution of a run ends, as the state machine has it end; its event comes.

@@ -146,7 +146,8 @@ async fn a_word_that_was_interrupted_is_completed_by_the_same_word() {
         world.fail_after(calls);
         let (status, _) = allow(&world, 12, '2').await;
         let done = world.no_fault_came();
-        if status != 202 {
+        // What comes after the answer says nothing in it.
+        if status != 202 || world.state().executions.is_empty() {
             assert_eq!(allow(&world, 12, '2').await.0, 202, "after {calls} calls");
         }
         assert_eq!(world.state().runs.len(), 1, "after {calls} calls");

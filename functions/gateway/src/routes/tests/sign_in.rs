@@ -174,6 +174,7 @@ async fn a_run_that_ended_runs_again_in_its_place() {
     world.state().runs.get_mut(id.as_str()).unwrap().status = RunStatus::Failed;
     let (status, _, to) = browse(&gateway, press(&id)).await;
     assert_eq!((status, to), (303, format!("/runs/{id}-1")));
+    after(&gateway).await;
     let again = world.state().runs[&*format!("{id}-1")].clone().request;
     let first = world.state().runs[id.as_str()].clone().request;
     assert_eq!(

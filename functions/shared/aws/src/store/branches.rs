@@ -1,17 +1,18 @@
 //! The pushes of a branch, in one item: who changes it does so on the version that was read.
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{Put, builders::PutBuilder};
 use pact_agent::ports::{Branches, StoreError};
 use pact_contract::{RepositoryName, pushes::BranchRecord};
 
 use super::{
     DynamoStore,
     conditional::held,
-    item::{json, n, named_key, number, s},
+    item::{Item, json, n, named_key, number, s},
     kind::BRANCH,
 };
 
-fn key(repository: &RepositoryName, reference: &str) -> String {
+pub(super) fn key(repository: &RepositoryName, reference: &str) -> String {
     named_key("BRANCH", &format!("{repository}#{reference}"))
 }
 
@@ -22,11 +23,9 @@ impl Branches for DynamoStore {
         repository: &RepositoryName,
         reference: &str,
     ) -> Result<(BranchRecord, u64), StoreError> {
-        // Expired or not: it is replaced by the version that it has.
         let found =
             self.get_expired("read the branch", key(repository, reference), "BRANCH").await?;
-        let Some(item) = found else { return Ok(<_>::default()) };
-        Ok((BRANCH.document(&item, "record")?, number(&item, "version")?))
+        branch_of(found.as_ref())
     }
 
     async fn store_branch(
@@ -36,23 +35,64 @@ impl Branches for DynamoStore {
         record: &BranchRecord,
         version: u64,
     ) -> Result<bool, StoreError> {
+        let (condition, values) = on_version(version);
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .item("pk", s(key(repository, reference)))
-            .item("sk", s("BRANCH"))
-            .item("schema", BRANCH.written())
-            .item("record", json("the branch", record)?)
-            .item("version", n(version.saturating_add(1)))
-            .item("expires", self.expiry())
-            .expression_attribute_names("#version", "version");
-        let put = if version == 0 {
-            put.condition_expression("attribute_not_exists(#version)")
-        } else {
-            put.condition_expression("#version = :version")
-                .expression_attribute_values(":version", n(version))
-        };
+            .set_item(Some(self.branch_item((repository, reference), record, version)?))
+            .condition_expression(condition)
+            .expression_attribute_names("#version", "version")
+            .set_expression_attribute_values(values);
         held("write the branch", put.send().await)
     }
+}
+
+/// The condition that nobody wrote since this version was read.
+fn on_version(version: u64) -> (&'static str, Option<Item>) {
+    match version {
+        0 => ("attribute_not_exists(#version)", None),
+        _ => ("#version = :version", Some([(":version".to_owned(), n(version))].into())),
+    }
+}
+
+impl DynamoStore {
+    fn branch_item(
+        &self,
+        (repository, reference): (&RepositoryName, &str),
+        record: &BranchRecord,
+        version: u64,
+    ) -> Result<Item, StoreError> {
+        let attributes = [
+            ("pk", s(key(repository, reference))),
+            ("sk", s("BRANCH")),
+            ("schema", BRANCH.written()),
+            ("record", json("the branch", record)?),
+            ("version", n(version.saturating_add(1))),
+            ("expires", self.expiry()),
+        ];
+        Ok(attributes.map(|(name, value)| (name.to_owned(), value)).into())
+    }
+
+    /// The same write as a part of a transaction.
+    pub(super) fn put_of_branch(
+        &self,
+        branch: (&RepositoryName, &str),
+        record: &BranchRecord,
+        version: u64,
+    ) -> Result<PutBuilder, StoreError> {
+        let (condition, values) = on_version(version);
+        Ok(Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(self.branch_item(branch, record, version)?))
+            .condition_expression(condition)
+            .expression_attribute_names("#version", "version")
+            .set_expression_attribute_values(values))
+    }
+}
+
+/// The branch in an item, where there is one. Expired or not: it is replaced by the version that it has.
+pub(super) fn branch_of(item: Option<&Item>) -> Result<(BranchRecord, u64), StoreError> {
+    let Some(item) = item else { return Ok(<_>::default()) };
+    Ok((BRANCH.document(item, "record")?, number(item, "version")?))
 }

@@ -66,15 +66,20 @@ impl DynamoStore {
 
 /// Whether the first item of a transaction did not meet its condition.
 fn first_is_there(error: &TransactWriteItemsError) -> bool {
+    unmet(error) == Some(0)
+}
+
+/// The first item of a transaction that did not meet its condition.
+pub(super) fn unmet(error: &TransactWriteItemsError) -> Option<usize> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
-        return false;
+        return None;
     };
-    let first = cancelled.cancellation_reasons().first();
-    first.and_then(|reason| reason.code()) == Some("ConditionalCheckFailed")
+    let mut reasons = cancelled.cancellation_reasons().iter();
+    reasons.position(|reason| reason.code() == Some("ConditionalCheckFailed"))
 }
 
 /// Whether a transaction was cancelled because of what others did at the same time.
-fn lost_the_race(error: &TransactWriteItemsError) -> bool {
+pub(super) fn lost_the_race(error: &TransactWriteItemsError) -> bool {
     match error {
         TransactWriteItemsError::TransactionCanceledException(cancelled) => {
             cancelled.cancellation_reasons().iter().all(|reason| {

@@ -62,6 +62,7 @@
 //! nothing is left out.
 
 mod access;
+mod arrivals;
 mod branches;
 mod callbacks;
 mod conditional;
@@ -82,6 +83,7 @@ mod registry;
 mod room;
 mod runs;
 mod seal;
+mod several;
 mod statuses;
 #[cfg(test)]
 mod tests;

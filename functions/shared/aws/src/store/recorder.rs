@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{AttributeValue, Put};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, builders::PutBuilder};
 use pact_agent::ports::{Recorder, Standing, StoreError};
 use pact_contract::{
     RunId, StageRecord,
@@ -80,6 +80,19 @@ impl DynamoStore {
     /// Writes the entry and moves the head in one transaction. False when another was faster.
     async fn append(&self, run_id: &RunId, entry: &LogEntry) -> Result<bool, StoreError> {
         let what = "append to the transaction log";
+        let incomplete =
+            |error| StoreError::unavailable(format!("cannot {what}: request: {error}"), error);
+        let [logged, head] = self.puts_of_entry(run_id, entry).await?;
+        let puts = [logged.build().map_err(incomplete)?, head.build().map_err(incomplete)?];
+        self.put_both(what, puts).await
+    }
+
+    /// The two writes: the entry, and the head that it moves.
+    pub(super) async fn puts_of_entry(
+        &self,
+        run_id: &RunId,
+        entry: &LogEntry,
+    ) -> Result<[PutBuilder; 2], StoreError> {
         let logged = item([
             ("pk", s(run_key(run_id))),
             ("sk", s(format!("LOG#{:010}", entry.sequence))),
@@ -91,8 +104,7 @@ impl DynamoStore {
             .table_name(&self.table)
             .set_item(Some(self.sealed(logged).await?))
             .condition_expression("attribute_not_exists(#pk)")
-            .expression_attribute_names("#pk", "pk")
-            .build();
+            .expression_attribute_names("#pk", "pk");
         let head = item([
             ("pk", s(run_key(run_id))),
             ("sk", s("LOGHEAD")),
@@ -111,10 +123,7 @@ impl DynamoStore {
                 .expression_attribute_names("#hash", "hash")
                 .expression_attribute_values(":previous", s(&entry.previous))
         };
-        let incomplete =
-            |error| StoreError::unavailable(format!("cannot {what}: request: {error}"), error);
-        let puts = [put.map_err(incomplete)?, head.build().map_err(incomplete)?];
-        self.put_both(what, puts).await
+        Ok([put, head])
     }
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     operation::{put_item::PutItemError, update_item::builders::UpdateItemFluentBuilder},
-    types::{Put, ReturnValuesOnConditionCheckFailure},
+    types::{Put, ReturnValuesOnConditionCheckFailure, builders::PutBuilder},
 };
 use jiff::Timestamp;
-use pact_agent::ports::{Claim, Runs, StoreError, Unreadable};
+use pact_agent::ports::{Claim, Listed, Runs, StoreError, Unreadable};
 use pact_contract::{
     RunId, RunRecord, RunStatus, StageRecord, StateName,
     run::{Outcome, RunRequest},
@@ -20,8 +20,8 @@ use super::{
     conditional::held,
     entries::{Of, entries, listed, of_all, of_repository, position, shard},
     item::{
-        Item, after, after_instant, identifier, instant, json, n, named_key, now, optional_text,
-        run_key, s, sortable, text, unreadable,
+        Item, after, after_instant, has_expired, identifier, instant, json, n, named_key, now,
+        optional_text, run_key, s, sortable, text, unreadable,
     },
     kind::{CLAIM, OUTCOME, RUN, STAGE},
     open::partition,
@@ -64,6 +64,27 @@ pub(super) fn run_record(item: &Item) -> Result<RunRecord, Unreadable> {
     })
 }
 
+pub(super) fn claim_key(key: &str) -> String {
+    named_key("CLAIM", key)
+}
+
+pub(super) fn claim_item(key: &str, run_id: &RunId, keep: Duration) -> Item {
+    let attributes = [
+        ("pk", s(claim_key(key))),
+        ("sk", s("CLAIM")),
+        ("schema", CLAIM.written()),
+        ("run_id", s(run_id)),
+        ("expires", n(after(keep))),
+    ];
+    attributes.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// The run that a claim is of.
+pub(super) fn claimed_for(item: &Item) -> Result<RunId, StoreError> {
+    CLAIM.known(item)?;
+    Ok(identifier(item, "run_id")?)
+}
+
 #[async_trait]
 impl Runs for DynamoStore {
     async fn claim(&self, key: &str, run_id: &RunId, keep: Duration) -> Result<Claim, StoreError> {
@@ -72,11 +93,7 @@ impl Runs for DynamoStore {
                 .client
                 .put_item()
                 .table_name(&self.table)
-                .item("pk", s(named_key("CLAIM", key)))
-                .item("sk", s("CLAIM"))
-                .item("schema", CLAIM.written())
-                .item("run_id", s(run_id))
-                .item("expires", n(after(keep)))
+                .set_item(Some(claim_item(key, run_id, keep)))
                 .condition_expression("attribute_not_exists(#pk) OR #expires <= :now")
                 .expression_attribute_names("#pk", "pk")
                 .expression_attribute_names("#expires", "expires")
@@ -93,8 +110,7 @@ impl Runs for DynamoStore {
             match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => {
                     if let Some(held) = refused.item() {
-                        CLAIM.known(held)?;
-                        return Ok(Claim::Seen { run_id: identifier(held, "run_id")? });
+                        return Ok(Claim::Seen { run_id: claimed_for(held)? });
                     }
                 }
                 _ => return Err(failed("claim the delivery", error)),
@@ -104,17 +120,15 @@ impl Runs for DynamoStore {
     }
 
     async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError> {
-        let item = self.get("read a claim", named_key("CLAIM", key), "CLAIM").await?;
-        let Some(item) = item else { return Ok(None) };
-        CLAIM.known(&item)?;
-        Ok(Some(identifier(&item, "run_id")?))
+        let item = self.get("read a claim", claim_key(key), "CLAIM").await?;
+        item.as_ref().map(claimed_for).transpose()
     }
 
     async fn unclaim(&self, key: &str) -> Result<(), StoreError> {
         self.client
             .delete_item()
             .table_name(&self.table)
-            .key("pk", s(named_key("CLAIM", key)))
+            .key("pk", s(claim_key(key)))
             .key("sk", s("CLAIM"))
             .send()
             .await
@@ -129,37 +143,8 @@ impl Runs for DynamoStore {
         status: RunStatus,
         input: Option<&Value>,
     ) -> Result<(), StoreError> {
-        let input = input.map(|input| json("the input", input)).transpose()?;
-        let run_id = &request.run_id;
-        let started_at = sortable(request.started_at);
-        let position = position(request.started_at, run_id);
-        let expires = n(after_instant(request.started_at, self.retention));
-        let lists = listed(&Of::Status(status), run_id, &request.repository.name, &position);
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(lists.map(|(name, value)| (name.to_owned(), value)).into()))
-            .item("pk", s(run_key(run_id)))
-            .item("sk", s("RUN"))
-            .item("schema", RUN.written())
-            .item("expires", expires.clone())
-            .item("openpk", s(partition(status, run_id)))
-            .item("opensk", s(&position))
-            .item("status", s(status.as_str()))
-            .item("request", json("the request", request)?)
-            .item("execution_arn", s(execution_arn))
-            .item("repository", s(&request.repository.name))
-            .item("branch", s(&request.branch))
-            .item("started_at", s(started_at))
-            .condition_expression("attribute_not_exists(#pk)")
-            .expression_attribute_names("#pk", "pk");
-        let put = match input {
-            Some(input) => put.item("input", input),
-            None => put,
-        };
-        let entries = entries(request, &expires)
-            .into_iter()
-            .map(|entry| Put::builder().table_name(&self.table).set_item(Some(entry)));
-        self.put_new("write the run", put, entries).await.map(drop)
+        let (run, entries) = self.puts_of_run(request, execution_arn, status, input)?;
+        self.put_new("write the run", run, entries).await.map(drop)
     }
 
     async fn begin_run(&self, run_id: &RunId) -> Result<bool, StoreError> {
@@ -187,6 +172,13 @@ impl Runs for DynamoStore {
 
     async fn run(&self, run_id: &RunId) -> Result<Option<RunRecord>, StoreError> {
         self.run(run_id).await
+    }
+
+    async fn runs(&self, run_ids: &[RunId]) -> Result<Listed<RunRecord>, StoreError> {
+        let keys: Vec<_> = run_ids.iter().map(|id| (run_key(id), "RUN")).collect();
+        let found = self.get_all("read runs", &keys).await?;
+        let there = found.values().filter(|item| !has_expired(item));
+        Ok(there.map(run_record).collect())
     }
 
     async fn finish_run(
@@ -235,6 +227,47 @@ impl Runs for DynamoStore {
 }
 
 impl DynamoStore {
+    /// The writes of a new run: its own item, which is not there yet, and its entries in lists.
+    pub(super) fn puts_of_run(
+        &self,
+        request: &RunRequest,
+        execution_arn: &str,
+        status: RunStatus,
+        input: Option<&Value>,
+    ) -> Result<(PutBuilder, impl Iterator<Item = PutBuilder>), StoreError> {
+        let input = input.map(|input| json("the input", input)).transpose()?;
+        let run_id = &request.run_id;
+        let started_at = sortable(request.started_at);
+        let position = position(request.started_at, run_id);
+        let expires = n(after_instant(request.started_at, self.retention));
+        let lists = listed(&Of::Status(status), run_id, &request.repository.name, &position);
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(lists.map(|(name, value)| (name.to_owned(), value)).into()))
+            .item("pk", s(run_key(run_id)))
+            .item("sk", s("RUN"))
+            .item("schema", RUN.written())
+            .item("expires", expires.clone())
+            .item("openpk", s(partition(status, run_id)))
+            .item("opensk", s(&position))
+            .item("status", s(status.as_str()))
+            .item("request", json("the request", request)?)
+            .item("execution_arn", s(execution_arn))
+            .item("repository", s(&request.repository.name))
+            .item("branch", s(&request.branch))
+            .item("started_at", s(started_at))
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", "pk");
+        let put = match input {
+            Some(input) => put.item("input", input),
+            None => put,
+        };
+        let entries = entries(request, &expires)
+            .into_iter()
+            .map(|entry| Put::builder().table_name(&self.table).set_item(Some(entry)));
+        Ok((put, entries))
+    }
+
     async fn finish(
         &self,
         run_id: &RunId,

@@ -15,6 +15,7 @@
 //!    its own; signatures are not checked, but have to be there.
 
 mod access;
+mod arrivals;
 mod damage;
 mod incidents;
 mod lists;
