@@ -4,6 +4,7 @@
 //! cargo test -p pact-e2e --test scenarios -- --ignored --nocapture load
 //! ```
 //!
+//! `PACT_PROGRAM` is the `pactctl` that is tried (a release build), otherwise the one beside the tests.
 //! `PACT_LOAD` is `PUSHES/REPOSITORIES` (1000/50). One push in ten is told twice, one in a hundred is
 //! malformed, one git host never answers, and the stack is killed (`kill -9`) once in between. Whoever
 //! gets no answer tells the same again.
@@ -21,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pact_e2e::{Repo, Stack, wait_for};
+use pact_e2e::{Repo, Stack, percentile, steady, wait_for};
 use serde_json::{Value, json};
 
 use crate::{
@@ -38,26 +39,20 @@ const RATE: u32 = 200;
 const PATIENCE: u64 = 3_600;
 
 /// One delivery.
-struct Delivery {
-    id: String,
-    body: String,
-    signature: String,
+pub(crate) struct Delivery {
+    pub(crate) id: String,
+    pub(crate) body: String,
+    pub(crate) signature: String,
 }
 
 /// What was answered.
 #[derive(Clone)]
-struct Told {
-    id: String,
-    status: u16,
-    body: Value,
+pub(crate) struct Told {
+    pub(crate) id: String,
+    pub(crate) status: u16,
+    pub(crate) body: Value,
     took: Duration,
     attempts: usize,
-}
-
-fn percentile(times: &mut [Duration], of_hundred: usize) -> Duration {
-    times.sort_unstable();
-    let at = (times.len() * of_hundred).div_ceil(100).saturating_sub(1);
-    times.get(at).copied().unwrap_or_default()
 }
 
 fn line(what: &str, mut times: Vec<Duration>) -> Duration {
@@ -68,7 +63,10 @@ fn line(what: &str, mut times: Vec<Duration>) -> Duration {
 }
 
 /// A folder for each repository, all with the same commits, the oldest first.
-fn repositories(count: usize, commits: usize) -> (tempfile::TempDir, Vec<PathBuf>, Vec<String>) {
+pub(crate) fn repositories(
+    count: usize,
+    commits: usize,
+) -> (tempfile::TempDir, Vec<PathBuf>, Vec<String>) {
     let (first, folder) = (Repo::new(), tempfile::tempdir().expect("a folder"));
     let ids = (0..commits).map(|number| {
         first.write("a.json", &format!("{{\"n\": {number}}}")).commit(&format!("Change {number}"))
@@ -84,7 +82,7 @@ fn repositories(count: usize, commits: usize) -> (tempfile::TempDir, Vec<PathBuf
     (folder, folders, ids)
 }
 
-fn names_of_executions(up: &Up) -> Vec<String> {
+pub(crate) fn names_of_executions(up: &Up) -> Vec<String> {
     block_on(async {
         let client = client(&up.aws).await;
         let pipeline = machines(&client).await.into_iter().find(|m| m.name.ends_with("-pipeline"));
@@ -106,7 +104,10 @@ fn show(up: &Up, run: &str) -> Value {
 }
 
 /// The status of every run, once none goes on.
-fn ended<'r>(up: &Up, runs: impl Iterator<Item = &'r String>) -> BTreeMap<String, Value> {
+pub(crate) fn ended<'r>(
+    up: &Up,
+    runs: impl Iterator<Item = &'r String>,
+) -> BTreeMap<String, Value> {
     let mut open: BTreeSet<String> = runs.cloned().collect();
     let mut done = BTreeMap::new();
     wait_for("the end of every run", PATIENCE, || {
@@ -125,7 +126,7 @@ fn ended<'r>(up: &Up, runs: impl Iterator<Item = &'r String>) -> BTreeMap<String
 }
 
 /// Tells of all, by several senders, each again until somebody answers.
-fn tell(up: &Mutex<Arc<Up>>, all: &[Delivery], done: &AtomicUsize) -> Vec<Told> {
+pub(crate) fn tell(up: &Mutex<Arc<Up>>, all: &[Delivery], done: &AtomicUsize) -> Vec<Told> {
     let next = AtomicUsize::new(0);
     let one = |delivery: &Delivery| {
         for attempts in 1..=2_000 {
@@ -164,31 +165,6 @@ fn tell(up: &Mutex<Arc<Up>>, all: &[Delivery], done: &AtomicUsize) -> Vec<Told> 
         });
         let senders: Vec<_> = senders.collect();
         senders.into_iter().flat_map(|sender| sender.join().expect("no panic")).collect()
-    })
-}
-
-/// Asks at a steady rate, whatever the answers take; how long each took, and how many were turned away
-/// for want of room (503), which a debug build has little of.
-fn steady(count: u32, ask: impl Fn(u32) -> u16 + Sync) -> (Vec<Duration>, usize) {
-    let began = Instant::now();
-    let ask = &ask;
-    std::thread::scope(|scope| {
-        let each = (0..count).map(|number| {
-            scope.spawn(move || {
-                let at = began + Duration::from_secs(1) * number / RATE;
-                std::thread::sleep(at.saturating_duration_since(Instant::now()));
-                let begun = Instant::now();
-                let status = ask(number);
-                assert!(status < 400 || status == 503, "{status}");
-                (begun.elapsed(), status)
-            })
-        });
-        let each: Vec<_> = each.collect();
-        let all: Vec<_> = each.into_iter().map(|one| one.join().expect("no panic")).collect();
-        let taken = all.iter().filter(|(_, status)| *status < 400).map(|(took, _)| *took);
-        let taken: Vec<_> = taken.collect();
-        let turned_away = all.len() - taken.len();
-        (taken, turned_away)
     })
 }
 
@@ -323,15 +299,16 @@ fn load_of_a_thousand_pushes_loses_nothing() {
 
     // Without other work: new pushes at a steady rate, beside a route that only answers.
     let health = format!("{}/health", up.api);
-    let only =
-        steady(RATE * 3, |_| up.http.get(&health).send().expect("an answer").status().as_u16());
+    let only = steady(RATE, RATE * 3, |_| {
+        up.http.get(&health).send().expect("an answer").status().as_u16()
+    });
     let only = line("GET /health, 200 a second", only.0);
     let (_other, folders, _) = repositories(1, 1);
     let mut steady_push = payload(&folders[0], &zero, &commits[0]);
     steady_push["repository"]["full_name"] = json!("acme/steady");
     assert!(up.register(&steady_push).is_success());
     let pushed = Mutex::new(BTreeSet::new());
-    let (times, turned_away) = steady(RATE * 3, |number| {
+    let (times, turned_away) = steady(RATE, RATE * 3, |number| {
         let mut push = steady_push.clone();
         push["ref"] = json!(format!("refs/heads/s{}", number % 20));
         push["after"] = json!(format!("{number:040x}").replace('0', "a"));

@@ -24,6 +24,7 @@ mod gateway;
 mod hosts;
 mod incidents;
 mod interruption;
+mod kills;
 mod load;
 mod openapi;
 mod order;

@@ -8,9 +8,11 @@
 )]
 
 mod pactctl;
+mod rate;
 mod repo;
 mod wait;
 
 pub use pactctl::{Aws, Finished, Running, Stack, binary, send_signal, serves};
+pub use rate::{percentile, steady};
 pub use repo::Repo;
 pub use wait::wait_for;

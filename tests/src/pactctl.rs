@@ -30,6 +30,12 @@ pub fn binary(name: &str) -> PathBuf {
     panic!("{name} is not built: run `cargo build --workspace` first");
 }
 
+/// The command line tool: what `PACT_PROGRAM` names, or the sibling of this test's binary.
+fn program() -> PathBuf {
+    let given = std::env::var_os("PACT_PROGRAM").filter(|path| !path.is_empty());
+    given.map_or_else(|| binary("pactctl"), PathBuf::from)
+}
+
 /// A data folder with the command line tool on it. Services that it deployed are stopped when it
 /// is dropped.
 pub struct Stack {
@@ -90,7 +96,7 @@ impl Stack {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary("pactctl"));
+        let mut command = Command::new(program());
         command
             .args(args)
             .current_dir(self.dir.path())
