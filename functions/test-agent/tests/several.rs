@@ -4,6 +4,7 @@
 
 mod bench;
 mod github_actions;
+mod lies;
 mod together;
 
 use std::time::Duration;

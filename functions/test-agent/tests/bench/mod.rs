@@ -120,7 +120,7 @@ impl SignedUrls for Urls {
 }
 
 /// The build host; the object `started` has the id of every build that was started, a line each.
-struct Host(CodeBuild, Arc<Memory>);
+pub(crate) struct Host(CodeBuild, Arc<Memory>);
 
 impl Host {
     async fn call(&self, operation: &str, input: Value) -> Result<Value, StoreError> {
@@ -221,12 +221,22 @@ impl Bench {
 
     /// One whose repository is registered so, if it is.
     pub(crate) async fn with(extra: &[(&str, &str)], entry: Option<RepositoryEntry>) -> Self {
+        Self::over(extra, entry, |host, _| Arc::new(host)).await
+    }
+
+    /// One whose build service is made of the host and the store.
+    pub(crate) async fn over(
+        extra: &[(&str, &str)],
+        entry: Option<RepositoryEntry>,
+        service: impl FnOnce(Host, Arc<Memory>) -> Arc<dyn Builds>,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let memory = Memory::new();
+        let host = Host(host(folder.path(), extra), Arc::clone(&memory));
         let agent = TestAgent::new(Services {
             artifacts: Arc::clone(&memory) as _,
             urls: Arc::new(Urls(store(Arc::clone(&memory)).await)),
-            builds: Arc::new(Host(host(folder.path(), extra), Arc::clone(&memory))),
+            builds: service(host, Arc::clone(&memory)),
             registry: Arc::new(Known(entry)),
             tokens: Arc::new(HostTokens::new(Arc::clone(&memory) as _, None)),
             hosts: HostClient::default(),

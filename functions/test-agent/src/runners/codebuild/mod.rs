@@ -140,6 +140,12 @@ impl Work {
         format!("runs/{}/builds/{token}.tar.gz", task.call.scope())
     }
 
+    /// What tells these results from those of every other build, and of every other bundle.
+    fn of(results: &str, plan: &Plan) -> String {
+        let digest = Sha256::digest(format!("{results}#{}", plan.digest));
+        hex::encode(digest).chars().take(32).collect()
+    }
+
     /// Where what it builds goes at first.
     fn release(&self, task: &Task<'_>, number: usize) -> String {
         let results = self.results(task);
@@ -209,8 +215,9 @@ impl CodeBuild {
         let valid = timeout + QUEUED;
         let urls = &self.services.urls;
         let bundle = Signed::new(&urls.signed_url(Access::Get, &task.source.key, valid).await?);
-        let results = work.results(task);
-        let results = Signed::new(&urls.signed_url(Access::Put, &results, valid).await?);
+        let key = work.results(task);
+        let of = Work::of(&key, &work.plan);
+        let results = Signed::new(&urls.signed_url(Access::Put, &key, valid).await?);
         let (_, coverage) = reports::patterns(&[], task.coverage);
         let mut releases = Vec::new();
         for number in 0..work.plan.releases.len() {
@@ -218,12 +225,15 @@ impl CodeBuild {
             releases.push(Signed::new(&urls.signed_url(Access::Put, &key, valid).await?));
         }
         let mut next_results = None;
-        if next.is_some() {
-            let key = together::results(&work.results(task));
+        let mut next_of = String::new();
+        if let Some(next) = next {
+            let key = together::results(&key);
+            next_of = Work::of(&key, &next.plan);
             next_results = Some(Signed::new(&urls.signed_url(Access::Put, &key, valid).await?));
         }
         let spec = Spec {
             plan: &work.plan,
+            of: &of,
             seconds: task.timeout.as_secs().max(1),
             bundle: &bundle,
             results: &results,
@@ -234,6 +244,7 @@ impl CodeBuild {
         };
         let then = next.zip(next_results.as_ref()).map(|(next, results)| Spec {
             plan: &next.plan,
+            of: &next_of,
             seconds: next.time().as_secs(),
             results,
             variable: script::NEXT_RESULTS,
@@ -311,6 +322,12 @@ impl CodeBuild {
                     said(build)
                 )));
             }
+            BuildStatus::Succeeded if !begun => {
+                return Err(AgentError::tool(
+                    "the build service says that the build succeeded, and nothing of a phase that \
+                     ran the tests",
+                ));
+            }
             BuildStatus::TimedOut | BuildStatus::Failed | BuildStatus::Succeeded => {}
         }
         note_protections(build, collector);
@@ -350,6 +367,11 @@ impl CodeBuild {
             .await
             .map_err(|e| AgentError::internal("reading the results stopped").caused_by(e))?;
         match results {
+            Ok(results)
+                if results.of.as_ref().is_some_and(|of| *of != Work::of(&key, &work.plan)) =>
+            {
+                Err(AgentError::tool("the results are those of another build"))
+            }
             Ok(results) => Ok(Some(results)),
             Err(reason) => {
                 collector.note(reason);

@@ -57,16 +57,27 @@ impl Steps {
     }
 }
 
-/// What the script says: where the checkout was, and of each suite.
-fn account(text: &str, suites: usize) -> (Option<String>, Vec<Steps>) {
-    let mut root = None;
+/// What the script says of all: where the checkout was, and of which build it is.
+#[derive(Debug, Default)]
+struct Whole {
+    root: Option<String>,
+    of: Option<String>,
+}
+
+/// What the script says of all, and of each suite.
+fn account(text: &str, suites: usize) -> (Whole, Vec<Steps>) {
+    let mut whole = Whole::default();
     let mut steps = vec![Steps::default(); suites];
     for line in text.lines().take(LINES) {
         let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
         if kind == "root" {
-            root = Some(rest.to_owned())
+            whole.root = Some(rest.to_owned())
                 .filter(|root| root.starts_with('/') && root.len() > 1 && root.len() < 500)
-                .or(root);
+                .or(whole.root);
+            continue;
+        }
+        if kind == "of" {
+            whole.of.get_or_insert_with(|| pact_agent::text::truncated(rest, 100));
             continue;
         }
         let (number, rest) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -95,7 +106,7 @@ fn account(text: &str, suites: usize) -> (Option<String>, Vec<Steps>) {
             _ => {}
         }
     }
-    (root, steps)
+    (whole, steps)
 }
 
 /// Seconds, with a fraction where the machine's `date` knows one.
@@ -130,6 +141,8 @@ impl Part {
 /// Everything that was handed over and is wanted.
 pub(super) struct Results {
     pub(super) root: Option<String>,
+    /// Of which build they say that they are.
+    pub(super) of: Option<String>,
     /// One for each suite.
     pub(super) parts: Vec<Part>,
     pub(super) coverage: Vec<Vec<u8>>,
@@ -144,7 +157,8 @@ pub(super) struct Results {
 pub(super) fn read(archive: &Bytes, wanted: &[Wanted]) -> Result<Results, String> {
     let mut parts: Vec<Part> = Vec::new();
     parts.resize_with(wanted.len(), Part::default);
-    let mut results = Results { root: None, parts, coverage: Vec::new(), notes: Vec::new() };
+    let mut results =
+        Results { root: None, of: None, parts, coverage: Vec::new(), notes: Vec::new() };
     let damaged = |error: std::io::Error| format!("the results are damaged: {error}");
     let mut archive = tar::Archive::new(GzDecoder::new(&archive[..]).take(BYTES));
     let (mut coverage, mut reports) = (0, 0);
@@ -163,8 +177,8 @@ pub(super) fn read(archive: &Bytes, wanted: &[Wanted]) -> Result<Results, String
         };
         if path == "steps" {
             let bytes = content(&mut entry, STEPS).map_err(|e| format!("the steps: {e}"))?;
-            let (root, steps) = account(&String::from_utf8_lossy(&bytes), wanted.len());
-            results.root = root;
+            let (whole, steps) = account(&String::from_utf8_lossy(&bytes), wanted.len());
+            (results.root, results.of) = (whole.root, whole.of);
             for ((part, wanted), steps) in results.parts.iter_mut().zip(wanted).zip(steps) {
                 for path in &steps.large {
                     if wanted.tests(&format!("files/{path}")).is_some() {
@@ -256,12 +270,13 @@ mod tests {
 
     #[test]
     fn what_a_script_says_is_read_and_nonsense_is_not() {
-        let (root, steps) = account(
-            "root /codebuild/output/src/source\nend 0 setup0 0 1.5 2.5\nend 0 test 1 10.250 12.750\n\
+        let (whole, steps) = account(
+            "of a1\nof b2\nroot /codebuild/output/src/source\nend 0 setup0 0 1.5 2.5\nend 0 test 1 10.250 12.750\n\
              missing 1 npm\nend 2 test x 5 3\nlacks 2 pytest\nend 9 test 0\nroot relative\nhello\n",
             3,
         );
-        assert_eq!(root.as_deref(), Some("/codebuild/output/src/source"));
+        assert_eq!(whole.root.as_deref(), Some("/codebuild/output/src/source"));
+        assert_eq!(whole.of.as_deref(), Some("a1"));
         let [first, second, third] = &steps[..] else { panic!("three suites") };
         assert_eq!(first.setup, [Step { code: 0, took: Some(Duration::from_secs(1)) }]);
         let took = Some(Duration::from_millis(2_500));

@@ -11,6 +11,9 @@
 //! checkout of its own, and hands its results over to another address. What the first one left running
 //! in its groups of processes is ended before.
 //!
+//! What is handed over says of which build of which bundle it is: what a service mixed up is not taken
+//! for what was asked for.
+//!
 //! The signatures of the addresses are in the commands that need them and in no variable: a test
 //! that prints its environment prints none.
 
@@ -105,6 +108,8 @@ done <pact/groups
 #[derive(Clone, Copy)]
 pub(super) struct Spec<'a> {
     pub(super) plan: &'a Plan,
+    /// What tells its results from those of every other build.
+    pub(super) of: &'a str,
     /// Time-out of a suite that has none of its own.
     pub(super) seconds: u64,
     pub(super) bundle: &'a Signed,
@@ -206,7 +211,7 @@ tar -xzmf pact/bundle.tar.gz -C source
     fn run(&self) -> String {
         let suites = &self.plan.suites;
         let lanes = lanes(suites);
-        let mut text = format!(": run the tests\n(\n{FUNCTIONS}");
+        let mut text = format!(": run the tests\n(\n{FUNCTIONS}say of {}\n", quote(self.of));
         for (number, suite) in suites.iter().enumerate() {
             text.push_str(&self.suite(number, suite));
         }
@@ -520,6 +525,7 @@ mod tests {
         let coverage = ["*.info".to_owned()];
         let spec = Spec {
             plan: &plan,
+            of: "a1",
             seconds: 9,
             bundle: &bundle,
             results: &results,
