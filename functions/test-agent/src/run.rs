@@ -6,7 +6,7 @@ use std::{slice, time::Duration};
 use pact_agent::{AgentError, Call, Outcome, Stand, built};
 use pact_contract::{
     ErrorName, StageStatus,
-    actions::{RunTests, RunTestsOutput},
+    actions::{RunTests, RunTestsOutput, files_of},
     settings::{DEFAULT_TEST_TIMEOUT, Environment, Instance, NamedSuite, Suite},
 };
 use serde::Deserialize as _;
@@ -16,7 +16,7 @@ use crate::{
     collector::Collector,
     history::{self, History},
     lanes::{self, Lane, Looked},
-    runners::{self, Ended, Execution, Planned, Progress, Release, Shared, Task},
+    runners::{self, BUILD_SECONDS, Ended, Execution, Planned, Progress, Release, Shared, Task},
     services::Services,
     sum,
 };
@@ -69,6 +69,8 @@ pub(crate) struct Tests<'a> {
     /// What the targets want built: beside the tests, and by others.
     releases: Vec<Release>,
     releases_elsewhere: Vec<Release>,
+    /// Files that services are started from, of environments that say nothing of a build.
+    served: Vec<String>,
     /// Suites that are named: those that run beside the ones that are found, and those that others
     /// run, or the same runner apart from the rest.
     here: Vec<NamedSuite>,
@@ -86,13 +88,24 @@ impl<'a> Tests<'a> {
         kind: Kind,
     ) -> Result<Self, AgentError> {
         let parameters: RunTests = call.parameters()?;
+        let served = served(&parameters.environments);
         let releases = releases(&parameters.environments).into_iter();
         let (releases, releases_elsewhere) = releases.partition(|one| one.runner.is_none());
         let named =
             if kind == Kind::Unit { parameters.settings.suites.clone() } else { Vec::new() };
         let is_here = |suite: &NamedSuite| !suite.isolated && is_default(suite);
         let (here, elsewhere) = named.into_iter().partition(is_here);
-        Ok(Self { services, call, kind, parameters, releases, releases_elsewhere, here, elsewhere })
+        Ok(Self {
+            services,
+            call,
+            kind,
+            parameters,
+            releases,
+            releases_elsewhere,
+            served,
+            here,
+            elsewhere,
+        })
     }
 
     fn suite(&self) -> Option<&Suite> {
@@ -124,7 +137,7 @@ impl<'a> Tests<'a> {
         }
         match self.kind {
             Kind::Unit if self.parameters.then_integration && self.parameters.skip.is_none() => {
-                let next = Task { releases: &[], ..self.task_of(Kind::Integration) };
+                let next = Task { releases: &[], served: &[], ..self.task_of(Kind::Integration) };
                 Some(Shared::First { instance: &integration.runner, next: Box::new(next) })
             }
             Kind::Integration => Some(Shared::Second),
@@ -155,6 +168,7 @@ impl<'a> Tests<'a> {
             elsewhere: if unit { &self.elsewhere } else { &[] },
             leave_out: if unit { leave_out } else { &[] },
             releases: &self.releases,
+            served: if unit { &self.served } else { &[] },
             skip: self.parameters.skip.as_deref(),
             shared: None,
         }
@@ -182,13 +196,15 @@ impl<'a> Tests<'a> {
             elsewhere: &[],
             leave_out: &[],
             releases: &[],
+            served: &[],
             ..self.task_of(self.kind)
         };
         if default {
             lanes.push(Lane { runner: open(instance), task: all });
         } else {
             lanes.push(Lane { runner: open(instance), task: alone(self.kind.table()) });
-            if !self.here.is_empty() || !self.releases.is_empty() {
+            let builds = !(self.releases.is_empty() && self.served.is_empty());
+            if !self.here.is_empty() || builds {
                 lanes.push(Lane { runner: open(None), task: Task { own: false, ..all } });
             }
         }
@@ -230,6 +246,7 @@ impl<'a> Tests<'a> {
                 elsewhere: &[],
                 leave_out: &[],
                 releases: slice::from_ref(release),
+                served: &[],
                 skip: None,
                 ..self.task_of(self.kind)
             },
@@ -415,8 +432,7 @@ impl<'a> Tests<'a> {
     }
 }
 
-/// Time-out of a build command without one, in seconds, and the longest.
-const BUILD_SECONDS: u64 = 600;
+/// Longest time-out of a build command, in seconds.
 const LONGEST_BUILD: u64 = 3_600;
 /// Most lists of commands, and most commands of one.
 const RELEASES: usize = 4;
@@ -437,9 +453,27 @@ fn releases(environments: &[Option<Environment>]) -> Vec<Release> {
             let seconds = seconds.unwrap_or(BUILD_SECONDS).min(LONGEST_BUILD);
             let runner = of("build_runner").and_then(|one| Instance::deserialize(one).ok());
             let runner = runner.filter(|runner| !runners::is_default(&runner.kind));
-            found.push(Release { id, commands, seconds, runner });
+            found.push(Release { id, commands, seconds, runner, serves: None });
         }
     }
+    found
+}
+
+/// The files that services are started from, of environments that say nothing of a build.
+fn served(environments: &[Option<Environment>]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for environment in environments.iter().flatten() {
+        let settings = &environment.target.settings;
+        let builds = settings.get("build").and_then(Value::as_array).is_some_and(|b| !b.is_empty());
+        let command = settings.get("service").and_then(|service| service.get("command"));
+        let command = command.and_then(|words| Vec::<String>::deserialize(words).ok());
+        if builds || found.len() > COMMANDS {
+            continue;
+        }
+        found.extend(files_of(&command.unwrap_or_default()).into_iter().map(str::to_owned));
+    }
+    found.sort_unstable();
+    found.dedup();
     found
 }
 

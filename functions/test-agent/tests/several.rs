@@ -9,7 +9,8 @@ mod together;
 
 use std::time::Duration;
 
-use pact_contract::{ResponseEnvelope, StageStatus};
+use pact_agent::{built, bundle, ports::Artifacts as _};
+use pact_contract::{ResponseEnvelope, StageStatus, actions::BuiltRelease};
 use serde_json::json;
 
 use bench::Bench;
@@ -207,9 +208,6 @@ async fn suites_run_side_by_side_each_within_its_own_time() {
 /// test has written to, and kept by its digest with the list of its files.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_is_built_once_beside_the_tests_and_kept_by_its_digest() {
-    use pact_agent::{built, bundle, ports::Artifacts as _};
-    use pact_contract::actions::BuiltRelease;
-
     let bench = Bench::new(&[]).await;
     bench.pack(&[("a", "x"), ("test.sh", "echo spoilt >made; echo '2 passed in 0.1s'")]).await;
     let environment = |commands: serde_json::Value| json!({ "target": { "kind": "directory", "build": commands }, "watch": { "seconds": 0 } });
@@ -286,4 +284,45 @@ async fn a_project_of_cmake_is_built_and_its_tests_are_counted_from_their_report
     let answer = bench.unit(&files, json!({})).await;
     assert_eq!(answer.response.status, StageStatus::Failed, "{}", bench.log().await);
     assert_eq!(answer.response.findings[0].code, "test-setup-failed");
+}
+
+/// Nobody says how to build: what a service is started from, and the commit lacks, is built where that
+/// build writes; what the commit has, or no build makes, is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_service_needs_and_the_commit_lacks_is_built_though_nobody_said_how() {
+    if !installed("npm") {
+        return;
+    }
+    let bench = Bench::new(&[]).await;
+    let package = "{\"name\":\"web\",\"scripts\":{\"test\":\"node --test\",\
+                   \"build\":\"mkdir -p dist && cp server.js dist/main.js\"}}";
+    let good = BAD.replace("strictEqual(1,2)", "strictEqual(1,1)");
+    let files = [("package.json", package), ("a.test.js", &good), ("server.js", "1\n")];
+    bench.pack(&files).await;
+    let run = async |command: &[&str], build: &[&str]| {
+        let build = if build.is_empty() { json!([]) } else { json!([build]) };
+        let target =
+            json!({ "kind": "directory", "build": build, "service": { "command": command } });
+        let environments = json!([{ "target": target, "watch": { "seconds": 0 } }]);
+        let parameters = json!({ "settings": {}, "environments": environments });
+        bench.call("tests.run_unit", parameters).await.expect("a verdict").response
+    };
+    let response = run(&["node", "./dist/main.js"], &[]).await;
+    assert_eq!(response.status, StageStatus::Passed, "{}", response.summary);
+    let built: Vec<BuiltRelease> =
+        serde_json::from_value(response.output["built"].clone()).expect("what was built");
+    let [release] = &built[..] else { panic!("once: {built:?}") };
+    assert_eq!(release.serves.as_deref(), Some("dist/main.js"));
+    let bytes = built::fetch(&*bench.memory, release).await.expect("it is what was built");
+    let found = bundle::read_files(&bytes, 1_000, |path| path == "dist/main.js");
+    assert_eq!(found.expect("a bundle").len(), 1);
+    for command in [&["node", "server.js"][..], &["./server.js"], &["./bin/web"], &["web"]] {
+        let response = run(command, &[]).await;
+        assert_eq!(response.status, StageStatus::Passed, "{}", response.summary);
+        assert!(response.output["built"].is_null(), "{command:?}: {}", response.output);
+    }
+    let response = run(&["node", "dist/main.js"], &["cp", "server.js", "made"]).await;
+    let built: Vec<BuiltRelease> =
+        serde_json::from_value(response.output["built"].clone()).expect("what was built");
+    assert_eq!(built.iter().map(|b| b.serves.clone()).collect::<Vec<_>>(), [None], "as it is said");
 }

@@ -277,6 +277,7 @@ impl World {
             digest: built::digest(&bytes),
             bytes: bytes.len() as u64,
             files: 2,
+            serves: None,
             list_key: String::new(),
         };
         self.memory.put(&built.key, bytes).await.expect("is kept");

@@ -54,6 +54,7 @@ pub(super) async fn keep(
         files: names.len() as u64,
         list_key: format!("{folder}/{digest}.files.txt"),
         digest,
+        serves: release.serves.clone(),
     };
     let mut list = String::new();
     for name in &names {

@@ -110,6 +110,8 @@ pub(crate) struct Task<'a> {
     pub(crate) leave_out: &'a [String],
     /// What is to be built beside them, once for each list of commands.
     pub(crate) releases: &'a [Release],
+    /// Files that services are started from and that may have to be built, where nobody says how.
+    pub(crate) served: &'a [String],
     /// Why no tests are run.
     pub(crate) skip: Option<&'a str>,
     /// Where this is one of two suites of a run that share a build, one after another: which.
@@ -140,6 +142,9 @@ pub(crate) struct Release {
     /// What builds it; none: what is meant where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) runner: Option<Instance>,
+    /// The file that it is built for, where nobody said how to build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) serves: Option<String>,
 }
 
 /// How a build of a release ended.

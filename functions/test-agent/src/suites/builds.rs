@@ -1,5 +1,6 @@
 //! How the release of a commit would be built, where its settings do not say so. It is said to people,
-//! who write it down: nothing is built that nobody asked for.
+//! who write it down; nothing is built that nobody asked for. Who has a service started from a file
+//! that the commit lacks, and that this build makes, asks for it.
 
 use serde_json::Value;
 
@@ -12,6 +13,18 @@ pub struct DetectedBuild {
     pub tool: &'static str,
     /// Its commands, in their order.
     pub commands: Vec<Vec<String>>,
+    /// The folders that it writes into.
+    pub into: &'static [&'static str],
+}
+
+impl DetectedBuild {
+    /// The first of these files that the repository lacks and that is where the build writes.
+    #[must_use]
+    pub fn makes<'f>(&self, root: &std::path::Path, files: &[&'f str]) -> Option<&'f str> {
+        let is_made = |file: &&&str| self.into.iter().any(|folder| file.starts_with(folder));
+        let lacks = |file: &&&str| root.join(file).symlink_metadata().is_err();
+        files.iter().filter(lacks).find(is_made).copied()
+    }
 }
 
 /// The build at the root of the repository, the first of these that it has: Maven's or Gradle's wrapper,
@@ -20,22 +33,33 @@ pub(crate) fn find(tree: &Tree<'_>) -> Option<DetectedBuild> {
     [jvm, npm, cargo, go].into_iter().find_map(|kind| kind(tree))
 }
 
-fn build(tool: &'static str, commands: &[&[&str]]) -> Option<DetectedBuild> {
+fn build(
+    tool: &'static str,
+    into: &'static [&'static str],
+    commands: &[&[&str]],
+) -> Option<DetectedBuild> {
     let commands = commands.iter().map(|command| super::suite::words(command)).collect();
-    Some(DetectedBuild { tool, commands })
+    Some(DetectedBuild { tool, commands, into })
 }
 
 /// Tests are run beside it.
 fn jvm(tree: &Tree<'_>) -> Option<DetectedBuild> {
     if tree.has("mvnw") && tree.has("pom.xml") {
-        return build("maven", &[&["sh", "./mvnw", "-q", "-B", "-DskipTests", "package"]]);
+        return build(
+            "maven",
+            &["target/"],
+            &[&["sh", "./mvnw", "-q", "-B", "-DskipTests", "package"]],
+        );
     }
     if tree.has("gradlew") {
         let command = ["sh", "./gradlew", "--no-daemon", "--console=plain", "assemble"];
-        return build("gradle", &[&command]);
+        return build("gradle", &["build/"], &[&command]);
     }
     None
 }
+
+/// Where scripts of npm and its like build into, by the custom of their tools.
+const WEB: &[&str] = &["dist/", "build/", "out/", "lib/", ".next/", ".output/"];
 
 fn npm(tree: &Tree<'_>) -> Option<DetectedBuild> {
     let manifest: Value = serde_json::from_str(&tree.text("package.json")?).ok()?;
@@ -46,8 +70,8 @@ fn npm(tree: &Tree<'_>) -> Option<DetectedBuild> {
     let (tool, install) = node::installed(tree, manifest);
     let run: &[&str] = &[tool, "run", "build"];
     match install {
-        Some(install) => build(tool, &[install, run]),
-        None => build(tool, &[run]),
+        Some(install) => build(tool, WEB, &[install, run]),
+        None => build(tool, WEB, &[run]),
     }
 }
 
@@ -62,7 +86,7 @@ fn cargo(tree: &Tree<'_>) -> Option<DetectedBuild> {
     let locked = tree.has("Cargo.lock");
     let command = ["cargo", "build", "--release", "--locked"];
     let command = if locked { &command[..] } else { &command[..3] };
-    if program { build("cargo", &[command]) } else { None }
+    if program { build("cargo", &["target/release/"], &[command]) } else { None }
 }
 
 fn go(tree: &Tree<'_>) -> Option<DetectedBuild> {
@@ -74,7 +98,7 @@ fn go(tree: &Tree<'_>) -> Option<DetectedBuild> {
         tree.says(&file, &["package main"]) && !super::tree::is_aside(folder)
     })?;
     let package = if program.is_empty() { ".".to_owned() } else { format!("./{program}") };
-    build("go", &[&["go", "build", "-o", "bin/", &package]])
+    build("go", &["bin/"], &[&["go", "build", "-o", "bin/", &package]])
 }
 
 #[cfg(test)]
@@ -91,6 +115,23 @@ mod tests {
         let found = find(&Tree::list(root.path()))?;
         let commands = found.commands.iter().map(|command| command.join(" "));
         Some((found.tool, commands.collect::<Vec<_>>().join("; ")))
+    }
+
+    #[test]
+    fn a_file_is_made_where_the_commit_lacks_it_and_the_build_writes_there() {
+        let root = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(root.path().join("bin")).expect("a folder");
+        std::fs::write(root.path().join("bin/serve"), "").expect("a file");
+        let go = build("go", &["bin/"], &[]).expect("a build");
+        for (files, made) in [
+            (&["bin/shop"][..], Some("bin/shop")),
+            (&["bin/serve"], None),
+            (&["target/release/shop"], None),
+            (&["bin/serve", "bin/shop"], Some("bin/shop")),
+            (&[], None),
+        ] {
+            assert_eq!(go.makes(root.path(), files), made, "{files:?}");
+        }
     }
 
     #[test]

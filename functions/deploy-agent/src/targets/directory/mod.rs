@@ -17,8 +17,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pact_agent::{AgentError, built, bundle, ports::Artifacts};
 use pact_contract::{
-    EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, Severity, actions::ReleaseRecord,
-    codes, settings::Instance, shift::WHOLE,
+    EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, Severity,
+    actions::{BuiltRelease, ReleaseRecord, files_of},
+    codes,
+    settings::Instance,
+    shift::WHOLE,
 };
 
 use self::{
@@ -267,7 +270,16 @@ impl Directory {
     async fn content(&self, release: &NewRelease<'_>) -> Result<Option<Bytes>, AgentError> {
         let artifacts = &*self.artifacts;
         if self.settings.build.is_empty() {
-            return bundle::fetch(artifacts, release.source).await.map(Some);
+            // Nobody said how to build, and what the service is started from was built all the same.
+            let command = self.settings.service.as_ref().map(|service| &*service.command);
+            let files = files_of(command.unwrap_or_default());
+            let serves = |built: &&BuiltRelease| {
+                built.serves.as_deref().is_some_and(|file| files.contains(&file))
+            };
+            return match release.built.iter().find(serves) {
+                Some(built) => built::fetch(artifacts, built).await.map(Some),
+                None => bundle::fetch(artifacts, release.source).await.map(Some),
+            };
         }
         let commands = built::commands_id(&self.settings.build);
         match release.built.iter().find(|built| built.commands == commands) {

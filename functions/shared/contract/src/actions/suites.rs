@@ -55,6 +55,23 @@ pub struct BuiltRelease {
     pub files: u64,
     /// Key of the list of the files.
     pub list_key: String,
+    /// Where nobody said how to build: the file that a service is started from, which the commit
+    /// lacks and this has. It is the release of such environments alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serves: Option<String>,
+}
+
+/// The files that a command names: its words that are paths below the folder it is started in.
+#[must_use]
+pub fn files_of(command: &[String]) -> Vec<&str> {
+    let words = command.iter().map(|word| word.strip_prefix("./").unwrap_or(word));
+    let is_path = |word: &&str| {
+        let parts = word.split('/');
+        word.contains('/')
+            && word.len() < 300
+            && parts.into_iter().all(|p| !matches!(p, "" | "." | ".."))
+    };
+    words.filter(is_path).collect()
 }
 
 /// Output of a test run.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use pact_agent::{AgentError, bundle};
+use pact_agent::{AgentError, built, bundle};
 use pact_contract::settings::NamedSuite;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -107,6 +107,7 @@ struct Asked {
     elsewhere: Vec<NamedSuite>,
     leave_out: Vec<String>,
     releases: Vec<Release>,
+    served: Vec<String>,
     skip: Option<String>,
 }
 
@@ -128,6 +129,7 @@ pub(crate) async fn plan(
         elsewhere: task.elsewhere.to_vec(),
         leave_out: task.leave_out.to_vec(),
         releases: task.releases.to_vec(),
+        served: task.served.to_vec(),
         skip: task.skip.map(str::to_owned),
     };
     let work = move || {
@@ -146,7 +148,8 @@ pub(crate) async fn plan(
 impl Asked {
     /// The suites, and what is built beside them, also where there are none.
     fn all(mut self, root: &Path, digest: String) -> Found {
-        let releases = std::mem::take(&mut self.releases);
+        let mut releases = std::mem::take(&mut self.releases);
+        releases.extend(self.detected(root));
         let suites = match self.skip.take() {
             Some(reason) => Err(Execution::NotRun(reason)),
             None => self.plan(root, digest.clone()),
@@ -171,6 +174,20 @@ impl Asked {
                 }))
             }
         }
+    }
+
+    /// What is built although nobody said how: a service is to be started from a file that the commit
+    /// lacks, and that lies where the build that was found writes.
+    fn detected(&self, root: &Path) -> Option<Release> {
+        if self.served.is_empty() {
+            return None;
+        }
+        let served: Vec<&str> = self.served.iter().map(String::as_str).collect();
+        let build = suites::build(root)?;
+        let serves = build.makes(root, &served)?.to_owned();
+        let id = built::commands_id(&build.commands);
+        let seconds = crate::runners::BUILD_SECONDS;
+        Some(Release { id, commands: build.commands, seconds, runner: None, serves: Some(serves) })
     }
 
     fn plan(self, root: &Path, digest: String) -> Result<Found, Execution> {
@@ -388,6 +405,7 @@ mod tests {
             elsewhere: Vec::new(),
             leave_out: leave_out.iter().map(|p| (*p).to_owned()).collect(),
             releases: Vec::new(),
+            served: Vec::new(),
             skip: None,
         }
     }

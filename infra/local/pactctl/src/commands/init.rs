@@ -181,8 +181,8 @@ impl Found {
         }
         if let Some(build) = &self.build {
             out.push_str(&format!(
-                "\n# The release, built once for every environment; without it releases are the files of the \
-                 commit.\n# [build]\n# commands = {}\n",
+                "\n# The release, built once for every environment. Without it releases are the files of the \
+                 commit;\n# what a service is started from and the commit lacks is built so by itself.\n# [build]\n# commands = {}\n",
                 commands(build)
             ));
         }
@@ -209,9 +209,10 @@ impl Found {
 
 /// What `[build]` would do, for people.
 pub(super) fn would_build(build: &DetectedBuild) -> String {
-    let (tool, commands) = (build.tool, commands(build));
+    let (tool, commands, into) = (build.tool, commands(build), build.into.join(", "));
     format!(
-        "build: none, releases are the files of the commit; [build] commands = {commands} would have {tool} build them"
+        "build: none, releases are the files of the commit, but where a service is started from a file below {into} that \
+         the commit lacks: that {tool} builds by itself; [build] commands = {commands} would have it build every one"
     )
 }
 
@@ -257,7 +258,7 @@ mod tests {
         ] {
             assert!(text.contains(wanted), "{wanted}: {text}");
         }
-        assert!(found.told().iter().any(|line| line.contains("would have cargo build them")));
+        assert!(found.told().iter().any(|line| line.contains("would have it build every one")));
         // It is what it says, once it is no comment any more.
         let said = text.replace("# [build]", "[build]").replace("# commands", "commands");
         let said = said.replace("# [environments.staging]", "[environments.staging]");
