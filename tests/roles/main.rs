@@ -354,6 +354,7 @@ fn the_pages_are_read_with_the_dashboards_role() {
         "/api/runs?repository=acme%2Fshop".to_owned(),
         format!("/runs/{id}"),
         format!("/runs/{id}/logs/RunUnitTests"),
+        format!("/runs/{id}/tests"),
         "/environments".to_owned(),
     ] {
         let request = http.get(format!("{api}{page}"));

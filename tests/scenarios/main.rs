@@ -39,6 +39,7 @@ mod sign_in;
 mod statuses;
 mod suites;
 mod telemetry;
+mod tested;
 mod verdicts;
 
 use serde_json::Value;

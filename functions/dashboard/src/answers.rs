@@ -13,6 +13,7 @@ use pact_agent::{
     incidents::IncidentReader,
     logs::StageLogs,
     ports::{RunReader, StoreError},
+    tested::TestLists,
 };
 use pact_contract::problems::{self, ProblemCode};
 use pact_web::Problem;
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) reader: Arc<dyn RunReader>,
     pub(crate) incidents: Arc<dyn IncidentReader>,
     pub(crate) logs: Arc<dyn StageLogs>,
+    pub(crate) tests: Arc<dyn TestLists>,
     pub(crate) now: fn() -> Timestamp,
     /// Where people sign in, as they know it.
     pub(crate) provider: Option<Arc<str>>,

@@ -20,6 +20,7 @@ mod mark;
 mod measures;
 mod pages;
 mod pipeline;
+mod tested;
 mod view;
 mod viewer;
 mod web;
@@ -28,7 +29,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use jiff::Timestamp;
-use pact_agent::{incidents::IncidentReader, logs::StageLogs, ports::RunReader};
+use pact_agent::{
+    incidents::IncidentReader,
+    logs::StageLogs,
+    ports::RunReader,
+    tested::{KeptTests, TestLists},
+};
 use pact_web::access::{Doors, People};
 
 /// Where what is shown comes from.
@@ -40,6 +46,8 @@ pub struct Sources {
     pub incidents: Arc<dyn IncidentReader>,
     /// What the builds of runs write.
     pub logs: Arc<dyn StageLogs>,
+    /// The single tests of their stages.
+    pub tests: Arc<dyn TestLists>,
 }
 
 /// The routes, for those whom the doors let in.
@@ -50,8 +58,8 @@ pub fn router(sources: Sources, doors: Doors) -> Router {
 /// The routes with another clock, for tests.
 pub fn router_at(sources: Sources, doors: Doors, now: fn() -> Timestamp) -> Router {
     let provider = doors.people().map(|people| people.provider().into());
-    let Sources { reader, incidents, logs } = sources;
-    web::routes(answers::App { reader, incidents, logs, now, provider }, doors)
+    let Sources { reader, incidents, logs, tests } = sources;
+    web::routes(answers::App { reader, incidents, logs, tests, now, provider }, doors)
 }
 
 /// Runs the dashboard as a Lambda function until the environment ends it.
@@ -68,6 +76,7 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
         reader: Arc::clone(store) as _,
         incidents: Arc::clone(store) as _,
         logs: services.logs()?,
+        tests: Arc::new(KeptTests(services.artifacts()?)),
     };
     pact_web::serve(router(sources, doors)).await
 }

@@ -13,6 +13,8 @@ mod entrance;
 mod others;
 #[path = "../examples/support/mod.rs"]
 mod support;
+#[path = "pages/tested.rs"]
+mod tested;
 
 use axum::{
     body::{Body, to_bytes},

@@ -73,6 +73,12 @@ const PAGES: &[(&str, &str, &[&str])] = &[
     ("/api/runs/{id}", "A run with its stages, log, approvals and notifications", &[]),
     ("/api/runs/{id}/version", "What changes when the run does", &[]),
     ("/api/runs/{id}/logs/{state}", "What the build of a stage writes", &["from"]),
+    (
+        "/api/runs/{id}/tests",
+        "The single tests of a stage, the gravest or the slowest first",
+        &["stage", "status", "text", "order", "from", "limit"],
+    ),
+    ("/api/tests", "The slowest and flakiest tests of a repository", &["repository"]),
     ("/api/environments", "What is deployed where, a page at a time", &["repository", "cursor"]),
     ("/api/environments/version", "What changes when that page does", &["repository", "cursor"]),
     ("/api/incidents/version", "What changes when an incident does", &[]),

@@ -1,7 +1,9 @@
 //! What suites bring back besides their verdicts: their log, their coverage, and what people should
 //! know.
 
-use pact_agent::{AgentError, Call, logs, ports::Artifacts};
+use pact_agent::{AgentError, Call, logs, ports::Artifacts, tested};
+
+use crate::cases::Listed;
 
 /// Most reports of tests that are read, and most bytes of one.
 pub(crate) const REPORT_FILES: usize = 2_000;
@@ -58,6 +60,29 @@ impl<'a> Collector<'a> {
         self.artifacts.put(&key, std::mem::take(&mut self.log).into()).await?;
         self.log_key = Some(key);
         Ok(())
+    }
+
+    /// Keeps the list of single tests, and gives its key; none where none was named.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn tests(
+        &self,
+        listed: Listed,
+        total: Option<u64>,
+    ) -> Result<Option<String>, AgentError> {
+        if listed.tests.is_empty() {
+            return Ok(None);
+        }
+        let Listed { tests, left_out } = listed;
+        let packed = tokio::task::spawn_blocking(move || tested::write(tests, total, left_out));
+        let packed = packed
+            .await
+            .map_err(|error| AgentError::internal("writing the list stopped").caused_by(error))?
+            .map_err(|error| AgentError::internal("the list was not written").caused_by(error))?;
+        let key = tested::kept_key(self.call.scope().as_str(), &self.call.state);
+        self.artifacts.put(&key, packed).await?;
+        Ok(Some(key))
     }
 
     /// Notes what a person should know about the reports.

@@ -5,6 +5,7 @@
 //! starts, collects and judges, and runs nothing of the commit itself.
 
 mod capture;
+mod cases;
 mod collector;
 mod coverage;
 mod files;

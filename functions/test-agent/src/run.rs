@@ -339,6 +339,10 @@ impl<'a> Tests<'a> {
         let artifacts = &*self.services.artifacts;
         let (none, left_out) = (ended.none, ended.skipped.is_some() && !ended.none);
         let mut judged = sum::conclude(ended, &collector);
+        let (listed, total) = judged.take_tests();
+        if let Some(key) = collector.tests(listed, total).await? {
+            judged.tests_are_at(key);
+        }
         // Against an environment it is the release that counts, not the branch.
         if self.kind == Kind::EndToEnd || left_out {
             return judged.outcome();

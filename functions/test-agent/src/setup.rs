@@ -4,7 +4,7 @@
 use pact_agent::text::truncated;
 use pact_contract::{Finding, Severity, StageStatus, actions::RunTestsOutput, codes};
 
-use crate::{capture::last_lines, verdict::Judgement};
+use crate::{capture::last_lines, cases::Listed, verdict::Judgement};
 
 /// Signs that a server did not answer: the commit is not to blame. What the server does not have is
 /// another matter.
@@ -94,7 +94,7 @@ pub(crate) fn judge(tool: &str, command: &str, setup: &str, output: &str) -> Jud
     } else {
         format!("the tests could not begin: `{setup}` did not succeed{said}")
     };
-    Judgement { status, summary, findings: vec![finding], output }
+    Judgement { status, summary, findings: vec![finding], output, tests: Listed::default() }
 }
 
 fn first_line(text: &str) -> String {

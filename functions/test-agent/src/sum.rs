@@ -9,6 +9,7 @@ use pact_contract::{
 
 use crate::{
     capture::{Captured, Printed},
+    cases::Listed,
     collector::Collector,
     history::{self, History},
     lines::count,
@@ -102,6 +103,16 @@ impl Judged {
 
     pub(crate) fn passed(&self) -> bool {
         self.judgement.status == StageStatus::Passed
+    }
+
+    /// The single tests, with how many there are by the verdict's count.
+    pub(crate) fn take_tests(&mut self) -> (Listed, Option<u64>) {
+        (std::mem::take(&mut self.judgement.tests), self.judgement.output.total)
+    }
+
+    /// Says where they are kept.
+    pub(crate) fn tests_are_at(&mut self, key: String) {
+        self.judgement.output.tests_key = Some(key);
     }
 
     pub(crate) fn suites(&self) -> Vec<SuiteOutput> {
@@ -236,7 +247,12 @@ fn several(parts: Vec<Part>, unknown: &[String]) -> Judged {
         suites: judged.iter().map(|(name, judgement)| line(name, judgement)).collect(),
         ..RunTestsOutput::default()
     };
-    let mut findings: Vec<Finding> = judged.into_iter().flat_map(|(_, j)| j.findings).collect();
+    let mut findings = Vec::new();
+    let mut tests = Listed::default();
+    for (_, judgement) in judged {
+        findings.extend(judgement.findings);
+        tests.add(judgement.tests);
+    }
     if !unknown.is_empty() {
         let message = format!(
             "there are tests of which it is not known how to run them: {}",
@@ -246,7 +262,8 @@ fn several(parts: Vec<Part>, unknown: &[String]) -> Judged {
             .remedy("name them in [[tests.suites]] of pact.toml, or leave them out");
         findings.push(finding);
     }
-    Judged { judgement: Judgement { status, summary, findings, output }, not_applicable: false }
+    let judgement = Judgement { status, summary, findings, output, tests };
+    Judged { judgement, not_applicable: false }
 }
 
 /// A suite as it is kept.
@@ -269,6 +286,7 @@ fn nothing(reason: String) -> Judgement {
         summary: reason,
         findings: Vec::new(),
         output: RunTestsOutput::default(),
+        tests: Listed::default(),
     }
 }
 
@@ -296,6 +314,9 @@ fn judge(part: Part) -> Judgement {
                 let patterns = part.reports.join(", ");
                 notes.push(format!("no report of tests was written that matches {patterns}"));
             }
+            let in_reports = counts.as_mut().map(|counts| std::mem::take(&mut counts.cases));
+            let in_output = std::mem::take(&mut run.captured.summary.cases);
+            let cases = in_reports.filter(|cases| !cases.is_empty()).unwrap_or(in_output);
             let mut judgement = verdict::judge(&Evidence {
                 tool: &run.tool,
                 command: &run.command,
@@ -313,6 +334,7 @@ fn judge(part: Part) -> Judgement {
                 ..unreadable(run.checkout.readable(note))
             });
             judgement.findings.extend(unread.chain(notes));
+            judgement.tests = cases.of(&part.name, &run.checkout);
             judgement
         }
     }

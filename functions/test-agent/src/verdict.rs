@@ -7,6 +7,7 @@ use pact_contract::{Finding, Severity, StageStatus, actions::RunTestsOutput, cod
 
 use crate::{
     capture::{Captured, last_lines},
+    cases::Listed,
     lines::count,
     locations::Checkout,
     output::{Failure, MAX_FAILURES},
@@ -43,6 +44,8 @@ pub(crate) struct Judgement {
     pub(crate) summary: String,
     pub(crate) findings: Vec<Finding>,
     pub(crate) output: RunTestsOutput,
+    /// Its tests one by one.
+    pub(crate) tests: Listed,
 }
 
 /// The numbers that are believed, with where they come from.
@@ -221,7 +224,7 @@ fn judge_what_was_read(evidence: &Evidence<'_>) -> Judgement {
             (StageStatus::Failed, summary, findings)
         }
     };
-    Judgement { status, summary, findings, output }
+    Judgement { status, summary, findings, output, tests: Listed::default() }
 }
 
 /// Python's words for it.

@@ -289,7 +289,7 @@ impl Sample {
                     .at("src/cart/price.rs", Some(118), Some(1))
                     .remedy("split the function where the discounts are chosen"),
             ])
-            .stage("RunUnitTests", "test-agent", "tests.run_unit", unit, 14_300, summary, json!({ "runner": "cargo", "command": "cargo test", "evidence": "output", "total": 14, "failed": failed, "skipped": 0, "exit_code": if failed > 0 { 101 } else { 0 } }))
+            .stage("RunUnitTests", "test-agent", "tests.run_unit", unit, 14_300, summary, json!({ "runner": "cargo", "command": "cargo test", "evidence": "output", "total": 14, "failed": failed, "skipped": 0, "exit_code": if failed > 0 { 101 } else { 0 }, "tests_key": "runs/x/tests/RunUnitTests.jsonl.gz" }))
             .findings(if failed > 0 {
                 vec![
                     Finding::new(codes::TEST_FAILED, Severity::High, "test_cart failed: assertion `left == right` failed").at("tests/cart.rs", Some(41), Some(5)).evidence("left: 1299\nright: 1300"),

@@ -12,6 +12,8 @@ mod log;
 mod repository;
 mod run;
 mod sign_in;
+mod slowest;
+mod tested;
 mod timeline;
 mod unreadable;
 mod verdicts;
@@ -29,6 +31,8 @@ pub(crate) use log::{Part, log, version as log_version};
 pub(crate) use repository::{Repository, repository};
 pub(crate) use run::{run, unreadable_run};
 pub(crate) use sign_in::{SignIn, sign_in};
+pub(crate) use slowest::{Tests as OverRuns, slowest};
+pub(crate) use tested::{Tests, tests};
 
 use crate::viewer::Viewer;
 

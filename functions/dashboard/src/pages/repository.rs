@@ -72,6 +72,7 @@ pub(crate) fn repository(viewer: &Viewer, filters: &Filters, it: &Repository<'_>
                 section aria-labelledby="elsewhere" {
                     h2 id="elsewhere" { "Elsewhere" }
                     p { a href={ "/durations?" (query) } { "Where the time of its runs goes" } }
+                    p { a href={ "/tests?" (query) } { "Its slowest and flakiest tests" } }
                     p { a href={ "/feed?" (query) } { "Atom feed of its runs" } }
                     p class="wrap" {
                         "Badge of the latest result: "

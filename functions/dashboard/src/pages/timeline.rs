@@ -96,7 +96,11 @@ fn body(record: &StageRecord, id: &str) -> Markup {
             @if let Some(error) = &record.error { " · error " code { (short(error, 80)) } }
         }
         @if record.action.starts_with("tests.run_") {
-            p { a href={ "/runs/" (record.run_id) "/logs/" (encoded(record.state.as_str())) } { "What it writes" } }
+            p { a href={ "/runs/" (record.run_id) "/logs/" (encoded(record.state.as_str())) } { "What it writes" }
+                @if crate::tested::has_list(record) {
+                    " · " a href={ "/runs/" (record.run_id) "/tests?stage=" (encoded(record.state.as_str())) } { "Its tests, one by one" }
+                }
+            }
         }
         @if let Some(fallback) = &record.fallback {
             p class="muted" {

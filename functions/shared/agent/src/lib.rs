@@ -30,6 +30,7 @@ pub mod secrets;
 mod stage;
 pub mod statuses;
 pub mod telemetry;
+pub mod tested;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod text;

@@ -41,6 +41,7 @@ pub mod settings;
 pub mod shift;
 pub mod states;
 pub mod statuses;
+pub mod tested;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod waiver;

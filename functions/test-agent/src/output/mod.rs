@@ -11,6 +11,7 @@ mod jvm;
 mod native;
 mod others;
 mod python;
+mod single;
 mod sums;
 mod tap;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use sums::{Sums, Tool};
 pub(crate) struct Scanner {
     tools: Tools,
     sums: Sums,
+    singles: single::Singles,
 }
 
 /// Every family; the first that knows a line takes it.
@@ -60,7 +62,8 @@ impl Scanner {
         if line.trim().is_empty() {
             return;
         }
-        let Self { tools, sums } = self;
+        let Self { tools, sums, singles } = self;
+        singles.line(line);
         if !tools.all().into_iter().any(|tool| tool.line(line, sums)) {
             sums.add_detail(line);
         }
@@ -71,6 +74,9 @@ impl Scanner {
         for tool in self.tools.all() {
             tool.end(&mut self.sums);
         }
-        self.sums.summary
+        let mut summary = self.sums.summary;
+        summary.cases = self.singles.finish();
+        summary.cases.fail(&summary.failures);
+        summary
     }
 }

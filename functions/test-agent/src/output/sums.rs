@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use pact_agent::text::truncated;
 
+use crate::cases::Cases;
+
 /// Failing tests that are kept.
 pub(crate) const MAX_FAILURES: usize = 200;
 /// Lines of detail that are kept for one failing test.
@@ -36,6 +38,8 @@ pub(crate) struct Summary {
     pub(crate) flaky: u64,
     /// The tests that failed, bounded.
     pub(crate) failures: Vec<Failure>,
+    /// The tests that it names.
+    pub(crate) cases: Cases,
 }
 
 /// What one family of tools writes.

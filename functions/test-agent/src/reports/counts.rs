@@ -1,6 +1,9 @@
 //! What reports say in all.
 
-use crate::output::{Failure, MAX_FAILURES};
+use crate::{
+    cases::Cases,
+    output::{Failure, MAX_FAILURES},
+};
 
 /// Tests that were flaky and are named.
 pub(super) const MAX_FLAKY: usize = 50;
@@ -22,6 +25,8 @@ pub(crate) struct Counts {
     pub(crate) failures: Vec<Failure>,
     /// Names of those that were flaky, bounded.
     pub(crate) unsteady: Vec<String>,
+    /// The tests one by one, bounded.
+    pub(crate) cases: Cases,
 }
 
 /// Why a report was not read.
@@ -45,5 +50,6 @@ impl Counts {
         self.failures.extend(more.failures.into_iter().take(room));
         let room = MAX_FLAKY.saturating_sub(self.unsteady.len());
         self.unsteady.extend(more.unsteady.into_iter().take(room));
+        self.cases.add(more.cases);
     }
 }

@@ -2,6 +2,8 @@
 
 use quick_xml::{XmlVersion, events::BytesStart};
 
+use crate::cases::milliseconds;
+
 /// Bytes that are kept of one attribute.
 const MAX_ATTRIBUTE: usize = 16 * 1024;
 
@@ -67,6 +69,8 @@ pub(super) struct Described {
     pub(super) name: String,
     pub(super) file: Option<String>,
     pub(super) line: Option<u32>,
+    /// How long it took, in milliseconds.
+    pub(super) ms: Option<u64>,
     /// What an attribute says became of it.
     pub(super) verdict: Option<Verdict>,
 }
@@ -111,7 +115,8 @@ fn junit(name: &str, tag: &BytesStart<'_>) -> Meaning {
                 })
             });
             let line = attribute(tag, "line").and_then(|v| v.parse().ok()).filter(|l| *l > 0);
-            Meaning::Case(Described { name, file: attribute(tag, "file"), line, verdict })
+            let ms = attribute(tag, "time").and_then(|time| milliseconds(&time));
+            Meaning::Case(Described { name, file: attribute(tag, "file"), line, ms, verdict })
         }
         "failure" | "error" => Meaning::Fault(attribute(tag, "message").unwrap_or_default()),
         // pytest's word for a test that is to fail.
@@ -144,7 +149,9 @@ fn nunit(name: &str, tag: &BytesStart<'_>) -> Meaning {
                 _ => Verdict::Failed,
             };
             let name = attribute(tag, "fullname").or_else(|| attribute(tag, "name"));
-            case(name, verdict)
+            // Version 3, version 2.
+            let time = attribute(tag, "duration").or_else(|| attribute(tag, "time"));
+            case(name, time.and_then(|time| milliseconds(&time)), verdict)
         }
         "failure" => Meaning::Fault(String::new()),
         "message" | "stack-trace" => Meaning::Text,
@@ -164,7 +171,8 @@ fn xunit(name: &str, tag: &BytesStart<'_>) -> Meaning {
                 "Skip" | "NotRun" => Verdict::Skipped,
                 _ => Verdict::Failed,
             };
-            case(attribute(tag, "name"), verdict)
+            let time = attribute(tag, "time").and_then(|time| milliseconds(&time));
+            case(attribute(tag, "name"), time, verdict)
         }
         // What failed beside any test.
         "error" => Meaning::Fault(attribute(tag, "name").unwrap_or_default()),
@@ -184,7 +192,8 @@ fn trx(name: &str, tag: &BytesStart<'_>) -> Meaning {
                 "NotExecuted" | "NotRunnable" | "Inconclusive" | "Pending" => Verdict::Skipped,
                 _ => Verdict::Failed,
             };
-            case(attribute(tag, "testName"), verdict)
+            let time = attribute(tag, "duration").and_then(|time| clock(&time));
+            case(attribute(tag, "testName"), time, verdict)
         }
         "ErrorInfo" => Meaning::Fault(String::new()),
         "Message" | "StackTrace" => Meaning::Text,
@@ -197,9 +206,19 @@ fn suite(tag: &BytesStart<'_>, total: u64, failed: u64, skipped: u64) -> Meaning
     Meaning::Suite { name, file: attribute(tag, "file"), total, failed, skipped }
 }
 
-fn case(name: Option<String>, verdict: Verdict) -> Meaning {
+/// Milliseconds of `00:00:01.2345678`.
+fn clock(text: &str) -> Option<u64> {
+    let mut parts = text.rsplitn(3, ':');
+    let seconds = milliseconds(parts.next()?)?;
+    let mut whole = || parts.next().map_or(Some(0), |part| part.parse::<u64>().ok());
+    let (minutes, hours) = (whole()?, whole()?);
+    let minutes = hours.checked_mul(60)?.checked_add(minutes)?;
+    minutes.checked_mul(60_000)?.checked_add(seconds)
+}
+
+fn case(name: Option<String>, ms: Option<u64>, verdict: Verdict) -> Meaning {
     let name = name.unwrap_or_default();
-    Meaning::Case(Described { name, file: None, line: None, verdict: Some(verdict) })
+    Meaning::Case(Described { name, file: None, line: None, ms, verdict: Some(verdict) })
 }
 
 fn number(tag: &BytesStart<'_>, name: &str) -> u64 {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use pact_agent::text::{readable, truncated};
+use pact_contract::tested::{TestStatus, Tested};
 use quick_xml::{
     Reader,
     events::{BytesRef, BytesStart, Event},
@@ -19,7 +20,10 @@ use super::{
     counts::{Counts, MAX_FLAKY, Unread},
     elements::{Described, Dialect, Meaning, Verdict, meaning},
 };
-use crate::output::{Failure, MAX_FAILURES};
+use crate::{
+    cases,
+    output::{Failure, MAX_FAILURES},
+};
 
 /// Elements inside each other that are accepted.
 const MAX_DEPTH: usize = 64;
@@ -60,7 +64,8 @@ struct Case {
     skipped: bool,
     /// It failed, and was to.
     expected: bool,
-    flaky: bool,
+    /// Attempts before that failed, where it passed.
+    flaky: u32,
     /// Whether it has tests inside, which count instead of it.
     has_inner: bool,
 }
@@ -117,13 +122,22 @@ fn broken(reason: impl Into<String>) -> Unread {
     Unread::Broken(reason.into())
 }
 
+/// What is known of a test that was met before.
+#[derive(Clone, Copy)]
+struct Tried {
+    /// Whether it failed in all tries so far.
+    failed: bool,
+    /// Where it is among those that are kept.
+    at: Option<u32>,
+}
+
 #[derive(Default)]
 struct Parser {
     dialect: Option<Dialect>,
     open: Vec<Element>,
     counts: Counts,
-    /// Whether a test failed in all tries so far, by what is known of it.
-    tried: HashMap<u64, bool>,
+    /// The tests so far, by what is known of each.
+    tried: HashMap<u64, Tried>,
 }
 
 impl Parser {
@@ -160,7 +174,7 @@ impl Parser {
                     detail: None,
                     skipped: false,
                     expected: false,
-                    flaky: false,
+                    flaky: 0,
                     has_inner: false,
                 })
             }
@@ -229,7 +243,7 @@ impl Parser {
             }
             Element::Earlier => {
                 if let Some(Element::Case(case)) = self.open.last_mut() {
-                    case.flaky = true;
+                    case.flaky = case.flaky.saturating_add(1);
                 }
             }
             // What separates the parts of a fault.
@@ -263,6 +277,7 @@ impl Parser {
                     name: format!("{name} (no single test)"),
                     file: suite.file.clone(),
                     line: None,
+                    ms: None,
                     verdict: Some(Verdict::Failed),
                 };
                 let detail = Some(detail);
@@ -272,7 +287,7 @@ impl Parser {
                     detail,
                     skipped: false,
                     expected: false,
-                    flaky: false,
+                    flaky: 0,
                     has_inner: false,
                 })
             }
@@ -282,7 +297,7 @@ impl Parser {
 
     fn count(&mut self, case: Case) -> Result<(), Unread> {
         let Case { described, detail, skipped, expected, flaky, .. } = case;
-        let Described { name, file, line, verdict } = described;
+        let Described { name, file, line, ms, verdict } = described;
         let verdict = match verdict {
             _ if detail.is_some() => Verdict::Failed,
             Some(Verdict::Failed) => Verdict::Failed,
@@ -300,10 +315,13 @@ impl Parser {
         (&name, &file).hash(&mut hasher);
         let key = hasher.finish();
         let name = truncated(&readable(&name), 300);
-        if !name.is_empty() && self.tried.get(&key) == Some(&true) {
+        if !name.is_empty()
+            && let Some(Tried { at, failed: true }) = self.tried.get(&key).copied()
+        {
             // Tried again after it had failed: one test. It has failed unless it passed.
+            counts.cases.again(at, verdict == Verdict::Passed, ms);
             if verdict == Verdict::Passed {
-                self.tried.insert(key, false);
+                self.tried.insert(key, Tried { failed: false, at });
                 counts.failed = counts.failed.saturating_sub(1);
                 if let Some(index) = counts.failures.iter().rposition(|f| f.name == name) {
                     counts.failures.remove(index);
@@ -315,18 +333,33 @@ impl Parser {
         if self.tried.len() >= MAX_TESTS {
             return Err(broken(format!("more than {MAX_TESTS} tests")));
         }
-        self.tried.insert(key, verdict == Verdict::Failed);
+        let detail = detail.unwrap_or_default();
+        let status = match verdict {
+            Verdict::Passed if flaky > 0 => TestStatus::Flaky,
+            Verdict::Passed => TestStatus::Passed,
+            Verdict::Failed => TestStatus::Failed,
+            Verdict::Skipped => TestStatus::Skipped,
+            Verdict::Expected => TestStatus::Expected,
+        };
+        let file = file.map(|file| truncated(&file, 1_000));
+        let at = counts.cases.push(Tested {
+            ms,
+            line,
+            file: file.clone(),
+            message: cases::message(&detail),
+            attempts: flaky.saturating_add(1),
+            ..Tested::new(name.clone(), status)
+        });
+        self.tried.insert(key, Tried { failed: verdict == Verdict::Failed, at });
         counts.total = counts.total.saturating_add(1);
         match verdict {
-            Verdict::Passed if flaky => flaked(counts, name),
+            Verdict::Passed if flaky > 0 => flaked(counts, name),
             Verdict::Passed => {}
             Verdict::Skipped => counts.skipped = counts.skipped.saturating_add(1),
             Verdict::Expected => counts.expected = counts.expected.saturating_add(1),
             Verdict::Failed => {
                 counts.failed = counts.failed.saturating_add(1);
                 if counts.failures.len() < MAX_FAILURES {
-                    let detail = detail.unwrap_or_default();
-                    let file = file.map(|file| truncated(&file, 1_000));
                     counts.failures.push(Failure { name, detail, file, line });
                 }
             }

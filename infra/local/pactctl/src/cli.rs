@@ -8,6 +8,7 @@ mod repos;
 mod runs;
 mod secrets;
 mod stack;
+mod tested;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -22,6 +23,7 @@ pub(crate) use repos::{AddRepositoryArgs, ReposCommand, RotateArgs};
 pub(crate) use runs::{GateCommand, LogsArgs, RunsCommand};
 pub(crate) use secrets::{AdvisoriesCommand, SecretsCommand};
 pub(crate) use stack::{EnvArgs, RunArgs, UpArgs};
+pub(crate) use tested::TestsArgs;
 
 const EXAMPLES: &str = "\
 Examples:

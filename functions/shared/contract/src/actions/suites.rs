@@ -102,6 +102,9 @@ pub struct RunTestsOutput {
     pub log_key: Option<String>,
     /// Keys of the LCOV reports in the artifact store.
     pub coverage_keys: Vec<String>,
+    /// Key of the list of its single tests in the artifact store; none when none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests_key: Option<String>,
     /// Suite by suite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suites: Vec<SuiteOutput>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use pact_contract::{EnvironmentName, RepositoryName, RunId};
 
-use super::data::DataArgs;
+use super::{data::DataArgs, tested::TestsArgs};
 
 /// Arguments of `logs`.
 #[derive(Debug, Args)]
@@ -85,6 +85,10 @@ pub(crate) enum RunsCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// The single tests of a run: what became of each, how long it took, how often it was tried.
+    ///
+    /// The gravest first, and the slowest before the others.
+    Tests(TestsArgs),
     /// The transaction log of a run: who decided what, on which evidence.
     Log {
         /// The run; the latest without it.

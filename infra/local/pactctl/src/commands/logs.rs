@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -82,12 +82,15 @@ fn parse_run(text: &str) -> Result<RunId, Failure> {
 }
 
 async fn open(reader: &Reader, data: &Path) -> Result<Logs, Failure> {
-    // There is one bucket, which is there as long as there is the data folder.
-    let buckets = std::fs::read_dir(data.join("s3")).doing("open the kept logs")?;
-    let bucket = buckets.flatten().map(|bucket| bucket.path()).find(|path| path.is_dir());
-    let bucket = bucket.ok_or_else(|| Failure::usage("nothing is kept in the data folder"))?;
-    let artifacts = ObjectArtifacts::folder(&bucket).doing("open the kept logs")?;
+    let artifacts = ObjectArtifacts::folder(&bucket(data)?).doing("open the kept logs")?;
     Ok(Logs::new(Arc::new(reader.store.clone()), &reader.sdk().await, Arc::new(artifacts)))
+}
+
+/// The folder of the artifact store: there is one bucket, as long as there is the data folder.
+pub(super) fn bucket(data: &Path) -> Result<PathBuf, Failure> {
+    let buckets = std::fs::read_dir(data.join("s3")).doing("open what is kept")?;
+    let bucket = buckets.flatten().map(|bucket| bucket.path()).find(|path| path.is_dir());
+    bucket.ok_or_else(|| Failure::usage("nothing is kept in the data folder"))
 }
 
 /// The stages that are asked for.

@@ -24,6 +24,7 @@ mod runs;
 mod sbom;
 mod secrets;
 mod sign_in;
+mod tested;
 mod tokens;
 mod up;
 mod validate;

@@ -122,6 +122,12 @@ pub(crate) fn runs(command: RunsCommand) -> Result<Exit, Failure> {
                 reader.close().await;
                 result
             }
+            RunsCommand::Tests(args) => {
+                let reader = Reader::open(&args.data.data).await?;
+                let result = super::tested::tests(&reader, &args).await;
+                reader.close().await;
+                result
+            }
             RunsCommand::Log { run_id, json, data } => {
                 let reader = Reader::open(&data.data).await?;
                 let result = print_log(&reader, run_id, json).await;
