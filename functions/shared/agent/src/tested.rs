@@ -183,7 +183,7 @@ pub fn read(key: &str, packed: &[u8], question: &Question) -> Result<Answer, Sto
         }
     }
     if question.slowest {
-        answer.tests.sort_by(|a, b| b.ms.cmp(&a.ms));
+        answer.tests.sort_by_key(|test| std::cmp::Reverse(test.ms));
         answer.tests = answer.tests.into_iter().skip(question.from).take(question.limit).collect();
     }
     answer.statuses = statuses;

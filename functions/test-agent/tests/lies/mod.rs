@@ -128,15 +128,13 @@ const FAILS: &str = "echo 'test result: ok. 3 passed; 0 failed; 0 ignored'\nexit
 async fn handed_over(bench: &Bench) -> Bytes {
     let all = bench.memory.keys();
     let keys: Vec<_> = all.iter().filter(|key| key.starts_with("runs/run-1/builds/")).collect();
-    let [key] = &keys[..] else { panic!("one build: {keys:?}") };
+    assert_eq!(keys.len(), 1, "one build: {keys:?}");
+    let key = keys.first().expect("one");
     bench.memory.get(key).await.expect("the store").expect("results")
 }
 
 fn fault(answer: Result<ResponseEnvelope, AgentError>, says: &str) {
-    let error = match answer {
-        Ok(answer) => panic!("a verdict: {:?}", answer.response.summary),
-        Err(error) => error,
-    };
+    let error = answer.expect_err("a fault, and no verdict");
     assert!(error.to_string().contains(says), "{error}");
 }
 

@@ -49,13 +49,16 @@ async fn server() -> Option<(Server, Client)> {
         .credentials_provider(Credentials::new("local", "local", None, None, "test"))
         .build();
     let client = Client::from_conf(config);
+    let mut answers = false;
     for _ in 0..200 {
-        if client.list_projects().send().await.is_ok() {
-            return Some((server, client));
+        answers = client.list_projects().send().await.is_ok();
+        if answers {
+            break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("moto does not answer");
+    assert!(answers, "moto does not answer");
+    Some((server, client))
 }
 
 #[tokio::test(flavor = "multi_thread")]
