@@ -97,6 +97,30 @@ impl<'t> Flow<'t> {
         self.locals.clear();
     }
 
+    /// The words between the brackets at `open` are parameters of a function that begins: they are
+    /// not what has their name outside of it.
+    pub(crate) fn parameters(&mut self, open: usize) {
+        let close = self.past(open).min(open + MAX_TOKENS);
+        for index in open + 1..close {
+            if let Some(word) = self.word(index) {
+                self.locals.insert(word, Value::default());
+            }
+        }
+    }
+
+    /// What a name stands for is written to, or a part of it.
+    pub(crate) fn filled(&mut self, index: usize) {
+        if let Some(name) = self.word(index) {
+            self.locals.insert(name, Value::default());
+        }
+    }
+
+    /// Whether a name stands for what is still empty.
+    pub(crate) fn is_empty(&self, index: usize) -> bool {
+        let value = self.word(index).and_then(|name| self.name(name));
+        value.is_some_and(|v| v.form == Form::Constant && v.text.is_some_and(|t| t.is_empty()))
+    }
+
     /// A name has a value from here on.
     pub(crate) fn assign(&mut self, name: &'t str, value: Value, global: bool) {
         if global && value.form == Form::Constant {
@@ -258,6 +282,15 @@ impl<'t> Flow<'t> {
                     }
                     index = self.past(index);
                 }
+                // The opposite of a truth value.
+                Kind::Sign(b'!')
+                    if index + 2 == end
+                        && matches!(self.word(index + 1), Some("true" | "false")) =>
+                {
+                    let is_true = self.word(index + 1) == Some("false");
+                    all_text.push_str(if is_true { "true" } else { "false" });
+                    index += 2;
+                }
                 Kind::Sign(_) => index += 1,
             }
         }
@@ -339,6 +372,26 @@ impl<'t> Flow<'t> {
                 next,
                 Some(Value { text: Some(plain.to_owned()), form: Form::Constant, tainted: false }),
             );
+        }
+        // Go's slices of bytes: `[]byte("…")` is what is converted, `[]byte{…}` what is listed.
+        if self.language == Language::Go && path == plain && matches!(plain, "byte" | "string") {
+            if self.is_sign(next, b'{') {
+                return (next, None);
+            }
+            if self.is_sign(next, b'(')
+                && let Some([converted]) = self.arguments(next).as_deref()
+            {
+                return (self.past(next), Some(self.value(converted)));
+            }
+        }
+        // What Go makes is empty, until something fills it.
+        if self.language == Language::Go
+            && path == "make"
+            && let Some([kind, _]) = self.arguments(next).as_deref()
+            && self.raw(kind) == "[]byte"
+        {
+            let text = Some(String::new());
+            return (self.past(next), Some(Value { text, form: Form::Constant, tainted: false }));
         }
         // A keyword of an argument: `name=value`.
         if next < end && self.is_sign(next, b'=') && !self.is_sign(next + 1, b'=') {

@@ -79,16 +79,22 @@ impl Prepared {
             });
             let is_comment = comment.is_ok()
                 || comments.is_empty() && trimmed.starts_with('#') && !trimmed.starts_with("#!");
-            if !is_comment && !trimmed.is_empty() {
+            // Few lines with anything in a comment are looked at.
+            if !trimmed.is_empty() && (!is_comment || !shown.is_ascii()) {
                 for number in self.lines.matches(shown) {
                     let Some(index) = self.set.lines.get(number) else { continue };
                     let Some(rule) = self.set.rules.get(*index) else { continue };
                     let Event::Line(expression) = &rule.event else { continue };
+                    let anywhere = rule.when.iter().any(|c| matches!(c, Condition::Comments));
+                    if is_comment && !anywhere {
+                        continue;
+                    }
                     let at = expression.find(shown).map_or(0, |m| m.start());
                     let holds = rule.when.iter().all(|condition| match condition {
                         Condition::File(regex) => regex.is_match(text),
                         Condition::NoFile(regex) => !regex.is_match(text),
                         Condition::None(regex) => !regex.is_match(shown),
+                        Condition::Comments => true,
                         Condition::Any(regex) => regex.is_match(shown),
                         Condition::NotNear(regex) => {
                             !regex.is_match(shown) && !before.iter().any(|l| regex.is_match(l))

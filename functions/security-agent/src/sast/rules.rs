@@ -100,6 +100,8 @@ pub(crate) enum Condition {
     AtMost(usize),
     /// The line, or one of the ten before it, does not match.
     NotNear(Regex),
+    /// The line may be a comment.
+    Comments,
 }
 
 /// A rule as it is written down.
@@ -305,6 +307,7 @@ impl Condition {
             "file" => Self::File(regex(rest)?),
             "nofile" => Self::NoFile(regex(rest)?),
             "atmost" => Self::AtMost(number(rest)?),
+            "comments" => Self::Comments,
             "notnear" => Self::NotNear(regex(rest)?),
             other => return Err(format!("there is no condition {other:?}")),
         })

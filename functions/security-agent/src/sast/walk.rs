@@ -32,7 +32,7 @@ impl<'t> Walk<'_, 't> {
                 Kind::Word => {
                     let word = self.flow.of(&token);
                     if matches!(word, "def" | "function" | "func" | "fn" | "fun" | "class") {
-                        self.flow.enter();
+                        self.function(index + 1);
                     }
                     if matches!(word, "import" | "from" | "require") {
                         self.import(index, word);
@@ -57,6 +57,25 @@ impl<'t> Walk<'_, 't> {
                 _ => {}
             }
             index += 1;
+        }
+    }
+
+    /// The function whose keyword stands before `index`. One without a name sees what is around it;
+    /// the parameters of each are its own, the receiver of Go, which stands before the name, too.
+    fn function(&mut self, index: usize) {
+        let first = if self.flow.word(index).is_some() { index + 1 } else { index };
+        let is_open = self.flow.is_sign(first, b'(');
+        let after = self.flow.past(first);
+        let method = first == index && is_open && self.flow.word(after).is_some();
+        let second = Some(after + 1).filter(|at| method && self.flow.is_sign(*at, b'('));
+        if first > index || second.is_some() {
+            self.flow.enter();
+        }
+        if is_open {
+            self.flow.parameters(first);
+        }
+        if let Some(second) = second {
+            self.flow.parameters(second);
         }
     }
 
@@ -132,7 +151,36 @@ impl<'t> Walk<'_, 't> {
         index
     }
 
+    /// `a, err := f(x)` of Go: every name has to do with the value.
+    fn set_several(&mut self, index: usize, next: usize) {
+        let mut names = vec![index];
+        let mut at = next;
+        while self.flow.is_sign(at, b',') && self.flow.word(at + 1).is_some() && names.len() < 8 {
+            names.push(at + 1);
+            at += 2;
+        }
+        let declares = self.flow.is_sign(at, b':') && self.flow.is_sign(at + 1, b'=');
+        let plain = self.flow.is_sign(at, b'=') && !self.flow.is_sign(at + 1, b'=');
+        if !(declares || plain) {
+            return;
+        }
+        let from = at + if declares { 2 } else { 1 };
+        let values = self.flow.split(from..self.end_of_statement(from), b',');
+        for (number, name) in names.into_iter().enumerate() {
+            let Some(name) = self.flow.word(name).filter(|name| *name != "_") else { continue };
+            let value = match values.as_slice() {
+                [only] => self.flow.value(only),
+                several => several.get(number).map_or_else(Value::default, |v| self.flow.value(v)),
+            };
+            self.flow.assign(name, value, false);
+        }
+    }
+
     fn set(&mut self, index: usize, next: usize, path: &str, depth: usize) {
+        if self.flow.language == Language::Go && self.flow.is_sign(next, b',') {
+            self.set_several(index, next);
+            return;
+        }
         let sign = |at: usize, byte: u8| self.flow.is_sign(at, byte);
         let mut at = next;
         // A type between the name and the sign: `name: Type =`.
@@ -159,6 +207,9 @@ impl<'t> Walk<'_, 't> {
         if sign(at, b'[') {
             let after = self.flow.past(at);
             if sign(after, b'=') && !sign(after + 1, b'=') {
+                if self.flow.language == Language::Go {
+                    self.flow.filled(index);
+                }
                 let inner = self.flow.raw(&(at..after));
                 let end = self.end_of_value(after + 1);
                 self.sets(index, &format!("{path}{inner}"), after + 1..end);
@@ -251,6 +302,20 @@ impl<'t> Walk<'_, 't> {
             None => self.imports.get(path).cloned(),
         };
         let path = full.as_deref().unwrap_or(path);
+        self.call_of(index, path, arguments, last);
+        // What is read into or copied to is no constant any more, and whoever is given a buffer may
+        // fill it.
+        if self.flow.language == Language::Go {
+            let fills = matches!(last_word(path), "Read" | "ReadFull" | "copy");
+            for argument in arguments {
+                if fills || last_word(path) != "len" && self.flow.is_empty(argument.start) {
+                    self.flow.filled(argument.start);
+                }
+            }
+        }
+    }
+
+    fn call_of(&mut self, index: usize, path: &str, arguments: &[Range], last: usize) {
         let Some(candidates) = self.prepared.set.calls.get(last_word(path)) else { return };
         let mut values: Option<Vec<(Range, Value)>> = None;
         for number in candidates.clone() {
@@ -302,7 +367,7 @@ impl<'t> Walk<'_, 't> {
             Condition::File(regex) => regex.is_match(self.flow.text),
             Condition::NoFile(regex) => !regex.is_match(self.flow.text),
             Condition::AtMost(count) => arguments.len() <= *count,
-            Condition::NotNear(_) => false,
+            Condition::NotNear(_) | Condition::Comments => false,
         })
     }
 

@@ -201,7 +201,9 @@ pub(super) fn pair(
     let counts = match (promise, looks) {
         (_, Strength::Nothing) | (Promise::Nothing, _) => false,
         (Promise::Password | Promise::Secret, Strength::Random) => {
-            place.style != Style::Prose || value.len() >= 16 || pair.quoted
+            place.style != Style::Prose
+                || value.len() >= if promise == Promise::Password { 12 } else { 16 }
+                || pair.quoted
         }
         (Promise::Key, Strength::Random) => {
             value.len() >= 24
@@ -211,7 +213,10 @@ pub(super) fn pair(
         }
         (Promise::Password, Strength::Chosen) => {
             !is_uuid(value)
-                && (settings || pair.quoted && place.style == Style::Code && is_chosen_well(value))
+                && (settings
+                    || pair.quoted
+                        && place.style == Style::Code
+                        && (is_chosen_well(value) || is_chosen_with_a_sign(value)))
         }
         (Promise::Secret, Strength::Chosen) => {
             settings && (is_uuid(value) || is_chosen_well(value))
@@ -239,6 +244,15 @@ fn is_chosen_well(value: &str) -> bool {
         && has(u8::is_ascii_uppercase)
         && digits >= 1
         && (signs || digits >= 3 && value.len() >= 10)
+}
+
+/// Words with a number and a sign that stands in no name, as people make passwords.
+fn is_chosen_with_a_sign(value: &str) -> bool {
+    let count = |class: fn(&u8) -> bool| value.bytes().filter(class).count();
+    value.len() >= 10
+        && count(u8::is_ascii_digit) >= 2
+        && count(u8::is_ascii_alphabetic) >= 6
+        && value.ends_with(['!', '@', '#', '?', '*', '$'])
 }
 
 /// Whether a value without quotes is a name of the program.

@@ -26,6 +26,12 @@ pub(super) enum Word {
     Near(Vec<usize>),
     /// A command that takes passwords.
     Command(&'static str),
+    /// A call of which one argument is a password: which one, from 0.
+    Call(usize),
+    /// `@tcp(` behind a name and a password.
+    DataSource,
+    /// `jdbc:oracle:` before them.
+    Oracle,
     /// `://`.
     Address,
     /// `PRIVATE KEY`.
@@ -88,6 +94,15 @@ impl Engine {
             "docker ",
             "podman ",
             "helm ",
+            "lftp ",
+            "ldapsearch ",
+            "ldapmodify ",
+            "ldapadd ",
+            "ldapdelete ",
+            "redis-cli ",
+            "net use ",
+            "convertto-securestring ",
+            "identified by ",
         ] {
             words.push(command.to_owned());
             word_owners.push(Word::Command(command.trim_end()));
@@ -100,6 +115,17 @@ impl Engine {
             ("basic ", Word::Header(true)),
             ("bearer ", Word::Header(false)),
             ("eyj", Word::Jwt),
+            ("@tcp(", Word::DataSource),
+            ("jdbc:oracle:", Word::Oracle),
+            ("getconnection(", Word::Call(2)),
+            ("auth=(", Word::Call(1)),
+            ("basicauth(", Word::Call(1)),
+            ("basic_auth(", Word::Call(1)),
+            (".login(", Word::Call(1)),
+            ("networkcredential(", Word::Call(1)),
+            ("passwordcredentials(", Word::Call(1)),
+            ("passwordauthentication(", Word::Call(1)),
+            ("passwordauthenticationtoken(", Word::Call(1)),
         ] {
             words.push(word.to_owned());
             word_owners.push(owner);

@@ -223,7 +223,7 @@ fn documents(text: &str) -> Vec<&str> {
 /// The single words in YAML block scalars whose name promises a secret: where they begin and end.
 pub(crate) fn block_scalars(text: &str, style: Style) -> Vec<(usize, usize)> {
     let mut out = Vec::new();
-    if style != Style::Config || !text.contains('|') && !text.contains('>') {
+    if style != Style::Config {
         return out;
     }
     let mut lines = text.lines().peekable();
@@ -231,7 +231,10 @@ pub(crate) fn block_scalars(text: &str, style: Style) -> Vec<(usize, usize)> {
         let trimmed = line.trim_end();
         let opens =
             [": |", ": >", ": |-", ": >-", ": |+", ": >+"].iter().any(|o| trimmed.ends_with(o));
-        if !opens {
+        // A list of them, an item a line.
+        let lists = trimmed.ends_with(':')
+            && lines.peek().is_some_and(|next| next.trim_start().starts_with("- "));
+        if !opens && !lists {
             continue;
         }
         let indent = line.len() - line.trim_start().len();
@@ -243,10 +246,13 @@ pub(crate) fn block_scalars(text: &str, style: Style) -> Vec<(usize, usize)> {
             || ["key", "keys", "hex", "raw"].contains(&key.to_ascii_lowercase().as_str());
         while let Some(next) = lines.peek() {
             let word = next.trim();
-            let deeper = next.len() - next.trim_start().len() > indent;
-            if !word.is_empty() && !deeper {
+            let item = word.strip_prefix("- ").filter(|_| lists);
+            let deeper =
+                next.len() - next.trim_start().len() + usize::from(item.is_some()) > indent;
+            if !word.is_empty() && !deeper || lists && item.is_none() {
                 break;
             }
+            let word = item.unwrap_or(word).trim().trim_matches(['"', '\'']);
             if telling
                 && !word.is_empty()
                 && !word.contains(char::is_whitespace)
@@ -283,7 +289,8 @@ pub(crate) fn command<'t>(text: &'t str, at: usize, tool: &str) -> Option<(&'t s
         limit -= 1;
     }
     let line = line.get(..limit)?;
-    let mut words = line.split([' ', '\t']).filter(|w| !w.is_empty()).skip(1).peekable();
+    let named = tool.split(' ').count();
+    let mut words = line.split([' ', '\t']).filter(|w| !w.is_empty()).skip(named).peekable();
     while let Some(word) = words.next() {
         if ["|", "&&", ";", "||"].contains(&word) {
             return None;
@@ -301,13 +308,29 @@ pub(crate) fn command<'t>(text: &'t str, at: usize, tool: &str) -> Option<(&'t s
             "sshpass" => word
                 .strip_prefix("-p")
                 .and_then(|r| if r.is_empty() { words.peek().copied() } else { Some(r) }),
+            "convertto-securestring" => Some(word).filter(|word| word.starts_with(['"', '\''])),
+            // A user and a password, with a comma or a word between them.
+            "lftp" => (word == "-u")
+                .then(|| words.peek().and_then(|next| next.split_once(',')).map(|(_, p)| p))
+                .flatten(),
+            "net use" => word.starts_with("/user:").then(|| words.peek().copied()).flatten(),
+            "ldapsearch" | "ldapmodify" | "ldapadd" | "ldapdelete" => match word.strip_prefix("-w")
+            {
+                Some("") => words.peek().copied(),
+                joined => joined,
+            },
+            "redis-cli" => {
+                (["-a", "--pass"].contains(&word)).then(|| words.peek().copied()).flatten()
+            }
+            // By the statement, and not by the user whom it names.
+            "identified by" => word.starts_with(['"', '\'']).then_some(word),
             "docker" | "podman" | "helm" | "az" => {
                 (["-p", "--password"].contains(&word)).then(|| words.peek().copied()).flatten()
             }
             _ => word.strip_prefix("-p").filter(|r| r.len() >= 4 && !r.starts_with(['-', '='])),
         };
         let Some(value) = value else { continue };
-        let value = value.trim_matches(['"', '\'', '\\', '`', ')']);
+        let value = value.trim_matches(['"', '\'', '\\', '`', ')', ';']);
         if value.is_empty() || is_template(value) || value.starts_with('$') {
             continue;
         }
@@ -315,6 +338,62 @@ pub(crate) fn command<'t>(text: &'t str, at: usize, tool: &str) -> Option<(&'t s
         return (strength(value) > Strength::Nothing).then_some((value, start));
     }
     None
+}
+
+/// The password among the arguments of a call that begins at `at`: its constant argument `index`.
+pub(crate) fn argument(text: &str, at: usize, index: usize) -> Option<(&str, usize)> {
+    let bytes = text.as_bytes().get(at..)?;
+    let (mut open, mut quote, mut number, mut start) = (0usize, None, 0, 0);
+    for (nth, byte) in bytes.iter().take(MAX_CALL).enumerate() {
+        match (quote, byte) {
+            (Some(q), b) if *b == q => quote = None,
+            (Some(_), b'\n') => return None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(*byte),
+            (None, b'(' | b'[' | b'{') => open += 1,
+            (None, b',' | b')' | b']' | b'}') if open == 0 => {
+                if number == index {
+                    let whole = text.get(at + start..at + nth)?.trim();
+                    let mark = whole.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+                    let value = whole.strip_prefix(mark)?.strip_suffix(mark)?;
+                    return (!value.contains(mark)).then_some((value, offset(text, value)?));
+                }
+                if *byte != b',' {
+                    return None;
+                }
+                (number, start) = (number + 1, nth + 1);
+            }
+            (None, b')' | b']' | b'}') => open -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Longest call whose arguments are looked at, in bytes.
+const MAX_CALL: usize = 400;
+
+/// The password of `name:password@tcp(host)/…`, whose `@tcp(` is at `at`.
+pub(crate) fn data_source(text: &str, at: usize) -> Option<(&str, usize)> {
+    let mut from = at.saturating_sub(200);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let before = text.get(from..at)?;
+    let login = before.rsplit(['"', '\'', '`', ' ', '\n', '=']).next()?;
+    let (user, password) = login.split_once(':')?;
+    (!user.is_empty() && is_password(password) && !password.eq_ignore_ascii_case(user))
+        .then_some((password, offset(text, password)?))
+}
+
+/// The password of `jdbc:oracle:thin:name/password@host`, which goes on at `at`.
+pub(crate) fn oracle(text: &str, at: usize) -> Option<(&str, usize)> {
+    let rest = text.get(at..)?;
+    let end = rest.find(['@', '"', '\'', ' ', '\n']).filter(|end| *end < 200)?;
+    let login = rest.get(..end).filter(|_| rest.get(end..).is_some_and(|r| r.starts_with('@')))?;
+    let (user, password) = login.rsplit(':').next()?.split_once('/')?;
+    (!user.is_empty() && is_password(password) && !password.eq_ignore_ascii_case(user))
+        .then_some((password, offset(text, password)?))
 }
 
 /// Whether the pair's name stands for a login in base64.

@@ -117,6 +117,31 @@ impl Engine {
                         ));
                     }
                 }
+                Some(Word::Call(index)) => {
+                    if !work.spend(512) {
+                        return;
+                    }
+                    if let Some((value, at)) = forms::argument(text, end, *index)
+                        && value::strength(value) == value::Strength::Random
+                    {
+                        hits.push(self.login(seen, at, value));
+                    }
+                }
+                Some(word @ (Word::DataSource | Word::Oracle)) => {
+                    if !work.spend(256) {
+                        return;
+                    }
+                    let found = match word {
+                        Word::Oracle => forms::oracle(text, end),
+                        _ => forms::data_source(text, start),
+                    };
+                    if let Some((value, at)) = found {
+                        let mut hit = self.login(seen, at, value);
+                        hit.code = codes::SECRET_DATABASE_URL;
+                        "database address with a password".clone_into(&mut hit.title);
+                        hits.push(hit);
+                    }
+                }
                 Some(Word::Address) => {
                     if start < address_end {
                         continue;
@@ -333,6 +358,11 @@ impl Engine {
         } else if token.len() >= 16 && value::strength(token) == value::Strength::Random {
             hits.push(self.general(seen, at, token, codes::SECRET_BEARER_TOKEN, "bearer token"));
         }
+    }
+
+    /// A password beside the name that it belongs to.
+    fn login(&self, seen: &Text<'_>, at: usize, password: &str) -> Hit {
+        self.general(seen, at, password, codes::SECRET_ASSIGNMENT, "hard-coded credential")
     }
 
     fn general(

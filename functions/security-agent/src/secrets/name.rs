@@ -16,7 +16,7 @@ pub(crate) enum Promise {
 /// Parts of names for which a value is worth a look.
 pub(crate) const TRIGGERS: &[&str] = &[
     "pass", "pwd", "secret", "token", "key", "cred", "auth", "sasl", "psw", "bearer", "pin_code",
-    "salt", "api",
+    "salt", "api", "psk", "pw",
 ];
 
 const PASSWORDS: &[&str] = &[

@@ -7,6 +7,8 @@ use super::place::Style;
 
 /// Longest name, to each side of the word that was found.
 const MAX_NAME: usize = 64;
+/// How far before a name its line is looked at.
+const MAX_BEFORE: usize = 200;
 /// Longest value.
 const MAX_VALUE: usize = 1_024;
 
@@ -172,7 +174,29 @@ impl<'t> Cursor<'t> {
             return Some(Sign::Assigned);
         }
         if quoted && self.eat(",") {
+            // What an option is without being given.
+            self.spaces();
+            if self.eat("default=") || self.eat("default:") {
+                self.spaces();
+            }
             return Some(Sign::Argument);
+        }
+        // `{db_password, "value"}` of Erlang.
+        if !quoted
+            && spaces == 0
+            && self.peek() == Some(b',')
+            && self.before(name).ends_with('{')
+            && self.eat(",")
+        {
+            return Some(Sign::Argument);
+        }
+        // A list of properties: `<key>name</key> <string>value</string>`.
+        if self.eat("</key>") {
+            let start = self.at;
+            while self.at - start < 80 && self.peek().is_some_and(|b| b.is_ascii_whitespace()) {
+                self.at += 1;
+            }
+            return self.eat("<string>").then_some(Sign::Element);
         }
         if !quoted && self.eat("(") {
             return Some(Sign::Argument);
@@ -188,7 +212,31 @@ impl<'t> Cursor<'t> {
         }
         let option = name.starts_with('-') && style != Style::Prose;
         let line = style == Style::Config && self.begins_line(name);
-        (spaces > 0 && !quoted && (option || line)).then_some(Sign::Space)
+        (spaces > 0 && !quoted && (option || line || self.is_declared(name))).then_some(Sign::Space)
+    }
+
+    /// What stands before the name on its line.
+    fn before(&self, name: &str) -> &'t str {
+        let end = (name.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        let mut from = end.saturating_sub(MAX_BEFORE);
+        while !self.text.is_char_boundary(from) {
+            from += 1;
+        }
+        let before = self.text.get(from..end).unwrap_or_default();
+        before.rsplit('\n').next().unwrap_or_default()
+    }
+
+    /// Whether what follows white space is its value: `#define NAME "…"`, `ENV NAME …` and
+    /// `ARG NAME …` of a Dockerfile, `:name "…"` of Clojure, `PASSWORD '…'` of SQL.
+    fn is_declared(&self, name: &str) -> bool {
+        let before = self.before(name);
+        let word = before.trim();
+        let text = matches!(self.peek(), Some(b'"' | b'\''));
+        matches!(word, "ENV" | "ARG")
+            || text
+                && (word.ends_with("#define")
+                    || before.ends_with([' ', '{', '(']) && name == "PASSWORD"
+                    || before.ends_with(':') && before.len() == before.trim_end().len())
     }
 
     /// Whether only white space stands before the name on its line.
@@ -299,10 +347,23 @@ impl<'t> Cursor<'t> {
         Some(Pair { name, value, start: self.at, quoted: true, sign })
     }
 
+    /// Whether the name is one of the parameters by which a database or a server is reached:
+    /// `Server=…;User Id=…;Password=…`, `host=… user=… password=…`.
+    fn is_in_connection(&self, name: &str) -> bool {
+        let before = self.before(name).to_ascii_lowercase();
+        let known = ["user=", "uid=", "user id=", "username=", "server=", "host=", "data source="];
+        known.iter().any(|parameter| before.contains(parameter))
+    }
+
     fn bare(self, name: &'t str, sign: Sign, style: Style) -> Option<Pair<'t>> {
         // A line of the form NAME=value may stand in any text.
         let upper = name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        if !matches!(style, Style::Config | Style::Shell) && !upper && !name.starts_with("--") {
+        let connects = sign == Sign::Assigned && self.is_in_connection(name);
+        let said = style == Style::Prose
+            && ["password", "passwd", "pwd"].iter().any(|word| name.eq_ignore_ascii_case(word));
+        let settings = matches!(style, Style::Config | Style::Shell);
+        let named = upper || connects || said || name.starts_with("--");
+        if !settings && !named {
             return None;
         }
         let bytes = self.text.as_bytes().get(self.at..)?;
@@ -316,6 +377,7 @@ impl<'t> Cursor<'t> {
         let raw = raw.strip_suffix("\\n").or_else(|| raw.strip_suffix("\\")).unwrap_or(raw);
         let raw = raw.split("\\n").next().unwrap_or(raw);
         let raw = raw.split("&amp;").next().unwrap_or(raw);
+        let raw = if connects { raw.split(';').next().unwrap_or(raw) } else { raw };
         // The next parameter of an address: `&name=`.
         let next = raw.match_indices('&').find(|(at, _)| {
             let rest = raw.get(at + 1..).unwrap_or_default();
@@ -331,6 +393,7 @@ impl<'t> Cursor<'t> {
         let after = self.text.get(self.at + length..).unwrap_or_default();
         let line = after.split('\n').next().unwrap_or_default().trim();
         let sentence = style != Style::Shell
+            && !connects
             && sign != Sign::Space
             && !line.is_empty()
             && !line

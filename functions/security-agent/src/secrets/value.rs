@@ -157,11 +157,19 @@ pub(crate) fn base62(mut number: u32) -> String {
 
 /// Whether a value is filled in elsewhere.
 pub(crate) fn is_template(value: &str) -> bool {
-    ["${", "{{", "#{", "$(", "%(", "%{", "<%", "***", "...", "…", "\\(", "@@", "$[", "::", "()"]
-        .iter()
-        .any(|mark| value.contains(mark))
+    ["***", "...", "…", "\\(", "@@", "$[", "::", "()"].iter().any(|mark| value.contains(mark))
+        // What is filled in ends somewhere: a generator writes such signs too.
+        || [("${", "}"), ("{{", "}"), ("#{", "}"), ("$(", ")"), ("%(", ")"), ("%{", "}"), ("<%", ">")]
+            .iter()
+            .any(|(open, close)| {
+                value.find(open).is_some_and(|at| {
+                    value.len() < 40 && !is_mixed(value, 12)
+                        || value.get(at..).is_some_and(|rest| rest.contains(close))
+                })
+            })
         || value.starts_with(['$', '%', '@', '<', '{', '&'])
             && !value.ends_with(|c: char| c.is_ascii_digit())
+            && !is_mixed(value.get(1..).unwrap_or_default(), 12)
         || value.contains('<') && value.contains('>')
         || ["%s", "%v", "%d", "{}", "{0}"].contains(&value)
         || value.starts_with('{') && value.ends_with('}')
