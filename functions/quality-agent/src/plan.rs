@@ -210,12 +210,16 @@ impl Asked {
     }
 }
 
-/// The same plan with what these settings ask of the gate; the way of the release stays.
+/// The same plan with what these settings and their conditions ask of the gate; the way of the
+/// release stays.
 pub(crate) fn under(
     planned: &Plan,
     run: &RunRequest,
+    changes: Option<&ChangeSet>,
     settings: &Settings,
 ) -> Result<Plan, AgentError> {
+    let conditions = Conditions::of(run, changes, settings);
+    let settings = &conditions.settings;
     let (template, template_reason) = template(run, settings)?;
     let quiet = planned.documentation_only || planned.untouched.is_some();
     let asked = Asked::by(template, settings, quiet);
@@ -227,6 +231,8 @@ pub(crate) fn under(
         gate: asked.gate,
         min_quality_score: Some(asked.policy.min_quality_score),
         scan: asked.policy.scan,
+        risk: conditions.risk.or_else(|| planned.risk.clone()),
+        conditions: conditions.applied,
         ..planned.clone()
     })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use pact_agent::AgentError;
 use pact_contract::{
-    Decision, RunRequest, StageRecord, StageStatus,
+    ChangeSet, Decision, RunRequest, StageRecord, StageStatus,
     actions::Plan,
     run::{CheckResult, Checks, Fault},
     settings::Settings,
@@ -73,13 +73,18 @@ impl Evidence {
         Ok(Self { plan, checks })
     }
 
-    /// What would have been decided under these settings. How far the release may go stays as it
-    /// was planned; what the gate asks for is the settings'.
+    /// What would have been decided under these settings and their conditions over `changes`. How
+    /// far the release may go stays as it was planned; what the gate asks for is the settings'.
     ///
     /// # Errors
     /// When the run asked for a template that there is not.
-    pub fn under(&self, run: &RunRequest, settings: &Settings) -> Result<Decision, AgentError> {
-        Ok(decide(&plan::under(&self.plan, run, settings)?, &self.checks))
+    pub fn under(
+        &self,
+        run: &RunRequest,
+        changes: Option<&ChangeSet>,
+        settings: &Settings,
+    ) -> Result<Decision, AgentError> {
+        Ok(decide(&plan::under(&self.plan, run, changes, settings)?, &self.checks))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Other rules on stored runs.
 
+use pact_contract::settings::{Condition, Consequence};
+
 use super::*;
 
 fn stored(plan: &Plan, checks: &Checks) -> Vec<StageRecord> {
@@ -41,7 +43,8 @@ fn other_rules_are_tried_on_the_same_evidence() {
     let under = |change: &dyn Fn(&mut Settings)| {
         let mut settings = settings(BOTH);
         change(&mut settings);
-        evidence.under(&run(), &settings).expect("is decided")
+        let changes = changes(&["db/1.sql"]);
+        evidence.under(&run(), Some(&changes), &settings).expect("is decided")
     };
     assert_eq!(under(&|_| ()).verdict, Verdict::Promote);
     // 160 of 200 lines are covered.
@@ -52,6 +55,30 @@ fn other_rules_are_tried_on_the_same_evidence() {
         settings.checks.insert("integration".to_owned(), CheckMode::Require);
     });
     assert_eq!(demanding.verdict, Verdict::Hold);
+    let when = |when: &str| {
+        let then = Some(Consequence::Hold);
+        let (name, require, skip) = ("the schema".to_owned(), Vec::new(), Vec::new());
+        let condition = Condition { name, when: when.to_owned(), require, skip, then };
+        under(&|settings| settings.conditions = vec![condition.clone()])
+    };
+    assert_eq!(when("changes('db/**')").verdict, Verdict::Hold);
+    assert_eq!(when("changes('src/**')").verdict, Verdict::Promote);
+}
+
+#[test]
+fn conditions_of_before_are_not_those_of_the_rules_that_are_tried() {
+    let then = Some(Consequence::Hold);
+    let (name, when) = ("all".to_owned(), "true".to_owned());
+    let condition = Condition { name, when, require: Vec::new(), skip: Vec::new(), then };
+    let held = Settings { conditions: vec![condition], ..settings(BOTH) };
+    let plan = planned(&run(), &held);
+    let decision = decide(&plan, &well());
+    assert_eq!(decision.verdict, Verdict::Hold);
+    let evidence = Evidence::of(&stored(&plan, &well()), &decision).expect("is stored");
+    let changes = changes(&["src/main.rs"]);
+    let under = |settings| evidence.under(&run(), Some(&changes), settings).expect("is decided");
+    assert_eq!(under(&held).verdict, Verdict::Hold);
+    assert_eq!(under(&settings(BOTH)).verdict, Verdict::Promote);
 }
 
 #[test]

@@ -3,12 +3,19 @@
 use std::path::Path;
 
 use console::style;
-use pact_agent::ports::{RunQuery, RunReader};
-use pact_contract::{Decision, RepositoryName, RunId, RunRecord, run::RuleOutcome};
+use pact_agent::{
+    bundle,
+    ports::{RunQuery, RunReader},
+};
+use pact_aws::ObjectArtifacts;
+use pact_contract::{
+    ChangeSet, Decision, RepositoryName, RunId, RunRecord, StageRecord, run::RuleOutcome,
+    settings::Settings,
+};
 use pact_quality_agent::Evidence;
 use serde_json::{Value, json};
 
-use super::{runs::Reader, validate::settings_file};
+use super::{logs, runs::Reader, validate::settings_file};
 use crate::{
     cli::GateCommand,
     failure::{Context, Exit, Failure},
@@ -32,7 +39,8 @@ pub(crate) fn gate(command: GateCommand) -> Result<Exit, Failure> {
                 let settings = settings(&rules)?;
                 let reader = Reader::open(&data.data).await?;
                 let query = RunQuery { repository, branch, limit, ..RunQuery::default() };
-                let result = trial(&reader, query, &settings, json).await;
+                let rules = Rules::new(settings, &data.data)?;
+                let result = trial(&reader, query, &rules, json).await;
                 reader.close().await;
                 result
             }
@@ -40,7 +48,31 @@ pub(crate) fn gate(command: GateCommand) -> Result<Exit, Failure> {
     })
 }
 
-fn settings(path: &Path) -> Result<pact_contract::settings::Settings, Failure> {
+/// The rules that are tried.
+struct Rules {
+    settings: Settings,
+    /// Where change sets are kept: conditions speak of what changed.
+    artifacts: Option<ObjectArtifacts>,
+}
+
+impl Rules {
+    fn new(settings: Settings, data: &Path) -> Result<Self, Failure> {
+        let speak = !settings.conditions.is_empty();
+        let artifacts = if speak { Some(logs::artifacts(data)?) } else { None };
+        Ok(Self { settings, artifacts })
+    }
+
+    /// What changed in a run, where the rules speak of that.
+    async fn changes(&self, stages: &[StageRecord]) -> Result<Option<ChangeSet>, String> {
+        let Some(artifacts) = &self.artifacts else { return Ok(None) };
+        let analyzed = stages.iter().find(|stage| stage.action == "code.analyze_changes");
+        let key = analyzed.and_then(|stage| stage.output.get("changes_key")?.as_str());
+        let key = key.ok_or("what changed is not stored, which the conditions speak of")?;
+        bundle::change_set(artifacts, key).await.map(Some).map_err(|error| error.message)
+    }
+}
+
+fn settings(path: &Path) -> Result<Settings, Failure> {
     let file = settings_file(path)?
         .ok_or_else(|| Failure::usage(format!("there is no pact.toml in {}", path.display())))?;
     let text = std::fs::read_to_string(&file)
@@ -128,7 +160,7 @@ impl Tried {
 async fn trial(
     reader: &Reader,
     mut query: RunQuery,
-    settings: &pact_contract::settings::Settings,
+    rules: &Rules,
     json: bool,
 ) -> Result<Exit, Failure> {
     let limit = query.limit;
@@ -137,7 +169,7 @@ async fn trial(
         query.limit = PAGE.min(limit - tried.len());
         let page = reader.store.latest_runs(&query).await.doing("list the runs")?;
         for run in &page.runs {
-            tried.push(one(reader, run, settings).await?);
+            tried.push(one(reader, run, rules).await?);
         }
         query.cursor = page.cursor;
         if query.cursor.is_none() || tried.len() >= limit {
@@ -190,11 +222,7 @@ async fn trial(
     Ok(Exit::Success)
 }
 
-async fn one(
-    reader: &Reader,
-    run: &RunRecord,
-    settings: &pact_contract::settings::Settings,
-) -> Result<Tried, Failure> {
+async fn one(reader: &Reader, run: &RunRecord, rules: &Rules) -> Result<Tried, Failure> {
     let run_id = run.request.run_id.clone();
     let before = decision(run).cloned();
     let after = match &before {
@@ -204,12 +232,14 @@ async fn one(
             match stages.unreadable.first() {
                 // Half of the evidence is none.
                 Some(unreadable) => Err(unreadable.to_string()),
-                None => {
-                    let evidence = Evidence::of(&stages.items, decision);
-                    evidence.map_err(|reason| reason.to_string()).and_then(|evidence| {
-                        evidence.under(&run.request, settings).map_err(|error| error.message)
-                    })
-                }
+                None => match Evidence::of(&stages.items, decision) {
+                    Err(reason) => Err(reason.to_string()),
+                    Ok(evidence) => rules.changes(&stages.items).await.and_then(|changes| {
+                        evidence
+                            .under(&run.request, changes.as_ref(), &rules.settings)
+                            .map_err(|error| error.message)
+                    }),
+                },
             }
         }
     };

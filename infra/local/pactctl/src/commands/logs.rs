@@ -82,8 +82,13 @@ fn parse_run(text: &str) -> Result<RunId, Failure> {
 }
 
 async fn open(reader: &Reader, data: &Path) -> Result<Logs, Failure> {
-    let artifacts = ObjectArtifacts::folder(&bucket(data)?).doing("open the kept logs")?;
+    let artifacts = artifacts(data)?;
     Ok(Logs::new(Arc::new(reader.store.clone()), &reader.sdk().await, Arc::new(artifacts)))
+}
+
+/// What runs kept in the data folder.
+pub(super) fn artifacts(data: &Path) -> Result<ObjectArtifacts, Failure> {
+    ObjectArtifacts::folder(&bucket(data)?).doing("open what is kept")
 }
 
 /// The folder of the artifact store: there is one bucket, as long as there is the data folder.
