@@ -26,6 +26,7 @@ use crate::{
     filters::Filters,
     gzip, measures, pages,
     pages::Waiting,
+    tested,
     view::Found,
     viewer::Viewer,
 };

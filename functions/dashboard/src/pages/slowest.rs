@@ -15,6 +15,9 @@ use crate::{
     viewer::Viewer,
 };
 
+/// The suite and the name of a test.
+type Named = (String, String);
+
 /// Tests of each table.
 const MOST: usize = 20;
 
@@ -47,7 +50,7 @@ impl Tests {
     /// Of the lists of some runs: each has its gravest and its slowest tests.
     pub(crate) fn over(repository: RepositoryName, lists: Vec<Vec<Tested>>) -> Self {
         let runs = lists.len();
-        let mut known: HashMap<(String, String), Vec<(TestStatus, Option<u64>)>> = HashMap::new();
+        let mut known: HashMap<Named, Vec<(TestStatus, Option<u64>)>> = HashMap::new();
         for test in lists.into_iter().flatten() {
             known.entry((test.suite, test.name)).or_default().push((test.status, test.ms));
         }

@@ -92,7 +92,7 @@ pub(super) fn artifacts(data: &Path) -> Result<ObjectArtifacts, Failure> {
 }
 
 /// The folder of the artifact store: there is one bucket, as long as there is the data folder.
-pub(super) fn bucket(data: &Path) -> Result<PathBuf, Failure> {
+fn bucket(data: &Path) -> Result<PathBuf, Failure> {
     let buckets = std::fs::read_dir(data.join("s3")).doing("open what is kept")?;
     let bucket = buckets.flatten().map(|bucket| bucket.path()).find(|path| path.is_dir());
     bucket.ok_or_else(|| Failure::usage("nothing is kept in the data folder"))

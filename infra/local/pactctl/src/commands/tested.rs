@@ -7,14 +7,13 @@ use pact_agent::{
     ports::RunReader as _,
     tested::{Answer, KeptTests, MAX_TESTS, Question, TestLists as _},
 };
-use pact_aws::ObjectArtifacts;
 use pact_contract::{
     RunId, StateName,
     tested::{TestStatus, Tested},
 };
 use serde_json::{Value, json};
 
-use super::{logs::bucket, runs::Reader};
+use super::{logs::artifacts, runs::Reader};
 use crate::{
     cli::TestsArgs,
     failure::{Context, Exit, Failure},
@@ -87,8 +86,7 @@ fn question(args: &TestsArgs) -> Question {
 }
 
 fn open(data: &Path) -> Result<KeptTests, Failure> {
-    let artifacts = ObjectArtifacts::folder(&bucket(data)?).doing("open what is kept")?;
-    Ok(KeptTests(Arc::new(artifacts)))
+    Ok(KeptTests(Arc::new(artifacts(data)?)))
 }
 
 fn document((state, answer): &(StateName, Answer)) -> Value {
@@ -136,7 +134,7 @@ fn line(test: &Tested) -> String {
         TestStatus::Passed => style(word).green(),
         TestStatus::Expected | TestStatus::Skipped => style(word).dim(),
     };
-    let time = test.ms.map_or_else(|| "–".to_owned(), |ms| term::duration(ms));
+    let time = test.ms.map_or_else(|| "–".to_owned(), term::duration);
     let mut out = format!("  {word} {time:>9}  {}", term::plain(&test.name));
     if !test.suite.is_empty() {
         out.push_str(&format!("  {}", style(term::plain(&test.suite)).dim()));

@@ -75,6 +75,7 @@ async fn a_push_is_taken_up_as_a_whole_and_all_of_it_is_known_then() {
         forks: Default::default(),
         host: None,
         statuses: None,
+        rotation: None,
         registered_by: "Ada".to_owned(),
         registered_at: Timestamp::UNIX_EPOCH,
     };

@@ -309,6 +309,7 @@ pub(super) async fn fill(store: &DynamoStore) {
                 host: "github".to_owned(),
                 api: "https://git.example/api/v3".to_owned(),
             }),
+            rotation: None,
             registered_by: "ada".to_owned(),
             registered_at: at(0),
         };
