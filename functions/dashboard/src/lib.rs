@@ -8,6 +8,7 @@
 
 mod answers;
 mod api;
+mod asked;
 mod assets;
 mod entrance;
 mod feed;

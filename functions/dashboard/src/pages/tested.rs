@@ -9,9 +9,9 @@ use pact_contract::{
 
 use super::layout;
 use crate::{
+    asked::Asked,
     format::{duration, encoded, lines, plural, short},
     mark::{Mark, Marked},
-    tested::Asked,
     viewer::Viewer,
 };
 

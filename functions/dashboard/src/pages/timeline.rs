@@ -97,7 +97,7 @@ fn body(record: &StageRecord, id: &str) -> Markup {
         }
         @if record.action.starts_with("tests.run_") {
             p { a href={ "/runs/" (record.run_id) "/logs/" (encoded(record.state.as_str())) } { "What it writes" }
-                @if crate::tested::has_list(record) {
+                @if crate::asked::has_list(record) {
                     " · " a href={ "/runs/" (record.run_id) "/tests?stage=" (encoded(record.state.as_str())) } { "Its tests, one by one" }
                 }
             }

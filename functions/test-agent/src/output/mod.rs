@@ -5,6 +5,7 @@
 //! run several tools, and one tool several test programs.
 
 mod cargo;
+mod failure;
 mod go;
 mod javascript;
 mod jvm;
@@ -17,7 +18,8 @@ mod tap;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use sums::{Failure, MAX_FAILURES, Summary};
+pub(crate) use failure::Failure;
+pub(crate) use sums::{MAX_FAILURES, Summary};
 use sums::{Sums, Tool};
 
 /// Reads output line by line.

@@ -4,25 +4,13 @@ use std::collections::HashSet;
 
 use pact_agent::text::truncated;
 
+use super::failure::Failure;
 use crate::cases::Cases;
 
 /// Failing tests that are kept.
 pub(crate) const MAX_FAILURES: usize = 200;
 /// Lines of detail that are kept for one failing test.
 const DETAIL_LINES: usize = 14;
-
-/// One failing test.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Failure {
-    /// Name as the tool writes it.
-    pub(crate) name: String,
-    /// What the tool says about it; may be empty.
-    pub(crate) detail: String,
-    /// File as the tool names it.
-    pub(crate) file: Option<String>,
-    /// Line in that file.
-    pub(crate) line: Option<u32>,
-}
 
 /// Sums over a whole output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

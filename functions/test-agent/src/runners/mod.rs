@@ -13,14 +13,12 @@ use pact_contract::settings::Instance;
 
 use crate::services::Services;
 
+pub(crate) use release::BUILD_SECONDS;
 #[cfg(test)]
 pub(crate) use runner::Run;
 pub(crate) use runner::{
     Built, End, Ended, Execution, Part, Planned, Progress, Release, Runner, Shared, Task,
 };
-
-/// Time-out of a build command without one, in seconds.
-pub(crate) const BUILD_SECONDS: u64 = 600;
 
 /// The kinds of runners. The first is meant where the settings name none.
 const KINDS: &[runner::Kind] = &[

@@ -7,6 +7,9 @@ use pact_contract::{Finding, Severity, actions::BuiltRelease, codes};
 use super::runner::{Built, Release, Task};
 use crate::capture::last_lines;
 
+/// Time-out of a build command without one, in seconds.
+pub(crate) const BUILD_SECONDS: u64 = 600;
+
 /// Largest bundle of a release, in bytes.
 pub(super) const BYTES: u64 = 512 << 20;
 /// Longest list of its files, in bytes.

@@ -186,7 +186,7 @@ impl Asked {
         let build = suites::build(root)?;
         let serves = build.makes(root, &served)?.to_owned();
         let id = built::commands_id(&build.commands);
-        let seconds = crate::runners::BUILD_SECONDS;
+        let seconds = crate::runners::release::BUILD_SECONDS;
         Some(Release { id, commands: build.commands, seconds, runner: None, serves: Some(serves) })
     }
 

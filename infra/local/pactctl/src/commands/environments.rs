@@ -12,8 +12,8 @@ use pact_contract::{
 use serde_json::{Value, json};
 
 use super::{
+    reader::Reader,
     rollback::{only_one, wave_of},
-    runs::Reader,
 };
 use crate::{
     cli::EnvironmentsCommand,

@@ -15,7 +15,7 @@ use pact_contract::{
 use pact_quality_agent::Evidence;
 use serde_json::{Value, json};
 
-use super::{logs, runs::Reader, validate::settings_file};
+use super::{logs, reader::Reader, validate::settings_file};
 use crate::{
     cli::GateCommand,
     failure::{Context, Exit, Failure},

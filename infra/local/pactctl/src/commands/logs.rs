@@ -14,7 +14,7 @@ use pact_aws::{Logs, ObjectArtifacts};
 use pact_contract::{RunId, StateName};
 use serde_json::json;
 
-use super::runs::Reader;
+use super::reader::Reader;
 use crate::{
     cli::LogsArgs,
     failure::{Context, Exit, Failure},

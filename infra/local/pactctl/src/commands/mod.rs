@@ -17,6 +17,7 @@ mod incidents;
 mod init;
 mod logs;
 mod man;
+mod reader;
 pub(crate) mod repos;
 mod rollback;
 mod rotate;

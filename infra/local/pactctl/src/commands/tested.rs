@@ -13,7 +13,7 @@ use pact_contract::{
 };
 use serde_json::{Value, json};
 
-use super::{logs::artifacts, runs::Reader};
+use super::{logs::artifacts, reader::Reader};
 use crate::{
     cli::TestsArgs,
     failure::{Context, Exit, Failure},

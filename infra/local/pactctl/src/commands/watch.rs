@@ -2,7 +2,7 @@
 
 use pact_contract::RunId;
 
-use super::runs::{Reader, read_report};
+use super::reader::{Reader, read_report};
 use crate::{
     client::Client,
     failure::{Context, Exit, Failure},
