@@ -69,7 +69,7 @@ pub(crate) async fn check(agent: &DeployAgent, call: &Call) -> Result<Outcome, A
         }
         let message = match (&record.current, name) {
             (Some(other), Some(name)) => {
-                format!("{} is in effect in {environment}, not {name}", other.release)
+                format!("release {} is in effect in {environment}, not {name}", other.release)
             }
             _ => format!("no release is in effect in {environment}"),
         };

@@ -399,7 +399,7 @@ mod tests {
                 vec![(Passed, Some(2), 0), (Skipped, None, 0)],
                 none,
                 Skipped,
-                "1 of 2 suites was not checked, 2 passed; skipped: `x` is not installed",
+                "1 of 2 suites was not checked, 2 tests passed; skipped: `x` is not installed",
             ),
             (
                 vec![(Passed, Some(2), 0)],
