@@ -239,13 +239,16 @@ fn row(
             }
         }
         td role="cell" data-label="Watch" class="wrap" {
-            @match watch { Some(seen) => (watched(seen, now)), None => "–" }
-            @if let (Some(budget), Some(current)) = (budget, &record.current) {
-                (left(budget, current, now))
-            }
-            @if let Some(id) = incident {
-                p { "incident " a class="mono" href={ "/incidents#incident-" (id) } { (id) } }
-                (buttons::look_after(viewer, id))
+            // One piece: a narrow page puts it beside its label.
+            div {
+                @match watch { Some(seen) => (watched(seen, now)), None => "–" }
+                @if let (Some(budget), Some(current)) = (budget, &record.current) {
+                    (left(budget, current, now))
+                }
+                @if let Some(id) = incident {
+                    p { "incident " a class="mono wrap" href={ "/incidents#incident-" (id) } { (id) } }
+                    (buttons::look_after(viewer, id))
+                }
             }
         }
         td role="cell" data-label="Release" {
