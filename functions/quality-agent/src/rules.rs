@@ -375,7 +375,8 @@ impl<'a> Rules<'a> {
         let rule = "quality";
         let limit = self.plan.gate.max_quality_findings;
         let required = limit.is_some() || self.needs("quality");
-        let threshold = json!(limit);
+        // Without a limit it is the check's own: nothing above a threshold.
+        let threshold = json!(limit.unwrap_or(0));
         let result = match self.evidence("quality") {
             Evidence::Not(reason) => {
                 return not_checked(rule, "quality", required, threshold, &reason);

@@ -18,7 +18,7 @@
 //! | probe | one request that an agent makes to see whether a release answers |
 //! | incident | something that serves and is not well, one for each cause |
 //!
-//! A summary is one sentence on one line without a full stop, and names what it speaks of: read
+//! A summary is one sentence on one line without a full stop. That of a verdict names what it speaks of: read
 //! alone, in a message or on a telephone, it has to say whether it is about secrets or about tests.
 
 use crate::{Decision, StageStatus, cause::plain, run::RuleOutcome};
@@ -34,7 +34,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("security.check_dependencies", &["package", "dependenc", "advisor", "lock file"]),
     ("security.validate_secrets", &["secret"]),
     ("quality.plan_pipeline", &["template", "deploy", "environment", "check"]),
-    ("quality.evaluate_gate", &["Promote", "Held", "Rejected", "Verif", "Stag"]),
+    ("quality.evaluate_gate", &["Promote", "Held", "Rejected", "verified only", "staging"]),
     ("quality.judge_release", &["release", "baseline", "request", "judge"]),
     ("deploy.", &["release", "deployed", "environment"]),
     ("monitor.check_health", &["answer", "probe", "health"]),
@@ -66,6 +66,10 @@ pub fn misworded(action: &str, status: StageStatus, said: &str) -> Vec<String> {
     }
     if said.contains("not checked") && !CHECKS.iter().any(|check| action.starts_with(check)) {
         faults.push("only a check is said to be not checked".to_owned());
+    }
+    // What was not checked says why, in the words of whatever kept it from that.
+    if status == StageStatus::Skipped {
+        return faults;
     }
     let named = NAMES.iter().find(|(prefix, _)| action.starts_with(prefix));
     if !named.is_none_or(|(_, words)| words.iter().any(|word| said.contains(word))) {
@@ -111,5 +115,7 @@ mod tests {
         }
         // Whatever failed has words of its own.
         assert!(misworded("tests.run_unit", StageStatus::Error, "503.").is_empty());
+        let why = "the syntax is not valid";
+        assert!(misworded("code.check_quality", StageStatus::Skipped, why).is_empty());
     }
 }
