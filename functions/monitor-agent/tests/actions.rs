@@ -203,7 +203,7 @@ async fn nothing_to_probe_is_skipped_with_the_reason() {
         (
             "monitor.check_health",
             json!({ "environment": "staging", "url": "ftp://h", "probes": [{}] }),
-            "\"ftp\" is neither",
+            "an address to probe begins with http:// or https://, not ftp://",
         ),
         (
             "monitor.track_metrics",
