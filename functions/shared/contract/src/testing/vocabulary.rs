@@ -34,7 +34,10 @@ const NAMES: &[(&str, &[&str])] = &[
     ("security.check_dependencies", &["package", "dependenc", "advisor", "lock file"]),
     ("security.validate_secrets", &["secret"]),
     ("quality.plan_pipeline", &["template", "deploy", "environment", "check"]),
-    ("quality.evaluate_gate", &["Promote", "Held", "Rejected", "verified only", "staging", "deployed"]),
+    (
+        "quality.evaluate_gate",
+        &["Promote", "Held", "Rejected", "verified only", "staging", "deployed"],
+    ),
     ("quality.judge_release", &["release", "baseline", "request", "judge", "latency"]),
     ("deploy.", &["release", "deployed", "environment"]),
     ("monitor.check_health", &["answer", "probe", "health"]),
