@@ -147,6 +147,8 @@ struct Samples {
     answered: Vec<(u64, Sample)>,
     /// When each was sent that is not answered.
     open: BTreeMap<u64, Instant>,
+    /// When the first was sent.
+    first: Option<Instant>,
     /// When the first failed.
     failed: Option<Instant>,
     /// How many in a row were sent within a moment, while they came quickest.
@@ -185,7 +187,8 @@ impl Samples {
         let mut late = self.late.clone();
         late.sort_by(f64::total_cmp);
         let lag_ms = round(pact_statistics::percentile(&late, 95).unwrap_or(0.0));
-        Metrics { lag_ms, ..sum_up(&all, self.together) }
+        let seconds = self.first.map_or(0.0, |first| round(first.elapsed().as_secs_f64()));
+        Metrics { lag_ms, seconds, ..sum_up(&all, self.together) }
     }
 
     /// Looks, where a look is due; what failed has to have done so for a while.
@@ -228,7 +231,9 @@ async fn requests(
                 if now < until && let Some((probe, url)) = turn.next() {
                     let this = number;
                     number += 1;
-                    samples.open.insert(this, Instant::now());
+                    let sent = Instant::now();
+                    samples.first.get_or_insert(sent);
+                    samples.open.insert(this, sent);
                     open.push(async move {
                         http.get(url, probe.contains.as_deref(), patience)
                             .await
@@ -296,6 +301,7 @@ fn sum_up(samples: &[Sample], together: u32) -> Metrics {
             more => u32::try_from(together as usize * MAX_LATENCIES / more).unwrap_or(1).max(1),
         },
         clumped: round(pact_statistics::clumping(&failed, together as usize)),
+        seconds: 0.0,
         lag_ms: 0.0,
     }
 }

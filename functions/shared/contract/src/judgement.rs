@@ -65,10 +65,18 @@ pub struct Metrics {
     /// together. 0 is as good as 1.
     #[serde(default, skip_serializing_if = "is_single")]
     pub clumped: f64,
+    /// For how many seconds requests were sent; 0: not known.
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    pub seconds: f64,
     /// By how many milliseconds requests were sent late (95th percentile), where the agent sends them: who
     /// is that late may have read the answers as late.
     #[serde(default, skip_serializing_if = "is_in_time")]
     pub lag_ms: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_unknown(seconds: &f64) -> bool {
+    *seconds <= 0.0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]

@@ -10,6 +10,9 @@ use crate::{
 
 /// During the watch a few do, where they are clear.
 const MIN_AT_STEP: u64 = 5;
+/// For how many seconds latencies are seen before a watch can end by them: a process that has just begun
+/// is slow for a moment, and so is one on a machine that is busy for one. An error waits for nothing.
+const SETTLED_SECONDS: f64 = 2.0;
 /// Latencies that are looked at: what is handed on is bounded, what comes from outside may not be.
 const MAX_LATENCIES: usize = 20_000;
 
@@ -29,10 +32,19 @@ pub fn compare(baseline: Option<&Metrics>, now: &Metrics) -> Vec<Comparison> {
     }
     let mut rows = vec![errors::compare(before, now, now.look)];
     let stepping = matches!(now.look, Some(pact_contract::actions::Look::Step(_)));
+    if stepping && now.seconds > 0.0 && now.seconds < SETTLED_SECONDS {
+        let samples = (before.latencies_ms.len() as u64, now.latencies_ms.len() as u64);
+        let message = format!(
+            "latencies are not compared yet: seen for {:.1} s, {SETTLED_SECONDS} s are needed",
+            now.seconds
+        );
+        rows.push(not_compared("latency-median", "ms", samples, message));
+        return rows;
+    }
     let least = if stepping { MIN_AT_STEP } else { MIN_LATENCIES };
     match (latencies(before, MIN_LATENCIES), latencies(now, least)) {
         (Some(before), Some(now_sample)) => {
-            rows.extend(latency::compare(&before, &now_sample, now.look));
+            rows.extend(latency::compare(&before, &now_sample, now));
         }
         (old, new) => {
             let count = |sample: Option<Sample>, metrics: &Metrics| {
@@ -48,4 +60,44 @@ pub fn compare(baseline: Option<&Metrics>, now: &Metrics) -> Vec<Comparison> {
         }
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use pact_contract::actions::{Compared, Look};
+
+    use super::*;
+
+    /// Answers of which each fifth takes longer.
+    fn measured(ms: f64) -> Metrics {
+        let latencies_ms = (0..120).map(|n| ms + f64::from(n % 5)).collect();
+        Metrics { requests: 120, latencies_ms, ..Metrics::default() }
+    }
+
+    fn worse(before: &Metrics, now: &Metrics) -> Vec<String> {
+        let rows = compare(Some(before), now).into_iter();
+        rows.filter(|row| row.outcome == Compared::Worse).map(|row| row.metric).collect()
+    }
+
+    #[test]
+    fn a_watch_ends_by_latency_only_once_the_release_has_settled() {
+        let before = measured(10.0);
+        let at = |seconds| Metrics { seconds, look: Some(Look::Step(14)), ..measured(60.0) };
+        assert_eq!(worse(&before, &at(1.9)), Vec::<String>::new());
+        assert!(worse(&before, &at(2.0)).contains(&"latency-median".to_owned()));
+        // One who does not know for how long is believed, and so is the end of a watch.
+        assert!(!worse(&before, &at(0.0)).is_empty());
+        assert!(!worse(&before, &Metrics { look: None, ..at(1.0) }).is_empty());
+        let failing = Metrics { errors: 60, ..at(0.5) };
+        assert_eq!(worse(&before, &failing), ["errors"], "an error waits for nothing");
+    }
+
+    #[test]
+    fn what_the_agent_may_have_added_is_not_the_releases_doing() {
+        let before = measured(10.0);
+        let late = |lag_ms| Metrics { lag_ms, ..measured(60.0) };
+        assert!(worse(&before, &late(2.0)).contains(&"latency-median".to_owned()));
+        assert_eq!(worse(&before, &late(20.0)), Vec::<String>::new());
+        assert!(!worse(&before, &late(f64::NAN)).is_empty(), "no number is none");
+    }
 }

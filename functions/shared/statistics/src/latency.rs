@@ -1,6 +1,6 @@
 //! Latencies of two releases: the middle, the tail, the spread, and whether they grow.
 
-use pact_contract::actions::{Comparison, Look};
+use pact_contract::actions::{Comparison, Metrics};
 
 use crate::{
     chance::{hypergeometric, real},
@@ -14,10 +14,25 @@ const BETTER: f64 = 0.05;
 /// Fewer of the slowest prove nothing.
 const LEAST_TAIL: u64 = 6;
 
-/// What a latency may grow to: by a quarter and by 10 ms; and, where it was short, five times and by
-/// 5 ms.
-pub(crate) fn tolerated(ms: f64) -> f64 {
-    (ms * 1.25).max(ms + 10.0).min((ms * 5.0).max(ms + 5.0))
+/// What a latency may grow to.
+#[derive(Clone, Copy)]
+struct Tolerance {
+    /// What may be the doing of who measured it.
+    own_ms: f64,
+}
+
+impl Tolerance {
+    /// By a quarter and by 10 ms; where it was short, five times and by 5 ms; and by what the agent may
+    /// have added.
+    fn of(self, ms: f64) -> f64 {
+        (ms * 1.25).max(ms + 10.0).min((ms * 5.0).max(ms + 5.0)) + self.own_ms
+    }
+}
+
+/// How much of a latency may be the doing of who measured it: who sends late reads late, and the answer
+/// waits as the request did.
+pub(crate) fn own_ms(metrics: &Metrics) -> f64 {
+    if metrics.lag_ms.is_finite() { metrics.lag_ms.max(0.0) * 2.0 } else { 0.0 }
 }
 
 /// A part of the slow end of the distribution.
@@ -56,8 +71,9 @@ const TAILS: [Tail; 3] = [
     },
 ];
 
-pub(crate) fn compare(before: &Sample, now: &Sample, look: Option<Look>) -> Vec<Comparison> {
-    let mut rows = vec![median(before, now).judged(look)];
+pub(crate) fn compare(before: &Sample, now: &Sample, measured: &Metrics) -> Vec<Comparison> {
+    let (look, tolerance) = (measured.look, Tolerance { own_ms: own_ms(measured) });
+    let mut rows = vec![median(before, now, tolerance).judged(look)];
     for tail in &TAILS {
         let samples = (before.count(), now.count());
         if samples.0.min(samples.1) < tail.least {
@@ -67,10 +83,10 @@ pub(crate) fn compare(before: &Sample, now: &Sample, look: Option<Look>) -> Vec<
             );
             rows.push(not_compared(tail.metric, "ms", samples, message));
         } else {
-            rows.push(slow_end(tail, before, now).judged(look));
+            rows.push(slow_end(tail, before, now, tolerance).judged(look));
         }
     }
-    rows.push(growth(before, now).judged(look));
+    rows.push(growth(before, now, tolerance).judged(look));
     rows
 }
 
@@ -86,7 +102,7 @@ fn between(before: &Sample, now: &Sample, share: f64) -> (f64, f64) {
     )
 }
 
-fn median(before: &Sample, now: &Sample) -> Row {
+fn median(before: &Sample, now: &Sample, tolerance: Tolerance) -> Row {
     let (old, new) = (before.median(), now.median());
     Row {
         metric: "latency-median",
@@ -99,8 +115,8 @@ fn median(before: &Sample, now: &Sample) -> Row {
         chance: shifted_up(before, now),
         test: "Mann-Whitney U test",
         weight: 0.12,
-        tolerated: tolerated(old),
-        likely: 1.0 - shifted_up(&before.map(tolerated), now),
+        tolerated: tolerance.of(old),
+        likely: 1.0 - shifted_up(&before.map(|ms| tolerance.of(ms)), now),
         better: new < old && shifted_up(now, before) <= BETTER,
     }
 }
@@ -148,7 +164,7 @@ fn ranked(one: &[f64], other: &[f64], rank: u64) -> Option<f64> {
     value.copied()
 }
 
-fn slow_end(tail: &Tail, before: &Sample, now: &Sample) -> Row {
+fn slow_end(tail: &Tail, before: &Sample, now: &Sample, tolerance: Tolerance) -> Row {
     let (old, new) = (before.quantile(tail.quantile), now.quantile(tail.quantile));
     Row {
         metric: tail.metric,
@@ -161,15 +177,15 @@ fn slow_end(tail: &Tail, before: &Sample, now: &Sample) -> Row {
         chance: slowest(before, now, tail.slowest),
         test: "exact test of the slowest answers",
         weight: 0.08,
-        tolerated: tolerated(old),
-        likely: 1.0 - slowest(&before.map(tolerated), now, tail.slowest),
+        tolerated: tolerance.of(old),
+        likely: 1.0 - slowest(&before.map(|ms| tolerance.of(ms)), now, tail.slowest),
         better: new < old && slowest(now, before, tail.slowest) <= BETTER,
     }
 }
 
 /// Whether the new release becomes slower while it is watched, as what leaks or fills up does: its
 /// second half against its first, unless the one before did the same.
-fn growth(before: &Sample, now: &Sample) -> Row {
+fn growth(before: &Sample, now: &Sample, tolerance: Tolerance) -> Row {
     let (first, second) = now.halves();
     let (old_first, old_second) = before.halves();
     let grew_before = shifted_up(&old_first, &old_second) < 0.1;
@@ -186,11 +202,11 @@ fn growth(before: &Sample, now: &Sample) -> Row {
         chance,
         test: "Mann-Whitney U test of both halves",
         weight: 0.04,
-        tolerated: tolerated(start.max(before.median())),
+        tolerated: tolerance.of(start.max(before.median())),
         likely: if grew_before {
             0.0
         } else {
-            1.0 - shifted_up(&first.map(|v| tolerated(v.max(before.median()))), &second)
+            1.0 - shifted_up(&first.map(|v| tolerance.of(v.max(before.median()))), &second)
         },
         better: false,
     }

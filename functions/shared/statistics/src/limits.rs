@@ -10,6 +10,7 @@ use crate::{
     chance::{above, binomial, real},
     clumps::clumping,
     errors::{Part, counts, share, shares},
+    latency::own_ms,
     row::{Row, not_compared, round},
     sample::MIN_LATENCIES,
 };
@@ -107,7 +108,7 @@ fn excused(
 fn slow(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison {
     let names = ("latency-p95", "the share of slow answers");
     #[expect(clippy::cast_precision_loss, reason = "a latency limit is far below 2^52")]
-    let limit = watch.max_p95_ms as f64;
+    let limit = watch.max_p95_ms as f64 + own_ms(now);
     let message = format!(
         "the 95th percentile of the latency is {:.0} ms; at most {} ms",
         now.p95_ms, watch.max_p95_ms
@@ -136,7 +137,7 @@ fn slow(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison {
     let Some(old) = old.filter(|_| counted.1 >= 5) else { return absolute };
     let mut relative = shares(names, WEIGHT, old, part).judged(now.look);
     relative.message = format!(
-        "{} of {} answers took longer than {limit} ms, {} of {} before the release",
+        "{} of {} answers took longer than {limit:.0} ms, {} of {} before the release",
         counted.0, counted.1, old.counted.0, old.counted.1
     );
     // The graver of both.
