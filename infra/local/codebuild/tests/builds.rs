@@ -262,6 +262,34 @@ async fn a_build_sees_neither_the_host_nor_its_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn programs_below_the_folder_for_temporary_files_are_seen() {
+    let tools = tempfile::tempdir_in("/tmp").expect("a folder");
+    let tool = tools.path().join("tool");
+    std::fs::write(&tool, "#!/bin/sh\necho it runs\n").expect("a program");
+    let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&tool, runs).expect("a program");
+    let world = World::new(|o| o.view.read_only.push(tools.path().to_owned()));
+    let command = format!("{}; : >/tmp/own; ls /tmp", tool.display());
+    let (build, log) = world.run(&[&command]).await;
+    assert_eq!(build["buildStatus"], "SUCCEEDED", "{log}");
+    assert!(log.contains("it runs\n") && log.contains("own\n"), "{log}");
+    if world.isolated().await {
+        let (build, log) = world.run(&[&format!("echo no >{}", tool.display())]).await;
+        assert_eq!(build["buildStatus"], "FAILED", "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shell_that_does_not_begin_is_a_fault_and_no_failed_command() {
+    let world =
+        World::new(|o| drop(o.environment.insert("PATH".to_owned(), "/nowhere".to_owned())));
+    let (build, log) = world.run(&["true"]).await;
+    assert_eq!(build["buildStatus"], "FAULT", "{log}");
+    assert!(log.contains("the shell `sh` cannot be started: "), "{log}");
+    assert!(!log.contains("exit status"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_build_reaches_its_own_loopback_and_nothing_of_the_machine() {
     let world = World::new(|_| ());
     if !world.isolated().await {

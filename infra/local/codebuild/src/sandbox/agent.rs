@@ -6,7 +6,7 @@ use std::{
     io::{PipeReader, PipeWriter, Read},
     os::fd::AsFd,
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
+    process::{Command, ExitCode},
     time::{Duration, Instant},
 };
 
@@ -35,6 +35,9 @@ const TICK: u16 = 50;
 /// Bytes that may stand in the pipe when a shell has ended: no more are read for it, since what it
 /// left running may go on writing.
 const PIPE: usize = 1024 * 1024;
+
+/// Longest word of why a shell did not begin, in bytes.
+const MOST_OF_WHY: u64 = 1_000;
 
 pub(super) fn main(spec: &Spec) -> io::Result<ExitCode> {
     // Should the outer stage be killed: the host's end is noticed by itself.
@@ -71,7 +74,7 @@ pub(super) fn main(spec: &Spec) -> io::Result<ExitCode> {
     }
     let agent = Agent::new(spec, isolated, root, proxy)?;
     frame::say(&Event::Ready { missing });
-    let outcome = agent.run();
+    let outcome = agent.run()?;
     frame::say(&Event::Done { outcome });
     Ok(ExitCode::SUCCESS)
 }
@@ -95,6 +98,8 @@ enum End {
     Succeeded,
     Failed(String),
     Exceeded(String),
+    /// It did not begin.
+    Not(String),
     Stopped,
 }
 
@@ -125,7 +130,9 @@ impl<'a> Agent<'a> {
         Ok(Self { spec, isolated, processes, watch, source, state, proxy, output, writer })
     }
 
-    fn run(mut self) -> Outcome {
+    /// # Errors
+    /// The shell of a phase does not begin: nothing is known of its commands.
+    fn run(mut self) -> io::Result<Outcome> {
         let mut failed = false;
         for phase in &self.spec.phases {
             frame::say(&Event::Phase { name: phase.name });
@@ -139,9 +146,13 @@ impl<'a> Agent<'a> {
                 End::Exceeded(reason) => {
                     let failure = Some(reason.clone());
                     frame::say(&Event::PhaseEnded { name: phase.name, failure });
-                    return Outcome::Exceeded { reason };
+                    return Ok(Outcome::Exceeded { reason });
                 }
-                End::Stopped => return Outcome::Stopped,
+                End::Not(reason) => {
+                    self.end_all();
+                    return Err(io::Error::other(reason));
+                }
+                End::Stopped => return Ok(Outcome::Stopped),
             };
             failed |= failure.is_some();
             let ends = failure.is_some() && !phase.goes_on;
@@ -152,18 +163,19 @@ impl<'a> Agent<'a> {
             }
         }
         self.end_all();
-        if failed { Outcome::Failed } else { Outcome::Succeeded }
+        Ok(if failed { Outcome::Failed } else { Outcome::Succeeded })
     }
 
     fn phase(&mut self, phase: &Phase, succeeding: bool) -> io::Result<End> {
         let end = self.script(phase.name, "commands", &phase.commands, succeeding)?;
-        if matches!(end, End::Exceeded(_) | End::Stopped) || phase.finally.is_empty() {
+        let over = |end: &End| matches!(end, End::Exceeded(_) | End::Not(_) | End::Stopped);
+        if over(&end) || phase.finally.is_empty() {
             return Ok(end);
         }
         let succeeding = succeeding && matches!(end, End::Succeeded);
         match (end, self.script(phase.name, "finally", &phase.finally, succeeding)?) {
             (End::Succeeded, then) => Ok(then),
-            (_, stop @ (End::Exceeded(_) | End::Stopped)) => Ok(stop),
+            (_, stop) if over(&stop) => Ok(stop),
             (end, _) => Ok(end),
         }
     }
@@ -190,6 +202,7 @@ impl<'a> Agent<'a> {
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no program"))?;
         // The program may be hidden by now; what runs is always to be had.
         let program = if self.isolated { OsStr::new("/proc/self/exe") } else { program };
+        let (why, word) = io::pipe()?;
         let child = Command::new(program)
             .args(prefix)
             .arg("exec")
@@ -202,10 +215,16 @@ impl<'a> Agent<'a> {
             // Last: the machine's own proxy cannot be reached from here.
             .envs(self.proxy.iter().map(|(name, value)| (name, self.led(name, value))))
             .env("CODEBUILD_BUILD_SUCCEEDING", if succeeding { "1" } else { "0" })
-            .stdin(Stdio::null())
+            .stdin(word)
             .stdout(self.writer.try_clone()?)
             .stderr(self.writer.try_clone()?)
             .spawn()?;
+        let mut not = String::new();
+        why.take(MOST_OF_WHY).read_to_string(&mut not)?;
+        if !not.is_empty() {
+            let shell = &self.spec.shell;
+            return Ok(End::Not(format!("the shell `{shell}` cannot be started: {not}")));
+        }
         let id = i32::try_from(child.id()).unwrap_or(i32::MAX);
         Ok(self.follow(id, &file))
     }

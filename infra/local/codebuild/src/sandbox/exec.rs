@@ -1,10 +1,15 @@
 //! The third stage: another user without capabilities, and then the shell.
+//!
+//! Its standard input is the way to say why the shell does not begin. It is closed when the shell does, so that
+//! nothing that runs there can say so in its place.
 
 use std::{
+    convert::Infallible,
     ffi::{OsStr, OsString},
-    fs, io,
-    os::unix::process::CommandExt,
-    process::{Command, ExitCode},
+    fs::{self, File},
+    io::{self, Write},
+    os::{fd::AsFd, unix::process::CommandExt},
+    process::{Command, ExitCode, Stdio},
 };
 
 use nix::{
@@ -30,6 +35,15 @@ pub(super) struct How {
 }
 
 pub(super) fn main(how: &OsStr, command: &[OsString]) -> io::Result<ExitCode> {
+    // The copy ends with the image of this program.
+    let mut word = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let Err(error) = begin(how, command);
+    word.write_all(error.to_string().as_bytes())?;
+    Ok(ExitCode::FAILURE)
+}
+
+/// Becomes the command; comes back where that cannot be.
+fn begin(how: &OsStr, command: &[OsString]) -> io::Result<Infallible> {
     let how: How = serde_json::from_slice(how.as_encoded_bytes()).map_err(io::Error::other)?;
     let (program, arguments) = command
         .split_first()
@@ -47,7 +61,7 @@ pub(super) fn main(how: &OsStr, command: &[OsString]) -> io::Result<ExitCode> {
     limit(Resource::RLIMIT_CORE, 1)?;
     prctl::set_no_new_privs()?;
     // Capabilities end here: the user that begins the program is not root.
-    Err(Command::new(program).args(arguments).exec())
+    Err(Command::new(program).args(arguments).stdin(Stdio::null()).exec())
 }
 
 /// Lowers a limit; zero leaves it.

@@ -39,8 +39,9 @@ pub(super) fn enter(spec: &Spec) -> io::Result<Vec<String>> {
     // What is above comes before what is below it.
     let mut shown: Vec<&PathBuf> = spec.view.read_only.iter().collect();
     shown.sort_by_key(|path| path.components().count());
-    let below_home = |path: &Path| path.starts_with(&spec.view.home);
-    for path in shown.iter().filter(|path| !below_home(path)) {
+    // What lies in a folder that begins empty comes after it.
+    let later = |path: &Path| spec.writable().iter().any(|(_, inside)| path.starts_with(inside));
+    for path in shown.iter().filter(|path| !later(path)) {
         show(&root, path, &mut missing)?;
     }
     devices(&root, &mut missing)?;
@@ -62,7 +63,7 @@ pub(super) fn enter(spec: &Spec) -> io::Result<Vec<String>> {
         fs::create_dir_all(&inside)?;
         mount(Some(&outside), &inside, NONE, MsFlags::MS_BIND, NONE)?;
     }
-    for path in shown.iter().filter(|path| below_home(path)) {
+    for path in shown.iter().filter(|path| later(path)) {
         show(&root, path, &mut missing)?;
     }
     for (number, path) in spec.view.overlays.iter().enumerate() {
