@@ -1,6 +1,9 @@
 //! What the elements of each dialect mean.
 
-use quick_xml::{XmlVersion, events::BytesStart};
+use quick_xml::{
+    XmlVersion,
+    events::{BytesStart, attributes::Attribute},
+};
 
 use crate::cases::milliseconds;
 
@@ -99,13 +102,14 @@ fn junit(name: &str, tag: &BytesStart<'_>) -> Meaning {
             )
         }
         "testcase" => {
-            let named = attribute(tag, "name").unwrap_or_default();
-            let name = match attribute(tag, "classname") {
+            let names = ["name", "classname", "status", "result", "line", "time", "file"];
+            let [name, class, status, result, line, time, file] = attributes(tag, names);
+            let named = name.unwrap_or_default();
+            let name = match class {
                 Some(class) if !class.is_empty() => format!("{class}::{named}"),
                 _ => named,
             };
-            let said = [attribute(tag, "status"), attribute(tag, "result")];
-            let verdict = said.into_iter().flatten().find_map(|said| {
+            let verdict = [status, result].into_iter().flatten().find_map(|said| {
                 Some(match said.to_ascii_lowercase().as_str() {
                     "notrun" | "disabled" | "skipped" | "suppressed" | "ignored" => {
                         Verdict::Skipped
@@ -114,9 +118,9 @@ fn junit(name: &str, tag: &BytesStart<'_>) -> Meaning {
                     _ => return None,
                 })
             });
-            let line = attribute(tag, "line").and_then(|v| v.parse().ok()).filter(|l| *l > 0);
-            let ms = attribute(tag, "time").and_then(|time| milliseconds(&time));
-            Meaning::Case(Described { name, file: attribute(tag, "file"), line, ms, verdict })
+            let line = line.and_then(|v| v.parse().ok()).filter(|l| *l > 0);
+            let ms = time.and_then(|time| milliseconds(&time));
+            Meaning::Case(Described { name, file, line, ms, verdict })
         }
         "failure" | "error" => Meaning::Fault(attribute(tag, "message").unwrap_or_default()),
         // pytest's word for a test that is to fail.
@@ -226,10 +230,31 @@ fn number(tag: &BytesStart<'_>, name: &str) -> u64 {
 }
 
 fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
+    let [found] = attributes(tag, [name]);
+    found
+}
+
+/// What these attributes say, by one pass over the tag: in a report of a million tests every further
+/// one is seen.
+fn attributes<const N: usize>(tag: &BytesStart<'_>, names: [&str; N]) -> [Option<String>; N] {
+    let mut found = [const { None }; N];
     let mut attributes = tag.attributes();
     attributes.with_checks(false);
-    let found = attributes.flatten().find(|a| a.key.local_name().as_ref() == name)?;
-    let value = found.normalized_value(XmlVersion::Implicit1_0);
-    let value = value.map_or_else(|_| found.value.clone().into_owned(), |v| v.into_owned());
-    Some(pact_agent::text::truncated(&value, MAX_ATTRIBUTE))
+    for attribute in attributes.flatten() {
+        let key = attribute.key.local_name();
+        let at = names.iter().position(|name| *name == key.as_ref());
+        if let Some(slot @ None) = at.and_then(|at| found.get_mut(at)) {
+            *slot = Some(value(&attribute));
+        }
+    }
+    found
+}
+
+fn value(attribute: &Attribute<'_>) -> String {
+    let value = attribute.normalized_value(XmlVersion::Implicit1_0);
+    let value = value.unwrap_or_else(|_| attribute.value.clone());
+    if value.len() > MAX_ATTRIBUTE {
+        return pact_agent::text::truncated(&value, MAX_ATTRIBUTE);
+    }
+    value.into_owned()
 }

@@ -314,7 +314,9 @@ impl Parser {
         key.for_each(|suite| suite.hash(&mut hasher));
         (&name, &file).hash(&mut hasher);
         let key = hasher.finish();
-        let name = truncated(&readable(&name), 300);
+        // Nearly all are plain.
+        let plain = name.bytes().all(|b| (b' '..=b'~').contains(&b));
+        let name = truncated(&if plain { name } else { readable(&name) }, 300);
         if !name.is_empty()
             && let Some(Tried { at, failed: true }) = self.tried.get(&key).copied()
         {
