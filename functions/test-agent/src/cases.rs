@@ -40,6 +40,13 @@ impl Cases {
         u32::try_from(self.tests.len() - 1).ok()
     }
 
+    /// How long a test took, where that is said after it.
+    pub(crate) fn took(&mut self, at: u32, ms: u64) {
+        if let Some(test) = self.tests.get_mut(at as usize) {
+            test.ms = Some(ms);
+        }
+    }
+
     /// A test that failed was tried again.
     pub(crate) fn again(&mut self, at: Option<u32>, passed: bool, ms: Option<u64>) {
         let Some(test) = at.and_then(|at| self.tests.get_mut(at as usize)) else { return };
@@ -92,6 +99,7 @@ impl Cases {
         let Self { mut tests, left_out, .. } = self;
         for test in &mut tests {
             test.suite.clone_from(&suite);
+            test.name = checkout.readable(&test.name);
             test.file = test.file.take().and_then(|file| checkout.relative(&file));
             test.line = test.line.filter(|_| test.file.is_some());
             test.message = test.message.take().map(|text| checkout.readable(&text));

@@ -30,6 +30,9 @@ pub(crate) struct Past {
     runner: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     total: Option<u64>,
+    /// Those among them that were not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    skipped: Option<u64>,
 }
 
 /// How the suites stood.
@@ -105,6 +108,7 @@ impl History {
                 name: suite.name.clone(),
                 runner: suite.runner.clone(),
                 total: suite.total,
+                skipped: suite.skipped,
             })
             .collect();
         let now = Stand { run: self.run.clone(), suites };
@@ -133,26 +137,29 @@ impl History {
         gone.map(Past::text).collect()
     }
 
-    /// What is said of suites that have lost a share of their tests.
+    /// What is said of suites that have lost a share of their tests: that run fewer, or of which nobody
+    /// can say any more how many they run.
     pub(crate) fn fewer(&self, now: &[SuiteOutput]) -> Vec<Finding> {
         let mut findings = Vec::new();
         for past in &self.before.suites {
             let same = now.iter().find(|suite| suite.name == past.name);
-            let Some((was, is)) = past.total.zip(same.and_then(|suite| suite.total)) else {
-                continue;
+            let Some((was, suite)) = past.ran().zip(same) else { continue };
+            let is = suite.total.map(|total| total.saturating_sub(suite.skipped.unwrap_or(0)));
+            let lost = was.saturating_sub(is.unwrap_or(0));
+            let ran = match is {
+                Some(is) if lost > FEW && lost.saturating_mul(SHARE) >= was => {
+                    format!("ran {}", count(is, "test"))
+                }
+                // One that failed speaks for itself.
+                None if was > 0 && suite.status == StageStatus::Passed => {
+                    "does not say how many tests it ran".to_owned()
+                }
+                _ => continue,
             };
-            let lost = was.saturating_sub(is);
-            if lost > FEW && lost.saturating_mul(SHARE) >= was {
-                let message = format!(
-                    "{} ran {}, {was} in {}",
-                    past.name,
-                    count(is, "test"),
-                    self.before.run
-                );
-                let finding = Finding::new(codes::FEWER_TESTS, Severity::Medium, message)
-                    .remedy("bring them back, unless they were meant to go");
-                findings.push(finding);
-            }
+            let message = format!("{} {ran}, {was} in {}", past.name, self.before.run);
+            let finding = Finding::new(codes::FEWER_TESTS, Severity::Medium, message)
+                .remedy("bring them back, unless they were meant to go");
+            findings.push(finding);
         }
         findings
     }
@@ -164,6 +171,10 @@ impl History {
 }
 
 impl Past {
+    fn ran(&self) -> Option<u64> {
+        self.total.map(|total| total.saturating_sub(self.skipped.unwrap_or(0)))
+    }
+
     fn text(&self) -> String {
         match self.total {
             Some(total) => format!("{} ({})", self.name, count(total, "test")),
@@ -319,6 +330,16 @@ mod tests {
             assert!(then.gone(&now, &["web".to_owned()]).is_empty());
             let fewer: Vec<_> = then.fewer(&now).into_iter().map(|f| f.message).collect();
             assert_eq!(fewer, ["cargo ran 30 tests, 40 in run-1"]);
+            // As many, of which most are skipped; and what says nothing of its tests any more.
+            let skipping = SuiteOutput { skipped: Some(20), ..suite("cargo", "cargo", 40) };
+            let silent = SuiteOutput { total: None, ..suite("web", "npm", 0) };
+            let fewer: Vec<_> =
+                then.fewer(&[skipping, silent]).into_iter().map(|f| f.message).collect();
+            let expected = [
+                "cargo ran 20 tests, 40 in run-1",
+                "web does not say how many tests it ran, 12 in run-1",
+            ];
+            assert_eq!(fewer, expected);
             // In its place something of the settings.
             let own =
                 [suite("cargo", "cargo", 40), suite("web", "configured", 1), suite("api", "go", 3)];

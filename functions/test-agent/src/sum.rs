@@ -207,7 +207,11 @@ fn several(parts: Vec<Part>, unknown: &[String]) -> Judged {
     };
     let mut summary = match status {
         StageStatus::Failed => {
-            format!("{failed} of {suites} failed, {numbers}; {}", told(StageStatus::Failed))
+            let not = match skipped {
+                0 => String::new(),
+                _ => format!("; not checked: {}", told(StageStatus::Skipped)),
+            };
+            format!("{failed} of {suites} failed, {numbers}; {}{not}", told(StageStatus::Failed))
         }
         StageStatus::Skipped if skipped > 0 => {
             let were = if skipped == 1 { "was" } else { "were" };
@@ -228,7 +232,9 @@ fn several(parts: Vec<Part>, unknown: &[String]) -> Judged {
     let evidence = ["junit", "output", "exit_code"];
     let weakest = outputs().filter_map(|o| evidence.iter().position(|e| *e == o.evidence)).max();
     let join = |of: fn(&RunTestsOutput) -> &String, with: &str| {
-        let mut texts: Vec<&str> = outputs().map(|o| of(o).as_str()).collect();
+        // Of a suite that was not run there is none.
+        let texts = outputs().map(|o| of(o).as_str()).filter(|text| !text.is_empty());
+        let mut texts: Vec<&str> = texts.collect();
         texts.dedup();
         truncated(&texts.join(with), 500)
     };
@@ -308,6 +314,7 @@ fn judge(part: Part) -> Judgement {
             let mut notes = part.notes;
             let in_reports = counts.iter_mut().flat_map(|counts| counts.failures.iter_mut());
             for failure in in_reports.chain(run.captured.summary.failures.iter_mut()) {
+                failure.name = run.checkout.readable(&failure.name);
                 failure.detail = run.checkout.readable(&failure.detail);
             }
             if counts.is_none() && unread.is_empty() && !part.reports.is_empty() {
@@ -393,7 +400,7 @@ mod tests {
                 vec![(Passed, Some(2), 0), (Failed, Some(3), 1), (Skipped, None, 0)],
                 none,
                 Failed,
-                "1 of 3 suites failed, 4 tests passed, 1 failed; failed: 2 tests passed, 1 failed in 1.0 s (cargo)",
+                "1 of 3 suites failed, 4 tests passed, 1 failed; failed: 2 tests passed, 1 failed in 1.0 s (cargo); not checked: skipped: `x` is not installed",
             ),
             (
                 vec![(Passed, Some(2), 0), (Skipped, None, 0)],
@@ -412,6 +419,7 @@ mod tests {
             let unknown: Vec<String> = unknown.iter().map(|u| (*u).to_owned()).collect();
             let Judged { judgement, not_applicable } = several(parts.collect(), &unknown);
             assert_eq!((judgement.status, judgement.summary.as_str()), (status, summary));
+            assert_eq!(judgement.output.runner, "cargo");
             assert!(!not_applicable);
         }
     }

@@ -383,6 +383,9 @@ fn headline(detail: &str) -> Option<String> {
             || line.starts_with("---")
             || line.starts_with("===")
     };
+    if let Some(said) = diagnosed(detail) {
+        return Some(truncated(&said, 300));
+    }
     let python = detail.contains("Traceback (most recent call last)");
     let named = |line: &&&str| {
         line.split_once(':')
@@ -399,6 +402,33 @@ fn headline(detail: &str) -> Option<String> {
         lines.iter().find(|l| !frame(l))
     };
     line.map(|l| truncated(l, 300))
+}
+
+/// What the block of diagnostics below a test of TAP says went wrong: `error: 'boom'`, or the lines
+/// below `error: |-`.
+fn diagnosed(detail: &str) -> Option<String> {
+    let mut lines = detail.lines().skip_while(|line| line.trim().is_empty());
+    let opened = lines.next()?;
+    if opened.trim() != "---" {
+        return None;
+    }
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let own = indent(opened);
+    let (rest, value) = loop {
+        let line = lines.next()?;
+        let key = ["error:", "message:"].iter().find_map(|key| line.trim().strip_prefix(key));
+        if let Some(value) = key.filter(|_| indent(line) == own) {
+            break (lines, value.trim());
+        }
+    };
+    let said = if value.is_empty() || value.starts_with(['|', '>']) {
+        let block = rest.take_while(|line| line.trim().is_empty() || indent(line) > own);
+        block.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    } else {
+        let quoted = |sign: char| value.strip_prefix(sign)?.strip_suffix(sign);
+        quoted('\'').or_else(|| quoted('"')).unwrap_or(value).to_owned()
+    };
+    (!said.is_empty()).then_some(said)
 }
 
 fn seconds(time: Duration) -> String {
@@ -635,6 +665,14 @@ mod tests {
                 "collection failure\n  x.py:1: in <module>\nE   ImportError: no\n",
                 Some("ImportError: no"),
             ),
+            (
+                "  ---\n  duration_ms: 6.2\n  location: 'a.js:1:61'\n  error: |-\n    Expected values to be strictly \
+                 equal:\n    \n    1 !== 2\n  code: 'ERR_ASSERTION'\n  ...",
+                Some("Expected values to be strictly equal: 1 !== 2"),
+            ),
+            ("---\nduration_ms: 1\nerror: 'boom'\ncode: 'E'", Some("boom")),
+            ("---\nmessage: \"boom\"\nat: \"t.js:3\"\n...", Some("boom")),
+            ("---\noperator: equal\nexpected: 1\n", Some("operator: equal")),
             ("", None),
         ] {
             assert_eq!(headline(detail).as_deref(), expected, "{detail}");

@@ -196,7 +196,7 @@ catalogue! {
             "Tests that there were before are gone: what is left cannot stand for them.",
             "Bring them back, or name their suites in gone of [tests] in pact.toml, a commit before.";
         FEWER_TESTS = "fewer-tests":
-            "A suite ran fewer tests than when it passed last, by a fifth or more.",
+            "A suite ran fewer tests than when it passed last, by a fifth or more, or does not say any more how many.",
             "Bring them back, unless they were meant to go.";
         SUITES_LEFT_OUT = "suites-left-out":
             "Suites were not run: the settings leave them out, or they are examples and fixtures.",

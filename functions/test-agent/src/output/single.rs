@@ -16,6 +16,8 @@ pub(super) struct Singles {
     pub(super) cases: Cases,
     /// How far in the last ticked test was: one further out after it has others inside.
     indent: usize,
+    /// The last test of TAP, while its diagnostics may follow.
+    told: Option<u32>,
     /// Behind the point where tools name again what failed.
     over: bool,
     /// Tests of nextest that failed and are tried again, with the number of attempts.
@@ -57,11 +59,18 @@ impl Singles {
         if indent > 0 && self.nextest(text) {
             return;
         }
+        if let Some(at) = self.told
+            && let Some(number) = text.strip_prefix("duration_ms: ")
+        {
+            if let Some(thousandths) = milliseconds(number) {
+                self.cases.took(at, thousandths / 1_000);
+            }
+            self.told = None;
+        }
         if let Some(test) = tap(text).or_else(|| ticked(text)) {
             // What has tests inside is told after them, and is none itself.
-            if indent >= self.indent {
-                self.cases.push(test);
-            }
+            let own = indent >= self.indent;
+            self.told = if own { self.cases.push(test) } else { None };
             self.indent = indent;
         }
     }
@@ -309,6 +318,18 @@ mod tests {
                     ("divides", Failed, None),
                     ("late", Skipped, None),
                     ("known", Passed, Some(12)),
+                ],
+            ),
+            (
+                // As Node's own runner writes it.
+                "TAP version 13\n# Subtest: math\n    # Subtest: adds\n    not ok 1 - adds\n      ---\n      duration_ms: 2.455814\n\
+                 \x20     error: 'no'\n      ...\n    ok 2 - subs\n      ---\n      duration_ms: 1075.6\n      ...\n    1..2\n\
+                 not ok 1 - math\n  ---\n  duration_ms: 25.0\n  ...\nok 2 - top\n  ---\n  duration_ms: 0.4\n  ...\n\
+                 # duration_ms 632.8",
+                vec![
+                    ("adds", Failed, Some(2)),
+                    ("subs", Passed, Some(1_075)),
+                    ("top", Passed, Some(0)),
                 ],
             ),
             (

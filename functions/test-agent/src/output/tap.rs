@@ -27,6 +27,8 @@ struct Counted {
     skipped: u64,
     /// It was given up before its end.
     bailed: bool,
+    /// The last error among the comments since the last test: why a file of tests did not come to one.
+    crash: Option<String>,
     /// Levels further in, each with how far, and how many of its tests failed.
     levels: Vec<Level>,
 }
@@ -48,6 +50,9 @@ const LEVELS: usize = 32;
 impl Tool for Tap {
     fn line(&mut self, line: &str, sums: &mut Sums) -> bool {
         if let Some(total) = line.strip_prefix("ℹ ").or_else(|| line.strip_prefix("# ")) {
+            if total.split_once(": ").is_some_and(|(kind, _)| is_error(kind)) {
+                self.counted.crash = Some(total.to_owned());
+            }
             return self.total(total);
         }
         let text = line.trim();
@@ -90,6 +95,18 @@ impl Tool for Tap {
         };
         sums.add(passed, failed, skipped);
     }
+}
+
+/// `TypeError`, `Error [ERR_X]`.
+fn is_error(kind: &str) -> bool {
+    let kind = kind.split_once(" [").map_or(kind, |(kind, _)| kind);
+    kind.ends_with("Error") && kind.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// Whether a test is a whole file, as Node's runner names one that it could not run.
+fn is_file(name: &str) -> bool {
+    const ENDS: &[&str] = &["js", "mjs", "cjs", "ts", "mts", "cts"];
+    name.rsplit_once('.').is_some_and(|(_, end)| ENDS.contains(&end))
 }
 
 impl Tap {
@@ -198,6 +215,7 @@ impl Counted {
         let name = name.trim();
         let name = if name.is_empty() { "a test without a name" } else { name };
         let passed = passed || directive.starts_with("todo");
+        let crash = self.crash.take().filter(|_| !passed && is_file(name));
         if opens && self.levels.len() < LEVELS {
             let opened = Some((!passed).then(|| name.to_owned()));
             self.levels.push(Level { indent: indent + 1, failed: 0, opened });
@@ -209,6 +227,9 @@ impl Counted {
             self.passed += 1;
         } else {
             self.fails(name, sums);
+            if let Some(crash) = crash {
+                sums.add_detail(&crash);
+            }
         }
     }
 

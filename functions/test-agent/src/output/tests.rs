@@ -29,6 +29,21 @@ fn what_fails_as_expected_has_not_passed() {
 }
 
 #[test]
+fn a_file_of_tests_that_ends_before_its_first_test_says_why() {
+    let crash = "TAP version 13\n# node:internal/modules:1210\n#   throw err;\n# Error: Cannot find module \
+                 '../utilz'\n# Require stack:\n# Node.js v20.20.2\n# Subtest: test/a.test.js\n\
+                 not ok 1 - test/a.test.js\n  ---\n  duration_ms: 755.9\n  error: 'test failed'\n  ...\n";
+    let [failure] = &scan(crash).failures[..] else { panic!("one failure") };
+    assert!(failure.detail.starts_with("Error: Cannot find module '../utilz'\n"), "{failure:?}");
+    // What a test prints is not why it failed.
+    let printed = "TAP version 13\n# TypeError: as it should\nnot ok 1 - adds\n  ---\n  error: 'boom'\n  ...\n\
+                   # Error: of before\nok 2 - b\nnot ok 3 - c.test.js\n  ---\n  error: 'test failed'\n  ...\n1..3\n";
+    for failure in scan(printed).failures {
+        assert!(failure.detail.trim_start().starts_with("---"), "{failure:?}");
+    }
+}
+
+#[test]
 fn the_document_of_mocha_is_read_and_so_are_the_failures_below_the_dots_of_node() {
     let document = r#"{
   "stats": {

@@ -106,7 +106,9 @@ pub(super) fn find(tree: &Tree<'_>, candidates: &mut Vec<Candidate>) {
     let packages: Vec<Package> =
         folders.into_iter().filter_map(|folder| package(tree, folder)).collect();
     for package in &packages {
-        let Some(script) = &package.script else { continue };
+        if package.script.is_none() {
+            continue;
+        }
         let around = above(&package.folder)
             .filter_map(|folder| packages.iter().find(|other| other.folder == folder));
         let workspace = around.into_iter().find(|other| {
@@ -127,9 +129,7 @@ pub(super) fn find(tree: &Tree<'_>, candidates: &mut Vec<Candidate>) {
             let command = words(manager.install(locked));
             suite.setup.push(Setup { directory: root.folder.clone(), command });
         }
-        // A script that only says that there is nothing to do.
-        let tests = !matches!(script.trim(), "exit 0" | "true" | ":");
-        candidates.push(Candidate { suite, tests });
+        candidates.push(Candidate { suite, tests: true });
     }
 }
 
@@ -147,10 +147,20 @@ pub(super) fn installed(
 fn package(tree: &Tree<'_>, folder: String) -> Option<Package> {
     let manifest: Value = serde_json::from_str(&tree.text(&join(&folder, "package.json"))?).ok()?;
     let script = manifest.pointer("/scripts/test").and_then(Value::as_str).map(str::to_owned);
-    // What `npm init` writes.
-    let script = script.filter(|s| !s.trim().is_empty() && !s.contains("no test specified"));
+    let script = script.filter(|script| does_something(script));
     let members = members(tree, &folder, &manifest);
     Some(Package { folder, manifest, script, members })
+}
+
+/// Whether a script is more than what `npm init` writes, or a word that there is nothing to do: its
+/// success would be that of no test.
+fn does_something(script: &str) -> bool {
+    let script = script.trim();
+    let only_says =
+        script.starts_with("echo ") && !script.contains(['&', '|', ';', '`', '$', '\n']);
+    !(matches!(script, "" | ":" | "exit" | "exit 0" | "true")
+        || only_says
+        || script.contains("no test specified"))
 }
 
 fn members(tree: &Tree<'_>, folder: &str, manifest: &Value) -> Option<GlobSet> {

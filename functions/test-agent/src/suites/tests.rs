@@ -120,6 +120,9 @@ fn nothing_is_made_up() {
             "{\"scripts\":{\"test\":\"echo \\\"Error: no test specified\\\" && exit 1\"}}",
         )],
         vec![("package.json", "not json")],
+        // What runs no test passes none.
+        vec![("package.json", "{\"scripts\":{\"test\":\"true\"}}")],
+        vec![("package.json", "{\"scripts\":{\"test\":\"echo all is well\"}}")],
         vec![("go.mod", ""), ("a.go", "")],
         vec![("go.mod", ""), ("testdata/a_test.go", "")],
         vec![("Makefile", "test := 1\n.PHONY: test\n# test:\n\ttest: x\n")],
