@@ -178,9 +178,11 @@ fn an_alias_leads_to_a_canary_step_by_step() {
         let seen = seen.join().expect("it goes on to its end");
         assert_eq!(text(&report, "/status"), ends, "{report:#}");
         // A tenth is given up before the half is reached: it lasts until an ill release is seen.
-        let seen: Vec<_> = seen.into_iter().collect();
-        let all: &[u32] = if mode == "500" { &[10] } else { &[10, 50] };
-        assert_eq!(seen, all, "{report:#}");
+        let (walked, all): (_, &[u32]) =
+            if mode == "500" { (json!([10]), &[10]) } else { (json!([10, 50, 100]), &[10, 50]) };
+        assert_eq!(report["deployments"][1]["weights"], walked, "{report:#}");
+        // Who looks at a busy machine may miss the shorter one.
+        assert!(seen.contains(&10) && seen.iter().all(|weight| all.contains(weight)), "{seen:?}");
         assert!(answers.failed * 8 < answers.all, "{answers:?}");
         assert!(mode == "500" || answers.failed == 0, "{answers:?}");
         assert_eq!(get(&urls[1]).as_deref(), Some(serves), "{report:#}");
