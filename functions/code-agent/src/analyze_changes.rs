@@ -119,7 +119,13 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
     };
     if analysis.settings.invalid {
         let path = output.settings_path.as_deref().unwrap_or_default();
-        summary = format!("{path} is not valid; {summary}");
+        // The first of the gravest.
+        let wrong = analysis.settings.findings.iter().rev().max_by_key(|f| f.severity);
+        let place = |line| format!(" (line {line})");
+        let why = wrong.map_or_else(String::new, |wrong| {
+            format!(": {}{}", wrong.message, wrong.line.map_or_else(String::new, place))
+        });
+        summary = format!("{path} is not valid{why}; {summary}");
     }
     let status = if analysis.settings.invalid { StageStatus::Failed } else { StageStatus::Passed };
     match &output.policy.loosened[..] {

@@ -130,7 +130,8 @@ async fn settings_are_read_from_the_commit() {
         world.memory.has_recent(&out.source.key).await.unwrap(),
         "the source is there all the same"
     );
-    assert!(response.summary.contains("pact.toml is not valid"), "{}", response.summary);
+    let why = format!("pact.toml is not valid: {} (line 2); ", invalid[0].message);
+    assert!(response.summary.contains(&why), "{}", response.summary);
 
     repo.write("pact.toml", "[code]\nmax_cyclomatic = 9\n");
     let commit = repo.commit();
