@@ -32,9 +32,9 @@ use axum::{
 use dynoxide::Database;
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
-use pact_agent::ports::{Environments as _, Runs as _};
+use pact_agent::ports::{Environments as _, Recorder as _, Runs as _};
 use pact_aws::DynamoStore;
-use pact_contract::{EnvironmentKey, RunRequest, RunStatus, run::Outcome};
+use pact_contract::{EnvironmentKey, RunRequest, RunStatus, StageRecord, run::Outcome};
 use serde_json::json;
 use tower::ServiceExt as _;
 use units::Units;
@@ -45,6 +45,10 @@ const UNITS: f64 = 30.0;
 const TIMES: usize = 40;
 const REPOSITORIES: usize = 100;
 const AUTHORS: usize = 50;
+/// The newest of them have stages: what is asked about one run, and about the latest of a repository.
+const WITH_STAGES: usize = 1_000;
+/// What a run with two environments has.
+const STAGES: usize = 24;
 const WORDS: [&str; 8] = ["cart", "sums", "orders", "login", "search", "mail", "prices", "stock"];
 
 fn repository(n: usize) -> String {
@@ -103,6 +107,26 @@ async fn fill(store: &DynamoStore, n: usize, first: Timestamp) {
     store.finish_run(&request.run_id, &outcome, ended).await.expect("is ended");
 }
 
+/// A stage with a dozen findings.
+fn stage(run: &RunRequest, number: usize) -> StageRecord {
+    let finding = |n: usize| {
+        json!({
+            "code": "high-complexity", "severity": "medium", "path": format!("src/part-{n}.rs"), "line": n + 1,
+            "message": "the function checkout has a cyclomatic complexity of 17; at most 15",
+        })
+    };
+    let findings: Vec<_> = (0..12).map(finding).collect();
+    let begun = run.started_at + SignedDuration::from_secs(2 * i64::try_from(number).unwrap_or(0));
+    let record = json!({
+        "schema": 1, "run_id": run.run_id, "state": format!("Check{number}"), "agent": "code-agent",
+        "action": "code.calculate_quality_score", "status": "passed", "attempt": 1,
+        "summary": "quality 87 of 100: 12 findings in 9 changed files", "started_at": begun.to_string(),
+        "finished_at": (begun + SignedDuration::from_secs(2)).to_string(), "duration_ms": 2_000,
+        "findings": findings, "findings_total": 12, "output": { "score": 87 },
+    });
+    serde_json::from_value(record).expect("a stage")
+}
+
 /// What is asked for: pages, their filters and combinations of them, the JSON beside them.
 fn paths(runs: usize) -> Vec<String> {
     let last = runs.saturating_sub(7);
@@ -135,10 +159,14 @@ fn paths(runs: usize) -> Vec<String> {
         "/feed".to_owned(),
         "/repositories/acme/shop-42".to_owned(),
         "/badge.svg?repository=acme/shop-42".to_owned(),
+        "/insights?repository=acme/shop-42&environment=production".to_owned(),
+        "/durations?repository=acme/shop-42".to_owned(),
+        "/tests?repository=acme/shop-42".to_owned(),
         "/api/version".to_owned(),
         "/api/environments".to_owned(),
         format!("/runs/{run}"),
         format!("/api/runs/{run}"),
+        format!("/runs/{run}/tests"),
     ];
     lists.chain(others).collect()
 }
@@ -167,6 +195,12 @@ async fn main() {
         Timestamp::now() - SignedDuration::from_millis(i64::try_from(runs).unwrap_or(0) * 60_000);
     let begin = Instant::now();
     stream::iter(0..runs).for_each_concurrent(8, |n| fill(&store, n, first)).await;
+    for n in runs.saturating_sub(WITH_STAGES)..runs {
+        let run = request(n, first);
+        for number in 0..STAGES {
+            store.record_stage(&stage(&run, number)).await.expect("is written");
+        }
+    }
     println!("{runs} runs written in {:.0} s", begin.elapsed().as_secs_f64());
 
     let router = pact_dashboard::router(sources::sources(store), doors::doors());
