@@ -17,15 +17,13 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 pub(crate) struct Function {
     pub(crate) spec: Arc<FunctionSpec>,
     log: Option<Arc<Mutex<LogFile>>>,
     /// Another has taken its place: what it runs ends with the invocation that it serves.
     retired: AtomicBool,
-    /// Whose turn it is of those that nobody waits for.
-    pub(crate) events: Semaphore,
     state: Mutex<State>,
 }
 
@@ -65,7 +63,6 @@ impl Function {
         Ok(Function {
             spec: Arc::new(spec),
             log,
-            events: Semaphore::new(policy.events_at_once.max(1)),
             retired: AtomicBool::new(false),
             state: Mutex::new(state),
         })

@@ -316,10 +316,8 @@ impl Host {
         loop {
             let (reply, answer) = oneshot::channel();
             let (payload, context_again) = (payload.clone(), context.clone());
-            let turn = function.events.acquire().await;
             let run = self.clone().run(Arc::clone(&function), payload, context_again, reply);
             let ((), answer) = tokio::join!(run, answer);
-            drop(turn);
             let result = answer.unwrap_or_else(|_| {
                 Err(RequestError::Service("the invocation was lost".to_owned()))
             });

@@ -184,9 +184,6 @@ pub struct Policy {
     pub throttled: (Duration, Duration),
     /// How many asynchronous invocations may be pending.
     pub events: usize,
-    /// How many asynchronous invocations of a function go on at once. AWS has a machine for each; here
-    /// they share the cores with those that somebody waits for, which go first.
-    pub events_at_once: usize,
 }
 
 impl Default for Policy {
@@ -200,7 +197,6 @@ impl Default for Policy {
             retries: vec![Duration::from_secs(60), Duration::from_secs(120)],
             throttled: (Duration::from_secs(1), Duration::from_secs(300)),
             events: 1000,
-            events_at_once: 4,
         }
     }
 }

@@ -279,31 +279,6 @@ async fn idle_instances_end_and_events_are_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_for_an_answer_goes_before_events() {
-    let folder = tempfile::tempdir().unwrap();
-    let (go, log) = (folder.path().join("go"), folder.path().join("f.log"));
-    let mut function = spec("f");
-    function.log = Some(log.clone());
-    let policy = Policy { events_at_once: 2, ..Policy::default() };
-    let host = Host::start_with(HostOptions::default(), policy, vec![function]).await.unwrap();
-    let payload = json!({"do": "wait", "file": go}).to_string();
-    for _ in 0..5 {
-        let event = InvokeRequest::new("f", payload.clone()).kind(InvocationType::Event);
-        host.invoke(event).await.unwrap();
-    }
-    let starts = || {
-        std::fs::read_to_string(&log).unwrap_or_default().matches("START RequestId: ").count()
-    };
-    until("two events", || starts() == 2).await;
-    // There is an instance for who waits, and no third event took it.
-    call(&host, "f", json!({})).await.unwrap();
-    assert_eq!(starts(), 3);
-    std::fs::write(&go, "").unwrap();
-    until("the other events", || starts() == 6).await;
-    host.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn functions_end_with_a_host_that_is_killed() {
     ends_with_its_host(&[]).await;
 }
