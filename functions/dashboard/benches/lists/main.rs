@@ -155,7 +155,6 @@ fn paths(runs: usize) -> Vec<String> {
     let others = [
         "/environments".to_owned(),
         "/incidents".to_owned(),
-        "/insights".to_owned(),
         "/feed".to_owned(),
         "/repositories/acme/shop-42".to_owned(),
         "/badge.svg?repository=acme/shop-42".to_owned(),
