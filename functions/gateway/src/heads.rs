@@ -64,19 +64,27 @@ pub(crate) async fn told(
     let Some(host) = caller.host.filter(|_| !push.tag && push.pull.is_none()) else {
         return Ok(());
     };
-    if known.is_some() && !push.skip {
+    let default = Some(&push.repository.default_branch);
+    let is_known = |known: Option<&HeadsRecord>| {
+        !push.skip && known.is_some_and(|known| known.default_branch.as_ref() == default)
+    };
+    if is_known(known) {
         return Ok(());
     }
     for _ in 0..ATTEMPTS {
         let (known, version) = ports.heads.heads(&push.repository.name).await?;
-        if known.is_some() && !push.skip {
+        if is_known(known.as_ref()) {
             return Ok(());
         }
+        let is_new = known.is_none();
         let mut record = known.unwrap_or_else(|| {
             let name = push.repository.name.clone();
             HeadsRecord::new(name, host.to_owned(), caller.origin.clone(), Timestamp::now())
         });
-        record.told(&push.branch, &push.commit);
+        record.default_branch = default.cloned();
+        if is_new || push.skip {
+            record.told(&push.branch, &push.commit);
+        }
         if ports.heads.store_heads(&record, version).await? {
             return Ok(());
         }
@@ -252,7 +260,8 @@ async fn answered(
     mut record: HeadsRecord,
     shown: Shown,
 ) -> Answer<(usize, HeadsRecord)> {
-    let default = entry.default_branch.clone().or(shown.default_branch);
+    record.default_branch = shown.default_branch.or(record.default_branch);
+    let default = entry.default_branch.clone().or_else(|| record.default_branch.clone());
     let heads = kept(shown.heads, default.as_deref());
     let mut found = 0;
     for (branch, commit) in record.changed(&heads) {

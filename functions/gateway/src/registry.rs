@@ -3,13 +3,16 @@
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
-use pact_agent::ports::{Listed, Registry};
+use pact_agent::{
+    ports::{Listed, Registry},
+    secrets::SecretKeeper,
+};
 use pact_contract::{
     RepositoryName,
     policy::Floor,
     problems,
     registry::{Forks, RepositoryEntry},
-    statuses::StatusSettings,
+    statuses::{StatusSettings, webhook_secret_name},
 };
 use url::Url;
 
@@ -20,7 +23,7 @@ use crate::{
     fields::{Fields, parse},
     hosts::{self, WebhookHost},
     push::Push,
-    validate,
+    signed, validate,
 };
 
 /// Attempts against others who write the same entry.
@@ -260,12 +263,21 @@ pub(crate) async fn show(registry: &dyn Registry, name: &str) -> Answer<Reposito
     registry.repository(&name).await?.ok_or_else(missing)
 }
 
-/// Takes it out: its pushes are refused from then on.
+/// Takes it out, with the secret of its webhook: its pushes are refused from then on.
 ///
 /// # Errors
 /// When there is none of this name.
-pub(crate) async fn remove(registry: &dyn Registry, name: &str) -> Answer<RepositoryEntry> {
+pub(crate) async fn remove(
+    registry: &dyn Registry,
+    keeper: &dyn SecretKeeper,
+    name: &str,
+) -> Answer<RepositoryEntry> {
     let entry = show(registry, name).await?;
+    // First: what fails after it is asked for again. Who is registered under the name later does not
+    // find in effect what somebody else knows.
+    if signed::may_have_one(&entry.name) {
+        keeper.forget(&webhook_secret_name(&entry.name)).await?;
+    }
     registry.remove_repository(&entry.name).await?;
     tracing::info!(repository = entry.name.as_str(), "removed");
     Ok(entry)

@@ -28,7 +28,7 @@ const MAX_PERSON: usize = 200;
 /// Longest reason.
 const MAX_REASON: usize = 1_000;
 /// Name of the default branch where the caller names none.
-const DEFAULT_BRANCH: &str = "main";
+pub(crate) const DEFAULT_BRANCH: &str = "main";
 
 /// A request to start the pipeline.
 #[derive(Clone, Debug, PartialEq)]

@@ -279,7 +279,18 @@ async fn start_pipeline(
     }
     let caller = caller(&headers);
     let known = accept::arrival(&gateway.ports, &start.push, &caller).await?;
-    registry::admit_by(known.entry.clone(), &mut start.push, None)?;
+    let entry = registry::admit_by(known.entry.clone(), &mut start.push, None)?;
+    let told = known.heads.as_ref().and_then(|heads| heads.default_branch.clone());
+    match told.filter(|_| entry.default_branch.is_none()) {
+        Some(default) => start.push.repository.default_branch = default,
+        // It says how far a branch may go, as the registry does.
+        None if entry.default_branch.is_none()
+            && start.push.repository.default_branch != requests::DEFAULT_BRANCH =>
+        {
+            who.0.needs(Scope::Operate).map_err(ApiError::from)?;
+        }
+        None => {}
+    }
     let accepted = if start.rerun {
         accept::rerun(&gateway.ports, &start.push, &caller, known).await?
     } else {
@@ -371,7 +382,7 @@ async fn remove_repository(
     State(gateway): Shared,
     Path(name): Path<String>,
 ) -> Answer<Json<RepositoryEntry>> {
-    let entry = registry::remove(&*gateway.ports.registry, &name).await?;
+    let entry = registry::remove(&*gateway.ports.registry, &*gateway.ports.keeper, &name).await?;
     heads::forget(&gateway.ports, &entry.name).await?;
     Ok(Json(entry))
 }

@@ -105,18 +105,53 @@ pub(crate) fn api(text: &str, allowed: &Sources) -> Result<String, String> {
 }
 
 /// What a commit's message has where nothing is to run for it, as git hosts agree on.
-const SKIPS: &[&str] = &["[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[skip pact]"];
+const SKIPS: &[&str] = &[
+    "[skip ci]",
+    "[ci skip]",
+    "[no ci]",
+    "[skip actions]",
+    "[actions skip]",
+    "[skip pact]",
+    "[pact skip]",
+];
+
+/// The trailer of a message that says the same; an empty line stands before the trailers.
+const SKIP_TRAILER: &str = "skip-checks:";
 
 /// Whether the message of a commit says that nothing is to run for it.
 pub(crate) fn skips(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    SKIPS.iter().any(|marker| message.contains(marker))
+    let trailers = message.rsplit_once("\n\n").map(|(_, last)| last).unwrap_or_default();
+    let asks =
+        |line: &str| line.strip_prefix(SKIP_TRAILER).is_some_and(|rest| rest.trim() == "true");
+    SKIPS.iter().any(|marker| message.contains(marker)) || trailers.lines().any(asks)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_message_asks_for_nothing_by_a_marker_or_a_trailer() {
+        for asks in [
+            "x [Actions Skip]",
+            "[pact skip]",
+            "x\n\nskip-checks: true",
+            "x\n\nSigned-off-by: a\nskip-checks:true\n",
+        ] {
+            assert!(skips(asks), "{asks}");
+        }
+        for runs in [
+            "skip ci",
+            "skip-checks: true",
+            "x\n\nskip-checks: false",
+            "x\n\nno skip-checks: true",
+            "x\n\nskip-checks: true\n\ny",
+        ] {
+            assert!(!skips(runs), "{runs}");
+        }
+    }
 
     #[test]
     fn branches_are_what_git_accepts() {

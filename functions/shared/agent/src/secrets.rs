@@ -114,6 +114,9 @@ pub trait SecretKeeper: Send + Sync {
     /// Puts a secret in the place of what is there: whole, or not at all. Of two at once the later one
     /// stays, so whoever asks takes turns.
     async fn keep(&self, name: &str, secret: &Secret) -> Result<(), StoreError>;
+
+    /// Forgets the secret; nothing happens where there is none.
+    async fn forget(&self, name: &str) -> Result<(), StoreError>;
 }
 
 /// How long what was read counts as the present value.

@@ -177,6 +177,10 @@ impl SecretKeeper for Memory {
         self.lock_state().secrets.insert(name.to_owned(), secret.clone());
         Ok(())
     }
+    async fn forget(&self, name: &str) -> Result<(), StoreError> {
+        self.lock_state().secrets.remove(name);
+        Ok(())
+    }
 }
 
 impl Metrics for Memory {

@@ -94,6 +94,21 @@ impl SecretKeeper for ParameterStore {
             .map_err(|error| failed(&format!("write the parameter {parameter}"), error))?;
         Ok(())
     }
+
+    async fn forget(&self, name: &str) -> Result<(), StoreError> {
+        // None is kept where there is no path.
+        let Some(path) = &self.path else { return Ok(()) };
+        let parameter = below(path, name);
+        match self.client.delete_parameter().name(&parameter).send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(|one| one.is_parameter_not_found()) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(failed(&format!("delete the parameter {parameter}"), error)),
+        }
+    }
 }
 
 fn below(path: &str, name: &str) -> String {
@@ -110,7 +125,7 @@ mod tests {
 
     async fn store(answer: ResponseTemplate) -> (ParameterStore, MockServer) {
         let server = MockServer::start().await;
-        Mock::given(header_regex("x-amz-target", "^AmazonSSM[.](Get|Put)Parameters?$"))
+        Mock::given(header_regex("x-amz-target", "^AmazonSSM[.](Get|Put|Delete)Parameters?$"))
             .respond_with(answer)
             .mount(&server)
             .await;
@@ -138,6 +153,22 @@ mod tests {
         let requests = server.received_requests().await.unwrap();
         let expected = json!({ "Names": ["/pact/api-token"], "WithDecryption": true });
         assert_eq!(requests[0].body_json::<Value>().unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_deleted_and_one_that_is_not_there_is_no_fault() {
+        let name = "repositories/a/b/webhook-secret";
+        let (store, server) = store(answer(json!({}))).await;
+        store.forget(name).await.unwrap();
+        let requests = server.received_requests().await.unwrap();
+        assert_eq!(requests[0].headers["x-amz-target"], "AmazonSSM.DeleteParameter");
+        let expected = json!({ "Name": "/pact/repositories/a/b/webhook-secret" });
+        assert_eq!(requests[0].body_json::<Value>().unwrap(), expected);
+        for (kind, is_fault) in [("ParameterNotFound", false), ("AccessDeniedException", true)] {
+            let refused = ResponseTemplate::new(400).set_body_json(json!({ "__type": kind }));
+            let (store, _server) = self::store(refused).await;
+            assert_eq!(store.forget(name).await.is_err(), is_fault, "{kind}");
+        }
     }
 
     #[tokio::test]

@@ -41,7 +41,11 @@ pub fn verified_only(on: &OnSettings, branch: &str) -> Result<Option<String>, St
     };
     let matched = first_match("on.verify_only", &patterns, branch)?;
     Ok(matched.map(|pattern| {
-        format!("{} is verified only ({whose}: {pattern}): nothing is deployed", shown(branch))
+        // No name stands at the beginning, where a sentence would change it.
+        format!(
+            "the branch {} is verified only ({whose}: {pattern}): nothing is deployed",
+            shown(branch)
+        )
     }))
 }
 

@@ -35,6 +35,9 @@ pub struct HeadsRecord {
     pub host: String,
     /// Address of the gateway as the host reaches it, for the addresses of runs.
     pub origin: String,
+    /// The default branch, as the host said last.
+    #[serde(default)]
+    pub default_branch: Option<String>,
     /// When it is to be asked next.
     pub due: Timestamp,
     /// When it answered last; none: it was never asked, and its answer says where to begin.
@@ -75,6 +78,7 @@ impl HeadsRecord {
             repository,
             host,
             origin,
+            default_branch: None,
             due: now,
             answered_at: None,
             known: BTreeMap::new(),

@@ -1,6 +1,11 @@
 //! The registry at the door.
 
-use super::*;
+use pact_contract::access::Scope;
+
+use super::{
+    doors::{bearing, token},
+    *,
+};
 
 fn registered(body: &Value) -> Request<Body> {
     api("POST", "/v1/repositories", &body.to_string())
@@ -92,6 +97,53 @@ async fn what_is_registered_travels_with_the_run_and_nothing_of_it_comes_from_th
     start["branch"] = json!("feature");
     let (status, body) = send(&gateway, api("POST", "/v1/pipelines", &start.to_string())).await;
     assert_eq!((status, error_code(&body)), (403, "branch_not_run"), "{body}");
+}
+
+#[tokio::test]
+async fn where_nothing_is_registered_the_default_branch_is_the_hosts_and_not_the_callers() {
+    let world = World::new();
+    let gateway = world.gateway();
+    let start = |digit: char| {
+        json!({
+            "repository": {
+                "name": "acme/web", "url": "https://git.example.com/acme/web.git",
+                "default_branch": "feature",
+            },
+            "branch": "feature", "commit": digit.to_string().repeat(40),
+        })
+    };
+    let default_of = |body: &Value| {
+        let id = body["run_id"].as_str().expect("a run");
+        let state = world.state();
+        let run = state.runs.values().find(|run| run.request.run_id.as_str() == id);
+        run.expect("is there").request.repository.default_branch.clone()
+    };
+    // How far a branch may go is for those to say who may say it in the registry.
+    let (token, _) = token(&world, &[Scope::Trigger], 1).await;
+    let request = bearing(&token, "POST", "/v1/pipelines", &start('4').to_string());
+    let (status, body) = send(&gateway, request).await;
+    assert_eq!((status, error_code(&body)), (403, "insufficient_scope"), "{body}");
+    let (status, body) =
+        send(&gateway, api("POST", "/v1/pipelines", &start('5').to_string())).await;
+    assert_eq!((status, default_of(&body).as_str()), (202, "feature"), "{body}");
+    // Once the host has said which it is, nobody else does.
+    assert_eq!(send(&gateway, push("d-1", &push_event('3'))).await.0, 202);
+    for (digit, token) in [('6', Some(&token)), ('7', None)] {
+        let body = start(digit).to_string();
+        let request = match token {
+            Some(token) => bearing(token, "POST", "/v1/pipelines", &body),
+            None => api("POST", "/v1/pipelines", &body),
+        };
+        let (status, body) = send(&gateway, request).await;
+        assert_eq!((status, default_of(&body).as_str()), (202, "main"), "{body}");
+    }
+    // It may change at the host.
+    let mut event = push_event('8');
+    event["repository"]["default_branch"] = json!("trunk");
+    assert_eq!(send(&gateway, push("d-2", &event)).await.0, 202);
+    let (status, body) =
+        send(&gateway, api("POST", "/v1/pipelines", &start('9').to_string())).await;
+    assert_eq!((status, default_of(&body).as_str()), (202, "trunk"), "{body}");
 }
 
 #[tokio::test]

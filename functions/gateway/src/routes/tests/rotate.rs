@@ -136,3 +136,19 @@ async fn what_is_no_secret_is_refused() {
     }
     assert_eq!(kept(&world).await, None);
 }
+
+#[tokio::test]
+async fn what_is_taken_out_takes_its_secret_along() {
+    let world = World::new();
+    let gateway = world.gateway();
+    assert_eq!(send(&gateway, wanted(OLD, json!(0))).await.0, 200);
+    world.memory.keep("repositories/acme/other/webhook-secret", &Secret::new(NEW)).await.unwrap();
+    assert!(kept(&world).await.is_some());
+    let (status, _) = send(&gateway, api("DELETE", "/v1/repositories/acme/web", "")).await;
+    assert_eq!(status, 200);
+    assert_eq!(kept(&world).await, None);
+    // What belongs to others stays.
+    let other = world.memory.latest("repositories/acme/other/webhook-secret").await.unwrap();
+    assert_eq!(other, Some(Secret::new(NEW)));
+    assert_eq!(send(&gateway, api("DELETE", "/v1/repositories/acme/web", "")).await.0, 404);
+}

@@ -1,5 +1,5 @@
-//! The Parameter Store of Systems Manager: names and values are read, and a secret is put in the place of
-//! another one of the data folder.
+//! The Parameter Store of Systems Manager: names and values are read, a secret is put in the place of
+//! another one of the data folder, or deleted there.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -65,13 +65,44 @@ struct PutParameter {
     overwrite: bool,
 }
 
-/// Why a parameter is not put.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DeleteParameter {
+    name: String,
+}
+
+/// Why a parameter is not changed.
 enum NotPut {
     Refused(&'static str, &'static str),
     Failed(crate::failure::Failure),
 }
 
 impl Parameters {
+    /// One of the data folder: the folder, and its name there.
+    fn own<'n>(&self, whole: &'n str) -> Option<(&std::path::Path, &'n str)> {
+        let (folder, path) = self.given.as_ref()?;
+        let name = whole.strip_prefix(path.as_str())?.strip_prefix('/')?;
+        (!name.is_empty() && !self.fixed.contains_key(whole)).then_some((folder.as_path(), name))
+    }
+
+    /// Deletes one of the data folder.
+    fn delete(&self, wanted: &DeleteParameter) -> Result<(), NotPut> {
+        let Some((folder, name)) = self.own(&wanted.name) else {
+            let why = "no parameter of this name is changed here";
+            return Err(NotPut::Refused("AccessDeniedException", why));
+        };
+        let mut there = false;
+        let deleted = crate::data::change_parameter(folder, name, |known| {
+            there = known.is_some();
+            None
+        });
+        deleted.map_err(NotPut::Failed)?;
+        match there {
+            true => Ok(()),
+            false => Err(NotPut::Refused("ParameterNotFound", "there is none of this name")),
+        }
+    }
+
     /// Puts one into the data folder. What the stack was started with is changed where it was said.
     fn put(&self, wanted: &PutParameter) -> Result<(), NotPut> {
         let refused = |kind, why| Err(NotPut::Refused(kind, why));
@@ -81,11 +112,7 @@ impl Parameters {
         if wanted.value.is_empty() || wanted.value.len() > MAX_VALUE {
             return refused("ValidationException", "a value has 1 to 4096 bytes");
         }
-        let name = self.given.as_ref().and_then(|(folder, path)| {
-            let name = wanted.name.strip_prefix(path.as_str())?.strip_prefix('/')?;
-            (!name.is_empty()).then_some((folder, name))
-        });
-        let Some((folder, name)) = name.filter(|_| !self.fixed.contains_key(&wanted.name)) else {
+        let Some((folder, name)) = self.own(&wanted.name) else {
             return refused("AccessDeniedException", "no parameter of this name is changed here");
         };
         let mut there = false;
@@ -109,9 +136,20 @@ fn put(parameters: &Parameters, body: &[u8]) -> Response {
         Ok(wanted) => wanted,
         Err(error) => return refused("SerializationException", &error.to_string()),
     };
-    match parameters.put(&wanted) {
-        // Versions are not kept.
-        Ok(()) => Json(json!({ "Version": 1, "Tier": "Standard" })).into_response(),
+    // Versions are not kept.
+    changed(parameters.put(&wanted), json!({ "Version": 1, "Tier": "Standard" }))
+}
+
+fn delete(parameters: &Parameters, body: &[u8]) -> Response {
+    match serde_json::from_slice::<DeleteParameter>(body) {
+        Ok(wanted) => changed(parameters.delete(&wanted), json!({})),
+        Err(error) => refused("SerializationException", &error.to_string()),
+    }
+}
+
+fn changed(change: Result<(), NotPut>, answer: Value) -> Response {
+    match change {
+        Ok(()) => Json(answer).into_response(),
         Err(NotPut::Refused(kind, why)) => refused(kind, why),
         Err(NotPut::Failed(error)) => {
             tracing::error!(%error, "the parameters of the data folder cannot be written");
@@ -123,19 +161,20 @@ fn put(parameters: &Parameters, body: &[u8]) -> Response {
 
 async fn answer(State(parameters): State<Arc<Parameters>>, request: Request<Body>) -> Response {
     let target = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok());
-    let puts = match target {
-        Some("AmazonSSM.GetParameters") => false,
-        Some("AmazonSSM.PutParameter") => true,
+    let change: Option<fn(&Parameters, &[u8]) -> Response> = match target {
+        Some("AmazonSSM.GetParameters") => None,
+        Some("AmazonSSM.PutParameter") => Some(put),
+        Some("AmazonSSM.DeleteParameter") => Some(delete),
         _ => {
-            let why = "only GetParameters and PutParameter are served here";
+            let why = "only GetParameters, PutParameter and DeleteParameter are served here";
             return refused("UnknownOperationException", why);
         }
     };
     let Ok(body) = to_bytes(request.into_body(), MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    if puts {
-        return put(&parameters, &body);
+    if let Some(change) = change {
+        return change(&parameters, &body);
     }
     match serde_json::from_slice::<GetParameters>(&body) {
         Ok(wanted) if (1..=MAX_NAMES).contains(&wanted.names.len()) => match parameters.now() {
@@ -222,17 +261,20 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let fixed = BTreeMap::from([("/pact/api-token".to_owned(), "t0ken".to_owned())]);
         let router = router(fixed, Some((dir.path().to_owned(), "/pact".to_owned())));
-        let ask = async |name: &str, kind: &str, value: &str, overwrite: bool| {
-            let body =
-                json!({ "Name": name, "Type": kind, "Value": value, "Overwrite": overwrite });
+        let send = async |operation: &str, body: Value| {
             let request = Request::post("/")
-                .header("x-amz-target", "AmazonSSM.PutParameter")
+                .header("x-amz-target", format!("AmazonSSM.{operation}"))
                 .body(Body::from(body.to_string()))
                 .expect("a request");
             let answer = router.clone().oneshot(request).await.expect("an answer");
             let body = to_bytes(answer.into_body(), MAX_BODY).await.expect("a body");
             let body: Value = serde_json::from_slice(&body).expect("JSON");
             body["__type"].as_str().unwrap_or("put").to_owned()
+        };
+        let ask = async |name: &str, kind: &str, value: &str, overwrite: bool| {
+            let body =
+                json!({ "Name": name, "Type": kind, "Value": value, "Overwrite": overwrite });
+            send("PutParameter", body).await
         };
         let (secure, long) = ("SecureString", "v".repeat(MAX_VALUE + 1));
         assert_eq!(ask("/pact/a/b", secure, "one", false).await, "put");
@@ -244,12 +286,18 @@ mod tests {
         assert_eq!(ask("/pact/a/b", secure, &long, true).await, "ValidationException");
         for name in ["/pact/api-token", "/other/a", "/pact/", "a/b"] {
             assert_eq!(ask(name, secure, "x", true).await, "AccessDeniedException", "{name}");
+            let deleted = send("DeleteParameter", json!({ "Name": name })).await;
+            assert_eq!(deleted, "AccessDeniedException", "{name}");
         }
+        for answer in ["put", "ParameterNotFound"] {
+            assert_eq!(send("DeleteParameter", json!({ "Name": "/pact/a/b" })).await, answer);
+        }
+        assert!(crate::data::parameters(dir.path()).expect("a list").is_empty());
     }
 
     #[tokio::test]
     async fn anything_else_is_refused() {
-        let (status, body) = ask("DeleteParameter", json!({})).await;
+        let (status, body) = ask("DescribeParameters", json!({})).await;
         assert_eq!((status, &body["__type"]), (400, &json!("UnknownOperationException")));
         let (status, body) = ask("PutParameter", json!({})).await;
         assert_eq!((status, &body["__type"]), (400, &json!("SerializationException")));
