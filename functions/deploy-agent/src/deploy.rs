@@ -20,7 +20,7 @@ use crate::{
     agent::{self, DeployAgent, PATIENCE},
     lease::Lease,
     restore::Restored,
-    targets::{Activated, Activation, Claimed, NewRelease, Prepared, Shifted, Target},
+    targets::{self, Activated, Activation, Claimed, NewRelease, Prepared, Shifted, Target},
 };
 
 /// One deployment.
@@ -91,6 +91,14 @@ impl Work<'_> {
         let claimed = self.target.claim(PATIENCE.min(self.call.time_left())).await?;
         // The same request may have been at work until now.
         self.lease.reload().await?;
+        let record = &mut self.lease.record;
+        if record.pending.is_none()
+            && record.current.is_some()
+            && self.target.is_led_by_waves().await?
+        {
+            // From before the waves. What they put there is what is returned to, as the target found it.
+            (record.current, record.previous) = (None, None);
+        }
         (self.replaces, self.was) = self.what_it_replaces();
         self.interrupted = self.lease.record.pending.is_some();
         let _claim = match claimed {
@@ -282,7 +290,9 @@ impl Work<'_> {
     async fn no_way_back_from_a_first_wave(&self) -> Result<Option<Finding>, AgentError> {
         let Some(whole) = &self.new.settings.wave_of else { return Ok(None) };
         // Of one that leads one way a person was asked.
-        if self.was.is_some() || self.target.restores_what_it_found() || !self.target.returns() {
+        let settings = &self.new.settings;
+        let asked = !self.target.returns() || settings.no_return.is_some();
+        if self.was.is_some() || targets::restores(&settings.target.kind) || asked {
             return Ok(None);
         }
         let key = EnvironmentKey::new(&self.key.repository, whole);

@@ -15,6 +15,7 @@ mod reverse;
 mod rules;
 mod target;
 mod trial;
+mod waves;
 
 use std::sync::Arc;
 

@@ -22,6 +22,7 @@ use crate::{
     documentation::Documentation,
     reverse,
     target::{Reach, reach},
+    waves,
 };
 
 /// Checks that run whatever changed: a secret or broken file can hide in documentation too.
@@ -58,6 +59,9 @@ pub(crate) async fn act(
     };
     let mut plan = plan(&parameters.run, changes.as_ref(), &parameters.settings)?;
     agree(&mut plan, parameters.loosened);
+    if parameters.run.on_purpose.is_none() {
+        waves::ask(&mut plan, budgets.environments, &parameters.run.repository.name).await?;
+    }
     if plan.gate.fixes_only_when_spent {
         let repository = &parameters.run.repository.name;
         plan.budgets = budgets.of(&plan, repository, jiff::Timestamp::now()).await?;
@@ -66,7 +70,7 @@ pub(crate) async fn act(
 }
 
 /// How long a person is waited for who has to agree to looser rules.
-const AGREE: Approval = Approval { timeout_minutes: 60 };
+pub(crate) const AGREE: Approval = Approval { timeout_minutes: 60 };
 
 /// What loosens the rules reaches production with a person's word only, who agrees to both.
 fn agree(plan: &mut Plan, loosened: Vec<String>) {

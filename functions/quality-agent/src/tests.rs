@@ -30,6 +30,7 @@ mod laws;
 mod plan;
 mod policy;
 mod trial;
+mod waves;
 
 pub(crate) fn changes(paths: &[&str]) -> ChangeSet {
     let files = paths.iter().map(|path| FileChange {

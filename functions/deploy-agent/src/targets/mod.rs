@@ -36,6 +36,11 @@ pub fn forms() -> Vec<Form> {
     KINDS.iter().map(|kind| Form { kind: kind.name.to_owned(), ..(kind.form)() }).collect()
 }
 
+/// Whether a target's first release goes back to what was there before it.
+pub(crate) fn restores(kind: &str) -> bool {
+    KINDS.iter().find(|one| one.name == kind).is_some_and(|kind| (kind.form)().restores)
+}
+
 /// The target that the settings of an environment choose.
 ///
 /// # Errors

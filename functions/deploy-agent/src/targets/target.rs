@@ -98,9 +98,10 @@ pub(crate) trait Target: Send + Sync {
         true
     }
 
-    /// Whether [`Self::vacate`] brings back what was there before the first release, whoever put it there.
-    fn restores_what_it_found(&self) -> bool {
-        false
+    /// Whether what is in effect there was put there by waves that the environment had: what its own record
+    /// says is older, and no place to return to.
+    async fn is_led_by_waves(&self) -> Result<bool, AgentError> {
+        Ok(false)
     }
 
     /// Whether requests can be shared between releases: [`Self::shift`] is for those that say so.

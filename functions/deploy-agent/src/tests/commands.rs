@@ -430,6 +430,10 @@ async fn the_first_release_of_a_wave_is_refused_where_the_way_back_would_be_to_n
     let finding = &answer.response.findings[0];
     assert_eq!(finding.code, "no-way-back");
     assert!(finding.message.contains("r0 of whole is in effect"), "{}", finding.message);
+    // Where the plan saw it, a person was asked.
+    world.end("run-r2").await;
+    wave.no_return = Some("r0 of whole is in effect, which has waves since".to_owned());
+    world.deploy_well("r3", &wave).await;
 }
 
 /// The agent is killed after every step of a deployment, while its build goes on: the same call again

@@ -207,6 +207,9 @@ pub struct Form {
     /// What its keys have to agree on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub laws: Vec<Law>,
+    /// Of a target: whether the first release goes back to what was there before it, whoever put it there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restores: bool,
 }
 
 /// What no key can get wrong by itself. A key of an inner table is written `service.port`.

@@ -48,6 +48,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const TRIES: usize = 3;
 /// How the description of an alias begins that is led by deployments.
 const OURS: &str = "pact ";
+/// What stands there between a wave and its environment.
+const WAVE_OF: &str = " of ";
 
 /// The function of one environment.
 struct Lambda {
@@ -175,7 +177,16 @@ impl Lambda {
 
     /// Whose an alias is, as its description says.
     fn description(&self, release: &ReleaseId) -> String {
-        format!("{OURS}{}: {release}", external_id(&self.key))
+        format!("{OURS}{}: {release}", self.name())
+    }
+
+    /// The environment, and the one of which it is a wave.
+    fn name(&self) -> String {
+        let own = external_id(&self.key);
+        match &self.whole {
+            Some(whole) => format!("{own}{WAVE_OF}{}", whole.environment),
+            None => own,
+        }
     }
 
     /// What is said of a version: which release it is of.
@@ -183,16 +194,33 @@ impl Lambda {
         format!("release {} of commit {}, run {}", record.release, record.commit, record.run_id)
     }
 
-    /// Whether the alias is led by the environment of which this is a wave: before it had waves.
+    /// Whether the alias is led by the environment of which this is a wave, before it had waves; or by a
+    /// wave of this one, which has none any more.
     fn inherited(&self, alias: &Alias) -> bool {
-        let whose = alias.description.strip_prefix(OURS).and_then(|rest| rest.split(": ").next());
-        self.whole.as_ref().is_some_and(|whole| whose == Some(&external_id(whole)))
+        let whole = self.whole.as_ref();
+        whole.is_some_and(|whole| led_by(alias) == Some(&external_id(whole)))
+            || self.is_of_a_wave(alias)
+    }
+
+    /// Whether the alias is led by a wave of this environment.
+    fn is_of_a_wave(&self, alias: &Alias) -> bool {
+        let wave = led_by(alias).and_then(|whose| whose.split_once(WAVE_OF));
+        wave.is_some_and(|(wave, whole)| {
+            let EnvironmentKey { repository, environment } = &self.key;
+            let same = wave.rsplit_once(':').map(|(repository, _)| repository);
+            same == Some(repository.as_str()) && whole == environment.as_str()
+        })
+    }
+
+    /// Whether this is this environment, also as it was said before waves said of what they are one.
+    fn is_own(&self, whose: &str) -> bool {
+        whose == self.name() || whose == external_id(&self.key)
     }
 
     /// Whether the alias is another environment's.
     fn foreign(&self, alias: &Alias) -> Option<Finding> {
-        let whose = alias.description.strip_prefix(OURS)?.split(": ").next()?;
-        (whose != external_id(&self.key) && !self.inherited(alias)).then(|| {
+        let whose = led_by(alias)?;
+        (!self.is_own(whose) && !self.inherited(alias)).then(|| {
             let message = format!(
                 "the alias {} of {} belongs to {whose}",
                 self.settings.alias, self.settings.function
@@ -416,8 +444,8 @@ impl Lambda {
         let function = self.function().await?;
         let Some(now) = function.alias().await.map_err(|t| self.stop(t))? else { return Ok(()) };
         // What is not ours stays as it is.
-        let ours = format!("{OURS}{}: ", external_id(&self.key));
-        let Some(release) = now.description.strip_prefix(&ours) else { return Ok(()) };
+        let Some(whose) = led_by(&now).filter(|whose| self.is_own(whose)) else { return Ok(()) };
+        let release = now.description.strip_prefix(&format!("{OURS}{whose}: ")).unwrap_or_default();
         let release = ReleaseId::parse(release)
             .map_err(|e| AgentError::internal("the alias names no release").caused_by(e))?;
         let found = self.first_found(&release).await?;
@@ -477,6 +505,11 @@ impl Lambda {
         self.steps.reached("traffic shared")?;
         Ok(Shifted::Done { url: self.url().await? })
     }
+}
+
+/// Whose an alias is: of the environment that its description names.
+fn led_by(alias: &Alias) -> Option<&str> {
+    alias.description.strip_prefix(OURS)?.split(": ").next()
 }
 
 /// A weight as AWS has it.
@@ -563,9 +596,18 @@ impl Target for Lambda {
         true
     }
 
-    /// The version that the alias led to.
-    fn restores_what_it_found(&self) -> bool {
-        true
+    async fn is_led_by_waves(&self) -> Result<bool, AgentError> {
+        let function = match self.function().await {
+            Ok(function) => function,
+            // It is said when something is done.
+            Err(Stop::Finding(_)) => return Ok(false),
+            Err(Stop::Fault(error)) => return Err(error),
+        };
+        match function.alias().await.map_err(|trouble| self.stop(trouble)) {
+            Ok(alias) => Ok(alias.is_some_and(|alias| self.is_of_a_wave(&alias))),
+            Err(Stop::Finding(_)) => Ok(false),
+            Err(Stop::Fault(error)) => Err(error),
+        }
     }
 
     async fn shift(&self, release: &ReleaseRecord, percent: u32) -> Result<Shifted, AgentError> {

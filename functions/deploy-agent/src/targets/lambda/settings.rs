@@ -151,6 +151,8 @@ pub(crate) fn form() -> Form {
             ),
         ],
         laws: vec![Law::Shares { needs: None }],
+        // The version that the alias led to.
+        restores: true,
         ..Form::default()
     }
 }

@@ -89,3 +89,44 @@ async fn the_first_release_of_a_wave_goes_back_to_what_the_whole_had_there() {
     }
     functions.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_that_has_no_waves_any_more_goes_back_to_what_they_had_there() {
+    let functions = Functions::new().await;
+    let world = &functions.world;
+    // Before it had waves, it had a release of its own.
+    world.deploy_well("r1", &shop()).await;
+    functions.assert_in_effect("r1", None).await;
+    let led =
+        |whose: &str| json!({ "FunctionVersion": "1", "Description": format!("pact {whose}: r5") });
+    for nobodys in ["acme/web:staging-eu of production", "acme/other:staging-eu of staging"] {
+        functions.ask("PUT", &format!("{SHOP}/aliases/live"), led(nobodys)).await;
+        assert_eq!(finding(world.deploy("r6", &shop()).await).code, "folder-taken", "{nobodys}");
+    }
+    let waves = led("acme/web:staging-eu of staging");
+    functions.ask("PUT", &format!("{SHOP}/aliases/live"), waves).await;
+    world.deploy_well("r6", &shop()).await;
+    functions.assert_in_effect("r6", None).await;
+    for _ in 0..2 {
+        world.roll_back("r6", &shop()).await.expect("no fault");
+        assert_eq!(functions.alias().await["FunctionVersion"], "1", "what the waves had, not r1");
+    }
+    functions.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wave_says_of_what_it_is_one_and_is_known_as_it_was_said_before() {
+    let functions = Functions::new().await;
+    let world = &functions.world;
+    let mut wave = shop();
+    wave.wave_of = Some("whole".parse().expect("a name"));
+    world.deploy_well("r1", &wave).await;
+    assert_eq!(functions.alias().await["Description"], "pact acme/web:staging of whole: r1");
+    let version = functions.alias().await["FunctionVersion"].clone();
+    let before = json!({ "FunctionVersion": version, "Description": "pact acme/web:staging: r1" });
+    functions.ask("PUT", &format!("{SHOP}/aliases/live"), before).await;
+    world.deploy_well("r2", &wave).await;
+    world.roll_back("r2", &wave).await.expect("no fault");
+    assert_eq!(functions.alias().await["Description"], "pact acme/web:staging of whole: r1");
+    functions.end().await;
+}
