@@ -7,6 +7,11 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::{
+    encoding::{AsDer as _, Pkcs8V1Der},
+    rsa::{KeyPair, KeySize},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use pact_agent::{AgentError, adapter, ports::Artifacts, testing::Memory};
 use pact_code_agent::{CodeAgent, Config, config::AllowedSources};
 use pact_contract::{
@@ -14,6 +19,7 @@ use pact_contract::{
     actions::{AnalyzeChangesOutput, SourceRef},
     envelope::{Context, Response},
 };
+use pact_hosts::AppSettings;
 use serde_json::{Value, json};
 
 pub(crate) struct Repo(pub(crate) tempfile::TempDir);
@@ -80,6 +86,25 @@ impl World {
         if let Some(token) = token {
             memory.set_secret("source-token", token);
         }
+        let agent = CodeAgent::new(config, memory.clone(), memory.clone(), memory.clone());
+        Self { memory, agent }
+    }
+
+    /// Of an installation that is a GitHub App of the host with this API.
+    pub(crate) fn of_an_app(list: &str, api: &str) -> Self {
+        let memory = Memory::new();
+        let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
+        let text = STANDARD.encode(der.as_ref());
+        let kind = "PRIVATE KEY";
+        let pem = format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----");
+        memory.set_secret("github-app-key", &pem);
+        let app = AppSettings::read(|name| match name {
+            "PACT_GITHUB_APP" => Some("1234".to_owned()),
+            _ => Some(api.to_owned()),
+        });
+        let allowed = AllowedSources::parse(list).unwrap();
+        let config = Config { allowed, app: app.unwrap(), ..Config::default() };
         let agent = CodeAgent::new(config, memory.clone(), memory.clone(), memory.clone());
         Self { memory, agent }
     }

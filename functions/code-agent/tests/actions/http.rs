@@ -12,6 +12,12 @@ use pact_contract::{ErrorName, StageStatus};
 
 use super::harness::{Repo, World, assert_status, output};
 
+/// Where the host's API is.
+const API: &str = "/api/v3/";
+/// What git sends with `ghs_one` as its token, and with `ghs_two`.
+const ONE: &str = "Basic eC1hY2Nlc3MtdG9rZW46Z2hzX29uZQ==";
+const TWO: &str = "Basic eC1hY2Nlc3MtdG9rZW46Z2hzX3R3bw==";
+
 /// Serves the repositories below a folder until the test ends.
 struct Server {
     port: u16,
@@ -77,6 +83,12 @@ fn answer(
         body
     };
     let authorization = headers.get("authorization").cloned();
+    if let Some(call) = first.split(' ').nth(1).and_then(|target| target.strip_prefix(API)) {
+        let lent = lend(call, &log.lock().unwrap());
+        let text = format!("HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{lent}", lent.len());
+        stream.write_all(text.as_bytes()).unwrap();
+        return;
+    }
     log.lock().unwrap().push(authorization.clone());
     if secret.is_some() && authorization.as_deref() != secret {
         let text = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\
@@ -120,6 +132,17 @@ fn answer(
     stream.write_all(text.as_bytes()).unwrap();
     // A client that has hung up is no concern of the server.
     drop(stream.write_all(content));
+}
+
+/// What the host's API says to a GitHub App: a token, and another one once that came to be used.
+fn lend(call: &str, seen: &[Option<String>]) -> String {
+    if call.ends_with("/installation") {
+        return "{\"id\":7}".to_owned();
+    }
+    let used = seen.iter().flatten().any(|sent| sent == ONE);
+    let token = if used { "ghs_two" } else { "ghs_one" };
+    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    serde_json::json!({ "token": token, "expires_at": until.to_string() }).to_string()
 }
 
 fn has_backend() -> bool {
@@ -228,4 +251,31 @@ async fn the_token_is_sent_where_it_may_go_and_shown_nowhere() {
     assert!(!text.contains("wr0ng") && !text.contains("Basic"), "{text}");
     let log = format!("{:?}", wrong.memory.log(&"run-1".parse().unwrap()));
     assert!(!log.contains("wr0ng"), "{log}");
+}
+
+#[tokio::test]
+async fn a_token_of_the_app_that_was_taken_back_is_replaced_once_while_fetching() {
+    let Some(repo) = Repo::new() else { return };
+    if !has_backend() {
+        return;
+    }
+    let ids = history(&repo);
+    for (taken, passes) in [(TWO, true), ("Basic bm9ib2R5", false)] {
+        let server = Server::start(repo.path(), Some(taken));
+        let world = World::of_an_app(&server.url(""), &server.url("api/v3"));
+        let answer = world.analyze(&server.url(".git"), &ids[3], Some(&ids[0])).await;
+        let seen: Vec<String> = server.seen.lock().unwrap().iter().flatten().cloned().collect();
+        assert_eq!(seen.first().map(String::as_str), Some(ONE), "{seen:?}");
+        assert_eq!(seen.iter().filter(|sent| *sent == ONE).count(), 1, "{seen:?}");
+        match passes {
+            true => assert_status(&answer.unwrap(), StageStatus::Passed),
+            // The second one is refused too, and there is no third.
+            false => {
+                let error = answer.unwrap_err();
+                assert_eq!(error.name, ErrorName::SourceUnavailable);
+                assert_eq!(seen.iter().filter(|sent| *sent == TWO).count(), 1, "{seen:?}");
+                assert!(!error.chain().contains("ghs_"), "{}", error.chain());
+            }
+        }
+    }
 }
