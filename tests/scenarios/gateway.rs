@@ -188,6 +188,33 @@ fn refusals_start_nothing() {
     }
     assert_eq!(status(Method::GET, "/v1/agents", None, ""), StatusCode::OK);
 
+    // A push is of the address that its name was bound to, and of no other, however well it is signed.
+    up.register(&good);
+    let signed = |change: &dyn Fn(&mut Value)| {
+        let mut push = good.clone();
+        change(&mut push);
+        let body = push.to_string();
+        up.deliver("d4", &sign(&up.webhook_secret, body.as_bytes()), body)
+    };
+    let elsewhere =
+        ["file:///elsewhere", "file:///nowhere/../elsewhere", "https://evil.example/shop"];
+    for url in elsewhere {
+        let (status, answer) = signed(&|push| push["repository"]["clone_url"] = json!(url));
+        assert_eq!(status, StatusCode::FORBIDDEN, "{url}: {answer}");
+        assert_eq!(text(&answer, "/code"), "repository_elsewhere", "{url}");
+    }
+    let (status, answer) = signed(&|push| push["repository"]["full_name"] = json!("acme/Shop"));
+    assert_eq!((status, text(&answer, "/code")), (StatusCode::FORBIDDEN, "repository_unknown"));
+    // A commit may ask for nothing.
+    for message in ["Notes [skip ci]", "Notes [Actions Skip]", "Notes\n\nskip-checks: true"] {
+        let (status, answer) = signed(&|push| push["head_commit"]["message"] = json!(message));
+        assert_eq!(
+            (status, text(&answer, "/status")),
+            (StatusCode::ACCEPTED, "ignored"),
+            "{message}"
+        );
+    }
+
     let odd = up.http.get(format!("{}/v1/runs/%FF", up.api)).bearer_auth(&up.token);
     let answer = odd.header("x-forwarded-proto", "no scheme").send().expect("an answer");
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);

@@ -30,6 +30,7 @@ mod openapi;
 mod order;
 mod origins;
 mod policy;
+mod proofs;
 mod pulls;
 mod reminder;
 mod rotate;

@@ -135,4 +135,8 @@ fn a_side_branch_ends_at_staging() {
     assert_eq!(text(&report, "/decision/verdict"), "stage_only");
     assert_eq!(report["deployments"].as_array().map(Vec::len), Some(1));
     assert!(!has_stage(&report, "Deploy.production"));
+    // A branch of a merge queue, or of a bot, goes nowhere.
+    let (code, report) = stack.run(repo.path(), &["--branch", "gh-readonly-queue/main/pr-1"]);
+    assert_eq!((code, text(&report, "/decision/verdict")), (Some(0), "verify_only"), "{report:#}");
+    nothing_deployed(&report);
 }
