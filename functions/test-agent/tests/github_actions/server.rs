@@ -35,6 +35,8 @@ struct Run {
     artifacts: BTreeMap<String, Vec<(String, Vec<u8>)>>,
     process: Option<u32>,
     created: jiff::Timestamp,
+    /// When it ended, if it has: what GitHub says of it does not change from then on.
+    ended: Option<jiff::Timestamp>,
 }
 
 /// What the server does otherwise than on a quiet day.
@@ -178,6 +180,7 @@ impl GitHub {
             artifacts: BTreeMap::new(),
             process: None,
             created: jiff::Timestamp::now(),
+            ended: None,
         });
         let id = inner.runs.len();
         drop(inner);
@@ -239,6 +242,7 @@ impl GitHub {
             run.conclusion = if succeeded { json!("success") } else { json!("failure") };
         }
         run.status = "completed";
+        run.ended = Some(jiff::Timestamp::now());
     }
 
     fn shown(inner: &Inner, id: usize) -> Value {
@@ -248,7 +252,8 @@ impl GitHub {
             "id": id, "event": "workflow_dispatch", "display_title": run.title, "head_sha": head,
             "status": run.status, "conclusion": run.conclusion,
             "html_url": format!("https://github.example/acme/web/actions/runs/{id}"),
-            "run_started_at": run.created.to_string(), "updated_at": jiff::Timestamp::now().to_string(),
+            "run_started_at": run.created.to_string(),
+            "updated_at": run.ended.unwrap_or_else(jiff::Timestamp::now).to_string(),
         })
     }
 
