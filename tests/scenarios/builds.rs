@@ -94,20 +94,35 @@ echo '3 passed in 0.1s'
     assert_eq!(running.wait().code, Some(0));
 }
 
-/// Where the functions of the stack at this endpoint find programs, by the functions' names.
-fn paths(aws: &str) -> BTreeMap<String, String> {
-    let environment = |entry: std::fs::DirEntry| {
+/// A function of a stack, as a process.
+struct Function {
+    pid: u32,
+    name: String,
+    /// Where it finds programs.
+    path: String,
+}
+
+/// The functions of the stack at this endpoint.
+fn functions(aws: &str) -> Vec<Function> {
+    let function = |entry: std::fs::DirEntry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
         let bytes = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let of = |name: &str| {
             text.split('\0')
                 .find_map(|v| v.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
         };
-        (of("AWS_ENDPOINT_URL")? == aws)
-            .then(|| Some((of("AWS_LAMBDA_FUNCTION_NAME")?, of("PATH")?)))?
+        let own = of("AWS_ENDPOINT_URL")? == aws;
+        own.then_some(())?;
+        Some(Function { pid, name: of("AWS_LAMBDA_FUNCTION_NAME")?, path: of("PATH")? })
     };
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes.filter_map(environment).collect()
+    processes.filter_map(function).collect()
+}
+
+/// By their names, where they find programs.
+fn paths(aws: &str) -> BTreeMap<String, String> {
+    functions(aws).into_iter().map(|function| (function.name, function.path)).collect()
 }
 
 #[test]
@@ -196,6 +211,26 @@ fn an_environment_that_is_killed_is_a_fault_and_no_verdict() {
     assert_eq!((text(unit, "/status"), text(unit, "/error")), ("error", "ERR_TOOL_FAILED"));
     std::thread::sleep(Duration::from_millis(200));
     assert!(gate.processes().is_empty(), "the tests were begun again");
+}
+
+#[test]
+fn a_function_that_is_killed_costs_its_tests_nothing() {
+    let (stack, gate) = (Stack::new(), Gate::new());
+    let (up, endpoints) = stack.up();
+    let repo = tested(&format!("({})\necho '3 passed in 0.1s'\n", gate.script()));
+    let run = stack.start(&["run", &repo.path().to_string_lossy(), "--json"]);
+    gate.wait(1);
+    let all = functions(text(&endpoints, "/aws")).into_iter();
+    let agents: Vec<_> = all.filter(|function| function.name.contains("TestAgent")).collect();
+    assert!(!agents.is_empty(), "nobody looks after the tests");
+    agents.iter().for_each(|agent| send_signal(agent.pid, "KILL"));
+    gate.open();
+    let ended = run.wait();
+    let report = ended.json();
+    assert_eq!((ended.code, text(&report, "/status")), (Some(0), "succeeded"), "{report:#}");
+    assert_eq!(stage(&report, "RunUnitTests")["output"]["total"], 3);
+    up.signal("TERM");
+    assert_eq!(up.wait().code, Some(0));
 }
 
 /// The first processes of the builds of a stack.
