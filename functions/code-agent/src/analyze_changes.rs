@@ -9,7 +9,7 @@ use pact_contract::{
     ChangeSet, ErrorName, Fallback, FallbackLevel, Finding, StageStatus,
     actions::{AnalyzeChanges, AnalyzeChangesOutput, SourceRef},
     changes::ChangeSummary,
-    policy::{PolicyRecord, RunPolicy},
+    policy::{JudgedBy, PolicyRecord, RunPolicy},
     run::PullRequest,
 };
 use pact_hosts::{Lease, Purpose, github::api_of};
@@ -251,6 +251,9 @@ impl Request {
             base_tree,
             files: &files,
             changed: &changed,
+            // The first commit of a repository has nobody before it.
+            own_judge: self.policy.judged_by == JudgedBy::Own
+                || base.commit.is_none() && self.agreed.is_none(),
         };
         Ok(Analysis {
             head: pushed.head,

@@ -122,6 +122,8 @@ pub(crate) struct Push<'a> {
     /// The files at the end.
     pub(crate) files: &'a [TreeFile],
     pub(crate) changed: &'a [FileChange],
+    /// See [`PushIndex::own_judge`].
+    pub(crate) own_judge: bool,
 }
 
 /// The bundle while it is made.
@@ -139,7 +141,11 @@ impl Push<'_> {
         let mut shelf = Shelf {
             repository: self.repository,
             packer: Packer::new(),
-            index: PushIndex { settings: self.base_settings()?, ..PushIndex::default() },
+            index: PushIndex {
+                settings: self.base_settings()?,
+                own_judge: self.own_judge,
+                ..PushIndex::default()
+            },
             kept: BTreeSet::new(),
             bytes: 0,
         };

@@ -10,6 +10,7 @@ mod deps;
 mod explain;
 pub mod measured;
 mod others;
+mod permissions;
 mod report;
 mod sast;
 mod scan_vulnerabilities;

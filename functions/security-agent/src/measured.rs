@@ -36,7 +36,7 @@ impl Analysis {
     pub fn file(&self, path: &str, content: &[u8]) -> Option<(&'static str, Vec<Match>)> {
         let decoded = text::decode(content);
         let language = Language::of(path, &decoded.text)?;
-        let scan = self.0.scan(path, language, &decoded.text, |_| true);
+        let scan = self.0.scan(path, language, &decoded.text, |_| true, |_| true);
         let found = scan.findings.into_iter().map(|finding| Match {
             code: finding.code.to_string(),
             severity: finding.severity.as_str(),

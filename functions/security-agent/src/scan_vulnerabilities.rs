@@ -7,6 +7,7 @@ use pact_contract::{ErrorName, Finding, Severity, codes};
 
 use crate::{
     others::Others,
+    permissions::Permissions,
     report::{self, MAX_COLLECTED, Seen},
     sast::{Language, Rules},
     scope::{Ledger, text},
@@ -37,6 +38,7 @@ fn rules() -> Result<&'static Rules, AgentError> {
 fn check(source: &Source) -> Result<Outcome, AgentError> {
     let rules = rules()?;
     let mut ledger = Ledger::default();
+    let permissions = Permissions::of(source)?;
     let mut others = Others::of(source, &mut ledger)?;
     let mut findings = std::mem::take(&mut others.findings);
     let mut checked = 0;
@@ -70,11 +72,18 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
             let Some(language) = Language::of(path, &decoded.text) else { return Ok(()) };
             checked += 1;
             ledger.read(content.len() as u64);
+            let permitted = permissions.in_file(change, &decoded.text);
             let mut allowed = 0;
             let mut places = BTreeSet::new();
             for rules in std::iter::once(rules).chain(&others.rules) {
                 source::check_deadline(source.deadline)?;
-                let scan = rules.scan(path, language, &decoded.text, |line| change.touches(line));
+                let scan = rules.scan(
+                    path,
+                    language,
+                    &decoded.text,
+                    |line| change.touches(line),
+                    |line| permitted.as_ref().is_none_or(|lines| lines.contains(&line)),
+                );
                 allowed += scan.allowed;
                 // A rule of the commit and the same one of the base are one.
                 findings.extend(scan.findings.into_iter().filter(|finding| {

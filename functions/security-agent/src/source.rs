@@ -126,6 +126,11 @@ impl Source {
         self.push.as_ref().map(|(_, index)| index)
     }
 
+    /// Whether the commit is judged by its own word. Where nothing is known of the push, it is not.
+    pub(crate) fn is_own_judge(&self) -> bool {
+        self.index().is_some_and(|index| index.own_judge)
+    }
+
     /// Whether it is known what was there before.
     pub(crate) fn has_base(&self) -> bool {
         self.changes.base.is_some() && self.push.is_some()
@@ -278,21 +283,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .map_err(|e| AgentError::internal(format!("the check stopped: {e}")))?
 }
 
-/// Whether one of the two lines has `mark` (a comment of the repository) for `what`.
-pub(crate) fn is_allowed(lines: &[&str], line: usize, mark: &str, what: &str) -> bool {
-    [Some(line), line.checked_sub(1)].into_iter().flatten().any(|index| {
-        lines.get(index).is_some_and(|text| {
-            text.match_indices(mark).any(|(at, _)| {
-                let rest = text.get(at + mark.len()..).unwrap_or_default();
-                rest.starts_with(char::is_whitespace)
-                    && rest
-                        .split(|c: char| c.is_whitespace() || c == ',' || c == ':')
-                        .any(|word| word == what)
-            })
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,15 +318,5 @@ mod tests {
             effective(&own, Some(&settings(&["a", "gone"], &["CVE-1", "CVE-GONE"])));
         assert_eq!(effective_, settings(&["a"], &["CVE-1"]));
         assert_eq!(effective(&own, None).0, own);
-    }
-
-    #[test]
-    fn a_comment_allows_its_own_and_the_next_line() {
-        let lines = ["# pact:allow python-eval, python-exec", "eval(x)", "eval(y)"];
-        assert!(is_allowed(&lines, 1, "pact:allow", "python-eval"));
-        assert!(is_allowed(&lines, 1, "pact:allow", "python-exec"));
-        assert!(!is_allowed(&lines, 1, "pact:allow", "python"));
-        assert!(!is_allowed(&lines, 2, "pact:allow", "python-eval"));
-        assert!(!is_allowed(&lines, 9, "pact:allow", "python-eval"));
     }
 }

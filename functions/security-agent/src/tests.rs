@@ -3,6 +3,7 @@
 mod dependencies;
 mod findings;
 mod others;
+mod permissions;
 mod secret_cases;
 
 use std::{sync::Arc, time::Duration};
@@ -14,7 +15,10 @@ use pact_agent::{
     ports::Artifacts,
     testing::Memory,
 };
-use pact_contract::{ChangeKind, ChangeSet, FileChange, LineRange, ResponseEnvelope, StageStatus};
+use pact_contract::{
+    ChangeKind, ChangeSet, FileChange, LineRange, PushIndex, ResponseEnvelope, StageStatus,
+    changes::BeforeFile,
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -73,6 +77,28 @@ impl Bench {
         bench
     }
 
+    /// The same commit on a base that has these files, judged by that or by its own word.
+    async fn on(self, before: &[(&str, &str)], own_judge: bool) -> Self {
+        let mut packer = Packer::new();
+        let mut index = PushIndex { own_judge, ..PushIndex::default() };
+        for (number, (path, content)) in before.iter().enumerate() {
+            let blob = format!("b{number}");
+            let name = PushIndex::blob(&blob);
+            packer.add(&name, EntryKind::File, content.as_bytes()).expect("packs");
+            index.before.push(BeforeFile { path: (*path).to_owned(), blob });
+        }
+        let json = serde_json::to_vec(&index).expect("serialises");
+        packer.add(PushIndex::FILE, EntryKind::File, &json).expect("packs");
+        let push = packer.finish().expect("completes");
+        self.memory.put("push", push).await.expect("is kept");
+        let set = self.memory.get("changes").await.expect("is read").expect("is there");
+        let mut set: ChangeSet = serde_json::from_slice(&set).expect("a change set");
+        set.push_key = Some("push".to_owned());
+        let set = serde_json::to_vec(&set).expect("serialises");
+        self.memory.put("changes", set.into()).await.expect("is kept");
+        self
+    }
+
     async fn act(&self, action: &str) -> Result<ResponseEnvelope, AgentError> {
         let artifacts: Arc<dyn Artifacts> = self.memory.clone();
         let agent = SecurityAgent::new(artifacts, self.config.clone());
@@ -102,7 +128,7 @@ impl Bench {
     }
 }
 
-fn change(path: &str, added: &[LineRange]) -> FileChange {
+pub(crate) fn change(path: &str, added: &[LineRange]) -> FileChange {
     FileChange {
         path: path.to_owned(),
         old_path: None,

@@ -11,6 +11,7 @@ use pact_contract::{ErrorName, Finding, Severity, codes};
 
 use crate::{
     report::{self, MAX_COLLECTED, Seen},
+    sast::LATER,
     scope::Ledger,
     secrets::{Engine, Found, Scan},
     source::{Source, Version, blocking},
@@ -50,6 +51,8 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
 
     // What was there before is no news, wherever it stands now.
     let mut known: BTreeSet<[u8; 16]> = BTreeSet::new();
+    let mut allowed_before: BTreeSet<[u8; 16]> = BTreeSet::new();
+    let own_judge = source.is_own_judge();
     let mut passing: Vec<(String, String, Found)> = Vec::new();
     let mut on_the_way = 0;
     source.each_version(
@@ -60,9 +63,10 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
         |version, content| {
             match version {
                 Version::Before(path) => {
-                    known.extend(
-                        engine.scan(path, content).found.iter().map(|(_, f)| f.fingerprint),
-                    );
+                    let scan = engine.scan(path, content);
+                    known.extend(scan.found.iter().map(|(_, f)| f.fingerprint));
+                    let allowed = scan.allowed.into_iter().map(|(_, f, _)| f.fingerprint);
+                    allowed_before.extend(allowed);
                 }
                 Version::Passing { commit, path } => {
                     on_the_way += 1;
@@ -72,9 +76,13 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
                         ledger.not_read(format!("{path} of commit {}", short(commit)), why);
                     }
                     let room = MAX_COLLECTED.saturating_sub(passing.len());
+                    // What comes with the push allows nothing of it, on the way neither.
+                    let asked = scan.allowed.into_iter().filter(|_| !own_judge);
+                    let asked = asked.map(|(path, found, _)| (path, found));
                     passing.extend(
                         scan.found
                             .into_iter()
+                            .chain(asked)
                             .take(room)
                             .map(|(path, f)| (commit.to_owned(), path, f)),
                     );
@@ -99,15 +107,23 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
             for (path, why) in scan.not_read {
                 ledger.not_read(path, why);
             }
-            for (path, line, reason) in scan.allowed {
+            let mut asked = Vec::new();
+            for (path, mut found, reason) in scan.allowed {
+                let kept = path == change.path && !change.binary && !change.touches(found.line);
+                if !own_judge && !kept && !allowed_before.contains(&found.fingerprint) {
+                    found.title = format!("{}; {LATER} ({reason})", found.title);
+                    asked.push((path, found));
+                    continue;
+                }
+                at_end.insert(found.fingerprint);
                 let message = format!("a secret is allowed by its line's comment: {reason}");
                 findings.push(Finding::new(codes::SECRET_ALLOWED, Severity::Info, message).at(
                     path,
-                    Some(line),
+                    Some(found.line),
                     None,
                 ));
             }
-            for (path, found) in scan.found {
+            for (path, found) in scan.found.into_iter().chain(asked) {
                 if findings.len() + before.len() >= MAX_COLLECTED {
                     full = true;
                     break;
@@ -123,6 +139,7 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
     if full {
         ledger.not_read("the rest", format!("stopped after {MAX_COLLECTED} findings"));
     }
+    known.extend(allowed_before);
     findings.extend(gone(passing, &known, &at_end));
     if on_the_way > 0 {
         ledger.note(format!(
@@ -224,9 +241,13 @@ fn scan_large(engine: &Engine, path: &str, reader: &mut dyn Read) -> std::io::Re
                 whole.found.push((path, found));
             }
         }
-        whole
-            .allowed
-            .extend(scan.allowed.into_iter().map(|(p, l, r)| (p, l.saturating_add(lines), r)));
+        for (path, mut found, reason) in scan.allowed {
+            found.line = found.line.saturating_add(lines);
+            let room = whole.allowed.len() < MAX_COLLECTED;
+            if seen.insert((found.fingerprint, found.line)) && room {
+                whole.allowed.push((path, found, reason));
+            }
+        }
         whole.not_read.extend(scan.not_read);
         if last {
             return Ok(whole);

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use pact_contract::{Finding, Severity};
 
-use crate::{secrets::is_test, source::is_allowed};
+use crate::{permissions::allowing, secrets::is_test};
 use flow::Flow;
 pub(crate) use languages::Language;
 use prepared::Prepared;
@@ -35,6 +35,10 @@ pub(crate) struct FileScan {
     /// Findings that a comment allows.
     pub(crate) allowed: usize,
 }
+
+/// What is said of a finding whose comment does not count yet.
+pub(crate) const LATER: &str =
+    "a comment asks to allow it, which comes with this push and counts from the next commit";
 
 impl Rules {
     /// The built-in rules.
@@ -68,13 +72,15 @@ impl Rules {
         Ok(Self(prepared.collect::<Result<_, String>>()?))
     }
 
-    /// Looks at `text`; only findings on lines for which `added` says yes count.
+    /// Looks at `text`; only findings on lines for which `added` says yes count, and only comments on
+    /// those for which `permits` does.
     pub(crate) fn scan(
         &self,
         path: &str,
         language: Language,
         text: &str,
         added: impl Fn(u32) -> bool,
+        permits: impl Fn(u32) -> bool,
     ) -> FileScan {
         let mut scan = FileScan::default();
         let Some(prepared) = self.0.get(&language) else { return scan };
@@ -113,7 +119,8 @@ impl Rules {
             let end = u32::try_from(until + 1).unwrap_or(number);
             // A change anywhere within the expression counts.
             let Some(line) = (number..=end).find(|line| added(*line)) else { continue };
-            if is_allowed(&lines, first, ALLOW, rule.code.as_str()) {
+            let comments: Vec<u32> = allowing(&lines, first, ALLOW, rule.code.as_str()).collect();
+            if comments.iter().any(|line| permits(*line)) {
                 scan.allowed += 1;
                 continue;
             }
@@ -128,7 +135,11 @@ impl Rules {
             let column = (line == number)
                 .then(|| before.map_or(1, |b| b.chars().count() + 1))
                 .and_then(|c| u32::try_from(c).ok());
-            let mut finding = Finding::new(rule.code.clone(), severity, &rule.message)
+            let message = match &comments[..] {
+                [] => rule.message.clone(),
+                _ => format!("{}; {LATER}", rule.message),
+            };
+            let mut finding = Finding::new(rule.code.clone(), severity, message)
                 .at(path, Some(line), column)
                 .remedy(&rule.remedy);
             // The source itself is not shown: it may hold a secret.

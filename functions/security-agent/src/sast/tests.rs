@@ -8,7 +8,7 @@ fn rules() -> &'static Rules {
 }
 
 fn codes(language: Language, text: &str) -> Vec<String> {
-    let scan = rules().scan("src/a", language, text, |_| true);
+    let scan = rules().scan("src/a", language, text, |_| true, |_| true);
     for finding in &scan.findings {
         assert!(finding.remedy.is_some() && finding.line.is_some());
     }
@@ -53,7 +53,7 @@ def f(c, x):
     c.execute((\"SELECT * FROM t \"
                \"WHERE a = \" + x))
 ";
-    let scan = rules().scan("a.py", Language::Python, text, |_| true);
+    let scan = rules().scan("a.py", Language::Python, text, |_| true, |_| true);
     let lines: Vec<_> = scan.findings.iter().map(|f| (f.code.as_str(), f.line)).collect();
     assert_eq!(lines, [2, 3, 4, 5, 6, 8, 9].map(|l| ("python-sql-text", Some(l))));
 }
@@ -82,11 +82,12 @@ fn deep_and_long_texts_end() {
 #[test]
 fn only_added_lines_count_and_a_comment_allows() {
     let text = "eval(a)\neval(b)\neval(\n  c)\n# pact:allow python-eval: checked above\neval(d)\neval(e)  # pact:allow python-eval, safe\n";
-    let scan = rules().scan("a.py", Language::Python, text, |line| line != 1 && line != 3);
+    let scan =
+        rules().scan("a.py", Language::Python, text, |line| line != 1 && line != 3, |_| true);
     let lines: Vec<_> = scan.findings.iter().map(|f| (f.line, f.column)).collect();
     assert_eq!(lines, [(Some(2), Some(1)), (Some(4), None)]);
     assert_eq!(scan.allowed, 2);
-    let scan = rules().scan("tests/a.py", Language::Python, text, |line| line == 2);
+    let scan = rules().scan("tests/a.py", Language::Python, text, |line| line == 2, |_| true);
     assert_eq!(scan.findings[0].severity, Severity::Medium);
 }
 

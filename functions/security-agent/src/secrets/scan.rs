@@ -28,7 +28,7 @@ pub struct Scan {
     /// Secrets by place: the path with the entries of archives, and what is there.
     pub found: Vec<(String, Found)>,
     /// Secrets that a comment on their line allows, with the reason.
-    pub allowed: Vec<(String, u32, String)>,
+    pub allowed: Vec<(String, Found, String)>,
     /// What should have been read and was not.
     pub not_read: Vec<(String, String)>,
     /// Bytes that were gone over, those of archives and encodings included.
@@ -74,12 +74,16 @@ impl Engine {
         let decoded = text::decode(content);
         self.scan_text(path, &decoded.text, place, 0, scan);
         if let Some(also) = &decoded.also {
-            let before: BTreeSet<[u8; 16]> =
-                scan.found.iter().map(|(_, f)| f.fingerprint).collect();
+            let found = scan.found.iter().map(|(_, f)| f.fingerprint);
+            let allowed = scan.allowed.iter().map(|(_, f, _)| f.fingerprint);
+            let before: BTreeSet<[u8; 16]> = found.chain(allowed).collect();
             let mut second = Scan::default();
             self.scan_text(path, also, place, 0, &mut second);
             scan.found
                 .extend(second.found.into_iter().filter(|(_, f)| !before.contains(&f.fingerprint)));
+            scan.allowed.extend(
+                second.allowed.into_iter().filter(|(_, f, _)| !before.contains(&f.fingerprint)),
+            );
             scan.not_read.extend(second.not_read);
         }
     }
@@ -113,23 +117,23 @@ impl Engine {
         let tests = path.ends_with(".rs").then(|| text.find("#[cfg(test)]")).flatten();
         let mut lines = Lines { text, at: 0, line: first, start: 0 };
         for hit in hits {
-            if scan.found.len() >= MAX_FOUND {
+            if scan.found.len() + scan.allowed.len() >= MAX_FOUND {
                 scan.not_read
                     .push((path.to_owned(), format!("stopped after {MAX_FOUND} findings")));
                 break;
             }
             let (line, column, line_text) = lines.place(hit.start);
-            if let Some(reason) = allowed(line_text) {
-                scan.allowed.push((path.to_owned(), line, reason));
-                continue;
-            }
             let mut hit = hit;
             let documented = ["///", "//!"].iter().any(|d| line_text.trim_start().starts_with(d));
             let in_test = tests.is_some_and(|at| hit.start > at) || documented;
             if in_test && (hit.is_key || hit.rank > 1) {
                 hit.severity = hit.severity.min(Severity::Low);
             }
-            scan.found.push((path.to_owned(), hit.found(line, column)));
+            let found = hit.found(line, column);
+            match allowed(line_text) {
+                Some(reason) => scan.allowed.push((path.to_owned(), found, reason)),
+                None => scan.found.push((path.to_owned(), found)),
+            }
         }
     }
 }

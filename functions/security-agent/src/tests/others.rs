@@ -141,7 +141,7 @@ async fn rules_of_the_repository_are_used_and_no_commit_loosens_them_by_its_own(
         ..SecuritySettings::default()
     };
     let own = json!({ "rules": ["rules/*.toml"] });
-    let mut bench = Bench::new(&files).await;
+    let mut bench = Bench::new(&files).await.on(&[], true).await;
     bench.settings = own.clone();
     let response = bench.run(ACTION).await;
     assert_eq!(status(&response), StageStatus::Failed, "{}", response.response.summary);
@@ -163,8 +163,8 @@ async fn rules_of_the_repository_are_used_and_no_commit_loosens_them_by_its_own(
     ] {
         let changed: &[(&str, &[LineRange])] = &[("src/a.py", ALL), (changed, ALL)];
         let before: &[(&str, &str)] = match changed[1].0 {
-            "README.md" => &[],
-            _ => &[("rules/python.toml", RULE)],
+            "README.md" => &[("src/a.py", code)],
+            _ => &[("rules/python.toml", RULE), ("src/a.py", code)],
         };
         let bench = push(&files, changed, before, (own.clone(), settings())).await;
         let response = bench.run(ACTION).await;

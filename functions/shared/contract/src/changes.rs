@@ -37,6 +37,9 @@ pub struct PushIndex {
     pub elsewhere: BTreeMap<String, String>,
     /// The security settings of the base, where it has any that can be read.
     pub settings: Option<crate::settings::SecuritySettings>,
+    /// Whether the commit is judged by its own word: its owner is its judge, or nothing was before it.
+    /// Otherwise a comment that allows something counts where it was there before the push.
+    pub own_judge: bool,
 }
 
 impl PushIndex {
