@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use pact_contract::testing::vocabulary;
@@ -179,14 +180,18 @@ impl Stack {
     #[must_use]
     pub fn start(&self, args: &[&str]) -> Running {
         let mut child = self.command(args).spawn().expect("pactctl starts");
-        let mut stderr = child.stderr.take().expect("standard error is piped");
-        let errors = std::thread::spawn(move || {
-            let mut text = String::new();
-            stderr.read_to_string(&mut text).unwrap_or_default();
-            text
+        let stderr = BufReader::new(child.stderr.take().expect("standard error is piped"));
+        let errors = Arc::<Mutex<String>>::default();
+        let heard = Arc::clone(&errors);
+        let hearing = std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                heard.push_str(&line);
+                heard.push('\n');
+            }
         });
         let out = BufReader::new(child.stdout.take().expect("standard output is piped"));
-        Running { child, out, errors: Some(errors) }
+        Running { child, out, errors, hearing: Some(hearing) }
     }
 
     /// `pactctl up` on free ports: the process, and how it is reached once it answers.
@@ -252,7 +257,8 @@ pub struct Aws {
 pub struct Running {
     child: Child,
     out: BufReader<ChildStdout>,
-    errors: Option<std::thread::JoinHandle<String>>,
+    errors: Arc<Mutex<String>>,
+    hearing: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Running {
@@ -268,6 +274,12 @@ impl Running {
     /// When `kill` cannot be run.
     pub fn signal(&self, name: &str) {
         send_signal(self.pid(), name);
+    }
+
+    /// What it has written to standard error so far.
+    #[must_use]
+    pub fn errors(&self) -> String {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads one line of standard output.
@@ -286,7 +298,8 @@ impl Running {
         let mut stdout = String::new();
         self.out.read_to_string(&mut stdout).unwrap_or_default();
         let status = self.child.wait().expect("the process ends");
-        let stderr = self.errors.take().and_then(|t| t.join().ok()).unwrap_or_default();
+        self.hearing.take().map(std::thread::JoinHandle::join).transpose().ok();
+        let stderr = self.errors();
         Finished { code: status.code(), stdout, stderr }
     }
 

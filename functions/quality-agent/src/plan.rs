@@ -60,7 +60,8 @@ pub(crate) async fn act(
     let mut plan = plan(&parameters.run, changes.as_ref(), &parameters.settings)?;
     agree(&mut plan, parameters.loosened);
     if parameters.run.on_purpose.is_none() {
-        waves::ask(&mut plan, budgets.environments, &parameters.run.repository.name).await?;
+        let repository = &parameters.run.repository.name;
+        waves::ask(&mut plan, budgets.environments, repository, AGREE).await?;
     }
     if plan.gate.fixes_only_when_spent {
         let repository = &parameters.run.repository.name;
@@ -70,7 +71,7 @@ pub(crate) async fn act(
 }
 
 /// How long a person is waited for who has to agree to looser rules.
-pub(crate) const AGREE: Approval = Approval { timeout_minutes: 60 };
+const AGREE: Approval = Approval { timeout_minutes: 60 };
 
 /// What loosens the rules reaches production with a person's word only, who agrees to both.
 fn agree(plan: &mut Plan, loosened: Vec<String>) {

@@ -8,11 +8,11 @@ use pact_agent::{
     ports::{Environments, StoreError},
 };
 use pact_config::form::{Forms, Seam};
-use pact_contract::{EnvironmentKey, NamedEnvironment, RepositoryName, Tier, actions::Plan};
+use pact_contract::{
+    EnvironmentKey, NamedEnvironment, RepositoryName, Tier, actions::Plan, settings::Approval,
+};
 
-use crate::plan::AGREE;
-
-/// Has a person asked before the first release of such a wave, who is told why.
+/// Has a person asked for this approval before the first release of such a wave, who is told why.
 ///
 /// # Errors
 /// The store could not be asked.
@@ -20,6 +20,7 @@ pub(crate) async fn ask(
     plan: &mut Plan,
     environments: &dyn Environments,
     repository: &RepositoryName,
+    approval: Approval,
 ) -> Result<(), AgentError> {
     // The word for the first of them is one for all.
     let mut asked = BTreeSet::new();
@@ -28,7 +29,7 @@ pub(crate) async fn ask(
             continue;
         };
         if environment.settings.wave_of.clone().is_some_and(|whole| asked.insert(whole)) {
-            environment.settings.approval.get_or_insert(AGREE);
+            environment.settings.approval.get_or_insert_with(|| approval.clone());
         }
         environment.one_way.push(why.clone());
         environment.settings.no_return = Some(why);

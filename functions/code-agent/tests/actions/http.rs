@@ -265,15 +265,17 @@ async fn a_token_of_the_app_that_was_taken_back_is_replaced_once_while_fetching(
         let world = World::of_an_app(&server.url(""), &server.url("api/v3"));
         let answer = world.analyze(&server.url(".git"), &ids[3], Some(&ids[0])).await;
         let seen: Vec<String> = server.seen.lock().unwrap().iter().flatten().cloned().collect();
-        assert_eq!(seen.first().map(String::as_str), Some(ONE), "{seen:?}");
-        assert_eq!(seen.iter().filter(|sent| *sent == ONE).count(), 1, "{seen:?}");
+        // Git's client asks once more by itself before it takes a refusal for one; then the other is used.
+        let first = seen.iter().take_while(|sent| *sent == ONE).count();
+        assert!((1..=2).contains(&first), "{seen:?}");
+        assert!(seen.iter().skip(first).all(|sent| sent == TWO), "{seen:?}");
         match passes {
             true => assert_status(&answer.unwrap(), StageStatus::Passed),
             // The second one is refused too, and there is no third.
             false => {
                 let error = answer.unwrap_err();
                 assert_eq!(error.name, ErrorName::SourceUnavailable);
-                assert_eq!(seen.iter().filter(|sent| *sent == TWO).count(), 1, "{seen:?}");
+                assert!((1..=2).contains(&(seen.len() - first)), "{seen:?}");
                 assert!(!error.chain().contains("ghs_"), "{}", error.chain());
             }
         }

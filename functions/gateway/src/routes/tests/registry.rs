@@ -122,7 +122,7 @@ async fn where_nothing_is_registered_the_default_branch_is_the_hosts_and_not_the
     let (token, _) = token(&world, &[Scope::Trigger], 1).await;
     let request = bearing(&token, "POST", "/v1/pipelines", &start('4').to_string());
     let (status, body) = send(&gateway, request).await;
-    assert_eq!((status, error_code(&body)), (403, "insufficient_scope"), "{body}");
+    assert_eq!((status, error_code(&body)), (403, "scope_missing"), "{body}");
     let (status, body) =
         send(&gateway, api("POST", "/v1/pipelines", &start('5').to_string())).await;
     assert_eq!((status, default_of(&body).as_str()), (202, "feature"), "{body}");

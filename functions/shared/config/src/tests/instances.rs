@@ -5,7 +5,7 @@ use crate::form::{Form, Law, Seam, Shape, field, required};
 
 fn form(kind: &str, fields: Vec<form::Field>, laws: Vec<Law>) -> Form {
     let about = format!("About {kind}.");
-    Form { kind: kind.to_owned(), about, default: false, fields, laws }
+    Form { kind: kind.to_owned(), about, fields, laws, ..Form::default() }
 }
 
 fn forms() -> Forms {
