@@ -1,8 +1,10 @@
-//! Which instance gets a request: smooth weighted round robin, so that shares are kept over any
-//! stretch of requests and not only on average.
+//! Which instance gets a request: weighted turns, so that shares are kept over any stretch of requests
+//! and not only on average; by chance, so that no client falls into step with them. Were every tenth
+//! request the canary's, one who sends every sixth of them would meet it twice as often, or never.
 //!
-//! In each turn every instance gains its weight, the one that has most is taken, and loses the sum
-//! of all weights. What is not ready keeps its turns: its requests go to another, and are marked.
+//! In each turn every instance gains its weight; of those that are not ahead of their share one is drawn,
+//! as likely as it has gained, and loses the sum of all weights. What is not ready keeps its turns: its
+//! requests go to another, and are marked.
 
 use std::{
     net::SocketAddr,
@@ -121,8 +123,17 @@ impl Balancer {
             *gained += i64::from(entry.weight);
             sum += i64::from(entry.weight);
         }
-        let weighted = entries.iter().zip(gained.iter_mut()).filter(|(e, _)| e.weight > 0);
-        let (chosen, gained) = weighted.reduce(|a, b| if *b.1 > *a.1 { b } else { a })?;
+        // Together they have the sum of all weights, so that somebody is behind.
+        let behind: i64 = gained.iter().filter(|gained| **gained > 0).sum();
+        if behind <= 0 {
+            return None;
+        }
+        let mut drawn = fastrand::i64(0..behind);
+        let (chosen, gained) = entries.iter().zip(gained.iter_mut()).find(|(_, gained)| {
+            let mine = **gained > 0 && drawn < **gained;
+            drawn -= (**gained).max(0);
+            mine
+        })?;
         *gained -= sum;
         let others = entries.iter().filter(|e| !Arc::ptr_eq(&e.backend, &chosen.backend));
         let (mut next, standing_by): (Vec<_>, Vec<_>) = others.partition(|e| e.weight > 0);
@@ -179,6 +190,18 @@ mod tests {
                 let due = requests as f64 * f64::from(*weight) / f64::from(sum);
                 prop_assert!((got - due).abs() < weights.len() as f64, "{got} for {due}");
             }
+        }
+    }
+
+    #[test]
+    fn who_asks_in_step_meets_each_as_often_as_everybody() {
+        for (weight, step) in [(10, 6), (10, 10), (50, 2), (25, 4)] {
+            let balancer = Balancer::default();
+            balancer.set(vec![entry("new", weight, true), entry("old", 100 - weight, true)]);
+            let turns = (0..6_000 * step).map(|_| balancer.pick().expect("somebody").chosen.id.clone());
+            let met = turns.step_by(step).filter(|id| id == "new").count();
+            let due = 60 * weight as usize;
+            assert!(met.abs_diff(due) < due / 5, "{met} for {due}, every {step}th");
         }
     }
 
