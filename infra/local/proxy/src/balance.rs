@@ -198,7 +198,8 @@ mod tests {
         for (weight, step) in [(10, 6), (10, 10), (50, 2), (25, 4)] {
             let balancer = Balancer::default();
             balancer.set(vec![entry("new", weight, true), entry("old", 100 - weight, true)]);
-            let turns = (0..6_000 * step).map(|_| balancer.pick().expect("somebody").chosen.id.clone());
+            let turns =
+                (0..6_000 * step).map(|_| balancer.pick().expect("somebody").chosen.id.clone());
             let met = turns.step_by(step).filter(|id| id == "new").count();
             let due = 60 * weight as usize;
             assert!(met.abs_diff(due) < due / 5, "{met} for {due}, every {step}th");
