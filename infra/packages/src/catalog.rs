@@ -10,12 +10,15 @@ use crate::PackageError;
 /// The agents that come with parsers, rules and git.
 const HEAVY: &[&str] = &["code-agent", "test-agent", "security-agent"];
 /// The others. A third of a megabyte of it is the time zone database, which a function finds nowhere
-/// else, the dashboard reaches the logs of builds, and the notify agent knows git hosts.
-const LIGHT_LIMITS: Limits = Limits { zip: 6_000_000, start: Duration::from_millis(15) };
-/// The gateway checks the tokens of a sign-in provider; with the reconciler it asks git hosts, as an App
-/// too, and is told by the gateway what was accepted. The quality agent reads conditions in CEL.
-const MORE: &[&str] = &["gateway", "reconciler", "quality-agent"];
-const MORE_LIMITS: Limits = Limits { zip: 6_500_000, start: Duration::from_millis(15) };
+/// else.
+const LIGHT_LIMITS: Limits = Limits { zip: 5_500_000, start: Duration::from_millis(15) };
+/// The reconciler asks git hosts, as an App too; the quality agent reads conditions in CEL; the dashboard
+/// reaches the logs of builds and lists of tests.
+const MORE: &[&str] = &["reconciler", "quality-agent", "dashboard"];
+const MORE_LIMITS: Limits = Limits { zip: 6_000_000, start: Duration::from_millis(15) };
+/// It checks the tokens of a sign-in provider, and tells the reconciler what it accepted.
+const GATEWAY: &str = "gateway";
+const GATEWAY_LIMITS: Limits = Limits { zip: 6_500_000, start: Duration::from_millis(15) };
 /// The agent that comes with what its targets are reached by.
 const DEPLOY: &str = "deploy-agent";
 const DEPLOY_LIMITS: Limits = Limits { zip: 8_000_000, start: Duration::from_millis(15) };
@@ -34,6 +37,7 @@ impl Limits {
     fn of(binary: &str) -> Self {
         match binary {
             DEPLOY => DEPLOY_LIMITS,
+            GATEWAY => GATEWAY_LIMITS,
             _ if MORE.contains(&binary) => MORE_LIMITS,
             _ if HEAVY.contains(&binary) => HEAVY_LIMITS,
             _ => LIGHT_LIMITS,
