@@ -39,6 +39,9 @@ const SHIFTED: &str = "weight: $exists($response.output.weight) ? $response.outp
 const STEP: &str =
     "watch: $merge([$setup.watch, $setup.shift.steps[weight = $weight].{'seconds': seconds}])";
 
+/// Where the release and the one before it are asked each for itself.
+const APART: &str = "apart: $exists($deployments[-1].apart) ? $deployments[-1].apart : null";
+
 /// What begins before now and ends after it.
 const NOW: &str = "[from <= $now() and until > $now()]";
 
@@ -220,7 +223,7 @@ fn watch() -> Vec<State> {
     states! {
         agent(TrackMetrics, "Watch the new release, with what requests it has")
             asks("monitor.track_metrics", "environment, url: $deployments[-1].url, baseline")
-            with("probes: $setup.health, judged: true, weight") with(STEP)
+            with("probes: $setup.health, judged: true, weight, steps: [$metrics.steps]") with(STEP) with(APART)
             assign("metrics: $response.output") because("$response.summary")
             on_fault("the release could not be watched", StartTakingBack);
         agent(DetectAnomalies, "Is it worse than before?")

@@ -12,7 +12,7 @@ use pact_contract::{
     codes,
     error::ErrorName,
     ledger::{Against, LedgerEntry, Origin, Standing},
-    run::DeploymentStatus,
+    run::{Apart, DeploymentStatus},
     shift::{PendingShift, Strategy, WHOLE},
 };
 
@@ -113,7 +113,7 @@ impl Work<'_> {
             }
         };
         if self.is_in_effect().await? {
-            return self.deployed(", as before", Vec::new());
+            return self.deployed(", as before", Vec::new()).await;
         }
         if let Some(reason) = self.other_commit().or_else(|| self.against_the_order()) {
             return self.give_up(reason, false).await;
@@ -183,7 +183,7 @@ impl Work<'_> {
             shift.reach(WHOLE);
             shift.walked
         });
-        self.deployed("", weights.unwrap_or_default())
+        self.deployed("", weights.unwrap_or_default()).await
     }
 
     /// The part of the requests that the release gets now: all of them where no other release could
@@ -223,6 +223,7 @@ impl Work<'_> {
         partly.weight = Some(percent);
         let shift = record.pending.as_ref().and_then(|pending| pending.shift.as_ref());
         partly.weights = shift.map(|shift| shift.walked.clone()).unwrap_or_default();
+        partly.apart = self.apart().await;
         let rest = match &partly.previous {
             Some(previous) => format!("; {previous} has the rest"),
             None => String::new(),
@@ -437,6 +438,19 @@ impl Work<'_> {
         self.target.history().discard(&self.new.release).await
     }
 
+    /// Where the release and the one that it stands beside are asked each for itself. Without it the release
+    /// is compared with the time before alone: that is no reason not to deploy it.
+    async fn apart(&self) -> Option<Apart> {
+        let old = self.was.as_ref().filter(|old| old.release != self.new.release)?;
+        match self.target.apart(&self.new.release, &old.release).await {
+            Ok(apart) => apart,
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "whether both can be asked is not known");
+                None
+            }
+        }
+    }
+
     /// Removes old releases.
     async fn tidy(&self) {
         let record = &self.lease.record;
@@ -446,7 +460,7 @@ impl Work<'_> {
     }
 
     /// `weights`: the parts of the requests that it had, where it came step by step.
-    fn deployed(&self, how: &str, weights: Vec<u32>) -> Result<Outcome, AgentError> {
+    async fn deployed(&self, how: &str, weights: Vec<u32>) -> Result<Outcome, AgentError> {
         let record = &self.lease.record;
         let environment = &self.key.environment;
         let mut live = Deployment::new(environment, &self.new.release, DeploymentStatus::Live);
@@ -454,6 +468,7 @@ impl Work<'_> {
         live.url.clone_from(&record.url);
         live.weight = Some(WHOLE);
         live.weights = weights;
+        live.apart = self.apart().await;
         let at = record.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
         let before = match &live.previous {
             Some(previous) => format!("; the release before is {previous}"),

@@ -38,7 +38,11 @@ fn compare(baseline: Option<&Metrics>, now: &Metrics) -> Result<Outcome, AgentEr
     let findings: Vec<Finding> = comparisons.iter().filter(worse).map(finding).collect();
     let anomalies: Vec<String> = findings.iter().map(|f| f.message.clone()).collect();
     let (status, summary) = if anomalies.is_empty() {
-        (StageStatus::Passed, calm(&comparisons))
+        let beside = now.beside.as_ref().map_or_else(String::new, |beside| {
+            let count = beside.old.requests;
+            format!("; the release before was asked {count} times meanwhile")
+        });
+        (StageStatus::Passed, calm(&comparisons) + &beside)
     } else {
         (StageStatus::Failed, anomalies.join("; "))
     };

@@ -175,7 +175,7 @@ impl Steady {
                 self.answered = true;
                 *status != probe.status || !*contains
             }
-            Answer::None(_) => self.answered,
+            Answer::None(_) | Answer::Refused(_) => self.answered,
         };
         if wrong {
             self.wrong += 1;
@@ -266,7 +266,7 @@ async fn attempt(
 /// What is wrong with an answer; none: it is healthy.
 fn fault(probe: &Probe, answer: &Answer) -> Option<String> {
     match answer {
-        Answer::None(reason) => Some(reason.clone()),
+        Answer::None(reason) | Answer::Refused(reason) => Some(reason.clone()),
         Answer::Response { status, .. } if *status != probe.status => {
             Some(format!("status {status}, not {}", probe.status))
         }

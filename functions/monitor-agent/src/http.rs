@@ -35,6 +35,8 @@ pub(crate) enum Answer {
     },
     /// None, for this reason.
     None(String),
+    /// Nobody is there to take a request, for this reason.
+    Refused(String),
 }
 
 impl Client {
@@ -135,6 +137,7 @@ impl Client {
                 contains: contains.is_none_or(|text| String::from_utf8_lossy(&body).contains(text)),
                 latency: begun.elapsed(),
             },
+            Ok(Err(error)) if error.is_connect() => Answer::Refused(reason(error)),
             Ok(Err(error)) => Answer::None(reason(error)),
             Err(_) => Answer::None(format!("no answer within {} ms", timeout.as_millis())),
         })

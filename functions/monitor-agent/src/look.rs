@@ -163,6 +163,8 @@ async fn watch(
         baseline: None,
         judged: false,
         weight: None,
+        apart: None,
+        steps: Vec::new(),
     };
     match metrics::measure(surroundings, &asked, last).await? {
         // No request of anybody's says nothing, neither well nor ill.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use pact_agent::{AgentError, Call, Outcome};
 use pact_contract::{
     StageStatus,
-    actions::{Look, Metrics, TrackMetrics},
+    actions::{Look, Metrics, TrackMetrics, Walked},
+    shift::{MAX_STEPS, WHOLE},
 };
 use tokio::time::Instant;
 
@@ -20,7 +21,7 @@ const MAX_WATCH: Duration = Duration::from_secs(600);
 pub(crate) async fn track(surroundings: &Surroundings, call: &Call) -> Result<Outcome, AgentError> {
     let parameters: TrackMetrics = call.parameters()?;
     let begun = Instant::now();
-    let metrics = match measure(surroundings, &parameters, begun + call.time_left()).await? {
+    let mut metrics = match measure(surroundings, &parameters, begun + call.time_left()).await? {
         Measured::Metrics(metrics) => metrics,
         Measured::Nothing(reason) => {
             return Outcome::new(StageStatus::Skipped, reason, &Metrics::default());
@@ -36,6 +37,11 @@ pub(crate) async fn track(surroundings: &Surroundings, call: &Call) -> Result<Ou
         "{} requests, {:.1} % errors, median {:.1} ms, 95th percentile {:.1} ms{ended}",
         metrics.requests, metrics.error_rate, metrics.p50_ms, metrics.p95_ms
     );
+    metrics.steps = parameters.steps;
+    metrics.steps.truncate(MAX_STEPS);
+    if let Some(weight) = parameters.weight.filter(|weight| *weight < WHOLE) {
+        metrics.steps.push(Walked::new(weight, &metrics));
+    }
     Outcome::new(StageStatus::Passed, summary, &metrics)
 }
 
@@ -51,6 +57,7 @@ pub(crate) async fn measure(
     let window = Window {
         environment: &parameters.environment,
         url: parameters.url.as_deref(),
+        apart: parameters.apart.as_ref().filter(|_| parameters.judged),
         probes: &parameters.probes,
         begun,
         length: Duration::from_secs(parameters.watch.seconds).min(MAX_WATCH),

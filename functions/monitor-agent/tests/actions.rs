@@ -404,3 +404,70 @@ async fn what_is_not_clear_is_watched_for_longer() {
     let (_, metrics, _) = judged(&server.uri(), watch("keep")).await;
     assert_eq!(metrics.look, None);
 }
+
+/// A front, a new and an old release; the front leads to the new one.
+async fn beside(new: ResponseTemplate, old: ResponseTemplate) -> (Vec<MockServer>, Metrics) {
+    let mut servers = Vec::new();
+    for answer in [new.clone(), new, old] {
+        let server = MockServer::start().await;
+        Mock::given(path("/health")).respond_with(answer).mount(&server).await;
+        servers.push(server);
+    }
+    let addresses: Vec<String> = servers.iter().map(MockServer::uri).collect();
+    let [front, new, old] = <[String; 3]>::try_from(addresses).expect("three");
+    let watch = json!({ "seconds": 3, "inconclusive": "keep", "source": { "kind": "probe", "interval_ms": 20 } });
+    let parameters = json!({ "environment": "production", "url": front, "watch": watch, "weight": 10,
+        "probes": [{ "path": "/health" }], "baseline": well(), "judged": true,
+        "apart": { "new": new, "old": old } });
+    let answer = call("monitor.track_metrics", parameters).await;
+    let metrics = serde_json::from_value(answer.response.output).expect("metrics");
+    (servers, metrics)
+}
+
+#[tokio::test]
+async fn the_release_before_is_asked_at_the_same_time_and_what_slows_both_is_no_fault_of_one() {
+    let slow = || ResponseTemplate::new(200).set_delay(Duration::from_millis(80));
+    let (servers, metrics) = beside(slow(), slow()).await;
+    assert_eq!(metrics.look, None, "nothing is clear: {:?}", metrics.beside);
+    let both = metrics.beside.clone().expect("both were asked");
+    assert_eq!(both.new.requests, both.old.requests);
+    // Half of what was asked went to each for itself, and no more than that to the old one.
+    assert!(both.old.requests.abs_diff(metrics.requests / 2) <= 2, "{metrics:?}");
+    let old = servers[2].received_requests().await.expect("recorded").len();
+    assert!(old as u64 <= metrics.requests / 2 + 2, "{old} of {}", metrics.requests);
+    let found =
+        call("monitor.detect_anomalies", json!({ "metrics": metrics, "baseline": well() })).await;
+    assert_eq!(found.response.status, StageStatus::Passed, "{}", found.response.summary);
+    let said = found.response.output.to_string();
+    assert!(said.contains("is worse than before:") && said.contains("which is no worse"), "{said}");
+}
+
+#[tokio::test]
+async fn a_release_that_is_slower_than_the_one_before_it_at_the_same_time_is_ill() {
+    let slow = |ms| ResponseTemplate::new(200).set_delay(Duration::from_millis(ms));
+    let (_, metrics) = beside(slow(150), slow(40)).await;
+    let asked = json!({ "metrics": metrics, "baseline": well() });
+    let found = call("monitor.detect_anomalies", asked).await;
+    assert_eq!(found.response.status, StageStatus::Failed, "{}", found.response.summary);
+    assert!(
+        found.response.summary.contains("which is worse as well"),
+        "{}",
+        found.response.summary
+    );
+}
+
+#[tokio::test]
+async fn where_the_release_before_has_ended_the_time_before_does() {
+    let good = MockServer::start().await;
+    Mock::given(path("/health")).respond_with(ResponseTemplate::new(500)).mount(&good).await;
+    let watch = json!({ "seconds": 5, "source": { "kind": "probe", "interval_ms": 20 } });
+    let parameters = json!({ "environment": "production", "url": good.uri(), "watch": watch,
+        "probes": [{ "path": "/health" }], "baseline": well(), "judged": true,
+        "apart": { "new": good.uri(), "old": "http://127.0.0.1:1" } });
+    let begun = Instant::now();
+    let answer = call("monitor.track_metrics", parameters).await;
+    let metrics: Metrics = serde_json::from_value(answer.response.output).expect("metrics");
+    assert!(metrics.beside.is_none(), "{metrics:?}");
+    assert!(matches!(metrics.look, Some(Look::Step(_))), "{metrics:?}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}

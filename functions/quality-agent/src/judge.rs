@@ -71,7 +71,7 @@ pub fn judge(asked: &JudgeRelease) -> (JudgeReleaseOutput, String) {
             // Half shifted it stays for nobody: the release before has the rest.
             (Then::Hold, _) => Then::TakeBack,
             // Steps are there to see something.
-            (Then::Keep, Inconclusive::Extend) if metrics.requests < enough(*weight) => {
+            (Then::Keep, Inconclusive::Extend) if metrics.requests < enough(*weight, metrics) => {
                 Then::TakeBack
             }
             (then, _) => then,

@@ -9,6 +9,7 @@ use pact_contract::{
     EnvironmentKey, Finding, ReleaseId, RunId, Severity,
     actions::{BuiltRelease, ReleaseRecord, SourceRef},
     codes,
+    run::Apart,
     settings::Instance,
 };
 use serde::{Deserialize, Serialize};
@@ -120,6 +121,12 @@ pub(crate) trait Target: Send + Sync {
             )
             .remedy("use the strategy all-at-once"),
         ))
+    }
+
+    /// Where both releases can be asked now, each for itself, so that they are compared at the same time:
+    /// none where one of them takes no requests, or has no address of its own. Changes nothing.
+    async fn apart(&self, _new: &ReleaseId, _old: &ReleaseId) -> Result<Option<Apart>, AgentError> {
+        Ok(None)
     }
 
     /// Ends what serves requests, so that what it holds is free. Which release is in effect stays

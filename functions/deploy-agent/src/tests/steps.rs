@@ -68,6 +68,9 @@ async fn a_canary_goes_step_by_step_and_is_in_effect_at_the_end() {
             assert_eq!(partly.weights, walked);
             assert_eq!(partly.previous.as_ref().map(ReleaseId::as_str), Some("r1"));
             assert_eq!(partly.url, url);
+            // Whoever compares them asks each for itself.
+            let apart = partly.apart.expect("both take requests");
+            assert!(apart.new != apart.old && url.as_ref() != Some(&apart.new), "{apart:?}");
             assert_eq!(world.shares(), shares(&now));
         }
         let (answer, status) = world.status(Some("r2"), &site).await.expect("no fault");
@@ -80,6 +83,7 @@ async fn a_canary_goes_step_by_step_and_is_in_effect_at_the_end() {
     let live = world.step_well(&site, 100).await;
     assert_eq!((live.status, live.weight), (DeploymentStatus::Live, Some(100)));
     assert_eq!(live.weights, [10, 50, 100]);
+    assert!(live.apart.is_some(), "the one before is warm");
     world.assert_in_effect("r2", Some("r1")).await;
     assert_eq!(world.warm_and_running().len(), 2, "the one before is warm");
 }

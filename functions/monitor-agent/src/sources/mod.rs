@@ -8,6 +8,7 @@ mod histogram;
 mod json;
 mod probe;
 mod prometheus;
+mod samples;
 mod source;
 
 use pact_config::form::{Form, Seam};

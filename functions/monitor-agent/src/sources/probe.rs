@@ -2,8 +2,11 @@
 //!
 //! Requests are sent on schedule whether or not earlier ones were answered, so that a slow service
 //! is not asked less often than a fast one, and its slowness not hidden.
+//!
+//! Where the release and the one before it have an address of their own, every second request goes to the
+//! new one by its own, and one more to the old one at the same moment: half as much again as without it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream::FuturesUnordered};
@@ -17,8 +20,9 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 
-use super::source::{
-    Kind, Measured, MetricSource, Opened, Surroundings, Watcher, Watching, Window,
+use super::{
+    samples::{Sample, Samples, Way},
+    source::{Kind, Measured, MetricSource, Opened, Surroundings, Watcher, Window},
 };
 use crate::http::{Answer, Client};
 
@@ -33,18 +37,8 @@ const MIN_INTERVAL: Duration = Duration::from_millis(10);
 const MAX_OPEN: usize = 256;
 /// Requests that may be open while they come quickly: a tenth of them a second late is still below that.
 const QUICK_OPEN: usize = 10;
-/// From when on an open request is as slow as it is old, though nobody knows how slow it will be. Too
-/// little rather than too much: what it is taken for only grows.
-const OVERDUE: Duration = Duration::from_millis(250);
 /// What was sent within this may have met the same short trouble, and counts together.
 const MOMENT: Duration = Duration::from_millis(100);
-/// What fails for less than this may have passed by the next request.
-const PASSING: Duration = Duration::from_millis(500);
-/// Latencies that are handed on.
-const MAX_LATENCIES: usize = 500;
-
-/// One request: a latency in milliseconds, or none when it failed.
-type Sample = Option<f64>;
 
 /// How requests are sent.
 #[derive(Default, Deserialize)]
@@ -125,14 +119,11 @@ impl MetricSource for Probes {
                 window.environment
             )));
         }
-        let mut probes = Vec::new();
-        for probe in window.probes.iter().take(MAX_PROBES) {
-            match self.http.address(window.url, probe) {
-                Ok(url) => probes.push((probe, url)),
-                Err(reason) => return Ok(Measured::Nothing(reason)),
-            }
-        }
-        let metrics = requests(&self.http, &probes, self.pace, window, watcher).await?;
+        let turns = match Turns::new(&self.http, window) {
+            Ok(turns) => turns,
+            Err(reason) => return Ok(Measured::Nothing(reason)),
+        };
+        let metrics = requests(&self.http, turns, self.pace, window, watcher).await?;
         if metrics.requests == 0 {
             let reason = "no request was sent: there was no time for the watch";
             return Ok(Measured::Nothing(reason.to_owned()));
@@ -141,70 +132,53 @@ impl MetricSource for Probes {
     }
 }
 
-/// What came back so far, and what is still open.
-#[derive(Default)]
-struct Samples {
-    answered: Vec<(u64, Sample)>,
-    /// When each was sent that is not answered.
-    open: BTreeMap<u64, Instant>,
-    /// When the first was sent.
-    first: Option<Instant>,
-    /// When the first failed.
-    failed: Option<Instant>,
-    /// How many in a row were sent within a moment, while they came quickest.
-    together: u32,
-    /// How late each was sent, in milliseconds.
-    late: Vec<f64>,
+/// What is asked, and by which way: everybody's, and in turn with it the two releases, both at once so that
+/// whatever slows one down meets the other as well.
+struct Turns<'a> {
+    front: Vec<(&'a Probe, Url)>,
+    pairs: Vec<(&'a Probe, Url, Url)>,
+    sent: usize,
 }
 
-impl Samples {
-    fn add(&mut self, number: u64, sample: Sample) {
-        self.open.remove(&number);
-        if sample.is_none() {
-            self.failed.get_or_insert_with(Instant::now);
+impl<'a> Turns<'a> {
+    /// # Errors
+    /// Why something cannot be asked.
+    fn new(http: &Client, window: &Window<'a>) -> Result<Self, String> {
+        let mut turns = Self { front: Vec::new(), pairs: Vec::new(), sent: 0 };
+        for probe in window.probes.iter().take(MAX_PROBES) {
+            turns.front.push((probe, http.address(window.url, probe)?));
+            let Some(apart) = window.apart else { continue };
+            let at = |base: &str| http.address(Some(base), probe).ok();
+            // What is the same address for both tells nothing of either.
+            if let Some((new, old)) = at(&apart.new).zip(at(&apart.old))
+                && new != old
+            {
+                turns.pairs.push((probe, new, old));
+            }
         }
-        self.answered.push((number, sample));
+        Ok(turns)
     }
 
-    /// Those that are open for so long that this alone says something.
-    fn overdue(&self) -> impl Iterator<Item = (u64, Sample)> {
-        let now = Instant::now();
-        self.open.iter().filter_map(move |(number, sent)| {
-            let age = now.duration_since(*sent);
-            (age >= OVERDUE).then_some((*number, Some(age.as_secs_f64() * 1_000.0)))
-        })
-    }
-
-    fn count(&self) -> u64 {
-        (self.answered.len() + self.overdue().count()) as u64
-    }
-
-    /// In the order in which they were sent.
-    fn metrics(&self) -> Metrics {
-        let mut all: Vec<_> = self.answered.iter().copied().chain(self.overdue()).collect();
-        all.sort_by_key(|(number, _)| *number);
-        let all: Vec<_> = all.into_iter().map(|(_, sample)| sample).collect();
-        let mut late = self.late.clone();
-        late.sort_by(f64::total_cmp);
-        let lag_ms = round(pact_statistics::percentile(&late, 95).unwrap_or(0.0));
-        let seconds = self.first.map_or(0.0, |first| round(first.elapsed().as_secs_f64()));
-        Metrics { lag_ms, seconds, ..sum_up(&all, self.together) }
-    }
-
-    /// Looks, where a look is due; what failed has to have done so for a while.
-    fn look(&self, watcher: &mut dyn Watcher) -> Option<Metrics> {
-        let passing = self.failed.is_some_and(|first| first.elapsed() < PASSING);
-        if passing || !watcher.due(self.count()) {
-            return None;
+    /// What is sent next; `pairs`: whether both releases take requests.
+    fn next(&mut self, pairs: bool) -> Vec<(Way, &'a Probe, Url)> {
+        self.sent += 1;
+        let nth = |of: usize| (self.sent / 2).checked_rem(of).unwrap_or(0);
+        if pairs && self.sent.is_multiple_of(2) && !self.pairs.is_empty() {
+            let pair = self.pairs.get(nth(self.pairs.len()));
+            let both = |(probe, new, old): &(&'a Probe, Url, Url)| {
+                vec![(Way::New, *probe, new.clone()), (Way::Old, *probe, old.clone())]
+            };
+            return pair.map(both).unwrap_or_default();
         }
-        let mut metrics = self.metrics();
-        (watcher.look(&mut metrics) == Watching::Ends).then_some(metrics)
+        let turn = if self.pairs.is_empty() || !pairs { self.sent } else { self.sent / 2 };
+        let front = self.front.get(turn.checked_rem(self.front.len()).unwrap_or(0));
+        front.map(|(probe, url)| vec![(Way::Front, *probe, url.clone())]).unwrap_or_default()
     }
 }
 
 async fn requests(
     http: &Client,
-    probes: &[(&Probe, Url)],
+    mut turns: Turns<'_>,
     pace: Pace,
     window: &Window<'_>,
     watcher: &mut dyn Watcher,
@@ -216,8 +190,8 @@ async fn requests(
     let mut until = (window.begun + window.length).min(last);
 
     let mut open = FuturesUnordered::new();
-    let mut samples = Samples { together: Pace::together(pace.quick), ..Samples::default() };
-    let mut turn = probes.iter().cycle();
+    let mut samples = Samples::new(Pace::together(pace.quick), Pace::together(pace.quick * 2));
+    samples.apart = !turns.pairs.is_empty();
     let mut number = 0u64;
     let mut due = Instant::now();
     loop {
@@ -226,24 +200,26 @@ async fn requests(
                 let now = Instant::now();
                 samples.late.push(now.duration_since(due).as_secs_f64() * 1_000.0);
                 // What was missed is not made up for: many at once would be a load of another kind.
-                let interval = pace.at(now.duration_since(window.begun), open.len());
+                let interval = pace.at(now.duration_since(window.begun), samples.all.open());
                 due = (due + interval).max(now);
-                if now < until && let Some((probe, url)) = turn.next() {
+                let next = if now < until { turns.next(samples.apart) } else { Vec::new() };
+                for (way, probe, url) in next {
                     let this = number;
                     number += 1;
-                    let sent = Instant::now();
-                    samples.first.get_or_insert(sent);
-                    samples.open.insert(this, sent);
+                    samples.sent(way, this);
                     open.push(async move {
-                        http.get(url, probe.contains.as_deref(), patience)
+                        http.get(&url, probe.contains.as_deref(), patience)
                             .await
-                            .map(|answer| (this, sample(probe, &answer)))
+                            .map(|answer| (way, this, probe, answer))
                     });
                 }
             }
-            Some(sample) = open.next() => {
-                let (number, sample) = sample?;
-                samples.add(number, sample);
+            Some(answered) = open.next() => {
+                let (way, number, probe, answer) = answered?;
+                // An address of its own is a process's, which may have ended; what took its place has
+                // another. Without both at the same time there is nothing to compare.
+                samples.apart &= way == Way::Front || !matches!(answer, Answer::Refused(_));
+                samples.add(way, number, sample(probe, &answer));
             }
             () = tokio::time::sleep_until(until), if Instant::now() < until => {}
             else => {}
@@ -271,63 +247,9 @@ fn sample(probe: &Probe, answer: &Answer) -> Sample {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "at most 60,000 requests")]
-fn sum_up(samples: &[Sample], together: u32) -> Metrics {
-    let latencies: Vec<f64> = samples.iter().flatten().copied().collect();
-    let failed: Vec<bool> = samples.iter().map(Option::is_none).collect();
-    let errors = samples.len() - latencies.len();
-    let mut sorted = latencies.clone();
-    sorted.sort_by(f64::total_cmp);
-    let at = |percent| round(pact_statistics::percentile(&sorted, percent).unwrap_or(0.0));
-    Metrics {
-        requests: samples.len() as u64,
-        errors: errors as u64,
-        error_rate: if samples.is_empty() {
-            0.0
-        } else {
-            round(errors as f64 * 100.0 / samples.len() as f64)
-        },
-        p50_ms: at(50),
-        p95_ms: at(95),
-        p99_ms: at(99),
-        latencies_ms: pact_statistics::thinned(&latencies, MAX_LATENCIES)
-            .into_iter()
-            .map(round)
-            .collect(),
-        look: None,
-        // Those that are left out lie between the others.
-        together: match latencies.len() {
-            0..=MAX_LATENCIES => together,
-            more => u32::try_from(together as usize * MAX_LATENCIES / more).unwrap_or(1).max(1),
-        },
-        clumped: round(pact_statistics::clumping(&failed, together as usize)),
-        seconds: 0.0,
-        lag_ms: 0.0,
-    }
-}
-
-/// To three decimals: more is noise.
-fn round(value: f64) -> f64 {
-    (value * 1_000.0).round() / 1_000.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn failures_count_as_errors_and_not_as_fast_answers() {
-        let mut samples: Vec<Sample> = (1..=98).map(|n| Some(f64::from(n))).collect();
-        samples.push(None);
-        samples.push(None);
-        let metrics = sum_up(&samples, 5);
-        assert!(metrics.clumped > 1.9, "{}", metrics.clumped);
-        assert_eq!((metrics.requests, metrics.errors), (100, 2));
-        assert!((metrics.error_rate - 2.0).abs() < 1e-9);
-        assert!((metrics.p50_ms - 49.0).abs() < 1e-9);
-        assert!((metrics.p95_ms - 94.0).abs() < 1e-9);
-        assert_eq!(metrics.latencies_ms.len(), 98);
-    }
 
     #[test]
     fn requests_come_quickly_at_first_unless_something_is_set() {

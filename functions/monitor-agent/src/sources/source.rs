@@ -9,6 +9,7 @@ use pact_config::form::Form;
 use pact_contract::{
     EnvironmentName,
     actions::Metrics,
+    run::Apart,
     settings::{Instance, Probe},
 };
 use tokio::time::Instant;
@@ -76,6 +77,8 @@ pub(crate) struct Window<'a> {
     pub(crate) environment: &'a EnvironmentName,
     /// Address of the environment, where it has one.
     pub(crate) url: Option<&'a str>,
+    /// Where the release that is judged and the one before it are asked each for itself, where they can be.
+    pub(crate) apart: Option<&'a Apart>,
     /// The environment's health probes.
     pub(crate) probes: &'a [Probe],
     pub(crate) begun: Instant,

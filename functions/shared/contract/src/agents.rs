@@ -158,7 +158,7 @@ pub const MONITOR: &[Capability] = &[
         description: "Requests the probes for a while and sums up errors and latencies; ends early \
             where a release is judged and is clearly worse.",
         required: &["environment"],
-        optional: &["url", "probes", "watch", "baseline", "judged", "weight"],
+        optional: &["url", "probes", "watch", "baseline", "judged", "weight", "apart", "steps"],
     },
     Capability {
         action: "monitor.detect_anomalies",

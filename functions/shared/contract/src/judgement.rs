@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::EnvironmentName,
-    run::RuleResult,
+    run::{Apart, RuleResult},
     settings::{Probe, Watch},
 };
 
@@ -34,6 +34,45 @@ pub struct TrackMetrics {
     /// is, the more requests have to be seen: see [`crate::shift::observations`].
     #[serde(default)]
     pub weight: Option<u32>,
+    /// Where the release and the one before it are asked each for itself, in turn; none: only what has the
+    /// requests can be asked.
+    #[serde(default)]
+    pub apart: Option<Apart>,
+    /// What was measured at the steps before this one.
+    #[serde(default)]
+    pub steps: Vec<Walked>,
+}
+
+/// What was measured at one step of a shift, kept small.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Walked {
+    /// The part of the requests that the release had, in percent.
+    pub weight: u32,
+    /// Requests that were sent.
+    pub requests: u64,
+    /// Requests that failed.
+    pub errors: u64,
+    /// Median latency in milliseconds.
+    pub p50_ms: f64,
+    /// 95th percentile of the latency in milliseconds.
+    pub p95_ms: f64,
+    /// 99th percentile of the latency in milliseconds.
+    pub p99_ms: f64,
+    /// Median and slowest of neighbouring answers, in the order of the requests; at most 16.
+    pub points: Vec<(f64, f64)>,
+}
+
+impl Walked {
+    /// Points of one step.
+    const POINTS: usize = 16;
+
+    /// Of a step with this part of the requests, in percent.
+    #[must_use]
+    pub fn new(weight: u32, measured: &Metrics) -> Self {
+        let &Metrics { requests, errors, p50_ms, p95_ms, p99_ms, .. } = measured;
+        let points = measured.points(Self::POINTS);
+        Self { weight, requests, errors, p50_ms, p95_ms, p99_ms, points }
+    }
 }
 
 /// What was measured: output of `monitor.track_metrics`.
@@ -72,6 +111,36 @@ pub struct Metrics {
     /// is that late may have read the answers as late.
     #[serde(default, skip_serializing_if = "is_in_time")]
     pub lag_ms: f64,
+    /// The release and the one before it at the same time, where each has an address of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Box<Beside>>,
+    /// What was measured at the steps of the shift so far, this one among them unless it is the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Walked>,
+}
+
+impl Metrics {
+    /// Median and slowest of neighbouring answers, taken together so that there are at most so many.
+    #[must_use]
+    pub fn points(&self, most: usize) -> Vec<(f64, f64)> {
+        let size = self.latencies_ms.len().div_ceil(most.max(1)).max(1);
+        let point = |near: &[f64]| {
+            let mut sorted = near.to_vec();
+            sorted.sort_by(f64::total_cmp);
+            let at = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
+            (at(sorted.len() / 2), at(sorted.len().saturating_sub(1)))
+        };
+        self.latencies_ms.chunks(size).map(point).collect()
+    }
+}
+
+/// Two releases that were asked in turn, over the same way and at the same time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    /// The new one; its requests are among all those that were measured.
+    pub new: Metrics,
+    /// The one before it; its requests are counted nowhere else.
+    pub old: Metrics,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
@@ -140,6 +209,9 @@ pub struct Comparison {
     /// Now.
     #[serde(default)]
     pub now: Option<f64>,
+    /// The release before at the same time, where what is worse than before was held against that too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meanwhile: Option<f64>,
     /// Up to what it would have passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerated: Option<f64>,
@@ -233,4 +305,20 @@ pub enum ReleaseVerdict {
     Inconclusive,
     /// It is taken back.
     RollBack,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_kept_small() {
+        let latencies_ms: Vec<f64> = (0..500).map(f64::from).collect();
+        let measured = Metrics { requests: 500, p50_ms: 250.0, latencies_ms, ..Metrics::default() };
+        let step = Walked::new(10, &measured);
+        assert_eq!((step.weight, step.requests, step.points.len()), (10, 500, 16));
+        assert_eq!(step.points.last().map(|point| point.1), Some(499.0));
+        assert!(serde_json::to_string(&step).expect("json").len() < 400);
+        assert!(Metrics::default().points(0).is_empty());
+    }
 }

@@ -532,6 +532,20 @@ pub struct Deployment {
     /// All the parts that it had, one after the other, where it came step by step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<u32>,
+    /// Addresses of this release and of the one before it, where both take requests and each has one of
+    /// its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apart: Option<Apart>,
+}
+
+/// Two releases that stand beside each other, each by an address that leads to it alone, whatever part of
+/// the requests it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apart {
+    /// The new one.
+    pub new: String,
+    /// The one before it.
+    pub old: String,
 }
 
 /// Where a deployment stands.

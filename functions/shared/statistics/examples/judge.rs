@@ -28,6 +28,12 @@ fn main() {
     print_ends(" of these, asked ten times a second,", |seed, releases| {
         simulate::with_spells(seed, releases, 1)
     });
+    for (beside, how) in [(false, "with the time before alone"), (true, "at the same time too")] {
+        for (worse, what) in [(1.0, "good"), (2.0, "twice as slow"), (3.0, "three times as slow")] {
+            let ends = simulate::under_load(1, 10_000, worse, beside);
+            println!("10,000 releases, {what}, on a machine that becomes busy, {how}: {ends:?}");
+        }
+    }
     let random = &mut random::Random::new(3);
     let service = random::Service::new(40.0, 0.5).failing(0.01);
     let [mut before, mut now] = [0, 1].map(|_| {

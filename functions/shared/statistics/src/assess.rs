@@ -6,14 +6,16 @@ use pact_contract::{
     shift::{WHOLE, observations},
 };
 
-use crate::{compare, limits, limits::was_broken};
+use crate::{compare, limits, limits::was_broken, sample::MIN_SAMPLES};
 
-/// Fewer requests than this tell nothing, unless the watch ended early because they do.
-pub const MIN_SAMPLES: u64 = 20;
-
-/// How many requests a release needs that has this part of them, in percent; none: all of them.
+/// How many requests a release needs that has this part of them, in percent; none: all of them. Where it
+/// was asked for itself as well, a part of them does not have to meet it by chance.
 #[must_use]
-pub fn enough(weight: Option<u32>) -> u64 {
+pub fn enough(weight: Option<u32>, now: &Metrics) -> u64 {
+    let own = now.beside.as_ref().map_or(0, |beside| beside.new.requests);
+    if own >= MIN_SAMPLES {
+        return MIN_SAMPLES;
+    }
     observations(weight.unwrap_or(WHOLE)).max(MIN_SAMPLES)
 }
 
@@ -60,16 +62,23 @@ pub fn verdict(
         limits.iter().chain(&comparisons).filter(counts).any(|row| row.outcome == outcome)
     };
     let (worse, unsure) = (is(Compared::Worse), is(Compared::Unsure));
-    let too_little = too_little(baseline, now, enough(weight));
+    let too_little = too_little(baseline, now, enough(weight, now));
     let verdict = match () {
         () if too_little.is_some() => ReleaseVerdict::Inconclusive,
         () if worse => ReleaseVerdict::RollBack,
         () if unsure => ReleaseVerdict::Inconclusive,
         () => ReleaseVerdict::Keep,
     };
-    let excused = (mended
-        && limits.iter().chain(&comparisons).any(|row| row.outcome == Compared::Worse))
-    .then(|| "the release before failed more often than it may".to_owned());
+    let any = |is: fn(&Comparison) -> bool| limits.iter().chain(&comparisons).any(is);
+    let as_now = any(|row| row.outcome == Compared::Same && row.meanwhile.is_some());
+    let excused = match () {
+        () if mended && any(|row| row.outcome == Compared::Worse) => {
+            Some("the release before failed more often than it may")
+        }
+        () if as_now => Some("what is worse than before is so with the release before too"),
+        () => None,
+    };
+    let excused = excused.map(str::to_owned);
     Assessment { verdict, suspicious: worse || unsure, too_little, excused, limits, comparisons }
 }
 

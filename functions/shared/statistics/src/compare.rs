@@ -3,9 +3,11 @@
 use pact_contract::actions::{Comparison, Metrics};
 
 use crate::{
-    errors, latency,
+    errors,
+    latency::{self, Found},
+    meanwhile,
     row::not_compared,
-    sample::{MIN_LATENCIES, Sample, thinned},
+    sample::{MIN_LATENCIES, Sample, latencies},
 };
 
 /// During the watch a few do, where they are clear.
@@ -13,16 +15,6 @@ const MIN_AT_STEP: u64 = 5;
 /// For how many seconds latencies are seen before a watch can end by them: a process that has just begun
 /// is slow for a moment, and so is one on a machine that is busy for one. An error waits for nothing.
 const SETTLED_SECONDS: f64 = 2.0;
-/// Latencies that are looked at: what is handed on is bounded, what comes from outside may not be.
-const MAX_LATENCIES: usize = 20_000;
-
-/// The latencies of a release, when there are enough.
-pub(crate) fn latencies(metrics: &Metrics, least: u64) -> Option<Sample> {
-    let sample =
-        Sample::new(&thinned(&metrics.latencies_ms, MAX_LATENCIES)).together(metrics.together);
-    (sample.count() >= least).then_some(sample)
-}
-
 /// Compares. Empty where there is nothing before.
 #[must_use]
 pub fn compare(baseline: Option<&Metrics>, now: &Metrics) -> Vec<Comparison> {
@@ -30,7 +22,15 @@ pub fn compare(baseline: Option<&Metrics>, now: &Metrics) -> Vec<Comparison> {
     if now.requests == 0 {
         return Vec::new();
     }
-    let mut rows = vec![errors::compare(before, now, now.look)];
+    let rows = with_before(before, now);
+    match &now.beside {
+        Some(beside) => meanwhile::held(rows, beside, now),
+        None => rows,
+    }
+}
+
+fn with_before(before: &Metrics, now: &Metrics) -> Vec<Comparison> {
+    let mut rows = vec![errors::compare(before, now).judged(now.look)];
     let stepping = matches!(now.look, Some(pact_contract::actions::Look::Step(_)));
     if stepping && now.seconds > 0.0 && now.seconds < SETTLED_SECONDS {
         let samples = (before.latencies_ms.len() as u64, now.latencies_ms.len() as u64);
@@ -44,7 +44,11 @@ pub fn compare(baseline: Option<&Metrics>, now: &Metrics) -> Vec<Comparison> {
     let least = if stepping { MIN_AT_STEP } else { MIN_LATENCIES };
     match (latencies(before, MIN_LATENCIES), latencies(now, least)) {
         (Some(before), Some(now_sample)) => {
-            rows.extend(latency::compare(&before, &now_sample, now));
+            let found = latency::compare(&before, &now_sample, now).into_iter();
+            rows.extend(found.map(|found| match found {
+                Found::Row(row) => row.judged(now.look),
+                Found::Not(row) => row,
+            }));
         }
         (old, new) => {
             let count = |sample: Option<Sample>, metrics: &Metrics| {

@@ -1,16 +1,22 @@
 //! Failed requests of two releases.
 
-use pact_contract::actions::{Comparison, Look, Metrics};
+use pact_contract::actions::Metrics;
 
 use crate::{
-    chance::{difference, fisher, real, share_rose},
-    row::Row,
+    chance::{above, difference, fisher, real, share_rose},
+    clumps::clumping,
+    row::{FAILURES, Row},
 };
 
 /// By how much the share may grow: a quarter …
 const RATIO: f64 = 1.25;
 /// … or half a percentage point, whichever is more.
 const LEAST: f64 = 0.005;
+/// How likely it has to be that the release before was above the limit too, for the limit not to
+/// speak against this one as long as it is no worse.
+const AS_BEFORE: f64 = 0.1;
+/// The weight of a limit, where it is compared with the release before.
+pub(crate) const LIMIT: f64 = 0.15;
 /// Below which chance fewer failures are no chance.
 const BETTER: f64 = 0.05;
 
@@ -60,9 +66,24 @@ pub(crate) fn tolerated(share: f64) -> f64 {
     (share * RATIO).max(share + LEAST)
 }
 
-pub(crate) fn compare(before: &Metrics, now: &Metrics, look: Option<Look>) -> Comparison {
-    let names = ("errors", "the share of failed requests");
-    shares(names, 0.2, Part::failed(before), Part::failed(now)).judged(look)
+pub(crate) fn compare(before: &Metrics, now: &Metrics) -> Row {
+    let names = (FAILURES, "the share of failed requests");
+    shares(names, 0.2, Part::failed(before), Part::failed(now))
+}
+
+/// Whether it was above the limit too, or may well have been.
+pub(crate) fn exceeds(part: Part, limit: f64) -> bool {
+    let said = part.said();
+    share(part.counted) > limit || above(said.0, said.1, limit) >= AS_BEFORE
+}
+
+/// Answers that took longer, of how many.
+pub(crate) fn slower(metrics: &Metrics, limit: f64) -> Part {
+    let known = metrics.latencies_ms.iter().filter(|ms| ms.is_finite());
+    let slow: Vec<bool> = known.map(|ms| *ms > limit).collect();
+    let found = slow.iter().filter(|slow| **slow).count();
+    let clumped = clumping(&slow, metrics.together as usize);
+    Part { counted: (found as u64, slow.len() as u64), clumped }
 }
 
 /// Compares two shares.

@@ -71,9 +71,16 @@ const TAILS: [Tail; 3] = [
     },
 ];
 
-pub(crate) fn compare(before: &Sample, now: &Sample, measured: &Metrics) -> Vec<Comparison> {
-    let (look, tolerance) = (measured.look, Tolerance { own_ms: own_ms(measured) });
-    let mut rows = vec![median(before, now, tolerance).judged(look)];
+/// One metric: compared, or said to be not.
+pub(crate) enum Found {
+    Row(Row),
+    Not(Comparison),
+}
+
+/// `measured`: as a whole, with what the agent may have added.
+pub(crate) fn compare(before: &Sample, now: &Sample, measured: &Metrics) -> Vec<Found> {
+    let tolerance = Tolerance { own_ms: own_ms(measured) };
+    let mut rows = vec![Found::Row(median(before, now, tolerance))];
     for tail in &TAILS {
         let samples = (before.count(), now.count());
         if samples.0.min(samples.1) < tail.least {
@@ -81,12 +88,12 @@ pub(crate) fn compare(before: &Sample, now: &Sample, measured: &Metrics) -> Vec<
                 "{} is not compared: {} and {} answers, {} of each are needed",
                 tail.named, samples.0, samples.1, tail.least
             );
-            rows.push(not_compared(tail.metric, "ms", samples, message));
+            rows.push(Found::Not(not_compared(tail.metric, "ms", samples, message)));
         } else {
-            rows.push(slow_end(tail, before, now, tolerance).judged(look));
+            rows.push(Found::Row(slow_end(tail, before, now, tolerance)));
         }
     }
-    rows.push(growth(before, now, tolerance).judged(look));
+    rows.push(Found::Row(growth(before, now, tolerance)));
     rows
 }
 

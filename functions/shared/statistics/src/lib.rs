@@ -6,6 +6,9 @@
 //! is worse: is the difference more than chance (a test), and is it large enough to matter (an
 //! effect size). [`assess`] adds the limits of the watch and comes to a verdict.
 //!
+//! What is worse than before is held against the release before **at the same time** too, where both
+//! can be asked: a machine that became busy slows both down.
+//!
 //! Tests are exact where numbers are small: Fisher's for failures, the binomial one for limits, and
 //! for tails the hypergeometric one of how many of the slowest answers are the new release's. Each
 //! row has its share of the false alarms ([`looks`]), so that all together keep to one bound,
@@ -22,14 +25,15 @@ mod errors;
 mod latency;
 mod limits;
 mod looks;
+mod meanwhile;
 mod row;
 mod sample;
 pub mod series;
 
-pub use assess::{Assessment, MIN_SAMPLES, assess, enough, verdict};
+pub use assess::{Assessment, assess, enough, verdict};
 pub use burn::burns;
 pub use clumps::clumping;
 pub use compare::compare;
 pub use limits::limits;
 pub use looks::{EXTENSIONS, STEPS, next_step};
-pub use sample::{percentile, thinned};
+pub use sample::{MIN_SAMPLES, percentile, thinned};

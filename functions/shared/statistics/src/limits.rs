@@ -7,19 +7,14 @@ use pact_contract::{
 };
 
 use crate::{
-    chance::{above, binomial, real},
-    clumps::clumping,
-    errors::{Part, counts, share, shares},
+    chance::{binomial, real},
+    errors::{LIMIT, Part, counts, exceeds, share, shares, slower},
     latency::own_ms,
-    row::{Row, not_compared, round},
+    meanwhile,
+    row::{FAILURES, Row, not_compared, round},
     sample::MIN_LATENCIES,
 };
 
-/// How likely it has to be that the release before was above the limit too, for the limit not to
-/// speak against this one as long as it is no worse.
-const AS_BEFORE: f64 = 0.1;
-/// The weight of what is compared with the release before.
-const WEIGHT: f64 = 0.15;
 /// The share of answers that may be slower than the 95th percentile.
 const SLOW: f64 = 0.05;
 
@@ -43,7 +38,11 @@ fn failed(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison 
         now.requests,
         watch.max_error_rate
     );
-    excused(row, before.map(Part::failed), Part::failed(now), limit, now.look)
+    let mut row = excused(row, before.map(Part::failed), Part::failed(now), limit, now.look);
+    if let Some(old) = meanwhile::failed(now) {
+        meanwhile::limit(&mut row, FAILURES, (old, Part::failed(now)), limit);
+    }
+    row
 }
 
 /// A share against its limit: the exact binomial test.
@@ -83,15 +82,14 @@ fn excused(
     look: Option<Look>,
 ) -> Comparison {
     let Some(part) = before else { return row };
-    let (before, said) = (part.counted, part.said());
+    let before = part.counted;
     row.before = Some(round(share(before) * 100.0));
     row.samples_before = before.1;
     row.message.push_str(&format!(" (before the release {:.1} %)", share(before) * 100.0));
-    let as_before = share(before) > limit || above(said.0, said.1, limit) >= AS_BEFORE;
-    if !as_before || !matches!(row.outcome, Compared::Worse | Compared::Unsure) {
+    if !exceeds(part, limit) || !matches!(row.outcome, Compared::Worse | Compared::Unsure) {
         return row;
     }
-    match shares(("", ""), WEIGHT, part, now).outcome(look) {
+    match shares(("", ""), LIMIT, part, now).outcome(look) {
         Compared::Worse => {}
         Compared::Unsure => row.outcome = Compared::Unsure,
         _ => {
@@ -106,9 +104,18 @@ fn excused(
 /// Answers that are slower than the limit of the 95th percentile: at most one in twenty, and not
 /// more than before.
 fn slow(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison {
-    let names = ("latency-p95", "the share of slow answers");
     #[expect(clippy::cast_precision_loss, reason = "a latency limit is far below 2^52")]
     let limit = watch.max_p95_ms as f64 + own_ms(now);
+    let mut row = slow_since(now, before, watch, limit);
+    if let Some(both) = meanwhile::slow(now, limit) {
+        meanwhile::limit(&mut row, "slow", both, SLOW);
+    }
+    row
+}
+
+/// The same against the time before alone.
+fn slow_since(now: &Metrics, before: Option<&Metrics>, watch: &Watch, limit: f64) -> Comparison {
+    let names = ("latency-p95", "the share of slow answers");
     let message = format!(
         "the 95th percentile of the latency is {:.0} ms; at most {} ms",
         now.p95_ms, watch.max_p95_ms
@@ -135,7 +142,7 @@ fn slow(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison {
     let old = before.map(|m| slower(m, limit)).filter(|old| old.counted.1 >= MIN_LATENCIES);
     let absolute = excused(absolute, old, part, SLOW, now.look);
     let Some(old) = old.filter(|_| counted.1 >= 5) else { return absolute };
-    let mut relative = shares(names, WEIGHT, old, part).judged(now.look);
+    let mut relative = shares(names, LIMIT, old, part).judged(now.look);
     relative.message = format!(
         "{} of {} answers took longer than {limit:.0} ms, {} of {} before the release",
         counted.0, counted.1, old.counted.0, old.counted.1
@@ -147,15 +154,6 @@ fn slow(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison {
         _ => 0,
     };
     if gravity(&relative) > gravity(&absolute) { relative } else { absolute }
-}
-
-/// Answers that took longer, of how many.
-fn slower(metrics: &Metrics, limit: f64) -> Part {
-    let known = metrics.latencies_ms.iter().filter(|ms| ms.is_finite());
-    let slow: Vec<bool> = known.map(|ms| *ms > limit).collect();
-    let found = slow.iter().filter(|slow| **slow).count();
-    let clumped = clumping(&slow, metrics.together as usize);
-    Part { counted: (found as u64, slow.len() as u64), clumped }
 }
 
 /// Whether the release before failed more often than the limit allows.

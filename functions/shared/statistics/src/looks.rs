@@ -12,7 +12,7 @@
 use pact_contract::actions::Look;
 
 /// The chance that a release that is as good as the one before is taken back: at most this.
-const BOUND: f64 = 0.01;
+pub(crate) const BOUND: f64 = 0.01;
 
 /// At how many requests the numbers are looked at before the end of a watch.
 pub const STEPS: [u64; 28] = [

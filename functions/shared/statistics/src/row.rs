@@ -9,6 +9,12 @@ const LOOKS_WORSE: f64 = 0.85;
 /// Or how rarely chance would look like it, though too often for a release to be taken back.
 const SUSPICIOUS: f64 = 0.01;
 
+/// How likely it has to be that more failed than at the same time with the release before.
+const CERTAIN: f64 = 0.99;
+
+/// The metric of failed requests.
+pub(crate) const FAILURES: &str = "errors";
+
 /// What is known of one metric.
 pub(crate) struct Row {
     pub(crate) metric: &'static str,
@@ -45,6 +51,21 @@ impl Row {
         }
     }
 
+    /// Against a release at the same time, where the one before, measured earlier, has alarmed already:
+    /// only a release that looks bad is held against this, and so it needs no share of the looks. Failures
+    /// are rare enough for their likelihood to do.
+    pub(crate) fn meanwhile(&self) -> Compared {
+        let large = self.now > self.tolerated;
+        let failing = |likely: f64| self.metric == FAILURES && self.likely >= likely;
+        match () {
+            () if large && (failing(CERTAIN) || self.chance <= looks::BOUND * self.weight) => {
+                Compared::Worse
+            }
+            () if large && (failing(LOOKS_WORSE) || self.chance <= SUSPICIOUS) => Compared::Unsure,
+            () => Compared::Same,
+        }
+    }
+
     pub(crate) fn judged(self, look: Option<Look>) -> Comparison {
         let outcome = self.outcome(look);
         let Self { named, unit, now, .. } = self;
@@ -68,6 +89,7 @@ impl Row {
             outcome,
             before: self.before.map(round),
             now: Some(round(now)),
+            meanwhile: None,
             tolerated: Some(round(self.tolerated)),
             unit: unit.to_owned(),
             samples_before: self.samples.0,
@@ -97,6 +119,7 @@ pub(crate) fn not_compared(
         outcome: Compared::NotCompared,
         before: None,
         now: None,
+        meanwhile: None,
         tolerated: None,
         unit: unit.to_owned(),
         samples_before: samples.0,

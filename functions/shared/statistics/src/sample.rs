@@ -2,13 +2,19 @@
 
 use std::cell::OnceCell;
 
+use pact_contract::actions::Metrics;
+
 use crate::{
     chance::{normal, real},
     clumps::clumping,
 };
 
+/// Fewer requests than this tell nothing, unless the watch ended early because they do.
+pub const MIN_SAMPLES: u64 = 20;
 /// Fewer latencies than this say nothing.
 pub(crate) const MIN_LATENCIES: u64 = 20;
+/// Latencies that are looked at: what is handed on is bounded, what comes from outside may not be.
+const MAX_LATENCIES: usize = 20_000;
 
 /// The `percent`th percentile of `sorted` by the nearest-rank method: the smallest value such that
 /// at least `percent` percent of the values are not above it. It is always one of the values.
@@ -146,6 +152,13 @@ impl Sample {
         let likeness = next / variance;
         if likeness < 2.0 / count.sqrt() { 0.0 } else { likeness.min(0.95) }
     }
+}
+
+/// The latencies of a release, when there are enough.
+pub(crate) fn latencies(metrics: &Metrics, least: u64) -> Option<Sample> {
+    let sample =
+        Sample::new(&thinned(&metrics.latencies_ms, MAX_LATENCIES)).together(metrics.together);
+    (sample.count() >= least).then_some(sample)
 }
 
 /// What half of the values of both are not below.

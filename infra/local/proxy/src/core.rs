@@ -133,6 +133,11 @@ impl Core {
         };
     }
 
+    /// Where an instance takes requests, if it does.
+    pub(crate) fn address(&self, key: &Key) -> Option<SocketAddr> {
+        lock(&self.live).get(&key.service)?.addresses.get(&key.id).copied()
+    }
+
     pub(crate) fn backend(&self, key: &Key) -> Arc<Backend> {
         let mut live = lock(&self.live);
         let backends = &mut live.entry(key.service.clone()).or_default().backends;

@@ -120,7 +120,9 @@ impl Inner {
     pub(crate) fn view(&self, name: &str) -> Result<ServiceView, Refusal> {
         self.core.read(|state| {
             let service = state.service(name)?;
-            Ok(ServiceView::of(name, service, |key| self.core.backend(key)))
+            let (backend, address) =
+                (|key: &Key| self.core.backend(key), |key: &Key| self.core.address(key));
+            Ok(ServiceView::of(name, service, backend, address))
         })
     }
 

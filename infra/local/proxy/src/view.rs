@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -37,6 +38,8 @@ pub struct InstanceView {
     pub weight: u32,
     /// Its own port.
     pub port: Option<u16>,
+    /// Its own address, while it takes requests; not that of the service.
+    pub url: Option<String>,
     /// Its process.
     pub pid: Option<u32>,
     /// How often it was started again.
@@ -62,13 +65,17 @@ impl ServiceView {
         name: &str,
         service: &Service,
         backend: impl Fn(&Key) -> Arc<Backend>,
+        address: impl Fn(&Key) -> Option<SocketAddr>,
     ) -> Self {
         let instances = service.instances.iter().map(|(id, instance)| {
-            let backend = backend(&Key { service: name.to_owned(), id: id.clone() });
+            let key = Key { service: name.to_owned(), id: id.clone() };
+            let backend = backend(&key);
+            let ready = instance.phase == Phase::Ready;
             let view = InstanceView {
                 phase: instance.phase,
                 weight: instance.weight,
                 port: instance.port,
+                url: address(&key).filter(|_| ready).map(|address| format!("http://{address}")),
                 pid: instance.process.as_ref().map(|process| process.pid),
                 restarts: instance.restarts,
                 last_end: instance.last_end.clone(),

@@ -20,6 +20,7 @@ use pact_contract::{
     EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, Severity,
     actions::{BuiltRelease, ReleaseRecord, files_of},
     codes,
+    run::Apart,
     settings::Instance,
     shift::WHOLE,
 };
@@ -195,6 +196,13 @@ impl Target for Directory {
             Shared::Done(service) => Shifted::Done { url: Some(service.url) },
             Shared::Refused(reason) => Shifted::Refused(reason),
         })
+    }
+
+    async fn apart(&self, new: &ReleaseId, old: &ReleaseId) -> Result<Option<Apart>, AgentError> {
+        match self.served() {
+            Some(served) => served.apart(new, old).await,
+            None => Ok(None),
+        }
     }
 
     async fn stop(&self) -> Result<(), AgentError> {

@@ -107,6 +107,9 @@ pub(crate) struct Service {
 pub(crate) struct Instance {
     pub(crate) phase: Phase,
     pub(crate) weight: u32,
+    /// Its own address, while it takes requests.
+    #[serde(default)]
+    pub(crate) url: Option<String>,
     pub(crate) restarts: u32,
     pub(crate) last_end: Option<End>,
     pub(crate) failure: Option<Failure>,

@@ -18,7 +18,7 @@ use pact_agent::{
 };
 use pact_contract::{
     EnvironmentKey, Finding, FindingCode, ReleaseId, Severity, actions::ReleaseRecord, codes,
-    shift::WHOLE,
+    run::Apart, shift::WHOLE,
 };
 use tokio::time::Instant;
 
@@ -238,6 +238,23 @@ impl Served<'_> {
             }
             None => Ok((Vec::new(), true)),
         }
+    }
+
+    /// Where two releases are asked each for itself, while both take requests.
+    pub(crate) async fn apart(
+        &self,
+        new: &ReleaseId,
+        old: &ReleaseId,
+    ) -> Result<Option<Apart>, AgentError> {
+        let Some(service) = self.look().await? else { return Ok(None) };
+        let of = |release: &ReleaseId| {
+            let own = service.instances.values().filter(|instance| {
+                instance.phase == Phase::Ready && release_of(instance) == Some(release.as_str())
+            });
+            // Of one that was started in several ways, what has the requests.
+            own.max_by_key(|instance| instance.weight)?.url.clone()
+        };
+        Ok(of(new).zip(of(old)).map(|(new, old)| Apart { new, old }))
     }
 
     /// Ends it, with every instance.

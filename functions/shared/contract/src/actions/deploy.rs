@@ -199,6 +199,7 @@ impl Deployment {
             url: None,
             weight: None,
             weights: Vec::new(),
+            apart: None,
         }
     }
 }

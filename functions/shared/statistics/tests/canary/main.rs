@@ -44,3 +44,14 @@ fn short_trouble_is_no_release_that_is_ill() {
     let ends = simulate::good_releases_with_spells(14, 200);
     assert!(ends.taken_back <= 2, "{ends:?}");
 }
+
+#[test]
+fn a_machine_that_becomes_busy_is_no_release_that_is_ill() {
+    let before_alone = simulate::under_load(14, 40, 1.0, false);
+    assert!(before_alone.taken_back > 20, "the time before cannot tell: {before_alone:?}");
+    let good = simulate::under_load(14, 150, 1.0, true);
+    assert!(good.taken_back <= 2 && good.inconclusive <= 7, "{good:?}");
+    // What is ill on a busy machine is found all the same.
+    let ill = simulate::under_load(14, 40, 3.0, true);
+    assert!(ill.kept == 0 && ill.taken_back >= 38, "{ill:?}");
+}

@@ -187,6 +187,7 @@ pub(super) async fn fill(store: &DynamoStore) {
         url: Some("http://127.0.0.1:40001".to_owned()),
         weight: None,
         weights: Vec::new(),
+        apart: None,
         wave_of: None,
     };
     let outcome = Outcome {
