@@ -1,7 +1,11 @@
 //! What was measured of a release beside what it replaces: a chart for each environment, and its numbers.
 
 use maud::{Markup, html};
-use pact_contract::{Deployment, EnvironmentName, StageRecord, actions::Metrics, shift::walked};
+use pact_contract::{
+    Deployment, EnvironmentName, StageRecord,
+    actions::{Metrics, Walked},
+    shift::{MAX_STEPS, walked},
+};
 
 use crate::{format::short, view::RunView};
 
@@ -51,12 +55,13 @@ fn measured(view: &RunView, state: &str, environment: &EnvironmentName) -> Optio
 
 fn one(deployment: &Deployment, before: Option<&Metrics>, after: &Metrics) -> Markup {
     let environment = short(deployment.environment.as_str(), 40);
+    let steps = steps_before(after);
     html! {
         h3 { (environment) }
         @if !deployment.weights.is_empty() {
-            p class="muted" { "Traffic: " (walked(&deployment.weights)) "; the numbers are those of the last step." }
+            p class="muted" { "Traffic: " (walked(&deployment.weights)) "." }
         }
-        @if after.latencies_ms.len() > 1 { (chart(&environment, before, after)) }
+        @if after.latencies_ms.len() > 1 { (chart(&environment, before, steps, after)) }
         table role="table" {
             caption class="hidden" { "What was measured in " (environment) }
             thead role="rowgroup" { tr role="row" {
@@ -66,10 +71,27 @@ fn one(deployment: &Deployment, before: Option<&Metrics>, after: &Metrics) -> Ma
             } }
             tbody role="rowgroup" {
                 @if let Some(before) = before { tr role="row" { (row("Before", before)) } }
+                @for step in steps { tr role="row" { (row(&format!("With {} %", step.weight), &of_step(step))) } }
                 tr role="row" { (row("The release", after)) }
             }
         }
     }
+}
+
+/// The steps of the shift before the one that was measured last, which is there as a whole.
+fn steps_before(after: &Metrics) -> &[Walked] {
+    let own = |last: &Walked| {
+        last.requests == after.requests && last.p99_ms.total_cmp(&after.p99_ms).is_eq()
+    };
+    let before = after.steps.len() - usize::from(after.steps.last().is_some_and(own));
+    after.steps.get(..before.min(MAX_STEPS)).unwrap_or(&after.steps)
+}
+
+fn of_step(step: &Walked) -> Metrics {
+    let &Walked { requests, errors, p50_ms, p95_ms, p99_ms, .. } = step;
+    #[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^52")]
+    let error_rate = errors as f64 * 100.0 / requests.max(1) as f64;
+    Metrics { requests, errors, error_rate, p50_ms, p95_ms, p99_ms, ..Metrics::default() }
 }
 
 fn row(name: &str, metrics: &Metrics) -> Markup {
@@ -84,56 +106,75 @@ fn row(name: &str, metrics: &Metrics) -> Markup {
     }
 }
 
-/// Latencies in the order of the requests: the median and the slowest of those that are taken together.
-fn chart(environment: &str, before: Option<&Metrics>, after: &Metrics) -> Markup {
+/// A part of the chart: what was measured one after the other.
+struct Leg {
+    points: Vec<(f64, f64)>,
+    class: &'static str,
+    label: String,
+    from: f64,
+    to: f64,
+}
+
+/// What was before, each step of the shift, and the rest, from left to right.
+fn legs(before: Option<&Metrics>, steps: &[Walked], after: &Metrics) -> Vec<Leg> {
     let before = before.filter(|before| before.latencies_ms.len() > 1);
     let border = before.map_or(0.0, |_| WIDTH * BEFORE);
-    let all = before.into_iter().chain([after]).flat_map(|metrics| &metrics.latencies_ms);
-    let longest = all.copied().fold(1.0, f64::max);
-    let parts = [
-        before.map(|before| (before, 0.0, border, "before")),
-        Some((after, border, WIDTH, "after")),
-    ];
+    #[expect(clippy::cast_precision_loss, reason = "at most 20 steps")]
+    let width = (WIDTH - border) / (steps.len() + 1) as f64;
+    let mut legs: Vec<Leg> = before
+        .map(|before| Leg {
+            points: before.points(POINTS),
+            class: "before",
+            label: "before".to_owned(),
+            from: 0.0,
+            to: border,
+        })
+        .into_iter()
+        .collect();
+    let mut from = border;
+    let shifted = steps.iter().map(|step| (step.points.clone(), format!("{} %", step.weight)));
+    let last = if steps.is_empty() { "the release" } else { "then" };
+    for (mut points, label) in shifted.chain([(after.points(POINTS), last.to_owned())]) {
+        points.truncate(POINTS);
+        legs.push(Leg { points, class: "after", label, from, to: from + width });
+        from += width;
+    }
+    legs
+}
+
+/// Latencies in the order of the requests: the median and the slowest of those that are taken together.
+/// Each shift of the requests is marked.
+fn chart(environment: &str, before: Option<&Metrics>, steps: &[Walked], after: &Metrics) -> Markup {
+    let legs = legs(before, steps, after);
+    let slowest = |leg: &Leg| leg.points.iter().map(|point| point.1).fold(0.0, f64::max);
+    let longest = legs.iter().map(slowest).fold(1.0, f64::max);
     let label = format!(
-        "Latency in {environment}, request by request: {}the release with a median of {:.1} ms and up to {:.1} ms",
-        before.map_or_else(String::new, |before| format!(
-            "before with a median of {:.1} ms, then ",
-            before.p50_ms
-        )),
+        "Latency in {environment}, request by request: {}{}the release with a median of {:.1} ms and up to {:.1} ms",
+        before.filter(|before| before.latencies_ms.len() > 1).map_or_else(String::new, |before| {
+            format!("before with a median of {:.1} ms, then ", before.p50_ms)
+        }),
+        steps
+            .iter()
+            .map(|step| format!("with {} % a median of {:.1} ms, then ", step.weight, step.p50_ms))
+            .collect::<String>(),
         after.p50_ms,
         after.latencies_ms.iter().copied().fold(0.0, f64::max),
     );
     html! {
         svg class="chart" viewBox={ "0 0 " (WIDTH) " " (HEIGHT + 20.0) } role="img" aria-label=(label) {
-            @for (metrics, from, to, class) in parts.into_iter().flatten() {
-                @let bins = bins(&metrics.latencies_ms);
-                path class={ "slow " (class) } d=(line(bins.iter().map(|bin| bin.1), bins.len(), (from, to), longest)) {}
-                path class={ "median " (class) } d=(line(bins.iter().map(|bin| bin.0), bins.len(), (from, to), longest)) {}
+            @for Leg { points, class, from, to, .. } in &legs {
+                path class={ "slow " (class) } d=(line(points.iter().map(|point| point.1), points.len(), (*from, *to), longest)) {}
+                path class={ "median " (class) } d=(line(points.iter().map(|point| point.0), points.len(), (*from, *to), longest)) {}
             }
             line class="axis" x1="0" y1=(HEIGHT) x2=(WIDTH) y2=(HEIGHT) {}
-            @if border > 0.0 {
-                line class="release" x1=(border) y1="0" x2=(border) y2=(HEIGHT) {}
-                text x="4" y=(HEIGHT + 15.0) { "before" }
+            @for Leg { label, from, .. } in &legs {
+                @if *from > 0.0 { line class="release" x1=(format!("{from:.0}")) y1="0" x2=(format!("{from:.0}")) y2=(HEIGHT) {} }
+                text x=(format!("{:.0}", from + 4.0)) y=(HEIGHT + 15.0) { (label) }
             }
-            text x=(border + 4.0) y=(HEIGHT + 15.0) { "the release" }
             text class="top" x=(WIDTH) y="12" { (format!("{longest:.0} ms")) }
         }
         p class="muted legend" { span class="key median" {} " median · " span class="key slow" {} " slowest, of neighbouring requests" }
     }
-}
-
-/// Median and slowest of neighbours, so many that there are at most [`POINTS`].
-fn bins(latencies: &[f64]) -> Vec<(f64, f64)> {
-    let size = latencies.len().div_ceil(POINTS).max(1);
-    latencies
-        .chunks(size)
-        .map(|bin| {
-            let mut sorted = bin.to_vec();
-            sorted.sort_by(f64::total_cmp);
-            let at = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
-            (at(sorted.len() / 2), at(sorted.len().saturating_sub(1)))
-        })
-        .collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "at most 48 points")]
@@ -159,12 +200,32 @@ mod tests {
 
     #[test]
     fn a_line_has_a_bounded_number_of_points_and_stays_within_its_place() {
-        let latencies: Vec<f64> = (0..500).map(f64::from).collect();
-        let bins = bins(&latencies);
-        assert!(bins.len() <= POINTS, "{}", bins.len());
-        assert_eq!(bins.last().map(|bin| bin.1), Some(499.0));
-        let path = line(bins.iter().map(|bin| bin.1), bins.len(), (216.0, WIDTH), 499.0);
+        let latencies_ms = (0..500).map(f64::from).collect();
+        let points = Metrics { latencies_ms, ..Metrics::default() }.points(POINTS);
+        assert!(points.len() <= POINTS, "{}", points.len());
+        let path = line(points.iter().map(|point| point.1), points.len(), (216.0, WIDTH), 499.0);
         assert!(path.starts_with("M216 ") && path.ends_with("L720 0"), "{path}");
         assert_eq!(line([f64::NAN].into_iter(), 1, (0.0, 9.0), 1.0), "M0 150");
+    }
+
+    #[test]
+    fn each_step_of_a_shift_has_its_part_of_the_chart_and_its_mark() {
+        let measured = |ms: f64| Metrics {
+            requests: 40,
+            p50_ms: ms,
+            p99_ms: ms,
+            latencies_ms: vec![ms; 40],
+            ..Metrics::default()
+        };
+        let steps = vec![Walked::new(10, &measured(5.0)), Walked::new(50, &measured(6.0))];
+        let after = Metrics { steps: steps.clone(), ..measured(7.0) };
+        assert_eq!(steps_before(&after).len(), 2);
+        let page = chart("production", Some(&measured(4.0)), &steps, &after).into_string();
+        assert_eq!(page.matches("class=\"release\"").count(), 3, "{page}");
+        assert!(page.contains(">10 %<") && page.contains(">50 %<"), "{page}");
+        assert!(page.contains("with 50 % a median of 6.0 ms, then the release"), "{page}");
+        // Taken back at its second step: that one is there as a whole.
+        let half = Metrics { steps, ..measured(6.0) };
+        assert_eq!(steps_before(&half).len(), 1);
     }
 }
