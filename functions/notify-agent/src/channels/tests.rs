@@ -93,6 +93,7 @@ fn succeeded() -> Notify {
                 url: None,
                 weight: None,
                 weights: Vec::new(),
+                apart: None,
                 wave_of: None,
             }],
             fault: None,

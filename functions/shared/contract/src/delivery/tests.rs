@@ -50,6 +50,7 @@ fn run(n: usize, event: Event) -> RunRecord {
             url: None,
             weight: None,
             weights: Vec::new(),
+            apart: None,
             wave_of: None,
         }],
         ..Outcome::unknown(RunStatus::Succeeded, String::new())

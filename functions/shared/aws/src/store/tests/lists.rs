@@ -99,6 +99,7 @@ fn ended(status: RunStatus, environment: Option<&str>) -> Outcome {
         url: None,
         weight: None,
         weights: Vec::new(),
+        apart: None,
         wave_of: None,
     });
     Outcome {
