@@ -68,7 +68,7 @@ fn with_before(before: &Metrics, now: &Metrics) -> Vec<Comparison> {
 
 #[cfg(test)]
 mod tests {
-    use pact_contract::actions::{Compared, Look};
+    use pact_contract::actions::{Beside, Compared, Look};
 
     use super::*;
 
@@ -94,6 +94,18 @@ mod tests {
         assert!(!worse(&before, &Metrics { look: None, ..at(1.0) }).is_empty());
         let failing = Metrics { errors: 60, ..at(0.5) };
         assert_eq!(worse(&before, &failing), ["errors"], "an error waits for nothing");
+    }
+
+    #[test]
+    fn what_fails_only_where_everybodys_requests_go_is_not_hidden_by_what_went_past_it() {
+        let of = |requests, errors| Metrics { requests, errors, ..Metrics::default() };
+        let before = of(247, 0);
+        let look = Some(Look::Step(17));
+        // A tenth of the others' requests meets the new one, which is well when it is asked for itself.
+        let beside = Some(Box::new(Beside { new: of(120, 0), old: of(120, 0) }));
+        let now = Metrics { beside, look, ..of(240, 12) };
+        assert_eq!(worse(&before, &now), ["errors"]);
+        assert_eq!(worse(&before, &Metrics { beside: None, ..now }), Vec::<String>::new());
     }
 
     #[test]

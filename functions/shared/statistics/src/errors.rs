@@ -66,9 +66,31 @@ pub(crate) fn tolerated(share: f64) -> f64 {
     (share * RATIO).max(share + LEAST)
 }
 
+/// The failed ones of all, and, where the release was asked by an address of its own as well, of those that
+/// went where everybody's go: what shows only there is not to be hidden by what went past it.
+pub(crate) fn ways(now: &Metrics) -> Vec<Part> {
+    let all = Part::failed(now);
+    let Some(own) = now.beside.as_ref().map(|beside| counts(&beside.new)) else { return vec![all] };
+    let left = |all: u64, own: u64| all.saturating_sub(own);
+    let front = (left(all.counted.0, own.0), left(all.counted.1, own.1));
+    match front {
+        (_, 0) => vec![all],
+        counted => vec![all, Part { counted, ..all }],
+    }
+}
+
+/// The graver of all that were seen, which share the row's part of the false alarms.
+pub(crate) fn graver(ways: &[Part], weight: f64, row: impl Fn(f64, Part) -> Row) -> Option<Row> {
+    let each = weight / real(ways.len().max(1) as u64);
+    let rows = ways.iter().map(|part| row(each, *part));
+    rows.min_by(|one, other| one.chance.total_cmp(&other.chance))
+}
+
 pub(crate) fn compare(before: &Metrics, now: &Metrics) -> Row {
+    const WEIGHT: f64 = 0.2;
     let names = (FAILURES, "the share of failed requests");
-    shares(names, 0.2, Part::failed(before), Part::failed(now))
+    let row = |weight, part| shares(names, weight, Part::failed(before), part);
+    graver(&ways(now), WEIGHT, row).unwrap_or_else(|| row(WEIGHT, Part::failed(now)))
 }
 
 /// Whether it was above the limit too, or may well have been.
