@@ -8,15 +8,15 @@ use pact_contract::{
 
 use crate::{compare, limits, limits::was_broken, sample::MIN_SAMPLES};
 
-/// How many requests a release needs that has this part of them, in percent; none: all of them. Where it
-/// was asked for itself as well, a part of them does not have to meet it by chance.
+/// How many requests a release needs that has this part of them, in percent; none: all of them. Those that
+/// it was asked for itself come on top: they say nothing of what fails only where everybody's requests go.
 #[must_use]
 pub fn enough(weight: Option<u32>, now: &Metrics) -> u64 {
     let own = now.beside.as_ref().map_or(0, |beside| beside.new.requests);
-    if own >= MIN_SAMPLES {
-        return MIN_SAMPLES;
+    match weight.filter(|weight| *weight < WHOLE) {
+        Some(weight) => observations(weight).max(MIN_SAMPLES).saturating_add(own),
+        None => MIN_SAMPLES.max(observations(WHOLE)),
     }
-    observations(weight.unwrap_or(WHOLE)).max(MIN_SAMPLES)
 }
 
 /// What is to be said of a release.

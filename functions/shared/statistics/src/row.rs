@@ -61,7 +61,8 @@ impl Row {
             () if large && (failing(CERTAIN) || self.chance <= looks::BOUND * self.weight) => {
                 Compared::Worse
             }
-            () if large && (failing(LOOKS_WORSE) || self.chance <= SUSPICIOUS) => Compared::Unsure,
+            // As much as matters, of too few to tell: no reason to alarm, and none to excuse.
+            () if large => Compared::Unsure,
             () => Compared::Same,
         }
     }
