@@ -145,7 +145,7 @@ fn before() -> Vec<State> {
             catch(ANY, "", BELOW);
         agent(TrackBaseline, "Measure the release before, to compare with")
             asks("monitor.track_metrics", "environment, probes: $setup.health, watch: $setup.watch")
-            with(url) context(skip)
+            with(url) with(WEIGHT) context(skip)
             assign("baseline: $response.status = 'passed' ? $response.output : null")
             catch(ANY, "", BELOW);
     }

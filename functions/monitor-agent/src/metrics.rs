@@ -39,7 +39,8 @@ pub(crate) async fn track(surroundings: &Surroundings, call: &Call) -> Result<Ou
     );
     metrics.steps = parameters.steps;
     metrics.steps.truncate(MAX_STEPS);
-    if let Some(weight) = parameters.weight.filter(|weight| *weight < WHOLE) {
+    let shifted = parameters.weight.filter(|weight| parameters.judged && *weight < WHOLE);
+    if let Some(weight) = shifted {
         metrics.steps.push(Walked::new(weight, &metrics));
     }
     Outcome::new(StageStatus::Passed, summary, &metrics)
@@ -66,6 +67,7 @@ pub(crate) async fn measure(
     };
     let TrackMetrics { baseline, watch, weight, .. } = parameters;
     let mut judging = Judging::new(baseline.as_ref(), watch, *weight);
-    let watcher: &mut dyn Watcher = if parameters.judged { &mut judging } else { &mut Measuring };
+    let mut measuring = Measuring::new(watch, *weight);
+    let watcher: &mut dyn Watcher = if parameters.judged { &mut judging } else { &mut measuring };
     source.measure(&window, watcher).await
 }

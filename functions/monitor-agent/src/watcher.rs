@@ -7,7 +7,7 @@ use pact_contract::{
     actions::{Look, Metrics, ReleaseVerdict},
     settings::{Inconclusive, Watch},
 };
-use pact_statistics::{EXTENSIONS, compare, next_step, verdict};
+use pact_statistics::{EXTENSIONS, compare, enough, next_step, verdict};
 
 use crate::sources::{Watcher, Watching};
 
@@ -62,10 +62,25 @@ impl Watcher for Judging<'_> {
     }
 }
 
-/// Measures, and judges nothing.
-pub(crate) struct Measuring;
+/// Measures what a release is held against later, and judges nothing.
+pub(crate) struct Measuring<'a> {
+    watch: &'a Watch,
+    /// How many requests are wanted.
+    least: u64,
+    ends: u32,
+}
 
-impl Watcher for Measuring {
+impl<'a> Measuring<'a> {
+    /// For a release that has the part `weight` of the requests at first, in percent: the smaller it is, the
+    /// fewer of its failures are seen, and the better it has to be known that they are none of the one before.
+    /// None: nothing is held against it.
+    pub(crate) fn new(watch: &'a Watch, weight: Option<u32>) -> Self {
+        let least = weight.map_or(0, |weight| enough(Some(weight), &Metrics::default()));
+        Self { watch, least, ends: 0 }
+    }
+}
+
+impl Watcher for Measuring<'_> {
     fn due(&self, _: u64) -> bool {
         false
     }
@@ -74,7 +89,31 @@ impl Watcher for Measuring {
         Watching::GoesOn
     }
 
-    fn end(&mut self, _: &mut Metrics) -> Option<Duration> {
-        None
+    fn end(&mut self, all: &mut Metrics) -> Option<Duration> {
+        // Where nobody asks, more time brings nothing.
+        let too_few = 0 < all.requests && all.requests < self.least;
+        if !too_few || self.ends == EXTENSIONS {
+            return None;
+        }
+        self.ends += 1;
+        Some(Duration::from_secs(self.watch.seconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_small_part_is_held_against_is_measured_for_longer() {
+        let watch = Watch { seconds: 2, ..Watch::default() };
+        let end = |watcher: &mut Measuring<'_>, requests| {
+            watcher.end(&mut Metrics { requests, ..Metrics::default() })
+        };
+        let more = Some(Duration::from_secs(2));
+        let tenth = &mut Measuring::new(&watch, Some(10));
+        assert_eq!([0, 40, 80, 90].map(|n| end(tenth, n)), [None, more, more, None]);
+        assert_eq!([40, 50].map(|n| end(tenth, n)), [more, None], "it has an end");
+        assert_eq!(end(&mut Measuring::new(&watch, None), 1), None);
     }
 }
