@@ -190,33 +190,47 @@ impl Language {
     pub(crate) fn source(self) -> &'static str {
         match self {
             Self::Python => {
-                r"\brequest\.(?:args|form|values|json|data|cookies|headers|GET|POST|FILES|files|query_params|get_json|path|body|params|url|query|stream|META)\b|\bself\.request\.|\binput\(|\bsys\.argv\b|\bself\.get_argument\(|\bevent\["
+                r"\brequest\.(?:args|form|values|json|data|cookies|headers|GET|POST|FILES|files|query_params|get_json|path|body|params|url|query|stream|META)\b|\bself\.request\.|\bself\.get_argument\(|\bevent\["
             }
             Self::JavaScript => {
-                r"\b(?:req|request|ctx|ctx\.request)\.(?:query|body|params|param|headers|header|cookies|url|originalUrl|files|path|hostname)\b|\blocation\.(?:hash|search|href)\b|\bdocument\.(?:URL|referrer|cookie|location)\b|\bwindow\.(?:name|location)\b|\bevent\.(?:body|queryStringParameters|pathParameters|data)\b|\bprocess\.argv\b"
+                r"\b(?:req|request|ctx|ctx\.request)\.(?:query|body|params|param|headers|header|cookies|url|originalUrl|files|path|hostname)\b|\blocation\.(?:hash|search|href)\b|\bdocument\.(?:URL|referrer|cookie|location)\b|\bwindow\.(?:name|location)\b|\bevent\.(?:body|queryStringParameters|pathParameters|data)\b"
             }
             Self::Go => {
-                r"\b(?:r|req|request)\.(?:URL|Form|PostForm|Header|Body|FormValue|PostFormValue|PathValue|Host|Cookie|Referer)\b|\bc\.(?:Query|Param|PostForm|FormValue|QueryParam|Params|DefaultQuery|GetHeader)\(|\bmux\.Vars\(|\bos\.Args\b|\bchi\.URLParam\("
+                r"\b(?:r|req|request)\.(?:URL|Form|PostForm|Header|Body|FormValue|PostFormValue|PathValue|Host|Cookie|Referer)\b|\bc\.(?:Query|Param|PostForm|FormValue|QueryParam|Params|DefaultQuery|GetHeader)\(|\bmux\.Vars\(|\bchi\.URLParam\("
             }
             Self::Java => {
-                r"\.(?:getParameter|getHeader|getQueryString|getCookies|getParameterValues|getParameterMap|getPathInfo|getRequestURI|getRequestURL|getInputStream|getReader|getPart|getRemoteUser)\(|\bargs\["
+                r"\.(?:getParameter|getHeader|getQueryString|getCookies|getParameterValues|getParameterMap|getPathInfo|getRequestURI|getRequestURL|getInputStream|getReader|getPart|getRemoteUser)\("
             }
             Self::Ruby => {
-                r"\bparams\b|\bcookies\[|\brequest\.(?:env|headers|params|body|path|url|referer|query_string)|\bARGV\b"
+                r"\bparams\b|\bcookies\[|\brequest\.(?:env|headers|params|body|path|url|referer|query_string)"
             }
             Self::Php => {
                 r"\$_(?:GET|POST|REQUEST|COOKIE|FILES|SERVER)\b|php://input|\$request->(?:input|query|get|all|cookie|header)"
             }
             Self::Rust => {
-                r"\b(?:req|request)\.(?:uri|headers|query_string|body|path)\(|\benv::args\b|\bQuery\(|\bPath\("
+                r"\b(?:req|request)\.(?:uri|headers|query_string|body|path)\(|\bQuery\(|\bPath\("
             }
             _ => r"\$[1-9@*]",
         }
     }
 
+    /// Whether a text names what comes from whoever starts the program.
+    pub(crate) fn given(self) -> &'static str {
+        match self {
+            Self::Python => r"\binput\(|\bsys\.argv\b|\bos\.(?:environ|getenv)\b",
+            Self::JavaScript => r"\bprocess\.(?:argv|env)\b",
+            Self::Go => r"\bos\.(?:Args|Getenv|LookupEnv)\b|\bflag\.\w+\(",
+            Self::Java => r"\bargs\[|\bSystem\.getenv\(",
+            Self::Ruby => r"\bARGV\b|\bENV\[",
+            Self::Php => r"\$argv\b|\bgetenv\(",
+            Self::Rust => r"\benv::(?:args|var)\b",
+            _ => "[^\\s\\S]",
+        }
+    }
+
     /// Calls whose result is harmless, whatever goes in.
     pub(crate) fn cleaner(self) -> &'static str {
-        r"^(?:int|float|bool|len|parseInt|parseFloat|Number|Boolean|(?:Integer|Long|Double|UUID)\.(?:parse\w+|valueOf|fromString)|strconv\.\w+|shlex\.quote|quote|escape|html\.escape|markupsafe\.escape|bleach\.clean|secure_filename|werkzeug\.utils\.secure_filename|os\.path\.basename|path\.basename|filepath\.Base|encodeURIComponent|escapeHtml|DOMPurify\.sanitize|sanitizeHtml|htmlspecialchars|htmlentities|intval|floatval|escapeshellarg|escapeshellcmd|basename|mysqli_real_escape_string|Shellwords\.escape|ERB::Util\.html_escape|h|CGI\.escape|CGI\.escapeHTML|to_i|url_for|reverse|html\.EscapeString|template\.HTMLEscapeString|url\.QueryEscape|url\.PathEscape|StringEscapeUtils\.\w+|Encode\.\w+|URLEncoder\.encode|FilenameUtils\.getName|literal|sql\.Identifier|(?:\w+\.)*Quote(?:Identifier|Literal)|sql\.SQL|len|count|sizeof|hash|sha256|uuid\.\w+)$"
+        r"^(?:int|float|bool|len|parseInt|parseFloat|Number|Boolean|(?:Integer|Long|Double|UUID)\.(?:parse\w+|valueOf|fromString)|strconv\.\w+|shlex\.quote|quote|escape|html\.escape|markupsafe\.escape|bleach\.clean|secure_filename|werkzeug\.utils\.secure_filename|os\.path\.basename|path\.basename|filepath\.Base|encodeURIComponent|escapeHtml|DOMPurify\.sanitize|sanitizeHtml|htmlspecialchars|htmlentities|intval|floatval|escapeshellarg|escapeshellcmd|basename|path\.Base|mail\.ParseAddress(?:List)?|mysqli_real_escape_string|Shellwords\.escape|ERB::Util\.html_escape|h|CGI\.escape|CGI\.escapeHTML|to_i|url_for|reverse|html\.EscapeString|template\.HTMLEscapeString|url\.QueryEscape|url\.PathEscape|StringEscapeUtils\.\w+|Encode\.\w+|URLEncoder\.encode|FilenameUtils\.getName|literal|sql\.Identifier|(?:\w+\.)*Quote(?:Identifier|Literal)|sql\.SQL|len|count|sizeof|hash|sha256|uuid\.\w+)$"
     }
 }
 

@@ -1,14 +1,20 @@
 //! Static analysis: rules as data over calls, assignments and lines, in one pass over a file for
 //! all rules of its language. Constants are folded, and names are followed one step back.
 
+mod assign;
+mod conditions;
 mod flow;
+mod handed;
+mod imports;
 mod languages;
 mod lex;
+mod operand;
 pub(crate) mod own;
 mod prepared;
 pub(crate) mod rules;
 #[cfg(test)]
 mod tests;
+mod value;
 mod walk;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,11 +22,9 @@ use std::collections::{BTreeMap, HashMap};
 use pact_contract::{Finding, Severity};
 
 use crate::{permissions::allowing, secrets::is_test};
-use flow::Flow;
 pub(crate) use languages::Language;
 use prepared::Prepared;
 use rules::{ALLOW, FILES, Rule, RuleSet};
-use walk::Walk;
 
 /// Most findings of one rule in one file.
 const MAX_RULE_FINDINGS: usize = 200;
@@ -90,14 +94,7 @@ impl Rules {
         } else {
             let tokens = lex::lex(text, &language.syntax());
             prepared.lines_of(text, &tokens.comments, &mut matches);
-            let flow = Flow::new(
-                text,
-                &tokens,
-                language,
-                prepared.source.clone(),
-                prepared.cleaner.clone(),
-            );
-            Walk { prepared, flow, imports: HashMap::new(), matches: &mut matches }.run();
+            prepared.walk(text, &tokens, language, &mut matches);
         }
         matches.sort_by_key(|m| (m.start, m.rule));
         let lines: Vec<&str> = text.split('\n').collect();
@@ -106,6 +103,7 @@ impl Rules {
             .collect();
         let line_of = |at: usize| starts.partition_point(|start| *start <= at).saturating_sub(1);
         let test = is_test(path);
+        let minified = is_minified(text, lines.len());
         let mut counts: HashMap<usize, usize> = HashMap::new();
         let mut last: HashMap<usize, usize> = HashMap::new();
         for found in matches {
@@ -129,8 +127,14 @@ impl Rules {
             if *count > MAX_RULE_FINDINGS {
                 continue;
             }
-            // Tests and examples do not ship.
-            let severity = if test { rule.severity.min(Severity::Medium) } else { rule.severity };
+            // Tests and examples do not ship, and what a tool packed into few lines is read, and
+            // judged, where it was written.
+            let most = match (test, minified) {
+                (_, true) => Severity::Low,
+                (true, false) => Severity::Medium,
+                (false, false) => Severity::Critical,
+            };
+            let severity = rule.severity.min(most);
             let before = starts.get(first).and_then(|start| text.get(*start..found.start));
             let column = (line == number)
                 .then(|| before.map_or(1, |b| b.chars().count() + 1))
@@ -148,4 +152,13 @@ impl Rules {
         }
         scan
     }
+}
+
+/// Least bytes of a file that a tool packed, and of its lines in the middle.
+const MIN_PACKED: usize = 20_000;
+const MIN_PACKED_LINE: usize = 500;
+
+/// Whether a tool packed the text into few long lines.
+fn is_minified(text: &str, lines: usize) -> bool {
+    text.len() >= MIN_PACKED && text.len() / lines.max(1) >= MIN_PACKED_LINE
 }

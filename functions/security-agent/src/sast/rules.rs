@@ -55,6 +55,8 @@ pub(crate) enum Event {
     Call(Vec<Callee>),
     /// What is given to a name that matches.
     Set(Regex),
+    /// Blocks that stand right behind this word; their text is the one argument.
+    Block(String),
     /// Lines that match; with a second expression, the lines below them up to the next block of
     /// the same depth.
     Line(Regex),
@@ -72,14 +74,26 @@ pub(crate) struct Callee {
 
 /// What has to hold besides.
 pub(crate) enum Condition {
-    /// The argument is known only when the program runs.
-    Moving(usize),
+    /// The argument, or any without a number, is known only when the program runs.
+    Moving(Option<usize>),
     /// The argument is text with something filled in.
     Built(usize),
     /// The argument is a statement of SQL with something filled in.
     Sql(usize),
     /// The argument, or any without a number, comes from whoever sends a request.
     Tainted(Option<usize>),
+    /// The argument is not known, and does not come from a request.
+    Unknown(usize),
+    /// The argument is text with something filled in, or comes from a request.
+    Mixed(usize),
+    /// The argument is a name that nothing before it in its function is compared with.
+    Unguarded(usize),
+    /// What is set was there before.
+    Assigned,
+    /// The argument comes from a request, or from whoever starts the program.
+    Given(usize),
+    /// It stands inside brackets before which something matches on their line.
+    Within(Regex),
     /// The argument is constant and matches.
     Constant(usize, Regex),
     /// The argument's source text matches.
@@ -123,6 +137,8 @@ pub(super) struct Raw {
     #[serde(default)]
     line: Option<String>,
     #[serde(default)]
+    block: Option<String>,
+    #[serde(default)]
     when: Vec<String>,
     bad: Vec<String>,
     good: Vec<String>,
@@ -135,6 +151,7 @@ pub(crate) struct RuleSet {
     pub(crate) calls: HashMap<String, Vec<usize>>,
     pub(crate) sets: Vec<usize>,
     pub(crate) lines: Vec<usize>,
+    pub(crate) blocks: Vec<usize>,
 }
 
 impl RuleSet {
@@ -164,6 +181,7 @@ impl RuleSet {
             }
             Event::Set(_) => self.sets.push(index),
             Event::Line(_) => self.lines.push(index),
+            Event::Block(_) => self.blocks.push(index),
         }
         self.rules.push(rule);
     }
@@ -212,11 +230,14 @@ impl Rule {
     }
 
     fn new(code: FindingCode, raw: Raw) -> Result<Self, String> {
-        let event = match (&raw.call, &raw.set, &raw.line) {
-            (Some(call), None, None) => Event::Call(call.split('|').map(Callee::new).collect()),
-            (None, Some(set), None) => Event::Set(regex(set)?),
-            (None, None, Some(line)) => Event::Line(regex(line)?),
-            _ => return Err("one of call, set and line".to_owned()),
+        let event = match (&raw.call, &raw.set, &raw.line, &raw.block) {
+            (Some(call), None, None, None) => {
+                Event::Call(call.split('|').map(Callee::new).collect())
+            }
+            (None, Some(set), None, None) => Event::Set(regex(set)?),
+            (None, None, Some(line), None) => Event::Line(regex(line)?),
+            (None, None, None, Some(word)) => Event::Block(word.clone()),
+            _ => return Err("one of call, set, line and block".to_owned()),
         };
         if raw.bad.is_empty() || raw.good.is_empty() {
             return Err("an example of each kind is missing".to_owned());
@@ -284,11 +305,18 @@ impl Condition {
             Ok((number(at)?, regex(expression)?))
         };
         Ok(match word {
-            "moving" => Self::Moving(number(rest)?),
+            "moving" if rest.is_empty() => Self::Moving(None),
+            "moving" => Self::Moving(Some(number(rest)?)),
             "built" => Self::Built(number(rest)?),
             "sql" => Self::Sql(number(rest)?),
             "tainted" if rest.is_empty() => Self::Tainted(None),
             "tainted" => Self::Tainted(Some(number(rest)?)),
+            "unknown" => Self::Unknown(number(rest)?),
+            "mixed" => Self::Mixed(number(rest)?),
+            "unguarded" => Self::Unguarded(number(rest)?),
+            "assigned" => Self::Assigned,
+            "given" => Self::Given(number(rest)?),
+            "within" => Self::Within(regex(rest)?),
             "constant" => {
                 let (at, expression) = with_number()?;
                 Self::Constant(at, expression)

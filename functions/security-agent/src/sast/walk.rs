@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 
 use super::{
-    flow::{Flow, Form, Range, Value},
+    flow::{Flow, Range, Value},
+    handed::{Handed, Seen},
     languages::Language,
     lex::Kind,
     prepared::{Match, Prepared},
-    rules::{Condition, Event, Rule},
+    rules::Event,
 };
+
+/// Most brackets inside one another that are remembered.
+const MAX_OPEN: usize = 500;
 
 /// One pass over the tokens of a file.
 pub(super) struct Walk<'r, 't> {
@@ -17,25 +21,53 @@ pub(super) struct Walk<'r, 't> {
     /// What a name that was brought in stands for.
     pub(super) imports: HashMap<&'t str, String>,
     pub(super) matches: &'r mut Vec<Match>,
+    /// What is handed to the functions of this file, as far as the walk before has seen.
+    pub(super) handed: &'r Handed<'t>,
+    /// What this walk sees of that.
+    pub(super) seen: Seen<'t>,
+    /// The brackets that are open.
+    pub(super) open: Vec<usize>,
+    /// Whether what is being set was there before.
+    pub(super) assigned: bool,
 }
 
 impl<'t> Walk<'_, 't> {
-    pub(super) fn run(mut self) {
+    pub(super) fn run(mut self) -> Seen<'t> {
         let count = self.flow.tokens.all.len();
         let mut depth = 0usize;
         let mut index = 0;
         while index < count {
             let Some(token) = self.flow.tokens.all.get(index).copied() else { break };
             match token.kind {
-                Kind::Sign(b'{' | b'(' | b'[') => depth += 1,
-                Kind::Sign(b'}' | b')' | b']') => depth = depth.saturating_sub(1),
+                Kind::Sign(sign @ (b'{' | b'(' | b'[')) => {
+                    depth += 1;
+                    self.flow.level += usize::from(sign == b'{');
+                    if self.open.len() < MAX_OPEN {
+                        self.open.push(index);
+                    }
+                }
+                Kind::Sign(sign @ (b'}' | b')' | b']')) => {
+                    depth = depth.saturating_sub(1);
+                    if sign == b'}' {
+                        self.flow.level = self.flow.level.saturating_sub(1);
+                        self.flow.leave(self.flow.level);
+                    }
+                    while self.open.last().is_some_and(|open| self.flow.past(*open) <= index + 1) {
+                        self.open.pop();
+                    }
+                }
                 Kind::Word => {
                     let word = self.flow.of(&token);
-                    if matches!(word, "def" | "function" | "func" | "fn" | "fun" | "class") {
+                    let defines = is_definition(word);
+                    if defines {
                         self.function(index + 1);
                     }
-                    if matches!(word, "import" | "from" | "require") {
-                        self.import(index, word);
+                    match word {
+                        "import" | "from" | "require" => self.import(index, word),
+                        "return" => self.gives_back(index),
+                        "var" if self.flow.language == Language::Go => self.empty_of_go(index),
+                        "for" if self.flow.language == Language::Python => self.each(index),
+                        _ => {}
                     }
                     // A member of what stands before it: `a.b`, `a->b`.
                     let before = |back: usize| {
@@ -50,7 +82,12 @@ impl<'t> Walk<'_, 't> {
                     let part = index > 1
                         && self.flow.is_sign(index - 1, b':')
                         && self.flow.is_sign(index - 2, b':');
-                    if !inner && !part {
+                    // What is defined is not called: `def eval(self)`.
+                    let defined = index.checked_sub(1).and_then(|i| self.flow.word(i));
+                    if self.flow.is_sign(index + 1, b'{') && !self.prepared.set.blocks.is_empty() {
+                        self.block(index, word);
+                    }
+                    if !inner && !part && !defined.is_some_and(is_definition) {
                         self.begin(index, depth);
                     }
                 }
@@ -58,24 +95,74 @@ impl<'t> Walk<'_, 't> {
             }
             index += 1;
         }
+        self.seen
     }
 
     /// The function whose keyword stands before `index`. One without a name sees what is around it;
     /// the parameters of each are its own, the receiver of Go, which stands before the name, too.
     fn function(&mut self, index: usize) {
-        let first = if self.flow.word(index).is_some() { index + 1 } else { index };
+        let named = self.flow.word(index);
+        let first = if named.is_some() { index + 1 } else { index };
         let is_open = self.flow.is_sign(first, b'(');
         let after = self.flow.past(first);
         let method = first == index && is_open && self.flow.word(after).is_some();
         let second = Some(after + 1).filter(|at| method && self.flow.is_sign(*at, b'('));
-        if first > index || second.is_some() {
+        let level = self.inside(index);
+        let name = if second.is_some() { self.flow.word(after) } else { named };
+        if let Some(name) = name {
             self.flow.enter();
+            self.seen.begins(name);
         }
+        let handed = name.and_then(|name| self.handed.to(name));
         if is_open {
-            self.flow.parameters(first);
+            self.flow.parameters(first, level, handed.filter(|_| second.is_none()));
         }
         if let Some(second) = second {
-            self.flow.parameters(second);
+            self.flow.parameters(second, level, handed);
+        }
+    }
+
+    /// A block right behind a word: `for { … }`.
+    fn block(&mut self, index: usize, word: &str) {
+        let range = index + 1..self.flow.past(index + 1);
+        for number in &self.prepared.set.blocks {
+            let Some(rule) = self.prepared.set.rules.get(*number) else { continue };
+            let is_it = matches!(&rule.event, Event::Block(behind) if behind == word);
+            if is_it && self.holds(rule, &[(range.clone(), Value::default())]) {
+                self.matches.push(self.found(*number, index, index));
+            }
+        }
+    }
+
+    /// How deep what is inside the function at `index` is.
+    fn inside(&self, index: usize) -> usize {
+        if self.flow.language == Language::Python {
+            self.indent(index) + 4
+        } else {
+            self.flow.level + 1
+        }
+    }
+
+    /// How deep in blocks the token is: Python tells it by the blanks before the line.
+    pub(super) fn depth(&self, index: usize) -> usize {
+        if self.flow.language == Language::Python { self.indent(index) } else { self.flow.level }
+    }
+
+    pub(super) fn indent(&self, index: usize) -> usize {
+        let start = self.flow.tokens.all.get(index).map_or(0, |t| t.start);
+        let before = self.flow.text.get(..start).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        line.bytes().take_while(|b| matches!(b, b' ' | b'\t')).count()
+    }
+
+    /// `return value`: whether the function gives back what a request brings.
+    fn gives_back(&mut self, index: usize) {
+        if !self.seen.in_function() {
+            return;
+        }
+        let value = self.flow.value(&(index + 1..self.flow.end_of_value(index + 1)));
+        if value.tainted {
+            self.seen.gives_back();
         }
     }
 
@@ -127,7 +214,7 @@ impl<'t> Walk<'_, 't> {
     }
 
     /// The first token of the next line, or of what ends a statement.
-    fn end_of_statement(&self, from: usize) -> usize {
+    pub(super) fn end_of_statement(&self, from: usize) -> usize {
         let mut index = from;
         let mut before = self.flow.tokens.all.get(from).map_or(0, |t| t.start);
         while let Some(token) = self.flow.tokens.all.get(index) {
@@ -151,128 +238,7 @@ impl<'t> Walk<'_, 't> {
         index
     }
 
-    /// `a, err := f(x)` of Go: every name has to do with the value.
-    fn set_several(&mut self, index: usize, next: usize) {
-        let mut names = vec![index];
-        let mut at = next;
-        while self.flow.is_sign(at, b',') && self.flow.word(at + 1).is_some() && names.len() < 8 {
-            names.push(at + 1);
-            at += 2;
-        }
-        let declares = self.flow.is_sign(at, b':') && self.flow.is_sign(at + 1, b'=');
-        let plain = self.flow.is_sign(at, b'=') && !self.flow.is_sign(at + 1, b'=');
-        if !(declares || plain) {
-            return;
-        }
-        let from = at + if declares { 2 } else { 1 };
-        let values = self.flow.split(from..self.end_of_statement(from), b',');
-        for (number, name) in names.into_iter().enumerate() {
-            let Some(name) = self.flow.word(name).filter(|name| *name != "_") else { continue };
-            let value = match values.as_slice() {
-                [only] => self.flow.value(only),
-                several => several.get(number).map_or_else(Value::default, |v| self.flow.value(v)),
-            };
-            self.flow.assign(name, value, false);
-        }
-    }
-
-    fn set(&mut self, index: usize, next: usize, path: &str, depth: usize) {
-        if self.flow.language == Language::Go && self.flow.is_sign(next, b',') {
-            self.set_several(index, next);
-            return;
-        }
-        let sign = |at: usize, byte: u8| self.flow.is_sign(at, byte);
-        let mut at = next;
-        // A type between the name and the sign: `name: Type =`.
-        if sign(at, b':') && !sign(at + 1, b'=') && !sign(at + 1, b':') {
-            let mut look = at + 1;
-            while look < at + 8
-                && matches!(
-                    self.flow.tokens.all.get(look).map(|t| t.kind),
-                    Some(Kind::Word | Kind::Sign(b'&' | b'<' | b'>' | b'[' | b']' | b'.' | b'\''))
-                )
-            {
-                look += 1;
-            }
-            if sign(look, b'=') && !sign(look + 1, b'=') && !sign(look + 1, b'>') {
-                at = look;
-            } else {
-                // A member of an object: `name: value`.
-                let end = self.end_of_value(at + 1);
-                self.sets(index, path, at + 1..end);
-                return;
-            }
-        }
-        // `name["key"] = value`.
-        if sign(at, b'[') {
-            let after = self.flow.past(at);
-            if sign(after, b'=') && !sign(after + 1, b'=') {
-                if self.flow.language == Language::Go {
-                    self.flow.filled(index);
-                }
-                let inner = self.flow.raw(&(at..after));
-                let end = self.end_of_value(after + 1);
-                self.sets(index, &format!("{path}{inner}"), after + 1..end);
-            }
-            return;
-        }
-        let append =
-            matches!(self.flow.tokens.all.get(at).map(|t| t.kind), Some(Kind::Sign(b'+' | b'.')))
-                && sign(at + 1, b'=');
-        let joins = sign(at, b'<') && sign(at + 1, b'<') && self.flow.language == Language::Ruby;
-        let declares = sign(at, b':') && sign(at + 1, b'=');
-        let plain =
-            sign(at, b'=') && !sign(at + 1, b'=') && !sign(at + 1, b'>') && !sign(at + 1, b'~');
-        if !(append || declares || plain || joins) {
-            return;
-        }
-        let from = at + if append || declares || joins { 2 } else { 1 };
-        let end = self.end_of_value(from);
-        let value = self.flow.value(&(from..end));
-        if let Some(name) = self.flow.word(index).filter(|_| next == index + 1) {
-            if append || joins {
-                self.flow.append(name, &value);
-            } else {
-                let line = self
-                    .flow
-                    .text
-                    .get(..self.flow.tokens.all.get(index).map_or(0, |t| t.start))
-                    .unwrap_or_default();
-                let first =
-                    line.rsplit('\n').next().is_some_and(|l| l.trim().is_empty() && l.is_empty());
-                self.flow.assign(
-                    name,
-                    value,
-                    depth == 0 && (first || self.flow.language != Language::Python),
-                );
-            }
-        }
-        self.sets(index, path, from..end);
-    }
-
-    fn end_of_value(&self, from: usize) -> usize {
-        let mut index = from;
-        let mut before = self.flow.tokens.all.get(from).map_or(0, |t| t.start);
-        while let Some(token) = self.flow.tokens.all.get(index) {
-            let between = self.flow.text.get(before..token.start).unwrap_or_default();
-            let sign_before = index > from
-                && matches!(self.flow.tokens.all.get(index - 1).map(|t| t.kind), Some(Kind::Sign(b)) if b"+.%=\\&|?(:".contains(&b));
-            let sign_here = matches!(token.kind, Kind::Sign(b'+' | b'.' | b'%' | b'?'));
-            if between.contains('\n') && !sign_before && !sign_here
-                || matches!(token.kind, Kind::Sign(b';' | b',' | b')' | b']' | b'}'))
-            {
-                return index;
-            }
-            index = self.flow.past(index);
-            before = self.flow.tokens.all.get(index.saturating_sub(1)).map_or(before, |t| t.end);
-            if index > from + 400 {
-                break;
-            }
-        }
-        index.min(self.flow.tokens.all.len())
-    }
-
-    fn sets(&mut self, index: usize, path: &str, range: Range) {
+    pub(super) fn sets(&mut self, index: usize, path: &str, range: Range) {
         if range.is_empty() || self.prepared.set.sets.is_empty() {
             return;
         }
@@ -303,12 +269,39 @@ impl<'t> Walk<'_, 't> {
         };
         let path = full.as_deref().unwrap_or(path);
         self.call_of(index, path, arguments, last);
-        // What is read into or copied to is no constant any more, and whoever is given a buffer may
-        // fill it.
-        if self.flow.language == Language::Go {
-            let fills = matches!(last_word(path), "Read" | "ReadFull" | "copy");
+        self.hands_over(path, arguments);
+        self.writes(path, index, arguments);
+    }
+
+    /// A function of this file is called: what it is given is known in it.
+    fn hands_over(&mut self, path: &str, arguments: &[Range]) {
+        let last = last_word(path);
+        if !self.handed.is_of_file(last) {
+            return;
+        }
+        let values = arguments.iter().map(|a| self.flow.value(a)).collect();
+        self.seen.called(last, values);
+    }
+
+    /// What is read into or copied to is no constant any more, and whoever is given a buffer may
+    /// fill it; what is appended to has more to it.
+    fn writes(&mut self, path: &str, index: usize, arguments: &[Range]) {
+        let last = last_word(path);
+        if matches!(last, "WriteString" | "WriteByte" | "WriteRune" | "append" | "push" | "add" | "extend")
+            && path.split('.').count() == 2
+            && let Some(head) = self.flow.word(index)
+        {
             for argument in arguments {
-                if fills || last_word(path) != "len" && self.flow.is_empty(argument.start) {
+                let value = self.flow.value(argument);
+                self.flow.append(head, &value);
+            }
+        }
+        if self.flow.language == Language::Go {
+            let fills = matches!(last, "Read" | "ReadFull" | "copy");
+            for argument in arguments {
+                if self.flow.is_sign(argument.start, b'&') {
+                    self.flow.filled(argument.start + 1);
+                } else if fills || last != "len" && self.flow.is_empty(argument.start) {
                     self.flow.filled(argument.start);
                 }
             }
@@ -332,169 +325,11 @@ impl<'t> Walk<'_, 't> {
             }
         }
     }
-
-    fn holds(&self, rule: &Rule, arguments: &[(Range, Value)]) -> bool {
-        let raw = |at: usize| arguments.get(at).map(|(range, _)| self.flow.raw(range));
-        let of = |at: usize| arguments.get(at).map(|(_, value)| value);
-        let named = |name: &str| {
-            arguments.iter().find_map(|(range, _)| {
-                let text = self.flow.raw(range);
-                let rest = text.strip_prefix(name)?.trim_start();
-                rest.strip_prefix('=').or_else(|| rest.strip_prefix(':')).map(str::trim)
-            })
-        };
-        rule.when.iter().all(|condition| match condition {
-            Condition::Moving(at) => of(*at).is_some_and(|v| v.form != Form::Constant),
-            Condition::Built(at) => of(*at).is_some_and(|v| v.form == Form::Built),
-            Condition::Sql(at) => of(*at).is_some_and(|v| {
-                v.form == Form::Built
-                    && v.text.as_deref().is_some_and(|t| self.prepared.sql.is_match(t))
-            }),
-            Condition::Tainted(Some(at)) => of(*at).is_some_and(|v| v.tainted),
-            Condition::Tainted(None) => arguments.iter().any(|(_, v)| v.tainted),
-            Condition::Constant(at, regex) => of(*at).is_some_and(|v| {
-                v.form == Form::Constant && v.text.as_deref().is_some_and(|t| regex.is_match(t))
-            }),
-            Condition::Text(at, regex) => raw(*at).is_some_and(|t| regex.is_match(t)),
-            Condition::Named(name, regex) => named(name).is_some_and(|t| regex.is_match(t)),
-            Condition::NotNamed(name) => named(name).is_none(),
-            Condition::Any(regex) => {
-                arguments.iter().any(|(r, _)| regex.is_match(self.flow.raw(r)))
-            }
-            Condition::None(regex) => {
-                !arguments.iter().any(|(r, _)| regex.is_match(self.flow.raw(r)))
-            }
-            Condition::File(regex) => regex.is_match(self.flow.text),
-            Condition::NoFile(regex) => !regex.is_match(self.flow.text),
-            Condition::AtMost(count) => arguments.len() <= *count,
-            Condition::NotNear(_) | Condition::Comments => false,
-        })
-    }
-
-    /// `import a as b`, `from a import b as c`, `const { b } = require('a')`, `import b from 'a'`.
-    fn import(&mut self, index: usize, word: &str) {
-        let end = {
-            let mut at = index + 1;
-            while at < index + 60
-                && self.flow.tokens.all.get(at).is_some_and(|t| {
-                    let before = self.flow.tokens.all.get(at - 1).map_or(0, |b| b.end);
-                    let open = self.flow.is_sign(index, b'(');
-                    open || !self.flow.text.get(before..t.start).unwrap_or_default().contains('\n')
-                        || self.flow.is_sign(at - 1, b',')
-                        || self.flow.is_sign(at - 1, b'{')
-                        || self.flow.is_sign(at - 1, b'(')
-                        || self.flow.is_sign(at, b'}')
-                        || self.flow.is_sign(at, b')')
-                })
-                && !self.flow.is_sign(at, b';')
-            {
-                at += 1;
-            }
-            at
-        };
-        match (self.flow.language, word) {
-            (Language::Python, "import")
-                if index == 0
-                    || self.flow.word(index.wrapping_sub(2)) != Some("from")
-                        && !self.is_from(index) =>
-            {
-                for piece in self.flow.split(index + 1..end, b',') {
-                    let (next, module) = self.flow.path(piece.start);
-                    if self.flow.word(next) == Some("as")
-                        && let Some(name) = self.flow.word(next + 1)
-                    {
-                        self.imports.insert(name, module);
-                    }
-                }
-            }
-            (Language::Python, "from") => {
-                let (next, module) = self.flow.path(index + 1);
-                if self.flow.word(next) != Some("import") {
-                    return;
-                }
-                let range = if self.flow.is_sign(next + 1, b'(') {
-                    next + 2..self.flow.past(next + 1).saturating_sub(1)
-                } else {
-                    next + 1..end
-                };
-                for piece in self.flow.split(range, b',') {
-                    let Some(original) = self.flow.word(piece.start) else { continue };
-                    let name = if self.flow.word(piece.start + 1) == Some("as") {
-                        self.flow.word(piece.start + 2)
-                    } else {
-                        Some(original)
-                    };
-                    if let Some(name) = name {
-                        self.imports.insert(name, format!("{module}.{original}"));
-                    }
-                }
-            }
-            (Language::JavaScript, "require") => {
-                let Some(module) = self.module_in_brackets(index + 1) else { return };
-                // Backwards: `name =` or `{ a, b: c } =`.
-                if index < 2 || !self.flow.is_sign(index - 1, b'=') {
-                    return;
-                }
-                if let Some(name) = self.flow.word(index - 2) {
-                    self.imports.insert(name, module);
-                } else if self.flow.is_sign(index - 2, b'}') {
-                    self.destructured(index - 2, &module);
-                }
-            }
-            (Language::JavaScript, "from") => {
-                let Some(module) = self
-                    .flow
-                    .tokens
-                    .all
-                    .get(index + 1)
-                    .filter(|t| matches!(t.kind, Kind::Text { .. }))
-                    .map(|t| self.flow.constant(t))
-                else {
-                    return;
-                };
-                let module = clean_module(&module);
-                if index > 0 && self.flow.is_sign(index - 1, b'}') {
-                    self.destructured(index - 1, &module);
-                } else if let Some(name) = index.checked_sub(1).and_then(|i| self.flow.word(i)) {
-                    self.imports.insert(name, module);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn is_from(&self, index: usize) -> bool {
-        // What the statement before brought in is its own affair.
-        let mut before = (1..8).map(|back| index.checked_sub(back).and_then(|i| self.flow.word(i)));
-        before.find(|word| matches!(word, Some("from" | "import"))) == Some(Some("from"))
-    }
-
-    fn module_in_brackets(&self, open: usize) -> Option<String> {
-        let token = self.flow.tokens.all.get(open + 1)?;
-        (self.flow.is_sign(open, b'(') && matches!(token.kind, Kind::Text { .. }))
-            .then(|| clean_module(&self.flow.constant(token)))
-    }
-
-    /// `{ a, b: c, d as e }` that ends at `close`.
-    fn destructured(&mut self, close: usize, module: &str) {
-        let mut open = close;
-        while open > 0 && close - open < 60 && !self.flow.is_sign(open, b'{') {
-            open -= 1;
-        }
-        for piece in self.flow.split(open + 1..close, b',') {
-            let Some(original) = self.flow.word(piece.start) else { continue };
-            let renamed = self.flow.is_sign(piece.start + 1, b':')
-                || self.flow.word(piece.start + 1) == Some("as");
-            let name = if renamed { self.flow.word(piece.start + 2) } else { Some(original) };
-            if let Some(name) = name {
-                self.imports.insert(name, format!("{module}.{original}"));
-            }
-        }
-    }
 }
 
-fn clean_module(module: &str) -> String {
-    module.strip_prefix("node:").unwrap_or(module).replace('/', ".")
+/// A word behind which what is defined is named.
+pub(super) fn is_definition(word: &str) -> bool {
+    matches!(word, "def" | "function" | "func" | "fn" | "fun" | "class")
 }
 
 fn last_word(path: &str) -> &str {
