@@ -108,7 +108,19 @@ impl<'t> Walk<'_, 't> {
         let end = self.flow.end_of_value(from);
         let value = self.flow.value(&(from..end));
         if let Some(name) = self.flow.word(index).filter(|_| next == index + 1) {
-            self.named(name, index, value, if append || joins { Sets::More } else if declares || self.is_declared(index) { Sets::Own } else { Sets::Again }, depth);
+            self.named(
+                name,
+                index,
+                value,
+                if append || joins {
+                    Sets::More
+                } else if declares || self.is_declared(index) {
+                    Sets::Own
+                } else {
+                    Sets::Again
+                },
+                depth,
+            );
         } else if let Some(head) = self.flow.word(index) {
             // What is an object's own stands for itself: `self.a`.
             let whole = self.flow.raw(&(index..next));

@@ -72,7 +72,8 @@ impl Flow<'_> {
         match self.word(index)? {
             // `[]byte("…")` is what is converted, `[]byte{…}` what is listed.
             "byte" | "string" if self.is_sign(next, b'{') => Some((next, None)),
-            "byte" | "string" if self.is_sign(next, b'(') => match self.arguments(next)?.as_slice() {
+            "byte" | "string" if self.is_sign(next, b'(') => match self.arguments(next)?.as_slice()
+            {
                 [converted] => Some((self.past(next), Some(self.value(converted)))),
                 _ => None,
             },
@@ -126,7 +127,8 @@ impl Flow<'_> {
         // What is called on a name whose text is known so far: `builder.String()`.
         if path != plain && values.is_empty() && matches!(last, "String" | "toString" | "to_string")
         {
-            let text = path.strip_suffix(last).and_then(|rest| self.name(rest.trim_end_matches('.')));
+            let text =
+                path.strip_suffix(last).and_then(|rest| self.name(rest.trim_end_matches('.')));
             if let Some(known) = text {
                 return known;
             }
@@ -137,9 +139,8 @@ impl Flow<'_> {
             || values.iter().any(|v| v.tainted)
             || self.source.is_match(&format!("{named}("))
             || self.gives.contains(last);
-        let given = on.given
-            || values.iter().any(|v| v.given)
-            || self.given.is_match(&format!("{path}("));
+        let given =
+            on.given || values.iter().any(|v| v.given) || self.given.is_match(&format!("{path}("));
         let flows = Value { tainted, given, ..Value::default() };
         let first = values.first().and_then(|v| v.text.as_deref());
         if matches!(last, "Sprintf" | "sprintf") && first.is_some_and(fills_numbers_alone) {
@@ -200,7 +201,18 @@ impl Flow<'_> {
 fn is_keyword(word: &str) -> bool {
     matches!(
         word,
-        "new" | "await" | "return" | "not" | "and" | "or" | "in" | "is" | "mut" | "const" | "as" | "move"
+        "new"
+            | "await"
+            | "return"
+            | "not"
+            | "and"
+            | "or"
+            | "in"
+            | "is"
+            | "mut"
+            | "const"
+            | "as"
+            | "move"
     )
 }
 

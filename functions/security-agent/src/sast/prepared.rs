@@ -64,7 +64,13 @@ impl Prepared {
 
     /// The rules about calls and assignments. A file in which something dangerous, or constant, is
     /// handed to a function of its own is walked again with what is known of it.
-    pub(super) fn walk(&self, text: &str, tokens: &Tokens, language: Language, out: &mut Vec<Match>) {
+    pub(super) fn walk(
+        &self,
+        text: &str,
+        tokens: &Tokens,
+        language: Language,
+        out: &mut Vec<Match>,
+    ) {
         let before = out.len();
         let flow = || Flow::new(text, tokens, language, &self.origins);
         let mut handed = Handed::of(&flow());

@@ -145,7 +145,8 @@ impl Flow<'_> {
             pieces.tainted |= tainted;
         }
         pieces.text(&self.constant(token));
-        let formats = matches!(self.word(index + 2), Some("format" | "formatted" | "join" | "concat"));
+        let formats =
+            matches!(self.word(index + 2), Some("format" | "formatted" | "join" | "concat"));
         if self.is_sign(index + 1, b'.')
             && formats
             && let Some(arguments) = self.arguments(index + 3)

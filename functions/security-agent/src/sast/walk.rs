@@ -287,8 +287,10 @@ impl<'t> Walk<'_, 't> {
     /// fill it; what is appended to has more to it.
     fn writes(&mut self, path: &str, index: usize, arguments: &[Range]) {
         let last = last_word(path);
-        if matches!(last, "WriteString" | "WriteByte" | "WriteRune" | "append" | "push" | "add" | "extend")
-            && path.split('.').count() == 2
+        if matches!(
+            last,
+            "WriteString" | "WriteByte" | "WriteRune" | "append" | "push" | "add" | "extend"
+        ) && path.split('.').count() == 2
             && let Some(head) = self.flow.word(index)
         {
             for argument in arguments {
