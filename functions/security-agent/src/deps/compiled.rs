@@ -27,6 +27,9 @@ const TRAILER: u64 = 8 + 8 + 4 + 4 + 4 + 8;
 const MAX_KEYS: u64 = 512 * 1024 * 1024;
 /// Largest record.
 const MAX_RECORD: u32 = 8 * 1024 * 1024;
+/// Bytes between two records that are read along, and most that are read at once.
+const GAP: u64 = 16 * 1024;
+const MAX_READ: u64 = 4 * 1024 * 1024;
 /// Largest archive of records, and most bytes of one record in it.
 const MAX_ZIP: u64 = 4 * 1024 * 1024 * 1024;
 
@@ -150,19 +153,41 @@ impl Compiled {
             .collect()
     }
 
-    fn record(&self, (offset, length): (u64, u32)) -> Result<Record, String> {
+    /// The records at these places, which stand in order: those that are near to each other are
+    /// read at once.
+    fn read(&self, places: &BTreeMap<u64, u32>) -> Result<HashMap<u64, Arc<Record>>, String> {
         let failed = |e: &dyn std::fmt::Display| format!("{} is damaged: {e}", self.name);
-        if length > MAX_RECORD {
-            return Err(failed(&"a record is too large"));
-        }
+        let mut out = HashMap::with_capacity(places.len());
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(offset)).map_err(|e| failed(&e))?;
-        let mut bytes = Vec::with_capacity(length as usize);
-        Read::by_ref(&mut *file)
-            .take(u64::from(length))
-            .read_to_end(&mut bytes)
-            .map_err(|e| failed(&e))?;
-        serde_json::from_slice(&bytes).map_err(|e| failed(&e))
+        let mut left = places.iter().peekable();
+        let mut bytes = Vec::new();
+        while let Some((first, length)) = left.next() {
+            let mut together = vec![(*first, *length)];
+            let mut end = first.saturating_add(u64::from(*length));
+            while let Some((next, length)) = left
+                .next_if(|(next, _)| next.saturating_sub(end) <= GAP && **next - first <= MAX_READ)
+            {
+                together.push((*next, *length));
+                end = end.max(next.saturating_add(u64::from(*length)));
+            }
+            if together.iter().any(|(_, length)| *length > MAX_RECORD) {
+                return Err(failed(&"a record is too large"));
+            }
+            file.seek(SeekFrom::Start(*first)).map_err(|e| failed(&e))?;
+            bytes.clear();
+            Read::by_ref(&mut *file)
+                .take(end - first)
+                .read_to_end(&mut bytes)
+                .map_err(|e| failed(&e))?;
+            for (offset, length) in together {
+                let at = usize::try_from(offset - first).map_err(|e| failed(&e))?;
+                let slice = bytes.get(at..at + length as usize);
+                let slice = slice.ok_or_else(|| failed(&"a record is missing"))?;
+                let record = serde_json::from_slice(slice).map_err(|e| failed(&e))?;
+                out.insert(offset, Arc::new(record));
+            }
+        }
+        Ok(out)
     }
 
     fn about(&self, packages: &BTreeSet<Package>) -> Result<Answer, String> {
@@ -189,20 +214,20 @@ impl Compiled {
                 ));
             }
         }
-        let mut before: HashMap<u64, Arc<Record>> = HashMap::new();
-        let mut records: BTreeMap<Package, Vec<Arc<Record>>> = BTreeMap::new();
+        let mut wanted: Vec<(&Package, Vec<(u64, u32)>)> = Vec::new();
         for package in packages {
-            for place in self.places(&key(package.ecosystem, &package.name)).ok_or_else(damaged)? {
-                let record = match before.get(&place.0) {
-                    Some(record) => Arc::clone(record),
-                    None => {
-                        let record = Arc::new(self.record(place)?);
-                        before.insert(place.0, Arc::clone(&record));
-                        record
-                    }
-                };
-                records.entry(package.clone()).or_default().push(record);
+            let key = key(package.ecosystem, &package.name);
+            let places = self.places(&key).ok_or_else(damaged)?;
+            if !places.is_empty() {
+                wanted.push((package, places));
             }
+        }
+        let read =
+            self.read(&wanted.iter().flat_map(|(_, places)| places.iter().copied()).collect())?;
+        let mut records: BTreeMap<Package, Vec<Arc<Record>>> = BTreeMap::new();
+        for (package, places) in wanted {
+            let these = places.iter().filter_map(|(at, _)| read.get(at).cloned()).collect();
+            records.insert(package.clone(), these);
         }
         answer.records = records;
         Ok(answer)

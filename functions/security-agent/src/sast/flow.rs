@@ -74,6 +74,9 @@ pub(crate) enum Form {
     Unknown,
 }
 
+/// What a name stands for, and how deep in blocks it was set.
+type Known = (Value, usize);
+
 /// Evaluates the expressions of one file.
 pub(crate) struct Flow<'t> {
     pub(crate) text: &'t str,
@@ -83,10 +86,10 @@ pub(crate) struct Flow<'t> {
     pub(super) cleaner: Regex,
     pub(super) given: Regex,
     /// What names stand for, and how deep they were set.
-    locals: HashMap<&'t str, (Value, usize)>,
+    locals: HashMap<&'t str, Known>,
     globals: HashMap<&'t str, Value>,
     /// What names stood for that a block has its own of, with the depth of that block.
-    hidden: Vec<(usize, &'t str, Option<(Value, usize)>)>,
+    hidden: Vec<(usize, &'t str, Option<Known>)>,
     /// What typed parameters stand for in the expressions of sources: `r` for a request, nothing
     /// for what is none.
     kinds: HashMap<&'t str, &'static str>,
@@ -322,8 +325,9 @@ impl<'t> Flow<'t> {
     }
 
     /// The dotted name that begins at `index`: behind its last word, and its text.
-    pub(crate) fn path(&self, index: usize) -> (usize, String) {
-        let mut path = self.word(index).unwrap_or_default().to_owned();
+    pub(crate) fn path(&self, index: usize) -> (usize, Cow<'t, str>) {
+        let mut path = Cow::Borrowed(self.word(index).unwrap_or_default());
+        let first = self.tokens.all.get(index).map_or(0, |t| t.start);
         let mut next = index + 1;
         while path.len() < 200 {
             let step = match (
@@ -337,8 +341,17 @@ impl<'t> Flow<'t> {
                 _ => break,
             };
             let Some(word) = self.word(next + step) else { break };
-            path.push('.');
-            path.push_str(word);
+            let end = self.tokens.all.get(next + step).map_or(0, |t| t.end);
+            // Most stand in the text as they are.
+            path = match path {
+                Cow::Borrowed(before) if first + before.len() + 1 + word.len() == end => {
+                    match self.text.get(first..end) {
+                        Some(whole) if step == 1 => Cow::Borrowed(whole),
+                        _ => Cow::Owned(format!("{before}.{word}")),
+                    }
+                }
+                before => Cow::Owned(format!("{before}.{word}")),
+            };
             next += step + 1;
         }
         (next, path)

@@ -35,7 +35,7 @@ impl Walk<'_, '_> {
                     if self.flow.word(next) == Some("as")
                         && let Some(name) = self.flow.word(next + 1)
                     {
-                        self.imports.insert(name, module);
+                        self.imports.insert(name, module.into_owned());
                     }
                 }
             }

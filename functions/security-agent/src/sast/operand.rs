@@ -63,7 +63,7 @@ impl Flow<'_> {
         let head = whole.or_else(|| self.name(plain)).unwrap_or_default();
         let tainted = head.tainted || self.source.is_match(&self.known_as(&path));
         let given = head.given || self.given.is_match(&path);
-        let path = (path != plain).then_some(path);
+        let path = (path != plain).then(|| path.into_owned());
         (next, Some(Value { tainted, given, path, ..Value::default() }))
     }
 

@@ -1,6 +1,6 @@
 //! One pass over the tokens of a file: what is called, set and brought in.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use super::{
     flow::{Flow, Range, Value},
@@ -185,10 +185,10 @@ impl<'t> Walk<'_, 't> {
                     let (further, more) = self.flow.path(after + step);
                     let module =
                         (path == "require").then(|| self.module_in_brackets(open)).flatten();
-                    path = match module {
+                    path = Cow::Owned(match module {
                         Some(module) => format!("{module}.{more}"),
                         None => format!("{path}().{more}"),
-                    };
+                    });
                     next = further;
                     continue;
                 }
