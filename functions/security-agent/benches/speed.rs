@@ -18,7 +18,7 @@ use pact_security_agent::{SecretsEngine, compile_advisories, measured};
 
 /// Most bytes of files that are read.
 const MAX_BYTES: usize = 200 << 20;
-/// Records of the index, and packages of the lock file.
+/// Records of the index, two or three to a name, and packages of the lock file, each with some.
 const RECORDS: usize = 250_000;
 const PACKAGES: usize = 3_000;
 
@@ -120,7 +120,7 @@ fn written(path: &Path) -> io::Result<()> {
             "{{\"id\":\"R-{number}\",\"modified\":\"2024-01-01T00:00:00Z\",\"affected\":[{{\"package\":\
              {{\"ecosystem\":\"crates.io\",\"name\":\"crate-{}\"}},\"ranges\":[{{\"type\":\"SEMVER\",\"events\":\
              [{{\"introduced\":\"0\"}},{{\"fixed\":\"1.{number}.0\"}}]}}]}}]}}",
-            number % 20_000
+            number % 100_000
         )?;
     }
     archive.finish()?;

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use pact_contract::Severity;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 use serde_json::Value;
 
 use super::{Ecosystem, Package, version::Version};
@@ -84,12 +84,24 @@ pub(crate) struct Event {
     pub(crate) limit: Option<String>,
 }
 
+/// An element of a list that may be of another shape.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Element<T> {
+    Known(T),
+    Other(IgnoredAny),
+}
+
 /// A list whose elements may be absent, null or of another shape.
 fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
     d: D,
 ) -> Result<Vec<T>, D::Error> {
-    let values = Option::<Vec<Value>>::deserialize(d)?.unwrap_or_default();
-    Ok(values.into_iter().filter_map(|v| serde_json::from_value(v).ok()).collect())
+    let elements = Option::<Vec<Element<T>>>::deserialize(d)?.unwrap_or_default();
+    let known = elements.into_iter().filter_map(|element| match element {
+        Element::Known(known) => Some(known),
+        Element::Other(_) => None,
+    });
+    Ok(known.collect())
 }
 
 /// Whether a version is affected.
