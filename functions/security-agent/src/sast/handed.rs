@@ -3,10 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{
-    flow::{Flow, Form, Value},
-    walk::is_definition,
-};
+use super::flow::{Flow, Form, Value};
 
 /// Most functions of a file that are followed.
 const MAX_FUNCTIONS: usize = 2_000;
@@ -117,4 +114,9 @@ impl<'t> Seen<'t> {
             }
         }
     }
+}
+
+/// A word behind which what is defined is named.
+pub(super) fn is_definition(word: &str) -> bool {
+    matches!(word, "def" | "function" | "func" | "fn" | "fun" | "class")
 }

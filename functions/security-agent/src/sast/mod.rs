@@ -10,6 +10,7 @@ mod languages;
 mod lex;
 mod operand;
 pub(crate) mod own;
+mod passes;
 mod prepared;
 pub(crate) mod rules;
 #[cfg(test)]

@@ -1,23 +1,15 @@
 //! The rules of a language, and those of them that look at lines.
 
-use std::collections::HashMap;
-
 use regex::{Regex, RegexSet};
 
 use super::{
-    flow::{Flow, Origins},
-    handed::{Handed, Seen},
+    flow::Origins,
     languages::Language,
-    lex::Tokens,
     rules::{Condition, Event, RuleSet},
-    walk::Walk,
 };
 
 /// Longest line that line rules look at.
 const MAX_LINE: usize = 4_096;
-
-/// Most times that a file is walked.
-const MAX_WALKS: usize = 4;
 
 /// A statement of SQL begins so.
 const SQL: &str = r"(?i)^[\s(]*(?:select\s|insert\s+(?:into|or)\s|update\s+\S+\s+set|delete\s+from|drop\s+\w|alter\s+\w|create\s+\w|truncate\s|merge\s+into|replace\s+into|with\s+\w+\s+as|exec\s|call\s|grant\s|union\s)|\bwhere\s|\bfrom\s+\S+\s+where\b";
@@ -60,39 +52,6 @@ impl Prepared {
             },
             sql: expression(SQL)?,
         })
-    }
-
-    /// The rules about calls and assignments. A file in which something dangerous, or constant, is
-    /// handed to a function of its own is walked again with what is known of it.
-    pub(super) fn walk(
-        &self,
-        text: &str,
-        tokens: &Tokens,
-        language: Language,
-        out: &mut Vec<Match>,
-    ) {
-        let before = out.len();
-        let flow = || Flow::new(text, tokens, language, &self.origins);
-        let mut handed = Handed::of(&flow());
-        for pass in 0..MAX_WALKS {
-            out.truncate(before);
-            let mut flow = flow();
-            flow.gives = handed.gives.clone();
-            let walk = Walk {
-                prepared: self,
-                flow,
-                imports: HashMap::new(),
-                matches: out,
-                handed: &handed,
-                seen: Seen::default(),
-                open: Vec::new(),
-                assigned: false,
-            };
-            let seen = walk.run();
-            if !handed.learn(seen, pass == 0) {
-                break;
-            }
-        }
     }
 
     /// The line rules, all at once; what stands in a comment does not count.

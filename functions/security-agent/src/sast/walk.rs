@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use super::{
     flow::{Flow, Range, Value},
-    handed::{Handed, Seen},
+    handed::{Handed, Seen, is_definition},
     languages::Language,
     lex::Kind,
     prepared::{Match, Prepared},
@@ -327,11 +327,6 @@ impl<'t> Walk<'_, 't> {
             }
         }
     }
-}
-
-/// A word behind which what is defined is named.
-pub(super) fn is_definition(word: &str) -> bool {
-    matches!(word, "def" | "function" | "func" | "fn" | "fun" | "class")
 }
 
 fn last_word(path: &str) -> &str {
