@@ -1,6 +1,6 @@
 //! One request to a probe, bounded in time and size.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{path::PathBuf, sync::OnceLock, time::Duration};
 
 use pact_agent::AgentError;
 use pact_contract::settings::Probe;
@@ -67,6 +67,15 @@ impl Client {
             .build()
             .map_err(|e| AgentError::internal("cannot set up the HTTP client").caused_by(e))?;
         Ok(self.client.get_or_init(|| client).clone())
+    }
+
+    /// The file that says how the machine's reverse proxy is asked, if there is one, and with what.
+    ///
+    /// # Errors
+    /// When the client cannot be set up.
+    pub(crate) fn proxy(&self) -> Result<Option<(PathBuf, reqwest::Client)>, AgentError> {
+        let Some(file) = self.config.traffic() else { return Ok(None) };
+        Ok(Some((file.to_owned(), self.client()?)))
     }
 
     /// The probe's whole address.

@@ -33,8 +33,12 @@ pub(crate) async fn track(surroundings: &Surroundings, call: &Call) -> Result<Ou
         Some(Look::End(times)) => format!("; extended {times} times, to {took:.0} s"),
         None => String::new(),
     };
+    let everybodys = metrics.traffic.as_ref().map_or_else(String::new, |traffic| {
+        let Metrics { requests, error_rate, .. } = &traffic.new;
+        format!("; {requests} requests of everybody's, {error_rate:.1} % errors")
+    });
     let summary = format!(
-        "{} requests, {:.1} % errors, median {:.1} ms, 95th percentile {:.1} ms{ended}",
+        "{} requests, {:.1} % errors, median {:.1} ms, 95th percentile {:.1} ms{everybodys}{ended}",
         metrics.requests, metrics.error_rate, metrics.p50_ms, metrics.p95_ms
     );
     metrics.steps = parameters.steps;

@@ -10,6 +10,7 @@ mod probe;
 mod prometheus;
 mod samples;
 mod source;
+mod traffic;
 
 use pact_config::form::{Form, Seam};
 use pact_contract::settings::Instance;

@@ -5,6 +5,7 @@
 //!
 //! Where the release and the one before it have an address of their own, every second request goes to the
 //! new one by its own, and one more to the old one at the same moment: half as much again as without it.
+//! Where the machine's reverse proxy tells what everybody's requests came to, that is measured beside it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,6 +23,7 @@ use url::Url;
 
 use super::{
     samples::{Sample, Samples, Way},
+    traffic::{self, Traffic},
     source::{Kind, Measured, MetricSource, Opened, Surroundings, Watcher, Window},
 };
 use crate::http::{Answer, Client};
@@ -192,6 +194,8 @@ async fn requests(
     let mut open = FuturesUnordered::new();
     let mut samples = Samples::new(Pace::together(pace.quick), Pace::together(pace.quick * 2));
     samples.apart = !turns.pairs.is_empty();
+    let traffic = Traffic::of(http.proxy()?, window.url, window.apart);
+    let whole = |metrics| traffic::with(traffic.as_ref(), metrics);
     let mut number = 0u64;
     let mut due = Instant::now();
     loop {
@@ -224,11 +228,11 @@ async fn requests(
             () = tokio::time::sleep_until(until), if Instant::now() < until => {}
             else => {}
         }
-        if let Some(clear) = samples.look(watcher) {
+        if let Some(clear) = samples.look(watcher, whole) {
             return Ok(clear);
         }
         if Instant::now() >= until && open.is_empty() {
-            let mut metrics = samples.metrics();
+            let mut metrics = whole(samples.metrics());
             match watcher.end(&mut metrics) {
                 Some(more) if Instant::now() + more <= last => until = Instant::now() + more,
                 _ => return Ok(metrics),

@@ -138,18 +138,22 @@ impl Samples {
     }
 
     /// Looks, where a look is due; what failed has to have done so for a while.
-    pub(super) fn look(&self, watcher: &mut dyn Watcher) -> Option<Metrics> {
+    pub(super) fn look(
+        &self,
+        watcher: &mut dyn Watcher,
+        whole: impl FnOnce(Metrics) -> Metrics,
+    ) -> Option<Metrics> {
         let passing = self.failed.is_some_and(|first| first.elapsed() < PASSING);
         if passing || !watcher.due(self.all.count()) {
             return None;
         }
-        let mut metrics = self.metrics();
+        let mut metrics = whole(self.metrics());
         (watcher.look(&mut metrics) == Watching::Ends).then_some(metrics)
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "at most 60,000 requests")]
-fn sum_up(samples: &[Sample], together: u32, most: usize) -> Metrics {
+pub(super) fn sum_up(samples: &[Sample], together: u32, most: usize) -> Metrics {
     let latencies: Vec<f64> = samples.iter().flatten().copied().collect();
     let failed: Vec<bool> = samples.iter().map(Option::is_none).collect();
     let errors = samples.len() - latencies.len();

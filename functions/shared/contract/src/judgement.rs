@@ -114,6 +114,10 @@ pub struct Metrics {
     /// The release and the one before it at the same time, where each has an address of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Box<Beside>>,
+    /// What everybody's requests to the release came to, and to the one before it at the same time, where
+    /// that is known without settings. Those that the agent sent are not among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Box<Beside>>,
     /// What was measured at the steps of the shift so far, this one among them unless it is the last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Walked>,
@@ -134,10 +138,10 @@ impl Metrics {
     }
 }
 
-/// Two releases that were asked in turn, over the same way and at the same time.
+/// Two releases at the same time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Beside {
-    /// The new one; its requests are among all those that were measured.
+    /// The new one. Where the agent asked both for themselves, its requests are among all that were measured.
     pub new: Metrics,
     /// The one before it; its requests are counted nowhere else.
     pub old: Metrics,
@@ -199,7 +203,7 @@ pub struct DetectAnomaliesOutput {
 /// One metric of a release against that of the release before, or against its limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// Stable name: `errors`, `latency-median`, `latency-p95`, `latency-p99`, `spread`, `trend`.
+    /// Stable name: `errors`, `traffic-errors`, `latency-median`, `latency-p95`, `latency-p99`, `spread`, `trend`.
     pub metric: String,
     /// What came of it.
     pub outcome: Compared,

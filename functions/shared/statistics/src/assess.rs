@@ -6,7 +6,12 @@ use pact_contract::{
     shift::{WHOLE, observations},
 };
 
-use crate::{compare, limits, limits::was_broken, sample::MIN_SAMPLES};
+use crate::{
+    compare, limits,
+    limits::was_broken,
+    row::{FAILURES, OF_EVERYBODY},
+    sample::MIN_SAMPLES,
+};
 
 /// How many requests a release needs that has this part of them, in percent; none: all of them. Those that
 /// it was asked for itself come on top: they say nothing of what fails only where everybody's requests go.
@@ -54,10 +59,10 @@ pub fn verdict(
 ) -> Assessment {
     let limits = limits(now, baseline, watch);
     let mended = baseline.is_some_and(|before| was_broken(before, watch))
-        && comparisons.iter().any(|row| row.metric == "errors" && row.outcome == Compared::Better);
+        && comparisons.iter().any(|row| row.metric == FAILURES && row.outcome == Compared::Better);
     // A release that answers takes longer than one that fails at once.
     let counts =
-        |row: &&Comparison| !mended || matches!(row.metric.as_str(), "errors" | "error-rate");
+        |row: &&Comparison| !mended || matches!(row.metric.as_str(), FAILURES | OF_EVERYBODY | "error-rate");
     let is = |outcome: Compared| {
         limits.iter().chain(&comparisons).filter(counts).any(|row| row.outcome == outcome)
     };

@@ -8,6 +8,7 @@ use crate::{
     meanwhile,
     row::not_compared,
     sample::{MIN_LATENCIES, Sample, latencies},
+    traffic,
 };
 
 /// During the watch a few do, where they are clear.
@@ -22,15 +23,18 @@ pub fn compare(baseline: Option<&Metrics>, now: &Metrics) -> Vec<Comparison> {
     if now.requests == 0 {
         return Vec::new();
     }
-    let rows = with_before(before, now);
-    match &now.beside {
+    let everybodys = traffic::compare(before, now);
+    let rows = with_before(before, now, everybodys.is_none());
+    let mut rows = match &now.beside {
         Some(beside) => meanwhile::held(rows, beside, now),
         None => rows,
-    }
+    };
+    rows.extend(everybodys);
+    rows
 }
 
-fn with_before(before: &Metrics, now: &Metrics) -> Vec<Comparison> {
-    let mut rows = vec![errors::compare(before, now).judged(now.look)];
+fn with_before(before: &Metrics, now: &Metrics, alone: bool) -> Vec<Comparison> {
+    let mut rows = vec![errors::compare(before, now, alone).judged(now.look)];
     let stepping = matches!(now.look, Some(pact_contract::actions::Look::Step(_)));
     if stepping && now.seconds > 0.0 && now.seconds < SETTLED_SECONDS {
         let samples = (before.latencies_ms.len() as u64, now.latencies_ms.len() as u64);

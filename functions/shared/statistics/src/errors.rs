@@ -5,7 +5,7 @@ use pact_contract::actions::Metrics;
 use crate::{
     chance::{above, difference, fisher, real, share_rose},
     clumps::clumping,
-    row::{FAILURES, Row},
+    row::{FAILURES, OF_EVERYBODY, Row},
 };
 
 /// By how much the share may grow: a quarter …
@@ -86,11 +86,21 @@ pub(crate) fn graver(ways: &[Part], weight: f64, row: impl Fn(f64, Part) -> Row)
     rows.min_by(|one, other| one.chance.total_cmp(&other.chance))
 }
 
-pub(crate) fn compare(before: &Metrics, now: &Metrics) -> Row {
-    const WEIGHT: f64 = 0.2;
+/// What all rows of failures have of the false alarms.
+const WEIGHT: f64 = 0.2;
+
+/// Compares; `alone`: what everybody's requests came to is not compared beside it.
+pub(crate) fn compare(before: &Metrics, now: &Metrics, alone: bool) -> Row {
+    let weight = if alone { WEIGHT } else { WEIGHT / 2.0 };
     let names = (FAILURES, "the share of failed requests");
     let row = |weight, part| shares(names, weight, Part::failed(before), part);
-    graver(&ways(now), WEIGHT, row).unwrap_or_else(|| row(WEIGHT, Part::failed(now)))
+    graver(&ways(now), weight, row).unwrap_or_else(|| row(weight, Part::failed(now)))
+}
+
+/// Compares what everybody's requests came to.
+pub(crate) fn of_everybody(before: &Metrics, now: &Metrics) -> Row {
+    let names = (OF_EVERYBODY, "the share of everybody's requests that failed");
+    shares(names, WEIGHT / 2.0, Part::failed(before), Part::failed(now))
 }
 
 /// Whether it was above the limit too, or may well have been.

@@ -7,7 +7,8 @@
 //! effect size). [`assess`] adds the limits of the watch and comes to a verdict.
 //!
 //! What is worse than before is held against the release before **at the same time** too, where both
-//! can be asked: a machine that became busy slows both down.
+//! can be asked: a machine that became busy slows both down. What everybody's requests came to is a metric
+//! of its own, where it is known.
 //!
 //! Tests are exact where numbers are small: Fisher's for failures, the binomial one for limits, and
 //! for tails the hypergeometric one of how many of the slowest answers are the new release's. Each
@@ -29,6 +30,7 @@ mod meanwhile;
 mod row;
 mod sample;
 pub mod series;
+mod traffic;
 
 pub use assess::{Assessment, assess, enough, verdict};
 pub use burn::burns;

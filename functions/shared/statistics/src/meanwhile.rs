@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// With so few requests to the one before a share of them can be told from another, where it is clear.
-const MIN_REQUESTS: u64 = 5;
+pub(crate) const MIN_REQUESTS: u64 = 5;
 
 /// Holds what is worse than before against the release before at the same time.
 pub(crate) fn held(rows: Vec<Comparison>, beside: &Beside, now: &Metrics) -> Vec<Comparison> {
@@ -50,7 +50,7 @@ fn found(beside: &Beside, now: &Metrics) -> Vec<Row> {
     let Beside { new, old } = beside;
     let mut rows = Vec::new();
     if old.requests >= MIN_REQUESTS {
-        rows.push(errors::compare(old, now));
+        rows.push(errors::compare(old, now, true));
     }
     if let (Some(old), Some(sample)) =
         (latencies(old, MIN_LATENCIES), latencies(new, MIN_LATENCIES))
@@ -65,7 +65,7 @@ fn found(beside: &Beside, now: &Metrics) -> Vec<Row> {
     rows
 }
 
-fn weigh(row: &mut Comparison, seen: &Row) {
+pub(crate) fn weigh(row: &mut Comparison, seen: &Row) {
     let Some(old) = seen.before else { return };
     let (now, before) = (shown(seen.now, seen.unit), shown(old, seen.unit));
     // A trend is held against the release's own beginning, unless the one before has the same.

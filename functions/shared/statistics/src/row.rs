@@ -14,6 +14,8 @@ const CERTAIN: f64 = 0.99;
 
 /// The metric of failed requests.
 pub(crate) const FAILURES: &str = "errors";
+/// Of those of everybody's that failed.
+pub(crate) const OF_EVERYBODY: &str = "traffic-errors";
 
 /// What is known of one metric.
 pub(crate) struct Row {
@@ -56,7 +58,9 @@ impl Row {
     /// are rare enough for their likelihood to do.
     pub(crate) fn meanwhile(&self) -> Compared {
         let large = self.now > self.tolerated;
-        let failing = |likely: f64| self.metric == FAILURES && self.likely >= likely;
+        let failing = |likely: f64| {
+            [FAILURES, OF_EVERYBODY].contains(&self.metric) && self.likely >= likely
+        };
         match () {
             () if large && (failing(CERTAIN) || self.chance <= looks::BOUND * self.weight) => {
                 Compared::Worse

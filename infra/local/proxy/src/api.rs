@@ -3,6 +3,7 @@
 //! | request | does |
 //! | --- | --- |
 //! | `GET /v1/health` | says that the host is up |
+//! | `GET /v1/traffic?port=&after=` | what clients of the service at a port got since an instant |
 //! | `GET /v1/services`, `GET /v1/services/{name}` | how they stand |
 //! | `PUT /v1/services/{name}` | makes a service, or moves it to another port |
 //! | `PUT /v1/services/{name}/instances/{id}` | starts an instance beside the others |
@@ -11,14 +12,17 @@
 //! | `DELETE /v1/services/{name}` | ends a service and its instances |
 //! | `POST /v1/shutdown` | ends the host, with its services where that is said |
 //!
-//! Each can be repeated. Loopback is no authentication: a request needs the token, a Host that is this
+//! An observer's token is for the traffic alone. Each can be repeated. Loopback is no authentication: a request needs the token, a Host that is this
 //! machine, and none of the headers by which browsers say that a page sends it.
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Path, Request, State, rejection::JsonRejection},
+    extract::{
+        DefaultBodyLimit, Path, Query, Request, State,
+        rejection::{JsonRejection, QueryRejection},
+    },
     http::{
         HeaderMap, StatusCode,
         header::{AUTHORIZATION, HOST, ORIGIN},
@@ -27,6 +31,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
+use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
@@ -34,6 +39,7 @@ use crate::{
     host::Inner,
     model::{Key, Spec},
     refusal::{Code, Refusal},
+    traffic::TrafficView,
     view::ServiceView,
     wire::{Ending, NewService, Shutdown, Weights},
 };
@@ -45,16 +51,21 @@ const MAX_BODY: usize = 1024 * 1024;
 struct Api {
     host: Arc<Inner>,
     token: Arc<str>,
+    observes: Arc<str>,
 }
 
 type Answer<T> = Result<T, Refusal>;
 type Sent<T> = Result<Json<T>, JsonRejection>;
 
-/// The protocol, for whoever has the token.
-pub(crate) fn router(host: Arc<Inner>, token: &str) -> Router {
-    let api = Api { host, token: token.into() };
+/// Where an observer asks.
+const TRAFFIC: &str = "/v1/traffic";
+
+/// The protocol, for whoever has the token; and the traffic for who observes.
+pub(crate) fn router(host: Arc<Inner>, token: &str, observes: &str) -> Router {
+    let api = Api { host, token: token.into(), observes: observes.into() };
     Router::new()
         .route("/v1/health", get(health))
+        .route(TRAFFIC, get(traffic))
         .route("/v1/services", get(list))
         .route("/v1/services/{name}", put(put_service).get(show).delete(end_service))
         .route("/v1/services/{name}/weights", put(set_weights))
@@ -67,7 +78,7 @@ pub(crate) fn router(host: Arc<Inner>, token: &str) -> Router {
 }
 
 async fn judge(State(api): State<Api>, request: Request, next: Next) -> Response {
-    match admit(&api, request.headers()) {
+    match admit(&api, request.uri().path(), request.headers()) {
         Ok(()) => {
             api.host.spoken_to();
             next.run(request).await
@@ -79,7 +90,7 @@ async fn judge(State(api): State<Api>, request: Request, next: Next) -> Response
     }
 }
 
-fn admit(api: &Api, headers: &HeaderMap) -> Result<(), Refusal> {
+fn admit(api: &Api, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let host = text(HOST).rsplit_once(':').map_or_else(|| text(HOST), |(host, _)| host);
     if !matches!(host, "127.0.0.1" | "localhost" | "[::1]") {
@@ -89,7 +100,8 @@ fn admit(api: &Api, headers: &HeaderMap) -> Result<(), Refusal> {
         return Err(Refusal::new(Code::Forbidden, "the request comes from a page"));
     }
     let token = text(AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default();
-    if !bool::from(token.as_bytes().ct_eq(api.token.as_bytes())) {
+    let is = |other: &str| bool::from(token.as_bytes().ct_eq(other.as_bytes()));
+    if !is(&api.token) && !(path == TRAFFIC && is(&api.observes)) {
         let message = "the request needs the token of the host's folder";
         return Err(Refusal::new(Code::Unauthorized, message));
     }
@@ -107,6 +119,22 @@ async fn health(State(_): State<Api>) -> Json<serde_json::Value> {
 
 async fn list(State(api): State<Api>) -> Json<serde_json::Value> {
     Json(json!({ "services": api.host.views() }))
+}
+
+#[derive(Deserialize)]
+struct Since {
+    port: u16,
+    #[serde(default)]
+    after: i64,
+}
+
+async fn traffic(
+    State(api): State<Api>,
+    since: Result<Query<Since>, QueryRejection>,
+) -> Answer<Json<TrafficView>> {
+    let Query(Since { port, after }) =
+        since.map_err(|e| Refusal::new(Code::Invalid, e.body_text()))?;
+    api.host.traffic(port, after).map(Json)
 }
 
 async fn show(State(api): State<Api>, Path(name): Path<String>) -> Answer<Json<ServiceView>> {

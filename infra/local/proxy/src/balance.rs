@@ -16,7 +16,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::sync::lock;
+use crate::{sync::lock, traffic::Traffic};
 
 /// What is counted of an instance.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub(crate) struct Backend {
     pub(crate) answered: AtomicU64,
     /// Requests that it was to answer and did not.
     pub(crate) missed: AtomicU64,
+    /// What clients got of it lately.
+    pub(crate) traffic: Traffic,
 }
 
 impl Backend {

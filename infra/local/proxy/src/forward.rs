@@ -17,7 +17,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -40,6 +40,7 @@ use serde_json::json;
 use crate::{
     balance::{Backend, Balancer, InFlight},
     sync::lock,
+    traffic,
 };
 
 /// What a client gets.
@@ -164,6 +165,12 @@ pub(crate) async fn forward(
     let to_upgrade = upgrade_of(request.headers());
     let on_client = to_upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
+    let (counts, begun) = (!traffic::is_check(&parts.headers), Instant::now());
+    let tell = |backend: &Backend, status| {
+        if counts {
+            backend.traffic.add(status, begun.elapsed());
+        }
+    };
     let head = Head::new(parts, peer, to_upgrade, &body);
     let body = Arc::new(Shared { body: Mutex::new(body), touched: AtomicBool::new(false) });
 
@@ -171,6 +178,7 @@ pub(crate) async fn forward(
     let mut missed = None;
     if !pick.ways.first().is_some_and(|(backend, _)| starts_with(backend)) {
         pick.chosen.missed.fetch_add(1, Ordering::Relaxed);
+        tell(&pick.chosen, None);
         missed = Some((Missed::NotReady, Arc::clone(&pick.chosen)));
     }
     let mut first = pick.first;
@@ -179,12 +187,14 @@ pub(crate) async fn forward(
         let why = match upstream.ask(*address, &head, Relay(Arc::clone(&body))).await {
             Ok(response) => {
                 backend.answered.fetch_add(1, Ordering::Relaxed);
+                tell(backend, Some(response.status()));
                 let from = missed.as_ref().map(|(why, whose)| (*why, whose.as_ref()));
                 return Ok(answer(response, on_client, in_flight, from));
             }
             Err(why) => why,
         };
         backend.missed.fetch_add(1, Ordering::Relaxed);
+        tell(backend, None);
         tracing::debug!(instance = backend.id, why = why.as_str(), "did not answer");
         let again = match why {
             Missed::Refused => !body.touched.load(Ordering::SeqCst),

@@ -21,6 +21,7 @@ use crate::{
     refusal::{Code, Refusal},
     store::{Store, StoreError},
     sync::lock,
+    traffic::{self, AnswersView, TrafficView},
     view::ServiceView,
     wire::{NewService, Weights},
 };
@@ -129,6 +130,27 @@ impl Inner {
     pub(crate) fn views(&self) -> Vec<ServiceView> {
         let names: Vec<_> = self.core.read(|state| state.services.keys().cloned().collect());
         names.iter().filter_map(|name| self.view(name).ok()).collect()
+    }
+
+    /// What clients of the service at this port got since an instant.
+    pub(crate) fn traffic(&self, port: u16, after: i64) -> Result<TrafficView, Refusal> {
+        let now = traffic::now();
+        self.core.read(|state| {
+            let of_port = state.services.iter().find(|(_, service)| service.port == port);
+            let (name, service) = of_port.ok_or_else(|| {
+                Refusal::new(Code::NotFound, format!("no service has the port {port}"))
+            })?;
+            let instances = service.instances.iter().map(|(id, instance)| {
+                let key = Key { service: name.clone(), id: id.clone() };
+                let view = AnswersView {
+                    url: self.core.address(&key).map(|address| format!("http://{address}")),
+                    weight: instance.weight,
+                    answers: self.core.backend(&key).traffic.after(after),
+                };
+                (id.clone(), view)
+            });
+            Ok(TrafficView { now, instances: instances.collect() })
+        })
     }
 
     /// Makes a service, or moves it to another port: the new one takes connections before the old

@@ -8,7 +8,8 @@
 //! instance cannot answer.
 //!
 //! [`Host::start`] takes a folder. Everything that is asked of it comes by its own small protocol
-//! (`api.rs` lists it), to the address and with the token in `host.json` of that folder. Its state is
+//! (`api.rs` lists it), to the address and with the token in `host.json` of that folder; who only looks
+//! at what clients got has that of `observer.json`. Its state is
 //! on disk before it counts: a host that is killed is followed by another on the same folder, which
 //! takes over what runs.
 
@@ -25,6 +26,7 @@ mod probe;
 mod refusal;
 mod store;
 mod sync;
+mod traffic;
 mod view;
 mod wire;
 
@@ -42,7 +44,8 @@ pub use self::{
     core::Options,
     model::{End, Failure, FailureKind, Phase, Probe, Spec},
     refusal::Code,
-    store::{ANNOUNCEMENT, Announcement, StoreError},
+    store::{ANNOUNCEMENT, Announcement, OBSERVER, StoreError},
+    traffic::{AnswersView, TrafficView},
     view::{InstanceView, ServiceView},
     wire::{Ending, NewService, Shutdown, Weights},
 };
@@ -66,7 +69,8 @@ impl Host {
         let failed = |error| StoreError::Io { path: folder.to_owned(), error };
         let inner = Arc::new(host::Inner::open(folder, options)?);
         let store = &inner.core.store;
-        let token = store.token().map_err(failed)?;
+        let token = store.token(ANNOUNCEMENT).map_err(failed)?;
+        let observes = store.token(OBSERVER).map_err(failed)?;
         // The address stays the same where it can.
         let before = inner.core.read(|state| state.control_port);
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -85,7 +89,7 @@ impl Host {
         inner.resume().await;
         let announcement =
             Announcement { url: format!("http://{address}"), token, pid: std::process::id() };
-        let router = api::router(Arc::clone(&inner), &announcement.token);
+        let router = api::router(Arc::clone(&inner), &announcement.token, &observes);
         let mut tasks = JoinSet::new();
         let mut over = inner.over.subscribe();
         tasks.spawn(async move {
@@ -102,7 +106,9 @@ impl Host {
         });
         let ticking = Arc::clone(&inner);
         tasks.spawn(async move { ticking.tick().await });
-        inner.core.store.announce(&announcement).map_err(failed)?;
+        let observer = Announcement { token: observes, ..announcement.clone() };
+        inner.core.store.announce(&observer, OBSERVER).map_err(failed)?;
+        inner.core.store.announce(&announcement, ANNOUNCEMENT).map_err(failed)?;
         Ok(Self { announcement, inner, tasks })
     }
 

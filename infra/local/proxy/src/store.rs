@@ -3,6 +3,7 @@
 //! ```text
 //! lock         held by the host as long as it lives
 //! host.json    address and token of the host; for its owner alone
+//! observer.json  the same for who may only look at the traffic
 //! state.json   services and instances; for its owner alone
 //! ```
 
@@ -20,6 +21,8 @@ use crate::model::{SCHEMA, State};
 
 /// Name of the file that says how the host is reached.
 pub const ANNOUNCEMENT: &str = "host.json";
+/// Name of the file for those who only look at what clients got.
+pub const OBSERVER: &str = "observer.json";
 /// Most bytes of a file of the folder.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
@@ -132,8 +135,8 @@ impl Store {
     }
 
     /// The token of the host before, so that whoever knows it goes on; a new one at first.
-    pub(crate) fn token(&self) -> io::Result<String> {
-        let before = Announcement::read(&self.folder).unwrap_or_else(|error| {
+    pub(crate) fn token(&self, file: &str) -> io::Result<String> {
+        let before = read::<Announcement>(&self.folder.join(file)).unwrap_or_else(|error| {
             tracing::warn!(%error, "the announcement of the host before is not readable");
             None
         });
@@ -143,14 +146,16 @@ impl Store {
             .unwrap_or_else(|| format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())))
     }
 
-    pub(crate) fn announce(&self, announcement: &Announcement) -> io::Result<()> {
-        write(&self.folder.join(ANNOUNCEMENT), announcement)
+    pub(crate) fn announce(&self, announcement: &Announcement, file: &str) -> io::Result<()> {
+        write(&self.folder.join(file), announcement)
     }
 
     /// Says that the host is gone for good.
     pub(crate) fn withdraw(&self) {
-        if let Err(error) = fs::remove_file(self.folder.join(ANNOUNCEMENT)) {
-            tracing::debug!(%error, "there is no announcement to take back");
+        for file in [ANNOUNCEMENT, OBSERVER] {
+            if let Err(error) = fs::remove_file(self.folder.join(file)) {
+                tracing::debug!(%error, file, "there is no announcement to take back");
+            }
         }
     }
 }
@@ -197,10 +202,11 @@ mod tests {
         fs::write(&file, r#"{"schema": 1, "contr"#).expect("writes");
         assert_eq!(store.load().expect("is put aside"), State::default());
         assert!(store.folder.join("state.damaged.json").exists());
-        let token = store.token().expect("a token");
+        let token = store.token(ANNOUNCEMENT).expect("a token");
         let announcement =
             Announcement { url: "http://127.0.0.1:1".to_owned(), token: token.clone(), pid: 1 };
-        store.announce(&announcement).expect("writes");
-        assert_eq!(store.token().expect("the same"), token);
+        store.announce(&announcement, ANNOUNCEMENT).expect("writes");
+        assert_eq!(store.token(ANNOUNCEMENT).expect("the same"), token);
+        assert_ne!(store.token(OBSERVER).expect("another"), token);
     }
 }

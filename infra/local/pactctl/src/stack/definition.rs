@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -57,6 +57,11 @@ pub(crate) fn inherited() -> Vec<String> {
 const SERVES: &str = "DeployAgentFunction";
 const SERVICE_PATH: &str = "PACT_SERVICE_PATH";
 const SERVICE_PROXY: &str = "PACT_SERVICE_PROXY";
+
+/// The function that watches it, and the variable by which it knows how that proxy is asked what clients
+/// got: it may do nothing else there.
+const WATCHES: &str = "MonitorAgentFunction";
+const SERVICE_TRAFFIC: &str = "PACT_SERVICE_TRAFFIC";
 
 /// What functions find programs in: a shell and nothing else, as on AWS. Tools are where builds are.
 fn path_of_functions(data: &DataFolder) -> Result<String, Failure> {
@@ -140,7 +145,9 @@ impl Definition {
         std::fs::create_dir_all(&logs).doing("make the folder for logs")?;
         let path = path_of_functions(data)?;
         let tools = std::env::var("PATH").unwrap_or_default();
-        let proxy = proxy::announcement(&data.root).to_string_lossy().into_owned();
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
+        let (proxy, traffic) =
+            (text(proxy::announcement(&data.root)), text(proxy::observer(&data.root)));
         let functions = self.stack.functions.iter().map(|function| {
             let package = packages.and_then(|p| p.program(&function.logical_id));
             let (program, args) = match package {
@@ -156,8 +163,11 @@ impl Definition {
                 ("AWS_SECRET_ACCESS_KEY", &secret),
                 ("AWS_EC2_METADATA_DISABLED", "true"),
             ];
-            let serves = [(SERVICE_PATH, &*tools), (SERVICE_PROXY, &*proxy)].into_iter();
-            let serves = serves.filter(|_| function.logical_id == SERVES);
+            let serves = match function.logical_id.as_str() {
+                SERVES => vec![(SERVICE_PATH, &*tools), (SERVICE_PROXY, &*proxy)],
+                WATCHES => vec![(SERVICE_TRAFFIC, &*traffic)],
+                _ => Vec::new(),
+            };
             let service_env = service_env.into_iter().chain([("PATH", &*path)]).chain(serves);
             FunctionSpec {
                 description: function.description.clone(),

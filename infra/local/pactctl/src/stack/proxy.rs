@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use local_proxy::{ANNOUNCEMENT, Announcement, ServiceView, Shutdown};
+use local_proxy::{ANNOUNCEMENT, Announcement, OBSERVER, ServiceView, Shutdown};
 use serde::Deserialize;
 use tokio::{
     process::{Child, Command},
@@ -42,6 +42,11 @@ fn folder(root: &Path) -> PathBuf {
 /// The file that says how it is reached.
 pub(super) fn announcement(root: &Path) -> PathBuf {
     folder(root).join(ANNOUNCEMENT)
+}
+
+/// The file that says how it is asked what clients got.
+pub(super) fn observer(root: &Path) -> PathBuf {
+    folder(root).join(OBSERVER)
 }
 
 /// The proxy of a data folder.
