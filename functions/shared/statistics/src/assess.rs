@@ -61,8 +61,9 @@ pub fn verdict(
     let mended = baseline.is_some_and(|before| was_broken(before, watch))
         && comparisons.iter().any(|row| row.metric == FAILURES && row.outcome == Compared::Better);
     // A release that answers takes longer than one that fails at once.
-    let counts =
-        |row: &&Comparison| !mended || matches!(row.metric.as_str(), FAILURES | OF_EVERYBODY | "error-rate");
+    let counts = |row: &&Comparison| {
+        !mended || matches!(row.metric.as_str(), FAILURES | OF_EVERYBODY | "error-rate")
+    };
     let is = |outcome: Compared| {
         limits.iter().chain(&comparisons).filter(counts).any(|row| row.outcome == outcome)
     };

@@ -113,6 +113,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_slow_only_where_everybodys_requests_go_is_not_excused() {
+        let before = Metrics { latencies_ms: [10.0; 250].to_vec(), ..measured(10.0) };
+        // Half of its requests go everybody's way, and each tenth of those waits for something.
+        let all = |slow: f64| -> Vec<f64> {
+            (0..400).map(|n| if n % 20 == 0 { slow } else { 10.0 + f64::from(n % 7) }).collect()
+        };
+        let own =
+            Metrics { requests: 200, latencies_ms: all(12.0)[..200].to_vec(), ..measured(10.0) };
+        let beside = Some(Box::new(Beside { new: own.clone(), old: own }));
+        let now = |slow| Metrics {
+            requests: 400,
+            latencies_ms: all(slow),
+            beside: beside.clone(),
+            ..measured(10.0)
+        };
+        let found = worse(&before, &now(1_000.0));
+        assert!(found.iter().any(|metric| metric.starts_with("latency-")), "{found:?}");
+        // What the way adds is nobody's.
+        assert_eq!(worse(&before, &now(40.0)), Vec::<String>::new());
+    }
+
+    #[test]
     fn what_the_agent_may_have_added_is_not_the_releases_doing() {
         let before = measured(10.0);
         let late = |lag_ms| Metrics { lag_ms, ..measured(60.0) };

@@ -107,7 +107,7 @@ fn slow(now: &Metrics, before: Option<&Metrics>, watch: &Watch) -> Comparison {
     #[expect(clippy::cast_precision_loss, reason = "a latency limit is far below 2^52")]
     let limit = watch.max_p95_ms as f64 + own_ms(now);
     let mut row = slow_since(now, before, watch, limit);
-    if let Some(both) = meanwhile::slow(now, limit) {
+    if let Some(both) = meanwhile::slow(now, limit, SLOW) {
         meanwhile::limit(&mut row, "slow", both, SLOW);
     }
     row

@@ -6,7 +6,8 @@
 //! to be worse than that alone proves nothing.
 //!
 //! Failures of all the requests are held against those of the one before, as some may show only where
-//! everybody's requests go; latencies are those of requests that took the same way to either.
+//! everybody's requests go; latencies are those of requests that took the same way to either, unless they
+//! are [`FAR`] longer by everybody's way: what leads there does not add as much.
 
 use pact_contract::actions::{Beside, Compared, Comparison, Metrics};
 
@@ -19,6 +20,10 @@ use crate::{
 
 /// With so few requests to the one before a share of them can be told from another, where it is clear.
 pub(crate) const MIN_REQUESTS: u64 = 5;
+/// How many times as long an answer takes by everybody's way, for that to be the release's doing.
+const FAR: f64 = 3.0;
+/// And by at least this much, in milliseconds: what is on the way adds some.
+const FAR_MS: f64 = 50.0;
 
 /// Holds what is worse than before against the release before at the same time.
 pub(crate) fn held(rows: Vec<Comparison>, beside: &Beside, now: &Metrics) -> Vec<Comparison> {
@@ -52,17 +57,28 @@ fn found(beside: &Beside, now: &Metrics) -> Vec<Row> {
     if old.requests >= MIN_REQUESTS {
         rows.push(errors::compare(old, now, true));
     }
-    if let (Some(old), Some(sample)) =
-        (latencies(old, MIN_LATENCIES), latencies(new, MIN_LATENCIES))
-    {
-        rows.extend(latency::compare(&old, &sample, new).into_iter().filter_map(
-            |found| match found {
-                Found::Row(row) => Some(row),
-                Found::Not(_) => None,
-            },
-        ));
-    }
+    let Some(old) = latencies(old, MIN_LATENCIES) else { return rows };
+    let against = |metrics: &Metrics| -> Vec<Row> {
+        let sample = latencies(metrics, MIN_LATENCIES);
+        let found = sample.map(|sample| latency::compare(&old, &sample, metrics));
+        let row = |found| match found {
+            Found::Row(row) => Some(row),
+            Found::Not(_) => None,
+        };
+        found.into_iter().flatten().filter_map(row).collect()
+    };
+    let by_all_ways = against(now);
+    rows.extend(against(new).into_iter().map(|own| {
+        let of_all = by_all_ways.iter().find(|row| row.metric == own.metric && is_far(row, &own));
+        // By how much says more than how often.
+        of_all.map(|row| Row { weight: 1.0, ..row.clone() }).unwrap_or(own)
+    }));
     rows
+}
+
+/// Whether a release is so much slower by everybody's way that this is no matter of the way.
+fn is_far(all: &Row, own: &Row) -> bool {
+    all.metric != "trend" && all.now > FAR * own.now && all.now > own.now + FAR_MS
 }
 
 pub(crate) fn weigh(row: &mut Comparison, seen: &Row) {
@@ -118,9 +134,16 @@ pub(crate) fn failed(now: &Metrics) -> Option<Part> {
     (old.requests >= MIN_REQUESTS).then(|| Part::failed(old))
 }
 
-/// What took too long of either, where both were asked often enough.
-pub(crate) fn slow(now: &Metrics, limit_ms: f64) -> Option<(Part, Part)> {
+/// What took too long of either, where both were asked often enough; `most`: the share of it that may.
+pub(crate) fn slow(now: &Metrics, limit_ms: f64, most: f64) -> Option<(Part, Part)> {
     let beside = now.beside.as_ref()?;
-    let (old, new) = (slower(&beside.old, limit_ms), slower(&beside.new, limit_ms));
-    (old.counted.1.min(new.counted.1) >= MIN_REQUESTS).then_some((old, new))
+    let [old, own, all] = [&beside.old, &beside.new, now].map(|metrics| slower(metrics, limit_ms));
+    if old.counted.1.min(own.counted.1) < MIN_REQUESTS {
+        return None;
+    }
+    // Who takes that long by everybody's way alone does so where it matters.
+    let left = |all: u64, own: u64| all.saturating_sub(own);
+    let (slow, asked) = (left(all.counted.0, own.counted.0), left(all.counted.1, own.counted.1));
+    let far = asked >= MIN_REQUESTS && share((slow, asked)) > most.max(FAR * share(own.counted));
+    Some((old, if far { Part { counted: (slow, asked), ..all } } else { own }))
 }

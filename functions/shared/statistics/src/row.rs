@@ -18,6 +18,7 @@ pub(crate) const FAILURES: &str = "errors";
 pub(crate) const OF_EVERYBODY: &str = "traffic-errors";
 
 /// What is known of one metric.
+#[derive(Clone)]
 pub(crate) struct Row {
     pub(crate) metric: &'static str,
     /// The metric for people: `the median latency`.
@@ -58,9 +59,8 @@ impl Row {
     /// are rare enough for their likelihood to do.
     pub(crate) fn meanwhile(&self) -> Compared {
         let large = self.now > self.tolerated;
-        let failing = |likely: f64| {
-            [FAILURES, OF_EVERYBODY].contains(&self.metric) && self.likely >= likely
-        };
+        let failing =
+            |likely: f64| [FAILURES, OF_EVERYBODY].contains(&self.metric) && self.likely >= likely;
         match () {
             () if large && (failing(CERTAIN) || self.chance <= looks::BOUND * self.weight) => {
                 Compared::Worse

@@ -39,7 +39,11 @@ mod tests {
     }
 
     fn with(new: Metrics, old: Metrics) -> Metrics {
-        Metrics { traffic: Some(Box::new(Beside { new, old })), look: Some(Look::Step(9)), ..of(50, 0) }
+        Metrics {
+            traffic: Some(Box::new(Beside { new, old })),
+            look: Some(Look::Step(9)),
+            ..of(50, 0)
+        }
     }
 
     fn outcome(before: &Metrics, now: &Metrics) -> Option<Compared> {
