@@ -51,6 +51,27 @@ fn a_release_that_is_ill_in_production_is_rolled_back() {
 }
 
 #[test]
+fn a_release_that_is_well_where_it_is_probed_and_ill_where_it_is_used_is_taken_back() {
+    let (repo, stack) = (Repo::shop(), Stack::new());
+    let first = first_release(&repo, &stack);
+    let (running, _) = stack.up();
+    let production = url_of(&first, "production");
+    let load = Load::at(format!("{production}/shop"));
+    repo.write("version", "two").write("ill", "elsewhere");
+    repo.commit("A release that is well at /health alone");
+    let (code, report) = stack.run(repo.path(), &[]);
+    let answers = load.end();
+    assert_eq!((code, text(&report, "/status")), (Some(3), "rolled_back"), "{report:#}");
+    let judged = stage(&report, "JudgeRelease.production");
+    assert!(text(judged, "/summary").contains("everybody's requests"), "{judged:#}");
+    // In staging nobody but the probes asked.
+    assert_eq!(stage(&report, "CheckHealth.staging")["status"], "passed");
+    assert_eq!(get(&production).as_deref(), Some("one"), "the release before answers again");
+    assert!(0 < answers.failed && answers.failed < answers.all / 2, "{answers:?}");
+    drop(running);
+}
+
+#[test]
 fn a_release_that_is_ill_at_once_gets_no_request() {
     let (repo, stack) = (Repo::shop(), Stack::new());
     let first = first_release(&repo, &stack);

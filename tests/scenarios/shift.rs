@@ -39,8 +39,12 @@ pub(crate) struct Answers {
 
 impl Load {
     pub(crate) fn on(url: &str) -> Self {
+        Self::at(format!("{url}/health"))
+    }
+
+    pub(crate) fn at(url: String) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
-        let (over, url) = (Arc::clone(&ended), format!("{url}/health"));
+        let over = Arc::clone(&ended);
         let asking = std::thread::spawn(move || {
             let client = reqwest::blocking::Client::new();
             let mut answers = Answers::default();

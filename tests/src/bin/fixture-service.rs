@@ -4,7 +4,8 @@
 //! without one), every other path with the file `version`. After a status `forwarded` says that it is
 //! the one for requests that come through a proxy: it shows once the release serves. What the
 //! file `ill` says goes wrong with these requests, counted from the first of them: `at-once`, `after-3`
-//! seconds, every `fifth`, `slow` every tenth by a second, `dies` after 3 seconds.
+//! seconds, every `fifth`, `slow` every tenth by a second, `dies` after 3 seconds, and
+//! `elsewhere` every path but `/health`.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 /// Whether this answer is wrong, for what the file says; some are only late, or never come.
-fn is_wrong() -> bool {
+fn is_wrong(probed: bool) -> bool {
     static BEGUN: OnceLock<Instant> = OnceLock::new();
     static COUNT: AtomicU64 = AtomicU64::new(1);
     let Ok(ill) = std::fs::read_to_string("ill") else { return false };
@@ -37,6 +38,7 @@ fn is_wrong() -> bool {
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     match ill.trim() {
         "at-once" => true,
+        "elsewhere" => !probed,
         "after-3" => late,
         "fifth" => number.is_multiple_of(5),
         "slow" if number.is_multiple_of(10) => {
@@ -62,7 +64,8 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
         forwarded |= line.to_ascii_lowercase().starts_with("x-forwarded-for:");
     }
     let environment = std::env::var("PACT_ENVIRONMENT").unwrap_or_default();
-    let (status, body) = if request.starts_with("GET /health") {
+    let probed = request.starts_with("GET /health");
+    let (status, body) = if probed {
         let health = std::fs::read_to_string(format!("health-{environment}"))
             .or_else(|_| std::fs::read_to_string("health"))
             .unwrap_or_else(|_| "200".to_owned());
@@ -75,7 +78,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     } else {
         ("200".to_owned(), std::fs::read_to_string("version").unwrap_or_default())
     };
-    let status = if forwarded && is_wrong() { "500".to_owned() } else { status };
+    let status = if forwarded && is_wrong(probed) { "500".to_owned() } else { status };
     write!(
         stream,
         "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",

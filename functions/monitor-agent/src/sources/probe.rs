@@ -23,8 +23,8 @@ use url::Url;
 
 use super::{
     samples::{Sample, Samples, Way},
-    traffic::{self, Traffic},
     source::{Kind, Measured, MetricSource, Opened, Surroundings, Watcher, Window},
+    traffic::{self, Traffic},
 };
 use crate::http::{Answer, Client};
 

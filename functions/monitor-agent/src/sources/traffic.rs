@@ -164,9 +164,8 @@ async fn look(
     let said = |e: serde_json::Error| e.to_string();
     let Announcement { url, token } = serde_json::from_slice(&text).map_err(said)?;
     // From the first look on: everything is later than the far future.
-    let after = after.unwrap_or(i64::MAX).to_string();
-    let query = [("port", port.to_string()), ("after", after)];
-    let asked = http.get(format!("{url}/v1/traffic")).query(&query).bearer_auth(token);
+    let after = after.unwrap_or(i64::MAX);
+    let asked = http.get(format!("{url}/v1/traffic?port={port}&after={after}")).bearer_auth(token);
     let lost = |e: reqwest::Error| e.without_url().to_string();
     let mut response =
         asked.timeout(ANSWERS).send().await.and_then(|r| r.error_for_status()).map_err(lost)?;
@@ -211,7 +210,10 @@ mod tests {
         heard.add(seen(5, [&[None], &[None]]), Some(&apart));
         heard.add(seen(6, [&[Some(1.0), None], &[Some(2.0)]]), Some(&apart));
         assert_eq!(heard.after, Some(6));
-        assert_eq!((heard.new.answers, heard.old.answers), (vec![Some(1.0), None], vec![Some(2.0)]));
+        assert_eq!(
+            (heard.new.answers, heard.old.answers),
+            (vec![Some(1.0), None], vec![Some(2.0)])
+        );
     }
 
     #[test]

@@ -98,12 +98,10 @@ mod tests {
         traffic.add(None, Duration::ZERO);
         let all = traffic.after(0);
         assert_eq!(all.len(), KEPT);
-        assert_eq!(all.iter().rev().take(4).collect::<Vec<_>>(), [
-            &None,
-            &Some(1.5),
-            &None,
-            &Some(2.0)
-        ]);
+        assert_eq!(
+            all.iter().rev().take(4).collect::<Vec<_>>(),
+            [&None, &Some(1.5), &None, &Some(2.0)]
+        );
         assert_eq!(traffic.after(now()), Vec::<Option<f64>>::new());
     }
 

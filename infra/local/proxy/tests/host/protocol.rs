@@ -2,7 +2,7 @@
 
 use http_body_util::Full;
 use hyper::{Method, Request, StatusCode, header::HOST};
-use local_proxy::{NewService, Spec};
+use local_proxy::{Announcement, NewService, OBSERVER, Spec, TrafficView};
 use serde_json::json;
 
 use crate::world::{Client, WEB, World, fetch};
@@ -36,6 +36,49 @@ async fn loopback_is_no_authentication() {
         &std::fs::metadata(world.host_folder().join("host.json")).expect("is there").permissions(),
     );
     assert_eq!(mode & 0o077, 0, "for its owner alone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_observes_sees_what_clients_got_and_may_do_nothing_else() {
+    let world = World::new().await;
+    let port = world.service().await;
+    world.ready("r1").await;
+    world.shift("r1").await;
+    for agent in ["curl/8.1", "kube-probe/1.34", "pact-monitor/0.1"] {
+        let request = Request::get("/").header(HOST, "shop.test").header("user-agent", agent);
+        let request = request.body(Full::default()).expect("a request");
+        let heard = Client::connect(port).await.expect("connects").send(request).await;
+        assert_eq!(heard.expect("is answered").status, StatusCode::OK, "{agent}");
+    }
+    let file = std::fs::read(world.host_folder().join(OBSERVER)).expect("is there");
+    let observer: Announcement = serde_json::from_slice(&file).expect("an announcement");
+    assert_ne!(observer.token, world.announcement().token);
+    let address = &observer.url[7..];
+    let control = address.rsplit_once(':').expect("a port").1.parse().expect("a number");
+    let ask = async |path: String| {
+        let bearer = format!("Bearer {}", observer.token);
+        let request = Request::get(path).header(HOST, address).header("authorization", bearer);
+        let request = request.body(Full::default()).expect("a request");
+        let heard = Client::connect(control).await.expect("connects").send(request).await;
+        heard.expect("is answered")
+    };
+    let seen = ask(format!("/v1/traffic?port={port}")).await;
+    assert_eq!(seen.status, StatusCode::OK);
+    let seen: TrafficView = serde_json::from_slice(&seen.body).expect("a view");
+    assert_eq!(seen.instances["r1"].weight, 100);
+    assert_eq!(seen.instances["r1"].answers.len(), 1, "checks are not counted: {seen:?}");
+    assert!(seen.instances["r1"].answers[0].is_some(), "it was well");
+    let later = ask(format!("/v1/traffic?port={port}&after={}", seen.now)).await;
+    let later: TrafficView = serde_json::from_slice(&later.body).expect("a view");
+    assert_eq!(later.instances["r1"].answers.len(), 0);
+    for (path, status) in [
+        ("/v1/traffic?port=1", StatusCode::NOT_FOUND),
+        ("/v1/traffic?port=x", StatusCode::BAD_REQUEST),
+        ("/v1/services", StatusCode::UNAUTHORIZED),
+        ("/v1/services/web", StatusCode::UNAUTHORIZED),
+    ] {
+        assert_eq!(ask(path.to_owned()).await.status, status, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
