@@ -113,7 +113,7 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
         // Whoever is not reached does not keep the question from being asked.
         agent(AskApprovers, "Tell those who can answer what would change, and how to answer")
             asks("notify.ask_approvers", "run, environment, release, settings: $settings.notify")
-            with("timeout_minutes: $setup.approval.timeout_minutes")
+            with("timeout_minutes: $setup.approval.timeout_minutes, people: $setup.approval.people")
             with("loosened: [$plan.loosened]")
             retry([throttled(), retrier(1, named(Retry::Outage))]) catch(ANY, "", BELOW);
         task(AwaitApproval, "Wait for a person; no answer in time counts as no")
@@ -123,6 +123,7 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
             put_in(APPROVAL, "run_id: $run.run_id, state: $states.context.State.Name")
             put_in(APPROVAL, question)
             put_in(APPROVAL, "expires_seconds: $setup.approval.timeout_minutes * 60")
+            put_in(APPROVAL, "people: $setup.approval.people")
             put_in(APPROVAL, "task_token: $states.context.Task.Token") because(refused)
             assign("opened: $now()")
             retry([throttled(), outage()])

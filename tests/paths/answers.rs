@@ -91,7 +91,7 @@ pub(crate) fn environment(variant: &Variant, name: &str) -> NamedEnvironment {
     let settings = Environment {
         target: Instance::new("directory"),
         health: if variant.probes { vec![Probe::default()] } else { Vec::new() },
-        approval: asked.map(|_| Approval { timeout_minutes }),
+        approval: asked.map(|_| Approval::within(timeout_minutes)),
         watch: watched(name).then(Watch::default),
         shift: if variant.steps && watched(name) { shift() } else { Shift::default() },
         freeze: Vec::new(),

@@ -3,7 +3,7 @@
 use pact_e2e::{Repo, Stack, wait_for};
 use serde_json::Value;
 
-use crate::{get, has_stage, text};
+use crate::{gateway::up, get, has_stage, text};
 
 /// A shop whose production asks a person.
 fn careful_shop() -> Repo {
@@ -36,6 +36,34 @@ fn yes_goes_to_production() {
     let (code, report) = answered(&stack, &repo, &[]);
     assert_eq!((code, text(&report, "/status")), (Some(0), "succeeded"), "{report:#}");
     assert_eq!(report["deployments"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn where_two_are_asked_one_alone_is_not_enough() {
+    let (stack, repo) = (Stack::new(), careful_shop());
+    let up = up(&stack);
+    let settings = std::fs::read_to_string(repo.path().join("pact.toml")).expect("settings");
+    let asked = "[environments.production.approval]\n";
+    assert!(settings.contains(asked));
+    repo.write("pact.toml", &settings.replace(asked, &format!("{asked}people = 2\n")));
+    repo.commit("Two people");
+    let made = stack.pactctl(&["tokens", "add", "ada", "--scope", "approve", "--json"]).json();
+    let running = stack.start(&["run", &repo.path().to_string_lossy(), "--json"]);
+    let said = wait_for("the question", 60, || {
+        let said = stack.pactctl(&["approve", "--by", "Grace"]);
+        (said.code == Some(0)).then_some(said.stdout)
+    });
+    assert!(said.contains("1 of 2 people agreed (installation for Grace)"), "{said}");
+    let again = stack.pactctl(&["approve", "--by", "Somebody else"]).stdout;
+    assert!(again.contains("1 of 2 people agreed (installation for Grace)"), "{again}");
+    let runs = stack.pactctl(&["runs", "list", "--json"]).json();
+    let id = text(&runs, "/runs/0/run_id").to_owned();
+    let answers = up.http.post(format!("{}/v1/runs/{id}/answers", up.api));
+    let yes = answers.bearer_auth(text(&made, "/token")).json(&json!({ "approved": true }));
+    assert_eq!(yes.send().expect("an answer").status(), 200);
+    let finished = running.wait();
+    let report = finished.json();
+    assert_eq!((finished.code, text(&report, "/status")), (Some(0), "succeeded"), "{report:#}");
 }
 
 #[test]

@@ -56,13 +56,22 @@ struct Approval<'a> {
     state: &'a str,
     question: &'a str,
     expires_at: Timestamp,
+    people: u32,
+    agreed: &'a [ApprovalAnswer],
     answer: Option<&'a ApprovalAnswer>,
 }
 
 impl<'a> From<&'a ApprovalRecord> for Approval<'a> {
     fn from(record: &'a ApprovalRecord) -> Self {
-        let ApprovalRecord { state, question, expires_at, answer, .. } = record;
-        Self { state: state.as_str(), question, expires_at: *expires_at, answer: answer.as_ref() }
+        let ApprovalRecord { state, question, expires_at, people, agreed, answer, .. } = record;
+        Self {
+            state: state.as_str(),
+            question,
+            expires_at: *expires_at,
+            people: *people,
+            agreed,
+            answer: answer.as_ref(),
+        }
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Question {
     state: StateName,
     question: String,
     expires_seconds: u64,
+    #[serde(default)]
+    people: Option<u32>,
     task_token: String,
 }
 
@@ -51,13 +53,20 @@ pub(crate) async fn open(ports: &Ports, question: Question) -> Result<Value, Age
     }
     let wait = question.expires_seconds.clamp(1, MAX_WAIT);
     let wait = SignedDuration::from_secs(i64::try_from(wait).unwrap_or(i64::MAX));
+    let people = question.people.unwrap_or(1).max(1);
+    let mut asked = truncated(&question.question, MAX_QUESTION);
+    if people > 1 {
+        asked.push_str(&format!(" {people} people have to say yes."));
+    }
     let record = ApprovalRecord {
         schema: ApprovalRecord::VERSION,
         callback: new_callback(),
         run_id: question.run_id,
         state: question.state,
-        question: truncated(&question.question, MAX_QUESTION),
+        question: asked,
         expires_at: Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX),
+        people,
+        agreed: Vec::new(),
         answer: None,
     };
     let opened = ports.callbacks.open_approval(&record, &question.task_token).await?;
@@ -116,9 +125,12 @@ pub(crate) async fn answer(
         first = ports.callbacks.answer_approval(callback, answer).await?;
         record = load(ports, callback).await?.0;
     }
-    let given = record.answer.as_ref().filter(|given| same(given, answer)).ok_or_else(|| {
-        ApiError::conflict(problems::ANSWERED, "the question has another answer already")
-    })?;
+    if record.answer.is_none() {
+        return waits_for_more(ports, record, answer, first).await;
+    }
+    let given = record.answer.as_ref().filter(|given| same(given, answer, &record)).ok_or_else(
+        || ApiError::conflict(problems::ANSWERED, "the question has another answer already"),
+    )?;
     if given.approved {
         rules::agree(ports, &record.run_id, &given.by).await?;
     }
@@ -151,6 +163,32 @@ pub(crate) async fn answer(
     }
 }
 
+/// Somebody said yes, and more are asked for.
+async fn waits_for_more(
+    ports: &Ports,
+    record: ApprovalRecord,
+    answer: &ApprovalAnswer,
+    first: bool,
+) -> Answer<ApprovalRecord> {
+    if first {
+        let entry = NewEntry {
+            timestamp: answer.at,
+            actor: answer.by.clone(),
+            kind: LogKind::Event,
+            action: "gateway.agree_approval".to_owned(),
+            body: json!({
+                "state": record.state,
+                "question": record.question,
+                "reason": answer.reason,
+                "agreed": record.agreed.len(),
+                "people": record.people,
+            }),
+        };
+        ports.recorder.append_log(&record.run_id, entry).await?;
+    }
+    Ok(record)
+}
+
 /// Takes the answer to the question of a run: of this state, or the only one that is open.
 pub(crate) async fn answer_of(
     ports: &Ports,
@@ -181,8 +219,9 @@ async fn load(ports: &Ports, callback: &str) -> Answer<(ApprovalRecord, String)>
         .ok_or_else(|| ApiError::not_found("nothing waits under this address"))
 }
 
-fn same(given: &ApprovalAnswer, answer: &ApprovalAnswer) -> bool {
-    given.approved == answer.approved && given.by == answer.by
+fn same(given: &ApprovalAnswer, answer: &ApprovalAnswer, record: &ApprovalRecord) -> bool {
+    let among = || record.agreed.iter().any(|agreed| agreed.by == answer.by);
+    given.approved == answer.approved && (given.by == answer.by || (given.approved && among()))
 }
 
 /// What the execution gets.

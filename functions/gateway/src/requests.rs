@@ -170,6 +170,7 @@ fn answer_in(fields: &Fields<'_>, who: &Who) -> Answer<ApprovalAnswer> {
     Ok(ApprovalAnswer {
         approved,
         by: who.by(fields)?,
+        owner: who.0.owner.clone(),
         reason: reason.and_then(|text| line(text, MAX_REASON)),
         at: Timestamp::now(),
     })

@@ -71,7 +71,7 @@ pub(crate) async fn act(
 }
 
 /// How long a person is waited for who has to agree to looser rules.
-const AGREE: Approval = Approval { timeout_minutes: 60 };
+const AGREE: Approval = Approval::within(60);
 
 /// What loosens the rules reaches production with a person's word only, who agrees to both.
 fn agree(plan: &mut Plan, loosened: Vec<String>) {

@@ -46,7 +46,7 @@ pub(crate) fn samples(now: Timestamp) -> Samples {
     let staging = EnvironmentRecord { ledger: ledger(now, 19), ..environment.clone() };
     let mut production = environment;
     if let Some(current) = &mut production.current {
-        current.settings.approval = Some(Approval { timeout_minutes: 60 });
+        current.settings.approval = Some(Approval::within(60));
         let reason = "the books are closed".to_owned();
         current.settings.freeze = vec![Freeze { reason, ..Freeze::default() }];
     }

@@ -61,9 +61,12 @@ pub(crate) fn succeeded(now: Timestamp) -> Sample {
         state: "AwaitApproval.production".parse().expect("a name"),
         question: "Deploy 20261123-102030-3f9c2ab17d of acme/web-shop to production?".to_owned(),
         expires_at: before(now, -600),
+        people: 1,
+        agreed: Vec::new(),
         answer: Some(ApprovalAnswer {
             approved: true,
             by: "grace".to_owned(),
+            owner: "grace".to_owned(),
             reason: Some("looks good on staging".to_owned()),
             at: before(now, 8_950),
         }),
@@ -175,6 +178,8 @@ pub(crate) fn waiting(now: Timestamp) -> Sample {
         state: "AwaitApproval.production".parse().expect("a name"),
         question: "Deploy 20261123-102030-3f9c2ab17d of acme/web-shop to production?".to_owned(),
         expires_at: before(now, -1_800),
+        people: 1,
+        agreed: Vec::new(),
         answer: None,
     }];
     sample

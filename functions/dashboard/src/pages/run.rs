@@ -173,6 +173,14 @@ fn approvals(viewer: &Viewer, view: &RunView) -> Markup {
                             @if let Some(reason) = &answer.reason { ": " (short(reason, 400)) }
                         },
                         None => {
+                            @if !approval.agreed.is_empty() {
+                                p class="muted wrap" {
+                                    (approval.agreed.len()) " of " (approval.people) " agreed: "
+                                    @for (index, agreed) in approval.agreed.iter().enumerate() {
+                                        @if index > 0 { ", " } (short(&agreed.by, 100))
+                                    }
+                                }
+                            }
                             p class="muted" {
                                 "An answer counts until " (instant(approval.expires_at)) "; none in time counts as no."
                             }

@@ -147,10 +147,8 @@ impl Callbacks for World {
     ) -> Result<bool, StoreError> {
         self.call().await?;
         let mut state = self.state();
-        let open = state.approvals.get_mut(callback).filter(|(known, _)| known.answer.is_none());
-        let Some((known, _)) = open else { return Ok(false) };
-        known.answer = Some(answer.clone());
-        Ok(true)
+        let Some((known, _)) = state.approvals.get_mut(callback) else { return Ok(false) };
+        Ok(known.take(answer))
     }
 }
 

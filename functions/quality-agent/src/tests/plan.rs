@@ -6,7 +6,7 @@ use super::*;
 fn a_push_to_the_default_branch_may_reach_production() {
     let mut settings = settings(BOTH);
     settings.environments.get_mut("production").expect("is there").settings.approval =
-        Some(Approval { timeout_minutes: 30 });
+        Some(Approval::within(30));
     let plan = planned(&run(), &settings);
     assert_eq!(plan.target, PlanTarget::Production);
     assert_eq!(plan.environments, settings.environments);

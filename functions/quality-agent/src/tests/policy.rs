@@ -15,7 +15,7 @@ fn templated() -> impl Strategy<Value = Settings> {
             settings.documentation =
                 documentation.map(|list| list.into_iter().map(str::to_owned).collect());
             if approval && let Some(production) = settings.environments.get_mut("production") {
-                production.settings.approval = Some(Approval { timeout_minutes: 5 });
+                production.settings.approval = Some(Approval::within(5));
             }
             settings
         })

@@ -8,6 +8,7 @@ pub mod access;
 pub mod adapter;
 mod admission;
 mod agent;
+mod approval;
 pub mod arrivals;
 pub mod builds;
 pub mod buildspec;

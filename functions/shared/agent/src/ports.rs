@@ -20,6 +20,7 @@ use pact_contract::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::approval::{ApprovalAnswer, ApprovalRecord};
 pub use crate::error::{StoreError, Unreadable, UnreadableReason};
 pub use pact_contract::actions::WatchResult;
 
@@ -484,44 +485,6 @@ pub struct RunPage {
     pub unreadable: Vec<Unreadable>,
     /// Where the next page begins, if there is one.
     pub cursor: Option<String>,
-}
-
-/// A question to a person, which an execution waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApprovalRecord {
-    /// Version of this type.
-    pub schema: SchemaVersion,
-    /// Unguessable id of the callback: whoever knows it may answer.
-    pub callback: String,
-    /// The run that waits.
-    pub run_id: RunId,
-    /// State that waits.
-    pub state: StateName,
-    /// What is asked.
-    pub question: String,
-    /// Until when an answer counts.
-    pub expires_at: Timestamp,
-    /// The answer, once there is one.
-    pub answer: Option<ApprovalAnswer>,
-}
-
-impl ApprovalRecord {
-    /// Version in which it is written.
-    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
-}
-
-/// A person's answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApprovalAnswer {
-    /// Yes or no.
-    pub approved: bool,
-    /// Who answered.
-    pub by: String,
-    /// Why.
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// When.
-    pub at: Timestamp,
 }
 
 /// Open task tokens of approvals.

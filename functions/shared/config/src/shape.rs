@@ -369,7 +369,7 @@ fn environment() -> Vec<Field> {
             Shape::word(&tiers),
         ),
         field("health", "What must answer after a deployment.", Shape::Tables(probe())),
-        field("approval", "Set when a person has to agree first.", Shape::Table(approval())),
+        field("approval", "Set when people have to agree first.", Shape::Table(approval())),
         field(
             "watch",
             "How long a new release is watched: in production always, elsewhere where it is said.",
@@ -515,11 +515,18 @@ fn probe() -> Vec<Field> {
 }
 
 fn approval() -> Vec<Field> {
-    vec![field(
-        "timeout_minutes",
-        "How long to wait for an answer; none in time counts as no.",
-        Shape::Integer { min: 1, max: 10_080 },
-    )]
+    vec![
+        field(
+            "timeout_minutes",
+            "How long to wait for an answer; none in time counts as no.",
+            Shape::Integer { min: 1, max: 10_080 },
+        ),
+        field(
+            "people",
+            "How many have to say yes, each by a sign-in or token of their own.",
+            Shape::Integer { min: 1, max: 10 },
+        ),
+    ]
 }
 
 /// Policies for a watch that does not tell.

@@ -198,7 +198,7 @@ pub const NOTIFY_APPROVERS: Capability = Capability {
     description: "tells people by every channel that a run waits for their word, what would change and \
         how to answer",
     required: &["run", "environment", "release", "timeout_minutes"],
-    optional: &["loosened", "settings", "again"],
+    optional: &["people", "loosened", "settings", "again"],
 };
 
 /// Tells people of an incident of the scheduled watch.

@@ -301,11 +301,32 @@ impl Default for Probe {
     }
 }
 
-/// A person has to agree before the deployment.
+/// People have to agree before the deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
     /// How long to wait for an answer; none in time counts as no.
     pub timeout_minutes: u32,
+    /// How many have to say yes, each by a sign-in or token of their own. One no is enough.
+    #[serde(default = "Approval::one")]
+    pub people: u32,
+}
+
+impl Approval {
+    const fn one() -> u32 {
+        1
+    }
+
+    /// One person, within so many minutes.
+    #[must_use]
+    pub const fn within(timeout_minutes: u32) -> Self {
+        Self { timeout_minutes, people: Self::one() }
+    }
+
+    /// As many people as the one or the other asks for, within the time of this one.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        Self { people: self.people.max(other.people), ..self }
+    }
 }
 
 /// How long a new release is watched, and what it must keep to.

@@ -147,6 +147,37 @@ async fn each_scope_opens_its_routes_and_no_other() {
 }
 
 #[tokio::test]
+async fn where_two_are_asked_one_who_gives_two_names_is_one() {
+    let world = World::new();
+    let id = started(&world).await;
+    world.state().waiting.insert("token-1".to_owned());
+    let mut question = people::approval(&id, "token-1");
+    question["approval"]["people"] = json!(2);
+    let opened = crate::reconcile(&world.ports(), question).await.expect("is opened");
+    let callback = opened["callback"].as_str().expect("a callback").to_owned();
+    for name in ["Ada", "Ada", "Bob"] {
+        let (status, body) = people::answer(&world, &callback, true, name).await;
+        assert_eq!((status, &body["answer"]), (200, &json!(null)), "{body}");
+        assert_eq!(body["agreed"].as_array().map(Vec::len), Some(1), "{body}");
+    }
+    assert!(world.state().answers.is_empty());
+    let (ada, _) = token(&world, &[Scope::Approve], 1).await;
+    let path = format!("/v1/callbacks/{callback}");
+    for _ in 0..2 {
+        let yes = json!({ "approved": true }).to_string();
+        let (status, body) = send(&world.gateway(), bearing(&ada, "POST", &path, &yes)).await;
+        let by = "installation for Ada, ada";
+        let heard = [(200, true), (409, false)].contains(&(status, body["answer"]["by"] == by));
+        assert!(heard, "{status} {body}");
+        assert_eq!(world.state().answers["token-1"]["by"], by);
+    }
+    let actions: Vec<_> = world.log(&id).into_iter().map(|entry| entry.action).collect();
+    assert_eq!(actions[2..], ["gateway.agree_approval", "gateway.answer_approval"]);
+    let log = world.log(&id);
+    assert!(log[1].body["question"].as_str().is_some_and(|q| q.ends_with("2 people have to say yes.")));
+}
+
+#[tokio::test]
 async fn what_is_recorded_is_who_called() {
     let world = World::new();
     let id = started(&world).await;

@@ -125,7 +125,7 @@ async fn a_cancellation_that_failed_halfway_is_completed_by_another() {
     }
 }
 
-fn approval(run_id: &str, token: &str) -> Value {
+pub(super) fn approval(run_id: &str, token: &str) -> Value {
     json!({ "approval": {
         "run_id": run_id,
         "state": "AwaitApproval",

@@ -33,6 +33,7 @@ fn asked() -> AskApprovers {
         environment: "production".parse().expect("a name"),
         release: "r2".parse().expect("a release"),
         timeout_minutes: 60,
+        people: None,
         loosened: vec!["gate.min_coverage = 80 is less than 90".to_owned(), "more".to_owned()],
         settings,
         again: None,

@@ -80,10 +80,9 @@ impl Callbacks for DynamoStore {
         for attempt in 0..ATTEMPTS {
             let Some(item) = self.callback(callback).await? else { return Ok(false) };
             let mut record: ApprovalRecord = CALLBACK.document(&item, "record")?;
-            if record.answer.is_some() {
+            if !record.take(answer) {
                 return Ok(false);
             }
-            record.answer = Some(answer.clone());
             let update = self
                 .client
                 .update_item()

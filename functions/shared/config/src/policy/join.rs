@@ -321,7 +321,10 @@ fn environment(before: &NamedEnvironment, own: &NamedEnvironment) -> Environment
         target: own.target.clone(),
         health: health(&before.health, &own.health),
         // How long is waited loosens nothing: no answer is no.
-        approval: own.approval.clone().or_else(|| before.approval.clone()),
+        approval: match (&own.approval, &before.approval) {
+            (Some(own), Some(before)) => Some(own.clone().and(before)),
+            (one, other) => one.as_ref().or(other.as_ref()).cloned(),
+        },
         watch: match (&measured, &own.watch) {
             (Some(before), Some(own)) => Some(watch(before, own)),
             (one, other) => one.as_ref().or(other.as_ref()).cloned(),

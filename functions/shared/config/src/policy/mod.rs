@@ -90,7 +90,9 @@ pub fn raise(settings: &Settings, floor: &Floor) -> Settings {
         let asks = raised.environments.waves_of(name).next().map(|wave| wave.name.clone());
         for asks in [Some(name.clone()), asks].into_iter().flatten() {
             if let Some(environment) = raised.environments.get_mut(&asks) {
-                environment.settings.approval.get_or_insert_with(|| approval.clone());
+                let asked = environment.settings.approval.take();
+                environment.settings.approval =
+                    Some(asked.map_or_else(|| approval.clone(), |asked| asked.and(approval)));
             }
         }
     }

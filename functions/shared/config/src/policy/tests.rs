@@ -415,7 +415,7 @@ fn some_environments() -> impl Strategy<Value = EnvironmentList> {
         let named = |((name, users), asked): ((&str, bool), bool)| {
             let name: EnvironmentName = name.parse().expect("a name");
             let usual = if users { Tier::Production } else { Tier::Staging };
-            let approval = asked.then_some(Approval { timeout_minutes: 5 });
+            let approval = asked.then_some(Approval::within(5));
             let settings = Environment {
                 target: Instance::new("directory"),
                 health: Vec::new(),

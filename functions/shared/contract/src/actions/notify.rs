@@ -32,6 +32,9 @@ pub struct AskApprovers {
     pub release: ReleaseId,
     /// Minutes for which an answer is waited for.
     pub timeout_minutes: u32,
+    /// How many have to say yes; none: one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<u32>,
     /// What whoever says yes agrees to besides, one sentence each.
     #[serde(default)]
     pub loosened: Vec<String>,

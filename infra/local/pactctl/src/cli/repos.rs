@@ -122,9 +122,10 @@ pub(crate) struct AddRepositoryArgs {
     /// checks, gate and code.
     #[arg(long, value_name = "FILE")]
     pub floor: Option<PathBuf>,
-    /// An environment that no release reaches without a person's word; may be repeated.
-    #[arg(long = "approval", value_name = "ENVIRONMENT")]
-    pub approvals: Vec<EnvironmentName>,
+    /// An environment that no release reaches without a person's word, or that of several
+    /// (`production=2`); may be repeated.
+    #[arg(long = "approval", value_name = "ENVIRONMENT[=PEOPLE]", value_parser = asked)]
+    pub approvals: Vec<(EnvironmentName, u32)>,
     /// What happens to pull requests of forks: verified once an approver says so, verified like any
     /// other, or not verified.
     #[arg(long, value_name = "ask|run|refuse", default_value = "ask", value_parser = ["ask", "run", "refuse"])]
@@ -175,4 +176,14 @@ pub(crate) struct RotateArgs {
     /// Where the data is.
     #[command(flatten)]
     pub data: DataArgs,
+}
+
+/// How many people have to say yes for an environment: `production`, or `production=2`.
+fn asked(text: &str) -> Result<(EnvironmentName, u32), String> {
+    let (name, people) = text.split_once('=').unwrap_or((text, "1"));
+    let name = name.parse().map_err(|e| format!("{e}"))?;
+    match people.parse() {
+        Ok(people @ 1..=10) => Ok((name, people)),
+        _ => Err(format!("{people:?} is no number of people from 1 to 10")),
+    }
 }

@@ -24,6 +24,17 @@ async fn answer(args: &ApproveArgs) -> Result<Exit, Failure> {
     let question = open_question(&client, args.run_id.as_ref()).await?;
     let approved = !args.reject;
     client.answer(&question.callback, approved, &args.by, args.reason.as_deref()).await?;
+    let now = client.store.approvals(&question.run_id).await.doing("read the approvals")?;
+    let waits = now.items.iter().find(|a| a.callback == question.callback && a.answer.is_none());
+    if let Some(ApprovalRecord { agreed, people, .. }) = waits {
+        let names: Vec<_> = agreed.iter().map(|agreed| agreed.by.as_str()).collect();
+        println!(
+            "{} of {people} people agreed ({}); whoever is next answers by a token or sign-in of their own",
+            agreed.len(),
+            term::plain(&names.join(", "))
+        );
+        return Ok(Exit::Success);
+    }
     let said = if approved { "approved" } else { "rejected" };
     println!("{said}: {}", term::plain(&question.question));
     Ok(Exit::Success)

@@ -92,8 +92,8 @@ async fn add(args: &AddRepositoryArgs) -> Result<Exit, Failure> {
         Some(path) => floor_of(path)?,
         None => Floor::default(),
     };
-    for environment in &args.approvals {
-        let approval = Approval { timeout_minutes: APPROVAL_MINUTES };
+    for (environment, people) in &args.approvals {
+        let approval = Approval { people: *people, ..Approval::within(APPROVAL_MINUTES) };
         floor.approval.insert(environment.clone(), approval);
     }
     let mut body = json!({

@@ -257,11 +257,13 @@ pub(super) async fn fill(store: &DynamoStore) {
             state: state.parse().unwrap(),
             question: "Deploy it?".to_owned(),
             expires_at: at(3_600),
+            people: 1,
+            agreed: Vec::new(),
             answer: None,
         };
         store.open_approval(&approval, "token").await.unwrap();
     }
-    let answer = ApprovalAnswer { approved: true, by: "ada".to_owned(), reason: None, at: at(40) };
+    let answer = ApprovalAnswer { approved: true, by: "ada".to_owned(), owner: String::new(), reason: None, at: at(40) };
     assert!(store.answer_approval("c0ffee", &answer).await.unwrap());
     for name in ["production", "staging"] {
         let key = environment(&format!("acme/web-shop#{name}"));

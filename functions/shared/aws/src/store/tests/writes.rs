@@ -298,6 +298,8 @@ fn approval(callback: &str, state: &str) -> ApprovalRecord {
         state: state.parse().unwrap(),
         question: "release r1?".to_owned(),
         expires_at: Timestamp::now() + SignedDuration::from_hours(1),
+        people: 1,
+        agreed: Vec::new(),
         answer: None,
     }
 }
@@ -321,6 +323,7 @@ async fn an_approval_keeps_its_callback_and_takes_one_answer() {
         let answer = ApprovalAnswer {
             approved: n % 2 == 0,
             by: format!("person-{n}"),
+            owner: String::new(),
             reason: None,
             at: Timestamp::now(),
         };
@@ -335,7 +338,7 @@ async fn an_approval_keeps_its_callback_and_takes_one_answer() {
     assert_eq!(listed.len(), 2);
     assert_eq!(listed.iter().filter(|a| a.answer.is_some()).count(), 1);
     let answer =
-        ApprovalAnswer { approved: true, by: "x".to_owned(), reason: None, at: Timestamp::now() };
+        ApprovalAnswer { approved: true, by: "x".to_owned(), owner: String::new(), reason: None, at: Timestamp::now() };
     assert!(!store.answer_approval("unknown", &answer).await.unwrap());
 }
 

@@ -134,7 +134,7 @@ const OF_ENVIRONMENT: &[(&str, &[&str])] = &[
             "[{ path = 'http://h/a', max_latency_ms = 50 }, { path = 'http://h/a', give_up_after = 1 }]",
         ],
     ),
-    ("approval", &["{}", "{ timeout_minutes = 5 }"]),
+    ("approval", &["{}", "{ timeout_minutes = 5 }", "{ people = 2 }"]),
     (
         "watch",
         &[
@@ -230,7 +230,7 @@ fn some_floor() -> impl Strategy<Value = Floor> {
     let names = prop::sample::subsequence(vec!["staging", "production", "live"], 0..=3);
     (some_settings(), any::<[bool; 3]>(), names).prop_map(
         |(settings, [gate, code, checks], names)| {
-            let asked = || pact_contract::settings::Approval { timeout_minutes: 5 };
+            let asked = || pact_contract::settings::Approval::within(5);
             Floor {
                 template: settings.template,
                 checks: if checks { settings.checks } else { Default::default() },

@@ -128,10 +128,12 @@ pub(super) fn below(counts: &Settings, floor: &Floor) -> Vec<String> {
     if let Some(code) = code {
         code_settings(&mut found, &counts.code, code);
     }
-    for name in approval.keys() {
+    for (name, least) in approval {
         let whole = counts.environments.get(name);
         let first = counts.environments.waves_of(name).next();
-        let asks = |one: &NamedEnvironment| one.settings.approval.is_some();
+        let asks = |one: &NamedEnvironment| {
+            one.settings.approval.as_ref().is_some_and(|asked| asked.people >= least.people)
+        };
         found.unless(whole.is_none_or(asks) && first.is_none_or(asks), "approval");
     }
     found.0
@@ -355,7 +357,8 @@ fn one_environment(
     } = &counts.settings;
     let than = &than.settings;
     let mut unless = |holds, key: &str| found.unless(holds, &format!("environments.{name}.{key}"));
-    unless(approval.is_some() || than.approval.is_none(), "approval");
+    let asks = |one: &Option<Approval>| one.as_ref().map_or(0, |one| one.people);
+    unless(asks(approval) >= asks(&than.approval), "approval");
     unless(than.freeze.iter().all(|one| freeze.contains(one)), "freeze");
     for asked in &than.health {
         let tighter = |probe: &Probe| {
