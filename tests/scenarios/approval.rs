@@ -1,7 +1,7 @@
 //! A person is asked before production.
 
 use pact_e2e::{Repo, Stack, wait_for};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{gateway::up, get, has_stage, text};
 

@@ -128,9 +128,10 @@ pub(crate) async fn answer(
     if record.answer.is_none() {
         return waits_for_more(ports, record, answer, first).await;
     }
-    let given = record.answer.as_ref().filter(|given| same(given, answer, &record)).ok_or_else(
-        || ApiError::conflict(problems::ANSWERED, "the question has another answer already"),
-    )?;
+    let given =
+        record.answer.as_ref().filter(|given| same(given, answer, &record)).ok_or_else(|| {
+            ApiError::conflict(problems::ANSWERED, "the question has another answer already")
+        })?;
     if given.approved {
         rules::agree(ports, &record.run_id, &given.by).await?;
     }

@@ -494,6 +494,8 @@ fn answered(record: &ApprovalRecord) -> Value {
         "run_id": record.run_id,
         "state": record.state,
         "question": record.question,
+        "people": record.people,
+        "agreed": record.agreed,
         "answer": record.answer,
     })
 }

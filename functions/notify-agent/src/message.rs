@@ -123,7 +123,8 @@ impl Message {
     /// What those are told who can answer whether a release goes to an environment, and when they are
     /// reminded of it. None of `since`: what would change is not known.
     pub(crate) fn asking(asked: &AskApprovers, since: Option<&Since>, until: Timestamp) -> Self {
-        let AskApprovers { run, environment, release, timeout_minutes, people, loosened, .. } = asked;
+        let AskApprovers { run, environment, release, timeout_minutes, people, loosened, .. } =
+            asked;
         let repository = line(run.repository.name.as_str(), 80);
         let mut facts = facts_of(run);
         facts.push(("Until", format!("{until:.0}; no answer counts as no")));

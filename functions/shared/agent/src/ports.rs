@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use pact_contract::{
-    EnvironmentKey, EnvironmentName, RepositoryName, RunId, RunRecord, RunStatus, SchemaVersion,
-    StageRecord, StateName,
+    EnvironmentKey, EnvironmentName, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
+    StateName,
     actions::EnvironmentRecord,
     incident::IncidentId,
     log::{LogEntry, NewEntry},

@@ -174,7 +174,9 @@ async fn where_two_are_asked_one_who_gives_two_names_is_one() {
     let actions: Vec<_> = world.log(&id).into_iter().map(|entry| entry.action).collect();
     assert_eq!(actions[2..], ["gateway.agree_approval", "gateway.answer_approval"]);
     let log = world.log(&id);
-    assert!(log[1].body["question"].as_str().is_some_and(|q| q.ends_with("2 people have to say yes.")));
+    assert!(
+        log[1].body["question"].as_str().is_some_and(|q| q.ends_with("2 people have to say yes."))
+    );
 }
 
 #[tokio::test]

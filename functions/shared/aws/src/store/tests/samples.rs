@@ -263,7 +263,13 @@ pub(super) async fn fill(store: &DynamoStore) {
         };
         store.open_approval(&approval, "token").await.unwrap();
     }
-    let answer = ApprovalAnswer { approved: true, by: "ada".to_owned(), owner: String::new(), reason: None, at: at(40) };
+    let answer = ApprovalAnswer {
+        approved: true,
+        by: "ada".to_owned(),
+        owner: String::new(),
+        reason: None,
+        at: at(40),
+    };
     assert!(store.answer_approval("c0ffee", &answer).await.unwrap());
     for name in ["production", "staging"] {
         let key = environment(&format!("acme/web-shop#{name}"));

@@ -337,8 +337,13 @@ async fn an_approval_keeps_its_callback_and_takes_one_answer() {
     let listed = store.approvals(&id("run")).await.unwrap().items;
     assert_eq!(listed.len(), 2);
     assert_eq!(listed.iter().filter(|a| a.answer.is_some()).count(), 1);
-    let answer =
-        ApprovalAnswer { approved: true, by: "x".to_owned(), owner: String::new(), reason: None, at: Timestamp::now() };
+    let answer = ApprovalAnswer {
+        approved: true,
+        by: "x".to_owned(),
+        owner: String::new(),
+        reason: None,
+        at: Timestamp::now(),
+    };
     assert!(!store.answer_approval("unknown", &answer).await.unwrap());
 }
 

@@ -357,7 +357,8 @@ fn one_environment(
     } = &counts.settings;
     let than = &than.settings;
     let mut unless = |holds, key: &str| found.unless(holds, &format!("environments.{name}.{key}"));
-    let asks = |one: &Option<Approval>| one.as_ref().map_or(0, |one| one.people);
+    let asks =
+        |one: &Option<pact_contract::settings::Approval>| one.as_ref().map_or(0, |one| one.people);
     unless(asks(approval) >= asks(&than.approval), "approval");
     unless(than.freeze.iter().all(|one| freeze.contains(one)), "freeze");
     for asked in &than.health {
