@@ -96,6 +96,7 @@ fn facts(run: &RunRequest, changes: &ChangeSet, risk: Option<&Risk>) -> Facts {
         trigger: run.trigger.kind.clone(),
         author: run.author.clone().unwrap_or_default(),
         message: run.message.clone().unwrap_or_default(),
+        labels: run.pull.as_ref().map_or_else(Vec::new, |pull| pull.labels.clone()),
         paths: changes.files.iter().map(|file| &file.path).chain(old).cloned().collect(),
         files: changes.files.len() as u64,
         lines: lines.fold(0, u64::saturating_add),

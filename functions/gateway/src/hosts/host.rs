@@ -3,15 +3,27 @@
 use axum::http::HeaderMap;
 use pact_agent::secrets::{Parameter, Secret};
 use pact_contract::{Repository, RepositoryName, correlation::Correlation};
+use serde_json::Value;
 use url::Url;
 
 use super::status::StatusHost;
 use crate::{
     config::Sources,
     error::{Answer, ApiError},
+    fields::line,
     push::Push,
     validate,
 };
+
+/// Most labels of a pull request that are kept, and the longest of one.
+const MAX_LABELS: usize = 100;
+const MAX_LABEL: usize = 100;
+
+/// The labels of a pull request, each an object with its name under `key`.
+pub(super) fn labels(value: &Value, at: &str, key: &str) -> Vec<String> {
+    let all = value.pointer(at).and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(|label| line(label.get(key)?.as_str()?, MAX_LABEL)).take(MAX_LABELS).collect()
+}
 
 /// A git host.
 pub(crate) trait WebhookHost: Send + Sync {

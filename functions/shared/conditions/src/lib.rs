@@ -30,7 +30,7 @@ const STACK: usize = 32 * 1024 * 1024;
 
 /// What an expression may speak of.
 const VARIABLES: &[&str] =
-    &["author", "branch", "files", "lines", "message", "paths", "risk", "tag", "trigger"];
+    &["author", "branch", "files", "labels", "lines", "message", "paths", "risk", "tag", "trigger"];
 
 /// What an expression speaks of.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,8 @@ pub struct Facts {
     pub author: String,
     /// What its message says.
     pub message: String,
+    /// The labels of the pull request; none of a push.
+    pub labels: Vec<String>,
     /// The paths that changed, those of before a move included.
     pub paths: Vec<String>,
     /// How many files changed.
@@ -153,6 +155,7 @@ fn evaluate(expression: &str, facts: &Arc<Facts>) -> Result<bool, String> {
     context.add_variable_from_value("risk", number(u64::from(facts.risk)));
     let paths = facts.paths.iter().take(MAX_PATHS).cloned().collect::<Vec<String>>();
     context.add_variable_from_value("paths", paths);
+    context.add_variable_from_value("labels", facts.labels.clone());
     let known = Arc::clone(facts);
     let changes = move |glob: Arc<String>| changes(&known.paths, &glob);
     context.add_function("changes", changes).map_err(|e| e.to_string())?;

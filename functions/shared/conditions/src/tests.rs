@@ -13,6 +13,7 @@ fn facts() -> Arc<Facts> {
         trigger: "push".to_owned(),
         author: "ada@example.org".to_owned(),
         message: "feat!: drop it".to_owned(),
+        labels: vec!["breaking".to_owned(), "area/db".to_owned()],
         paths: vec!["db/migrations/7.sql".to_owned(), "src/a.rs".to_owned()],
         files: 2,
         lines: 40,
@@ -32,6 +33,9 @@ fn conditions_speak_of_branch_paths_and_risk() {
         ("size(paths) > 1 && files == 2 && lines < 100", true),
         ("trigger in ['api', 'push'] && tag == ''", true),
         ("message.contains('!:') ? author.endsWith('@example.org') : false", true),
+        ("'breaking' in labels", true),
+        ("labels.exists(l, l.startsWith('area/')) && size(labels) == 2", true),
+        ("'skip ci' in labels", false),
         ("paths.filter(p, p.startsWith('db/')).size() == 1", true),
     ] {
         assert_eq!(check(expression), Ok(()), "{expression}");

@@ -108,6 +108,9 @@ pub struct PullRequest {
     /// Whether its commits come from another repository.
     #[serde(default)]
     pub fork: bool,
+    /// Its labels, as the host told of them with this head.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
 }
 
 /// [`Trigger::kind`] of a run that returns an environment to an earlier release.

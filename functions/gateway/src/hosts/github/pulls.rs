@@ -11,6 +11,7 @@ use crate::{
     config::Sources,
     error::{Answer, ApiError},
     fields::{Fields, line, parse},
+    hosts::host::labels,
     push::{Pull, Push},
     validate,
 };
@@ -86,6 +87,7 @@ pub(super) fn read(delivery: &str, body: &[u8], allowed: &Sources) -> Answer<Eve
                 target: branch.to_owned(),
                 merge: Some(format!("refs/pull/{number}/merge")),
                 fork,
+                labels: labels(&value, "/pull_request/labels", "name"),
             },
         }),
     }]))
@@ -141,6 +143,11 @@ mod tests {
         let pull = request.pull.unwrap();
         assert_eq!((pull.target.as_str(), pull.fork), ("release/1", true));
         assert_eq!(pull.merge.as_deref(), Some("refs/pull/12/merge"));
+        assert!(pull.labels.is_empty());
+        let mut labelled = payload();
+        labelled["pull_request"]["labels"] =
+            json!([{ "name": "db change" }, { "id": 1 }, { "name": "a\nb" }]);
+        assert_eq!(pushed(&labelled).pull.unwrap().request.labels, ["db change", "a"]);
         let mut own = payload();
         own["pull_request"]["head"]["repo"]["id"] = json!(7);
         assert!(!pushed(&own).pull.unwrap().request.fork);

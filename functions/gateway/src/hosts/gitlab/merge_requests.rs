@@ -8,6 +8,7 @@ use super::project::{MAX_PERSON, repository, told};
 use crate::{
     config::Sources,
     error::{Answer, ApiError},
+    hosts::host::labels,
     push::{Pull, Push},
     validate,
 };
@@ -77,6 +78,7 @@ pub(super) fn read(delivery: &str, value: &Value, allowed: &Sources) -> Answer<E
                 target: target.to_owned(),
                 merge: Some(format!("refs/merge-requests/{number}/merge")),
                 fork,
+                labels: labels(value, "/object_attributes/labels", "title"),
             },
         }),
     }]))
@@ -129,6 +131,9 @@ mod tests {
         let pull = request.pull.unwrap();
         assert_eq!((pull.number, pull.target.as_str(), pull.fork), (12, "release/1", true));
         assert_eq!(pull.merge.as_deref(), Some("refs/merge-requests/12/merge"));
+        let mut labelled = payload();
+        labelled["object_attributes"]["labels"] = json!([{ "id": 1, "title": "db change" }]);
+        assert_eq!(pushed(&labelled).pull.unwrap().request.labels, ["db change"]);
         let mut own = payload();
         own["object_attributes"]["source_project_id"] = json!(7);
         assert!(!pushed(&own).pull.unwrap().request.fork);

@@ -375,6 +375,7 @@ async fn fill_statuses(store: &DynamoStore, run_id: &RunId) {
             target: "main".to_owned(),
             merge: Some(format!("refs/pull/{number}/merge")),
             fork: true,
+            labels: Vec::new(),
         });
         let allowed = (number == 7).then(|| Allowed { by: "ada".to_owned(), at: at(3) });
         let schema = PullRecord::VERSION;
