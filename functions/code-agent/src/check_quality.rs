@@ -5,7 +5,6 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use bytes::Bytes;
 use pact_agent::{
     AgentError, Call, Outcome, bundle,
     globs::Globs,
@@ -13,13 +12,14 @@ use pact_agent::{
     waivers::{self, Waivers},
 };
 use pact_contract::{
-    ChangeKind, ChangeSet, FileChange, Finding, LineRange, PushIndex, Severity, StageStatus,
+    ChangeKind, ChangeSet, FileChange, Finding, LineRange, Severity, StageStatus,
     actions::{CheckQuality, CheckQualityOutput, FunctionRecord, FunctionState},
     codes,
     settings::{CodeSettings, CodeThresholds},
 };
 
 use crate::{
+    contents::Contents,
     languages,
     limits::MAX_FILE,
     quality::{
@@ -46,14 +46,11 @@ const MAX_BUNDLE: usize = 64 * 1024 * 1024;
 pub(crate) async fn run(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcome, AgentError> {
     let parameters: CheckQuality = call.parameters()?;
     let changes = bundle::change_set(artifacts, &parameters.changes_key).await?;
-    let source = bundle::fetch(artifacts, &parameters.source).await?;
-    let push = match &changes.push_key {
-        Some(key) => artifacts.get(key).await?,
-        None => None,
-    };
+    let contents =
+        Contents::load(artifacts, &changes, &parameters.source, MAX_BUNDLE as u64).await?;
     let ignore = Globs::new("code.ignore", &parameters.settings.ignore)?;
     let waivers = Waivers::new(&parameters.waivers)?;
-    let work = Work { changes, source, push, settings: parameters.settings, ignore, waivers };
+    let work = Work { changes, contents, settings: parameters.settings, ignore, waivers };
     let report = work::blocking(move |stop| work.measure(stop)).await?;
     let (mut output, findings) = match report {
         Report::Measured { output, findings, listed } => {
@@ -80,8 +77,7 @@ pub(crate) async fn run(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcom
 /// What there is to measure.
 struct Work {
     changes: ChangeSet,
-    source: Bytes,
-    push: Option<Bytes>,
+    contents: Contents,
     settings: CodeSettings,
     ignore: Globs,
     waivers: Waivers,
@@ -122,7 +118,15 @@ impl Work {
         if wanted.is_empty() {
             return Ok(Report::NothingToMeasure);
         }
-        let files = bundle::read_files(&self.source, MAX_FILE, |path| wanted.contains_key(path))?;
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        self.contents.visit(
+            |path| wanted.contains_key(path),
+            |path, content| {
+                files.extend(content.map(|content| (path.to_owned(), content.to_vec())));
+                work::check(stop)
+            },
+        )?;
+        files.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         if files.is_empty() {
             let reason = "every changed file is larger than 1 MiB or a link";
             return Ok(Report::NotMeasured { reason, findings: Vec::new() });
@@ -165,30 +169,10 @@ impl Work {
 
     /// The files of before that the change touched, from the bundle of the push.
     fn before(&self, stop: &AtomicBool) -> Result<Vec<Before>, AgentError> {
-        let Some(push) = self.push.as_ref().filter(|_| self.changes.base.is_some()) else {
+        if self.changes.base.is_none() {
             return Ok(Vec::new());
-        };
-        let index = bundle::read_files(push, u64::MAX, |path| path == PushIndex::FILE)?;
-        let Some((_, index)) = index.into_iter().next() else { return Ok(Vec::new()) };
-        let index: PushIndex = serde_json::from_slice(&index).map_err(|e| {
-            AgentError::new(
-                pact_contract::ErrorName::SourceUnavailable,
-                format!("the index of the push is damaged: {e}"),
-            )
-        })?;
-        let mut paths: HashMap<String, Vec<String>> = HashMap::new();
-        for file in index.before {
-            if measure::is_measured(&file.path) {
-                paths.entry(PushIndex::blob(&file.blob)).or_default().push(file.path);
-            }
         }
-        let blobs = bundle::read_files(push, MAX_FILE, |name| paths.contains_key(name))?;
-        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-        for (name, content) in blobs {
-            for path in paths.remove(&name).into_iter().flatten() {
-                files.push((path, content.clone()));
-            }
-        }
+        let files = self.contents.before(measure::is_measured)?;
         let measured = work::each(&files, stop, |(path, content)| {
             // What could not be measured before has nothing to be compared with.
             measure::functions(path, content).unwrap_or_default()
@@ -350,7 +334,8 @@ impl<'a> Judged<'a> {
         let changed: HashSet<&str> =
             self.work.changes.files.iter().map(|file| file.path.as_str()).collect();
         let mut bytes = 0usize;
-        if self.work.source.len() <= MAX_BUNDLE {
+        let source = self.work.contents.source().filter(|source| source.len() <= MAX_BUNDLE);
+        if let Some(source) = source {
             let owners = Owners::new()?;
             let wanted = |path: &str| {
                 languages::of(path).is_some_and(|language| languages.contains(language))
@@ -358,7 +343,7 @@ impl<'a> Judged<'a> {
                     && !self.work.ignore.covers(path)
                     && owners.of(path, b"") == Owner::Own
             };
-            bundle::visit_files(&self.work.source, MAX_FILE, wanted, |path, content| {
+            bundle::visit_files(source, MAX_FILE, wanted, |path, content| {
                 work::check(stop)?;
                 let Some(content) = content else { return Ok(()) };
                 bytes = bytes.saturating_add(content.len());
@@ -368,7 +353,7 @@ impl<'a> Judged<'a> {
                 Ok(())
             })?;
         }
-        if self.work.source.len() > MAX_BUNDLE || bytes > MAX_REST {
+        if source.is_none() || bytes > MAX_REST {
             let text =
                 "the repository is too large to be searched whole for what the change repeats";
             self.findings.push(Finding::new(codes::QUALITY_NOT_CHECKED, Severity::Info, text));

@@ -18,7 +18,7 @@ use pact_agent::{
 };
 use pact_contract::{
     ChangeKind, FileChange, PushIndex,
-    changes::{BeforeFile, PassingFile},
+    changes::{AfterFile, BeforeFile, PassingFile},
     settings::SecuritySettings,
 };
 
@@ -39,6 +39,8 @@ const MAX_HIDDEN: usize = 50_000;
 const MAX_BLOB: u64 = 64 * 1024 * 1024;
 /// Most bytes that are kept in all.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// Most bytes of changed files that are kept a second time, beside the source bundle.
+const MAX_AFTER: u64 = 16 * 1024 * 1024;
 /// Most reasons for what is missing.
 const MAX_REASONS: usize = 20;
 
@@ -164,6 +166,7 @@ impl Push<'_> {
             .collect();
         let touched = self.passing(&mut shelf, stop)?;
         paths.extend(touched.into_iter().map(|path| (false, path)));
+        self.after(&mut shelf, stop)?;
         self.before(&mut shelf, paths, stop)?;
         let Shelf { mut packer, mut index, .. } = shelf;
         index.incomplete.truncate(MAX_REASONS);
@@ -245,6 +248,47 @@ impl Push<'_> {
             }
         }
         Ok(touched)
+    }
+
+    /// Keeps what the push changed, so that nobody opens the whole source for one file.
+    fn after(&self, shelf: &mut Shelf<'_>, stop: &AtomicBool) -> Result<(), AgentError> {
+        if self.base_tree.is_none() {
+            return Ok(());
+        }
+        let (mut files, mut kept) = (Vec::new(), 0u64);
+        for change in self.changed.iter().filter(|change| change.kind != ChangeKind::Deleted) {
+            check(stop)?;
+            let path = change.path.as_bytes().as_bstr();
+            let found = self.files.binary_search_by(|file| file.path.as_bstr().cmp(path));
+            let Some(file) = found.ok().and_then(|index| self.files.get(index)) else { continue };
+            if !matches!(file.mode, Mode::Blob | Mode::BlobExecutable) {
+                continue;
+            }
+            let bytes = self
+                .repository
+                .find_header(file.id)
+                .map_err(|e| objects::missing(&file.path, &e))?
+                .size();
+            if bytes <= PushIndex::MAX_AFTER {
+                kept += bytes;
+            }
+            if kept > MAX_AFTER {
+                return Ok(());
+            }
+            files.push((file, bytes));
+        }
+        let mut after = Vec::new();
+        for (file, bytes) in files {
+            if bytes <= PushIndex::MAX_AFTER
+                && matches!(shelf.keep(&file.path, file.id)?, Kept::Not(_))
+            {
+                return Ok(());
+            }
+            let path = file.path.to_str_lossy().into_owned();
+            after.push(AfterFile { path, blob: file.id.to_string(), bytes });
+        }
+        shelf.index.after = Some(after);
+        Ok(())
     }
 
     fn before(

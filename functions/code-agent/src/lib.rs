@@ -10,6 +10,7 @@ mod base;
 mod changes;
 mod check_quality;
 pub mod config;
+mod contents;
 mod fault;
 mod history;
 mod languages;

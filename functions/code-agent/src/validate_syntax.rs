@@ -18,8 +18,8 @@ use pact_contract::{
 };
 
 use crate::{
+    contents::Contents,
     languages,
-    limits::MAX_FILE,
     syntax::{self, Cause, Fault, Verdict},
     work,
 };
@@ -33,11 +33,11 @@ const BATCH: usize = 32 * 1024 * 1024;
 pub(crate) async fn run(artifacts: &dyn Artifacts, call: &Call) -> Result<Outcome, AgentError> {
     let parameters: ValidateSyntax = call.parameters()?;
     let changes = bundle::change_set(artifacts, &parameters.changes_key).await?;
-    let source = bundle::fetch(artifacts, &parameters.source).await?;
+    let contents = Contents::load(artifacts, &changes, &parameters.source, 0).await?;
     let ignore = Globs::new("code.ignore", &parameters.settings.ignore)?;
     let waivers = Waivers::new(&parameters.waivers)?;
     let mut report =
-        work::blocking(move |stop| Report::of(&changes, &source, &ignore, stop)).await?;
+        work::blocking(move |stop| Report::of(&changes, &contents, &ignore, stop)).await?;
 
     let key = format!("runs/{}/syntax.json", call.scope());
     report.files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -61,7 +61,7 @@ struct Report {
 impl Report {
     fn of(
         changes: &ChangeSet,
-        source: &[u8],
+        contents: &Contents,
         ignore: &Globs,
         stop: &AtomicBool,
     ) -> Result<Self, AgentError> {
@@ -83,9 +83,7 @@ impl Report {
         let mut batch: Vec<(String, Vec<u8>)> = Vec::new();
         let mut held = 0;
         let mut seen = HashSet::new();
-        bundle::visit_files(
-            source,
-            MAX_FILE,
+        contents.visit(
             |path| wanted.contains(path),
             |path, content| {
                 seen.insert(path.to_owned());

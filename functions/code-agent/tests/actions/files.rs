@@ -5,7 +5,7 @@ use pact_contract::{
 };
 use serde_json::json;
 
-use super::harness::{Repo, World, assert_status, coded};
+use super::harness::{Repo, World, assert_status, coded, output};
 
 const SYNTAX: &str = "code.validate_syntax";
 const QUALITY: &str = "code.check_quality";
@@ -192,4 +192,37 @@ async fn a_function_that_somebody_answers_for_is_not_above_its_threshold() {
     assert_status(&response, StageStatus::Passed);
     let out: CheckQualityOutput = serde_json::from_value(response.output).unwrap();
     assert_eq!((out.functions, out.complex, out.above_threshold), (1, 0, 0));
+}
+
+/// Who changes one line of a large repository does not wait for all of it.
+#[tokio::test]
+async fn what_changed_is_read_without_the_whole_source() {
+    let Some(repo) = Repo::new() else { return };
+    repo.write("a.rs", "fn a() {}\n");
+    repo.write("old.py", "def old(:\n");
+    let base = repo.commit();
+    repo.write("a.rs", "fn a() {\n    b(\n}\n");
+    repo.write("same/a.rs", "fn a() {\n    b(\n}\n");
+    repo.write("c.py", "def c(d):\n    return d\n");
+    let commit = repo.commit();
+    let world = World::new();
+    let analyzed = world.analyze(&repo.url(), &commit, Some(&base)).await.unwrap();
+    let analyzed = output(&analyzed);
+    // Whoever opened it would find it damaged.
+    world.memory.put(&analyzed.source.key, "no bundle".into()).await.unwrap();
+    let parameters = json!({
+        "source": analyzed.source, "changes_key": analyzed.changes_key, "settings": {},
+    });
+    let response = world.send(SYNTAX, parameters.clone()).await.unwrap();
+    let out: ValidateSyntaxOutput = serde_json::from_value(response.output.clone()).unwrap();
+    assert_eq!((out.checked, out.invalid), (3, 2), "{}", response.summary);
+    let mut paths: Vec<_> =
+        coded(&response, "syntax-error").iter().filter_map(|f| f.path.clone()).collect();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths, ["a.rs", "same/a.rs"]);
+    let response = world.send(QUALITY, parameters).await.unwrap();
+    assert_status(&response, StageStatus::Passed);
+    let out: CheckQualityOutput = serde_json::from_value(response.output).unwrap();
+    assert_eq!((out.new, out.functions), (2, 3), "{}", response.summary);
 }

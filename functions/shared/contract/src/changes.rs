@@ -27,6 +27,10 @@ pub struct PushIndex {
     pub passing: Vec<PassingFile>,
     /// Versions that the base has of the files that changed on the way.
     pub before: Vec<BeforeFile>,
+    /// The changed files as the end of the push has them, where the bundle holds each of those of up
+    /// to [`PushIndex::MAX_AFTER`] bytes: who looks at what changed needs no more. None where they
+    /// are too many, or everything is new.
+    pub after: Option<Vec<AfterFile>>,
     /// Commits of the push that were looked at.
     pub commits: u64,
     /// Why not every commit of the push could be looked at.
@@ -45,6 +49,8 @@ pub struct PushIndex {
 impl PushIndex {
     /// Name of the index in the bundle.
     pub const FILE: &'static str = "index.json";
+    /// Largest file of [`PushIndex::after`] whose content is in the bundle.
+    pub const MAX_AFTER: u64 = 1024 * 1024;
 
     /// Name of a blob in the bundle.
     #[must_use]
@@ -71,6 +77,17 @@ pub struct BeforeFile {
     pub path: String,
     /// Id of the blob.
     pub blob: String,
+}
+
+/// A changed file as it is at the end of the push.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AfterFile {
+    /// Its path.
+    pub path: String,
+    /// Id of the blob.
+    pub blob: String,
+    /// Bytes of the content.
+    pub bytes: u64,
 }
 
 /// One changed file.
