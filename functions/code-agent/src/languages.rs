@@ -11,6 +11,7 @@ const EXTENSIONS: &[(&str, &[&str])] = &[
     ("CSS", &["css"]),
     ("CSV", &["csv"]),
     ("Clojure", &["clj", "cljc", "cljs", "edn"]),
+    ("Cython", &["pxd", "pxi", "pyx"]),
     ("Dart", &["dart"]),
     ("Dockerfile", &["containerfile", "dockerfile"]),
     ("Elixir", &["ex", "exs"]),
@@ -201,9 +202,13 @@ pub(crate) fn detect(path: &str, content: &[u8]) -> Option<&'static str> {
     match named {
         None if is_xml => Some("XML"),
         None if head.starts_with(b"<?php") => Some("PHP"),
-        None => interpreter(head),
+        None => match interpreter(head) {
+            Some("Shell") if is_tcl(head) => Some("Tcl"),
+            other => other,
+        },
         // Translations of Qt have the extension of TypeScript.
         Some("TypeScript") if is_xml => Some("XML"),
+        Some("Shell") if is_tcl(head) => Some("Tcl"),
         Some("Shell") => match interpreter(head) {
             Some(other) if other != "Shell" => Some(other),
             _ => named,
@@ -214,6 +219,15 @@ pub(crate) fn detect(path: &str, content: &[u8]) -> Option<&'static str> {
         Some("Template") if is_xml => Some("Template"),
         _ => named,
     }
+}
+
+/// Whether a script hands itself to Tcl, to which the line that does so is a comment.
+fn is_tcl(head: &[u8]) -> bool {
+    let head = head.get(..head.len().min(1_000)).unwrap_or_default();
+    let head = String::from_utf8_lossy(head);
+    ["-*- tcl -*-", "exec wish", "exec tclsh", "exec \"$argv0\""]
+        .iter()
+        .any(|mark| head.contains(mark))
 }
 
 fn is_markup(head: &[u8]) -> bool {
@@ -286,6 +300,8 @@ mod tests {
             ("bin/tool", b"text", None),
             ("run.sh", b"#!/usr/bin/zsh\n", Some("Zsh")),
             ("run.sh", b"#!/bin/bash\n", Some("Shell")),
+            ("git-gui.sh", b"#!/bin/sh\n# Tcl ignores the next line -*- tcl -*- \\\n", Some("Tcl")),
+            ("linbin.pyx", b"#!python\ncimport a\n", Some("Cython")),
             ("i18n/app_de.ts", b"<?xml version=\"1.0\"?>\n<!DOCTYPE TS>\n<TS/>", Some("XML")),
             ("app.ts", b"let a = 1;", Some("TypeScript")),
             ("data", b"\xef\xbb\xbf<?xml version=\"1.0\"?><a/>", Some("XML")),

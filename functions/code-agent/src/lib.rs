@@ -15,6 +15,7 @@ mod fault;
 mod history;
 mod languages;
 mod limits;
+pub mod measured;
 mod objects;
 mod pack;
 mod policy;

@@ -2,7 +2,7 @@
 
 use granit_parser::{Options, Parser};
 
-use super::verdict::{Fault, MAX_FAULTS, Opinion, number};
+use super::verdict::{Cause, Doubt, Fault, MAX_FAULTS, Opinion, number};
 
 /// Any number of YAML documents. Only the syntax counts: tags may be anything.
 pub(super) fn yaml(text: &str) -> Opinion {
@@ -22,6 +22,11 @@ pub(super) fn yaml(text: &str) -> Opinion {
         if faults.len() >= MAX_FAULTS || !parser.proceed_next_document().unwrap_or(false) {
             break;
         }
+    }
+    // A tool may put several files together.
+    if !faults.is_empty() && faults.iter().all(|fault| fault.message.contains("unknown anchor")) {
+        let doubt = Doubt::new(Cause::Dialect, "another file may have the anchor");
+        return Opinion::Unsure(doubt, faults);
     }
     Opinion::from_faults(faults)
 }

@@ -9,19 +9,19 @@ use super::{
     verdict::{Cause, Doubt, Opinion},
 };
 
-/// Folders whose files are data of tests, often broken on purpose, or other people's code.
+/// Folders whose files are data of tests, often broken on purpose, or other people's code; in small
+/// letters, without what joins words: `Test Data`, `__fixtures__`.
 const FOREIGN_FOLDERS: &[&str] = &[
-    "__fixtures__",
-    "__testfixtures__",
-    "bower_components",
+    "badcases",
+    "bowercomponents",
+    "corpus",
     "fixture",
     "fixtures",
-    "node_modules",
-    "test-data",
-    "test_data",
+    "invalid",
+    "malformed",
+    "nodemodules",
     "testdata",
-    "third-party",
-    "third_party",
+    "testfixtures",
     "thirdparty",
     "vendor",
     "vendored",
@@ -34,6 +34,8 @@ const TEMPLATE_FOLDERS: &[&str] = &[
     "generators",
     "skeleton",
     "skeletons",
+    "stub",
+    "stubs",
     "template",
     "templates",
 ];
@@ -73,7 +75,8 @@ pub(super) fn doubt(
     parse: impl Fn(&str) -> Opinion,
 ) -> Option<Doubt> {
     let folders = || path.split('/').rev().skip(1);
-    if let Some(folder) = folders().find(|folder| FOREIGN_FOLDERS.contains(folder)) {
+    let is_foreign = |folder: &&str| FOREIGN_FOLDERS.contains(&plain(folder).as_str());
+    if let Some(folder) = folders().find(is_foreign) {
         return Some(Doubt::new(Cause::Foreign, format!("it is below a folder {folder}")));
     }
     if is_test_resource(path) {
@@ -91,13 +94,40 @@ pub(super) fn doubt(
         if parse(&masked) == Opinion::Parsed {
             return template();
         }
+        // In no language does a file begin so.
+        if text.trim_start().starts_with("<%") {
+            return template();
+        }
         // Blocks of a template leave something behind that fits together only once it was filled.
         if has_blocks(text) && language != "JavaScript" && language != "TypeScript" {
             return template();
         }
     }
+    if language == "Python" && text.starts_with("## Script (Python)") {
+        return Some(Doubt::new(Cause::Dialect, "it is the body of a function of Zope"));
+    }
+    if language == "Shell" && is_zsh(text) {
+        return Some(Doubt::new(Cause::Dialect, "it uses what only zsh has"));
+    }
     (language == "Python" && is_python_2(text))
         .then(|| Doubt::new(Cause::Version, "its first line asks for Python 2"))
+}
+
+/// The name of a folder in small letters, without what joins its words.
+fn plain(folder: &str) -> String {
+    let kept = folder.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '.'));
+    kept.flat_map(char::to_lowercase).collect()
+}
+
+/// Whether a script has commands and expansions that only zsh has.
+fn is_zsh(text: &str) -> bool {
+    static MARK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r#"(?m)^\s*(?:zmodload|setopt|unsetopt|zstyle|compdef|bindkey|autoload -|emulate )|\$\{[("$]|\$\{\w+:[aAhtre]\}|\$\+commands"#,
+        )
+        .ok()
+    });
+    MARK.as_ref().is_some_and(|mark| mark.is_match(text))
 }
 
 /// The text with its templates' marks masked, each place where it was; none without a mark.
@@ -110,7 +140,10 @@ fn masked(language: &str, text: &str) -> Option<String> {
         for place in places {
             let before = masked.get(..place.start)?;
             // `${{ … }}` of workflows is a value of theirs.
-            if before.ends_with('$') && masked.get(place.clone())?.starts_with("{{") {
+            if language == "YAML"
+                && before.ends_with('$')
+                && masked.get(place.clone())?.starts_with("{{")
+            {
                 continue;
             }
             let line = before.rfind('\n').map_or(0, |at| at + 1);
@@ -144,10 +177,10 @@ fn has_blocks(text: &str) -> bool {
     BLOCK.as_ref().is_some_and(|block| block.is_match(text))
 }
 
-/// `src/test/resources`, `src/integrationTest/resources` and the like, of Maven and Gradle.
+/// `tests/ui` of a compiler, `src/test/resources`, `src/integrationTest/resources` and the like, of Maven and Gradle.
 fn is_test_resource(path: &str) -> bool {
     let folders: Vec<&str> = path.split('/').collect();
-    folders.windows(3).any(|three| {
+    folders.windows(2).any(|two| matches!(two, ["tests", "ui" | "snapshots"])) || folders.windows(3).any(|three| {
         matches!(three, ["src", set, "resources"] if set.to_ascii_lowercase().contains("test"))
     })
 }

@@ -5,6 +5,8 @@ use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
+use super::directives;
+
 /// What a construct is replaced by.
 #[derive(Clone, Copy)]
 enum By {
@@ -12,8 +14,12 @@ enum By {
     Blanks,
     /// One long name.
     Name,
+    /// More digits.
+    Digits,
     /// The end of a statement.
     End,
+    /// `if`, whose condition may be any row of values.
+    Condition,
 }
 
 struct Gap {
@@ -55,6 +61,68 @@ static KOTLIN: LazyLock<Vec<Gap>> = LazyLock::new(|| {
     ])
 });
 
+/// Macros of C, first those that are no word of a declaration.
+static C: LazyLock<Vec<Gap>> = LazyLock::new(|| {
+    gaps(&[
+        // A macro on lines of its own.
+        (
+            r"(?m)^[ \t]*(?<x>[A-Z][A-Z0-9_]+[ \t]*\((?:[^(){};]|\((?:[^(){};]|\([^(){};]*\))*\))*\))[ \t]*(?://[^\n]*)?$",
+            By::Blanks,
+        ),
+        (r"(?m)^[ \t]*(?<x>[A-Z][A-Z0-9_]{3,})[ \t]*$", By::Blanks),
+        (r"\w\s+(?<x>PROTO|OF|_?P|__P|PARAMS|ARGS)\s*\(\(", By::Blanks),
+        (r"\)\s*(?<x>[A-Z_][A-Z0-9_]{3,}(?:\([^();\n]*\))?)\s*[;{]", By::Blanks),
+        // A loop, or the head of a function, by a macro reads like a condition.
+        (r"(?m)^[ \t]*(?<x>\w*(?i:for_?each)\w*)\s*\([^;{}]*\)\s*\{", By::Condition),
+        (r"(?m)^[ \t]*(?<x>[A-Z][A-Z0-9_]+)\s*\([^;{}]*\)\s*\{", By::Condition),
+        (r"(?<x>\b_Thread_local|\b__thread|\b__extension__)\s", By::Blanks),
+    ])
+});
+
+/// Macros of C among the words of a declaration; a type may look like one.
+static C_WORDS: LazyLock<Vec<Gap>> = LazyLock::new(|| {
+    gaps(&[
+        (
+            r"(?m)^(?:[ \t]*(?:static|extern|inline|typedef|virtual|explicit|const)\b)*[ \t]*(?<x>_?[A-Z][A-Z0-9_]{3,}(?:\([^();\n]*\))?)\s+[\p{L}_~:][\w:]*[\s*&]+[\w*]",
+            By::Blanks,
+        ),
+        (
+            r"\b(?:class|struct|union|enum)\s+(?<x>[A-Z][A-Z0-9_]{3,}(?:\([^();\n]*\))?)\s+\w",
+            By::Blanks,
+        ),
+        (r"\w[\s*]+(?<x>[A-Z][A-Z0-9_]{3,})\s+\*?[a-z_]\w*\s*\(", By::Blanks),
+        (
+            r"[(,]\s*(?<x>[A-Z][A-Z0-9_]{3,})\s+(?:const|struct|unsigned|int|char|void)\b",
+            By::Blanks,
+        ),
+    ])
+});
+
+static CSHARP: LazyLock<Vec<Gap>> = LazyLock::new(|| {
+    gaps(&[
+        // `async` is a name where no method follows it.
+        (r"\b(?<x>async)\s*(?:[,;:.?&|!)\]]|==?)", By::Name),
+        (r"(?m)\?\s*\(?\s*(?<x>async)\s*$", By::Name),
+        // A collection as an argument or a branch: `f([a, ..b])`.
+        (r"[(,=:?>]\s*(?<x>\[[\w.\s,]*\.\.[\w.\s,()]*\])", By::Name),
+        // `a?[b] = c` and `a?.b = c` of C# 14.
+        (r"\w(?<x>\?)\[[^\]\n]*\]\s*=[^=]", By::Blanks),
+        (r"\w(?<x>\?)\.\w[\w.]*\s*=[^=>]", By::Blanks),
+    ])
+});
+
+static SWIFT: LazyLock<Vec<Gap>> = LazyLock::new(|| {
+    gaps(&[
+        // Attributes of the compiler's own, and ownership before `some`.
+        (r"(?<x>@_lifetime\([^()\n]*\))", By::Blanks),
+        (r"(?<x>@_[a-zA-Z]\w*(?:\([^()\n]*\))?)", By::Blanks),
+        (r"(?<x>__owned|__shared|consuming|borrowing|sending)\s+(?:some|any)\b", By::Blanks),
+        // The empty tuple as a value.
+        (r"[(,:={]\s*(?<x>\(\))", By::Name),
+        (r"\bin\s*(?<x>\(\))", By::Name),
+    ])
+});
+
 static CSS: LazyLock<Vec<Gap>> = LazyLock::new(|| {
     gaps(&[
         // What Internet Explorer took for values, and by what other declarations are for it alone.
@@ -64,6 +132,10 @@ static CSS: LazyLock<Vec<Gap>> = LazyLock::new(|| {
         (r"\(\s*[\w-]+\s*(?<x>[<>]=?\s*[\w.%+-]+)\s*\)", By::Blanks),
         (r"@container\s+(?<x>[\w-]+)\s*\(", By::Blanks),
         (r"(?m)[;{]\s*(?<x>\*)[a-zA-Z-]+\s*:", By::Blanks),
+        // Addresses without quotes, characters that lost their meaning, steps of a part of a percent.
+        (r#"(?i)\burl\(\s*(?<x>[^"'()\s][^"'()]*)\)"#, By::Name),
+        (r"(?<x>\\[^0-9a-fA-F\n])", By::Name),
+        (r"(?m)(?<x>\.[0-9]+)%\s*[,{]", By::Digits),
     ])
 });
 
@@ -74,30 +146,46 @@ fn gaps(table: &[(&str, By)]) -> Vec<Gap> {
         .collect()
 }
 
-/// The text without the constructs that the language's grammar does not know; none when it has
-/// none of them.
-pub(super) fn bridged(language: &str, text: &str) -> Option<String> {
+/// The text without the constructs that the language's grammar does not know, in one or more ways
+/// to read it; none when it has none of them.
+pub(super) fn bridges(language: &str, text: &str) -> Vec<String> {
     let gaps = match language {
+        "C" | "C++" => {
+            let plain = directives::without(text);
+            let alone = filled(&plain, &C);
+            let words = filled(&alone, &C_WORDS);
+            let mut ways = vec![plain, alone, words];
+            ways.dedup();
+            ways.retain(|way| way != text);
+            return ways;
+        }
+        "C#" => &*CSHARP,
+        "CSS" => &*CSS,
         "Go" => &*GO,
         "Java" => &*JAVA,
         "Kotlin" => &*KOTLIN,
-        "CSS" => &*CSS,
-        _ => return None,
+        "Swift" => &*SWIFT,
+        _ => return Vec::new(),
     };
-    let mut bridged = text.to_owned();
+    let filled = filled(text, gaps);
+    if filled == text { Vec::new() } else { vec![filled] }
+}
+
+fn filled(text: &str, gaps: &[Gap]) -> String {
+    let mut out = text.to_owned();
     for gap in gaps {
         let places: Vec<Range<usize>> = gap
             .pattern
-            .captures_iter(&bridged)
+            .captures_iter(&out)
             .filter_map(|found| found.name("x").map(|x| x.range()))
             .collect();
         for place in places {
-            let old = bridged.get(place.clone())?;
+            let Some(old) = out.get(place.clone()) else { continue };
             let new = replacement(old, gap.by);
-            bridged.replace_range(place, &new);
+            out.replace_range(place, &new);
         }
     }
-    (bridged != text).then_some(bridged)
+    out
 }
 
 /// As many bytes, and as many lines.
@@ -113,7 +201,9 @@ fn replacement(old: &str, by: By) -> String {
     match by {
         By::Blanks => blank(old, ' '),
         By::Name => blank(old, '_'),
+        By::Digits => blank(old, '0'),
         By::End => blank(old, ';'),
+        By::Condition => format!("{:width$}", "if", width = old.len()),
     }
 }
 
@@ -123,13 +213,14 @@ mod tests {
 
     #[test]
     fn every_pattern_is_a_valid_one() {
-        assert_eq!((GO.len(), JAVA.len(), KOTLIN.len(), CSS.len()), (4, 3, 3, 5));
+        assert_eq!((GO.len(), JAVA.len(), KOTLIN.len(), CSS.len()), (4, 3, 3, 8));
+        assert_eq!((C.len() + C_WORDS.len(), CSHARP.len(), SWIFT.len()), (11, 5, 5));
     }
 
     #[test]
     fn the_length_never_changes() {
         let text = "import module java.base;\nclass Ä { Ä(int @B ... c) { d(); super(c); } }\n";
-        let bridged = bridged("Java", text).expect("has gaps");
+        let bridged = bridges("Java", text).pop().expect("has gaps");
         assert_eq!(bridged.len(), text.len());
         assert_eq!(bridged.lines().count(), text.lines().count());
         assert!(!bridged.contains("module") && !bridged.contains("super"), "{bridged}");

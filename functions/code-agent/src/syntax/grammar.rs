@@ -12,7 +12,7 @@ use ast_grep_language::SupportLang;
 use regex::Regex;
 
 use super::{
-    gaps, lexical,
+    conflict, gaps, lexical, slips,
     verdict::{Cause, Doubt, Fault, MAX_FAULTS, Opinion, number},
 };
 
@@ -26,24 +26,62 @@ pub(super) fn parse(path: &str, language: &str, text: &str) -> Opinion {
         Err(reason) => return Opinion::Unsure(Doubt::new(Cause::Grammar, reason), Vec::new()),
     };
     // What the grammar is known not to know is replaced by what it knows.
-    if !reading.faults.is_empty()
-        && let Some(bridged) = gaps::bridged(language, text)
-        && let Ok(other) = read(language, &bridged)
-        && other.faults.len() < reading.faults.len()
-    {
-        reading = other;
+    let mut bridged = None;
+    if !reading.faults.is_empty() {
+        for other in gaps::bridges(language, text) {
+            let Ok(better) = read(language, &other) else { continue };
+            if better.faults.len() < reading.faults.len() {
+                reading = better;
+                bridged = Some(other);
+            }
+            if reading.faults.is_empty() {
+                break;
+            }
+        }
     }
     if reading.faults.is_empty() {
-        return Opinion::from_faults(misplaced(path, language, text));
+        // Only one branch of each condition was read: what is not closed in another is no less wrong.
+        if bridged.is_some()
+            && let Some(fault) = lexical::suspect(language, text)
+        {
+            let doubt = Doubt::new(Cause::Grammar, "it is so in one branch of a condition alone");
+            return Opinion::Unsure(doubt, vec![fault]);
+        }
+        let mut faults = misplaced(path, language, bridged.as_deref().unwrap_or(text));
+        // To Swift the marks of a merge are operators.
+        if language == "Swift" && !text.contains("\"\"\"") {
+            faults.extend(conflict::mark(text));
+        }
+        return Opinion::from_faults(faults);
     }
     let lexical = lexical::fault(language, text);
     // Where a preprocessor comes first, a macro may stand for the token that is missing, and a
     // directive between two halves of a statement takes it apart: only what is not closed counts.
-    // So it is in CSS, where a value may be any tokens whose brackets match (CSS Syntax 3, 5.4).
-    let is_plain = reading.is_plain && !matches!(language, "C" | "C++" | "CSS");
+    // So it is in CSS, where a value may be any tokens whose brackets match (CSS Syntax 3, 5.4), and in
+    // Kotlin and Swift, whose grammars stumble over single tokens of valid files.
+    let is_plain = match language {
+        "C" | "C++" => is_open_statement(text, &reading.faults),
+        "CSS" | "Kotlin" | "Swift" => false,
+        // Of C# the grammar is sure of a statement's end alone.
+        // Ruby has more forms of strings than its grammar; an odd number of brackets is none of them.
+        "Ruby" => reading.is_plain && is_end(&reading.faults) || is_uneven(text),
+        "C#" => reading.is_plain && reading.faults.iter().all(|f| f.message == "missing `;`"),
+        _ => reading.is_plain,
+    };
+    if matches!(language, "C" | "C++") && text.contains("\"\"\"\n") {
+        let doubt = Doubt::new(Cause::Template, "it has strings over lines, which C has not");
+        return Opinion::Unsure(doubt, reading.faults);
+    }
     if matches!(language, "C" | "C++") && is_part(text) {
         let doubt = Doubt::new(Cause::Dialect, "it is a part that another file includes");
         return Opinion::Unsure(doubt, reading.faults);
+    }
+    let is_understood = |other: &str| {
+        let is_whole = |text: &str| read(language, text).is_ok_and(|r| r.faults.is_empty());
+        is_whole(other) || gaps::bridges(language, other).iter().any(|other| is_whole(other))
+    };
+    if let Some(slip) = slips::slip(language, text, &reading.faults, is_understood) {
+        return Opinion::Broken(vec![slip]);
     }
     if lexical.is_some() || is_plain {
         let mut faults = reading.faults;
@@ -51,12 +89,51 @@ pub(super) fn parse(path: &str, language: &str, text: &str) -> Opinion {
         if let Some(fault) = lexical
             && !faults.iter().any(|known| known.line == fault.line)
         {
+            if fault.message.starts_with("unclosed") || fault.message.contains("closes nothing") {
+                faults.clear();
+            }
             faults.push(fault);
         }
         return Opinion::from_faults(faults);
     }
     let doubt = Doubt::new(Cause::Grammar, "only a grammar says so, which may not know all of it");
     Opinion::Unsure(doubt, reading.faults)
+}
+
+/// Whether all that is wrong is the end of one statement that is plainly one: an assignment or a
+/// `return`, before a line that begins another.
+fn is_open_statement(text: &str, faults: &[Fault]) -> bool {
+    let [fault] = faults else { return false };
+    let at = usize::try_from(fault.line).unwrap_or(0).saturating_sub(1);
+    let mut lines = text.lines().skip(at);
+    let line = lines.next().unwrap_or_default().trim();
+    let next = lines.map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    fault.message == "missing `;`"
+        && (line.contains(" = ") || line.starts_with("return "))
+        && line.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, ')' | ']'))
+        && !line.contains(['{', '#', '\\'])
+        && next.starts_with(|c: char| c.is_ascii_lowercase() || c == '}')
+}
+
+/// Whether a fault is about where a block of Ruby ends.
+fn is_end(faults: &[Fault]) -> bool {
+    faults.iter().any(|fault| fault.message.contains("end"))
+}
+
+/// Whether brackets of one kind do not match, strings and comments of one line aside. The grammar
+/// does not understand the file either.
+fn is_uneven(text: &str) -> bool {
+    static ASIDE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|/(?:[^/\\\n]|\\.)+/|\B\?[()\[\]{}]|(?m:(?:^|\s)#[^\n]*)"#).ok()
+    });
+    let Some(aside) = ASIDE.as_ref() else { return false };
+    // Documents and strings of other forms may hold anything.
+    if ["<<", "%q", "%Q", "%(", "%w", "%r", "__END__", "=begin"].iter().any(|m| text.contains(m)) {
+        return false;
+    }
+    let plain = aside.replace_all(text, " ");
+    let count = |c: char| plain.matches(c).count();
+    count('(') != count(')') || count('[') != count(']') || count('{') != count('}')
 }
 
 /// Whether a file of C begins with a statement, as no unit of its own does: it is included into a
@@ -115,6 +192,12 @@ fn read(language: &str, text: &str) -> Result<Reading, String> {
     let tree = tree(language, text)?;
     let mut open = vec![tree.root()];
     let mut reading = Reading { faults: Vec::new(), is_plain: true };
+    // Where no `end` fits, the grammar takes it for a name.
+    if language == "Ruby" {
+        let root = tree.root();
+        let ends = root.children().filter(|n| n.kind() == "identifier" && n.text() == "end");
+        reading.faults.extend(ends.map(|end| fault(&end, "`end` ends nothing".to_owned())));
+    }
     // Only branches with an error in them are followed, so that a valid file costs nothing.
     while let Some(node) = open.pop() {
         if node.is_missing() {

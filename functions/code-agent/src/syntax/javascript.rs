@@ -48,6 +48,12 @@ fn javascript(path: &str, text: &str) -> Opinion {
         let reason = "it is valid as a CommonJS module, whose code is a function's";
         return Opinion::Unsure(Doubt::new(Cause::Dialect, reason), first);
     }
+    // An engine refuses to assign to a call only once it gets there.
+    if !path.ends_with(".mjs") && first.iter().all(|fault| assigns_to_call(text, fault)) {
+        let doubt =
+            Doubt::new(Cause::Dialect, "what it assigns to is a call, which old scripts do");
+        return Opinion::Unsure(doubt, first);
+    }
     let head = || text.lines().take(30);
     if head().any(|line| line.contains("@flow")) {
         let doubt = Doubt::new(Cause::Dialect, "it is written in Flow, which is not parsed");
@@ -64,12 +70,27 @@ fn javascript(path: &str, text: &str) -> Opinion {
     Opinion::from_faults(first)
 }
 
+/// Whether the fault is an assignment to `f(…)`.
+fn assigns_to_call(text: &str, fault: &Fault) -> bool {
+    let line = usize::try_from(fault.line).ok().and_then(|n| text.lines().nth(n.checked_sub(1)?));
+    fault.message.starts_with("Cannot assign to this expression")
+        && line.is_some_and(|line| {
+            line.match_indices('=').any(|(at, _)| {
+                line.get(..at).is_some_and(|before| before.trim_end().ends_with(')'))
+            })
+        })
+}
+
 fn faults(text: &str, source: SourceType, return_outside: bool) -> Vec<Fault> {
     let allocator = Allocator::default();
     let options =
         ParseOptions { allow_return_outside_function: return_outside, ..ParseOptions::default() };
     let parsed = Parser::new(&allocator, text, source).with_options(options).parse();
-    let counts = |e: &&OxcDiagnostic| !(source.is_typescript() && is_checkers(e));
+    // What only declares may say a thing twice: to the checker that may be wrong, to nobody else.
+    let twice = |e: &OxcDiagnostic| {
+        source.is_typescript_definition() && e.message.contains("already been declared")
+    };
+    let counts = |e: &&OxcDiagnostic| !(source.is_typescript() && (is_checkers(e) || twice(e)));
     let errors = parsed.diagnostics.errors().filter(counts);
     let found: Vec<Fault> = errors.take(MAX_FAULTS).map(|e| place(text, e)).collect();
     if !found.is_empty() || parsed.panicked {

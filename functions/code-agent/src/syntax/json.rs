@@ -19,8 +19,10 @@ const LENIENT_NAMES: &[&str] = &[
     "deno.json",
     "devcontainer.json",
     "language-configuration.json",
+    "launch.json",
     "nx.json",
     "project.json",
+    "renovate.json",
     "rush.json",
     "tslint.json",
     "turbo.json",
@@ -44,14 +46,19 @@ pub(super) fn strict(path: &str, text: &str) -> Opinion {
         let reason = "it has comments, which JSON has not and some tools accept";
         return unsure(reason, fault);
     }
-    let several = serde_json::Deserializer::from_str(text)
-        .into_iter::<IgnoredAny>()
-        .try_fold(0, |count, value| value.map(|_| count + 1));
-    if several.is_ok_and(|count| count > 1) {
+    if values(text) > 1 {
         let reason = "it holds several JSON values one after another";
         return unsure(reason, fault);
     }
     Opinion::Broken(vec![fault])
+}
+
+/// How many values the text holds, one after another; 0 where it holds anything else.
+fn values(text: &str) -> usize {
+    serde_json::Deserializer::from_str(text)
+        .into_iter::<IgnoredAny>()
+        .try_fold(0, |count, value| value.map(|_| count + 1))
+        .unwrap_or(0)
 }
 
 /// JSON with comments and trailing commas.
@@ -79,7 +86,12 @@ pub(super) fn with_comments(path: &str, text: &str) -> Opinion {
 pub(super) fn lines(text: &str) -> Opinion {
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         if let Some(fault) = parse(line) {
-            return Opinion::Broken(vec![Fault { line: number(index + 1), ..fault }]);
+            let fault = Fault { line: number(index + 1), ..fault };
+            return if values(text) > 0 {
+                unsure("its values are not one on each line", fault)
+            } else {
+                Opinion::Broken(vec![fault])
+            };
         }
     }
     Opinion::Parsed

@@ -88,6 +88,14 @@ pub(super) fn fault(language: &str, text: &str) -> Option<Fault> {
     first.map(|(offset, message)| Fault::at(text, offset, message))
 }
 
+/// What is wrong in one reading at least.
+pub(super) fn suspect(language: &str, text: &str) -> Option<Fault> {
+    let style = style(language).filter(|style| style.preprocessor)?;
+    let mut found = [Branch::First, Branch::Last].into_iter();
+    let (offset, message) = found.find_map(|branch| Scanner::new(text, style, branch).run())?;
+    Some(Fault::at(text, offset, message))
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Branch {
     First,
@@ -126,13 +134,15 @@ struct Scanner<'t> {
     /// Where the branches of conditions begin that are not their last.
     continued: HashSet<usize>,
     operator: Option<usize>,
+    /// Where the indentation first disagrees with the brackets.
+    odd: Option<usize>,
 }
 
 impl<'t> Scanner<'t> {
     fn new(text: &'t str, style: Style, branch: Branch) -> Self {
         let text = text.as_bytes();
         let continued = if branch == Branch::Last { continued(text) } else { HashSet::new() };
-        Self { text, style, branch, at: 0, open: Vec::new(), continued, operator: None }
+        Self { text, style, branch, at: 0, open: Vec::new(), continued, operator: None, odd: None }
     }
 
     fn byte(&self, ahead: usize) -> u8 {
@@ -145,12 +155,18 @@ impl<'t> Scanner<'t> {
 
     fn run(mut self) -> Option<Wrong> {
         while self.at < self.text.len() {
-            if let Err(wrong) = self.step() {
-                return Some(wrong);
+            self.look_at_line();
+            if let Err((at, message)) = self.step() {
+                // The block that lost its end is further up than the bracket that has nothing to close.
+                let is_bracket = message.contains("closes nothing") || message.contains("unclosed");
+                return Some((
+                    self.odd.filter(|odd| is_bracket && *odd < at).unwrap_or(at),
+                    message,
+                ));
             }
         }
         match self.open.pop()? {
-            Open::Bracket(bracket, start) => Some((start, unclosed(bracket))),
+            Open::Bracket(bracket, start) => Some((self.odd.unwrap_or(start), unclosed(bracket))),
             Open::Code(text, _) => Some((text.start, "the string is not closed".to_owned())),
         }
     }
@@ -163,8 +179,13 @@ impl<'t> Scanner<'t> {
             b'#' if self.style.hashes && self.hashed() => self.hashed_string()?,
             b'/' if self.is(b"//") && self.style.line_comments => self.skip_line(),
             b'/' if self.is(b"/*") => self.comment()?,
+            // A regular expression on a line of its own, of Swift.
+            b'/' if self.style.hashes && self.begins_line() => self.skip_line(),
             // In names of CSS a backslash takes its meaning from any character: `.a\[\'b\'\]`.
             b'\\' if self.style.single_quoted => self.at += 2,
+            b'=' if self.style.operators && self.assigns_twice() => {
+                return Err((self.at, "an assignment follows another".to_owned()));
+            }
             b'"' => self.string(byte, false)?,
             b'`' if self.style.backquotes => {
                 self.operator = None;
@@ -227,8 +248,18 @@ impl<'t> Scanner<'t> {
         self.at += 1;
     }
 
+    /// `a = = b`: no language of these has it.
+    fn assigns_twice(&self) -> bool {
+        let is_assignment =
+            |at: usize| self.text.get(at) == Some(&b'=') && self.text.get(at + 1) != Some(&b'=');
+        self.operator.is_some_and(|at| at + 1 < self.at && is_assignment(at))
+            && is_assignment(self.at)
+    }
+
     fn dangling(&mut self, byte: u8) -> Result<(), Wrong> {
         match self.operator.take() {
+            // A macro's argument may be an operator: `OF(a, |=)`.
+            Some(_) if self.style.preprocessor && byte != b';' => Ok(()),
             Some(at) => Err((at, format!("an operator is followed by `{}`", char::from(byte)))),
             None => Ok(()),
         }
@@ -257,6 +288,48 @@ impl<'t> Scanner<'t> {
             }
             _ => Err((at, unopened(byte))),
         }
+    }
+
+    /// Compares the column of a line's first token with that of the line of the innermost bracket:
+    /// where a block goes on at the column of its head, or ends at another, an end is missing or too
+    /// much. It only says where, once brackets do not match.
+    fn look_at_line(&mut self) {
+        let byte = self.byte(0);
+        if self.odd.is_some() || byte.is_ascii_whitespace() || byte == b'#' || !self.begins_line() {
+            return;
+        }
+        let Some(Open::Bracket(b'{', start)) = self.open.last() else { return };
+        let before = self.text.get(..*start).unwrap_or_default();
+        let line = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let head = self.column(line);
+        let begin = self.at
+            - self
+                .text
+                .get(..self.at)
+                .unwrap_or_default()
+                .iter()
+                .rev()
+                .take_while(|b| **b != b'\n')
+                .count();
+        let own = self.column(begin);
+        let line = self.text.get(self.at..).unwrap_or_default().split(|b| *b == b'\n').next();
+        let line = line.unwrap_or_default().trim_ascii_end();
+        let is_label =
+            line.ends_with(b":") || line.starts_with(b"case ") || line.starts_with(b"default");
+        let is_odd = match byte {
+            b'}' => own != head,
+            b'/' | b')' | b']' | b'{' | b'.' | b'@' => false,
+            _ => own <= head && !is_label && own + head > 0,
+        };
+        if is_odd {
+            self.odd = Some(self.at);
+        }
+    }
+
+    /// Width of the indentation of the line that begins there; a tab is one column of its own kind.
+    fn column(&self, line: usize) -> usize {
+        let rest = self.text.get(line..).unwrap_or_default();
+        rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count()
     }
 
     fn begins_line(&self) -> bool {

@@ -5,7 +5,9 @@
 //! after all (templates, fixtures, dialects, what a grammar does not know) is
 //! [`Verdict::Unsure`]: it is said, counted by its cause, and stops nothing.
 
+mod conflict;
 mod data;
+mod directives;
 mod dockerfile;
 mod doubt;
 mod gaps;
@@ -19,6 +21,7 @@ mod php;
 mod python;
 mod rust;
 mod shell;
+mod slips;
 mod sql;
 mod verdict;
 mod xml;
@@ -100,7 +103,7 @@ pub(crate) fn check(path: &str, content: &[u8]) -> Verdict {
     };
     // No language has the marks of a merge; fixtures of tools that merge do.
     let is_foreign = doubt.as_ref().is_some_and(|doubt| doubt.cause == Cause::Foreign);
-    match (doubt, conflict(&text)) {
+    match (doubt, conflict::mark(&text)) {
         (_, Some(mark)) if !is_foreign => Verdict::Broken(vec![mark]),
         (Some(doubt), _) => Verdict::Unsure(doubt, faults),
         (None, _) => Verdict::Broken(faults),
@@ -174,17 +177,6 @@ fn wide(content: &[u8]) -> Option<String> {
         Some(if is_little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) })
     });
     char::decode_utf16(units).collect::<Result<String, _>>().ok()
-}
-
-/// The first mark of a merge that was not finished.
-fn conflict(text: &str) -> Option<Fault> {
-    let starts = |with: &str| text.lines().position(|line| line.starts_with(with));
-    let (ours, middle, theirs) = (starts("<<<<<<< ")?, starts("=======")?, starts(">>>>>>> ")?);
-    (ours < middle && middle < theirs).then(|| Fault {
-        line: verdict::number(ours + 1),
-        column: 1,
-        message: "a mark of a merge that was not finished".to_owned(),
-    })
 }
 
 /// Whether the recursion of a parser stays small.

@@ -8,6 +8,10 @@ use super::{
 
 /// Parses a file.
 pub(super) fn parse(text: &str) -> Opinion {
+    // The manifest of a script, which Cargo takes out.
+    if let Some(script) = without_manifest(text) {
+        return parse(&script);
+    }
     let faults = faults(text);
     if faults.is_empty() {
         return Opinion::Parsed;
@@ -26,10 +30,24 @@ pub(super) fn parse(text: &str) -> Opinion {
     }
 }
 
+/// A script without the manifest in front of it, its lines where they were.
+fn without_manifest(text: &str) -> Option<String> {
+    let start = if text.starts_with("#!") { text.find('\n')? + 1 } else { 0 };
+    let rest = text.get(start..)?;
+    let fence = rest.lines().next().filter(|line| line.starts_with("---"))?;
+    let fence: String = fence.chars().take_while(|c| *c == '-').collect();
+    let body = rest.find('\n')? + 1;
+    let end = body + rest.get(body..)?.find(&format!("\n{fence}\n"))? + 1 + fence.len();
+    let lines = text.get(..start + end)?.matches('\n').count();
+    Some(format!("{}{}", "\n".repeat(lines), text.get(start + end..)?))
+}
+
 fn faults(text: &str) -> Vec<Fault> {
     let Err(error) = syn::parse_file(text) else { return Vec::new() };
     error
         .into_iter()
+        // What the compiler says only of what it compiles.
+        .filter(|error| error.to_string() != "inherent impls cannot be negative")
         .map(|error| {
             let start = error.span().start();
             Fault {

@@ -13,6 +13,13 @@ pub(super) fn parse(text: &str) -> Opinion {
     let Some(first) = fault(text) else { return Opinion::Parsed };
     match grammar::faults("Shell", text) {
         Ok(other) if !other.is_empty() => {
+            // A shell reads no further than it gets.
+            if let Some(before) = before_exit(text)
+                && fault(before).is_none()
+            {
+                let doubt = Doubt::new(Cause::Dialect, "it ends before, by `exit`");
+                return Opinion::Unsure(doubt, other);
+            }
             let mut both = other;
             // The parser names the end of the file where a bracket was never closed.
             if !both.iter().any(|fault| fault.line == first.line) {
@@ -25,6 +32,19 @@ pub(super) fn parse(text: &str) -> Opinion {
             Opinion::Unsure(doubt, vec![first])
         }
     }
+}
+
+/// The script up to a line that ends it.
+fn before_exit(text: &str) -> Option<&str> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        at += line.len();
+        let rest = line.trim_end().strip_prefix("exit");
+        if rest.is_some_and(|rest| rest.trim().bytes().all(|b| b.is_ascii_digit())) {
+            return text.get(..at);
+        }
+    }
+    None
 }
 
 fn fault(text: &str) -> Option<Fault> {

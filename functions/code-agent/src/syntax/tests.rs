@@ -1,7 +1,3 @@
-#![expect(clippy::print_stderr, reason = "the comparison with a corpus reports its numbers")]
-
-use std::collections::BTreeMap;
-
 use super::*;
 
 fn faults(path: &str, text: &str) -> Vec<Fault> {
@@ -208,63 +204,4 @@ fn parts_of_c_are_unsure_and_what_is_never_compiled_counts_for_nothing() {
     // A whole unit that is cut off is broken all the same.
     let cut = "#include <a.h>\nint a(int b)\n{\n\tif (b) {\n\t\treturn 1;\n";
     assert!(matches!(check("a.c", cut.as_bytes()), Verdict::Broken(_)));
-}
-
-/// Parses every file below the folders of `PACT_TEST_CORPUS` (separated by commas), which are
-/// taken to be valid, and reports those that do not parse.
-#[test]
-#[ignore = "needs a corpus of real files"]
-fn real_files_parse() {
-    let Ok(list) = std::env::var("PACT_TEST_CORPUS") else { return };
-    let mut files = Vec::new();
-    let mut open: Vec<std::path::PathBuf> = list.split(',').map(Into::into).collect();
-    while let Some(path) = open.pop() {
-        let Ok(kind) = std::fs::symlink_metadata(&path) else { continue };
-        if kind.is_dir() {
-            open.extend(std::fs::read_dir(&path).expect("a folder").flatten().map(|e| e.path()));
-        } else if let Some(name) = path.to_str()
-            && kind.is_file()
-            && kind.len() <= crate::limits::MAX_FILE
-        {
-            files.push(name.to_owned());
-        }
-    }
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    let verdicts = crate::work::each(&files, &stop, |path| {
-        let content = std::fs::read(path).unwrap_or_default();
-        let language = languages::detect(path, &content);
-        let binary = content.iter().take(8_000).any(|b| *b == 0);
-        (language, content.len(), (!binary).then(|| check(path, &content)))
-    })
-    .expect("parses");
-    let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
-    let mut causes: BTreeMap<(&str, Cause), usize> = BTreeMap::new();
-    for (path, (language, _, verdict)) in files.iter().zip(&verdicts) {
-        let Some(language) = language else { continue };
-        let count = counts.entry(language).or_default();
-        match verdict {
-            Some(Verdict::Parsed) => count[0] += 1,
-            Some(Verdict::Unsure(doubt, faults)) => {
-                count[1] += 1;
-                *causes.entry((language, doubt.cause)).or_default() += 1;
-                let fault = faults
-                    .first()
-                    .map_or(String::new(), |f| format!(":{}:{}: {}", f.line, f.column, f.message));
-                eprintln!("unsure {language} {path}{fault} [{}] {}", doubt.cause, doubt.reason);
-            }
-            Some(Verdict::Broken(faults)) => {
-                count[2] += 1;
-                let fault = &faults[0];
-                eprintln!(
-                    "BROKEN {language} {path}:{}:{}: {}",
-                    fault.line, fault.column, fault.message
-                );
-            }
-            Some(Verdict::NotParsed(_)) | None => {}
-        }
-    }
-    for (language, [parsed, unsure, broken]) in counts {
-        eprintln!("{language}: {parsed} parsed, {unsure} unsure, {broken} broken");
-    }
-    eprintln!("{causes:?}");
 }

@@ -14,6 +14,12 @@ pub(super) fn parse(text: &str) -> Opinion {
         let doubt = Doubt::new(Cause::Dialect, "it does not begin as XML does");
         return Opinion::Unsure(doubt, vec![Fault::at(text, 0, "expected `<`")]);
     }
+    let is_definition = ["<!ELEMENT", "<!ENTITY", "<!ATTLIST"].iter().any(|m| text.contains(m))
+        && !text.contains("<!DOCTYPE");
+    if is_definition {
+        let doubt = Doubt::new(Cause::Dialect, "it defines documents and is none");
+        return Opinion::Unsure(doubt, Vec::new());
+    }
     let mut document = Document::default();
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
@@ -24,7 +30,12 @@ pub(super) fn parse(text: &str) -> Opinion {
             Ok(event) => event,
             Err(error) => {
                 let at = offset(reader.error_position());
-                return Opinion::from_faults(vec![Fault::at(text, at, message(&error))]);
+                let mut faults = vec![Fault::at(text, at, message(&error))];
+                // What is open may be what lost its end.
+                let open =
+                    document.open.last().filter(|_| message(&error).starts_with("the end tag"));
+                faults.extend(open.map(|at| Fault::at(text, *at, "the element that is open")));
+                return Opinion::from_faults(faults);
             }
         };
         if let Err(reason) = document.take(&event, start) {
