@@ -16,6 +16,9 @@ use crate::{
 /// What every such comment begins with.
 const MARK: &str = "pact:allow";
 
+/// Most comments of a file that are named.
+const MAX_ASKED: usize = 20;
+
 /// How often each comment stands in a file.
 type Comments = BTreeMap<String, usize>;
 
@@ -71,6 +74,23 @@ impl Permissions {
         }
         Some(counts)
     }
+}
+
+/// The comments for rules that come with a push and do not count yet, with their lines.
+pub(crate) fn asked<'t>(
+    change: &FileChange,
+    text: &'t str,
+    counts: &BTreeSet<u32>,
+) -> Vec<(u32, &'t str)> {
+    let of_rules = |comment: &str| {
+        comment.strip_prefix(MARK).is_some_and(|rest| rest.starts_with(char::is_whitespace))
+    };
+    comments_of(text)
+        .filter(|(line, comment)| {
+            change.touches(*line) && !counts.contains(line) && of_rules(comment)
+        })
+        .take(MAX_ASKED)
+        .collect()
 }
 
 /// The lines that have such a comment, from 1, and what it says.

@@ -3,11 +3,12 @@
 use std::{collections::BTreeSet, io::Read, sync::OnceLock};
 
 use pact_agent::{AgentError, Call, Outcome, ports::Artifacts};
-use pact_contract::{ErrorName, Finding, Severity, codes};
+use pact_contract::{ErrorName, FileChange, Finding, Severity, codes};
 
 use crate::{
+    deps::verdict::short,
     others::Others,
-    permissions::Permissions,
+    permissions::{Permissions, asked},
     report::{self, MAX_COLLECTED, Seen},
     sast::{Language, Rules},
     scope::{Ledger, text},
@@ -74,6 +75,7 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
             ledger.read(content.len() as u64);
             let permitted = permissions.in_file(change, &decoded.text);
             let mut allowed = 0;
+            let mut below = BTreeSet::new();
             let mut places = BTreeSet::new();
             for rules in std::iter::once(rules).chain(&others.rules) {
                 source::check_deadline(source.deadline)?;
@@ -85,10 +87,14 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
                     |line| permitted.as_ref().is_none_or(|lines| lines.contains(&line)),
                 );
                 allowed += scan.allowed;
+                below.extend(scan.asked);
                 // A rule of the commit and the same one of the base are one.
                 findings.extend(scan.findings.into_iter().filter(|finding| {
                     places.insert((finding.code.clone(), finding.line, finding.column))
                 }));
+            }
+            if let Some(counts) = &permitted {
+                findings.extend(idle(change, &decoded.text, counts, &below));
             }
             if allowed > 0 {
                 let message = format!("{allowed} findings are allowed by a comment");
@@ -128,4 +134,25 @@ fn check(source: &Source) -> Result<Outcome, AgentError> {
         },
         &source.waivers,
     )
+}
+
+/// The comments of a push that allow what is not there yet: from the next commit on they would.
+fn idle<'f>(
+    change: &'f FileChange,
+    text: &'f str,
+    counts: &BTreeSet<u32>,
+    below: &'f BTreeSet<u32>,
+) -> impl Iterator<Item = Finding> + 'f {
+    let comments = asked(change, text, counts).into_iter();
+    comments.filter(|(line, _)| !below.contains(line)).map(|(line, comment)| {
+        let message = format!(
+            "\"{}\" comes with this push with nothing to allow, and counts from the next commit",
+            short(comment, 120)
+        );
+        Finding::new(codes::FINDING_ALLOWED, Severity::Info, message).at(
+            change.path.as_str(),
+            Some(line),
+            None,
+        )
+    })
 }

@@ -4,6 +4,7 @@ mod dependencies;
 mod findings;
 mod others;
 mod permissions;
+mod readers;
 mod secret_cases;
 
 use std::{sync::Arc, time::Duration};

@@ -39,6 +39,8 @@ pub(crate) struct FileScan {
     pub(crate) findings: Vec<Finding>,
     /// Findings that a comment allows.
     pub(crate) allowed: usize,
+    /// The lines of comments that ask for something and do not count yet.
+    pub(crate) asked: Vec<u32>,
 }
 
 /// What is said of a finding whose comment does not count yet.
@@ -123,6 +125,7 @@ impl Rules {
                 scan.allowed += 1;
                 continue;
             }
+            scan.asked.extend(&comments);
             let count = counts.entry(found.rule).or_default();
             *count += 1;
             if *count > MAX_RULE_FINDINGS {

@@ -79,3 +79,28 @@ async fn what_was_allowed_before_may_be_mended_and_allows_nothing_else() {
     assert_eq!(status(&response), StageStatus::Failed);
     assert!(says_later(&response));
 }
+
+#[tokio::test]
+async fn a_comment_that_comes_with_nothing_under_it_is_listed() {
+    let allow = "# pact:allow python-os-system: later";
+    let text = format!("{allow}\nx = 1\nos.system(y)  # pact:allow python-os-system: now\n");
+    let lines = |response: &ResponseEnvelope| -> Vec<_> {
+        let idle = |f: &&pact_contract::Finding| f.message.contains("nothing to allow");
+        response.response.findings.iter().filter(idle).map(|f| f.line).collect()
+    };
+    let bench = of("a.py", &text, &[(1, 3)], &[("a.py", "x = 1\n")]).await;
+    assert_eq!(
+        lines(&bench.run(CODE).await),
+        [Some(1)],
+        "the other one is asked for by its finding"
+    );
+    // It was there before, or nobody else judges.
+    let bench = of("a.py", &text, &[(2, 2)], &[("a.py", &text)]).await;
+    assert_eq!(lines(&bench.run(CODE).await), [None; 0]);
+    let own = Bench::with_changes(
+        &[("a.py", &text)],
+        vec![change("a.py", &[LineRange { start: 1, end: 3 }])],
+    )
+    .await;
+    assert_eq!(lines(&own.on(&[], true).await.run(CODE).await), [None; 0]);
+}
