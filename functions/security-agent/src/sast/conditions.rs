@@ -7,6 +7,17 @@ use super::{
 };
 
 impl Walk<'_, '_> {
+    /// Whether a value is a statement of SQL with something filled in.
+    fn is_sql(&self, value: &Value) -> bool {
+        let matches = |text: &str| self.prepared.sql.is_match(text);
+        value.form == Form::Built && value.text.as_deref().is_some_and(matches)
+    }
+
+    /// Whether it is about tables and rights.
+    fn is_ddl(&self, value: &Value) -> bool {
+        value.text.as_deref().is_some_and(|text| self.prepared.ddl.is_match(text))
+    }
+
     /// Whether a name is compared with something between the beginning of its function and here.
     fn is_guarded(&self, range: &Range) -> bool {
         let name = self.flow.raw(range);
@@ -48,10 +59,9 @@ impl Walk<'_, '_> {
             Condition::Moving(Some(at)) => of(*at).is_some_and(|v| v.form != Form::Constant),
             Condition::Moving(None) => arguments.iter().any(|(_, v)| v.form != Form::Constant),
             Condition::Built(at) => of(*at).is_some_and(|v| v.form == Form::Built),
-            Condition::Sql(at) => of(*at).is_some_and(|v| {
-                v.form == Form::Built
-                    && v.text.as_deref().is_some_and(|t| self.prepared.sql.is_match(t))
-            }),
+            Condition::Sql(at) => of(*at).is_some_and(|v| self.is_sql(v)),
+            Condition::Query(at) => of(*at).is_some_and(|v| self.is_sql(v) && !self.is_ddl(v)),
+            Condition::Ddl(at) => of(*at).is_some_and(|v| self.is_sql(v) && self.is_ddl(v)),
             Condition::Tainted(Some(at)) => of(*at).is_some_and(|v| v.tainted),
             Condition::Tainted(None) => arguments.iter().any(|(_, v)| v.tainted),
             Condition::Unknown(at) => {

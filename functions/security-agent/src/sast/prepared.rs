@@ -13,6 +13,8 @@ const MAX_LINE: usize = 4_096;
 
 /// A statement of SQL begins so.
 const SQL: &str = r"(?i)^[\s(]*(?:select\s|insert\s+(?:into|or)\s|update\s+\S+\s+set|delete\s+from|drop\s+\w|alter\s+\w|create\s+\w|truncate\s|merge\s+into|replace\s+into|with\s+\w+\s+as|exec\s|call\s|grant\s|union\s)|\bwhere\s|\bfrom\s+\S+\s+where\b";
+/// So does one that makes or changes tables and rights: what it names cannot be a parameter.
+const DDL: &str = r"(?i)^[\s(]*(?:drop|alter|create|truncate|grant|revoke)\s";
 
 /// The rules of one language, ready to be used.
 pub(super) struct Prepared {
@@ -21,6 +23,8 @@ pub(super) struct Prepared {
     pub(super) origins: Origins,
     /// A statement of SQL begins so.
     pub(super) sql: Regex,
+    /// So does one about tables and rights.
+    pub(super) ddl: Regex,
 }
 
 /// A place that a rule matches.
@@ -51,6 +55,7 @@ impl Prepared {
                 cleaner: expression(language.cleaner())?,
             },
             sql: expression(SQL)?,
+            ddl: expression(DDL)?,
         })
     }
 

@@ -80,6 +80,10 @@ pub(crate) enum Condition {
     Built(usize),
     /// The argument is a statement of SQL with something filled in.
     Sql(usize),
+    /// So it is, and reads or changes rows: what is filled in could be a parameter.
+    Query(usize),
+    /// So it is, and makes or changes tables or rights.
+    Ddl(usize),
     /// The argument, or any without a number, comes from whoever sends a request.
     Tainted(Option<usize>),
     /// The argument is not known, and does not come from a request.
@@ -309,6 +313,8 @@ impl Condition {
             "moving" => Self::Moving(Some(number(rest)?)),
             "built" => Self::Built(number(rest)?),
             "sql" => Self::Sql(number(rest)?),
+            "query" => Self::Query(number(rest)?),
+            "ddl" => Self::Ddl(number(rest)?),
             "tainted" if rest.is_empty() => Self::Tainted(None),
             "tainted" => Self::Tainted(Some(number(rest)?)),
             "unknown" => Self::Unknown(number(rest)?),
