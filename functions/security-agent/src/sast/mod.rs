@@ -106,7 +106,6 @@ impl Rules {
             .collect();
         let line_of = |at: usize| starts.partition_point(|start| *start <= at).saturating_sub(1);
         let test = is_test(path);
-        let minified = is_minified(text, lines.len());
         let mut counts: HashMap<usize, usize> = HashMap::new();
         let mut last: HashMap<usize, usize> = HashMap::new();
         for found in matches {
@@ -131,13 +130,8 @@ impl Rules {
             if *count > MAX_RULE_FINDINGS {
                 continue;
             }
-            // Tests and examples do not ship, and what a tool packed into few lines is read, and
-            // judged, where it was written.
-            let most = match (test, minified) {
-                (_, true) => Severity::Low,
-                (true, false) => Severity::Medium,
-                (false, false) => Severity::Critical,
-            };
+            // Tests and examples do not ship. What a tool packed into few lines does, whoever packed it.
+            let most = if test { Severity::Medium } else { Severity::Critical };
             let severity = rule.severity.min(most);
             let before = starts.get(first).and_then(|start| text.get(*start..found.start));
             let column = (line == number)
@@ -156,13 +150,4 @@ impl Rules {
         }
         scan
     }
-}
-
-/// Least bytes of a file that a tool packed, and of its lines in the middle.
-const MIN_PACKED: usize = 20_000;
-const MIN_PACKED_LINE: usize = 500;
-
-/// Whether a tool packed the text into few long lines.
-fn is_minified(text: &str, lines: usize) -> bool {
-    text.len() >= MIN_PACKED && text.len() / lines.max(1) >= MIN_PACKED_LINE
 }

@@ -92,6 +92,14 @@ fn only_added_lines_count_and_a_comment_allows() {
 }
 
 #[test]
+fn long_lines_are_no_place_to_hide() {
+    let packed = format!("{};eval(a)\n", "x=1;".repeat(10_000));
+    let scan = rules().scan("dist/a.py", Language::Python, &packed, |_| true, |_| true);
+    let found: Vec<_> = scan.findings.iter().map(|f| (f.code.as_str(), f.severity)).collect();
+    assert_eq!(found, [("python-eval", Severity::High)]);
+}
+
+#[test]
 fn comments_and_strings_are_no_code() {
     for (language, text) in [
         (Language::Python, "# eval(x)\ns = \"eval(x)\"\n\"\"\"\neval(x)\n\"\"\"\n"),
