@@ -7,7 +7,7 @@
 //!
 //! Failures of all the requests are held against those of the one before, as some may show only where
 //! everybody's requests go; latencies are those of requests that took the same way to either, unless they
-//! are [`FAR`] longer by everybody's way: what leads there does not add as much.
+//! are [`FAR`] longer than with the one before: no way adds as much, and all of them say it sooner.
 
 use pact_contract::actions::{Beside, Compared, Comparison, Metrics};
 
@@ -20,9 +20,9 @@ use crate::{
 
 /// With so few requests to the one before a share of them can be told from another, where it is clear.
 pub(crate) const MIN_REQUESTS: u64 = 5;
-/// How many times as long an answer takes by everybody's way, for that to be the release's doing.
+/// How many times as long an answer takes, by whatever way, for that to be the release's doing.
 const FAR: f64 = 3.0;
-/// And by at least this much, in milliseconds: what is on the way adds some.
+/// And by at least this much, in milliseconds: everybody's way adds some.
 const FAR_MS: f64 = 50.0;
 
 /// Holds what is worse than before against the release before at the same time.
@@ -67,18 +67,19 @@ fn found(beside: &Beside, now: &Metrics) -> Vec<Row> {
         };
         found.into_iter().flatten().filter_map(row).collect()
     };
-    let by_all_ways = against(now);
-    rows.extend(against(new).into_iter().map(|own| {
-        let of_all = by_all_ways.iter().find(|row| row.metric == own.metric && is_far(row, &own));
-        // By how much says more than how often.
-        of_all.map(|row| Row { weight: 1.0, ..row.clone() }).unwrap_or(own)
-    }));
-    rows
+    let of_all = against(now).into_iter().filter(is_far);
+    // By how much says more than how often.
+    let far: Vec<Row> = of_all.map(|row| Row { weight: 1.0, ..row }).collect();
+    let near =
+        against(new).into_iter().filter(|own| far.iter().all(|row| row.metric != own.metric));
+    let near: Vec<Row> = near.collect();
+    rows.into_iter().chain(far).chain(near).collect()
 }
 
-/// Whether a release is so much slower by everybody's way that this is no matter of the way.
-fn is_far(all: &Row, own: &Row) -> bool {
-    all.metric != "trend" && all.now > FAR * own.now && all.now > own.now + FAR_MS
+/// Whether a release is so much slower, by whatever way, that this is no matter of the way.
+fn is_far(row: &Row) -> bool {
+    let far = |old: f64| row.now > FAR * old && row.now > old + FAR_MS;
+    row.metric != "trend" && row.before.is_some_and(far)
 }
 
 pub(crate) fn weigh(row: &mut Comparison, seen: &Row) {
@@ -141,9 +142,6 @@ pub(crate) fn slow(now: &Metrics, limit_ms: f64, most: f64) -> Option<(Part, Par
     if old.counted.1.min(own.counted.1) < MIN_REQUESTS {
         return None;
     }
-    // Who takes that long by everybody's way alone does so where it matters.
-    let left = |all: u64, own: u64| all.saturating_sub(own);
-    let (slow, asked) = (left(all.counted.0, own.counted.0), left(all.counted.1, own.counted.1));
-    let far = asked >= MIN_REQUESTS && share((slow, asked)) > most.max(FAR * share(own.counted));
-    Some((old, if far { Part { counted: (slow, asked), ..all } } else { own }))
+    let far = share(all.counted) > most.max(FAR * share(old.counted));
+    Some((old, if far { all } else { own }))
 }
