@@ -3,7 +3,7 @@
 //! `GET /health` answers with the status in the file `health-<environment>` or `health` (200
 //! without one), every other path with the file `version`. After a status `forwarded` says that it is
 //! the one for requests that come through a proxy: it shows once the release serves. What the
-//! file `ill` says goes wrong with these requests, counted from the first of them: `at-once`, `after-3`
+//! file `ill` says goes wrong from the first of these requests on, by whatever way: `at-once`, `after-3`
 //! seconds, every `fifth`, `slow` every tenth by a second, `dies` after 3 seconds, and
 //! `elsewhere` every path but `/health`.
 
@@ -13,7 +13,7 @@ use std::{
     process::ExitCode,
     sync::{
         OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -28,6 +28,9 @@ fn main() -> ExitCode {
     }
     ExitCode::SUCCESS
 }
+
+/// Whether somebody's request has come through a proxy.
+static SERVES: AtomicBool = AtomicBool::new(false);
 
 /// Whether this answer is wrong, for what the file says; some are only late, or never come.
 fn is_wrong(probed: bool) -> bool {
@@ -78,7 +81,9 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     } else {
         ("200".to_owned(), std::fs::read_to_string("version").unwrap_or_default())
     };
-    let status = if forwarded && is_wrong(probed) { "500".to_owned() } else { status };
+    SERVES.fetch_or(forwarded, Ordering::Relaxed);
+    let status =
+        if SERVES.load(Ordering::Relaxed) && is_wrong(probed) { "500".to_owned() } else { status };
     write!(
         stream,
         "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
