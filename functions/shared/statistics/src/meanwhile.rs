@@ -120,7 +120,9 @@ pub(crate) fn limit(
     if !matches!(row.outcome, Compared::Worse | Compared::Unsure) {
         return;
     }
-    let both = shares((metric, ""), LIMIT, old, new);
+    // By how much says more than how often.
+    let far = share(new.counted) > FAR * share(old.counted);
+    let both = shares((metric, ""), if far { 1.0 } else { LIMIT }, old, new);
     if share(new.counted) <= limit || exceeds(old, limit) {
         weigh(row, &both);
     } else if both.meanwhile() != Compared::Worse {

@@ -5,7 +5,10 @@ mod random;
 mod simulate;
 
 use cases::{Case, Label, table};
-use pact_contract::{actions::ReleaseVerdict, settings::Watch};
+use pact_contract::{
+    actions::{Beside, Look, Metrics, ReleaseVerdict},
+    settings::Watch,
+};
 use pact_statistics::assess;
 
 fn verdict(case: &Case) -> ReleaseVerdict {
@@ -54,4 +57,21 @@ fn a_machine_that_becomes_busy_is_no_release_that_is_ill() {
     // What is ill on a busy machine is found all the same.
     let ill = simulate::under_load(14, 40, 3.0, true);
     assert!(ill.kept == 0 && ill.taken_back >= 38, "{ill:?}");
+}
+
+#[test]
+fn a_tail_is_seen_in_two_seconds_while_the_release_before_is_asked_too() {
+    let measured = |count: usize, slow: bool| {
+        let latency = |n: usize| match slow && n % 10 == 3 {
+            true => 1_003.0,
+            false => 1.0 + (n * 7_919 % 97) as f64 / 10.0,
+        };
+        let latencies_ms = (0..count).map(latency).collect();
+        Metrics { requests: count as u64, latencies_ms, together: 2, ..Metrics::default() }
+    };
+    let (before, [new, old]) = (measured(250, false), [true, false].map(|slow| measured(52, slow)));
+    let beside = Some(Box::new(Beside { new, old }));
+    let now = Metrics { seconds: 2.1, look: Some(Look::Step(14)), beside, ..measured(104, true) };
+    let found = assess(Some(&before), &now, &Watch::default());
+    assert_eq!(found.verdict, ReleaseVerdict::RollBack, "{found:#?}");
 }
