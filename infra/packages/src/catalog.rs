@@ -15,7 +15,7 @@ const LIGHT_LIMITS: Limits = Limits { zip: 5_500_000, start: Duration::from_mill
 /// The reconciler asks git hosts, as an App too; the quality agent reads conditions in CEL; the dashboard
 /// reaches the logs of builds and lists of tests.
 const MORE: &[&str] = &["reconciler", "quality-agent", "dashboard"];
-const MORE_LIMITS: Limits = Limits { zip: 6_000_000, start: Duration::from_millis(15) };
+const MORE_LIMITS: Limits = Limits { zip: 6_250_000, start: Duration::from_millis(15) };
 /// It checks the tokens of a sign-in provider, and tells the reconciler what it accepted.
 const GATEWAY: &str = "gateway";
 const GATEWAY_LIMITS: Limits = Limits { zip: 6_500_000, start: Duration::from_millis(15) };
