@@ -217,6 +217,8 @@ const INVALID: &[(&str, &str, u32)] = &[
     ("more.rb", "class A\n  def b\n    1\n  end\n  end\nend\n", 6),
     ("lost.rb", "class A\n  def b(c)\n    d c)\n  end\nend\n", 3),
     ("lost.c", "int a(int b) {\n  int c = b + 1\n  return c;\n}\n", 2),
+    // Namespaces are not indented; what is in them is.
+    ("flat.cpp", "namespace a {\n\nint b() {\n  if (c) {\n    d();\n\n  return 1;\n}\n\n}\n", 7),
     ("slip.Dockerfile", "FORM a\nRUN b\n", 1),
     // The indentation says which block lost its end, or where one is too many.
     ("lost.cs", "class A {\n  void B() {\n    c();\n\n  void D() {\n    e();\n  }\n}\n", 5),

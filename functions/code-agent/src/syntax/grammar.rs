@@ -47,7 +47,15 @@ pub(super) fn parse(path: &str, language: &str, text: &str) -> Opinion {
             let doubt = Doubt::new(Cause::Grammar, "it is so in one branch of a condition alone");
             return Opinion::Unsure(doubt, vec![fault]);
         }
-        let mut faults = misplaced(path, language, bridged.as_deref().unwrap_or(text));
+        let mut faults = reading.misplaced;
+        if language == "Go"
+            && !reading.has_package
+            && !text.trim().is_empty()
+            && path.ends_with(".go")
+        {
+            let message = "there is no package clause".to_owned();
+            faults.push(Fault { line: 1, column: 1, message });
+        }
         // To Swift the marks of a merge are operators.
         if language == "Swift" && !text.contains("\"\"\"") {
             faults.extend(conflict::mark(text));
@@ -181,6 +189,10 @@ struct Reading {
     faults: Vec<Fault>,
     /// Whether each fault is a token that is missing or too much.
     is_plain: bool,
+    /// Where there is no fault: what the language does not allow at the top of a file.
+    misplaced: Vec<Fault>,
+    /// Whether a file of Go says of which package it is.
+    has_package: bool,
 }
 
 fn tree(language: &str, text: &str) -> Result<AstGrep<StrDoc<SupportLang>>, String> {
@@ -191,7 +203,8 @@ fn tree(language: &str, text: &str) -> Result<AstGrep<StrDoc<SupportLang>>, Stri
 fn read(language: &str, text: &str) -> Result<Reading, String> {
     let tree = tree(language, text)?;
     let mut open = vec![tree.root()];
-    let mut reading = Reading { faults: Vec::new(), is_plain: true };
+    let mut reading =
+        Reading { faults: Vec::new(), is_plain: true, misplaced: Vec::new(), has_package: true };
     // Where no `end` fits, the grammar takes it for a name.
     if language == "Ruby" {
         let root = tree.root();
@@ -221,6 +234,12 @@ fn read(language: &str, text: &str) -> Result<Reading, String> {
     reading.is_plain &= reading.faults.len() <= MAX_PLAIN;
     reading.faults.sort_by_key(|fault| (fault.line, fault.column));
     reading.faults.dedup();
+    if reading.faults.is_empty() {
+        let root = tree.root();
+        reading.misplaced = misplaced(language, &root);
+        reading.has_package =
+            language != "Go" || root.children().any(|node| node.kind() == "package_clause");
+    }
     Ok(reading)
 }
 
@@ -260,7 +279,7 @@ fn unexpected(node: &SyntaxNode<'_>) -> Fault {
 }
 
 /// What the grammar accepts at the top of a file and the language does not.
-fn misplaced(path: &str, language: &str, text: &str) -> Vec<Fault> {
+fn misplaced(language: &str, root: &SyntaxNode<'_>) -> Vec<Fault> {
     let allowed: &[&str] = match language {
         "Go" => &[
             "package_clause",
@@ -290,10 +309,8 @@ fn misplaced(path: &str, language: &str, text: &str) -> Vec<Fault> {
         ],
         _ => return Vec::new(),
     };
-    let Ok(tree) = tree(language, text) else { return Vec::new() };
     let mut faults = Vec::new();
     let mut declared = false;
-    let root = tree.root();
     for node in root.children().filter(|node| node.is_named()) {
         let kind = node.kind();
         if !allowed.contains(&kind.as_ref()) {
@@ -310,10 +327,6 @@ fn misplaced(path: &str, language: &str, text: &str) -> Vec<Fault> {
         if faults.len() >= MAX_FAULTS {
             break;
         }
-    }
-    let is_go_part = language == "Go" && !root.children().any(|n| n.kind() == "package_clause");
-    if is_go_part && !text.trim().is_empty() && path.ends_with(".go") {
-        faults.push(Fault { line: 1, column: 1, message: "there is no package clause".to_owned() });
     }
     faults
 }

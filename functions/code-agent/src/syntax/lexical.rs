@@ -2,7 +2,7 @@
 //! in: brackets that do not match, strings and comments that are not closed, operators without an
 //! operand. It is the second opinion where only a grammar speaks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::verdict::Fault;
 
@@ -136,13 +136,25 @@ struct Scanner<'t> {
     operator: Option<usize>,
     /// Where the indentation first disagrees with the brackets.
     odd: Option<usize>,
+    /// Column of the first line in a block, by the block's bracket.
+    inner: HashMap<usize, usize>,
 }
 
 impl<'t> Scanner<'t> {
     fn new(text: &'t str, style: Style, branch: Branch) -> Self {
         let text = text.as_bytes();
         let continued = if branch == Branch::Last { continued(text) } else { HashSet::new() };
-        Self { text, style, branch, at: 0, open: Vec::new(), continued, operator: None, odd: None }
+        Self {
+            text,
+            style,
+            branch,
+            at: 0,
+            open: Vec::new(),
+            continued,
+            operator: None,
+            odd: None,
+            inner: HashMap::new(),
+        }
     }
 
     fn byte(&self, ahead: usize) -> u8 {
@@ -299,7 +311,8 @@ impl<'t> Scanner<'t> {
             return;
         }
         let Some(Open::Bracket(b'{', start)) = self.open.last() else { return };
-        let before = self.text.get(..*start).unwrap_or_default();
+        let start = *start;
+        let before = self.text.get(..start).unwrap_or_default();
         let line = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         let head = self.column(line);
         let begin = self.at
@@ -314,12 +327,16 @@ impl<'t> Scanner<'t> {
         let own = self.column(begin);
         let line = self.text.get(self.at..).unwrap_or_default().split(|b| *b == b'\n').next();
         let line = line.unwrap_or_default().trim_ascii_end();
+        // What is not indented, as namespaces often are, says nothing.
+        if *self.inner.entry(start).or_insert(own) <= head {
+            return;
+        }
         let is_label =
             line.ends_with(b":") || line.starts_with(b"case ") || line.starts_with(b"default");
         let is_odd = match byte {
             b'}' => own != head,
             b'/' | b')' | b']' | b'{' | b'.' | b'@' => false,
-            _ => own <= head && !is_label && own + head > 0,
+            _ => own <= head && !is_label,
         };
         if is_odd {
             self.odd = Some(self.at);
