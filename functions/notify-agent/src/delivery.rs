@@ -1,6 +1,6 @@
 //! One message on its way, and what the outbox says of it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pact_agent::{
     AgentError, Call, Outcome,
     ports::{Outbox, OutboxEntry, SendLater},
@@ -42,18 +42,25 @@ pub(crate) struct Interrupted {
     fault: AgentError,
     /// How far it came, where that has changed.
     reference: Option<String>,
+    /// How long the channel asks to be left alone.
+    wait: Option<SignedDuration>,
 }
 
 impl Interrupted {
-    /// Interrupted when it had come so far.
-    pub(crate) fn at(fault: AgentError, reference: String) -> Self {
-        Self { fault, reference: Some(reference) }
+    /// The same, when it had come so far.
+    pub(crate) fn at(self, reference: String) -> Self {
+        Self { reference: Some(reference), ..self }
+    }
+
+    /// The same, by a channel that asks to be left alone for so long.
+    pub(crate) fn for_now(self, wait: Option<SignedDuration>) -> Self {
+        Self { wait, ..self }
     }
 }
 
 impl From<AgentError> for Interrupted {
     fn from(fault: AgentError) -> Self {
-        Self { fault, reference: None }
+        Self { fault, reference: None, wait: None }
     }
 }
 
@@ -218,9 +225,16 @@ impl<'a> Delivery<'a> {
                 let answer = Outcome::new(StageStatus::Failed, detail, &record)?;
                 Ok(answer.with_findings(vec![finding]))
             }
-            Err(Interrupted { fault, reference }) => {
+            Err(Interrupted { fault, reference, wait }) => {
                 let reference = reference.or_else(|| self.reference().map(str::to_owned));
-                let kept = (false, self.later());
+                let until = wait.and_then(|wait| {
+                    Timestamp::now().checked_add(wait.min(SendLater::PATIENCE)).ok()
+                });
+                let later = self.later().map(|later| match until {
+                    Some(until) => later.not_before(until),
+                    None => later,
+                });
+                let kept = (false, later);
                 if let Err(second) = self.put(kept, not_sent(&fault.message), reference).await {
                     tracing::error!(error = %second, "cannot record the notification");
                 }

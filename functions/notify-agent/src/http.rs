@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::message::line;
+use crate::{delivery::Interrupted, message::line};
+use jiff::SignedDuration;
 use pact_agent::{AgentError, Call};
 use pact_contract::error::ErrorName;
 use pact_hosts::{Answer as Raw, Client, ask};
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -20,6 +21,7 @@ const MAX_BODY: usize = 8 * 1024 * 1024;
 /// An answer that is not a fault.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
@@ -56,16 +58,18 @@ impl LazyClient {
 /// that the server asks for.
 ///
 /// # Errors
-/// `ERR_CHANNEL_UNAVAILABLE` when the channel cannot be reached or answers 408, 429 or 5xx.
+/// `ERR_CHANNEL_UNAVAILABLE` when the channel cannot be reached or answers 408, 429 or 5xx; with how
+/// long it asks to be left alone.
 pub(crate) async fn send(
     call: &Call,
     channel: &str,
     request: RequestBuilder,
-) -> Result<Answer, AgentError> {
+) -> Result<Answer, Interrupted> {
     let again = request.try_clone();
     let first = once(channel, request).await?;
     let wait = patience(&first);
-    let Some(wait) = wait.filter(|wait| *wait <= PATIENCE.min(call.time_left())) else {
+    let short = wait.and_then(|wait| Duration::try_from(wait).ok());
+    let Some(wait) = short.filter(|wait| *wait <= PATIENCE.min(call.time_left())) else {
         return verdict(channel, first);
     };
     let Some(again) = again else { return verdict(channel, first) };
@@ -87,20 +91,27 @@ async fn once(channel: &str, request: RequestBuilder) -> Result<Raw, AgentError>
 }
 
 /// How long to wait before the next request, where the server says so.
-fn patience(answer: &Raw) -> Option<Duration> {
-    let wait = answer.retry_after().filter(|_| matches!(answer.status, 429 | 503))?;
-    Duration::try_from(wait).ok()
+fn patience(answer: &Raw) -> Option<SignedDuration> {
+    answer.retry_after().filter(|_| matches!(answer.status, 429 | 503))
 }
 
-fn verdict(channel: &str, answer: Raw) -> Result<Answer, AgentError> {
+fn verdict(channel: &str, answer: Raw) -> Result<Answer, Interrupted> {
     if !matches!(answer.status, 408 | 429 | 500..) {
         let status = StatusCode::from_u16(answer.status);
         let status = status.map_err(|_| unavailable(channel, "answers without a status"))?;
-        return Ok(Answer { status, body: answer.body });
+        return Ok(Answer { status, headers: answer.headers, body: answer.body });
     }
     let wait = patience(&answer);
-    let wait = wait.map(|w| format!(" and asks to wait {} s", w.as_secs())).unwrap_or_default();
-    Err(unavailable(channel, &format!("answers {}{wait}", answer.status)))
+    let asks = wait.map(|w| format!(" and asks to wait {} s", w.as_secs())).unwrap_or_default();
+    let fault = unavailable(channel, &format!("answers {}{asks}", answer.status));
+    Err(Interrupted::from(fault).for_now(wait))
+}
+
+/// What answers with a success that is not the channel's own: a page of a proxy or of a sign-in, for
+/// example. Nothing was taken.
+pub(crate) fn foreign(channel: &str, answer: &Answer) -> AgentError {
+    let what = format!("answers {}, and not in its own words: ", answer.status.as_u16());
+    unavailable(channel, &(what + &answer.excerpt()))
 }
 
 pub(crate) fn unavailable(channel: &str, what: &str) -> AgentError {

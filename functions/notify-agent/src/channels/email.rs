@@ -2,13 +2,16 @@
 //!
 //! The message of a run has the same `Message-ID` whenever it is sent, so that a mail server or
 //! reader can tell a copy that was sent again after an agent was killed between sending and
-//! recording.
+//! recording. One recipient that the mail server does not take keeps no other from being told: the
+//! others are told apart from it, and what each was told is kept for the next attempt.
+
+mod envelopes;
 
 use std::{net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 use lettre::{
-    Address, AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor,
+    Address, AsyncSmtpTransport, Message as Mail, Tokio1Executor,
     message::{Mailbox, MultiPart},
     transport::smtp::{
         authentication::Credentials,
@@ -24,11 +27,11 @@ use pact_contract::{Capability, Finding, Severity, agents, codes};
 use serde::Deserialize;
 use url::{Host, Url};
 
+use self::envelopes::Posting;
 use super::channel::{Channel, Work};
 use crate::{
     config::{Installed, Unconfigured, Variable},
     delivery::{DeliveryOutcome, Interrupted},
-    http,
     message::{Message, line},
 };
 
@@ -105,28 +108,25 @@ impl Channel for Email {
             Ok(smtp) => smtp,
             Err(reason) => return Ok(DeliveryOutcome::Skipped(reason)),
         };
-        let (recipients, findings) = recipients(&to);
+        let (recipients, mut findings) = recipients(&to);
         if recipients.is_empty() {
             let reason = "no recipient in [notify.email] is an e-mail address";
             return Ok(DeliveryOutcome::Refused(reason.to_owned()));
         }
         let mail = compose(&delivery.message, &smtp.from, &recipients)?;
-        let transport = transport(&smtp)?;
+        let posting = Posting { delivery, transport: transport(&smtp)?, mail: &mail };
         let unsure = delivery.claim().await?;
-        match transport.send(mail).await {
-            Ok(_) => {}
-            Err(error) if error.is_permanent() || error.is_client() => {
-                let reason = line(&error.to_string(), 300);
-                return Ok(DeliveryOutcome::Refused(format!("the mail server refuses: {reason}")));
-            }
-            Err(error) => {
-                let fault = http::unavailable("the mail server", "did not take the message");
-                return Err(fault.caused_by(error).into());
-            }
+        let told = posting.send().await?;
+        if told.taken.is_empty() {
+            let reason = told.refused.into_values().next().unwrap_or_default();
+            return Ok(DeliveryOutcome::Refused(format!("the mail server refuses: {reason}")));
         }
-        let count = recipients.len();
-        let whom = if count == 1 { "person" } else { "people" };
-        let mut detail = format!("sent to {count} {whom}");
+        findings.extend(told.refused.iter().map(|(address, reason)| {
+            let message = format!("the mail server refuses {}: {reason}", line(address, 100));
+            Finding::new(codes::RECIPIENT_REFUSED, Severity::Low, message)
+                .remedy("correct `to` in [notify.email], or ask whoever runs the mail server")
+        }));
+        let mut detail = format!("sent to {}", people(told.taken.len()));
         if unsure {
             detail.push_str("; perhaps twice, as an attempt before was interrupted");
         }
@@ -272,6 +272,10 @@ fn recipients(to: &[String]) -> (Vec<Mailbox>, Vec<Finding>) {
         );
     }
     (good, wrong)
+}
+
+fn people(count: usize) -> String {
+    if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
 }
 
 fn message_id(message: &Message, from: &Mailbox) -> String {

@@ -6,7 +6,7 @@
 //! than none. The record then says so.
 
 use async_trait::async_trait;
-use pact_agent::secrets::Parameter;
+use pact_agent::{AgentError, secrets::Parameter};
 use pact_config::{
     Rule,
     form::{Form, Shape, field},
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::channel::{Channel, Work};
 use crate::{
     delivery::{DeliveryOutcome, Interrupted},
-    http,
+    http::{self, Answer},
     message::{Message, line},
 };
 
@@ -98,6 +98,9 @@ impl Channel for Slack {
                 answer.refusal()
             )));
         }
+        if let Some(refused) = taken(&answer)? {
+            return Ok(DeliveryOutcome::Refused(refused));
+        }
         let mut detail = match settings.channel.as_deref() {
             Some(channel) => format!("sent to {}", line(channel, 80)),
             None => "sent to the team's channel".to_owned(),
@@ -107,6 +110,23 @@ impl Channel for Slack {
         }
         Ok(DeliveryOutcome::Sent { detail, reference: None, findings: Vec::new() })
     }
+}
+
+/// What a success says: Slack's own word is `ok`, servers that speak the same say it in JSON or say
+/// nothing. Some: it is refused in JSON.
+///
+/// # Errors
+/// `ERR_CHANNEL_UNAVAILABLE` where it is somebody else's answer.
+fn taken(answer: &Answer) -> Result<Option<String>, AgentError> {
+    let said = answer.body.trim_ascii();
+    if said.is_empty() || said.eq_ignore_ascii_case(b"ok") {
+        return Ok(None);
+    }
+    let Ok(Value::Object(said)) = serde_json::from_slice(said) else {
+        return Err(http::foreign("Slack", answer));
+    };
+    let no = ["ok", "success"].iter().any(|word| said.get(*word) == Some(&Value::Bool(false)));
+    Ok(no.then(|| format!("Slack refuses the message: {}", answer.refusal())))
 }
 
 /// The message as blocks, within Slack's limits.

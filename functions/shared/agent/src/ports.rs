@@ -263,6 +263,12 @@ impl SendLater {
         Self { attempts: self.attempts.saturating_add(1), due, ..self }
     }
 
+    /// The same, and not before a time that the channel asks for.
+    #[must_use]
+    pub fn not_before(self, at: Timestamp) -> Self {
+        Self { due: self.due.max(at), ..self }
+    }
+
     /// Whether it was tried for long enough.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {

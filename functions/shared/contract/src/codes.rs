@@ -447,6 +447,9 @@ catalogue! {
         RECIPIENTS_MANY = "recipients-many":
             "There are more recipients than are told.",
             "Name a mailing list in [notify.email].";
+        RECIPIENT_REFUSED = "recipient-refused":
+            "The mail server refuses a recipient; the others were told.",
+            "Correct `to` in [notify.email], or ask whoever runs the mail server.";
         TRANSITION_MISSING = "transition-missing":
             "The issue does not offer the transition that is configured.",
             "Correct `transition` in [notify.jira], or the project's workflow.";

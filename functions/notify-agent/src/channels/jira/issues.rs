@@ -73,13 +73,13 @@ impl Update<'_> {
             match self.one(key, &mut progress).await {
                 Ok(Updated::Done) => {}
                 Ok(Updated::Refused(reason)) => refused.push(reason),
-                Err(fault) => return Err(Interrupted::at(fault, json!(progress).to_string())),
+                Err(interrupted) => return Err(interrupted.at(json!(progress).to_string())),
             }
         }
         Ok((progress, refused))
     }
 
-    async fn one(&self, key: &str, progress: &mut Progress) -> Result<Updated, AgentError> {
+    async fn one(&self, key: &str, progress: &mut Progress) -> Result<Updated, Interrupted> {
         let mut done = progress.get(key).copied().unwrap_or_default();
         if !done.comment {
             if let Updated::Refused(reason) = self.comment(key).await? {
@@ -106,7 +106,7 @@ impl Update<'_> {
         self.work.delivery.progress(&json!(progress).to_string()).await
     }
 
-    async fn comment(&self, key: &str) -> Result<Updated, AgentError> {
+    async fn comment(&self, key: &str) -> Result<Updated, Interrupted> {
         let path = format!("rest/api/3/issue/{key}/comment");
         let query = format!("?orderBy=-created&maxResults={MAX_COMMENTS}");
         let answer = self.send(self.request(Method::GET, &format!("{path}{query}"))?).await?;
@@ -125,10 +125,13 @@ impl Update<'_> {
         }
         let body = json!({ "body": render(message) });
         let answer = self.send(self.request(Method::POST, &path)?.json(&body)).await?;
+        if answer.status.is_success() {
+            read(&answer)?;
+        }
         Ok(Updated::by(key, &answer))
     }
 
-    async fn transition(&self, key: &str, name: &str) -> Result<Updated, AgentError> {
+    async fn transition(&self, key: &str, name: &str) -> Result<Updated, Interrupted> {
         let same = |value: &Value, pointer: &str| {
             text_at(value, pointer).is_some_and(|v| v.trim().eq_ignore_ascii_case(name.trim()))
         };
@@ -163,6 +166,10 @@ impl Update<'_> {
         };
         let body = json!({ "transition": { "id": id } });
         let answer = self.send(self.request(Method::POST, &path)?.json(&body)).await?;
+        if answer.status.is_success() && !answer.body.trim_ascii().is_empty() {
+            // Jira answers 204; whoever else takes it says so in JSON.
+            read(&answer)?;
+        }
         Ok(Updated::by(key, &answer))
     }
 
@@ -181,15 +188,21 @@ impl Update<'_> {
             .header(reqwest::header::ACCEPT, "application/json"))
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Answer, AgentError> {
+    async fn send(&self, request: RequestBuilder) -> Result<Answer, Interrupted> {
         http::send(self.work.delivery.call, "Jira", request).await
     }
 }
 
 fn read(answer: &Answer) -> Result<Value, AgentError> {
-    serde_json::from_slice(&answer.body).map_err(|error| {
-        http::unavailable("Jira", "answers with something else than JSON").caused_by(error)
-    })
+    serde_json::from_slice(&answer.body)
+        .map_err(|error| http::foreign("Jira", answer).caused_by(error))
+}
+
+/// Whether Jira wants a person to read letters from a picture first, as it does after several wrong
+/// passwords.
+fn wants_captcha(answer: &Answer) -> bool {
+    let why = answer.headers.get("x-authentication-denied-reason");
+    why.is_some_and(|why| why.as_bytes().starts_with(b"CAPTCHA_CHALLENGE"))
 }
 
 impl Updated {
@@ -199,6 +212,11 @@ impl Updated {
             return Self::Done;
         }
         let (code, message, remedy) = match answer.status {
+            _ if wants_captcha(answer) => (
+                codes::JIRA_UNAUTHORIZED,
+                format!("Jira asks for a captcha before the account may update {key}"),
+                "sign in to Jira once with the account of PACT_JIRA_USER, in a browser",
+            ),
             StatusCode::NOT_FOUND => (
                 codes::ISSUE_MISSING,
                 format!("there is no issue {key}, or the account may not see it"),

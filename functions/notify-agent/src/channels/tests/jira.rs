@@ -148,3 +148,71 @@ async fn what_jira_refuses_is_named_and_the_rest_is_done() {
     let (answer, _) = world.act("notify.update_jira", &notify).await.expect("no fault");
     assert_eq!(answer.response.status, StageStatus::Skipped);
 }
+
+/// A Jira that answers every request alike.
+async fn always(answer: ResponseTemplate) -> (MockServer, World) {
+    let server = MockServer::start().await;
+    Mock::given(wiremock::matchers::any()).respond_with(answer).mount(&server).await;
+    let url = server.uri();
+    let variables =
+        [("PACT_JIRA_URL", url.as_str()), ("PACT_JIRA_USER", "bot"), ("jira-token", "secret")];
+    let world = World::new(&variables);
+    (server, world)
+}
+
+#[tokio::test]
+async fn what_answers_in_other_words_than_jiras_has_done_nothing() {
+    let page = ResponseTemplate::new(200).set_body_string("<html>Log in</html>");
+    let (_server, world) = always(page).await;
+    let fault = world.act("notify.update_jira", &succeeded()).await.expect_err("a fault");
+    assert_eq!(fault.name, ErrorName::ChannelUnavailable);
+    assert!(fault.message.contains("Log in"), "{}", fault.message);
+    assert!(world.entry("jira").await.later.is_some());
+
+    let why = "CAPTCHA_CHALLENGE; login-url=https://jira.test/login.jsp";
+    let captcha = ResponseTemplate::new(403).insert_header("x-authentication-denied-reason", why);
+    let (_server, world) = always(captcha).await;
+    let (answer, record) = world.act("notify.update_jira", &succeeded()).await.expect("no fault");
+    assert_eq!(answer.response.status, StageStatus::Failed);
+    assert!(record.detail.contains("captcha"), "{}", record.detail);
+}
+
+#[tokio::test]
+async fn a_transition_that_wants_a_field_is_told_and_the_comment_stays() {
+    let jira = FakeJira::default();
+    let (server, world) = jira.start().await;
+    let wants =
+        json!({ "errorMessages": [], "errors": { "resolution": "Resolution is required." } });
+    Mock::given(method("POST"))
+        .and(path("/jira/rest/api/3/issue/SHOP-12/transitions"))
+        .respond_with(ResponseTemplate::new(400).set_body_json(wants))
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    let (answer, record) = world.act("notify.update_jira", &succeeded()).await.expect("no fault");
+    assert_eq!((record.sent, record.detail.as_str()), (true, "commented on SHOP-12"));
+    let message = &answer.response.findings[0].message;
+    assert!(message.contains("Resolution is required"), "{message}");
+}
+
+#[tokio::test]
+async fn a_comment_that_was_taken_before_jira_broke_is_not_posted_again() {
+    let jira = FakeJira::default();
+    let (server, world) = jira.start().await;
+    let kept = Arc::clone(&jira.comments);
+    Mock::given(method("POST"))
+        .and(path_regex("comment$"))
+        .respond_with(move |request: &Request| {
+            kept.lock().expect("not poisoned").push(request.body_json().expect("JSON"));
+            ResponseTemplate::new(500)
+        })
+        .up_to_n_times(1)
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    world.act("notify.update_jira", &succeeded()).await.expect_err("a fault");
+    world.hurry("jira", SignedDuration::ZERO).await;
+    assert_eq!(world.pass().await["ended"], 1);
+    assert_eq!(jira.comments().len(), 1);
+    assert!(world.entry("jira").await.record.sent);
+}

@@ -114,3 +114,46 @@ async fn what_no_channel_takes_for_a_day_is_given_up_and_says_so() {
     world.act("notify.slack_team", &succeeded()).await.expect("no fault");
     assert_eq!(world.entry("slack").await.later, None);
 }
+
+#[tokio::test]
+async fn what_answers_in_other_words_than_slacks_has_taken_nothing() {
+    let page = ResponseTemplate::new(200).set_body_string("<html>Sign in to the network</html>");
+    let (server, world) = slack(page).await;
+    let fault = world.act("notify.slack_team", &succeeded()).await.expect_err("a fault");
+    assert_eq!(fault.name, ErrorName::ChannelUnavailable);
+    assert!(fault.message.contains("Sign in to the network"), "{}", fault.message);
+    let entry = world.entry("slack").await;
+    assert!(!entry.record.sent && entry.later.is_some(), "{entry:?}");
+    server.reset().await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(200).set_body_string("ok\n"))
+        .mount(&server)
+        .await;
+    world.hurry("slack", SignedDuration::ZERO).await;
+    assert_eq!(world.pass().await["ended"], 1);
+    assert!(world.entry("slack").await.record.sent);
+
+    let no = ResponseTemplate::new(200).set_body_json(json!({ "ok": false, "error": "no_text" }));
+    let (_server, world) = slack(no).await;
+    let (answer, record) = world.act("notify.slack_team", &succeeded()).await.expect("no fault");
+    assert_eq!(answer.response.status, StageStatus::Failed);
+    assert!(record.detail.contains("no_text"), "{}", record.detail);
+    // Nothing that is sent to one address is sent to another.
+    let away = ResponseTemplate::new(302).insert_header("location", "https://elsewhere.test/");
+    let (server, world) = slack(away).await;
+    let (answer, record) = world.act("notify.slack_team", &succeeded()).await.expect("no fault");
+    assert_eq!(answer.response.status, StageStatus::Failed);
+    assert!(record.detail.contains("302"), "{}", record.detail);
+    assert_eq!(requests(&server).await.len(), 1);
+}
+
+#[tokio::test]
+async fn slack_that_asks_for_an_hour_is_left_alone_for_it() {
+    let busy = ResponseTemplate::new(429).insert_header("Retry-After", "3600");
+    let (server, world) = slack(busy).await;
+    world.act("notify.slack_team", &succeeded()).await.expect_err("is a fault");
+    assert_eq!(requests(&server).await.len(), 1, "an hour is not waited for");
+    let later = world.entry("slack").await.later.expect("it is sent again");
+    let wait = later.due.duration_since(Timestamp::now());
+    assert!(wait > SignedDuration::from_secs(3500), "{wait:?}");
+}
