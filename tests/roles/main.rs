@@ -30,6 +30,19 @@ const DEPLOY_ROLE: &str = include_str!("../../infra/deploy-role.yaml");
 /// Who calls with that role.
 const DEPLOYMENT: &str = "DeployRole";
 const CALLS: &str = include_str!("calls.txt");
+/// Functions whose memory is not the others', by what `pact_contract::cost` knows.
+#[test]
+fn a_cost_is_estimated_by_the_memory_that_functions_have() {
+    use pact_contract::cost::{LARGER, MEMORY};
+    for function in stack().functions {
+        let agent = function.logical_id.strip_suffix("AgentFunction").unwrap_or_default();
+        let agent = format!("{}-agent", agent.to_lowercase());
+        let known = LARGER.iter().find(|(larger, _)| *larger == agent);
+        let expected = known.map_or(MEMORY, |(_, memory)| *memory);
+        assert_eq!(function.memory_mb, expected, "{}", function.logical_id);
+    }
+}
+
 const MACHINES: [(&str, &str); 2] = [
     ("pipeline.asl.json", include_str!("../../state-machines/pipeline.asl.json")),
     ("monitor.asl.json", include_str!("../../state-machines/monitor.asl.json")),

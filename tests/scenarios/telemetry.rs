@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pact_contract::{StageRecord, cost::Estimate};
 use pact_e2e::{Repo, Stack, wait_for};
 use serde_json::{Value, json};
 
@@ -103,6 +104,23 @@ fn a_run_can_be_followed_through_every_log_and_is_counted() {
     assert!(text(&report, "/url").ends_with(&format!("/runs/{id}")), "{report:#}");
 }
 
+/// The stages of a report as the run store has them.
+fn records(report: &Value) -> Vec<StageRecord> {
+    let stages = report["stages"].as_array().expect("stages");
+    let record = |stage: &Value| {
+        let mut record = json!({
+            "schema": 1, "run_id": report["run_id"], "attempt": 1,
+            "started_at": "2026-11-20T10:00:00Z", "finished_at": null, "findings": [],
+            "findings_total": 0, "output": null, "details_key": null, "error": null, "fallback": null,
+        });
+        for name in ["state", "agent", "action", "status", "summary", "duration_ms", "output"] {
+            record[name] = stage[name].clone();
+        }
+        serde_json::from_value(record).expect("a record")
+    };
+    stages.iter().map(record).collect()
+}
+
 #[test]
 fn what_a_run_costs_is_computed_from_what_it_did() {
     let (stack, repo) = (Stack::new(), Repo::shop());
@@ -130,4 +148,8 @@ fn what_a_run_costs_is_computed_from_what_it_did() {
     let usd = |name: &str| bill[name].as_f64().expect("a sum");
     assert!(usd("orchestration_usd") < 0.0021, "{bill:#}");
     assert!(usd("total_usd") > usd("orchestration_usd"));
+    // What a page makes of the stages alone is near to it.
+    let estimate = Estimate::of(&records(&report));
+    let ratio = estimate.total_usd() / usd("total_usd");
+    assert!((0.75..1.33).contains(&ratio), "{ratio}: {estimate:?}, {bill:#}");
 }

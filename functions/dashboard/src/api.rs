@@ -7,6 +7,7 @@ use pact_agent::ports::{
 use pact_contract::{
     EnvironmentName, RepositoryName, RunRecord, StageRecord,
     cause::{Cause, cause},
+    cost::Estimate,
     delivery::Delivery,
     log::LogEntry,
 };
@@ -36,6 +37,8 @@ struct Run<'a> {
     /// None when it cannot be read.
     run: Option<&'a RunRecord>,
     cause: Option<Cause>,
+    /// What it costs on AWS, estimated from its stages.
+    cost: Option<Estimate>,
     stages: &'a [StageRecord],
     log: Log<'a>,
     notifications: &'a [OutboxEntry],
@@ -77,15 +80,16 @@ impl<'a> From<&'a ApprovalRecord> for Approval<'a> {
 
 /// `GET /api/runs/{id}`.
 pub(crate) fn run(found: &Found) -> Result<Value, serde_json::Error> {
-    let (run, cause, parts) = match found {
-        Found::Run(view) => (Some(&view.run), view.cause(), &view.parts),
-        Found::Unreadable(parts) => (None, None, parts),
+    let (run, cause, cost, parts) = match found {
+        Found::Run(view) => (Some(&view.run), view.cause(), view.cost(), &view.parts),
+        Found::Unreadable(parts) => (None, None, None, parts),
     };
     let Parts { stages, log, log_fault, notifications, approvals, unreadable } = parts;
     let fault = log_fault.as_deref();
     let mut value = serde_json::to_value(Run {
         run,
         cause,
+        cost,
         stages,
         log: Log { verified: fault.is_none(), fault, entries: log },
         notifications,

@@ -18,6 +18,17 @@ pub(crate) fn duration(ms: u64) -> String {
     }
 }
 
+/// US dollars, with about two digits that count: `$0.0068`, `$0.021`, `$1.25`, `$0`.
+pub(crate) fn dollars(usd: f64) -> String {
+    let digits = match usd {
+        usd if usd < 0.000_05 => 0,
+        usd if usd >= 1.0 => 2,
+        usd if usd >= 0.01 => 3,
+        _ => 4,
+    };
+    format!("${usd:.digits$}")
+}
+
 /// Milliseconds between two instants; 0 when they are in the wrong order.
 pub(crate) fn between(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.as_millisecond().saturating_sub(from.as_millisecond())).unwrap_or(0)

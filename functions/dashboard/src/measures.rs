@@ -4,9 +4,8 @@
 use axum::{Extension, extract::State, response::Response};
 use pact_agent::ports::{EnvironmentPage, RunPage, RunQuery};
 use pact_contract::{
-    EnvironmentName, RepositoryName, RunId, RunStatus,
-    delivery::delivery,
-    durations::{StageTime, stage_times},
+    EnvironmentName, RepositoryName, RunStatus, cost::Estimate, delivery::delivery,
+    durations::stage_times,
 };
 use serde_json::json;
 
@@ -97,11 +96,8 @@ pub(crate) async fn api_insights(State(app): State<App>, asked: Asked) -> Respon
     }))
 }
 
-/// The latest runs of a repository that ended, and how long their stages took.
-async fn stages(
-    app: &App,
-    asked: Asked,
-) -> Result<(RepositoryName, Vec<RunId>, Vec<StageTime>), Fault> {
+/// The latest runs of a repository that ended: what they cost, and how long their stages took.
+async fn stages(app: &App, asked: Asked) -> Result<pages::Spent, Fault> {
     /// Runs that are looked at, and those of them whose stages are read: what a page may cost bounds it.
     const RUNS: usize = 8;
     const READ: usize = 3;
@@ -114,11 +110,13 @@ async fn stages(
     let found = app.reader.latest_runs(&query).await?.runs.into_iter();
     let ended = found.filter(|run| run.status.is_final() && run.status != RunStatus::Superseded);
     let ended: Vec<_> = ended.map(|run| run.request.run_id).take(READ).collect();
-    let mut records = Vec::new();
-    for run_id in &ended {
-        records.extend(app.reader.stages(run_id).await?.items);
+    let (mut records, mut costs) = (Vec::new(), Vec::new());
+    for run_id in ended {
+        let stages = app.reader.stages(&run_id).await?.items;
+        costs.push((run_id, Estimate::of(&stages)));
+        records.extend(stages);
     }
-    Ok((repository, ended, stage_times(&records)))
+    Ok(pages::Spent { repository, costs, times: stage_times(&records) })
 }
 
 pub(crate) async fn durations(
@@ -127,16 +125,14 @@ pub(crate) async fn durations(
     asked: Asked,
 ) -> Response {
     let found = stages(&app, asked).await;
-    pages_or_fault(
-        found.map(|(name, runs, times)| pages::durations(&viewer, &name, runs.len(), &times)),
-    )
+    pages_or_fault(found.map(|spent| pages::durations(&viewer, &spent)))
 }
 
 pub(crate) async fn api_durations(State(app): State<App>, asked: Asked) -> Response {
     let found = stages(&app, asked).await;
-    json_or_fault(
-        found.map(
-            |(name, runs, times)| json!({ "repository": name, "runs": runs, "stages": times }),
-        ),
-    )
+    json_or_fault(found.map(|pages::Spent { repository, costs, times }| {
+        let runs: Vec<_> = costs.iter().map(|(run_id, _)| run_id).collect();
+        let costs = costs.iter().map(|(run_id, cost)| json!({ "run_id": run_id, "cost": cost }));
+        json!({ "repository": repository, "runs": runs, "costs": costs.collect::<Vec<_>>(), "stages": times })
+    }))
 }

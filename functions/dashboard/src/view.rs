@@ -5,6 +5,7 @@ use pact_agent::ports::{ApprovalRecord, Listed, OutboxEntry, RunReader, StoreErr
 use pact_contract::{
     Decision, Deployment, EnvironmentName, RunId, RunRecord, RunStatus, StageRecord, StageStatus,
     cause::{Cause, cause},
+    cost::Estimate,
     log::{self, LogEntry},
     room::waits,
 };
@@ -155,6 +156,12 @@ impl RunView {
     /// Why the run did not end well.
     pub(crate) fn cause(&self) -> Option<Cause> {
         cause(&self.run, &self.parts.stages)
+    }
+
+    /// What the run has cost so far; none before the first stage.
+    pub(crate) fn cost(&self) -> Option<Estimate> {
+        let stages = &self.parts.stages;
+        (!stages.is_empty()).then(|| Estimate::of(stages))
     }
 
     /// How long the run took so far.

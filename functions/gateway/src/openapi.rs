@@ -82,7 +82,11 @@ const PAGES: &[(&str, &str, &[&str])] = &[
     ("/api/environments", "What is deployed where, a page at a time", &["repository", "cursor"]),
     ("/api/environments/version", "What changes when that page does", &["repository", "cursor"]),
     ("/api/incidents/version", "What changes when an incident does", &[]),
-    ("/api/durations", "How long the stages of a repository's runs take", &["repository"]),
+    (
+        "/api/durations",
+        "How long the stages of a repository's runs take, and what the runs cost",
+        &["repository"],
+    ),
     (
         "/api/insights",
         "How well an environment is delivered to: the four measures of DORA",

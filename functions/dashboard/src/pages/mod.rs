@@ -22,7 +22,7 @@ mod watch;
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
-pub(crate) use durations::durations;
+pub(crate) use durations::{Spent, durations};
 pub(crate) use environments::{environments, version as environments_version};
 pub(crate) use incidents::{incidents, version as incidents_version};
 pub(crate) use insights::{Insights, insights};

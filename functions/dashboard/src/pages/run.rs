@@ -7,7 +7,8 @@ use pact_contract::{ReleaseId, RunRequest, StateName, cause::Cause, log::LogKind
 use super::{buttons, evidence, layout, timeline, unreadable::unreadable, verdicts, watch};
 use crate::{
     format::{
-        address, ago, anchor, commit, encoded, excerpt, instant, plural, repository_page, short,
+        address, ago, anchor, commit, dollars, encoded, excerpt, instant, plural, repository_page,
+        short,
     },
     graph::graph,
     hosts,
@@ -110,6 +111,12 @@ fn head(viewer: &Viewer, view: &RunView, heading: &str, cause: Option<&Cause>) -
                 @if let Some(template) = view.template() { (fact("Template", &html! { (short(&template, 40)) })) }
                 (fact("Started", &html! { (instant(request.started_at)) " (" (ago(request.started_at, view.now)) ")" }))
                 (fact("Duration", &html! { (view.duration()) }))
+                @if let Some(cost) = view.cost() {
+                    (fact("Cost on AWS", &html! {
+                        "about " (dollars(cost.total_usd()))
+                        @if cost.builds_usd > 0.0 { ", builds " (dollars(cost.builds_usd)) " of it" }
+                    }))
+                }
                 (fact("Run", &html! {
                     code { (request.run_id) } " "
                     a href={ "/api/runs/" (request.run_id) } { "JSON" }

@@ -83,11 +83,16 @@ async fn a_badge_shows_the_latest_result_that_there_is() {
 async fn durations_name_each_stage_and_are_there_as_json() {
     let (status, page) = get("/durations?repository=acme%2Fweb-shop").await;
     assert_eq!(status, StatusCode::OK);
-    for text in ["Where the time goes", "Run unit tests", "Half took at most"] {
+    for text in
+        ["Where the time goes", "Run unit tests", "Half took at most", "What a run costs on AWS"]
+    {
         assert!(page.contains(text), "{text}: {page}");
     }
     let (_, answer) = json("/api/durations?repository=acme%2Fweb-shop").await;
     assert!(answer["stages"].as_array().is_some_and(|stages| stages.len() > 3), "{answer}");
+    let costs = answer["costs"].as_array().expect("costs");
+    assert!(costs.iter().all(|one| one["cost"]["conducting_usd"].as_f64() > Some(0.0)), "{answer}");
+    assert_eq!(costs.len(), answer["runs"].as_array().map_or(0, Vec::len));
     assert_eq!(get("/durations").await.0, StatusCode::BAD_REQUEST);
 }
 

@@ -13,6 +13,7 @@ pub mod cause;
 pub mod changes;
 pub mod codes;
 pub mod correlation;
+pub mod cost;
 pub mod delivery;
 pub mod durations;
 pub mod envelope;

@@ -1,35 +1,13 @@
-//! Prices, and the arithmetic. All are those of AWS's price lists for us-east-1, on demand and
-//! without the free tier, in US dollars, as of November 2026's published pages: check them before
-//! they are relied on.
+//! The arithmetic of a bill.
 
 use std::time::Duration;
 
 use local_codebuild::Spent;
+use pact_contract::cost::price;
 use serde::Serialize;
 
 use super::Invocation;
 use crate::stack::Usage;
-
-/// A state transition of a Standard workflow (Step Functions pricing).
-const TRANSITION: f64 = 25.0 / 1e6;
-/// A second of a gigabyte on arm64 (Lambda pricing).
-const GB_SECOND: f64 = 0.000_013_333_4;
-/// An invocation (Lambda pricing).
-const INVOCATION: f64 = 0.20 / 1e6;
-/// A write request unit (DynamoDB on-demand pricing).
-const WRITE: f64 = 0.625 / 1e6;
-/// A read request unit (DynamoDB on-demand pricing).
-const READ: f64 = 0.125 / 1e6;
-/// A request to an HTTP API (API Gateway pricing).
-const REQUEST: f64 = 1.0 / 1e6;
-/// A gigabyte of logs taken in (CloudWatch pricing).
-const LOG_GB: f64 = 0.50;
-
-/// A minute of a build on arm64, in the smallest environment (CodeBuild pricing).
-const BUILD_SMALL: f64 = 0.0034;
-/// The same of a medium one and of a large one: those of x86-64, which are not lower.
-const BUILD_MEDIUM: f64 = 0.01;
-const BUILD_LARGE: f64 = 0.02;
 
 /// The function behind the HTTP API, by its name in the template.
 const GATEWAY: &str = "GatewayFunction";
@@ -102,15 +80,16 @@ impl Measured {
     /// CodeBuild bills each minute that has begun, by the size of the environment: minutes of each
     /// price.
     fn build_minutes(&self) -> Vec<(f64, u64)> {
-        let price = |build: &Spent| match build.compute_type.as_str() {
-            "BUILD_GENERAL1_SMALL" => BUILD_SMALL,
-            "BUILD_GENERAL1_MEDIUM" => BUILD_MEDIUM,
-            _ => BUILD_LARGE,
+        let price_of = |build: &Spent| match build.compute_type.as_str() {
+            "BUILD_GENERAL1_SMALL" => price::BUILD_SMALL,
+            "BUILD_GENERAL1_MEDIUM" => price::BUILD_MEDIUM,
+            _ => price::BUILD_LARGE,
         };
         let minutes = |time: Duration| time.as_millis().div_ceil(60_000).max(1);
         let mut all: Vec<(f64, u64)> = Vec::new();
         for build in &self.builds {
-            let (price, minutes) = (price(build), u64::try_from(minutes(build.time)).unwrap_or(0));
+            let (price, minutes) =
+                (price_of(build), u64::try_from(minutes(build.time)).unwrap_or(0));
             match all.iter_mut().find(|(known, _)| known.total_cmp(&price).is_eq()) {
                 Some((_, sum)) => *sum = sum.saturating_add(minutes),
                 None => all.push((price, minutes)),
@@ -123,22 +102,27 @@ impl Measured {
     #[expect(clippy::cast_precision_loss, reason = "counts of one run are small")]
     pub(crate) fn bill(&self, run_id: &str) -> Bill {
         let log_bytes: usize = self.invocations.iter().map(|i| i.log_bytes).sum();
-        let part = |part, amount: f64, unit, price: f64| Part {
+        let part = |part, amount: f64, unit, price_usd: f64| Part {
             part,
             amount,
             unit,
-            price_usd: price,
-            usd: amount * price,
+            price_usd,
+            usd: amount * price_usd,
         };
-        let time = part("Lambda time", self.gb_seconds(), "GB-seconds", GB_SECOND);
+        let time = part("Lambda time", self.gb_seconds(), "GB-seconds", price::GB_SECOND);
         let total = |parts: &[Part]| parts.iter().map(|part| part.usd).sum::<f64>();
         let mut parts = vec![
-            part("Step Functions", self.transitions() as f64, "transitions", TRANSITION),
-            part("Lambda requests", self.invocations.len() as f64, "invocations", INVOCATION),
-            part("table, written", self.table.iter().map(|u| u.write).sum(), "units", WRITE),
-            part("table, read", self.table.iter().map(|u| u.read).sum(), "units", READ),
-            part("HTTP API", self.requests() as f64, "requests", REQUEST),
-            part("logs", log_bytes as f64 / 1e9, "GB", LOG_GB),
+            part("Step Functions", self.transitions() as f64, "transitions", price::TRANSITION),
+            part(
+                "Lambda requests",
+                self.invocations.len() as f64,
+                "invocations",
+                price::INVOCATION,
+            ),
+            part("table, written", self.table.iter().map(|u| u.write).sum(), "units", price::WRITE),
+            part("table, read", self.table.iter().map(|u| u.read).sum(), "units", price::READ),
+            part("HTTP API", self.requests() as f64, "requests", price::REQUEST),
+            part("logs", log_bytes as f64 / 1e9, "GB", price::LOG_GB),
         ];
         let orchestration_usd = total(&parts);
         parts.insert(1, time);
@@ -190,6 +174,6 @@ mod tests {
         let orchestration = 5.0 * 25e-6 + 0.2e-6 + 3.0 * 0.625e-6 + 0.0625e-6 + 1e-6 + 0.5e-6;
         assert!((bill.orchestration_usd - orchestration).abs() < 1e-12);
         let rest = bill.total_usd - orchestration;
-        assert!((rest - 3.0 * GB_SECOND - 4.0 * BUILD_SMALL).abs() < 1e-12);
+        assert!((rest - 3.0 * price::GB_SECOND - 4.0 * price::BUILD_SMALL).abs() < 1e-12);
     }
 }
