@@ -234,5 +234,6 @@ async fn main() {
     all.sort_unstable();
     println!("p95 of all: {:.1} ms", all[(all.len() - 1) * 95 / 100].as_secs_f64() * 1e3);
     std::fs::remove_dir_all(&folder).expect("is removed");
+    assert!(took.iter().any(|(_, units)| *units > 0.0), "no unit was counted");
     assert!(dear.is_empty(), "more than {UNITS} units: {dear:?}");
 }

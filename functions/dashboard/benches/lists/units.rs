@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{
     config::{
         ConfigBag, Intercept, RuntimeComponents,
         interceptors::{
-            BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+            AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
         },
     },
     error::BoxError,
@@ -49,9 +49,10 @@ impl Intercept for Units {
         Ok(())
     }
 
-    fn read_before_deserialization(
+    // Before that the body is not read yet.
+    fn read_after_deserialization(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {

@@ -22,13 +22,16 @@ use axum::{
 use bytes::Bytes;
 use routes::Table;
 use serde_json::json;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 struct Api {
     host: Host,
     table: Table,
     options: Options,
 }
+
+/// How long the body of a request may take.
+const BODY: Duration = Duration::from_secs(20);
 
 /// Serves every path and method by the given routes.
 pub fn router(host: Host, routes: Vec<HttpRoute>, options: Options) -> Router {
@@ -51,7 +54,11 @@ async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
     }
     let url = api.options.function_url;
     let invocation = async {
-        let Some(body) = read(body, api.options.max_body).await else { return too_large() };
+        let body = match tokio::time::timeout(BODY, read(body, api.options.max_body)).await {
+            Ok(Some(body)) => body,
+            Ok(None) => return too_large(),
+            Err(_) => return message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
+        };
         let event = event::build(&parts, &body, &found, &api.options);
         let payload = Bytes::from(event.to_string());
         let trace = parts.headers.get(TRACE).and_then(|value| value.to_str().ok());

@@ -5,6 +5,7 @@
 
 mod bucket;
 mod builds;
+mod connections;
 mod definition;
 mod executor;
 mod guard;

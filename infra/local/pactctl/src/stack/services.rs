@@ -1,6 +1,6 @@
 //! What the stack's two ports serve: the HTTP API, and one endpoint for all AWS services.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -19,6 +19,7 @@ use tower::ServiceExt;
 
 use super::{
     bucket::Buckets,
+    connections,
     definition::Definition,
     guard::Guard,
     health,
@@ -35,6 +36,8 @@ use crate::{
 
 /// DynamoDB accepts bodies of up to 16 MB, the others less.
 const MAX_BODY: usize = 16 * 1024 * 1024;
+/// How long a body may take.
+const BODY: Duration = Duration::from_secs(60);
 /// What Lambda takes with the code of a function.
 const MAX_CODE: usize = 70_167_211;
 /// Below these paths of the HTTP API, the gateway takes what is signed and nothing else.
@@ -66,7 +69,7 @@ pub(crate) fn serve_api(
     }
     let router = http_api::router(host.clone(), routes, http_api::Options::default());
     let router = health::over(router, engine.clone());
-    serve(servers, listener, Guard::pages(names, SIGNED).before(router));
+    servers.spawn(connections::serve(listener, Guard::pages(names, SIGNED).before(router)));
     Ok(())
 }
 
@@ -108,16 +111,8 @@ pub(crate) fn serve_aws(
 ) -> Result<(), Failure> {
     let state = Endpoint { services, http: http_client()?, recorder: recorder.map(Arc::new) };
     let router = Router::new().fallback(dispatch).with_state(state);
-    serve(servers, listener, Guard::programs(names).before(router));
+    servers.spawn(connections::serve(listener, Guard::programs(names).before(router)));
     Ok(())
-}
-
-fn serve(servers: &mut JoinSet<()>, listener: TcpListener, router: Router) {
-    servers.spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "a server ended");
-        }
-    });
 }
 
 #[derive(Clone)]
@@ -140,8 +135,10 @@ async fn dispatch(State(endpoint): State<Endpoint>, request: Request) -> Respons
     }
     let (parts, body) = request.into_parts();
     let limit = if lambda { MAX_CODE } else { MAX_BODY };
-    let Ok(body) = to_bytes(body, limit).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    let body = match tokio::time::timeout(BODY, to_bytes(body, limit)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
     let signed = (&parts.method, &parts.uri, &parts.headers, &body[..]);
     let caller = match services.credentials.verify(signed, Timestamp::now()) {
