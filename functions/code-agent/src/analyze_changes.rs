@@ -42,7 +42,7 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
             Some(tokens.lease(name, api.as_deref(), Purpose::Fetch).await?)
         }
     };
-    let locate = |lease: Option<&Lease>| match lease {
+    let locate = |lease: Option<&Lease>, address: &str| match lease {
         None => source::locate(config, address),
         Some(lease) => {
             let config = config.with_found(lease.found(), &parameters.repository.name)?;
@@ -58,7 +58,7 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
     let rules = Rules::of(&**policies, &parameters).await?;
     let request = Request {
         agreed: rules.agreed.clone(),
-        location: locate(lease.as_ref())?,
+        location: locate(lease.as_ref(), address)?,
         reference: parameters.reference.clone(),
         default_branch: parameters.repository.default_branch.clone(),
         commit,
@@ -75,7 +75,18 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
         && source::is_unauthorized(refused)
         && tokens.renew(lease).await?
     {
-        analysis = once(Request { location: locate(Some(lease))?, ..request }).await;
+        analysis =
+            once(Request { location: locate(Some(lease), address)?, ..request.clone() }).await;
+    }
+    if let (Err(fault), Location::Remote { url, .. }) = (&analysis, &request.location)
+        && fault.name == ErrorName::SourceUnavailable
+        && !source::is_unauthorized(fault)
+        && let Some(moved) = source::moved(config, url).await?
+    {
+        tracing::info!(from = url.as_str(), to = moved.as_str(), "the repository has moved");
+        // A token is for the host that was named.
+        let lease = lease.as_ref().filter(|_| moved.origin() == url.origin());
+        analysis = once(Request { location: locate(lease, moved.as_str())?, ..request }).await;
     }
     let mut analysis = analysis?;
     let key = match analysis.head == commit {

@@ -1,15 +1,25 @@
 //! A commit of a repository: opened where it lies on this machine, fetched where it does not.
 
-use std::{num::NonZeroU32, path::PathBuf, sync::atomic::AtomicBool, time::Duration};
+mod moved;
+
+use std::{
+    any::Any,
+    num::NonZeroU32,
+    path::PathBuf,
+    sync::{Arc, Mutex, atomic::AtomicBool},
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use gix::{
     ObjectId, Repository,
     bstr::BString,
+    protocol::transport::client::blocking_io::http,
     remote::{Direction, fetch::Shallow},
 };
 use pact_agent::{AgentError, secrets::Secret};
 use pact_contract::ErrorName;
+use pact_hosts::Guard;
 use url::Url;
 
 use crate::{
@@ -37,8 +47,9 @@ const WITHHELD: &str = "the secret source-token was not sent, because PACT_ALLOW
 pub(crate) enum Location {
     /// On this machine.
     Local(PathBuf),
-    /// Behind HTTP, with the token that may be sent there, or why there is none.
-    Remote { url: Url, token: Result<Secret, Option<String>> },
+    /// Behind HTTP, with the token that may be sent there, or why there is none; names are looked up by
+    /// the guard.
+    Remote { url: Url, token: Result<Secret, Option<String>>, guard: Guard },
 }
 
 /// Checks an address against what may be fetched.
@@ -53,11 +64,10 @@ pub(crate) fn locate(config: &Config, address: &str) -> Result<Location, AgentEr
             "repository.url carries a user name or password; put the token into the secret source-token",
         ));
     }
-    if !matches!(url.scheme(), "https" | "http" | "file") || !config.allowed.permit(&url) {
-        return Err(AgentError::invalid(format!(
-            "repository.url {url} is not covered by PACT_ALLOWED_SOURCES"
-        )));
-    }
+    config
+        .allowed
+        .check(&url)
+        .map_err(|why| AgentError::invalid(format!("repository.url {url}: {why}")))?;
     if url.scheme() == "file" {
         return url.to_file_path().map(Location::Local).map_err(|()| {
             AgentError::invalid(format!("repository.url {url} is not a path of this machine"))
@@ -73,8 +83,10 @@ pub(crate) fn locate(config: &Config, address: &str) -> Result<Location, AgentEr
         }
         None => Err(config.no_token.as_ref().map(|why| format!("no token was sent: {why}"))),
     };
-    Ok(Location::Remote { url, token })
+    Ok(Location::Remote { url, token, guard: Guard::new(config.allowed.clone()) })
 }
+
+pub(crate) use moved::moved;
 
 /// A repository that has the commit.
 pub(crate) struct Source {
@@ -112,10 +124,10 @@ pub(crate) fn obtain(
             });
             (repository, merged, tip, None)
         }
-        Location::Remote { url, token } => {
+        Location::Remote { url, token, guard } => {
             let folder = tempfile::tempdir()
                 .map_err(|e| AgentError::internal(format!("cannot make a folder: {e}")))?;
-            let remote = Remote { url, token: token.as_ref(), stop };
+            let remote = Remote { url, token: token.as_ref(), guard, stop };
             let (repository, merged, tip) = remote.fetch(folder.path(), push)?;
             (repository, merged, tip, Some(folder))
         }
@@ -149,6 +161,7 @@ pub(crate) fn is_partial(repository: &Repository) -> bool {
 struct Remote<'a> {
     url: &'a Url,
     token: Result<&'a Secret, &'a Option<String>>,
+    guard: &'a Guard,
     stop: &'a AtomicBool,
 }
 
@@ -293,8 +306,8 @@ impl Remote<'_> {
     }
 
     fn empty(&self, folder: &std::path::Path) -> Result<Repository, AgentError> {
-        // Redirects end with the first request, and a request with a token follows none.
-        let mut overrides = vec!["http.followRedirects=initial".to_owned()];
+        // Where a repository is now is found, and checked, before it is asked for: see `moved`.
+        let mut overrides = vec!["http.followRedirects=false".to_owned()];
         if let Ok(token) = self.token {
             let pair = STANDARD.encode(format!("x-access-token:{}", token.reveal()));
             overrides.push(format!("http.extraHeader=Authorization: Basic {pair}"));
@@ -326,14 +339,34 @@ impl Remote<'_> {
             Some(depth) => Shallow::DepthAtRemote(depth),
             None => Shallow::undo(),
         };
-        remote
-            .connect(Direction::Fetch)?
+        let mut connection = remote.connect(Direction::Fetch)?;
+        if let Some(options) = self.guarded(repository)? {
+            connection.set_transport_options(options);
+        }
+        connection
             // Nobody is there to be asked.
             .with_credentials(|_| Ok(None))
             .prepare_fetch(gix::progress::Discard, gix::remote::ref_map::Options::default())?
             .with_shallow(shallow)
             .receive(gix::progress::Discard, self.stop)?;
         Ok(())
+    }
+
+    /// How the server is asked: what the repository's configuration says, with names looked up by the
+    /// guard.
+    fn guarded(&self, repository: &Repository) -> Result<Option<Box<dyn Any>>, gix::Error> {
+        let mut options = repository.transport_options(self.url.as_str(), None)?;
+        if let Some(http) = options.as_mut().and_then(|all| all.downcast_mut::<http::Options>()) {
+            let guard = Arc::new(self.guard.clone());
+            let backend = http::reqwest::Options {
+                configure_client: Some(Box::new(move |client| {
+                    Ok(client.dns_resolver(Arc::clone(&guard)))
+                })),
+                configure_request: None,
+            };
+            http.backend = Some(Arc::new(Mutex::new(backend)));
+        }
+        Ok(options)
     }
 
     fn explain(&self, error: &gix::Error, first: &gix::Error) -> AgentError {
@@ -372,11 +405,11 @@ fn is_unknown_object(message: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::AllowedSources;
+    use pact_hosts::Sources;
 
     fn config(list: &str, token: Option<&str>) -> Config {
         Config {
-            allowed: AllowedSources::parse(list).expect("a list"),
+            allowed: Sources::parse(list).expect("a list"),
             token: token.map(Secret::new),
             ..Config::default()
         }

@@ -101,6 +101,9 @@ async fn stages(app: &App, asked: Asked) -> Result<pages::Spent, Fault> {
     /// Runs that are looked at, and those of them whose stages are read: what a page may cost bounds it.
     const RUNS: usize = 8;
     const READ: usize = 3;
+    /// Bytes of stages: a read unit is for eight kilobytes that may be a moment old, and the list of runs
+    /// has ten of thirty.
+    const BYTES: usize = 20 * 8 * 1_024;
     let query = filters(asked)?.query().map_err(Fault::Request)?;
     let Some(repository) = query.repository else {
         return Err(Fault::Request("the address has to name a repository".to_owned()));
@@ -110,9 +113,15 @@ async fn stages(app: &App, asked: Asked) -> Result<pages::Spent, Fault> {
     let found = app.reader.latest_runs(&query).await?.runs.into_iter();
     let ended = found.filter(|run| run.status.is_final() && run.status != RunStatus::Superseded);
     let ended: Vec<_> = ended.map(|run| run.request.run_id).take(READ).collect();
-    let (mut records, mut costs) = (Vec::new(), Vec::new());
+    let (mut records, mut costs, mut bytes, mut largest) = (Vec::new(), Vec::new(), 0, 0);
     for run_id in ended {
-        let stages = app.reader.stages(&run_id).await?.items;
+        // Another as large as the largest one would be too much.
+        if bytes + largest > BYTES {
+            break;
+        }
+        let stages = app.reader.stages_at_rest(&run_id).await?.items;
+        let size = serde_json::to_vec(&stages).map_or(BYTES, |text| text.len());
+        (bytes, largest) = (bytes + size, largest.max(size));
         costs.push((run_id, Estimate::of(&stages)));
         records.extend(stages);
     }

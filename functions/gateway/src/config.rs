@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use pact_contract::room::{Limits, MOST};
-use pact_hosts::AppSettings;
+use pact_hosts::{AppSettings, Sources};
 use pact_web::access::People;
-use url::Url;
 
 /// The gateway's configuration. Its secrets are read when a request needs one.
 #[derive(Clone, Debug, Default)]
@@ -96,53 +95,6 @@ impl Config {
     }
 }
 
-/// Beginnings of addresses that repositories may be fetched from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sources(Vec<String>);
-
-impl Default for Sources {
-    fn default() -> Self {
-        Self(vec!["https://".to_owned()])
-    }
-}
-
-impl Sources {
-    /// Reads a list such as `https://github.com/acme/,https://git.example.com`.
-    ///
-    /// # Errors
-    /// When an entry has no known scheme.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let prefixes: Vec<String> =
-            text.split(',').map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect();
-        let schemes = ["https://", "http://", "file://"];
-        match prefixes.iter().find(|p| !schemes.iter().any(|scheme| p.starts_with(scheme))) {
-            Some(prefix) => {
-                Err(format!("has {prefix:?}; an entry begins with {}", schemes.join(", ")))
-            }
-            None if prefixes.is_empty() => Err("has no entry".to_owned()),
-            None => Ok(Self(prefixes)),
-        }
-    }
-
-    /// Whether an entry that names a host allows `url`: only then is a token sent there.
-    #[must_use]
-    pub(crate) fn names_host_of(&self, url: &Url) -> bool {
-        let named = self.0.iter().filter(|prefix| !prefix.ends_with("://")).cloned().collect();
-        Self(named).allow(url)
-    }
-
-    /// Whether a repository may be fetched from `url`. An entry that ends in the middle of a host
-    /// or of a name allows no longer host and no longer name.
-    #[must_use]
-    pub(crate) fn allow(&self, url: &Url) -> bool {
-        self.0.iter().any(|prefix| {
-            url.as_str().strip_prefix(prefix.as_str()).is_some_and(|rest| {
-                prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/')
-            })
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,23 +125,5 @@ mod tests {
     fn a_wrong_prefix_is_named() {
         let error = Config::read(|_| Some("ssh://host".to_owned())).unwrap_err().to_string();
         assert!(error.contains("PACT_ALLOWED_SOURCES has \"ssh:"), "{error}");
-    }
-
-    #[test]
-    fn an_entry_allows_what_is_below_it_and_nothing_beside_it() {
-        let sources =
-            Sources::parse("https://github.com/acme, https://git.example.com,file:///srv/git/")
-                .unwrap();
-        let allow = |text| sources.allow(&Url::parse(text).unwrap());
-        assert!(allow("https://github.com/acme/web.git"));
-        assert!(allow("https://git.example.com/a/b"));
-        assert!(allow("file:///srv/git/web"));
-        assert!(!allow("https://github.com/acme-evil/web.git"));
-        assert!(!allow("https://git.example.com.evil.example/a"));
-        assert!(!allow("https://github.com/other/web.git"));
-        assert!(!allow("http://github.com/acme/web.git"));
-        assert!(!allow("file:///srv/git/../../etc"));
-        assert!(Sources::default().allow(&Url::parse("https://any.example/x").unwrap()));
-        assert!(!Sources::default().allow(&Url::parse("http://any.example/x").unwrap()));
     }
 }

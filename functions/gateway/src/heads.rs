@@ -223,11 +223,10 @@ async fn ask(
     url: &Url,
 ) -> Answer<std::result::Result<Shown, Trouble>> {
     let asking = &ports.asking;
-    if !asking.sources.allow(url) {
-        let why = "repositories are not fetched from there (PACT_ALLOWED_SOURCES)".to_owned();
+    if let Err(why) = asking.sources.check(url) {
         return Ok(Err(Trouble::Repository(why)));
     }
-    let named = asking.sources.names_host_of(url);
+    let named = asking.sources.name_host_of(url);
     let tokens = &ports.host_tokens;
     let mut lease = tokens.lease(name, api_of(url).as_deref(), Purpose::Fetch).await?;
     loop {

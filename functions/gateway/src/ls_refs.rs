@@ -10,7 +10,9 @@ use pact_agent::secrets::Secret;
 use reqwest::{Client, Request, header, redirect::Policy};
 use url::Url;
 
-use crate::{config::Sources, validate};
+use pact_hosts::{Guard, Sources};
+
+use crate::validate;
 
 /// Longest wait for a connection, and for a whole answer.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -30,9 +32,12 @@ pub(crate) struct Asking {
     pub(crate) patience: Duration,
 }
 
-impl Default for Asking {
-    fn default() -> Self {
-        Self { sources: Sources::default(), client: RefsClient::default(), patience: ANSWER }
+impl Asking {
+    /// Of what is allowed.
+    pub(crate) fn of(sources: Sources) -> Self {
+        let guard = Guard::new(sources.clone());
+        let client = RefsClient { guard, client: OnceLock::new() };
+        Self { sources, client, patience: ANSWER }
     }
 }
 
@@ -57,22 +62,25 @@ pub(crate) enum Trouble {
 }
 
 /// The client that asks the hosts, made when the first is asked.
-#[derive(Default)]
-pub(crate) struct RefsClient(OnceLock<Client>);
+pub(crate) struct RefsClient {
+    guard: Guard,
+    client: OnceLock<Client>,
+}
 
 impl RefsClient {
     fn get(&self) -> Result<&Client, Trouble> {
-        if let Some(client) = self.0.get() {
+        if let Some(client) = self.client.get() {
             return Ok(client);
         }
         let client = Client::builder()
             .connect_timeout(CONNECT)
             // An address that was checked is the one that is asked.
             .redirect(Policy::none())
+            .dns_resolver(self.guard.clone())
             .user_agent(concat!("git/2 pact/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Trouble::Repository(format!("there is no HTTP client: {error}")))?;
-        Ok(self.0.get_or_init(|| client))
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// Asks for the heads of the repository at the address, with the token where there is one.

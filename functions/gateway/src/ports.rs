@@ -114,7 +114,7 @@ impl Ports {
             room: Arc::clone(&services.store) as _,
             limits: config.limits,
             heads: Arc::clone(&services.store) as _,
-            asking: Arc::new(Asking { sources: config.sources.clone(), ..Asking::default() }),
+            asking: Arc::new(Asking::of(config.sources.clone())),
             runs: Arc::clone(&services.store) as _,
             open: Arc::clone(&services.store) as _,
             branches: Arc::clone(&services.store) as _,

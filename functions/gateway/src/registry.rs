@@ -14,10 +14,10 @@ use pact_contract::{
     registry::{Forks, RepositoryEntry},
     statuses::{StatusSettings, webhook_secret_name},
 };
+use pact_hosts::Sources;
 use url::Url;
 
 use crate::{
-    config::Sources,
     doors::Who,
     error::{Answer, ApiError},
     fields::{Fields, parse},

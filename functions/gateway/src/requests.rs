@@ -9,9 +9,9 @@ use pact_contract::{
     run::Trigger,
     settings::Template,
 };
+use pact_hosts::Sources;
 
 use crate::{
-    config::Sources,
     doors::Who,
     error::Answer,
     fields::{Fields, line, parse},

@@ -48,12 +48,12 @@ use pact_contract::{
     room::{Limits, RoomRecord},
     run::{Outcome, RunRequest, Trigger},
 };
-use pact_hosts::{AppSettings, HostTokens};
+use pact_hosts::{AppSettings, HostTokens, Sources};
 use pact_web::access::{API_TOKEN, Doors};
 use serde_json::{Value, json};
 
 use crate::{
-    config::{Config, Sources, Supersede},
+    config::{Config, Supersede},
     ls_refs::Asking,
     ports::Ports,
     push::Push,
@@ -90,9 +90,8 @@ struct Impatient(Arc<Asking>);
 impl Default for Impatient {
     fn default() -> Self {
         Self(Arc::new(Asking {
-            sources: Sources::parse("http://").unwrap(),
             patience: Duration::from_millis(300),
-            ..Asking::default()
+            ..Asking::of(Sources::parse("http://,private").unwrap())
         }))
     }
 }

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::config::Sources;
+use pact_hosts::Sources;
 
 /// Largest body of a request, in bytes. Lambda takes 6 MB with the body escaped as a JSON text,
 /// which at most doubles a body of JSON: up to half of that every body arrives, less the headers.
@@ -83,9 +83,7 @@ pub(crate) fn source(text: &str, allowed: &Sources) -> Result<String, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("an address of a repository has no query and no fragment".to_owned());
     }
-    if !allowed.allow(&url) {
-        return Err("repositories are not fetched from there (PACT_ALLOWED_SOURCES)".to_owned());
-    }
+    allowed.check(&url)?;
     Ok(url.into())
 }
 
@@ -98,7 +96,7 @@ pub(crate) fn api(text: &str, allowed: &Sources) -> Result<String, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("an address of an API has no query and no fragment".to_owned());
     }
-    if url.scheme() != "https" && (url.scheme() != "http" || !allowed.allow(&url)) {
+    if url.scheme() != "https" && (url.scheme() != "http" || allowed.check(&url).is_err()) {
         return Err("not an https:// address".to_owned());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())

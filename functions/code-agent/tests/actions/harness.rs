@@ -13,13 +13,14 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use pact_agent::{AgentError, adapter, ports::Artifacts, testing::Memory};
-use pact_code_agent::{CodeAgent, Config, config::AllowedSources};
+use pact_code_agent::{CodeAgent, Config};
 use pact_contract::{
     ChangeSet, Finding, IntentEnvelope, ResponseEnvelope, StageStatus,
     actions::{AnalyzeChangesOutput, SourceRef},
     envelope::{Context, Response},
 };
 use pact_hosts::AppSettings;
+use pact_hosts::Sources;
 use serde_json::{Value, json};
 
 pub(crate) struct Repo(pub(crate) tempfile::TempDir);
@@ -77,12 +78,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::allowing("file://,http://", None)
+        Self::allowing("file://,http://,private", None)
     }
 
     pub(crate) fn allowing(list: &str, token: Option<&str>) -> Self {
         let memory = Memory::new();
-        let config = Config { allowed: AllowedSources::parse(list).unwrap(), ..Config::default() };
+        let config = Config { allowed: Sources::parse(list).unwrap(), ..Config::default() };
         if let Some(token) = token {
             memory.set_secret("source-token", token);
         }
@@ -103,7 +104,7 @@ impl World {
             "PACT_GITHUB_APP" => Some("1234".to_owned()),
             _ => Some(api.to_owned()),
         });
-        let allowed = AllowedSources::parse(list).unwrap();
+        let allowed = Sources::parse(list).unwrap();
         let config = Config { allowed, app: app.unwrap(), ..Config::default() };
         let agent = CodeAgent::new(config, memory.clone(), memory.clone(), memory.clone());
         Self { memory, agent }

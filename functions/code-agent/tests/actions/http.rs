@@ -96,6 +96,14 @@ fn answer(
         stream.write_all(text.as_bytes()).unwrap();
         return;
     }
+    if let Some(moved) = first.split(' ').nth(1).and_then(elsewhere) {
+        let text = format!(
+            "HTTP/1.1 301 Moved Permanently\r\nLocation: {moved}\r\nContent-Length: 0\r\n\
+             Connection: close\r\n\r\n"
+        );
+        stream.write_all(text.as_bytes()).unwrap();
+        return;
+    }
     let mut words = first.split(' ');
     let (method, target) = (words.next().unwrap(), words.next().unwrap());
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -132,6 +140,16 @@ fn answer(
     stream.write_all(text.as_bytes()).unwrap();
     // A client that has hung up is no concern of the server.
     drop(stream.write_all(content));
+}
+
+/// Where what has moved is: `/to/HOST/PATH` is at `http://HOST/PATH`, `/renamed/PATH` at `/PATH` of this
+/// server, and for `/page/PATH` there is a page.
+fn elsewhere(target: &str) -> Option<String> {
+    if target.starts_with("/page/") {
+        return Some("/sign-in".to_owned());
+    }
+    let renamed = target.strip_prefix("/renamed").map(str::to_owned);
+    renamed.or_else(|| Some(format!("http://{}", target.strip_prefix("/to/")?)))
 }
 
 /// What the host's API says to a GitHub App: a token, and another one once that came to be used.
@@ -231,7 +249,7 @@ async fn the_token_is_sent_where_it_may_go_and_shown_nowhere() {
     assert!(server.seen.lock().unwrap().iter().all(|seen| seen.as_deref() == Some(secret)));
 
     server.seen.lock().unwrap().clear();
-    let unnamed = World::allowing("http://", Some("s3cret"));
+    let unnamed = World::allowing("http://,private", Some("s3cret"));
     let error = unnamed.analyze(&url, &ids[3], None).await.unwrap_err();
     assert_eq!(error.name, ErrorName::SourceUnavailable);
     assert!(error.message.contains("source-token was not sent"), "{error}");
@@ -280,4 +298,44 @@ async fn a_token_of_the_app_that_was_taken_back_is_replaced_once_while_fetching(
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_repository_that_has_moved_is_found_where_it_may_be_asked_for_and_nowhere_else() {
+    let Some(repo) = Repo::new() else { return };
+    if !has_backend() {
+        return;
+    }
+    let ids = history(&repo);
+    let server = Server::start(repo.path(), None);
+    let own = format!("127.0.0.1:{}", server.port);
+    let world = World::allowing(&format!("http://{own}/"), None);
+    for name in ["renamed/.git", "renamed/renamed/.git", &format!("to/{own}/.git")] {
+        let response = world.analyze(&server.url(name), &ids[3], Some(&ids[0])).await;
+        assert_status(&response.unwrap_or_else(|e| panic!("{name}: {e}")), StageStatus::Passed);
+    }
+    // Another host, the platform's own, and a circle of more steps than anybody needs.
+    let far = "renamed/".repeat(9);
+    for (name, why) in [
+        (format!("to/localhost:{}/.git", server.port), "PACT_ALLOWED_SOURCES"),
+        ("to/169.254.169.254/.git".to_owned(), "PACT_ALLOWED_SOURCES"),
+        (format!("{far}.git"), "from one address to another"),
+    ] {
+        let error = world.analyze(&server.url(&name), &ids[3], None).await.unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidIntent, "{name}: {error}");
+        assert!(error.message.contains(why), "{name}: {error}");
+    }
+    // A page that wants a sign-in is none.
+    let error = world.analyze(&server.url("page/.git"), &ids[3], None).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::SourceUnavailable);
+    // Everything by HTTP, but nothing private: neither at first, nor by a name, nor by a redirect.
+    let public = World::allowing("http://", None);
+    for url in [server.url(".git"), format!("http://localhost:{}/.git", server.port)] {
+        let error = public.analyze(&url, &ids[3], None).await.unwrap_err();
+        assert!(error.chain().contains("is a private address"), "{url}: {}", error.chain());
+    }
+    let anywhere = World::allowing("http://,private", None);
+    let url = server.url("to/169.254.169.254/.git");
+    let error = anywhere.analyze(&url, &ids[3], None).await.unwrap_err();
+    assert!(error.message.contains("link-local"), "{error}");
 }

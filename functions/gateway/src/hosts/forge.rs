@@ -4,6 +4,7 @@
 use axum::http::HeaderMap;
 use pact_agent::secrets::{Parameter, Secret};
 use pact_contract::{Repository, run::Trigger};
+use pact_hosts::Sources;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use url::Url;
@@ -11,7 +12,6 @@ use url::Url;
 use super::host::{About, Composed, Delivery, Event, Incoming, PushNotice, WebhookHost, path};
 use crate::{
     auth,
-    config::Sources,
     error::{Answer, ApiError},
     push::Push,
     validate::{self, Reference},

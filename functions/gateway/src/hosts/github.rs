@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::http::HeaderMap;
 use pact_agent::secrets::{Parameter, Secret};
 use pact_contract::{Repository, RepositoryName, run::Trigger};
+use pact_hosts::Sources;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -12,7 +13,6 @@ use super::host::{About, Composed, Delivery, Event, Incoming, PushNotice, Webhoo
 use super::status::StatusHost;
 use crate::{
     auth,
-    config::Sources,
     error::{Answer, ApiError},
     fields::{Fields, line, parse},
     push::Push,

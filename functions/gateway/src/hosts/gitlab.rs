@@ -12,6 +12,7 @@ use base64::{
 use jiff::Timestamp;
 use pact_agent::secrets::{Parameter, Secret};
 use pact_contract::run::Trigger;
+use pact_hosts::Sources;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -19,7 +20,6 @@ use super::host::{About, Composed, Delivery, Event, Incoming, PushNotice, Webhoo
 use super::status::StatusHost;
 use crate::{
     auth,
-    config::Sources,
     error::{Answer, ApiError},
     fields::{Fields, line, parse},
     push::Push,

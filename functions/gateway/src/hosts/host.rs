@@ -3,12 +3,12 @@
 use axum::http::HeaderMap;
 use pact_agent::secrets::{Parameter, Secret};
 use pact_contract::{Repository, RepositoryName, correlation::Correlation};
+use pact_hosts::Sources;
 use serde_json::Value;
 use url::Url;
 
 use super::status::StatusHost;
 use crate::{
-    config::Sources,
     error::{Answer, ApiError},
     fields::line,
     push::Push,

@@ -6,7 +6,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use pact_contract::Repository;
 
 use super::*;
-use crate::{config::Sources, validate};
+use pact_hosts::Sources;
+
+use crate::validate;
 
 const SECRET: &str = "secret-of-the-webhooks";
 

@@ -409,6 +409,11 @@ pub trait RunReader: Send + Sync {
     }
     /// Its stages, in the order in which they began.
     async fn stages(&self, run_id: &RunId) -> Result<Listed<StageRecord>, StoreError>;
+    /// The same of a run that has ended, at half the price: what was written a moment ago may be as it
+    /// was before.
+    async fn stages_at_rest(&self, run_id: &RunId) -> Result<Listed<StageRecord>, StoreError> {
+        self.stages(run_id).await
+    }
     /// Its transaction log, in order.
     async fn log(&self, run_id: &RunId) -> Result<Listed<LogEntry>, StoreError>;
     /// Its notifications.

@@ -1,4 +1,5 @@
-//! What several functions ask of git hosts: with which token, and what an answer means.
+//! What several functions ask of git hosts: which may be asked, with which token, and what an answer
+//! means.
 
 pub mod answer;
 mod app;
@@ -6,10 +7,14 @@ mod client;
 mod found;
 pub mod github;
 mod key;
+mod network;
+mod sources;
 mod tokens;
 
 pub use answer::Answer;
 pub use app::{AppSettings, GITHUB_APP_KEY, VARIABLES};
 pub use client::{Client, NoAnswer, ask};
 pub use found::{Found, Purpose};
+pub use network::{Guard, Reach};
+pub use sources::Sources;
 pub use tokens::{HostTokens, Lease};

@@ -4,11 +4,11 @@ use pact_contract::{
     Repository, RepositoryName,
     run::{PULL_REQUEST, PullRequest, Trigger},
 };
+use pact_hosts::Sources;
 use serde_json::Value;
 
 use super::super::host::Event;
 use crate::{
-    config::Sources,
     error::{Answer, ApiError},
     fields::{Fields, line, parse},
     hosts::host::labels,

@@ -1,4 +1,5 @@
 use axum::http::HeaderName;
+use pact_hosts::Sources;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,12 +1,12 @@
 //! Merge requests of GitLab: what it calls pull requests.
 
 use pact_contract::run::{PULL_REQUEST, PullRequest, Trigger};
+use pact_hosts::Sources;
 use serde_json::Value;
 
 use super::super::host::Event;
 use super::project::{MAX_PERSON, repository, told};
 use crate::{
-    config::Sources,
     error::{Answer, ApiError},
     hosts::host::labels,
     push::{Pull, Push},

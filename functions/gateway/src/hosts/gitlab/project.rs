@@ -1,10 +1,10 @@
 //! What every delivery of GitLab says.
 
 use pact_contract::{Repository, RepositoryName};
+use pact_hosts::Sources;
 use serde_json::Value;
 
 use crate::{
-    config::Sources,
     error::Answer,
     fields::{Fields, line},
     validate,

@@ -1,6 +1,7 @@
 //! Deliveries of GitLab.
 
 use axum::http::HeaderName;
+use pact_hosts::Sources;
 
 use super::*;
 

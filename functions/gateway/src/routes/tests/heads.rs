@@ -55,7 +55,7 @@ fn event(url: &str, branch: &str, before: char, after: char) -> Value {
 
 async fn tell(world: &Arc<World>, delivery: &str, event: &Value) -> Value {
     let mut gateway = world.gateway();
-    gateway.config.sources = crate::config::Sources::parse("http://").unwrap();
+    gateway.config.sources = pact_hosts::Sources::parse("http://,private").unwrap();
     let (status, body) = send(&gateway, push(delivery, event)).await;
     assert_eq!(status, 202, "{body}");
     body

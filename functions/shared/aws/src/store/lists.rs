@@ -46,11 +46,11 @@ impl RunReader for DynamoStore {
     }
 
     async fn stages(&self, run_id: &RunId) -> Result<Listed<StageRecord>, StoreError> {
-        let items = self.items_of_run("read the stages", run_id, "STAGE#").await?;
-        let mut stages: Listed<StageRecord> =
-            items.iter().map(|item| STAGE.document(item, "record")).collect();
-        stages.items.sort_by(|a, b| (a.started_at, &a.state).cmp(&(b.started_at, &b.state)));
-        Ok(stages)
+        Ok(stages(&self.items_of_run("read the stages", run_id, "STAGE#").await?))
+    }
+
+    async fn stages_at_rest(&self, run_id: &RunId) -> Result<Listed<StageRecord>, StoreError> {
+        Ok(stages(&self.items_of_run_as("read the stages", run_id, "STAGE#", false).await?))
     }
 
     async fn log(&self, run_id: &RunId) -> Result<Listed<LogEntry>, StoreError> {
@@ -112,6 +112,14 @@ impl RunReader for DynamoStore {
 const FIRST_READ: usize = 8;
 /// Most environments on a page.
 const MOST: usize = 100;
+/// The stages that items have, in the order in which they began.
+fn stages(items: &[Item]) -> Listed<StageRecord> {
+    let mut stages: Listed<StageRecord> =
+        items.iter().map(|item| STAGE.document(item, "record")).collect();
+    stages.items.sort_by(|a, b| (a.started_at, &a.state).cmp(&(b.started_at, &b.state)));
+    stages
+}
+
 /// Read units that a page may take.
 const UNITS: f64 = 28.0;
 

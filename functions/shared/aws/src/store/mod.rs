@@ -192,6 +192,17 @@ impl DynamoStore {
         run_id: &RunId,
         prefix: &str,
     ) -> Result<Vec<Item>, StoreError> {
+        self.items_of_run_as(what, run_id, prefix, true).await
+    }
+
+    /// The same, as everything stands now or, at half the price, as it stood a moment ago.
+    async fn items_of_run_as(
+        &self,
+        what: &str,
+        run_id: &RunId,
+        prefix: &str,
+        now: bool,
+    ) -> Result<Vec<Item>, StoreError> {
         let query = self
             .client
             .query()
@@ -201,7 +212,7 @@ impl DynamoStore {
             .expression_attribute_names("#sk", "sk")
             .expression_attribute_values(":pk", AttributeValue::S(item::run_key(run_id)))
             .expression_attribute_values(":prefix", s(prefix))
-            .consistent_read(true);
+            .consistent_read(now);
         let mut items = all_pages(what, query).await?;
         items.retain(|item| !item::has_expired(item));
         Ok(items)

@@ -25,7 +25,9 @@ const DEFAULT_LIMIT: usize = 50;
 /// Most runs on a page.
 const MAX_LIMIT: usize = 200;
 /// Items looked at in one read, where most of them may be left out.
-const FILTERED_READ: usize = 40;
+const FILTERED_READ: usize = 28;
+/// Read units of one page: what a page shows beside the list has the rest of thirty.
+const UNITS: f64 = 24.0;
 /// Reads of one page, after the first of each partition.
 const MAX_READS: usize = 8;
 /// Runs that are read for a page beyond those that are wanted, where most may be left out.
@@ -128,8 +130,9 @@ struct Reading<'a> {
     store: &'a DynamoStore,
     list: List,
     reads: usize,
-    /// Read units so far.
+    /// Read units so far, and parts of partitions that were read for them.
     units: f64,
+    parts: u32,
 }
 
 /// What comes next in a list.
@@ -189,6 +192,7 @@ impl Reading<'_> {
         part: aws_sdk_dynamodb::operation::query::QueryOutput,
     ) -> Result<(), StoreError> {
         self.units += part.consumed_capacity.and_then(|c| c.capacity_units).unwrap_or_default();
+        self.parts += 1;
         let Some(source) = self.list.sources.get_mut(at) else { return Ok(()) };
         let range = format!("{}sk", source.index);
         for item in part.items.unwrap_or_default() {
@@ -235,7 +239,8 @@ impl Reading<'_> {
             if matches!(position, Position::At(_)) {
                 return Ok(Next::Of(at));
             }
-            if self.reads >= MAX_READS {
+            let each = self.units / f64::from(self.parts.max(1));
+            if self.reads >= MAX_READS || self.units + each > UNITS {
                 return Ok(Next::Enough);
             }
             self.reads += 1;
@@ -396,7 +401,7 @@ impl DynamoStore {
             ));
         }
         let list = List::of(query, &words, before.as_deref());
-        let mut reading = Reading { store: self, list, reads: 0, units: 0.0 };
+        let mut reading = Reading { store: self, list, reads: 0, units: 0.0, parts: 0 };
         reading.begin(wanted).await?;
         let mut page = RunPage::default();
         let (mut last, mut looked) = (before, 0);

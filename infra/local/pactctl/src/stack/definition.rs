@@ -108,7 +108,7 @@ impl Definition {
             "arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-00000000000000000"
         );
         let mut parameters = BTreeMap::from([
-            ("AllowedSources".to_owned(), "https://,http://,file://".to_owned()),
+            ("AllowedSources".to_owned(), "https://,http://,file://,private".to_owned()),
             ("DeployRoot".to_owned(), folder("deployments")),
             // As many as one machine carries.
             ("RunsAtOnce".to_owned(), "8".to_owned()),
