@@ -44,17 +44,20 @@
     say(next.dataset.say || "");
   };
 
+  // An answer that never comes is none: the next question is asked all the same.
+  const get = (address) => fetch(address, { cache: "no-store", signal: AbortSignal.timeout(10000) });
+
   const ask = async () => {
     const live = part();
     if (!live || !live.dataset.poll) return;
     try {
-      const answer = await fetch(live.dataset.poll, { cache: "no-store" });
+      const answer = await get(live.dataset.poll);
       // Signed out: the page says where to sign in.
       if (answer.status === 401) return location.reload();
       if (!answer.ok) throw new Error(String(answer.status));
       const { version } = await answer.json();
       if (version !== live.dataset.version) {
-        const page = await fetch(location.href, { cache: "no-store" });
+        const page = await get(location.href);
         if (!page.ok) throw new Error(String(page.status));
         swap(await page.text());
       }
