@@ -1,17 +1,8 @@
-//! Which networks a connection may reach. What a name or a redirect leads to is decided by whoever
-//! owns it, so that it is looked at when it is looked up: the address that was judged is the one that is
-//! connected to.
+//! Which networks a connection may reach.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
-
-use crate::Sources;
 
 /// How far connections may reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +47,8 @@ impl Reach {
     }
 }
 
-fn refusal(ip: IpAddr) -> String {
+/// Why an address is out of reach, and what would let it in.
+pub(crate) fn refusal(ip: IpAddr) -> String {
     let (what, remedy) = match place(ip) {
         Place::Link => ("link-local or reserved", ""),
         Place::Private | Place::Public => ("private", ", or the word `private`"),
@@ -107,36 +99,6 @@ fn place_6(ip: Ipv6Addr) -> Place {
     }
 }
 
-/// Looks up names, and leaves out addresses that are out of reach.
-#[derive(Clone, Debug)]
-pub struct Guard(Arc<Sources>);
-
-impl Guard {
-    /// By what the installation allows.
-    #[must_use]
-    pub fn new(sources: Sources) -> Self {
-        Self(Arc::new(sources))
-    }
-}
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0.reach(name.as_str());
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let (near, far): (Vec<SocketAddr>, Vec<_>) =
-                found.partition(|address| reach.admits(address.ip()));
-            match (near.is_empty(), far.first()) {
-                (true, Some(far)) => {
-                    let why = format!("{} leads to {}", name.as_str(), refusal(far.ip()));
-                    Err(io::Error::new(io::ErrorKind::PermissionDenied, why).into())
-                }
-                _ => Ok(Box::new(near.into_iter()) as Addrs),
-            }
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,18 +134,5 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(place(text.parse().expect("an address")), expected, "{text}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_name_that_leads_to_this_machine_is_refused_and_says_so() {
-        let ask = |list: &str| {
-            let guard = Guard::new(Sources::parse(list).expect("a list"));
-            let resolving = guard.resolve("localhost".parse().expect("a name"));
-            async move { resolving.await.map(Iterator::count).map_err(|error| error.to_string()) }
-        };
-        let refused = ask("https://").await.expect_err("is refused");
-        assert!(refused.contains("localhost leads to") && refused.contains("private"), "{refused}");
-        assert!(ask("https://,private").await.is_ok_and(|found| found > 0));
-        assert!(ask("https://localhost/acme/").await.is_ok_and(|found| found > 0));
     }
 }
