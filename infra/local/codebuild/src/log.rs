@@ -18,15 +18,56 @@ const MAX_LINE: usize = 64 * 1024;
 /// Bytes that are kept from the beginning, and from the end.
 const HEAD: usize = 16 * 1024 * 1024;
 const TAIL: usize = 16 * 1024 * 1024;
+/// Bytes of the end that are held together, and given up together.
+const PIECE: usize = 256 * 1024;
 
 /// Writes the log of one build.
 pub(crate) struct LogWriter {
     file: BufWriter<File>,
     line: Vec<u8>,
     written: usize,
-    tail: VecDeque<(i64, Vec<u8>)>,
-    tail_bytes: usize,
+    tail: Tail,
     left_out: u64,
+}
+
+/// The end of a log as it is written: whole events, in pieces, so that short lines take no more
+/// memory than long ones.
+#[derive(Default)]
+struct Tail {
+    pieces: VecDeque<Piece>,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct Piece {
+    text: Vec<u8>,
+    lines: u64,
+}
+
+impl Tail {
+    /// Takes an event in, and says how many had to go for it.
+    fn push(&mut self, time: &[u8], line: &[u8]) -> u64 {
+        let size = event_size(time, line);
+        let room = self.pieces.back().is_some_and(|piece| piece.text.len() + size <= PIECE);
+        if !room {
+            let text = Vec::with_capacity(PIECE.max(size));
+            self.pieces.push_back(Piece { text, lines: 0 });
+        }
+        if let Some(piece) = self.pieces.back_mut() {
+            for part in [time, line, b"\n"] {
+                piece.text.extend_from_slice(part);
+            }
+            piece.lines += 1;
+        }
+        self.bytes += size;
+        let mut gone = 0;
+        while self.bytes > TAIL {
+            let Some(oldest) = self.pieces.pop_front() else { break };
+            self.bytes -= oldest.text.len();
+            gone += oldest.lines;
+        }
+        gone
+    }
 }
 
 impl LogWriter {
@@ -35,27 +76,32 @@ impl LogWriter {
             file: BufWriter::new(File::create(path)?),
             line: Vec::new(),
             written: 0,
-            tail: VecDeque::new(),
-            tail_bytes: 0,
+            tail: Tail::default(),
             left_out: 0,
         })
     }
 
     /// Adds output; a line is an event once it has ended.
     pub(crate) fn push(&mut self, output: &[u8], at: Timestamp) -> io::Result<()> {
+        let time = stamp(at);
         for piece in output.split_inclusive(|byte| *byte == b'\n') {
             let (text, ended) = match piece.split_last() {
                 Some((b'\n', text)) => (text, true),
                 _ => (piece, false),
             };
+            // Most lines come whole.
+            if ended && self.line.is_empty() && text.len() <= MAX_LINE {
+                self.event(&time, text)?;
+                continue;
+            }
             for part in text.chunks(MAX_LINE) {
                 if self.line.len() + part.len() > MAX_LINE {
-                    self.event(at)?;
+                    self.end_line(&time)?;
                 }
                 self.line.extend_from_slice(part);
             }
             if ended {
-                self.event(at)?;
+                self.end_line(&time)?;
             }
         }
         Ok(())
@@ -64,7 +110,7 @@ impl LogWriter {
     /// Adds a whole line of the host's own.
     pub(crate) fn note(&mut self, text: &str, at: Timestamp) -> io::Result<()> {
         if !self.line.is_empty() {
-            self.event(at)?;
+            self.end_line(&stamp(at))?;
         }
         let time = at.strftime("%Y/%m/%d %H:%M:%S");
         self.push(format!("[Container] {time} {text}\n").as_bytes(), at)
@@ -77,42 +123,53 @@ impl LogWriter {
 
     /// Writes what was held back.
     pub(crate) fn finish(mut self, at: Timestamp) -> io::Result<()> {
+        let time = stamp(at);
         if !self.line.is_empty() {
-            self.event(at)?;
+            self.end_line(&time)?;
         }
         if self.left_out > 0 {
             let note = format!("[Container] {} lines are left out here", self.left_out);
-            write_event(&mut self.file, at.as_millisecond(), note.as_bytes())?;
+            write_event(&mut self.file, &time, note.as_bytes())?;
         }
-        for (time, line) in std::mem::take(&mut self.tail) {
-            write_event(&mut self.file, time, &line)?;
+        for piece in std::mem::take(&mut self.tail.pieces) {
+            self.file.write_all(&piece.text)?;
         }
         self.file.flush()
     }
 
-    fn event(&mut self, at: Timestamp) -> io::Result<()> {
+    /// What was begun of a line is one.
+    fn end_line(&mut self, time: &[u8]) -> io::Result<()> {
         let mut line = std::mem::take(&mut self.line);
-        if line.last() == Some(&b'\r') {
-            line.pop();
+        let written = self.event(time, &line);
+        line.clear();
+        self.line = line;
+        written
+    }
+
+    fn event(&mut self, time: &[u8], line: &[u8]) -> io::Result<()> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let size = event_size(time, line);
+        if self.tail.bytes == 0 && self.written + size < HEAD {
+            self.written += size;
+            return write_event(&mut self.file, time, line);
         }
-        let time = at.as_millisecond();
-        if self.tail.is_empty() && self.written + line.len() < HEAD {
-            self.written += line.len() + 1;
-            return write_event(&mut self.file, time, &line);
-        }
-        self.tail_bytes += line.len() + 1;
-        self.tail.push_back((time, line));
-        while self.tail_bytes > TAIL {
-            let Some((_, oldest)) = self.tail.pop_front() else { break };
-            self.tail_bytes -= oldest.len() + 1;
-            self.left_out += 1;
-        }
+        self.left_out += self.tail.push(time, line);
         Ok(())
     }
 }
 
-fn write_event(file: &mut impl Write, time: i64, line: &[u8]) -> io::Result<()> {
-    write!(file, "{time} ")?;
+/// The time of an event, as it stands before its line.
+fn stamp(at: Timestamp) -> Vec<u8> {
+    format!("{} ", at.as_millisecond()).into_bytes()
+}
+
+/// Bytes of an event as it is written.
+fn event_size(time: &[u8], line: &[u8]) -> usize {
+    time.len() + line.len() + 1
+}
+
+fn write_event(file: &mut impl Write, time: &[u8], line: &[u8]) -> io::Result<()> {
+    file.write_all(time)?;
     file.write_all(line)?;
     file.write_all(b"\n")
 }
@@ -218,5 +275,28 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("1 first\n") && text.ends_with("1 last\n"));
         assert!(text.contains("lines are left out here"));
+    }
+
+    #[test]
+    fn short_lines_take_no_more_room_than_long_ones_and_none_is_lost_untold() {
+        const LINES: usize = 6_000_000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut log = LogWriter::create(&path).unwrap();
+        let at = Timestamp::from_millisecond(1).unwrap();
+        let block = b"yes\n".repeat(LINES / 100);
+        for _ in 0..100 {
+            log.push(&block, at).unwrap();
+        }
+        let held: usize = log.tail.pieces.iter().map(|piece| piece.text.capacity()).sum();
+        assert!(held <= TAIL + PIECE, "{held} bytes");
+        log.finish(at).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.len() < HEAD + TAIL + 100, "{} bytes", text.len());
+        let kept = text.lines().filter(|line| *line == "1 yes").count();
+        let said = text.lines().find_map(|line| {
+            line.strip_prefix("1 [Container] ")?.strip_suffix(" lines are left out here")
+        });
+        assert_eq!(kept + said.unwrap().parse::<usize>().unwrap(), LINES);
     }
 }
