@@ -395,6 +395,19 @@ async fn what_takes_too_much_is_ended_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_stops_every_process_does_not_stop_the_time() {
+    let world = World::new(|_| ());
+    let begun = Instant::now();
+    let (build, log) =
+        world.run(&["timeout 2 sh -c 'kill -STOP -1; kill -STOP $PPID; sleep 47001'"]).await;
+    assert_eq!(build["buildStatus"], "FAILED", "{log}");
+    let reason = phase(&build, "BUILD")["contexts"][0]["message"].to_string();
+    assert!(reason.contains("exit status 124"), "{reason}");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    gone("sleep 47001").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cache_is_found_again_by_its_namespace_alone() {
     let world = World::new(|_| ());
     if !world.isolated().await {

@@ -21,7 +21,7 @@ use super::{
     Event, INSIDE, Outcome, SOURCE, Spec,
     exec::How,
     frame, network, outer,
-    processes::{Exit, Processes, reap},
+    processes::{Exit, Processes, is_stopped, reap},
     view,
     watch::Watch,
 };
@@ -32,6 +32,8 @@ use crate::{
 
 /// How often the agent looks around while nothing happens.
 const TICK: u16 = 50;
+/// How often it looks whether the shell was stopped.
+const STOPPED: Duration = Duration::from_millis(500);
 /// Bytes that may stand in the pipe when a shell has ended: no more are read for it, since what it
 /// left running may go on writing.
 const PIPE: usize = 1024 * 1024;
@@ -239,6 +241,7 @@ impl<'a> Agent<'a> {
 
     /// Passes output on until the shell has ended, or has to.
     fn follow(&mut self, shell: i32, file: &Path) -> End {
+        let mut looked = Instant::now();
         let exit = loop {
             if self.stop_wanted(TICK) {
                 self.end_all();
@@ -251,6 +254,14 @@ impl<'a> Agent<'a> {
             if let Some(reason) = self.watch.exceeded() {
                 self.end_all();
                 return End::Exceeded(reason);
+            }
+            if looked.elapsed() >= STOPPED {
+                looked = Instant::now();
+                // Whoever stops it stops what keeps the time of its commands as well, and nobody else
+                // here could continue them.
+                if is_stopped(shell) {
+                    self.processes.signal(Signal::SIGCONT);
+                }
             }
         };
         let mut drained = 0;

@@ -103,10 +103,20 @@ impl Processes {
 }
 
 fn parent(id: i32) -> Option<i32> {
+    stat(id)?.get(1)?.parse().ok()
+}
+
+/// Whether a process was stopped by a signal.
+pub(super) fn is_stopped(id: i32) -> bool {
+    stat(id).is_some_and(|fields| fields.first().is_some_and(|state| state == "T"))
+}
+
+/// What the kernel says of a process after its name: its state, its parent and so on.
+fn stat(id: i32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(Path::new("/proc").join(id.to_string()).join("stat")).ok()?;
     // The name, in brackets, may hold anything.
     let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+    Some(rest.split_ascii_whitespace().take(2).map(str::to_owned).collect())
 }
 
 /// How a process ended.
