@@ -20,12 +20,14 @@ use url::Url;
 use crate::{
     attributes::Attributes,
     base::{self, Base, Push},
-    changes, history, objects, pack, policy,
+    changes,
+    config::Config,
+    history, objects, pack, policy, remote,
     rules::Rules,
     services::Services,
     settings,
     source::{self, Location},
-    work,
+    submodules, work,
 };
 
 /// Carries the action out.
@@ -56,7 +58,13 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
 
     let key = bundle_key(&parameters.repository.url, commit);
     let rules = Rules::of(&**policies, &parameters).await?;
+    // What a commit names as its submodules is asked with nothing but the repository's own token.
+    let modules = match &lease {
+        Some(lease) => config.with_found(&lease.own(), &parameters.repository.name)?,
+        None => config.clone(),
+    };
     let request = Request {
+        modules,
         agreed: rules.agreed.clone(),
         location: locate(lease.as_ref(), address)?,
         reference: parameters.reference.clone(),
@@ -72,7 +80,7 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
     let mut analysis = once(request.clone()).await;
     // A token of the App that was taken back is replaced, once.
     if let (Err(refused), Some(lease)) = (&analysis, &mut lease)
-        && source::is_unauthorized(refused)
+        && remote::is_unauthorized(refused)
         && tokens.renew(lease).await?
     {
         analysis =
@@ -80,13 +88,18 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
     }
     if let (Err(fault), Location::Remote { url, .. }) = (&analysis, &request.location)
         && fault.name == ErrorName::SourceUnavailable
-        && !source::is_unauthorized(fault)
+        && !remote::is_unauthorized(fault)
         && let Some(moved) = source::moved(config, url).await?
     {
         tracing::info!(from = url.as_str(), to = moved.as_str(), "the repository has moved");
         // A token is for the host that was named.
         let lease = lease.as_ref().filter(|_| moved.origin() == url.origin());
-        analysis = once(Request { location: locate(lease, moved.as_str())?, ..request }).await;
+        let modules = match lease {
+            Some(_) => request.modules.clone(),
+            None => Config { token: None, ..request.modules.clone() },
+        };
+        let location = locate(lease, moved.as_str())?;
+        analysis = once(Request { modules, location, ..request }).await;
     }
     let mut analysis = analysis?;
     let key = match analysis.head == commit {
@@ -187,6 +200,8 @@ fn check_reference(reference: &str) -> Result<(), AgentError> {
 #[derive(Clone)]
 struct Request {
     location: Location,
+    /// With what submodules are fetched.
+    modules: Config,
     reference: String,
     default_branch: String,
     commit: ObjectId,
@@ -247,7 +262,10 @@ impl Request {
 
         let files = pack::list(repository, head, stop)?;
         let mut attributes = Attributes::new(repository, head);
-        let packed = pack::pack(repository, &files, &mut attributes, self.pack, stop)?;
+        let modules = submodules::obtain(&self.modules, &self.location, repository, &files, stop)?;
+        // What was packed before may lack one that is to be had now.
+        let wanted = self.pack || !modules.found.is_empty();
+        let packed = pack::pack(repository, &files, &modules, &mut attributes, wanted, stop)?;
         let changed = changes::between(repository, base_tree, head, &mut attributes, stop)?;
         let settings = settings::read(&pack::settings_files(repository, &files)?);
         let before = judge.map(|commit| before(repository, commit)).transpose()?;

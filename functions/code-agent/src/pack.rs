@@ -97,6 +97,47 @@ pub(crate) fn root(repository: &Repository, tree: ObjectId) -> Result<Vec<TreeFi
     Ok(files)
 }
 
+/// The files of a submodule.
+pub(crate) struct Module {
+    /// Its folder.
+    pub(crate) path: BString,
+    repository: Repository,
+    files: Vec<TreeFile>,
+    /// The folder of a fetched one, removed with this.
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Module {
+    /// One at this path. `folder` is where it was fetched into.
+    pub(crate) fn new(
+        path: BString,
+        repository: Repository,
+        files: Vec<TreeFile>,
+        folder: Option<tempfile::TempDir>,
+    ) -> Self {
+        Self { path, repository, files, _folder: folder }
+    }
+}
+
+/// The submodules of a commit.
+#[derive(Default)]
+pub(crate) struct Modules {
+    pub(crate) found: Vec<Module>,
+    /// Those that are not there, and why.
+    pub(crate) left_out: Vec<(BString, String)>,
+}
+
+/// A path in a folder.
+pub(crate) fn below(folder: &BString, path: &BString) -> BString {
+    if folder.is_empty() {
+        return path.clone();
+    }
+    let mut all = folder.clone();
+    all.push(b'/');
+    all.extend_from_slice(path);
+    all
+}
+
 /// What [`pack`] found.
 pub(crate) struct Packed {
     /// The bundle, if it was asked for.
@@ -105,63 +146,88 @@ pub(crate) struct Packed {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Packs the files, or only says what would be left out.
-pub(crate) fn pack(
-    repository: &Repository,
-    files: &[TreeFile],
-    attributes: &mut Attributes<'_>,
-    wanted: bool,
-    stop: &AtomicBool,
-) -> Result<Packed, AgentError> {
-    let mut packer = wanted.then(Packer::new);
-    let mut seen = HashSet::new();
-    let mut submodules = Vec::new();
-    let mut unsafe_paths = Vec::new();
-    let mut pointers = Vec::new();
-    let mut bytes = 0u64;
-    let lfs = uses_lfs(repository, files)?;
-    for file in files {
-        check(stop)?;
-        let path = file.path.to_str_lossy().into_owned();
+/// Takes files in, one after another.
+struct Packing {
+    packer: Option<Packer>,
+    seen: HashSet<String>,
+    unsafe_paths: Vec<String>,
+    bytes: u64,
+}
+
+impl Packing {
+    /// Takes a file in, under a path; false: that is not safe, or taken.
+    fn add(
+        &mut self,
+        repository: &Repository,
+        file: &TreeFile,
+        path: &str,
+    ) -> Result<bool, AgentError> {
         let kind = match file.mode {
-            Mode::Commit => {
-                submodules.push(path);
-                continue;
-            }
             Mode::Link => EntryKind::Link,
             Mode::BlobExecutable => EntryKind::Executable,
-            Mode::Blob | Mode::Tree => EntryKind::File,
+            Mode::Blob | Mode::Tree | Mode::Commit => EntryKind::File,
         };
         // Two names that are not UTF-8 may become the same text.
-        if !is_safe(&path) || !seen.insert(path.clone()) {
-            unsafe_paths.push(path);
-            continue;
+        if !is_safe(path) || !self.seen.insert(path.to_owned()) {
+            self.unsafe_paths.push(path.to_owned());
+            return Ok(false);
         }
-        if lfs && attributes.is_lfs(file.path.as_bstr()) {
-            pointers.push(path.clone());
-        }
-        let Some(packer) = &mut packer else { continue };
+        let Some(packer) = &mut self.packer else { return Ok(true) };
         // Checked before it is read: a blob can be far larger than the pack it came in.
         let size = repository.find_header(file.id).map_err(|e| missing(&file.path, &e))?.size();
-        bytes = bytes.saturating_add(size);
-        if bytes > MAX_BYTES {
+        self.bytes = self.bytes.saturating_add(size);
+        if self.bytes > MAX_BYTES {
             return Err(AgentError::new(
                 ErrorName::LimitExceeded,
                 format!("the repository has more than {} MiB", MAX_BYTES / 1024 / 1024),
             ));
         }
-        packer.add(&path, kind, &blob(repository, &file.path, file.id)?)?;
+        packer.add(path, kind, &blob(repository, &file.path, file.id)?)?;
+        Ok(true)
+    }
+}
+
+/// Packs the files and those of the submodules, or only says what would be left out.
+pub(crate) fn pack(
+    repository: &Repository,
+    files: &[TreeFile],
+    modules: &Modules,
+    attributes: &mut Attributes<'_>,
+    wanted: bool,
+    stop: &AtomicBool,
+) -> Result<Packed, AgentError> {
+    let mut packing = Packing {
+        packer: wanted.then(Packer::new),
+        seen: HashSet::new(),
+        unsafe_paths: Vec::new(),
+        bytes: 0,
+    };
+    let mut pointers = Vec::new();
+    let lfs = uses_lfs(repository, files)?;
+    for file in files.iter().filter(|file| file.mode != Mode::Commit) {
+        check(stop)?;
+        let path = file.path.to_str_lossy().into_owned();
+        if packing.add(repository, file, &path)? && lfs && attributes.is_lfs(file.path.as_bstr()) {
+            pointers.push(path);
+        }
+    }
+    for module in &modules.found {
+        for file in module.files.iter().filter(|file| file.mode != Mode::Commit) {
+            check(stop)?;
+            let path = below(&module.path, &file.path).to_str_lossy().into_owned();
+            packing.add(&module.repository, file, &path)?;
+        }
     }
     let mut findings = Vec::new();
-    findings.extend(submodules.iter().take(MAX_FINDINGS).map(|path| {
-        Finding::new(
-            codes::SUBMODULE_LEFT_OUT,
-            Severity::Info,
-            format!("the submodule {path} is not fetched; its folder is absent"),
+    findings.extend(modules.left_out.iter().take(MAX_FINDINGS).map(|(path, why)| {
+        let message = format!("the submodule {path} is not fetched, its folder is absent: {why}");
+        Finding::new(codes::SUBMODULE_LEFT_OUT, Severity::Info, message).at(
+            path.to_str_lossy(),
+            None,
+            None,
         )
-        .at(path, None, None)
     }));
-    findings.extend(unsafe_paths.iter().take(MAX_FINDINGS).map(|path| {
+    findings.extend(packing.unsafe_paths.iter().take(MAX_FINDINGS).map(|path| {
         Finding::new(
             codes::PATH_LEFT_OUT,
             Severity::Medium,
@@ -183,7 +249,7 @@ pub(crate) fn pack(
             .at(first, None, None),
         );
     }
-    let bundle = packer.map(Packer::finish).transpose()?;
+    let bundle = packing.packer.map(Packer::finish).transpose()?;
     Ok(Packed { bundle, findings })
 }
 

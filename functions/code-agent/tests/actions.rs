@@ -26,3 +26,5 @@ mod pull;
 mod push;
 #[path = "actions/refactor.rs"]
 mod refactor;
+#[path = "actions/submodules.rs"]
+mod submodules;

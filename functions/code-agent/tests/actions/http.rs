@@ -15,19 +15,19 @@ use super::harness::{Repo, World, assert_status, output};
 /// Where the host's API is.
 const API: &str = "/api/v3/";
 /// What git sends with `ghs_one` as its token, and with `ghs_two`.
-const ONE: &str = "Basic eC1hY2Nlc3MtdG9rZW46Z2hzX29uZQ==";
+pub(crate) const ONE: &str = "Basic eC1hY2Nlc3MtdG9rZW46Z2hzX29uZQ==";
 const TWO: &str = "Basic eC1hY2Nlc3MtdG9rZW46Z2hzX3R3bw==";
 
 /// Serves the repositories below a folder until the test ends.
-struct Server {
-    port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     /// `Authorization` header of each request.
-    seen: Arc<Mutex<Vec<Option<String>>>>,
+    pub(crate) seen: Arc<Mutex<Vec<Option<String>>>>,
 }
 
 impl Server {
     /// With `secret`, requests without this `Authorization` header are refused.
-    fn start(root: &Path, secret: Option<&'static str>) -> Self {
+    pub(crate) fn start(root: &Path, secret: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -41,7 +41,7 @@ impl Server {
         Self { port, seen }
     }
 
-    fn url(&self, name: &str) -> String {
+    pub(crate) fn url(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/{name}", self.port)
     }
 }
@@ -163,7 +163,7 @@ fn lend(call: &str, seen: &[Option<String>]) -> String {
     serde_json::json!({ "token": token, "expires_at": until.to_string() }).to_string()
 }
 
-fn has_backend() -> bool {
+pub(crate) fn has_backend() -> bool {
     let path = Command::new("git").arg("--exec-path").output().unwrap().stdout;
     let path = PathBuf::from(String::from_utf8_lossy(&path).trim()).join("git-http-backend");
     if !path.exists() {

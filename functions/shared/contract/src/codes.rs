@@ -133,8 +133,8 @@ catalogue! {
             "The commit is judged by its own settings, for the reason that the finding gives.",
             "Nothing.";
         SUBMODULE_LEFT_OUT = "submodule-left-out":
-            "A submodule is not fetched: its folder is empty for every check.",
-            "Keep the files in the repository itself where a check has to see them.";
+            "A submodule is not fetched, for the reason that the finding gives: its folder is absent for every check.",
+            "Give the repository a token of its own that may read it too, have PACT_ALLOWED_SOURCES name its host, or keep the files in the repository itself.";
         PATH_LEFT_OUT = "path-left-out":
             "A file is left out of the source: its path is not safe, or not unique as text.",
             "Rename the file.";

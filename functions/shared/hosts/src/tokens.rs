@@ -32,6 +32,7 @@ pub struct Lease {
     api: Option<String>,
     purpose: Purpose,
     found: Found,
+    own: bool,
     renewed: bool,
 }
 
@@ -40,6 +41,16 @@ impl Lease {
     #[must_use]
     pub const fn found(&self) -> &Found {
         &self.found
+    }
+
+    /// The same without what is not the repository's own: what others may be asked with whom the
+    /// repository's commits name.
+    #[must_use]
+    pub fn own(&self) -> Found {
+        match self.own {
+            true => self.found.clone(),
+            false => Found::Missing("the repository has no token of its own".to_owned()),
+        }
     }
 }
 
@@ -68,10 +79,19 @@ impl HostTokens {
         api: Option<&str>,
         purpose: Purpose,
     ) -> Result<Found, StoreError> {
-        let own = purpose.own(repository);
-        if let Some(token) = self.secrets.secret(&own).await? {
-            return Ok(Found::Given(token));
-        }
+        Ok(match self.secrets.secret(&purpose.own(repository)).await? {
+            Some(token) => Found::Given(token),
+            None => self.other(repository, api, purpose).await?,
+        })
+    }
+
+    /// What there is where the repository has no token of its own.
+    async fn other(
+        &self,
+        repository: &RepositoryName,
+        api: Option<&str>,
+        purpose: Purpose,
+    ) -> Result<Found, StoreError> {
         let app = self.app.as_ref().filter(|app| api.is_some_and(|api| app.settings.is_at(api)));
         if let Some(app) = app {
             match self.secrets.secret(GITHUB_APP_KEY.name).await? {
@@ -86,7 +106,7 @@ impl HostTokens {
                 None => Found::Missing(self.secrets.missing(SOURCE_TOKEN.name)),
             });
         }
-        Ok(Found::Missing(self.secrets.missing(&own)))
+        Ok(Found::Missing(self.secrets.missing(&purpose.own(repository))))
     }
 
     /// A token of the App: the one that it was lent before, or another one.
@@ -128,9 +148,13 @@ impl HostTokens {
         api: Option<&str>,
         purpose: Purpose,
     ) -> Result<Lease, StoreError> {
-        let found = self.find(repository, api, purpose).await?;
+        let own = self.secrets.secret(&purpose.own(repository)).await?;
+        let (own, found) = match own {
+            Some(token) => (true, Found::Given(token)),
+            None => (false, self.other(repository, api, purpose).await?),
+        };
         let (repository, api) = (repository.clone(), api.map(str::to_owned));
-        Ok(Lease { repository, api, purpose, found, renewed: false })
+        Ok(Lease { repository, api, purpose, found, own, renewed: false })
     }
 
     /// The host does not take what it was asked with (401). One that the App was lent is forgotten, as it
