@@ -27,6 +27,8 @@ pub(crate) struct Collector<'a> {
     log: String,
     /// Protections that the environment of the tests lacked.
     pub(crate) without: Option<String>,
+    /// The image that they ran in.
+    pub(crate) image: Option<String>,
 }
 
 impl<'a> Collector<'a> {
@@ -40,6 +42,7 @@ impl<'a> Collector<'a> {
             log_key: None,
             log: String::new(),
             without: None,
+            image: None,
         }
     }
 
@@ -95,6 +98,11 @@ impl<'a> Collector<'a> {
     /// Notes which protections the environment of the tests lacked.
     pub(crate) fn unprotected(&mut self, without: &str) {
         self.without = Some(pact_agent::text::truncated(without, 500));
+    }
+
+    /// Notes the image that the tests ran in.
+    pub(crate) fn ran_in(&mut self, image: &str) {
+        self.image = Some(pact_agent::text::truncated(image, 200));
     }
 
     /// Whether further coverage reports are kept.

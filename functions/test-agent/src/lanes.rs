@@ -204,6 +204,7 @@ fn part(lane: &Lane<'_>, reason: &str) -> Part {
         counts: None,
         notes: Vec::new(),
         unread: Vec::new(),
+        tools: Vec::new(),
     }
 }
 

@@ -21,6 +21,8 @@ use crate::{
 
 /// Most findings of all suites together.
 const FINDINGS: usize = 200;
+/// Most tools of all suites together.
+const MOST_TOOLS: usize = 20;
 /// Suites that are named in one sentence, and how long what is said of each may be.
 const NAMED: usize = 5;
 const SAID: usize = 200;
@@ -77,6 +79,7 @@ pub(crate) fn conclude(ended: Ended, collector: &Collector<'_>) -> Judged {
             .remedy("name them in [[tests.suites]] of pact.toml to have them run");
         judgement.findings.push(finding);
     }
+    judgement.output.image.clone_from(&collector.image);
     judgement.output.log_key.clone_from(&collector.log_key);
     judgement.output.coverage_keys.clone_from(&collector.coverage_keys);
     Judged { judgement, not_applicable }
@@ -238,7 +241,12 @@ fn several(parts: Vec<Part>, unknown: &[String]) -> Judged {
         texts.dedup();
         truncated(&texts.join(with), 500)
     };
+    let mut tools: Vec<String> = outputs().flat_map(|o| o.tools.iter().cloned()).collect();
+    tools.sort_unstable();
+    tools.dedup();
+    tools.truncate(MOST_TOOLS);
     let output = RunTestsOutput {
+        tools,
         runner: join(|o| &o.runner, ", "),
         command: join(|o| &o.command, "; "),
         evidence: weakest.and_then(|at| evidence.get(at)).copied().unwrap_or_default().to_owned(),
@@ -296,7 +304,14 @@ fn nothing(reason: String) -> Judgement {
     }
 }
 
-fn judge(part: Part) -> Judgement {
+fn judge(mut part: Part) -> Judgement {
+    let tools = std::mem::take(&mut part.tools);
+    let mut judgement = judge_alone(part);
+    judgement.output.tools = tools;
+    judgement
+}
+
+fn judge_alone(part: Part) -> Judgement {
     match part.execution {
         Execution::NotRun(reason) | Execution::NoTests(reason) => nothing(reason),
         Execution::SetupFailed { tool, command, setup, output } => {
@@ -382,6 +397,7 @@ mod tests {
             counts: None,
             notes: Vec::new(),
             unread: Vec::new(),
+            tools: Vec::new(),
         }
     }
 

@@ -75,6 +75,7 @@ impl Runner for Recorder {
             counts: None,
             notes: Vec::new(),
             unread: Vec::new(),
+            tools: Vec::new(),
         };
         Ok(Progress::Ended(Ended { parts: vec![part], ..Ended::default() }))
     }

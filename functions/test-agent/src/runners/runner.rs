@@ -207,6 +207,8 @@ pub(crate) struct Part {
     pub(crate) notes: Vec<String>,
     /// Reports that should have been read and were not, and why: what is in them is not known.
     pub(crate) unread: Vec<String>,
+    /// The tools that ran it, with their versions.
+    pub(crate) tools: Vec<String>,
 }
 
 /// What came of a suite.

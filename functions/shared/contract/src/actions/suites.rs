@@ -105,6 +105,12 @@ pub struct RunTestsOutput {
     /// Key of the list of its single tests in the artifact store; none when none was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests_key: Option<String>,
+    /// The image that they ran in; none where the build service names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The tools that ran them, each with its version as it says that itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
     /// Suite by suite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suites: Vec<SuiteOutput>,

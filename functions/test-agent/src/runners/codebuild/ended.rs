@@ -161,6 +161,7 @@ fn of(task: &Task<'_>, suite: Suite, execution: Execution, handed: Handed) -> Pa
         counts: handed.counts,
         notes: handed.notes,
         unread: handed.unread,
+        tools: handed.steps.tools,
     }
 }
 
@@ -174,7 +175,8 @@ struct How<'a> {
 /// What came of one suite, and its log.
 fn part(task: &Task<'_>, suite: Suite, mut handed: Handed, how: How<'_>) -> (Part, String) {
     let How { attested, told, checkout } = how;
-    let steps = std::mem::take(&mut handed.steps);
+    let mut steps = std::mem::take(&mut handed.steps);
+    handed.steps.tools = std::mem::take(&mut steps.tools);
     let command = match &suite.otherwise {
         Some(other) if steps.otherwise => line(other),
         _ => line(&suite.command),
@@ -217,9 +219,24 @@ fn part(task: &Task<'_>, suite: Suite, mut handed: Handed, how: How<'_>) -> (Par
         End::TimedOut => "stopped: out of time".to_owned(),
         End::Exceeded(reason) => format!("stopped: {reason}"),
     };
-    log.push_str(&format!("$ {command}\n{}\n[{how}]\n", captured.text));
+    let by = match &handed.steps.tools[..] {
+        [] => String::new(),
+        tools => format!("[{}]\n", tools.join("; ")),
+    };
+    log.push_str(&format!("$ {command}\n{by}{}\n[{how}]\n", captured.text));
     let run = Run { tool, command, end, took, captured, checkout };
     (self::of(task, suite, Execution::Ran(Box::new(run)), handed), log)
+}
+
+/// Says what the environment was, and which protections it lacked.
+pub(super) fn note_environment(build: &Build, collector: &mut Collector<'_>) {
+    if let Some(image) = &build.image {
+        collector.ran_in(image);
+    }
+    let message = build.phase("PROVISIONING").and_then(|phase| phase.message.as_deref());
+    if let Some(without) = message.and_then(|message| message.strip_prefix("without: ")) {
+        collector.unprotected(without);
+    }
 }
 
 /// What the service says of the last phase that was not well.

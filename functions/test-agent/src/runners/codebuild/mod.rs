@@ -330,7 +330,7 @@ impl CodeBuild {
             }
             BuildStatus::TimedOut | BuildStatus::Failed | BuildStatus::Succeeded => {}
         }
-        note_protections(build, collector);
+        ended::note_environment(build, collector);
         let results = self.results(task, &work, collector).await?;
         let keys = (0..work.plan.releases.len()).map(|number| work.release(task, number));
         let keys: Vec<String> = keys.collect();
@@ -378,13 +378,5 @@ impl CodeBuild {
                 Ok(None)
             }
         }
-    }
-}
-
-/// Says which protections the environment lacked.
-fn note_protections(build: &Build, collector: &mut Collector<'_>) {
-    let message = build.phase("PROVISIONING").and_then(|phase| phase.message.as_deref());
-    if let Some(without) = message.and_then(|message| message.strip_prefix("without: ")) {
-        collector.unprotected(without);
     }
 }

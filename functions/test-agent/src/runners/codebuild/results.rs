@@ -25,6 +25,9 @@ const COVERAGE: usize = 64 << 20;
 /// Most of the suites' parts of one account.
 const LINES: usize = 2_000;
 
+/// Most tools of one suite.
+const TOOLS: usize = 4;
+
 /// How a command of a build ended, as its script says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Step {
@@ -46,6 +49,8 @@ pub(super) struct Steps {
     pub(super) otherwise: bool,
     /// Files that are too large to be handed over, by their paths.
     pub(super) large: Vec<String>,
+    /// The tools that ran it, with their versions.
+    pub(super) tools: Vec<String>,
 }
 
 impl Steps {
@@ -89,6 +94,7 @@ fn account(text: &str, suites: usize) -> (Whole, Vec<Steps>) {
             "lacks" => steps.lacks_pytest = true,
             "large" if steps.large.len() < NOTES => steps.large.push(rest.to_owned()),
             "otherwise" => steps.otherwise = true,
+            "tool" if steps.tools.len() < TOOLS => steps.tools.extend(tool(rest)),
             "end" => {
                 let mut words = rest.split(' ');
                 let name = words.next();
@@ -107,6 +113,20 @@ fn account(text: &str, suites: usize) -> (Whole, Vec<Steps>) {
         }
     }
     (whole, steps)
+}
+
+/// What a program says of its version: with its name, where it does not say that itself.
+fn tool(text: &str) -> Option<String> {
+    let (program, said) = text.split_once(' ')?;
+    let said = pact_agent::text::readable(said);
+    let said = pact_agent::text::truncated(said.trim(), 100);
+    let name = program.trim_end_matches(|c: char| c.is_ascii_digit());
+    let named = said.to_ascii_lowercase().starts_with(&name.to_ascii_lowercase());
+    match (said.is_empty(), named) {
+        (true, _) => None,
+        (false, true) => Some(said),
+        (false, false) => Some(format!("{} {said}", pact_agent::text::truncated(program, 40))),
+    }
 }
 
 /// Seconds, with a fraction where the machine's `date` knows one.
@@ -286,6 +306,23 @@ mod tests {
         assert!(third.lacks_pytest && steps.iter().all(Steps::is_ill));
         // A `date` without fractions.
         assert_eq!(seconds("1790000000.N"), Some(1_790_000_000.0));
+    }
+
+    #[test]
+    fn a_tool_is_named_with_what_it_says_of_its_version() {
+        for (text, expected) in [
+            (
+                "cargo cargo 1.95.0 (f2d3ce0bd 2026-03-21)",
+                Some("cargo 1.95.0 (f2d3ce0bd 2026-03-21)"),
+            ),
+            ("python3 Python 3.11.7", Some("Python 3.11.7")),
+            ("node v20.20.2", Some("node v20.20.2")),
+            ("mvn \u{1b}[1mApache Maven 3.8.7\u{1b}[m", Some("mvn Apache Maven 3.8.7")),
+            ("node ", None),
+            ("node", None),
+        ] {
+            assert_eq!(tool(text).as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

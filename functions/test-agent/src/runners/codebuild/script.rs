@@ -73,6 +73,10 @@ kill $tee 2>/dev/null; wait $tee 2>/dev/null; [ -z "$awk" ] || wait $awk
 say end "$N" "$name" "$code" "$begun" "$ended"
 return $code
 }
+tell() {
+command -v "$1" >/dev/null 2>&1 || return 0
+say tool "$N" "$1 $(timeout 20 "$@" 2>&1 </dev/null | head -n 1)"
+}
 bring() {
 if [ "$3" = 0 ]; then command -v "$1" >/dev/null 2>&1 && return
 else case $("$1" --version 2>/dev/null) in [2-9]* | [1-9][0-9]*) return ;; esac; fi
@@ -223,8 +227,10 @@ tar -xzmf pact/bundle.tar.gz -C source
         for (number, lane) in lanes.iter().enumerate() {
             text.push_str(&format!("lane{number}() {{\nr=0\n"));
             for suite in lane {
+                let asked =
+                    if *suite < suites.len() { format!("(tools{suite})\n") } else { String::new() };
                 text.push_str(&format!(
-                    "(suite{suite}) || r=$?\ncollect{suite} | head -z -n {REPORT_FILES} | tar -cf - \
+                    "(suite{suite}) || r=$?\n{asked}collect{suite} | head -z -n {REPORT_FILES} | tar -cf - \
                      --null -T - 2>/dev/null | tar -xf - -C \"$P/{suite}/files\" 2>/dev/null\n"
                 ));
             }
@@ -354,6 +360,7 @@ tar -xzmf pact/bundle.tar.gz -C source
             text.push_str(&run(&suite.command));
         }
         text.push_str("}\n");
+        text.push_str(&tools(number, suite));
         text.push_str(&self.collect(number, suite));
         text
     }
@@ -440,6 +447,35 @@ tar -czf results.tar.gz --null -T pact/list 2>/dev/null
 )"#
         )
     }
+}
+
+/// The function that says which tools ran a suite, and their versions: asked afterwards, as a tool may
+/// have to be installed first, and where it ran, as a folder may choose one.
+fn tools(number: usize, suite: &Suite) -> String {
+    let program = suite.command.first().and_then(|program| program.rsplit('/').next());
+    let asked: &[&str] = match (program.unwrap_or_default(), suite.tool.as_str()) {
+        ("cargo", _) => &["cargo -V", "rustc -V"],
+        ("python" | "python3", _) => &["python3 -V"],
+        // What it takes to start is a node: a third of a second for its own version is too much.
+        ("node" | "npm" | "npx" | "pnpm" | "yarn", _) => &["node -v"],
+        ("bun", _) => &["bun --version"],
+        ("go", _) => &["go version"],
+        ("mvn", _) => &["java -version", "mvn -v"],
+        (_, "maven" | "gradle") => &["java -version"],
+        ("bundle" | "rspec" | "rake" | "ruby", _) => &["ruby -v"],
+        ("composer" | "php", _) | (_, "phpunit") => &["php -v"],
+        ("dotnet", _) => &["dotnet --version"],
+        ("make", _) => &["make -v"],
+        ("ctest" | "cmake", _) => &["ctest --version"],
+        _ => &[],
+    };
+    let mut text = format!("tools{number}() {{\nN={number}\n");
+    text.push_str(&format!("cd \"$S\"/{} 2>/dev/null || return 0\n", quote(&suite.directory)));
+    for command in asked {
+        text.push_str(&format!("tell {command}\n"));
+    }
+    text.push_str("return 0\n}\n");
+    text
 }
 
 /// Suites by their numbers, those in one lane together that share a folder or a setup.

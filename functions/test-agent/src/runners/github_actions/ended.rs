@@ -140,6 +140,7 @@ pub(super) async fn ended(
         counts: found.counts,
         notes: found.notes.into_iter().chain(logs.notes).collect(),
         unread: found.unread,
+        tools: Vec::new(),
         ..part(task, Execution::Ran(Box::new(run)))
     };
     Ok(Answer::Is(Ended { parts: vec![part], ..Ended::default() }))

@@ -114,6 +114,7 @@ pub(super) fn part(task: &Task<'_>, execution: Execution) -> Part {
         counts: None,
         notes: Vec::new(),
         unread: Vec::new(),
+        tools: Vec::new(),
     }
 }
 
