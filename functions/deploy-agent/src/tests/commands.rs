@@ -183,6 +183,7 @@ impl Builds for Shells {
                 status: Some(status(code)),
                 message: None,
                 took: Duration::ZERO,
+                started: None,
             })
             .collect();
         let of = |name: &str| phases.iter().find(|p| p.name == name).and_then(|p| p.status);

@@ -51,8 +51,10 @@ pub struct BuildPhase {
     pub status: Option<BuildStatus>,
     /// What is said of it.
     pub message: Option<String>,
-    /// How long it took, or has taken so far.
+    /// How long it took; nothing while it goes on.
     pub took: Duration,
+    /// When it began.
+    pub started: Option<Timestamp>,
 }
 
 /// A build.

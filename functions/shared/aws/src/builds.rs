@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_codebuild::{
     Client,
     operation::stop_build::StopBuildError,
+    primitives::DateTime,
     types::{
         Build as SdkBuild, BuildPhase as SdkPhase, CacheType, EnvironmentVariable,
         EnvironmentVariableType, ProjectCache, StatusType,
@@ -111,8 +112,12 @@ fn read(id: &str, build: SdkBuild) -> Build {
         status: status(build.build_status.as_ref()),
         phases: build.phases.unwrap_or_default().into_iter().map(phase).collect(),
         image: build.environment.map(|environment| environment.image),
-        started: build.start_time.and_then(|at| Timestamp::from_second(at.secs()).ok()),
+        started: time(build.start_time.as_ref()),
     }
+}
+
+fn time(at: Option<&DateTime>) -> Option<Timestamp> {
+    at.and_then(|at| Timestamp::from_second(at.secs()).ok())
 }
 
 fn status(status: Option<&StatusType>) -> BuildStatus {
@@ -135,6 +140,7 @@ fn phase(phase: SdkPhase) -> BuildPhase {
         status: phase.phase_status.as_ref().map(|s| status(Some(s))),
         message: Some(message).filter(|message| !message.is_empty()),
         took: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
+        started: time(phase.start_time.as_ref()),
     }
 }
 

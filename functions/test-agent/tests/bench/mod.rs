@@ -173,6 +173,9 @@ impl Builds for Host {
             status: phase.get("phaseStatus").map(status),
             message: phase["contexts"][0]["message"].as_str().map(str::to_owned),
             took: Duration::from_secs(phase["durationInSeconds"].as_u64().unwrap_or(0)),
+            started: phase["startTime"].as_f64().and_then(|at| {
+                jiff::Timestamp::UNIX_EPOCH.checked_add(Duration::from_secs_f64(at)).ok()
+            }),
         });
         Ok(Some(Build {
             id: id.to_owned(),

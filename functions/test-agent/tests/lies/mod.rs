@@ -30,6 +30,8 @@ enum Lie {
     HandsOverAnother,
     /// It hands the build another bundle than the one that was asked for.
     AnotherBundle,
+    /// Its clock is an hour behind that of the agent: what it runs has gone on for so long.
+    BeganLongAgo,
 }
 
 struct Liar {
@@ -59,7 +61,7 @@ impl Builds for Liar {
                 self.memory.put(Self::results(build), another).await?;
                 Ok(id)
             }
-            Lie::AlwaysSucceeded => self.host.start(build).await,
+            Lie::AlwaysSucceeded | Lie::BeganLongAgo => self.host.start(build).await,
             Lie::AnotherBundle => {
                 let mut build = build.clone();
                 let address = build.variables.get_mut("PACT_BUNDLE").expect("an address");
@@ -77,6 +79,15 @@ impl Builds for Liar {
                 _ => claimed(build),
             }));
         }
+        if self.lie == Lie::BeganLongAgo {
+            let build = self.host.build(id).await?;
+            return Ok(build.map(|mut build| {
+                for started in build.phases.iter_mut().filter_map(|phase| phase.started.as_mut()) {
+                    *started -= Duration::from_secs(3_600);
+                }
+                build
+            }));
+        }
         let names = ["SUBMITTED", "PROVISIONING", "PRE_BUILD", "BUILD", "POST_BUILD", "COMPLETED"];
         let said = if self.lie == Lie::SaysNothingOfPhases { 1 } else { names.len() };
         let phases = names.iter().take(said).map(|name| BuildPhase {
@@ -84,6 +95,7 @@ impl Builds for Liar {
             status: None,
             message: None,
             took: Duration::from_secs(1),
+            started: None,
         });
         Ok(Some(claimed(Build {
             id: id.to_owned(),
@@ -185,4 +197,15 @@ async fn another_bundle_is_not_run_whatever_the_service_says_of_it() {
     let other = bench.memory.get("source").await.expect("the store").expect("a bundle");
     bench.memory.put("other", other).await.expect("it is kept");
     fault(run(&bench, &[("test.sh", FAILS)]).await, "nothing of a phase that ran the tests");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_whose_tests_go_on_after_their_time_is_stopped() {
+    let bench = bench(Lie::BeganLongAgo).await;
+    let begun = std::time::Instant::now();
+    let answer = run(&bench, &[("test.sh", "sleep 50\n")]).await.expect("a verdict");
+    assert_eq!(answer.response.status, StageStatus::Failed, "{}", answer.response.summary);
+    let summary = &answer.response.summary;
+    assert_eq!(summary, "the tests did not end within 60 s", "{summary}");
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
 }

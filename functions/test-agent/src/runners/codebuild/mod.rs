@@ -3,6 +3,7 @@
 
 mod built;
 mod ended;
+mod overdue;
 mod plan;
 mod results;
 mod script;
@@ -11,6 +12,7 @@ mod together;
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use pact_agent::{
     AgentError,
     builds::{Access, Build, BuildStatus, NewBuild},
@@ -98,6 +100,9 @@ struct Work {
     /// Where the results are, where the build is another state's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     joined: Option<String>,
+    /// Whether the build was stopped, as its suites went on after their time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    overdue: bool,
 }
 
 impl Work {
@@ -113,7 +118,8 @@ impl Work {
 
     /// Another try in another environment.
     fn again(self) -> Result<Progress, AgentError> {
-        let next = Self { attempt: self.attempt + 1, build: None, joined: None, ..self };
+        let next =
+            Self { attempt: self.attempt + 1, build: None, joined: None, overdue: false, ..self };
         tracing::warn!(attempt = next.attempt, "the build is tried again");
         Ok(Progress::Goes(next.write()?))
     }
@@ -161,7 +167,9 @@ impl Runner for CodeBuild {
                 let (next, joined) = together::plan(&self.services, task, &plan).await?;
                 let (build, joined) =
                     joined.map(|Joined { build, results }| (build, results)).unzip();
-                Ok(Planned::Work(Work { plan: *plan, attempt: 1, build, next, joined }.write()?))
+                let (attempt, overdue) = (1, false);
+                let work = Work { plan: *plan, attempt, build, next, joined, overdue };
+                Ok(Planned::Work(work.write()?))
             }
             Found::Nothing(why) => Ok(Planned::Nothing(why)),
         }
@@ -194,6 +202,15 @@ impl Runner for CodeBuild {
         let Some(build) = build else {
             return Err(AgentError::tool(format!("there is no build {id} any more")));
         };
+        let time = work.plan.time(task.timeout);
+        let now = Timestamp::now();
+        if !work.overdue && overdue::is_overdue(&build, work.phase(), time, now) {
+            tracing::warn!(build = id, "its suites go on after their time: it is stopped");
+            self.services.builds.stop(&id).await?;
+            work.overdue = true;
+            return Ok(Progress::Goes(work.write()?));
+        }
+        let build = if work.overdue { overdue::out_of_time(build) } else { build };
         let shared = work.joined.is_some() || work.next.is_some();
         let build = if shared { together::until(build, work.phase()) } else { build };
         self.ended(task, work, &build, collector).await
