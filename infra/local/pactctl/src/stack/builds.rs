@@ -64,12 +64,23 @@ pub(crate) fn open(
     Ok(host)
 }
 
+/// What builds run in here, in place of the image that is described: this machine.
+fn machine() -> String {
+    const ABOUT: &str = "/etc/os-release";
+    let text = std::fs::read_to_string(ABOUT).unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    match name.map(|name| name.trim_matches(['"', '\''])).filter(|name| !name.is_empty()) {
+        Some(name) => format!("this machine ({name})"),
+        None => "this machine".to_owned(),
+    }
+}
+
 fn project(described: &BuildProject) -> Project {
     let minutes = |minutes: u32| Duration::from_secs(60 * u64::from(minutes));
     let default = Project::new(&described.name, REGION, ACCOUNT);
     Project {
         arn: described.arn.clone(),
-        image: described.image.clone(),
+        image: machine(),
         compute_type: described.compute_type.clone(),
         buildspec: described.buildspec.clone(),
         environment: described.environment.clone(),
