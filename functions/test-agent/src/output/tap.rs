@@ -13,6 +13,8 @@ pub(super) struct Tap {
     failing: bool,
     /// What the lines say of single tests.
     counted: Counted,
+    /// How many tests passed of how many, as node-tap's old table of files ends: `total .... 11/12`.
+    table: Option<(u64, u64)>,
 }
 
 #[derive(Default)]
@@ -72,6 +74,17 @@ impl Tool for Tap {
             sums.fail_with_detail(name);
             return true;
         }
+        if let Some((name, passed, all)) = in_table(text) {
+            match name {
+                "total" => self.table = Some((passed, all)),
+                name if passed < all => {
+                    let name = name.strip_prefix("not ok ").unwrap_or(name);
+                    sums.fail_with_detail(name);
+                }
+                _ => sums.end_detail(),
+            }
+            return true;
+        }
         self.tap(line, sums)
     }
 
@@ -91,10 +104,23 @@ impl Tool for Tap {
         let [passed, failed, skipped] = match self.told {
             Some(told) if !begun || all(told) >= all(counted) => told,
             _ if begun => counted,
-            _ => return,
+            // Newer ones say it once more below their table, in mocha's words.
+            _ => match self.table.filter(|_| !sums.summary.seen) {
+                Some((passed, all)) => [passed, all.saturating_sub(passed), 0],
+                None => return,
+            },
         };
         sums.add(passed, failed, skipped);
     }
+}
+
+/// A line of node-tap's table of files: `ok test/a.js ........ 2/2`, `total ........ 11/12`.
+fn in_table(text: &str) -> Option<(&str, u64, u64)> {
+    let (before, numbers) = text.rsplit_once(' ')?;
+    let (passed, all) = numbers.split_once('/')?;
+    let (passed, all) = (passed.parse().ok()?, all.parse().ok()?);
+    let name = before.strip_suffix(".....")?.trim_end_matches('.');
+    Some((name.strip_suffix(' ')?.trim(), passed, all))
 }
 
 /// `TypeError`, `Error [ERR_X]`.

@@ -29,6 +29,26 @@ fn what_fails_as_expected_has_not_passed() {
 }
 
 #[test]
+fn the_table_of_files_of_node_tap_is_read_once() {
+    let old = "ok test/align.js ............................ 2/2\n\
+               not ok test/table.js ........................ 1/3\n    Command: \"node\" \"table.js\"\n    \
+               ok 1 should be equal\n    not ok 2 should be equal\n\
+               total ....................................... 3/5\n\nnot ok\n";
+    let sum = scan(old);
+    assert_eq!((sum.passed, sum.failed), (3, 2));
+    let [failure] = &sum.failures[..] else { panic!("{:?}", sum.failures) };
+    assert_eq!(failure.name, "test/table.js");
+    assert!(failure.detail.contains("not ok 2 should be equal"), "{failure:?}");
+    let new = "test/a.js ............................ 12/12\ntotal ................................ 12/12\n\n  \
+               12 passing (241ms)\n\n  ok\n";
+    assert_eq!(counts(new), (12, 0, 0));
+    for text in ["see page ... 3/4", "total 3/4", "total ......... 3/x"] {
+        let sum = scan(text);
+        assert!(!sum.seen && sum.failures.is_empty(), "{text}");
+    }
+}
+
+#[test]
 fn a_file_of_tests_that_ends_before_its_first_test_says_why() {
     let crash = "TAP version 13\n# node:internal/modules:1210\n#   throw err;\n# Error: Cannot find module \
                  '../utilz'\n# Require stack:\n# Node.js v20.20.2\n# Subtest: test/a.test.js\n\
