@@ -48,7 +48,9 @@ say() { printf '%s\n' "$*" >>"$P/steps"; }
 say root "$(cd source && pwd -P)"
 run() {
 name=$1; limit=$2; shift 2
-if ! command -v "$1" >/dev/null 2>&1; then say missing "$N" "${1##*/}"; return 127; fi
+for program in mkfifo tee timeout "$1"; do
+command -v "$program" >/dev/null 2>&1 || { say missing "$N" "${program##*/}"; return 127; }
+done
 log=$P/$N/$name.log; pipe=$P/$N/pipe; shown=$P/$N/shown
 rm -f "$pipe" "$shown"; mkfifo "$pipe" "$shown" || return 70
 if [ -n "$L" ] && command -v awk >/dev/null 2>&1; then
@@ -589,6 +591,23 @@ mod tests {
         let words = r#"run test 9 'sh' '-c' 'echo '\''a'\'' $HOME' ''"$P/0/reports"'/x'"#;
         assert!(run.contains(words), "{run}");
         assert!(run.contains(r"export A='x'\''y'") && run.contains(r#"cd "$S"/'it'\''s'"#));
+    }
+
+    #[test]
+    fn what_the_script_itself_lacks_is_no_failed_test() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for below in ["source", "pact/0", "bin"] {
+            std::fs::create_dir_all(folder.path().join(below)).expect("a folder");
+        }
+        let text = format!("{FUNCTIONS}N=0; L=\nrun test 5 true\n");
+        let status = std::process::Command::new("/bin/sh")
+            .args(["-c", &text])
+            .current_dir(folder.path())
+            .env("PATH", folder.path().join("bin"))
+            .status();
+        assert_eq!(status.expect("a shell").code(), Some(127));
+        let steps = std::fs::read_to_string(folder.path().join("pact/steps")).expect("steps");
+        assert!(steps.contains("missing 0 mkfifo\n"), "{steps}");
     }
 
     #[test]
