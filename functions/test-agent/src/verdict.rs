@@ -339,7 +339,7 @@ fn failed_tests(failures: &[Failure], checkout: &Checkout) -> Vec<Finding> {
         .iter()
         .take(MAX_FAILURES)
         .map(|failure| {
-            let said = headline(&failure.detail);
+            let said = headline(&failure.detail, &failure.name);
             let message = match &said {
                 Some(said) => format!("{} failed: {said}", failure.name),
                 None => format!("{} failed", failure.name),
@@ -372,11 +372,22 @@ fn evidence_of(detail: &str, said: Option<&str>) -> String {
     if told { begin } else { last_lines(detail, 20, MAX) }
 }
 
-/// The line of `detail` that says most: the assertion rather than the frames around it.
-fn headline(detail: &str) -> Option<String> {
+/// The line of `detail` that says most: the assertion rather than the frames around it, a rule, or the
+/// name of the test once more.
+fn headline(detail: &str, name: &str) -> Option<String> {
     let lines: Vec<&str> = detail.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let is_place = |line: &str| {
+        line.rsplit_once(':').is_some_and(|(file, number)| {
+            file.contains(['.', '/'])
+                && !file.contains(char::is_whitespace)
+                && number.parse::<u32>().is_ok()
+        })
+    };
     let frame = |line: &&&str| {
-        line.starts_with("thread '")
+        !line.contains(char::is_alphanumeric)
+            || **line == name
+            || is_place(line)
+            || line.starts_with("thread '")
             || line.starts_with("Traceback ")
             || line.starts_with("File \"")
             || line.starts_with("at ")
@@ -645,9 +656,12 @@ mod tests {
     fn evidence_has_the_line_that_says_most() {
         let frames = "    frame of the test tool\n".repeat(200);
         let late = format!("{frames}E   Warning: not a list\n");
-        assert!(evidence_of(&late, headline(&late).as_deref()).contains("not a list"));
+        assert!(evidence_of(&late, headline(&late, "late").as_deref()).contains("not a list"));
         let early = format!("assertion failed: x\n{frames}");
-        assert!(evidence_of(&early, headline(&early).as_deref()).starts_with("assertion failed"));
+        assert!(
+            evidence_of(&early, headline(&early, "early").as_deref())
+                .starts_with("assertion failed")
+        );
     }
 
     #[test]
@@ -665,6 +679,7 @@ mod tests {
                 "collection failure\n  x.py:1: in <module>\nE   ImportError: no\n",
                 Some("ImportError: no"),
             ),
+            ("  ─\n\n  adds\n\n  test.js:4\n\n   3: t.is(1,2)\n", Some("3: t.is(1,2)")),
             (
                 "  ---\n  duration_ms: 6.2\n  location: 'a.js:1:61'\n  error: |-\n    Expected values to be strictly \
                  equal:\n    \n    1 !== 2\n  code: 'ERR_ASSERTION'\n  ...",
@@ -675,7 +690,7 @@ mod tests {
             ("---\noperator: equal\nexpected: 1\n", Some("operator: equal")),
             ("", None),
         ] {
-            assert_eq!(headline(detail).as_deref(), expected, "{detail}");
+            assert_eq!(headline(detail, "adds").as_deref(), expected, "{detail}");
         }
     }
 }

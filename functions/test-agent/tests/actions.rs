@@ -64,7 +64,10 @@ async fn cargo_tests_pass_and_the_cache_serves_the_next_commit() {
     assert_eq!(answer.response.output["evidence"], "output");
     let tools = answer.response.output["tools"].as_array().expect("tools");
     let tools: Vec<_> = tools.iter().filter_map(Value::as_str).collect();
-    assert!(matches!(&tools[..], [cargo, rustc] if cargo.starts_with("cargo 1.") && rustc.starts_with("rustc 1.")), "{tools:?}");
+    assert!(
+        matches!(&tools[..], [cargo, rustc] if cargo.starts_with("cargo 1.") && rustc.starts_with("rustc 1.")),
+        "{tools:?}"
+    );
 
     // The next commit has a failing test: the cache must not hide it.
     let test = "pub fn two() -> u32 { 3 }\n\n#[test]\nfn works() {\n    assert_eq!(two(), 2, \"sum\");\n}\n";
