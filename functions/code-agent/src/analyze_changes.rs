@@ -56,12 +56,16 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
     let base = base.map(|text| commit_id("base", text)).transpose()?;
     check_reference(&parameters.reference)?;
 
-    let key = bundle_key(&parameters.repository.url, commit);
+    // What a stranger's commits name as their submodules they get as strangers: a bundle apart.
+    let is_fork = parameters.pull.as_ref().is_some_and(|pull| pull.fork);
+    let kept_for = if is_fork { format!("{address}#fork") } else { address.clone() };
+    let key = bundle_key(&kept_for, commit);
     let rules = Rules::of(&**policies, &parameters).await?;
-    // What a commit names as its submodules is asked with nothing but the repository's own token.
+    // What a commit names as its submodules is asked with nothing but the repository's own token, and
+    // what a stranger's names without that.
     let modules = match &lease {
-        Some(lease) => config.with_found(&lease.own(), &parameters.repository.name)?,
-        None => config.clone(),
+        Some(lease) if !is_fork => config.with_found(&lease.own(), &parameters.repository.name)?,
+        _ => config.clone(),
     };
     let request = Request {
         modules,
@@ -104,7 +108,7 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
     let mut analysis = analysis?;
     let key = match analysis.head == commit {
         true => key,
-        false => bundle_key(address, analysis.head),
+        false => bundle_key(&kept_for, analysis.head),
     };
     if let Some(bundle) = analysis.bundle {
         artifacts.put(&key, bundle).await?;

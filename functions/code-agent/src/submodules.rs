@@ -3,7 +3,7 @@
 //! Which repositories those are was written by whoever wrote the commit, and what they have comes into
 //! the builds of that commit. So they are asked on the repository's own host only, or on one that
 //! `PACT_ALLOWED_SOURCES` names, with no token but the repository's own: one that is good for all
-//! repositories would show its holder's secrets to anybody who can name them. Of a repository on this
+//! repositories would show its holder's secrets to anybody who can name them. A fork's commits get none. Of a repository on this
 //! machine only what was fetched into it before is taken. What is left out is said.
 
 use std::{collections::BTreeMap, path::Path, sync::atomic::AtomicBool};
@@ -201,7 +201,9 @@ fn had(
         Err(why) => {
             let asked = match token {
                 Ok(_) => "with the repository's own token",
-                Err(_) => "without a token, as the repository has none of its own",
+                Err(_) => {
+                    "without a token, as that is the repository's own or none, and none for a fork"
+                }
             };
             Err(format!("{url} was asked {asked}: {why}"))
         }

@@ -89,6 +89,17 @@ async fn submodules_come_from_the_own_host_with_the_own_token_or_none() {
     world.memory.set_secret(&own, "ghs_one");
     let response = world.analyze(&closed.url("web.git"), &commit, None).await.unwrap();
     assert_eq!(seen(&world, &response).await, (true, String::new()));
+    // A stranger may name what the token reads, and see what comes of it.
+    let url = closed.url("web.git");
+    let fork = serde_json::json!({
+        "repository": { "name": "acme/web", "url": url, "default_branch": "main" },
+        "reference": "refs/pull/1/head",
+        "commit": commit,
+        "pull": { "number": 1, "target": "main", "fork": true },
+    });
+    let response = world.send("code.analyze_changes", fork).await.unwrap();
+    let (there, said) = seen(&world, &response).await;
+    assert!(!there && said.contains("none for a fork"), "{said}");
 }
 
 #[tokio::test]
