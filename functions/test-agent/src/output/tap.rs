@@ -85,6 +85,11 @@ impl Tool for Tap {
             }
             return true;
         }
+        // The table's last word is of no test.
+        if self.table.is_some() && matches!(text, "ok" | "not ok") {
+            sums.end_detail();
+            return true;
+        }
         self.tap(line, sums)
     }
 
