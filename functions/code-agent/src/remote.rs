@@ -34,6 +34,14 @@ const MERGE_WAITS: &[Duration] =
 /// How far back a push is followed, step by step.
 const DEPTHS: &[u32] = &[16, 256, 4_096];
 
+/// What came of asking for one commit.
+pub(crate) enum Single {
+    /// It is in this repository.
+    There(Box<Repository>),
+    /// The server answers and has none for who asks: why.
+    Not(String),
+}
+
 /// A repository behind HTTP.
 pub(crate) struct Remote<'a> {
     pub(crate) url: &'a Url,
@@ -99,15 +107,15 @@ impl Remote<'_> {
         &self,
         folder: &std::path::Path,
         commit: ObjectId,
-    ) -> Result<Result<Repository, String>, AgentError> {
+    ) -> Result<Single, AgentError> {
         let repository = self.empty(folder)?;
         let direct = self.receive(&repository, &format!("+{commit}:refs/pact/head"), Some(1));
         check(self.stop)?;
-        let Err(refused) = direct else { return Ok(Ok(repository)) };
+        let Err(refused) = direct else { return Ok(Single::There(Box::new(repository))) };
         let branch = self.receive(&repository, "+HEAD:refs/pact/head", Some(DEPTH));
         check(self.stop)?;
         if repository.has_object(commit) {
-            return Ok(Ok(repository));
+            return Ok(Single::There(Box::new(repository)));
         }
         let error = match branch {
             Err(error) => error,
@@ -118,7 +126,7 @@ impl Remote<'_> {
         if PASSING.iter().any(|sign| lower.contains(sign)) {
             return Err(unavailable(format!("cannot fetch {}: {message}", self.url)));
         }
-        Ok(Err(message))
+        Ok(Single::Not(message))
     }
 
     /// The merge of a pull request, where the server has that of this very head. It may come a moment

@@ -21,7 +21,7 @@ use crate::{
     config::Config,
     objects,
     pack::{self, Module, Modules, TreeFile, below},
-    remote::Remote,
+    remote::{Remote, Single},
     source::{self, Location},
     work::check,
 };
@@ -53,11 +53,12 @@ enum Place {
     Remote(Url),
 }
 
-/// A repository with the commit of a submodule.
-struct Had {
-    repository: Repository,
-    place: Place,
-    folder: Option<tempfile::TempDir>,
+/// What came of looking for a submodule.
+enum Got {
+    /// A repository with its commit.
+    There { repository: Box<Repository>, place: Place, folder: Option<tempfile::TempDir> },
+    /// None, for this reason.
+    Not(String),
 }
 
 /// Gets the submodules of a commit with these files, and theirs. `config` has the repository's own
@@ -80,14 +81,14 @@ pub(crate) fn obtain(
     let mut open = declared(repository, files, &BString::default(), 0, &place)?;
     while let Some(wanted) = open.pop() {
         check(stop)?;
-        let why = match modules.found.len() {
-            MOST => Err(format!("there are more than {MOST}")),
-            _ if wanted.deep >= DEEP => Err(format!("it lies in {DEEP} others")),
-            _ => had(config, location, &wanted, stop)?,
+        let got = match modules.found.len() {
+            MOST => Got::Not(format!("there are more than {MOST}")),
+            _ if wanted.deep >= DEEP => Got::Not(format!("it lies in {DEEP} others")),
+            _ => got(config, location, &wanted, stop)?,
         };
-        let Had { repository, place, folder } = match why {
-            Ok(had) => had,
-            Err(why) => {
+        let (repository, place, folder) = match got {
+            Got::There { repository, place, folder } => (*repository, place, folder),
+            Got::Not(why) => {
                 modules.left_out.push((wanted.path, why));
                 continue;
             }
@@ -161,29 +162,29 @@ fn read(
 }
 
 /// The repository of a submodule, with its commit; or why there is none.
-fn had(
+fn got(
     config: &Config,
     location: &Location,
     wanted: &Wanted,
     stop: &AtomicBool,
-) -> Result<Result<Had, String>, AgentError> {
+) -> Result<Got, AgentError> {
     let Some((name, address)) = &wanted.declared else {
-        return Ok(Err(format!("{FILE} does not say where it is")));
+        return Ok(Got::Not(format!("{FILE} does not say where it is")));
     };
     let around = match &wanted.of {
         Place::Local(folder) => return Ok(on_this_machine(folder, name, wanted.commit)),
         Place::Remote(around) => around,
     };
     let Location::Remote { url: own, .. } = location else {
-        return Ok(Err("it is elsewhere".to_owned()));
+        return Ok(Got::Not("it is elsewhere".to_owned()));
     };
     let Some(url) = resolved(around, own, address) else {
-        return Ok(Err(format!("its address {} is not one to fetch from", shown(address))));
+        return Ok(Got::Not(format!("its address {} is not one to fetch from", shown(address))));
     };
     let same = url.origin() == own.origin();
     if !same && !config.allowed.name_host_of(&url) {
         let host = url.host_str().unwrap_or_default();
-        return Ok(Err(format!(
+        return Ok(Got::Not(format!(
             "{} is not the repository's own host, and PACT_ALLOWED_SOURCES does not name it",
             shown(host)
         )));
@@ -191,27 +192,29 @@ fn had(
     // The token is the repository's own: another host has no business with it.
     let config = if same { config.clone() } else { Config { token: None, ..config.clone() } };
     let Ok(Location::Remote { url, token, guard }) = source::locate(&config, url.as_str()) else {
-        return Ok(Err(format!("{} is not covered by PACT_ALLOWED_SOURCES", shown(address))));
+        return Ok(Got::Not(format!("{} is not covered by PACT_ALLOWED_SOURCES", shown(address))));
     };
     let folder = tempfile::tempdir()
         .map_err(|e| AgentError::internal("cannot make a folder").caused_by(e))?;
     let remote = Remote { url: &url, token: token.as_ref(), guard: &guard, stop };
     Ok(match remote.single(folder.path(), wanted.commit)? {
-        Ok(repository) => Ok(Had { repository, place: Place::Remote(url), folder: Some(folder) }),
-        Err(why) => {
+        Single::There(repository) => {
+            Got::There { repository, place: Place::Remote(url), folder: Some(folder) }
+        }
+        Single::Not(why) => {
             let asked = match token {
                 Ok(_) => "with the repository's own token",
                 Err(_) => {
                     "without a token, as that is the repository's own or none, and none for a fork"
                 }
             };
-            Err(format!("{url} was asked {asked}: {why}"))
+            Got::Not(format!("{url} was asked {asked}: {why}"))
         }
     })
 }
 
 /// What a repository of this machine has of a submodule.
-fn on_this_machine(folder: &Path, name: &str, commit: ObjectId) -> Result<Had, String> {
+fn on_this_machine(folder: &Path, name: &str, commit: ObjectId) -> Got {
     let plain = name.split('/').all(|part| !matches!(part, "" | "." | ".."));
     let folder = folder.join("modules").join(name);
     let options = gix::open::Options::isolated();
@@ -219,10 +222,11 @@ fn on_this_machine(folder: &Path, name: &str, commit: ObjectId) -> Result<Had, S
     let repository = repository.and_then(|folder| gix::open_opts(folder, options).ok());
     let repository = repository.filter(|repository| repository.has_object(commit));
     let Some(repository) = repository else {
-        return Err("it is not here: `git submodule update --init --recursive` brings it".into());
+        let why = "it is not here: `git submodule update --init --recursive` brings it";
+        return Got::Not(why.to_owned());
     };
     let place = Place::Local(repository.git_dir().to_owned());
-    Ok(Had { repository, place, folder: None })
+    Got::There { repository: Box::new(repository), place, folder: None }
 }
 
 /// The address of a submodule that a repository at `around` names. `own`: that of the repository that
@@ -288,7 +292,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let commit = ObjectId::null(gix::hash::Kind::Sha1);
         for name in ["..", "../x", "a/../../b", "/etc", "a//b", "", "a"] {
-            assert!(on_this_machine(folder.path(), name, commit).is_err(), "{name}");
+            let got = on_this_machine(folder.path(), name, commit);
+            assert!(matches!(got, Got::Not(_)), "{name}");
         }
     }
 }
