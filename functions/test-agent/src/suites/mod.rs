@@ -63,6 +63,7 @@ pub(crate) fn find(root: &Path) -> Found {
         .suites
         .sort_by_key(|suite| (suite.directory.matches('/').count(), suite.directory.clone()));
     found.unknown = others::unknown(&tree, &found.suites);
+    found.unknown.extend(node::emptied(&tree, &found.suites));
     if !tree.complete {
         found.unknown.push("all that was committed: it is too much to look through".to_owned());
     }

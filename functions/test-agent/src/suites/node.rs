@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     suite::{Candidate, Setup, Suite, words},
-    tree::{Tree, above, join},
+    tree::{Tree, above, is_aside, is_below, join, split},
 };
 
 /// In a script: what runs the tests of every member, or finds all tests below it.
@@ -150,6 +150,35 @@ fn package(tree: &Tree<'_>, folder: String) -> Option<Package> {
     let script = script.filter(|script| does_something(script));
     let members = members(tree, &folder, &manifest);
     Some(Package { folder, manifest, script, members })
+}
+
+/// Packages whose test script does nothing although they have files of tests, which no suite around them
+/// runs: those are not run.
+pub(super) fn emptied(tree: &Tree<'_>, suites: &[Suite]) -> Vec<String> {
+    let folders = tree.folders(|name| name == "package.json");
+    let is_emptied = |folder: &&String| {
+        let text = tree.text(&join(folder, "package.json")).unwrap_or_default();
+        let manifest: Value = serde_json::from_str(&text).unwrap_or_default();
+        let script = manifest.pointer("/scripts/test").and_then(Value::as_str);
+        // What `npm init` writes says that there are none yet.
+        let nothing = script
+            .is_some_and(|script| !does_something(script) && !script.contains("no test specified"));
+        let managers = ["npm", "pnpm", "yarn", "bun"];
+        let around = suites.iter().any(|suite| {
+            managers.contains(&suite.tool.as_str()) && is_below(folder, &suite.directory)
+        });
+        nothing && !around && !is_aside(folder) && tree.own(folder, &folders).any(is_test)
+    };
+    folders.iter().filter(is_emptied).map(|folder| join(folder, "package.json")).collect()
+}
+
+/// Whether the tools of the language take a file for one of tests by its name.
+fn is_test(file: &str) -> bool {
+    const ENDS: &[&str] = &["js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx"];
+    let name = split(file).1;
+    name.rsplit_once('.').is_some_and(|(name, end)| {
+        ENDS.contains(&end) && (name.ends_with(".test") || name.ends_with(".spec"))
+    })
 }
 
 /// Whether a script is more than what `npm init` writes, or a word that there is nothing to do: its

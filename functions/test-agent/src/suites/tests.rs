@@ -34,6 +34,25 @@ const JEST: &str = "{\"scripts\":{\"test\":\"jest\"}}";
 const TEST: &str = "#[test] fn a() {}";
 
 #[test]
+fn a_script_that_does_nothing_hides_no_tests() {
+    let script = |text: &str| format!("{{\"scripts\":{{\"test\":\"{text}\"}}}}");
+    for text in ["true", "exit 0", ":", "echo none"] {
+        let files = [("web/package.json", &*script(text)), ("web/src/a.test.ts", "")];
+        assert_eq!(found(&files).unknown, ["web/package.json"], "{text}");
+        // Without a test there is nothing to hide, and a suite around it runs what is there.
+        assert_eq!(
+            found(&[("web/package.json", &*script(text)), ("web/a.ts", "")]),
+            <_>::default()
+        );
+        let root = ("package.json", JEST);
+        let found = found(&[root, ("web/package.json", &*script(text)), ("web/a.test.js", "")]);
+        assert_eq!((found.unknown.len(), found.suites.len()), (0, 1), "{text}");
+    }
+    let init = "{\"scripts\":{\"test\":\"echo \\\"Error: no test specified\\\" && exit 1\"}}";
+    assert!(found(&[("package.json", init), ("a.test.js", "")]).unknown.is_empty());
+}
+
+#[test]
 fn each_tool_is_recognised() {
     let npm = |more: &str| format!("{{\"scripts\":{{\"test\":\"node --test\"}}{more}}}");
     let needs = npm(",\"devDependencies\":{\"a\":\"1\"}");
