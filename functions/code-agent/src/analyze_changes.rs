@@ -9,6 +9,7 @@ use pact_contract::{
     ChangeSet, ErrorName, Fallback, FallbackLevel, Finding, StageStatus,
     actions::{AnalyzeChanges, AnalyzeChangesOutput, SourceRef},
     changes::ChangeSummary,
+    codes,
     policy::{JudgedBy, PolicyRecord, RunPolicy},
     run::PullRequest,
 };
@@ -161,6 +162,16 @@ pub(crate) async fn run(services: &Services, call: &Call) -> Result<Outcome, Age
         [one] => summary = format!("{summary}; it loosens its rules: {one}"),
         [one, more @ ..] => {
             summary = format!("{summary}; it loosens its rules: {one}; and {} more", more.len());
+        }
+    }
+    // What a test lacks then says nothing of why.
+    let absent = analysis.findings.iter().filter(|f| f.code == codes::SUBMODULE_LEFT_OUT.as_str());
+    let absent: Vec<_> = absent.filter_map(|finding| finding.path.as_deref()).collect();
+    match &absent[..] {
+        [] => {}
+        [one] => summary = format!("{summary}; without the submodule {one}"),
+        [one, more @ ..] => {
+            summary = format!("{summary}; without {} submodules: {one} …", more.len() + 1);
         }
     }
     let mut findings = analysis.settings.findings;

@@ -55,6 +55,7 @@ async fn what_a_repository_of_this_machine_has_of_its_submodules_is_taken() {
     let response = world.analyze(&repo.url(), &commit, None).await.unwrap();
     let (there, said) = seen(&world, &response).await;
     assert!(!there && said.contains("git submodule update --init"), "{said}");
+    assert!(response.summary.ends_with("; without the submodule deps/lib"), "{}", response.summary);
     // A file of this machine that is no submodule of it yet is nobody's to name.
     repo.git(&["-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init"]);
     let response = world.analyze(&repo.url(), &commit, None).await.unwrap();
