@@ -157,7 +157,7 @@ impl Message {
         let (title, reason, suffix) = match reminder {
             true => (
                 format!("Still waiting: {question}"),
-                "Nobody has said yes or no yet, and the time for it is nearly over.".to_owned(),
+                still_open(since.map(|since| since.agreed.as_slice()), people.unwrap_or(1)),
                 "-reminder",
             ),
             false => (
@@ -210,6 +210,22 @@ fn short(commit: &str) -> String {
 }
 
 /// What was pushed.
+/// Who has answered when the time for it is nearly over.
+fn still_open(agreed: Option<&[String]>, people: u32) -> String {
+    let Some(agreed) = agreed else {
+        return "There is no answer yet, and the time for it is nearly over.".to_owned();
+    };
+    if agreed.is_empty() {
+        return "Nobody has said yes or no yet, and the time for it is nearly over.".to_owned();
+    }
+    let names: Vec<_> = agreed.iter().map(|name| line(name, 60)).collect();
+    format!(
+        "{} of {people} people have said yes ({}), and the time for it is nearly over.",
+        agreed.len(),
+        names.join(", ")
+    )
+}
+
 fn facts_of(run: &RunRequest) -> Vec<(&'static str, String)> {
     let commit = short(&run.commit);
     let mut facts = vec![

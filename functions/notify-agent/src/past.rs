@@ -25,6 +25,8 @@ pub struct Since {
     pub pushes: Vec<Pushed>,
     /// Pushes before those.
     pub more: usize,
+    /// Who has said yes so far, where several are asked.
+    pub agreed: Vec<String>,
 }
 
 /// One push.
@@ -93,6 +95,19 @@ impl<S: Runs> Kept<S> {
     }
 }
 
+impl<S: Callbacks> Kept<S> {
+    /// What a run asked before an environment.
+    async fn asked(
+        &self,
+        run_id: &RunId,
+        environment: &EnvironmentName,
+    ) -> Result<Option<ApprovalRecord>, StoreError> {
+        let state = format!("{}.{environment}", Pipeline::AwaitApproval.as_str());
+        let Ok(state) = StateName::parse(&state) else { return Ok(None) };
+        self.0.question(run_id, &state).await
+    }
+}
+
 #[async_trait]
 impl<S: Environments + Branches + Runs + Callbacks> Past for Kept<S> {
     async fn since(
@@ -128,7 +143,9 @@ impl<S: Environments + Branches + Runs + Callbacks> Past for Kept<S> {
         for (run_id, commit) in pushes {
             told.push(self.pushed(&run_id, &commit).await?);
         }
-        Ok(Since { live, pushes: told, more })
+        let asked = self.asked(&run.run_id, environment).await?;
+        let agreed = asked.into_iter().flat_map(|asked| asked.agreed).map(|answer| answer.by);
+        Ok(Since { live, pushes: told, more, agreed: agreed.collect() })
     }
 
     async fn question(
@@ -138,9 +155,7 @@ impl<S: Environments + Branches + Runs + Callbacks> Past for Kept<S> {
         now: Timestamp,
     ) -> Result<Question, StoreError> {
         let run = self.0.run(run_id).await?;
-        let state = format!("{}.{environment}", Pipeline::AwaitApproval.as_str());
-        let Ok(state) = StateName::parse(&state) else { return Ok(Question::Over) };
-        let asked = self.0.question(run_id, &state).await?;
+        let asked = self.asked(run_id, environment).await?;
         Ok(stands(run.as_ref(), asked.as_ref(), now))
     }
 }

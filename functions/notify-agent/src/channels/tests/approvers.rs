@@ -21,6 +21,7 @@ fn since() -> Since {
         live: Some(("r1".parse().expect("a release"), "1".repeat(40))),
         pushes: vec![push("2", "Prices with <!channel>", 3), push("3", "A basket", 1)],
         more: 4,
+        agreed: Vec::new(),
     }
 }
 
@@ -99,6 +100,18 @@ fn the_message_says_what_would_change_and_how_to_answer() {
     assert!(nothing.contains("In effect: nothing yet\n"), "{nothing}");
     let unknown = Message::asking(&asked(), None, at).text();
     assert!(unknown.contains("In effect: not known now\n"), "{unknown}");
+}
+
+#[test]
+fn a_reminder_says_who_has_agreed_already() {
+    let until = "2026-11-27T11:00:00Z".parse().expect("a time");
+    let again = AskAgain { channel: "slack".to_owned(), until, reminder: true };
+    let asked = AskApprovers { people: Some(2), again: Some(again), ..asked() };
+    let text = |since: Option<&Since>| Message::asking(&asked, since, until).text();
+    assert!(text(Some(&since())).contains("Nobody has said yes or no yet"), "{}", text(None));
+    let one = Since { agreed: vec!["ada".to_owned()], ..since() };
+    assert!(text(Some(&one)).contains("1 of 2 people have said yes (ada)"), "{}", text(Some(&one)));
+    assert!(text(None).contains("There is no answer yet"), "{}", text(None));
 }
 
 #[tokio::test]
