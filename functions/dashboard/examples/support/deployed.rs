@@ -4,6 +4,7 @@ use pact_contract::{
     environments::Approval,
     freeze::Freeze,
     ledger::{Ledger, LedgerEntry, Origin, Standing},
+    objectives::{Budget, Counts},
 };
 
 use super::*;
@@ -105,6 +106,16 @@ fn ledger(now: Timestamp, place: u64) -> Ledger {
     ledger
 }
 
+/// Four hours of the watch, of which the last quarter of an hour is as bad as it is now.
+fn counted(ill: bool, now: Timestamp) -> Budget {
+    let mut budget = Budget::default();
+    for ago in (0..48).rev() {
+        let errors = if ill && ago < 3 { 30 } else { 0 };
+        budget.count(&Counts { requests: 60, errors, slow: 0 }, before(now, 300 * ago));
+    }
+    budget
+}
+
 fn placed(
     repository: &str,
     environment: &str,
@@ -115,8 +126,8 @@ fn placed(
     EnvironmentView {
         key: format!("{repository}#{environment}").parse().expect("a key"),
         record,
+        budget: watch.as_ref().map(|seen| counted(ill, seen.at)),
         watch,
-        budget: None,
         incident: ill.then(|| "3f9a2c81d0e4-1".parse().expect("a name")),
     }
 }

@@ -13,7 +13,7 @@ use pact_contract::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::{buttons, layout, list::query, unreadable::unreadable};
+use super::{buttons, layout, list::query, recent::recent, unreadable::unreadable};
 use crate::{
     filters::Filters,
     format::{address, ago, between, commit, duration, plural, repository_page, short},
@@ -244,6 +244,7 @@ fn row(
                 @match watch { Some(seen) => (watched(seen, now)), None => "–" }
                 @if let (Some(budget), Some(current)) = (budget, &record.current) {
                     (left(budget, current, now))
+                    (recent(budget, current, now))
                 }
                 @if let Some(id) = incident {
                     p { "incident " a class="mono wrap" href={ "/incidents#incident-" (id) } { (id) } }

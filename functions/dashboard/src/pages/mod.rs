@@ -9,6 +9,7 @@ mod insights;
 mod layout;
 mod list;
 mod log;
+mod recent;
 mod repository;
 mod run;
 mod sign_in;

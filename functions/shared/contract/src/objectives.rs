@@ -146,6 +146,22 @@ impl Budget {
         sum(&self.recent, now.as_second().div_euclid(PIECE), (minutes * 60).div_euclid(PIECE) + 1)
     }
 
+    /// What was counted in each five minutes of the last six hours, the earliest first; none where nothing
+    /// was.
+    pub fn recent(&self, now: Timestamp) -> impl Iterator<Item = Option<Counts>> + '_ {
+        let last = now.as_second().div_euclid(PIECE);
+        (last - MAX_PIECES + 1..=last)
+            .map(|at| self.recent.iter().find(|piece| piece.at == at).map(|piece| piece.counts))
+    }
+
+    /// How long ago a time is in pieces of five minutes, from 0, where it is within these six hours.
+    #[must_use]
+    pub fn pieces_since(at: Timestamp, now: Timestamp) -> Option<u8> {
+        let piece = |at: Timestamp| at.as_second().div_euclid(PIECE);
+        let ago = piece(now).checked_sub(piece(at))?;
+        (0..MAX_PIECES).contains(&ago).then(|| u8::try_from(ago).ok()).flatten()
+    }
+
     /// How much of a promise's budget is left, as a share: 1 is all of it, and less than 0 more than
     /// there was. None where nothing was counted.
     #[must_use]
@@ -186,6 +202,27 @@ mod tests {
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + 60 * minute).expect("a time")
+    }
+
+    #[test]
+    fn six_hours_are_in_order_with_what_was_not_counted_left_open() {
+        // The beginning of a piece.
+        let at = |minute| at(minute) - jiff::SignedDuration::from_secs(200);
+        let mut budget = Budget::default();
+        for minute in [0, 3, 20, 359] {
+            budget.count(&counts(10, 1), at(minute));
+        }
+        let now = at(359);
+        let recent: Vec<_> = budget.recent(now).collect();
+        assert_eq!(recent.len(), 72);
+        let counted =
+            |(at, piece): (usize, &Option<Counts>)| piece.map(|counts| (at, counts.requests));
+        let found: Vec<_> = recent.iter().enumerate().filter_map(counted).collect();
+        assert_eq!(found, [(0, 20), (4, 10), (71, 10)]);
+        assert_eq!(Budget::pieces_since(at(20), now), Some(67));
+        assert_eq!(Budget::pieces_since(now, now), Some(0));
+        assert_eq!(Budget::pieces_since(at(-600), now), None);
+        assert_eq!(Budget::pieces_since(at(600), now), None);
     }
 
     fn counts(requests: u64, errors: u64) -> Counts {
