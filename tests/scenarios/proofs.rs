@@ -81,6 +81,15 @@ fn whoever_changes_the_log_of_a_run_is_found() {
         assert_eq!(verify(), Some(1), "two are swapped");
         put(&log[2]).await;
         put(&log[3]).await;
+        // What came of the run.
+        let own = items(&client, &table, run, "RUN").await.remove(0);
+        for (name, value) in [("status", "cancelled"), ("outcome", "{\"status\":\"succeeded\",\"reason\":\"the board agreed\"}")] {
+            let mut forged = own.clone();
+            forged.insert(name.to_owned(), av(value));
+            put(&forged).await;
+            assert_eq!(verify(), Some(1), "another {name}");
+        }
+        put(&own).await;
         for item in end {
             delete(item).await;
         }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use pact_contract::{
     RepositoryName, RunId,
+    access::Scope,
     log::{LogKind, NewEntry},
     policy::PolicyRecord,
     problems,
@@ -23,6 +24,44 @@ pub(crate) async fn agree(ports: &Ports, run_id: &RunId, by: &str) -> Answer<()>
     let Some(proposed) = ports.policies.proposal(run_id).await? else { return Ok(()) };
     let run = ports.runs.run(run_id).await?.ok_or_else(ApiError::unavailable)?;
     put(ports, &run.request.repository.name, proposed, by).await.map(drop)
+}
+
+/// Whether one person may agree to what a run's commit loosens apart from the run: not where the run asks
+/// for an answer or has had one, and not alone where the rules that count ask for several people, but for
+/// whoever operates the installation.
+async fn may_accept(ports: &Ports, name: &RepositoryName, run_id: &RunId, who: &Who) -> Answer<()> {
+    let refused = |message: String| Err(ApiError::conflict(problems::RULES_ASKED, message));
+    if let Some(question) = ports.callbacks.questions(run_id).await?.items.first() {
+        return refused(match &question.answer {
+            None => format!("{run_id} waits for an answer, which is one to this as well"),
+            Some(answer) if answer.approved => {
+                format!("{} has agreed to what {run_id} loosens", answer.by)
+            }
+            Some(answer) => format!("{} said no to {run_id}: push it again", answer.by),
+        });
+    }
+    let people = people_asked(ports, name).await?;
+    if people > 1 && !who.0.scopes.has(Scope::Operate) {
+        return refused(format!("the rules of {name} ask for {people} people, and you are one"));
+    }
+    Ok(())
+}
+
+/// How many people the rules that count ask for at most, before any environment.
+async fn people_asked(ports: &Ports, name: &RepositoryName) -> Answer<u32> {
+    let floor = registry::show(&*ports.registry, name.as_str()).await?.floor;
+    let floor = floor.approval.values().map(|approval| approval.people);
+    let record = ports.policies.policy(name).await?;
+    let text = record.and_then(|record| Some((record.text?, record.path?)));
+    // What cannot be read was judged as what nothing is known of: nobody loosens it alone.
+    let own = match text {
+        None => 1,
+        Some((text, path)) => pact_config::parse(&text, &path).map_or(u32::MAX, |settings| {
+            let asked = settings.environments.into_iter();
+            asked.filter_map(|one| Some(one.settings.approval.as_ref()?.people)).max().unwrap_or(1)
+        }),
+    };
+    Ok(floor.max().unwrap_or(1).max(own))
 }
 
 /// Makes what a run asked for the rules. None when those of a later push count already.
@@ -78,6 +117,7 @@ pub(crate) async fn accept(
         let message = format!("the commit of {run_id} loosens nothing: its rules count");
         ApiError::conflict(problems::NOTHING_TO_AGREE, message)
     })?;
+    may_accept(ports, &name, &run_id, who).await?;
     put(ports, &name, proposed, &by).await?.ok_or_else(|| {
         let message = format!("a later push than that of {run_id} has made the rules already");
         ApiError::conflict(problems::RULES_OUTDATED, message)

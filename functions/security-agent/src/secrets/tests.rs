@@ -45,6 +45,36 @@ fn there_are_two_hundred_kinds_and_each_has_a_code_of_its_own() {
     assert!(seen.len() >= 200, "{}", seen.len());
 }
 
+/// Other findings are shown with the lines around them, in which secrets may stand.
+#[test]
+fn no_kind_is_shown_with_the_lines_of_another_finding() {
+    let engine = engine();
+    let mut shown = Vec::new();
+    for (index, kind) in engine.kinds.iter().enumerate() {
+        for round in 0..4u64 {
+            let mut chance = Chance::new(1_000 * round + index as u64 + 1);
+            let secret = example(kind, &mut chance);
+            let name = name_for(kind);
+            let name = name.trim_start_matches('?');
+            for line in [
+                format!("{name} = \"{secret}\""),
+                format!("{name}={secret}"),
+                format!("  {name}: {secret}"),
+                format!("address = \"https://x.acme.dev/?{name}={secret}\""),
+            ] {
+                let masked = pact_agent::shown::masked(&line);
+                let behind = secret.split_once("://").map_or(secret.as_str(), |(_, behind)| behind);
+                let letters: Vec<char> = behind.chars().skip(4).collect();
+                let part = |part: &[char]| masked.contains(&part.iter().collect::<String>());
+                if letters.windows(8).any(part) {
+                    shown.push(format!("{}: {line} is shown as {masked}", kind.code));
+                }
+            }
+        }
+    }
+    assert!(shown.is_empty(), "{} of them:\n{}", shown.len(), shown.join("\n"));
+}
+
 #[test]
 fn every_kind_is_found_by_its_own_description_and_its_mask_is_not() {
     let engine = engine();

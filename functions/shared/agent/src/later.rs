@@ -277,7 +277,8 @@ async fn finish(
 ) -> Result<Value, AgentError> {
     let later = later(recording)?;
     let status = outcome.status;
-    let stage = Stage::resume(agent, waiting.context.clone(), waiting.stage.clone());
+    let stage =
+        Stage::resume(agent, waiting.context.clone(), waiting.stage.clone(), &waiting.parameters);
     let answer = stage.finish(recording, outcome, Some(&waiting.key)).await?;
     recording.idempotency.complete(&waiting.key, &answer).await?;
     let call = waiting.call(Instant::now());
@@ -297,7 +298,8 @@ async fn fail(
     let later = later(recording)?;
     let name = error.name.as_str();
     tracing::error!(error = name, cause = error.chain(), "fault");
-    let stage = Stage::resume(agent, waiting.context.clone(), waiting.stage.clone());
+    let stage =
+        Stage::resume(agent, waiting.context.clone(), waiting.stage.clone(), &waiting.parameters);
     stage.fail(recording, &error).await;
     let call = waiting.call(Instant::now());
     let status = StageStatus::Error;

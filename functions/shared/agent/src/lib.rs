@@ -28,6 +28,7 @@ mod recording;
 pub mod room;
 pub mod rotation;
 pub mod secrets;
+pub mod shown;
 mod stage;
 pub mod statuses;
 pub mod telemetry;

@@ -12,6 +12,7 @@ use crate::{
     agent::{Agent, Outcome},
     error::AgentError,
     recording::Recording,
+    shown::{About, with_lines},
     text::truncated,
 };
 
@@ -31,6 +32,7 @@ pub(crate) struct Stage {
     agent: &'static str,
     pub(crate) context: Context,
     pub(crate) record: StageRecord,
+    about: About,
 }
 
 impl Stage {
@@ -65,7 +67,8 @@ impl Stage {
             error: None,
             fallback: None,
         };
-        let stage = Self { agent: agent.id(), context, record };
+        let about = About::of(&intent.intent.parameters);
+        let stage = Self { agent: agent.id(), context, record, about };
         if let Some(run_id) = &stage.context.run_id {
             recording.recorder.record_stage(&stage.record).await?;
             let body = json!({
@@ -82,8 +85,13 @@ impl Stage {
     }
 
     /// The stage of an attempt that was begun before, perhaps by another process.
-    pub(crate) fn resume(agent: &dyn Agent, context: Context, record: StageRecord) -> Self {
-        Self { agent: agent.id(), context, record }
+    pub(crate) fn resume(
+        agent: &dyn Agent,
+        context: Context,
+        record: StageRecord,
+        parameters: &Map<String, Value>,
+    ) -> Self {
+        Self { agent: agent.id(), context, record, about: About::of(parameters) }
     }
 
     /// Digest of the record as it is stored.
@@ -155,7 +163,8 @@ impl Stage {
         self.record.status = outcome.status;
         self.record.summary = outcome.summary;
         self.record.findings_total = outcome.findings.len();
-        self.record.findings = outcome.findings;
+        let about = (&self.about, self.record.action.as_str());
+        self.record.findings = with_lines(&*recording.artifacts, about, outcome.findings).await;
         self.record.output = outcome.output;
         self.record.fallback = outcome.fallback;
         if let Some(run_id) = self.context.run_id.clone() {
@@ -241,7 +250,17 @@ fn short(finding: &Finding) -> Finding {
 
 /// Parameters for the log: large values are replaced by their size.
 fn bounded(parameters: &Map<String, Value>) -> Value {
-    Value::Object(parameters.iter().map(|(k, v)| (k.clone(), bounded_value(v))).collect())
+    let kept = |(name, value): (&String, &Value)| {
+        let mut kept = bounded_value(value);
+        // What a run came to is held against this, however much is said of it.
+        if name == "outcome" && kept != *value {
+            for part in ["status", "reason", "deployments"] {
+                kept[part] = value[part].clone();
+            }
+        }
+        (name.clone(), kept)
+    };
+    Value::Object(parameters.iter().map(kept).collect())
 }
 
 fn bounded_value(value: &Value) -> Value {

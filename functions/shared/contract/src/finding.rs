@@ -68,6 +68,10 @@ pub struct Finding {
     /// What was measured or seen, redacted and short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
+    /// The lines of the source around its place, without secrets: `>` is its line, `+` what the change
+    /// added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// Set when somebody answers for it; its severity is then information.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waived: Option<Waived>,
@@ -86,6 +90,7 @@ impl Finding {
             column: None,
             remedy: None,
             evidence: None,
+            source: None,
             waived: None,
         }
     }

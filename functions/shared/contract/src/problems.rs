@@ -100,6 +100,9 @@ problems! {
     NOTHING_TO_AGREE = "nothing_to_agree":
         "The run's commit loosens no rule, so that there is nothing to agree to.",
         "Nothing; `pactctl repos policy NAME` shows the rules that count.";
+    RULES_ASKED = "rules_asked":
+        "What the commit loosens is for those to agree to whom its run asks, and for as many of them.",
+        "Answer the question of the run; where it asks nobody, let somebody with the scope operate agree.";
     RULES_OUTDATED = "rules_outdated":
         "The rules of a later push of the default branch count already.",
         "Agree to those that the latest run asks for, where they still are to be loosened.";

@@ -2,9 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions, Permissions, TryLockError},
     io::Write,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -80,7 +80,7 @@ impl DataFolder {
             Failure::usage(format!("cannot use {} as data folder: {error}", path.display()))
                 .remedy("choose another with --data DIR")
         };
-        std::fs::create_dir_all(path).map_err(refused)?;
+        make_private(path).map_err(refused)?;
         let root = path.canonicalize().map_err(refused)?;
         let lock = OpenOptions::new()
             .create(true)
@@ -195,6 +195,20 @@ pub(crate) fn put_parameter(root: &Path, name: &str, value: Option<&str>) -> Res
     change_parameter(root, name, |_| value.map(str::to_owned))
 }
 
+/// Makes the data folder, and keeps it for its owner alone: what is in it is written by many, each with
+/// rights of its own. A folder of something else stays as open as it is.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(path)?;
+    let own = path.join(TABLE).exists() || std::fs::read_dir(path)?.next().is_none();
+    if own {
+        std::fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// The file of the table, by which a data folder is known.
+const TABLE: &str = "dynamodb.sqlite";
+
 /// Puts what `change` makes of a parameter into its place, or forgets it: whole, or not at all, and
 /// after whoever else changes one.
 ///
@@ -205,7 +219,7 @@ pub(crate) fn change_parameter(
     name: &str,
     change: impl FnOnce(Option<&str>) -> Option<String>,
 ) -> Result<(), Failure> {
-    std::fs::create_dir_all(root).doing("make the data folder")?;
+    make_private(root).doing("make the data folder")?;
     let mut options = OpenOptions::new();
     let lock = options.create(true).truncate(false).write(true).mode(0o600);
     let lock = lock.open(root.join("parameters.lock")).doing("open the lock of the parameters")?;

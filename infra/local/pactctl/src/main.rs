@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     }
     term::init(cli.verbose);
     match commands::dispatch(cli) {
+        Ok(failure::Exit::Success) if term::lost() => failure::Exit::Internal.into(),
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.report();

@@ -1,6 +1,9 @@
 //! Colours and marks. `NO_COLOR`, `CLICOLOR` and a missing terminal are honoured.
 
-use std::io::Write;
+use std::{
+    io::Write,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use console::{Style, Term, style};
 use pact_contract::{RunStatus, StageStatus};
@@ -28,12 +31,30 @@ pub(crate) fn init(verbose: u8) {
     }
 }
 
-/// Text on standard output. A reader that has seen enough (`| head`) is no reason to fail.
+/// Whether something that was to be on standard output is not there.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Text on standard output. A reader that has seen enough (`| head`) is no reason to fail; a full disk
+/// is, see [`lost`].
 pub(crate) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        tracing::debug!("standard output is closed");
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            tracing::debug!("standard output is closed");
+        }
+        Err(why) => {
+            if !LOST.swap(true, Ordering::Relaxed) {
+                error(&format!("cannot write to standard output: {why}"));
+            }
+        }
     }
+}
+
+/// Whether not everything could be written to standard output, so that nobody is to take what is there
+/// for the whole.
+pub(crate) fn lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// As the standard library's, which panics when nobody reads any more.

@@ -49,6 +49,22 @@ async fn whoever_approves_a_run_agrees_to_its_rules_and_whoever_refuses_does_not
 }
 
 #[tokio::test]
+async fn one_alone_takes_no_rule_away_that_asks_for_two() {
+    let world = World::new();
+    let id = started(&world).await;
+    world.ports().policies.propose(&proposal(&id, 7)).await.unwrap();
+    // While the run waits for an answer, and when it has had one.
+    let callback = opened(&world, &id, "token").await;
+    let (status, body) = accept(&world, json!({ "run_id": id, "by": "Ada" })).await;
+    assert_eq!((status, error_code(&body)), (409, "rules_asked"));
+    assert_eq!(answer(&world, &callback, false, "Ada").await.0, 200);
+    let (status, body) = accept(&world, json!({ "run_id": id, "by": "Ada" })).await;
+    assert_eq!((status, error_code(&body)), (409, "rules_asked"));
+    assert!(body.to_string().contains("said no"), "{body}");
+    assert_eq!(agreed(&world).await, None);
+}
+
+#[tokio::test]
 async fn rules_are_accepted_without_a_deployment_and_never_older_ones() {
     let world = World::new();
     let id = started(&world).await;

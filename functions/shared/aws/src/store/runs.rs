@@ -25,6 +25,7 @@ use super::{
     },
     kind::{CLAIM, OUTCOME, RUN, STAGE},
     open::partition,
+    seal::SEAL,
 };
 use crate::error::failed;
 
@@ -148,7 +149,8 @@ impl Runs for DynamoStore {
     }
 
     async fn begin_run(&self, run_id: &RunId) -> Result<bool, StoreError> {
-        let lists = self.lists_of_status("read the run", run_id, RunStatus::Running).await?;
+        let item = self.get("read the run", run_key(run_id), "RUN").await?.unwrap_or_default();
+        let lists = lists_of_status(&item, run_id, RunStatus::Running);
         let update = self
             .client
             .update_item()
@@ -278,7 +280,21 @@ impl DynamoStore {
         const WHAT: &str = "write the outcome of the run";
         const SET: &str = "SET #status = :final, #finished = :at, #outcome = :outcome, \
             #outcome_schema = :outcome_schema, #expires = if_not_exists(#expires, :expires)";
-        let lists = self.lists_of_status(WHAT, run_id, outcome.status).await?;
+        const SEALED: &str = "SET #status = :final, #finished = :at, #outcome = :outcome, \
+            #outcome_schema = :outcome_schema, #expires = if_not_exists(#expires, :expires), \
+            #seal = :seal";
+        let item = self.get(WHAT, run_key(run_id), "RUN").await?.unwrap_or_default();
+        let lists = lists_of_status(&item, run_id, outcome.status);
+        let outcome_json = json("the outcome", outcome)?;
+        let seal = self.seal.key().await?.and_then(|key| {
+            let ended = [
+                ("status", s(outcome.status.as_str())),
+                ("finished_at", s(at.to_string())),
+                ("outcome", outcome_json.clone()),
+            ];
+            key.seal_of_end(&item, ended)
+        });
+        let set = if seal.is_some() { SEALED } else { SET };
         let update = self
             .client
             .update_item()
@@ -293,31 +309,29 @@ impl DynamoStore {
             .expression_attribute_names("#expires", "expires")
             .expression_attribute_values(":final", s(outcome.status.as_str()))
             .expression_attribute_values(":at", s(at.to_string()))
-            .expression_attribute_values(":outcome", json("the outcome", outcome)?)
+            .expression_attribute_values(":outcome", outcome_json)
             .expression_attribute_values(":outcome_schema", OUTCOME.written())
             // A run of before runs expired has no time for it yet.
             .expression_attribute_values(":expires", self.expiry())
             .expression_attribute_values(":running", s(RunStatus::Running.as_str()))
             .expression_attribute_values(":queued", s(RunStatus::Queued.as_str()));
-        held(WHAT, lists.set(update, SET).send().await)
+        let update = match seal {
+            Some(seal) => update
+                .expression_attribute_names("#seal", SEAL)
+                .expression_attribute_values(":seal", s(seal)),
+            None => update,
+        };
+        held(WHAT, lists.set(update, set).send().await)
     }
+}
 
-    /// The lists by status that a run comes into with this one.
-    async fn lists_of_status(
-        &self,
-        what: &str,
-        run_id: &RunId,
-        status: RunStatus,
-    ) -> Result<StatusLists, StoreError> {
-        let item = self.get(what, run_key(run_id), "RUN").await?.unwrap_or_default();
-        // One that cannot be read, and one of before there were such lists, stays where it is.
-        let moves = optional_text(&item, "gsi1pk").is_some_and(|key| key != "RUNS");
-        let repository = identifier(&item, "repository").ok().filter(|_| moves);
-        let of = Of::Status(status);
-        Ok(StatusLists(
-            repository.map(|name| [of_all(&of, shard(run_id)), of_repository(&of, &name)]),
-        ))
-    }
+/// The lists by status that the run of an item comes into with this one.
+fn lists_of_status(item: &Item, run_id: &RunId, status: RunStatus) -> StatusLists {
+    // One that cannot be read, and one of before there were such lists, stays where it is.
+    let moves = optional_text(item, "gsi1pk").is_some_and(|key| key != "RUNS");
+    let repository = identifier(item, "repository").ok().filter(|_| moves);
+    let of = Of::Status(status);
+    StatusLists(repository.map(|name| [of_all(&of, shard(run_id)), of_repository(&of, &name)]))
 }
 
 /// Keys of the lists by status that a run comes into; none where it stays in those it is in.

@@ -75,6 +75,13 @@ impl fmt::Debug for SealKey {
     }
 }
 
+/// What of a run's item its end is sealed with.
+fn part_of_end(run: &Item) -> Item {
+    let sealed = ["pk", "sk", "request", "status", "finished_at", "outcome"];
+    let part = run.iter().filter(|(name, _)| sealed.contains(&name.as_str()));
+    part.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 impl SealKey {
     /// The key that a text stands for.
     #[must_use]
@@ -87,6 +94,25 @@ impl SealKey {
         if let Some(seal) = self.digest(item) {
             item.insert(SEAL.to_owned(), AttributeValue::S(hex::encode(seal)));
         }
+    }
+
+    /// The seal of a run's end: over what was asked for and what came of it. The rest of its item are
+    /// entries of lists, and what is counted.
+    pub(super) fn seal_of_end(
+        &self,
+        run: &Item,
+        ended: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Option<String> {
+        let mut end = part_of_end(run);
+        end.extend(ended.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        self.digest(&end).map(hex::encode)
+    }
+
+    /// Whether a run's item has the end that was sealed.
+    pub(super) fn holds_end(&self, run: &Item) -> bool {
+        let mut end = part_of_end(run);
+        end.extend(run.get(SEAL).map(|seal| (SEAL.to_owned(), seal.clone())));
+        self.holds(&end)
     }
 
     /// Whether the item is as it was sealed.

@@ -9,11 +9,14 @@ use pact_contract::{
     log::{GENESIS, LogEntry, LogKind, Proof, RECORD_FIELD, Tampered, Verified, record_digest},
 };
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use super::{
     DynamoStore, all_pages,
     item::{Item, number, optional_text, run_key, s, text},
-    kind::{LOG, LOG_HEAD, STAGE},
-    seal::SealKey,
+    kind::{LOG, LOG_HEAD, RUN, STAGE},
+    seal::{SEAL, SealKey},
 };
 
 fn tampered(place: impl Into<String>, what: impl Into<String>) -> Tampered {
@@ -64,12 +67,49 @@ pub(super) fn check(
     let entries = entries(&log, key)?;
     end(&entries, head, key)?;
     let stages = stages(run_id, kind("STAGE#"), &entries, key)?;
+    let run = items.iter().find(|item| optional_text(item, "sk") == Some("RUN"));
+    ended(run, &entries, key)?;
     Ok(Proof { entries: entries.len() as u64, stages, is_keyed: key.is_some() })
+}
+
+/// What is told people of a run's end.
+#[derive(PartialEq, Eq, Deserialize)]
+struct End {
+    status: String,
+    reason: String,
+    #[serde(default)]
+    deployments: Vec<Value>,
+}
+
+/// The end of the run is the one that people were told of, and where it was sealed the one that was
+/// sealed. The state machine, which writes most of them, has no key.
+fn ended(run: Option<&Item>, entries: &[LogEntry], key: Option<&SealKey>) -> Result<(), Tampered> {
+    const PLACE: &str = "the run's own record";
+    let run = run.ok_or_else(|| tampered(PLACE, "it is gone"))?;
+    RUN.known(run).map_err(|e| tampered(PLACE, e.to_string()))?;
+    if key.is_some_and(|key| run.contains_key(SEAL) && !key.holds_end(run)) {
+        let what =
+            "its end is not what was sealed: what was asked for, or what came of it, was changed";
+        return Err(tampered(PLACE, what));
+    }
+    let told = entries.iter().rev().find_map(|entry| {
+        let told = entry.action.starts_with("notify.") && entry.kind == LogKind::Intent;
+        let outcome = entry.body.pointer("/parameters/outcome").filter(|_| told)?;
+        End::deserialize(outcome).ok()
+    });
+    let Some(told) = told else { return Ok(()) };
+    let written: Option<End> =
+        optional_text(run, "outcome").and_then(|text| serde_json::from_str(text).ok());
+    let same = optional_text(run, "status") == Some(told.status.as_str());
+    if !same || written.as_ref() != Some(&told) {
+        return Err(tampered(PLACE, "its end is not the one that people were told of"));
+    }
+    Ok(())
 }
 
 fn sealed(place: &str, item: &Item, key: Option<&SealKey>) -> Result<(), Tampered> {
     match key {
-        Some(_) if !item.contains_key(super::seal::SEAL) => Err(tampered(
+        Some(_) if !item.contains_key(SEAL) => Err(tampered(
             place,
             "it is not sealed: its seal was taken away, or it was written without the key",
         )),

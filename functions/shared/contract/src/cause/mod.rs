@@ -284,7 +284,7 @@ impl<'a> View<'a> {
             place: worst.and_then(|f| f.place().or_else(|| listed().find_map(Finding::place))),
             state: Some(stage.state.clone()),
             code: code.map(ToString::to_string),
-            evidence: worst.and_then(|f| f.evidence.clone()).unwrap_or_default(),
+            evidence: worst.and_then(lines).unwrap_or_default(),
             remedy: remedy
                 .or_else(|| broken.and_then(|rule| rule.would_pass))
                 .or_else(|| code.and_then(codes::remedy).map(str::to_owned)),
@@ -343,6 +343,11 @@ const LOGS: &[FindingCode] = &[
     codes::SERVICE_NOT_LISTENING,
     codes::SERVICE_UNHEALTHY,
 ];
+
+/// What shows what a finding says: the source, or what was seen.
+fn lines(finding: &Finding) -> Option<String> {
+    finding.source.clone().or_else(|| finding.evidence.clone())
+}
 
 /// What a finding says; with the line of the log that says why.
 fn said(finding: &Finding) -> String {

@@ -27,7 +27,7 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// Refuses an address that sent too many: the right one too, which would tell it from a guess.
+    /// Refuses an address that sent too many.
     pub(super) fn admit(&self, source: &str, now: Timestamp) -> Result<(), Denied> {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         match sources.get(source) {

@@ -216,6 +216,12 @@ async fn an_address_that_guesses_is_slowed_down() {
         assert!(matches!(refused, Err(Denied::TooMany { seconds: 60 })), "{refused:?}");
     }
     bench.doors.by_token(ROOT, "192.0.2.2").await.unwrap();
+    // What nobody can guess is let in: wrong ones from the same address shut nobody out.
+    let long = "0123456789abcdef0123456789abcdef0123";
+    bench.memory.set_secret(API_TOKEN.name, long);
+    bench.doors.by_token(long, "192.0.2.1").await.unwrap();
+    let refused = bench.doors.by_token("wrong", "192.0.2.1").await;
+    assert!(matches!(refused, Err(Denied::TooMany { .. })), "{refused:?}");
 }
 
 #[test]

@@ -56,7 +56,11 @@ async fn open_question(client: &Client, run_id: Option<&RunId>) -> Result<Approv
         open.extend(all.items.into_iter().filter(|a| a.answer.is_none()));
     }
     match open.len() {
-        0 => Err(Failure::usage("no run waits for an answer")),
+        0 => Err(match run_id {
+            Some(id) => Failure::usage(format!("{id} waits for no answer"))
+                .remedy("`pactctl runs show` says what it does; `pactctl approve` alone finds the run that waits"),
+            None => Failure::usage("no run waits for an answer"),
+        }),
         1 => open.pop().ok_or_else(|| Failure::internal("the question is gone")),
         _ => {
             let ids: Vec<_> = open.iter().map(|a| a.run_id.as_str()).collect();

@@ -1,6 +1,6 @@
 //! What is known of a run, as one document.
 
-use pact_agent::ports::{RunReader, Unreadable};
+use pact_agent::ports::{ApprovalRecord, RunReader, Unreadable};
 use pact_aws::DynamoStore;
 use pact_contract::{
     Decision, Deployment, Finding, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
@@ -108,6 +108,11 @@ impl Report {
             report.reason = Some(waits(before));
             report.before = before;
         }
+        if report.status == RunStatus::Running {
+            let all = store.approvals(run_id).await.doing("read the approvals")?;
+            let open = all.items.iter().find(|question| question.answer.is_none());
+            report.reason = Some(open.map_or_else(|| "it goes on".to_owned(), asks));
+        }
         Ok(report)
     }
 
@@ -145,6 +150,20 @@ impl Report {
             records,
         }
     }
+}
+
+/// What a run asks, of whom, and how it is answered.
+fn asks(question: &ApprovalRecord) -> String {
+    let agreed: Vec<_> = question.agreed.iter().map(|answer| answer.by.as_str()).collect();
+    let agreed = match question.people {
+        0 | 1 => String::new(),
+        people if agreed.is_empty() => format!(", of {people} people"),
+        people => format!(", {} of {people} agreed ({})", agreed.len(), agreed.join(", ")),
+    };
+    let ApprovalRecord { question, expires_at, run_id, .. } = question;
+    format!(
+        "waits for an answer until {expires_at:.0}{agreed}: {question} `pactctl approve {run_id}` gives it"
+    )
 }
 
 impl From<&StageRecord> for Stage {

@@ -35,7 +35,10 @@ fn write(out: &mut String, report: &Report, data: &str) -> std::fmt::Result {
     if let Some(decision) = &report.decision {
         write_decision(out, decision, report.reason.as_deref())?;
     }
-    write_deployments(out, &report.deployments)?;
+    // What goes on has not said yet what it deployed; its stages above do.
+    if report.status.is_final() || !report.deployments.is_empty() {
+        write_deployments(out, &report.deployments)?;
+    }
     write_notifications(out, &report.notifications)?;
     write_end(out, report)?;
     let again = format!("pactctl runs show{data} {} · pactctl up{data}", report.run_id);

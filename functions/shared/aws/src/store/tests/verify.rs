@@ -2,10 +2,14 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use pact_agent::{ports::Recorder as _, testing::Memory};
+use pact_agent::{
+    ports::{Recorder as _, Runs as _},
+    testing::Memory,
+};
 use pact_contract::{
-    RunId, StageRecord, StageStatus,
+    RunId, RunStatus, StageRecord, StageStatus,
     log::{LogEntry, LogKind, NewEntry, RECORD_FIELD, Tampered, Verified, record_digest},
+    run::Outcome,
 };
 use serde_json::{Value, json};
 
@@ -39,6 +43,8 @@ async fn recorded() -> (DynamoStore, RunId, Vec<Item>) {
         };
         store.append_log(&run_id, entry).await.unwrap();
     };
+    let run = request("acme/web", "main", 1);
+    store.create_run(&run, "arn", RunStatus::Running, None).await.unwrap();
     log(LogKind::Event, json!({ "delivery": "d-1" })).await;
     for state in ["ValidateSyntax", "EvaluateGate"] {
         for (status, kind) in
@@ -68,7 +74,18 @@ async fn recorded() -> (DynamoStore, RunId, Vec<Item>) {
             log(kind, json!({ "state": state, RECORD_FIELD: digest })).await;
         }
     }
-    let all = items(&store).await.into_values().collect();
+    let outcome = Outcome {
+        status: RunStatus::Cancelled,
+        reason: "on request".to_owned(),
+        template: None,
+        decision: None,
+        deployments: Vec::new(),
+        fault: None,
+    };
+    assert!(store.finish_run(&run_id, &outcome, Timestamp::UNIX_EPOCH).await.unwrap());
+    let key = format!("RUN#{run_id}");
+    let all = items(&store).await.into_values();
+    let all = all.filter(|item| item["pk"].as_s().is_ok_and(|pk| *pk == key)).collect();
     (store, run_id, all)
 }
 
@@ -98,11 +115,39 @@ async fn what_nobody_touched_is_as_it_was_written() {
 }
 
 #[tokio::test]
+async fn a_run_has_the_end_that_people_were_told_of() {
+    let (store, run_id, _) = recorded().await;
+    let told = async |status: &str, reason: &str| {
+        let outcome = json!({ "status": status, "reason": reason, "deployments": [] });
+        let entry = NewEntry {
+            timestamp: Timestamp::UNIX_EPOCH,
+            actor: "pact.pipeline".to_owned(),
+            kind: LogKind::Intent,
+            action: "notify.slack_team".to_owned(),
+            body: json!({ "parameters": { "outcome": outcome } }),
+        };
+        store.append_log(&run_id, entry).await.unwrap();
+        store.verify(&run_id).await.unwrap()
+    };
+    assert!(matches!(told("cancelled", "on request").await, Verified::Proven(_)));
+    for (status, reason) in [("succeeded", "on request"), ("cancelled", "approved by the board")] {
+        let Verified::Tampered(found) = told(status, reason).await else { panic!("{status}") };
+        assert_eq!(found.place, "the run's own record", "{}", found.what);
+    }
+}
+
+#[tokio::test]
 async fn every_byte_that_is_changed_and_every_cut_is_found() {
     let (_, run_id, whole) = recorded().await;
     let mut tried = 0;
     for (at, item) in whole.iter().enumerate() {
-        for (name, value) in item {
+        // Of the run's own item its end is sealed: the rest are entries of lists.
+        let end = ["request", "status", "finished_at", "outcome"];
+        let is_sealed = |name: &str| match sk(item) {
+            "RUN" => end.contains(&name),
+            other => !other.starts_with("IN#"),
+        };
+        for (name, value) in item.iter().filter(|(name, _)| is_sealed(name)) {
             let (text, number) = match value {
                 AttributeValue::S(text) => (text.clone(), false),
                 AttributeValue::N(number) => (number.clone(), true),
@@ -251,6 +296,8 @@ async fn the_key_is_a_secret_of_the_installation() {
         store.append_log(&run_id, entry.clone()).await.unwrap();
         let all: Vec<Item> = items(&store).await.into_values().collect();
         assert!(all.iter().all(|item| item.contains_key(SEAL) == sealed), "{key:?}");
+        let run = request("acme/web", "main", 1);
+        store.create_run(&run, "arn", RunStatus::Running, None).await.unwrap();
         assert!(matches!(store.verify(&run_id).await.unwrap(), Verified::Proven(_)));
     }
     // One that anybody could guess is no key: nothing is recorded that only looks sealed.
