@@ -83,7 +83,10 @@ fn whoever_changes_the_log_of_a_run_is_found() {
         put(&log[3]).await;
         // What came of the run.
         let own = items(&client, &table, run, "RUN").await.remove(0);
-        for (name, value) in [("status", "cancelled"), ("outcome", "{\"status\":\"succeeded\",\"reason\":\"the board agreed\"}")] {
+        for (name, value) in [
+            ("status", "cancelled"),
+            ("outcome", "{\"status\":\"succeeded\",\"reason\":\"the board agreed\"}"),
+        ] {
             let mut forged = own.clone();
             forged.insert(name.to_owned(), av(value));
             put(&forged).await;
