@@ -69,7 +69,7 @@ fn one(stage: &StageRecord, finding: &Finding) -> Markup {
                 a href={ "#" (anchor(stage.state.as_str())) } { (short(&stage.title(), 80)) }
                 " · " code { (short(finding.code.as_str(), 80)) }
             }
-            @if let Some(source) = &finding.source { (lines(source, EVIDENCE)) }
+            @if let Some(source) = &finding.source { (lines(&source.0, EVIDENCE)) }
             @if let Some(evidence) = &finding.evidence { (lines(evidence, EVIDENCE)) }
             @if let Some(remedy) = &finding.remedy {
                 span class="where" { "What would mend it: " (short(remedy, 500)) }

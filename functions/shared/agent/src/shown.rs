@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pact_contract::{ChangeSet, Finding, PushIndex, Severity};
+use pact_contract::{ChangeSet, Finding, PushIndex, Severity, finding::SourceLines};
 use serde_json::{Map, Value};
 
 use crate::{bundle, error::AgentError, ports::Artifacts, text::truncated};
@@ -60,7 +60,8 @@ pub(crate) async fn with_lines(
     match texts(artifacts, changes_key, about.source_key.as_deref(), paths).await {
         Ok((changes, texts)) => {
             for finding in wanted {
-                finding.source = around(finding, &changes, &texts);
+                let shown = around(finding, &changes, &texts);
+                finding.source = shown.map(|lines| Box::new(SourceLines(lines)));
             }
         }
         Err(error) => {

@@ -253,10 +253,15 @@ fn bounded(parameters: &Map<String, Value>) -> Value {
     let kept = |(name, value): (&String, &Value)| {
         let mut kept = bounded_value(value);
         // What a run came to is held against this, however much is said of it.
-        if name == "outcome" && kept != *value {
-            for part in ["status", "reason", "deployments"] {
-                kept[part] = value[part].clone();
-            }
+        if name == "outcome"
+            && kept != *value
+            && let (Value::Object(kept), Value::Object(whole)) = (&mut kept, value)
+        {
+            let told = ["status", "reason", "deployments"];
+            kept.extend(
+                told.iter()
+                    .filter_map(|part| Some(((*part).to_owned(), whole.get(*part)?.clone()))),
+            );
         }
         (name.clone(), kept)
     };

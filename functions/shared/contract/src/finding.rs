@@ -34,6 +34,11 @@ impl Severity {
     }
 }
 
+/// Lines of a source, as they are shown. Boxed where a finding has them, as few do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceLines(pub String);
+
 /// That a finding was waived: it is listed, and counts for nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waived {
@@ -71,7 +76,7 @@ pub struct Finding {
     /// The lines of the source around its place, without secrets: `>` is its line, `+` what the change
     /// added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
+    pub source: Option<Box<SourceLines>>,
     /// Set when somebody answers for it; its severity is then information.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waived: Option<Waived>,

@@ -14,7 +14,7 @@ use super::{
 pub(super) enum Access {
     Granted(Client),
     /// The role is refused.
-    Refused(Finding),
+    Refused(Box<Finding>),
 }
 
 /// Takes on the role.
@@ -33,7 +33,7 @@ pub(super) async fn open(
     }
     let credentials = match credentials(aws, key, role).await? {
         Taken::On(credentials) => credentials,
-        Taken::Not(finding) => return Ok(Access::Refused(finding)),
+        Taken::Not(finding) => return Ok(Access::Refused(Box::new(finding))),
     };
     let until = credentials.expiry();
     let mut config = aws_sdk_lambda::config::Builder::from(&aws.sdk);

@@ -163,7 +163,7 @@ impl Lambda {
                     function: self.settings.function.clone(),
                     alias: self.settings.alias.clone(),
                 }),
-                Access::Refused(finding) => Err(Stop::from(finding)),
+                Access::Refused(finding) => Err(Stop::from(*finding)),
             };
         self.function.get_or_try_init(open).await
     }

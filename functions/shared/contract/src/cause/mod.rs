@@ -346,7 +346,8 @@ const LOGS: &[FindingCode] = &[
 
 /// What shows what a finding says: the source, or what was seen.
 fn lines(finding: &Finding) -> Option<String> {
-    finding.source.clone().or_else(|| finding.evidence.clone())
+    let source = finding.source.as_ref().map(|source| source.0.clone());
+    source.or_else(|| finding.evidence.clone())
 }
 
 /// What a finding says; with the line of the log that says why.
