@@ -130,7 +130,9 @@ pub(crate) async fn answer(
     }
     let given =
         record.answer.as_ref().filter(|given| same(given, answer, &record)).ok_or_else(|| {
-            ApiError::conflict(problems::ANSWERED, "the question has another answer already")
+            let by = record.answer.as_ref().map_or("somebody", |given| given.by.as_str());
+            let message = format!("the question has another answer already, of {by}");
+            ApiError::conflict(problems::ANSWERED, message)
         })?;
     if given.approved {
         rules::agree(ports, &record.run_id, &given.by).await?;
@@ -200,7 +202,11 @@ pub(crate) async fn answer_of(
     let all = ports.callbacks.questions(run_id).await?.items;
     let mut asked: Vec<_> = match state {
         Some(state) => all.into_iter().filter(|question| question.state == *state).collect(),
-        None => all.into_iter().filter(|question| question.answer.is_none()).collect(),
+        None if all.iter().any(|question| question.answer.is_none()) => {
+            all.into_iter().filter(|question| question.answer.is_none()).collect()
+        }
+        // Sent again, or late: what was answered last says how.
+        None => all.into_iter().max_by_key(|question| question.expires_at).into_iter().collect(),
     };
     match (asked.pop(), asked.is_empty()) {
         (None, _) => Err(ApiError::not_found("the run asks no such question")),

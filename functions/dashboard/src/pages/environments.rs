@@ -244,7 +244,7 @@ fn row(
                 @match watch { Some(seen) => (watched(seen, now)), None => "–" }
                 @if let (Some(budget), Some(current)) = (budget, &record.current) {
                     (left(budget, current, now))
-                    (recent(budget, current, now))
+                    (recent(budget, record.serving_since(), now))
                 }
                 @if let Some(id) = incident {
                     p { "incident " a class="mono wrap" href={ "/incidents#incident-" (id) } { (id) } }
@@ -261,7 +261,7 @@ fn row(
             }
         }
         td role="cell" data-label="Since" class="num" {
-            @match &record.current { Some(r) => (ago(r.deployed_at, now)), None => "–" }
+            @match record.serving_since() { Some(since) => (ago(since, now)), None => "–" }
         }
         td role="cell" data-label="Before it" {
             @match &record.previous { Some(r) => (release(r)), None => "–" }

@@ -3,17 +3,14 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use pact_contract::{
-    actions::ReleaseRecord,
-    objectives::{Budget, Counts},
-};
+use pact_contract::objectives::{Budget, Counts};
 
 /// Width of a bar with its gap, and height of the whole.
 const BAR: usize = 3;
 const HEIGHT: usize = 24;
 
 /// What the scheduled watch counted; nothing where it counted nothing.
-pub(crate) fn recent(budget: &Budget, current: &ReleaseRecord, now: Timestamp) -> Markup {
+pub(crate) fn recent(budget: &Budget, since: Option<Timestamp>, now: Timestamp) -> Markup {
     let pieces: Vec<Option<Counts>> = budget.recent(now).collect();
     let counted = || pieces.iter().flatten();
     let requests: u64 = counted().map(|counts| counts.requests).sum();
@@ -23,7 +20,7 @@ pub(crate) fn recent(budget: &Budget, current: &ReleaseRecord, now: Timestamp) -
     let errors: u64 = counted().map(|counts| counts.errors).sum();
     let label = format!("the last six hours: {errors} of {requests} requests of the watch failed");
     let width = BAR * pieces.len();
-    let came = Budget::pieces_since(current.deployed_at, now);
+    let came = since.and_then(|since| Budget::pieces_since(since, now));
     let came = came.map(|ago| width.saturating_sub(BAR * usize::from(ago)));
     html! {
         svg class="recent" viewBox={ "0 0 " (width) " " (HEIGHT) } role="img" aria-label=(label) {

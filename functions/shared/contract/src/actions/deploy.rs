@@ -1,5 +1,6 @@
 //! The actions of the deploy agent, and what it records of environments.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -103,6 +104,14 @@ impl EnvironmentRecord {
     /// Version in which it is written: the second has the ledger.
     pub const VERSION: SchemaVersion = SchemaVersion::FIRST.next();
 
+    /// Since when what is in effect serves: a release that was returned to since its return.
+    #[must_use]
+    pub fn serving_since(&self) -> Option<Timestamp> {
+        let current = self.current.as_ref()?;
+        let entry = self.ledger.of(&current.release);
+        Some(entry.and_then(|entry| entry.serving_since).unwrap_or(current.deployed_at))
+    }
+
     /// The environment of which this is one region or account, by what is in effect or on its way.
     #[must_use]
     pub fn wave_of(&self) -> Option<&EnvironmentName> {
@@ -111,7 +120,7 @@ impl EnvironmentRecord {
     }
 
     /// The run judged what it deployed as good, if that is still what is in effect.
-    pub fn judged_good(&mut self, run_id: &RunId, at: jiff::Timestamp) -> bool {
+    pub fn judged_good(&mut self, run_id: &RunId, at: Timestamp) -> bool {
         match &self.current {
             Some(current) if current.run_id == *run_id => {
                 self.ledger.judged_good(&current.release, run_id, at)
@@ -137,7 +146,7 @@ pub struct WatchResult {
     /// One sentence for people.
     pub summary: String,
     /// When it looked.
-    pub at: jiff::Timestamp,
+    pub at: Timestamp,
 }
 
 impl WatchResult {
@@ -155,7 +164,7 @@ pub struct ReleaseRecord {
     /// Run that deployed it.
     pub run_id: RunId,
     /// When it came into effect.
-    pub deployed_at: jiff::Timestamp,
+    pub deployed_at: Timestamp,
     /// How the environment was set up when it was deployed: what a later restart needs.
     pub settings: Environment,
 }

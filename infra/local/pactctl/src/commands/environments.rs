@@ -67,7 +67,7 @@ async fn list(reader: &Reader, as_json: bool) -> Result<Exit, Failure> {
                 "{} of commit {}, since {:.0}, by run {}",
                 current.release,
                 short(&current.commit),
-                current.deployed_at,
+                record.serving_since().unwrap_or(current.deployed_at),
                 current.run_id
             ),
             None => "nothing is in effect".to_owned(),
