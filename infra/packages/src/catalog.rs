@@ -11,7 +11,7 @@ use crate::PackageError;
 const HEAVY: &[&str] = &["code-agent", "test-agent", "security-agent"];
 /// The others. A third of a megabyte of it is the time zone database, which a function finds nowhere
 /// else.
-const LIGHT_LIMITS: Limits = Limits { zip: 5_500_000, start: Duration::from_millis(15) };
+const LIGHT_LIMITS: Limits = Limits { zip: 5_600_000, start: Duration::from_millis(15) };
 /// The reconciler asks git hosts, as an App too; the quality agent reads conditions in CEL; the dashboard
 /// reaches the logs of builds and lists of tests.
 const MORE: &[&str] = &["reconciler", "quality-agent", "dashboard"];
