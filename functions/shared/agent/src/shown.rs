@@ -80,10 +80,11 @@ async fn texts(
     paths: BTreeSet<String>,
 ) -> Result<(ChangeSet, BTreeMap<String, String>), AgentError> {
     let changes = bundle::change_set(artifacts, changes_key).await?;
-    for key in [changes.push_key.clone(), source_key.map(str::to_owned)].into_iter().flatten() {
+    let kept = [(changes.push_key.clone(), true), (source_key.map(str::to_owned), false)];
+    for (key, is_push) in kept.into_iter().filter_map(|(key, is_push)| Some((key?, is_push))) {
         let bundle = artifacts.get(&key).await?.filter(|bundle| bundle.len() <= MAX_BUNDLE);
         let (Some(bundle), paths) = (bundle, paths.clone()) else { continue };
-        let read = tokio::task::spawn_blocking(move || files(&bundle, &paths)).await;
+        let read = tokio::task::spawn_blocking(move || files(&bundle, &paths, is_push)).await;
         let read = read
             .map_err(|error| AgentError::internal("reading the source stopped").caused_by(error));
         if let Some(files) = read?? {
@@ -93,16 +94,19 @@ async fn texts(
     Ok((changes, BTreeMap::new()))
 }
 
-/// The texts of these paths in a bundle; none in that of a push which has not what changed.
+/// The texts of these paths in a bundle; none in that of a push which has not what changed. A repository
+/// may have a file of any name, so that only the bundle of a push is read by its index.
 fn files(
     bundle: &[u8],
     paths: &BTreeSet<String>,
+    is_push: bool,
 ) -> Result<Option<BTreeMap<String, String>>, AgentError> {
-    let index = bundle::read_files(bundle, u64::MAX, |path| path == PushIndex::FILE)?;
+    let is_index = |path: &str| is_push && path == PushIndex::FILE;
+    let index = bundle::read_files(bundle, u64::MAX, is_index)?;
     let index = index.first().and_then(|(_, text)| serde_json::from_slice::<PushIndex>(text).ok());
     let mut names: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     match index.map(|index| index.after) {
-        // A source that happens to have a file of the index' name is read as what it is.
+        None if is_push => return Ok(None),
         None => names.extend(paths.iter().map(|path| (path.clone(), vec![path.as_str()]))),
         Some(None) => return Ok(None),
         Some(Some(after)) => {
@@ -315,6 +319,19 @@ mod tests {
         ] {
             assert_eq!(masked(line), shown);
         }
+    }
+
+    #[test]
+    fn a_file_with_the_name_of_an_index_is_none_in_a_source() {
+        let index = r#"{"passing":[],"before":[],"after":[],"commits":1,"incomplete":[],"notes":[],"elsewhere":{},"settings":null,"own_judge":true}"#;
+        let mut packer = bundle::Packer::new();
+        packer.add(PushIndex::FILE, bundle::EntryKind::File, index.as_bytes()).expect("is packed");
+        packer.add("a.py", bundle::EntryKind::File, b"one\n").expect("is packed");
+        let bundle = packer.finish().expect("completes");
+        let paths = BTreeSet::from(["a.py".to_owned()]);
+        let source = files(&bundle, &paths, false).expect("is read").expect("is a source");
+        assert_eq!(source.get("a.py").map(String::as_str), Some("one\n"));
+        assert_eq!(files(&bundle, &paths, true).expect("is read"), Some(BTreeMap::new()));
     }
 
     #[test]
