@@ -36,11 +36,7 @@ pub(crate) fn durations(viewer: &Viewer, spent: &Spent) -> Markup {
                 div class="card table" {
                     table role="table" {
                         caption class="hidden" { "Stages, the one that takes longest first" }
-                        thead role="rowgroup" { tr role="row" {
-                            @for head in ["Stage", "Half took at most", "Longest", "Runs", "Beside the longest"] {
-                                th role="columnheader" scope="col" { (head) }
-                            }
-                        } }
+                        (layout::columns(&["Stage", "Half took at most", "Longest", "Runs", "Beside the longest"]))
                         tbody role="rowgroup" {
                             @for time in times { tr role="row" {
                                 td role="cell" class="wrap" { (short(&time.state.title(), 80)) }
@@ -72,11 +68,7 @@ fn cost(costs: &[(RunId, Estimate)]) -> Markup {
             div class="card table" {
                 table role="table" {
                     caption class="hidden" { "Runs, the latest first" }
-                    thead role="rowgroup" { tr role="row" {
-                        @for head in ["Run", "In all", "Builds", "Functions", "The rest"] {
-                            th role="columnheader" scope="col" { (head) }
-                        }
-                    } }
+                    (layout::columns(&["Run", "In all", "Builds", "Functions", "The rest"]))
                     tbody role="rowgroup" {
                         @for (run, cost) in costs { tr role="row" {
                             td role="cell" class="wrap" { a href={ "/runs/" (run) } { code { (run) } } }

@@ -76,11 +76,7 @@ pub(super) fn table<'a>(
         div class="card table" {
             table role="table" {
                 caption class="hidden" { "What is deployed where" }
-                thead role="rowgroup" { tr role="row" {
-                    @for head in ["Repository", "Environment", "State", "Watch", "Release", "Since", "Before it", "Address"] {
-                        th role="columnheader" scope="col" { (head) }
-                    }
-                } }
+                (layout::columns(&["Repository", "Environment", "State", "Watch", "Release", "Since", "Before it", "Address"]))
                 tbody role="rowgroup" {
                     @for environment in &all { tr role="row" { (row(viewer, environment, &all, now)) } }
                 }
@@ -100,11 +96,7 @@ pub(super) fn history(view: &EnvironmentView, now: Timestamp) -> Markup {
                 (served_strip(entries, now))
                 table role="table" {
                     caption class="hidden" { "Releases of " (short(name, 40)) ", the latest first" }
-                    thead role="rowgroup" { tr role="row" {
-                        @for head in ["Release", "Commit", "Verdict", "Branch", "Deployed", "Served", "Why"] {
-                            th role="columnheader" scope="col" { (head) }
-                        }
-                    } }
+                    (layout::columns(&["Release", "Commit", "Verdict", "Branch", "Deployed", "Served", "Why"]))
                     tbody role="rowgroup" {
                         @for entry in entries { tr role="row" { (release_row(entry, now)) } }
                     }

@@ -6,6 +6,7 @@ use pact_contract::{
     run::{RuleOutcome, RuleResult},
 };
 
+use super::layout;
 use crate::{
     format::{anchor, lines, plural, short, value},
     mark::{Mark, Marked as _},
@@ -108,11 +109,7 @@ fn table(rules: &[&RuleResult]) -> Markup {
     html! {
         table role="table" {
             caption class="hidden" { "Rules with what was measured and what is asked for" }
-            thead role="rowgroup" { tr role="row" {
-                @for head in ["Rule", "Outcome", "Measured", "Asked for", "Why, and what would pass"] {
-                    th role="columnheader" scope="col" { (head) }
-                }
-            } }
+            (layout::columns(&["Rule", "Outcome", "Measured", "Asked for", "Why, and what would pass"]))
             tbody role="rowgroup" {
                 @for rule in rules {
                     tr role="row" {

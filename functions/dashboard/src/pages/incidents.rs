@@ -76,11 +76,7 @@ fn one(viewer: &Viewer, incident: &Incident, now: Timestamp) -> Markup {
             }
             table role="table" {
                 caption class="hidden" { "Where it shows itself" }
-                thead role="rowgroup" { tr role="row" {
-                    @for head in ["Where", "State", "Why", "Since", "Taken back by"] {
-                        th role="columnheader" scope="col" { (head) }
-                    }
-                } }
+                (layout::columns(&["Where", "State", "Why", "Since", "Taken back by"]))
                 tbody role="rowgroup" {
                     @for affected in incident.affected.iter().take(MAX_AFFECTED) {
                         tr role="row" { (place(affected, now)) }

@@ -57,3 +57,12 @@ pub(crate) fn page(title: &str, current: &str, viewer: &Viewer, content: &Markup
         }
     }
 }
+
+/// The head of a table.
+pub(crate) fn columns(names: &[&str]) -> Markup {
+    html! {
+        thead role="rowgroup" { tr role="row" {
+            @for name in names { th role="columnheader" scope="col" { (name) } }
+        } }
+    }
+}

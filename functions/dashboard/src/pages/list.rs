@@ -159,11 +159,7 @@ pub(super) fn table(runs: &[RunRecord], now: Timestamp) -> Markup {
         div class="card table" {
             table class="runs" role="table" {
                 caption class="hidden" { "Runs, the newest first" }
-                thead role="rowgroup" { tr role="row" {
-                    @for head in ["Run", "Status", "Branch", "Commit", "Duration", "Started"] {
-                        th role="columnheader" scope="col" { (head) }
-                    }
-                } }
+                (layout::columns(&["Run", "Status", "Branch", "Commit", "Duration", "Started"]))
                 tbody role="rowgroup" { @for run in runs { (row(run, now)) } }
             }
         }

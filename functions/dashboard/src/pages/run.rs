@@ -211,11 +211,7 @@ fn effects(view: &RunView) -> Markup {
                     p class="muted" { "Nothing was deployed." }
                 } @else {
                     div class="card table" { table role="table" {
-                        thead role="rowgroup" { tr role="row" {
-                            @for head in ["Environment", "State", "Release", "Replaced"] {
-                                th role="columnheader" scope="col" { (head) }
-                            }
-                        } }
+                        (layout::columns(&["Environment", "State", "Release", "Replaced"]))
                         tbody role="rowgroup" { @for d in deployments.iter().take(20) { tr role="row" {
                             td role="cell" { strong { (short(d.environment.as_str(), 40)) }
                                 @if let Some(whole) = &d.wave_of { br; span class="muted" { "wave of " (short(whole.as_str(), 40)) } }
@@ -235,11 +231,7 @@ fn effects(view: &RunView) -> Markup {
                     p class="muted" { "Nobody was told yet." }
                 } @else {
                     div class="card table" { table role="table" {
-                        thead role="rowgroup" { tr role="row" {
-                            @for head in ["Channel", "State", "Detail"] {
-                                th role="columnheader" scope="col" { (head) }
-                            }
-                        } }
+                        (layout::columns(&["Channel", "State", "Detail"]))
                         tbody role="rowgroup" { @for entry in view.parts.notifications.iter().take(20) { tr role="row" {
                             td role="cell" { strong { (short(&entry.record.channel, 40)) } }
                             td role="cell" data-label="State" { div {
@@ -279,11 +271,7 @@ fn transactions(id: &str, parts: &Parts) -> Markup {
                 @if let Some(fault) = log_fault { p { strong { (short(fault, 400)) } } }
                 table role="table" {
                     caption class="hidden" { "Every intent and answer, each chained to the one before" }
-                    thead role="rowgroup" { tr role="row" {
-                        @for head in ["No.", "Time", "Actor", "Kind", "Action", "Hash"] {
-                            th role="columnheader" scope="col" { (head) }
-                        }
-                    } }
+                    (layout::columns(&["No.", "Time", "Actor", "Kind", "Action", "Hash"]))
                     tbody role="rowgroup" { @for entry in log.iter().take(MAX_LOG) { tr role="row" {
                         td role="cell" class="num" data-label="No." { (entry.sequence) }
                         td role="cell" class="num" data-label="Time" { (instant(entry.timestamp)) }

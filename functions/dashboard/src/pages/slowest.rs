@@ -120,9 +120,7 @@ fn table(tests: &[OverRuns], none: &str) -> Markup {
             p class="card empty" { (none) }
         } @else {
             div class="card table" { table role="table" class="tests" {
-                thead role="rowgroup" { tr role="row" {
-                    @for head in ["Test", "Median", "Flaky in", "Failed in"] { th role="columnheader" scope="col" { (head) } }
-                } }
+                (layout::columns(&["Test", "Median", "Flaky in", "Failed in"]))
                 tbody role="rowgroup" { @for test in tests { tr role="row" {
                     td role="cell" class="wrap" {
                         span class="mono" { (short(&test.name, 300)) }

@@ -94,9 +94,7 @@ fn list(state: &StateName, answer: &Answer, it: &Tests<'_>) -> Markup {
         } @else {
             div class="card table" { table role="table" class="tests" {
                 caption class="hidden" { "Each test with what became of it, its time, its attempts and what its tool says" }
-                thead role="rowgroup" { tr role="row" {
-                    @for head in ["Test", "Status", "Time", "Attempts"] { th role="columnheader" scope="col" { (head) } }
-                } }
+                (layout::columns(&["Test", "Status", "Time", "Attempts"]))
                 tbody role="rowgroup" { @for test in &answer.tests { (row(test)) } }
             } }
         }

@@ -7,6 +7,7 @@ use pact_contract::{
     shift::{MAX_STEPS, walked},
 };
 
+use super::layout;
 use crate::{format::short, view::RunView};
 
 /// Most environments on the page.
@@ -64,11 +65,7 @@ fn one(deployment: &Deployment, before: Option<&Metrics>, after: &Metrics) -> Ma
         @if after.latencies_ms.len() > 1 { (chart(&environment, before, steps, after)) }
         table role="table" {
             caption class="hidden" { "What was measured in " (environment) }
-            thead role="rowgroup" { tr role="row" {
-                @for head in ["Measured", "Requests", "Failed", "Median", "95th percentile", "99th percentile"] {
-                    th role="columnheader" scope="col" { (head) }
-                }
-            } }
+            (layout::columns(&["Measured", "Requests", "Failed", "Median", "95th percentile", "99th percentile"]))
             tbody role="rowgroup" {
                 @if let Some(before) = before { tr role="row" { (row("Before", before)) } }
                 @for step in steps { tr role="row" { (row(&format!("With {} %", step.weight), &of_step(step))) } }
