@@ -85,7 +85,10 @@ fn answer(
     let authorization = headers.get("authorization").cloned();
     if let Some(call) = first.split(' ').nth(1).and_then(|target| target.strip_prefix(API)) {
         let lent = lend(call, &log.lock().unwrap());
-        let text = format!("HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{lent}", lent.len());
+        let text = format!(
+            "HTTP/1.1 201 Created\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{lent}",
+            lent.len()
+        );
         stream.write_all(text.as_bytes()).unwrap();
         return;
     }

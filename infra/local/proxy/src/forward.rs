@@ -392,7 +392,7 @@ fn unavailable(detail: &str) -> Answer {
 }
 
 /// Problem details, as RFC 9457 has them.
-fn problem(status: StatusCode, detail: &str) -> Answer {
+pub(crate) fn problem(status: StatusCode, detail: &str) -> Answer {
     let body = json!({
         "status": status.as_u16(), "title": status.canonical_reason(), "detail": detail,
     });

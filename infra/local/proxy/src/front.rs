@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{Request, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     balance::Balancer,
-    forward::{Upstream, forward},
+    forward::{Upstream, forward, problem},
 };
 
 /// Most headers of a request.
@@ -99,7 +99,14 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "small answers may be late");
     }
-    let service = service_fn(|request| forward(balancer, upstream, peer, request));
+    let service = service_fn(async |request| match is_large(&request) {
+        // Hyper bounds what it waits for: a head that came all at once was never waited for.
+        true => {
+            let why = "the head of the request is too large";
+            Ok(problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why))
+        }
+        false => forward(balancer, upstream, peer, request).await,
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
@@ -119,4 +126,14 @@ async fn connection(
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection was cut");
     }
+}
+
+/// Whether the head of a request has more than [`MAX_HEAD`] bytes.
+fn is_large(request: &Request<Incoming>) -> bool {
+    let headers = request.headers().iter();
+    let sizes = headers.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    let uri = request.uri();
+    let target = uri.path_and_query().map_or(0, |asked| asked.as_str().len());
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    target + authority + sizes.sum::<usize>() > MAX_HEAD
 }
