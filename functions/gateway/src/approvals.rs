@@ -3,13 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::{
     AgentError,
-    ports::{ApprovalAnswer, ApprovalRecord},
+    ports::{ApprovalAnswer, ApprovalRecord, StoreError},
     telemetry::{self, SpanFields},
     text::truncated,
 };
 use pact_contract::{
     RunId, StateName,
-    log::{LogKind, NewEntry},
+    log::{LogEntry, LogKind, NewEntry},
     problems,
 };
 use serde::Deserialize;
@@ -76,6 +76,7 @@ pub(crate) async fn open(ports: &Ports, question: Question) -> Result<Value, Age
     }
     if let Some(answer) = &opened.answer {
         // The person spoke to an attempt before this one.
+        tell(ports, &opened.run_id, false, entry_of_answer(&opened, answer)).await?;
         ports.executions.task_success(&question.task_token, &output(answer)).await?;
     }
     if opened.callback == record.callback {
@@ -137,21 +138,12 @@ pub(crate) async fn answer(
     if given.approved {
         rules::agree(ports, &record.run_id, &given.by).await?;
     }
+    // Told before it counts: whoever was ended between both tells it when the answer is sent again.
+    tell(ports, &record.run_id, first, entry_of_answer(&record, given)).await?;
     let passed_on = ports.executions.task_success(&token, &output(given)).await?;
-    if first {
-        let entry = NewEntry {
-            timestamp: given.at,
-            actor: given.by.clone(),
-            kind: LogKind::Event,
-            action: "gateway.answer_approval".to_owned(),
-            body: json!({
-                "state": record.state,
-                "question": record.question,
-                "approved": given.approved,
-                "reason": given.reason,
-                "heard": passed_on,
-            }),
-        };
+    if first && !passed_on {
+        let body = json!({ "state": record.state, "question": record.question });
+        let entry = entry_of(given, "gateway.answer_not_heard", body);
         ports.recorder.append_log(&record.run_id, entry).await?;
     }
     match (passed_on, first) {
@@ -173,23 +165,57 @@ async fn waits_for_more(
     answer: &ApprovalAnswer,
     first: bool,
 ) -> Answer<ApprovalRecord> {
-    if first {
-        let entry = NewEntry {
-            timestamp: answer.at,
-            actor: answer.by.clone(),
-            kind: LogKind::Event,
-            action: "gateway.agree_approval".to_owned(),
-            body: json!({
-                "state": record.state,
-                "question": record.question,
-                "reason": answer.reason,
-                "agreed": record.agreed.len(),
-                "people": record.people,
-            }),
-        };
-        ports.recorder.append_log(&record.run_id, entry).await?;
+    let agreed = record.agreed.iter().position(|agreed| agreed.is_of(answer));
+    if let Some((place, given)) = agreed.and_then(|at| Some((at, record.agreed.get(at)?))) {
+        let body = json!({
+            "state": record.state,
+            "question": record.question,
+            "reason": given.reason,
+            "agreed": place + 1,
+            "people": record.people,
+        });
+        tell(ports, &record.run_id, first, entry_of(given, "gateway.agree_approval", body)).await?;
     }
     Ok(record)
+}
+
+fn entry_of_answer(record: &ApprovalRecord, given: &ApprovalAnswer) -> NewEntry {
+    let body = json!({
+        "state": record.state,
+        "question": record.question,
+        "approved": given.approved,
+        "reason": given.reason,
+    });
+    entry_of(given, "gateway.answer_approval", body)
+}
+
+fn entry_of(given: &ApprovalAnswer, action: &str, body: Value) -> NewEntry {
+    NewEntry {
+        timestamp: given.at,
+        actor: given.by.clone(),
+        kind: LogKind::Event,
+        action: action.to_owned(),
+        body,
+    }
+}
+
+/// Writes the entry to the run's log; one that may be there already only where it is not.
+async fn tell(
+    ports: &Ports,
+    run_id: &RunId,
+    is_new: bool,
+    entry: NewEntry,
+) -> Result<(), StoreError> {
+    let is_there = |known: &LogEntry| {
+        known.action == entry.action
+            && known.actor == entry.actor
+            && known.timestamp == entry.timestamp
+            && known.body.get("state") == entry.body.get("state")
+    };
+    if is_new || !ports.log.entries(run_id).await?.items.iter().any(is_there) {
+        ports.recorder.append_log(run_id, entry).await?;
+    }
+    Ok(())
 }
 
 /// Takes the answer to the question of a run: of this state, or the only one that is open.

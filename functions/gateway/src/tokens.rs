@@ -1,13 +1,15 @@
 //! API tokens: handed out, listed, revoked.
 
+use std::collections::HashMap;
+
 use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use pact_agent::{access::Tokens, ports::Listed};
 use pact_contract::{
-    access::{KnownToken, Revoked, Scope, Scopes, TokenId, TokenRecord},
+    access::{Credential, KnownToken, Revoked, Scope, Scopes, TokenId, TokenRecord},
     problems,
 };
-use pact_web::access::{INSTALLATION, NewToken, new_token};
+use pact_web::access::{GENERATIONS, INSTALLATION, NewToken, generation, new_token};
 use serde_json::{Value, json};
 
 use crate::{
@@ -67,7 +69,7 @@ pub(crate) fn read(body: &[u8]) -> Answer<Wanted> {
 }
 
 /// Hands a token out. Nobody gives what they do not have: the owner of a token makes further ones
-/// for themselves, with no scope and no day more.
+/// for themselves, with no scope and no day more, which end with it.
 pub(crate) async fn add(tokens: &dyn Tokens, wanted: Wanted, who: &Who) -> Answer<Value> {
     let Wanted { owner, scopes, days } = wanted;
     let refused = |message: String| {
@@ -85,6 +87,19 @@ pub(crate) async fn add(tokens: &dyn Tokens, wanted: Wanted, who: &Who) -> Answe
         return refused(format!("your token does not have what it would give: {beyond}"));
     }
     let now = Timestamp::now();
+    let made_with = match &who.0.credential {
+        Credential::Token { id } => Some(id.clone()),
+        Credential::Installation { .. } | Credential::Provider { .. } => None,
+    };
+    if let Some(id) = &made_with {
+        let maker = tokens.token(id).await?.ok_or_else(ApiError::unavailable)?.record;
+        if generation(tokens, &maker, now).await?.is_none_or(|nth| nth >= GENERATIONS) {
+            return refused(format!(
+                "your token was made with a token that was made with a token: the {GENERATIONS}th of \
+                 such a row makes no further ones"
+            ));
+        }
+    }
     let life = SignedDuration::from_hours(i64::try_from(days).unwrap_or(1).saturating_mul(24));
     let end = now.checked_add(life).unwrap_or(Timestamp::MAX);
     let NewToken { id, hash, text } = new_token().map_err(|_| ApiError::unavailable())?;
@@ -95,6 +110,7 @@ pub(crate) async fn add(tokens: &dyn Tokens, wanted: Wanted, who: &Who) -> Answe
         owner,
         scopes,
         created_by: who.0.owner.clone(),
+        made_with,
         created_at: now,
         expires_at: who.0.until.map_or(end, |until| until.min(end)),
         revoked: None,
@@ -117,6 +133,7 @@ pub(crate) async fn add(tokens: &dyn Tokens, wanted: Wanted, who: &Who) -> Answe
 pub(crate) async fn list(tokens: &dyn Tokens) -> Answer<Value> {
     let Listed { mut items, unreadable } = tokens.tokens().await?;
     items.sort_by_key(|known| known.record.created_at);
+    end_with_makers(&mut items);
     let all: Vec<Value> = items
         .iter()
         .map(|KnownToken { record, used_at }| {
@@ -130,7 +147,21 @@ pub(crate) async fn list(tokens: &dyn Tokens) -> Answer<Value> {
     Ok(json!({ "tokens": all, "unreadable": unreadable }))
 }
 
-/// Makes a token good for nothing, at once; and every session that was begun with it.
+/// Says of tokens that ended with the one they were made with who revoked that, and when. They are sorted:
+/// the one comes before what was made with it.
+fn end_with_makers(sorted: &mut [KnownToken]) {
+    let mut ended: HashMap<TokenId, Revoked> = HashMap::new();
+    for KnownToken { record, .. } in sorted {
+        let maker = record.made_with.as_ref().and_then(|id| ended.get(id));
+        record.revoked = record.revoked.take().or_else(|| maker.cloned());
+        if let Some(revoked) = &record.revoked {
+            ended.insert(record.id.clone(), revoked.clone());
+        }
+    }
+}
+
+/// Makes a token good for nothing, at once; and every session that was begun and every token that was made
+/// with it.
 pub(crate) async fn revoke(tokens: &dyn Tokens, id: &str, who: &Who) -> Answer<Value> {
     let missing = || ApiError::not_found("there is no token with this id");
     let id = TokenId::parse(id).map_err(|_| missing())?;
@@ -157,6 +188,7 @@ fn shown(record: &TokenRecord) -> Value {
         "owner": record.owner,
         "scopes": record.scopes,
         "created_by": record.created_by,
+        "made_with": record.made_with,
         "created_at": record.created_at,
         "expires_at": record.expires_at,
         "revoked": record.revoked,

@@ -13,15 +13,21 @@ pub(crate) const MAX_BRANCH: usize = 244;
 pub(crate) const MAX_URL: usize = 2_048;
 /// Longest name of a ref.
 pub(crate) const MAX_REF: usize = 512;
-/// Longest id of a commit.
+/// Longest id of a commit: SHA-256.
 pub(crate) const MAX_COMMIT: usize = 64;
 
-/// A whole commit id, SHA-1 or SHA-256, in lower case.
+/// A whole commit id in lower case.
 pub(crate) fn commit(text: &str) -> Result<String, String> {
-    if !matches!(text.len(), 40 | 64) || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err("not a commit id of 40 or 64 hexadecimal digits".to_owned());
+    let digits = text.bytes().all(|b| b.is_ascii_hexdigit());
+    match text.len() {
+        40 if digits => Ok(text.to_ascii_lowercase()),
+        MAX_COMMIT if digits => {
+            Err("of a repository with SHA-256 ids, which cannot be read here: \
+                                     only repositories with SHA-1 ids can"
+                .to_owned())
+        }
+        _ => Err("not a commit id of 40 hexadecimal digits".to_owned()),
     }
-    Ok(text.to_ascii_lowercase())
 }
 
 /// Whether a commit id stands for "none".
@@ -194,7 +200,7 @@ mod tests {
     fn commits_are_whole() {
         let sha = "0123456789ABCDEF0123456789abcdef01234567";
         assert_eq!(commit(sha), Ok(sha.to_lowercase()));
-        assert!(commit(&"a".repeat(64)).is_ok());
+        assert!(commit(&"a".repeat(64)).is_err_and(|why| why.contains("SHA-256")));
         for bad in ["", "abc", &"a".repeat(41), &"g".repeat(40)] {
             assert!(commit(bad).is_err(), "{bad:?}");
         }

@@ -70,6 +70,7 @@ impl Bench {
             owner: "Ada <b>".to_owned(),
             scopes: scopes.iter().copied().collect(),
             created_by: "installation".to_owned(),
+            made_with: None,
             created_at: Timestamp::now(),
             expires_at: Timestamp::now() + SignedDuration::from_hours(1),
             revoked: None,

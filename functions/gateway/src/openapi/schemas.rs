@@ -199,7 +199,7 @@ fn branch() -> Value {
 }
 
 pub(super) fn commit(kind: Value) -> Value {
-    json!({ "type": kind, "pattern": "^([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$" })
+    json!({ "type": kind, "pattern": "^[0-9A-Fa-f]{40}$" })
 }
 
 fn scope() -> Value {

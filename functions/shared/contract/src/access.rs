@@ -153,6 +153,10 @@ pub struct TokenRecord {
     pub scopes: Scopes,
     /// Who handed it out.
     pub created_by: String,
+    /// The token that it was handed out with, which it ends with; none: the installation handed it out, or
+    /// somebody whom a provider knows.
+    #[serde(default)]
+    pub made_with: Option<TokenId>,
     /// When.
     pub created_at: Timestamp,
     /// From when on it is good for nothing.
@@ -172,10 +176,10 @@ pub struct Revoked {
 }
 
 impl TokenRecord {
-    /// Version in which it is written.
-    pub const VERSION: SchemaVersion = SchemaVersion::FIRST;
+    /// Version in which it is written. Since the second one a token may end with another.
+    pub const VERSION: SchemaVersion = SchemaVersion::FIRST.next();
 
-    /// Whether it is good for anything at this time.
+    /// Whether it is good for anything at this time, as far as it says itself.
     #[must_use]
     pub fn counts(&self, now: Timestamp) -> bool {
         self.revoked.is_none() && now < self.expires_at

@@ -58,6 +58,9 @@ problems! {
     NOT_FROM_A_PAGE = "not_from_a_page":
         "A signed-in browser sent the request, and none of this installation's own pages made it.",
         "Use the button of the page, and load the page again first; programs send a bearer token.";
+    HOST_UNKNOWN = "host_unknown":
+        "The request names a host that is none of this stack's: a page may have led its own name here.",
+        "Ask by the address that `pactctl up` prints; `pactctl up --allow-host NAME` adds another one.";
     TOO_MANY_ATTEMPTS = "too_many_attempts":
         "Too many wrong credentials came from the caller's address.",
         "Wait for as many seconds as the header `Retry-After` says, and send the right token.";

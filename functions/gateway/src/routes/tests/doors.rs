@@ -62,6 +62,7 @@ pub(super) async fn token(world: &World, scopes: &[Scope], hours: i64) -> (Strin
         owner: "ada".to_owned(),
         scopes: scopes.iter().copied().collect(),
         created_by: "installation".to_owned(),
+        made_with: None,
         created_at: Timestamp::now(),
         expires_at: Timestamp::now() + SignedDuration::from_hours(hours),
         revoked: None,
@@ -271,6 +272,39 @@ async fn tokens_are_handed_out_listed_and_revoked() {
     assert_eq!(send(&gateway, api("DELETE", &path, "")).await.0, 409);
     assert_eq!(send(&gateway, api("DELETE", "/v1/tokens/none", "")).await.0, 404);
     assert_eq!(send(&gateway, bearing(ada, "GET", "/v1/tokens", "")).await.0, 401);
+    // What was made with it ended with it, and the list says so.
+    let second = second["token"].as_str().unwrap();
+    assert_eq!(send(&gateway, bearing(second, "GET", "/v1/caller", "")).await.0, 401);
+    let (_, list) = send(&gateway, api("GET", "/v1/tokens", "")).await;
+    assert_eq!(list["tokens"][1]["revoked"]["by"], "installation", "{list}");
+    assert_eq!(list["tokens"][1]["made_with"], added["id"]);
+}
+
+#[tokio::test]
+async fn a_token_ends_with_any_that_it_goes_back_to() {
+    let world = World::new();
+    let wanted = json!({ "owner": "ada", "scopes": ["operate"] }).to_string();
+    let mut row: Vec<Value> = Vec::new();
+    loop {
+        let request = match row.last() {
+            None => api("POST", "/v1/tokens", &wanted),
+            Some(last) => bearing(last["token"].as_str().unwrap(), "POST", "/v1/tokens", &wanted),
+        };
+        let (status, answer) = send(&world.gateway(), request).await;
+        if status == 403 {
+            break;
+        }
+        assert_eq!(status, 201, "{answer}");
+        row.push(answer);
+    }
+    assert_eq!(row.len(), pact_web::access::GENERATIONS);
+    let path = format!("/v1/tokens/{}", row[1]["id"].as_str().unwrap());
+    assert_eq!(send(&world.gateway(), api("DELETE", &path, "")).await.0, 200);
+    for (nth, token) in row.iter().enumerate() {
+        let request = bearing(token["token"].as_str().unwrap(), "GET", "/v1/caller", "");
+        let expected = if nth == 0 { 200 } else { 401 };
+        assert_eq!(send(&world.gateway(), request).await.0, expected, "{nth}");
+    }
 }
 
 #[tokio::test]

@@ -206,6 +206,28 @@ async fn an_answer_that_was_not_passed_on_can_be_sent_again() {
 }
 
 #[tokio::test]
+async fn wherever_an_answer_was_cut_off_the_log_tells_of_it_once_when_it_was_heard() {
+    for again in ["the person", "the state"] {
+        for calls in 0..9 {
+            let world = World::new();
+            let id = started(&world).await;
+            let callback = opened(&world, &id, "token-1").await;
+            world.fail_after(calls);
+            answer(&world, &callback, true, "Ada").await;
+            world.fail_after(usize::MAX);
+            match again {
+                "the person" => drop(answer(&world, &callback, true, "Ada").await),
+                _ => drop(opened(&world, &id, "token-2").await),
+            }
+            let told =
+                world.log(&id).iter().filter(|e| e.action == "gateway.answer_approval").count();
+            let heard = usize::from(!world.state().answers.is_empty());
+            assert_eq!(told, heard, "{again} after {calls} calls");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_approval_that_is_opened_again_keeps_its_callback_and_its_answer() {
     let world = World::new();
     let callback = opened(&world, "run", "token-1").await;

@@ -16,7 +16,7 @@ use crate::error::failed;
 /// Attempts against others who do the same.
 const ATTEMPTS: u32 = 5;
 
-fn key(callback: &str) -> String {
+pub(super) fn key(callback: &str) -> String {
     format!("CALLBACK#{callback}")
 }
 

@@ -118,7 +118,7 @@ pub(super) const POLICY: Kind = kind("schema", PolicyRecord::VERSION);
 /// Who looks after the open runs: `until`, `fence`, and the `place` to go on from.
 pub(super) const PASS: Kind = kind("schema", SchemaVersion::FIRST);
 /// An API token: `record`, and when it was `used_at`.
-pub(super) const TOKEN: Kind = kind("schema", TokenRecord::VERSION);
+pub(super) const TOKEN: Kind = second("schema", TokenRecord::VERSION, &[as_it_is]);
 /// A browser that is signed in, or a code that signs one in: `record`.
 pub(super) const SESSION: Kind = second("schema", SessionRecord::VERSION, &[as_it_is]);
 /// The runs that have room: `record`, with the `version` that it is changed by.

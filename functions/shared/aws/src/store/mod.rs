@@ -78,6 +78,7 @@ mod open;
 mod pages;
 mod policies;
 mod pulls;
+mod questions;
 mod recorder;
 mod registry;
 mod room;

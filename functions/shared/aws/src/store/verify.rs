@@ -14,10 +14,15 @@ use serde_json::Value;
 
 use super::{
     DynamoStore, all_pages,
+    callbacks::key as callback_key,
     item::{Item, number, optional_text, run_key, s, text},
     kind::{LOG, LOG_HEAD, RUN, STAGE},
+    questions,
     seal::{SEAL, SealKey},
 };
+
+/// How the key begins of what leads to a question.
+const QUESTION: &str = "APPROVAL#";
 
 fn tampered(place: impl Into<String>, what: impl Into<String>) -> Tampered {
     Tampered { place: place.into(), what: what.into() }
@@ -36,8 +41,8 @@ impl DynamoStore {
         })
     }
 
-    /// Every item below the run's key, whether it has expired or not.
-    async fn everything_of_run(&self, run_id: &RunId) -> Result<Vec<Item>, StoreError> {
+    /// Every item below the run's key, whether it has expired or not, and the questions that they lead to.
+    pub(super) async fn everything_of_run(&self, run_id: &RunId) -> Result<Vec<Item>, StoreError> {
         let query = self
             .client
             .query()
@@ -46,8 +51,23 @@ impl DynamoStore {
             .expression_attribute_names("#pk", "pk")
             .expression_attribute_values(":pk", s(run_key(run_id)))
             .consistent_read(true);
-        all_pages("read what is recorded of the run", query).await
+        let mut items = all_pages("read what is recorded of the run", query).await?;
+        let asked: Vec<String> = of_kind(&items, QUESTION)
+            .filter_map(|item| optional_text(item, "callback"))
+            .map(str::to_owned)
+            .collect();
+        for callback in asked {
+            let what = "read the question";
+            items.extend(self.get_expired(what, callback_key(&callback), "CALLBACK").await?);
+        }
+        Ok(items)
     }
+}
+
+fn of_kind<'a>(items: &'a [Item], prefix: &'static str) -> impl Iterator<Item = &'a Item> {
+    let is_of =
+        move |item: &&Item| optional_text(item, "sk").is_some_and(|sk| sk.starts_with(prefix));
+    items.iter().filter(is_of)
 }
 
 /// Checks the items of a run.
@@ -56,11 +76,7 @@ pub(super) fn check(
     items: &[Item],
     key: Option<&SealKey>,
 ) -> Result<Proof, Tampered> {
-    let kind = |prefix: &'static str| {
-        items
-            .iter()
-            .filter(move |item| optional_text(item, "sk").is_some_and(|sk| sk.starts_with(prefix)))
-    };
+    let kind = |prefix: &'static str| of_kind(items, prefix);
     let mut log: Vec<&Item> = kind("LOG#").collect();
     log.sort_by_key(|item| optional_text(item, "sk"));
     let head = kind("LOGHEAD").next();
@@ -69,6 +85,9 @@ pub(super) fn check(
     let stages = stages(run_id, kind("STAGE#"), &entries, key)?;
     let run = items.iter().find(|item| optional_text(item, "sk") == Some("RUN"));
     ended(run, &entries, key)?;
+    let goes_on = run.is_none_or(|run| !run.contains_key("outcome"));
+    let asked: Vec<&Item> = kind("CALLBACK").collect();
+    questions::check(run_id, kind(QUESTION), &asked, &entries, goes_on)?;
     Ok(Proof { entries: entries.len() as u64, stages, is_keyed: key.is_some() })
 }
 

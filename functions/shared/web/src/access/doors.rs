@@ -15,6 +15,7 @@ use super::{
     attempts::Attempts,
     bearer::{Bearer, split},
     denied::Denied,
+    generations::generation,
     people::{People, Person},
     secret::{digest, same_text},
 };
@@ -209,7 +210,9 @@ impl Doors {
         now: Timestamp,
     ) -> Result<Option<Identity>, Denied> {
         let Some(known) = self.tokens.token(&id).await? else { return Ok(None) };
-        if !same_text(&known.record.hash, &digest(secret)) || !known.record.counts(now) {
+        if !same_text(&known.record.hash, &digest(secret))
+            || generation(&*self.tokens, &known.record, now).await?.is_none()
+        {
             return Ok(None);
         }
         let fresh = |used: Timestamp| now.duration_since(used) < COARSE;
@@ -255,8 +258,8 @@ impl Doors {
     ) -> Result<bool, Denied> {
         match credential {
             Credential::Token { id } => {
-                let known = self.tokens.token(id).await?;
-                Ok(known.is_some_and(|known| known.record.counts(now)))
+                let Some(known) = self.tokens.token(id).await? else { return Ok(false) };
+                Ok(generation(&*self.tokens, &known.record, now).await?.is_some())
             }
             Credential::Installation { mark: known } => {
                 match secret(&*self.secrets, &API_TOKEN).await {

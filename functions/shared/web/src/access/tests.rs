@@ -47,6 +47,7 @@ impl Bench {
             owner: "ada".to_owned(),
             scopes: scopes.iter().copied().collect(),
             created_by: INSTALLATION.to_owned(),
+            made_with: None,
             created_at: now(),
             expires_at: now() + SignedDuration::from_hours(48),
             revoked: None,
@@ -121,9 +122,12 @@ async fn what_is_not_quite_a_token_is_nobody() {
 
 #[tokio::test]
 async fn a_token_ends_when_it_is_over_or_revoked_and_its_sessions_with_it() {
-    for how in ["expires", "is revoked"] {
+    for how in ["expires", "is revoked", "what made it is revoked"] {
         let bench = bench();
-        let (token, record) = bench.token(&[Scope::Read]).await;
+        let (_, maker) = bench.token(&[Scope::Read]).await;
+        let (token, first) = bench.token(&[Scope::Read]).await;
+        let mut record = TokenRecord { made_with: Some(maker.id.clone()), ..first.clone() };
+        assert!(bench.access.put_token(&record, Some(&first)).await.unwrap());
         let who = bench.doors.by_token(&token, "").await.unwrap();
         let session = bench.doors.begin(&who, &parts(&[]).headers).await.unwrap();
         let cookie = sent_back(&session);
@@ -131,6 +135,7 @@ async fn a_token_ends_when_it_is_over_or_revoked_and_its_sessions_with_it() {
         let ended = match how {
             "expires" => TokenRecord { expires_at: now(), ..record.clone() },
             _ => {
+                record = if how == "is revoked" { record } else { maker };
                 let revoked = Some(Revoked { by: "ada".to_owned(), at: now() });
                 TokenRecord { revoked, ..record.clone() }
             }

@@ -28,6 +28,8 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use pact_contract::problems::{self, ProblemCode};
+use pact_web::Problem;
 use serde_json::json;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -176,7 +178,7 @@ async fn judge(State(guard): State<Guard>, request: Request, next: Next) -> Resp
                 method = %parts.method, path = parts.uri.path(), reason = refusal.message,
                 "a request was refused"
             );
-            refusal.into_response()
+            refusal.answer(guard.port)
         }
     };
     // No page of another origin shows or runs what is answered, in browsers of any age.
@@ -189,37 +191,54 @@ async fn judge(State(guard): State<Guard>, request: Request, next: Next) -> Resp
 #[derive(Debug)]
 struct Refusal {
     status: StatusCode,
-    /// As AWS would name it.
-    code: &'static str,
+    /// As AWS would name it, to programs that ask as they ask AWS.
+    aws: &'static str,
+    /// As problem details name it.
+    code: ProblemCode,
     message: String,
 }
 
 impl Refusal {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
-    }
-
     fn host(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::MISDIRECTED_REQUEST, "AccessDeniedException", message)
+        Self {
+            status: StatusCode::MISDIRECTED_REQUEST,
+            aws: "AccessDeniedException",
+            code: problems::HOST_UNKNOWN,
+            message: message.into(),
+        }
     }
 
     fn page() -> Self {
-        let message = "the request comes from a page of another origin";
-        Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+        Self {
+            status: StatusCode::FORBIDDEN,
+            aws: "AccessDeniedException",
+            code: problems::NOT_FROM_A_PAGE,
+            message: "the request comes from a page of another origin".to_owned(),
+        }
     }
 
     fn form() -> Self {
-        let message = "any page could send this content type: send JSON as `content-type: \
-                       application/json`";
-        let code = "UnsupportedMediaTypeException";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, message)
+        Self {
+            status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            aws: "UnsupportedMediaTypeException",
+            code: problems::INVALID_REQUEST,
+            message: "any page could send this content type: send JSON as `content-type: \
+                      application/json`"
+                .to_owned(),
+        }
     }
-}
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let body = Json(json!({ "__type": self.code, "message": self.message }));
-        (self.status, [("x-amzn-errortype", self.code)], body).into_response()
+    /// The refusal in the form that whoever asks at this port reads.
+    fn answer(self, port: Port) -> Response {
+        match port {
+            Port::Pages { .. } => {
+                Problem::new(self.status, self.code, self.message).into_response()
+            }
+            Port::Programs => {
+                let body = Json(json!({ "__type": self.aws, "message": self.message }));
+                (self.status, [("x-amzn-errortype", self.aws)], body).into_response()
+            }
+        }
     }
 }
 
@@ -358,6 +377,24 @@ mod tests {
         for guard in [pages, programs] {
             let typed = [("host", OURS), ("sec-fetch-site", "none")];
             assert_eq!(status(&guard, "GET /", &typed), 200);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_has_the_form_of_the_port() {
+        for (guard, media_type, member, said) in [
+            (both()[0].clone(), "application/problem+json", "code", "host_unknown"),
+            (both()[1].clone(), "application/json", "__type", "AccessDeniedException"),
+        ] {
+            let router = guard.before(Router::new());
+            let request = axum::http::Request::builder().header("host", "evil.example");
+            let request = request.body(Body::empty()).expect("a request");
+            let answer = tower::ServiceExt::oneshot(router, request).await.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::MISDIRECTED_REQUEST);
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], media_type);
+            let body = axum::body::to_bytes(answer.into_body(), 10_000).await.expect("a body");
+            let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+            assert_eq!(body[member], said, "{body}");
         }
     }
 

@@ -16,6 +16,7 @@ fn token() -> TokenRecord {
         owner: "ada".to_owned(),
         scopes: [Scope::Read].into_iter().collect(),
         created_by: "installation".to_owned(),
+        made_with: None,
         created_at: Timestamp::now(),
         expires_at: Timestamp::now() + SignedDuration::from_hours(1),
         revoked: None,

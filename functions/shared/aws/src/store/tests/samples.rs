@@ -446,6 +446,7 @@ async fn fill_access(store: &DynamoStore) {
             owner: "ada".to_owned(),
             scopes: [Scope::Read, Scope::Approve].into_iter().collect(),
             created_by: "installation".to_owned(),
+            made_with: (*id == second).then(|| first.clone()),
             created_at: at(0),
             expires_at: far,
             revoked: (*id == second).then(|| Revoked { by: "ada".to_owned(), at: at(9) }),

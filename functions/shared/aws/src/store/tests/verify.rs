@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pact_agent::{
-    ports::{Recorder as _, Runs as _},
+    ports::{ApprovalAnswer, ApprovalRecord, Callbacks as _, Recorder as _, Runs as _},
     testing::Memory,
 };
 use pact_contract::{
@@ -112,6 +112,84 @@ async fn what_nobody_touched_is_as_it_was_written() {
         panic!("there is nothing");
     };
     assert_eq!(gone.what, "the log is gone");
+}
+
+#[tokio::test]
+async fn a_question_has_the_answers_that_the_log_tells_of() {
+    let (store, run_id, _) = recorded().await;
+    let at = Timestamp::UNIX_EPOCH;
+    let record = ApprovalRecord {
+        schema: ApprovalRecord::VERSION,
+        callback: "c0ffee".to_owned(),
+        run_id: run_id.clone(),
+        state: "AwaitApproval".parse().unwrap(),
+        question: "Deploy?".to_owned(),
+        expires_at: Timestamp::from_second(4_000_000_000).unwrap(),
+        people: 2,
+        agreed: Vec::new(),
+        answer: None,
+    };
+    let log = async |actor: &str, action: &str, mut body: Value| {
+        body["state"] = json!("AwaitApproval");
+        body["question"] = json!("Deploy?");
+        let (actor, action) = (actor.to_owned(), format!("gateway.{action}_approval"));
+        let entry = NewEntry { timestamp: at, actor, kind: LogKind::Event, action, body };
+        store.append_log(&run_id, entry).await.unwrap();
+    };
+    let says = |by: &str| ApprovalAnswer {
+        approved: true,
+        by: by.to_owned(),
+        owner: String::new(),
+        reason: Some(format!("as {by} says")),
+        at,
+    };
+    store.open_approval(&record, "token").await.unwrap();
+    log("pact.gateway", "open", json!({ "expires_at": record.expires_at })).await;
+    store.answer_approval("c0ffee", &says("ada")).await.unwrap();
+    log("ada", "agree", json!({ "reason": "as ada says" })).await;
+    store.answer_approval("c0ffee", &says("grace")).await.unwrap();
+    // Cut off before the log has it, a run that has ended has an answer of which nothing is told.
+    let place = "the question of AwaitApproval";
+    let Verified::Tampered(untold) = store.verify(&run_id).await.unwrap() else { panic!("untold") };
+    assert_eq!(
+        (untold.place.as_str(), untold.what.as_str()),
+        (place, "the log tells of no answer")
+    );
+    let reason = "as ada says; as grace says";
+    log("ada, grace", "answer", json!({ "reason": reason, "approved": true })).await;
+    assert!(matches!(store.verify(&run_id).await.unwrap(), Verified::Proven(_)));
+
+    let whole = store.everything_of_run(&run_id).await.unwrap();
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut items = whole.clone();
+        let item = items.iter_mut().find(|item| sk(item) == "CALLBACK").unwrap();
+        let mut record: Value = serde_json::from_str(item["record"].as_s().unwrap()).unwrap();
+        change(&mut record);
+        // In the order of its fields, as whoever would not be found writes it.
+        let record = serde_json::from_value::<ApprovalRecord>(record)
+            .map_or_else(|_| "{}".to_owned(), |record| serde_json::to_string(&record).unwrap());
+        item.insert("record".to_owned(), AttributeValue::S(record));
+        check(&run_id, &items, Some(&key()))
+    };
+    assert!(changed(&|_| {}).is_ok());
+    let forged: [&dyn Fn(&mut Value); 9] = [
+        &|record| record["answer"]["by"] = json!("eve"),
+        &|record| record["answer"]["approved"] = json!(false),
+        &|record| record["answer"]["reason"] = json!("why not"),
+        &|record| record["answer"]["at"] = json!("2026-11-28T00:00:00Z"),
+        &|record| record["answer"] = Value::Null,
+        &|record| record["agreed"][0]["by"] = json!("eve"),
+        &|record| record["question"] = json!("Deploy to staging?"),
+        &|record| record["expires_at"] = json!("2026-11-28T00:00:00Z"),
+        &|record| record["state"] = json!("Another"),
+    ];
+    for (nth, forge) in forged.iter().enumerate() {
+        assert_eq!(changed(forge).expect_err("a forgery").place, place, "{nth}");
+    }
+    for gone in ["CALLBACK", "APPROVAL#AwaitApproval"] {
+        let rest: Vec<Item> = whole.iter().filter(|item| sk(item) != gone).cloned().collect();
+        assert_eq!(found(&run_id, &rest, gone).place, place);
+    }
 }
 
 #[tokio::test]
