@@ -209,6 +209,27 @@ alias = "production"
 "#;
 
 #[test]
+fn a_function_sees_of_the_data_folder_its_own_code() {
+    let kind = Kind {
+        runtime: Runtime::Providedal2023,
+        handler: "bootstrap",
+        file: "bootstrap",
+        program: std::fs::read(binary("fixture-bootstrap")).expect("is built"),
+    };
+    let stack = Stack::new();
+    let (running, _) = stack.up();
+    let urls = set_up(&stack.aws(), &kind);
+    let seen = get(&format!("{}/around", urls[0])).expect("an answer");
+    let logs = stack.data().join("lambda/logs/shop.1.log");
+    let log = std::fs::read_to_string(logs).unwrap_or_default();
+    match log.contains("cannot be hidden") {
+        true => eprintln!("skipped: {log}"),
+        false => assert_eq!(seen, "lambda"),
+    }
+    drop(running);
+}
+
+#[test]
 fn what_is_bad_in_the_second_wave_leaves_both_the_newest_first() {
     let kind = Kind {
         runtime: Runtime::Providedal2023,

@@ -2,7 +2,8 @@
 //! with the text of the file `release` beside it. What the file `mode` says goes wrong: `500` answers
 //! the health probe so where the alias is `production`, `ill` everything, `error` reports an error, `exit`
 //! ends. With requests that come by an alias goes wrong, counted from the first of them: `at-once`,
-//! `after-3` seconds, every `fifth`, `slow` every tenth by a second, `dies` after 3 seconds. An answer to `/slow` takes a second.
+//! `after-3` seconds, every `fifth`, `slow` every tenth by a second, `dies` after 3 seconds. An answer to `/slow` takes a second,
+//! one to `/around` names what is to be seen of the folder that the host's functions are in.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -42,19 +43,36 @@ fn main() -> std::io::Result<()> {
             _ => false,
         };
         let status = if wrong { 500 } else { 200 };
+        let body = match event.contains("\"/around\"") {
+            true => around(),
+            false => release.clone(),
+        };
         let (answer, to) = match mode.as_str() {
             "error" => {
                 (r#"{"errorType":"Broken","errorMessage":"on purpose"}"#.to_owned(), "error")
             }
             _ => (
                 format!(
-                    r#"{{"statusCode":{status},"headers":{{"x-version":"{release}"}},"body":"{release}"}}"#
+                    r#"{{"statusCode":{status},"headers":{{"x-version":"{release}"}},"body":"{body}"}}"#
                 ),
                 "response",
             ),
         };
         ask(&api, "POST", &format!("invocation/{id}/{to}"), &answer)?;
     }
+}
+
+/// What lies beside the folder `lambda` that this function is in.
+fn around() -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let data = here.ancestors().find(|folder| folder.ends_with("lambda")).and_then(|f| f.parent());
+    let Some(entries) = data.and_then(|data| data.read_dir().ok()) else {
+        return "none".to_owned();
+    };
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names.join(" ")
 }
 
 /// One request; the id and the ARN of the event in its answer, and the body.

@@ -6,6 +6,8 @@
 //! noted (whoever started them was killed in between), and their children, are found by a marker in
 //! their environment; where the operating system has no `/proc`, only noted ones are found.
 
+pub mod apart;
+
 use std::{
     collections::BTreeSet,
     process::ExitStatus,

@@ -10,6 +10,7 @@ use std::{
     io::Read,
     net::SocketAddr,
     os::unix::{fs::FileTypeExt, process::ExitStatusExt},
+    path::Path,
     process::{ExitStatus, Stdio},
 };
 use tokio::process::{Child, Command};
@@ -40,7 +41,16 @@ pub(crate) fn spawn(
         spec.version,
         uuid::Uuid::new_v4().simple()
     );
-    let mut command = Command::new(&spec.program);
+    // The code's own folder is where Lambda starts it.
+    let folder = spec.folder.as_deref().or_else(|| spec.program.parent());
+    let folder = folder.filter(|folder| folder.is_absolute());
+    let mut command = match &spec.apart {
+        Some((apart, shown)) => {
+            let folder = folder.unwrap_or_else(|| Path::new("/"));
+            Command::from(apart.command(&spec.program, folder, shown))
+        }
+        None => Command::new(&spec.program),
+    };
     command.args(&spec.args).env_clear();
     for name in options.inherit.iter().filter(|_| spec.inherits) {
         if let Some(mut value) = std::env::var_os(name) {
@@ -51,9 +61,7 @@ pub(crate) fn spawn(
             command.env(name, value);
         }
     }
-    // The code's own folder is where Lambda starts it.
-    let folder = spec.folder.as_deref().or_else(|| spec.program.parent());
-    if let Some(folder) = folder.filter(|folder| folder.is_absolute()) {
+    if let Some(folder) = folder {
         command.current_dir(folder).env("LAMBDA_TASK_ROOT", folder);
     }
     command

@@ -2,6 +2,7 @@
 
 use crate::name::LATEST;
 use bytes::Bytes;
+use pact_processes::apart::{Apart, Shown};
 use std::{
     collections::BTreeMap, fmt, future::Future, io, path::PathBuf, pin::Pin, sync::Arc,
     time::Duration,
@@ -37,6 +38,8 @@ pub struct FunctionSpec {
     pub service_env: BTreeMap<String, String>,
     /// Whether it gets what [`HostOptions::inherit`] names.
     pub inherits: bool,
+    /// What it may not see of the machine, and what it may within that.
+    pub apart: Option<(Apart, Vec<Shown>)>,
     /// The time limit of an invocation.
     pub timeout: Duration,
     /// The memory size in MB, as told to the function; it is not enforced.
@@ -67,6 +70,7 @@ impl FunctionSpec {
             runtime: "provided.al2023".to_owned(),
             folder: None,
             inherits: true,
+            apart: None,
             description: String::new(),
             role: None,
             program: program.into(),
@@ -133,6 +137,8 @@ pub struct FunctionStore {
     pub folder: PathBuf,
     /// Where interpreters are looked for, as in `PATH`.
     pub path: String,
+    /// What these functions may not see. Their own code is shown to them.
+    pub apart: Option<Apart>,
     /// What reads objects of buckets, for code that is in one.
     pub objects: Option<Arc<dyn Objects>>,
     /// How many bytes all zips may have together; AWS has 75 GB.
@@ -143,7 +149,7 @@ impl FunctionStore {
     /// A store with AWS's limit, without buckets.
     pub fn new(folder: impl Into<PathBuf>, path: impl Into<String>) -> FunctionStore {
         let (folder, path) = (folder.into(), path.into());
-        FunctionStore { folder, path, objects: None, max_storage: 75 << 30 }
+        FunctionStore { folder, path, objects: None, apart: None, max_storage: 75 << 30 }
     }
 }
 

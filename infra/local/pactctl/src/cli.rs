@@ -224,6 +224,13 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Become a program that may not see the data folder.
+    #[command(hide = true)]
+    Apart {
+        /// What it may see, and the program.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! This program as a process of the local stack: as one of its functions, with the same entry points
 //! as on AWS, or as one of those that look after them.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use crate::term;
 
@@ -40,7 +43,13 @@ pub(crate) fn proxy(folder: PathBuf) -> ExitCode {
         .with_max_level(tracing::Level::INFO)
         .with_writer(std::io::stderr)
         .init();
-    local_proxy::main(folder)
+    // Its folder is in the data folder, with secrets that no service has to know.
+    let hidden = folder.canonicalize().ok().and_then(|folder| folder.parent().map(Path::to_owned));
+    let Some(Ok(apart)) = hidden.map(crate::stack::apart) else {
+        tracing::error!(folder = %folder.display(), "it is in no data folder");
+        return ExitCode::FAILURE;
+    };
+    local_proxy::main(folder, Some(apart))
 }
 
 async fn serve(name: &str) -> Result<(), lambda_runtime::Error> {

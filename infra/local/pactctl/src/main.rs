@@ -41,6 +41,9 @@ fn main() -> ExitCode {
     if let cli::Command::Sandbox { arguments } = cli.command {
         return local_codebuild::sandbox::main(arguments.into_iter());
     }
+    if let cli::Command::Apart { arguments } = cli.command {
+        return pact_processes::apart::main(arguments);
+    }
     term::init(cli.verbose);
     match commands::dispatch(cli) {
         Ok(failure::Exit::Success) if term::lost() => failure::Exit::Internal.into(),

@@ -120,6 +120,7 @@ async fn start(host: &Announcement, folder: &std::path::Path) -> ServiceView {
             folder: folder.to_owned(),
             env: BTreeMap::from([(VERSION.to_owned(), id.to_owned())]),
             port_variable: "PORT".to_owned(),
+            data: Vec::new(),
             log: folder.join(format!("{id}.log")),
             startup_ms: 10_000,
             probe_ms: 10_000,

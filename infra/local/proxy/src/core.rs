@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use pact_processes::apart::Apart;
 use tokio::sync::watch;
 
 use crate::{
@@ -39,6 +40,8 @@ pub struct Options {
     pub max_backoff: Duration,
     /// A host without instances ends when nobody has spoken to it for this long; none: it stays.
     pub unused: Option<Duration>,
+    /// What instances may not see.
+    pub apart: Option<Apart>,
 }
 
 impl Default for Options {
@@ -49,6 +52,7 @@ impl Default for Options {
             backoff: Duration::from_millis(200),
             max_backoff: Duration::from_secs(30),
             unused: None,
+            apart: None,
         }
     }
 }

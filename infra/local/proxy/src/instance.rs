@@ -15,7 +15,11 @@ use std::{
 };
 
 use jiff::Timestamp;
-use pact_processes::{self as processes, Identity, ending};
+use pact_processes::{
+    self as processes, Identity,
+    apart::{Shown, Word},
+    ending,
+};
 use tokio::{
     process::{Child, Command},
     sync::watch,
@@ -226,36 +230,51 @@ impl Runner {
             })
             .map_err(|refusal| failed(refusal.message))?;
         let first = !self.core.read(|state| is_served(state, &self.key));
-        let child = self
-            .command(port, first)
-            .and_then(|mut command| command.spawn())
-            .map_err(|error| failed(format!("the program cannot be started: {error}")))?;
+        let not = |error: io::Error| failed(format!("the program cannot be started: {error}"));
+        let (mut command, word) = self.command(port, first).map_err(not)?;
+        let child = command.spawn().map_err(not)?;
+        drop(command);
         let process = child.id().and_then(Identity::of);
         self.note(|instance| instance.process = process);
+        if let Some(word) = word {
+            let begun = tokio::task::spawn_blocking(|| word.begun()).await;
+            begun.map_err(io::Error::other).flatten().map_err(not)?;
+        }
         Ok((Process::Own(child), port))
     }
 
-    fn command(&self, port: u16, first: bool) -> io::Result<Command> {
-        let Spec { command, folder, env, port_variable, log, .. } = &self.spec;
+    fn command(&self, port: u16, first: bool) -> io::Result<(Command, Option<Word>)> {
+        let Spec { command, folder, env, port_variable, log, data, .. } = &self.spec;
         let (name, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let log = open_log(log, first)?;
         // A program that is named by a path is below its folder.
         let program = if name.contains('/') { folder.join(name) } else { PathBuf::from(name) };
-        let mut command = Command::new(program);
+        let (mut command, word) = match &self.core.options.apart {
+            Some(apart) => {
+                let shown = [folder].into_iter().chain(data);
+                let shown = shown.map(|path| Shown { path: path.clone(), writable: true });
+                let (command, word) =
+                    apart.telling(&program, folder, &shown.collect::<Vec<_>>())?;
+                (Command::from(command), Some(word))
+            }
+            None => {
+                let mut command = Command::new(program);
+                command.current_dir(folder).stdin(Stdio::null());
+                (command, None)
+            }
+        };
         command
             .args(arguments)
-            .current_dir(folder)
             .env_clear()
             .envs(env)
             .env(port_variable, port.to_string())
             .env(HOST, &self.core.store.folder)
             .env(INSTANCE, self.key.to_string())
-            .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)
             .kill_on_drop(false);
-        Ok(command)
+        Ok((command, word))
     }
 
     /// Waits until it listens, answers its probes and has settled.

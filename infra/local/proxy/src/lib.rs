@@ -38,6 +38,7 @@ use std::{
     time::Duration,
 };
 
+use pact_processes::apart::Apart;
 use tokio::{net::TcpListener, task::JoinSet};
 
 pub use self::{
@@ -130,9 +131,9 @@ impl Host {
 }
 
 /// The host as a program: serves the folder until it is asked to end, or nobody needs it. A second
-/// one on the same folder ends at once, and well.
+/// one on the same folder ends at once, and well. Its instances may not see what is to be kept `apart`.
 #[must_use]
-pub fn main(folder: PathBuf) -> ExitCode {
+pub fn main(folder: PathBuf, apart: Option<Apart>) -> ExitCode {
     // The terminal of whoever started it is not its own.
     if let Err(error) = nix::unistd::setsid() {
         tracing::debug!(%error, "it leads a group of its own already");
@@ -146,7 +147,7 @@ pub fn main(folder: PathBuf) -> ExitCode {
             }
         };
     runtime.block_on(async {
-        let options = Options { unused: Some(UNUSED), ..Options::default() };
+        let options = Options { unused: Some(UNUSED), apart, ..Options::default() };
         match Host::start(&folder, options).await {
             Ok(host) => {
                 tracing::info!(url = host.announcement().url, "up");

@@ -37,6 +37,9 @@ pub struct Spec {
     /// Name of the variable with the port that it is to listen on.
     #[serde(default = "port_variable")]
     pub port_variable: String,
+    /// Folders besides its own that it may use, where what the host hides from it lies around them.
+    #[serde(default)]
+    pub data: Vec<PathBuf>,
     /// File for its output. The one before is kept beside it; it is emptied above 16 MiB.
     pub log: PathBuf,
     /// How long it may take until it listens, in milliseconds.

@@ -68,6 +68,8 @@ pub(crate) struct Spec {
     pub(crate) command: Vec<String>,
     pub(crate) folder: PathBuf,
     pub(crate) env: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) data: Vec<PathBuf>,
     pub(crate) log: PathBuf,
     pub(crate) startup_ms: u64,
     pub(crate) probe_ms: u64,

@@ -270,7 +270,9 @@ impl Served<'_> {
     /// with other settings is another instance, which is shifted to like any other.
     fn id(&self, spec: &Spec) -> String {
         let release = spec.labels.get(RELEASE).map(String::as_str).unwrap_or_default();
-        let text = serde_json::to_string(spec).unwrap_or_default();
+        // Where its data is, its environment says.
+        let named = Spec { data: Vec::new(), ..spec.clone() };
+        let text = serde_json::to_string(&named).unwrap_or_default();
         format!("{release}.{:016x}", hash(&text))
     }
 
@@ -299,6 +301,7 @@ impl Served<'_> {
             command: settings.command.clone(),
             folder: self.layout.release(&record.release),
             env,
+            data: vec![self.layout.shared()],
             log: self.layout.notes(&record.release).join("service.log"),
             startup_ms: settings.startup_seconds.saturating_mul(1000),
             probe_ms: answers.min(MAX_PROBING).saturating_mul(1000),

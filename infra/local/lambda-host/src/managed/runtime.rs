@@ -50,6 +50,11 @@ impl Runtimes {
         Ok(Runtimes { folder, path, known: Mutex::default() })
     }
 
+    /// Where the scripts of the interpreters are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where programs are looked for.
     pub(super) fn path(&self) -> &str {
         &self.path

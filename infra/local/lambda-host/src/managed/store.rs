@@ -13,6 +13,7 @@ use crate::{
     spec::{FunctionSpec, FunctionStore, Policy},
     sync::lock,
 };
+use pact_processes::apart::Shown;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs, io,
@@ -181,6 +182,8 @@ impl Managed {
             number => format!("{name}.{number}.log"),
         };
         let own = [("PATH", self.runtimes.path()), ("LANG", "en_US.UTF-8")];
+        let shown = [root.as_path(), self.runtimes.folder()];
+        let shown = shown.map(|path| Shown { path: path.to_owned(), writable: false }).to_vec();
         Ok(FunctionSpec {
             version: version.version.clone(),
             runtime: version.config.runtime.clone(),
@@ -192,6 +195,7 @@ impl Managed {
             // No credentials: nobody here knows a role that would have any.
             service_env: own.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             inherits: false,
+            apart: self.store.apart.clone().map(|apart| (apart, shown)),
             timeout: Duration::from_secs(version.config.timeout.into()),
             memory_mb: version.config.memory,
             ephemeral_mb: version.config.ephemeral,

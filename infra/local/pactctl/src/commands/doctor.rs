@@ -190,7 +190,8 @@ fn namespaces() -> Look {
     if none {
         return Look::lacking(
             NAME,
-            "this kernel gives no user namespaces: builds cannot be kept apart from the machine",
+            "this kernel gives no user namespaces: builds cannot be kept apart from the machine, nor services \
+             from the data folder",
             "set user.max_user_namespaces above 0",
         );
     }
@@ -201,7 +202,7 @@ fn namespaces() -> Look {
             "set kernel.apparmor_restrict_unprivileged_userns to 0, or give pactctl a profile",
         );
     }
-    Look::well(NAME, "builds can have namespaces of their own")
+    Look::well(NAME, "builds and services can have namespaces of their own")
 }
 
 fn landlock() -> Look {

@@ -77,6 +77,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         | Command::Reap
         | Command::Proxy { .. }
         | Command::Evaluate
+        | Command::Apart { .. }
         | Command::Sandbox { .. } => Ok(Exit::Usage),
     }
 }

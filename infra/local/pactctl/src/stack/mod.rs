@@ -24,11 +24,18 @@ mod traces;
 mod triggers;
 mod view;
 
-use std::{ffi::OsString, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
+use std::{
+    ffi::OsString,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use local_codebuild::CodeBuild;
 use local_lambda_host::{FunctionStore, Host, HostOptions, Reaper};
 use local_step_functions::{Engine, EngineOptions, EvaluatorProgram};
+use pact_processes::apart::Apart;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
@@ -80,6 +87,12 @@ fn address(listener: &TcpListener) -> Result<String, Failure> {
 /// but itself.
 fn evaluator() -> Result<EvaluatorProgram, Failure> {
     Ok(EvaluatorProgram { program: own_program()?, args: vec!["evaluate".into()] })
+}
+
+/// This program again, as what becomes a program that may not see `data`.
+pub(crate) fn apart(data: PathBuf) -> Result<Apart, Failure> {
+    let stage = vec![own_program()?.into_os_string(), "apart".into()];
+    Ok(Apart { stage, hidden: data })
 }
 
 /// This program again, as the environment of a build.
@@ -152,6 +165,7 @@ impl Stack {
         });
         let path = std::env::var("PATH").unwrap_or_default();
         let mut made = FunctionStore::new(data.join("lambda"), path);
+        made.apart = Some(apart(data.root.clone())?);
         made.objects = Some(Arc::new(bucket::Objects::new(&data.join("s3"))));
         let policy = options.policy();
         let (concurrency, queue) = (policy.unreserved, policy.queue);

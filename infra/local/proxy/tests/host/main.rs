@@ -1,6 +1,7 @@
 //! The host as a process, with real services: `examples/fixture-server.rs`.
 #![expect(clippy::expect_used, reason = "what a test's helpers cannot do is a failed test")]
 
+mod apart;
 mod faults;
 mod kills;
 mod protocol;

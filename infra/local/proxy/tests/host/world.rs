@@ -139,6 +139,7 @@ impl World {
             folder: self.folder.path().to_owned(),
             env: env.into(),
             port_variable: "PORT".to_owned(),
+            data: Vec::new(),
             log: self.folder.path().join(format!("{id}.log")),
             startup_ms: 20_000,
             probe_ms: 20_000,
