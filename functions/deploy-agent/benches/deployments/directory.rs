@@ -107,6 +107,7 @@ async fn proxied(table: &mut Table, count: usize, host: &Announcement, folder: &
             command: vec![std::env::current_exe().unwrap().display().to_string()],
             folder: folder.to_owned(),
             env: [(BEHAVIOUR.to_owned(), "well".to_owned())].into(),
+            data: Vec::new(),
             port_variable: "PORT".to_owned(),
             log: folder.join("bench.log"),
             startup_ms: 3_000,

@@ -111,7 +111,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let plan =
         arguments.first().and_then(|plan| serde_json::from_slice(plan.as_encoded_bytes()).ok());
     let (Some(plan), Some(command)) = (plan, arguments.get(1..)) else {
-        eprintln!("this is a stage of a program that is to be started");
+        say("this is a stage of a program that is to be started");
         return ExitCode::FAILURE;
     };
     // The copy ends with the image of this program.
@@ -122,9 +122,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         _ => Err(io::ErrorKind::Unsupported.into()),
     };
     if told.is_err() {
-        eprintln!("{error}");
+        say(&error.to_string());
     }
     ExitCode::FAILURE
+}
+
+/// Nobody is left to be told when that fails.
+fn say(text: &str) {
+    drop(writeln!(io::stderr(), "{text}"));
 }
 
 /// Becomes the command; comes back where that cannot be.
@@ -134,7 +139,7 @@ fn begin(plan: &Plan, command: &[OsString]) -> io::Result<Infallible> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "there is no command"))?;
     if let Some(why) = hide(plan)? {
         let hidden = plan.hidden.display();
-        eprintln!("this program may read {hidden}: it cannot be hidden from it: {why}");
+        say(&format!("this program may read {hidden}: it cannot be hidden from it: {why}"));
     }
     std::env::set_current_dir(&plan.folder)?;
     let mut command = Command::new(program);
