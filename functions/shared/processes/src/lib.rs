@@ -7,12 +7,15 @@
 //! their environment; where the operating system has no `/proc`, only noted ones are found.
 
 pub mod apart;
+mod place;
 
 use std::{
     collections::BTreeSet,
     process::ExitStatus,
     time::{Duration, Instant},
 };
+
+pub use place::Place;
 
 use nix::{
     errno::Errno,

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use pact_processes::Place;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -28,6 +29,8 @@ pub(crate) struct DataFolder {
 pub(crate) struct Endpoints {
     /// Process that hosts the stack.
     pub pid: u32,
+    /// The folder that it has: a copy of a folder has the file of the first one's stack.
+    pub place: Place,
     /// Gateway and dashboard.
     pub api: String,
     /// Step Functions, DynamoDB, Lambda and the Parameter Store for any AWS client.
@@ -142,6 +145,14 @@ impl DataFolder {
         Ok(secrets)
     }
 
+    /// Which folder it is.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(crate) fn place(&self) -> Result<Place, Failure> {
+        Place::of(&self.root).doing("look at the data folder")
+    }
+
     /// Tells other processes how to reach this stack.
     pub(crate) fn announce(&self, endpoints: &Endpoints) -> Result<(), Failure> {
         write_private(&self.join("stack.json"), endpoints)
@@ -165,7 +176,9 @@ impl Secrets {
 impl Endpoints {
     /// How the stack on this folder is reached, where one is up.
     pub(crate) fn read(root: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(root.join("stack.json")).ok()?).ok()
+        let text = std::fs::read(root.join("stack.json")).ok()?;
+        let announced: Self = serde_json::from_slice(&text).ok()?;
+        announced.place.is(root).then_some(announced)
     }
 }
 
@@ -304,6 +317,32 @@ mod tests {
         assert_eq!(parameters(&root).expect("a list").len(), 1);
         std::fs::write(root.join(PARAMETERS), "{").expect("damage");
         assert!(parameters(&root).is_err() && put_parameter(&root, "c", None).is_err());
+    }
+
+    #[test]
+    fn a_copy_of_a_folder_knows_nothing_of_the_stack_of_the_first() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (path, copy) = (dir.path().join("data"), dir.path().join("copy"));
+        let Ok(Opened::Owned(folder)) = DataFolder::open(&path) else { panic!("is ours") };
+        let endpoints = Endpoints {
+            pid: 1,
+            place: folder.place().expect("a folder"),
+            api: "http://127.0.0.1:1".to_owned(),
+            aws: "http://127.0.0.1:2".to_owned(),
+            table: "pact".to_owned(),
+            pipeline_arn: "arn".to_owned(),
+            packages: None,
+            concurrency: 1,
+            queue: 1,
+        };
+        folder.announce(&endpoints).expect("is announced");
+        assert!(Endpoints::read(&path).is_some());
+        std::fs::create_dir(&copy).expect("a folder");
+        std::fs::copy(path.join("stack.json"), copy.join("stack.json")).expect("a copy");
+        assert!(Endpoints::read(&copy).is_none());
+        let moved = dir.path().join("moved");
+        std::fs::rename(&path, &moved).expect("is moved");
+        assert!(Endpoints::read(&moved).is_some(), "the stack that is up has it still");
     }
 
     #[test]

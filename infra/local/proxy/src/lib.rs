@@ -88,8 +88,12 @@ impl Host {
             })
             .map_err(|refusal| failed(std::io::Error::other(refusal)))?;
         inner.resume().await;
-        let announcement =
-            Announcement { url: format!("http://{address}"), token, pid: std::process::id() };
+        let announcement = Announcement {
+            url: format!("http://{address}"),
+            token,
+            pid: std::process::id(),
+            place: pact_processes::Place::of(folder).ok(),
+        };
         let router = api::router(Arc::clone(&inner), &announcement.token, &observes);
         let mut tasks = JoinSet::new();
         let mut over = inner.over.subscribe();

@@ -14,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use pact_processes::Place;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -35,16 +36,25 @@ pub struct Announcement {
     pub token: String,
     /// Its process.
     pub pid: u32,
+    /// Its folder; none of a program that did not write it down.
+    #[serde(default)]
+    pub place: Option<Place>,
 }
 
 impl Announcement {
-    /// How the host of this folder is reached, if it ever was.
+    /// How the host of this folder is reached, if it ever was; of the folder that this one is a copy of it
+    /// says nothing.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn read(folder: &Path) -> io::Result<Option<Self>> {
-        read(&folder.join(ANNOUNCEMENT))
+        let announced: Option<Self> = read(&folder.join(ANNOUNCEMENT))?;
+        Ok(announced.filter(|announced| is_of(announced.place.as_ref(), folder)))
     }
+}
+
+fn is_of(place: Option<&Place>, folder: &Path) -> bool {
+    place.is_none_or(|place| place.is(folder))
 }
 
 /// The folder of a host, held.
@@ -106,17 +116,29 @@ impl Store {
 
     /// What the host before knew. A damaged file is put aside: what it was about is found by its
     /// marks and ended, and whoever wants it asks for it again.
+    ///
+    /// A copy of the folder of another host has a state about that one's processes: it is put aside too, and
+    /// nothing is begun, taken over or ended for it.
     pub(crate) fn load(&self) -> Result<State, StoreError> {
         #[derive(Deserialize)]
-        struct Version {
+        struct About {
             schema: u32,
+            #[serde(default)]
+            place: Option<Place>,
         }
         let path = self.state_file();
         let failed = |error| StoreError::Io { path: path.clone(), error };
-        if let Ok(Some(Version { schema })) = read::<Version>(&path)
-            && schema > SCHEMA
-        {
-            return Err(StoreError::Newer { path, version: schema });
+        if let Ok(Some(About { schema, place })) = read::<About>(&path) {
+            if schema > SCHEMA {
+                return Err(StoreError::Newer { path, version: schema });
+            }
+            if !is_of(place.as_ref(), &self.folder) {
+                let aside = self.folder.join("state.copied.json");
+                tracing::warn!(aside = %aside.display(), "the folder is a copy of another host's");
+                fs::rename(&path, aside).map_err(failed)?;
+                self.withdraw();
+                return Ok(State::default());
+            }
         }
         match read::<State>(&path) {
             Ok(state) => Ok(state.unwrap_or_default()),
@@ -131,7 +153,13 @@ impl Store {
     }
 
     pub(crate) fn save(&self, state: &State) -> io::Result<()> {
-        write(&self.state_file(), state)
+        #[derive(Serialize)]
+        struct Placed<'a> {
+            place: Option<Place>,
+            #[serde(flatten)]
+            state: &'a State,
+        }
+        write(&self.state_file(), &Placed { place: Place::of(&self.folder).ok(), state })
     }
 
     /// The token of the host before, so that whoever knows it goes on; a new one at first.
@@ -203,8 +231,12 @@ mod tests {
         assert_eq!(store.load().expect("is put aside"), State::default());
         assert!(store.folder.join("state.damaged.json").exists());
         let token = store.token(ANNOUNCEMENT).expect("a token");
-        let announcement =
-            Announcement { url: "http://127.0.0.1:1".to_owned(), token: token.clone(), pid: 1 };
+        let announcement = Announcement {
+            url: "http://127.0.0.1:1".to_owned(),
+            token: token.clone(),
+            pid: 1,
+            place: None,
+        };
         store.announce(&announcement, ANNOUNCEMENT).expect("writes");
         assert_eq!(store.token(ANNOUNCEMENT).expect("the same"), token);
         assert_ne!(store.token(OBSERVER).expect("another"), token);

@@ -229,6 +229,7 @@ impl Stack {
         };
         services::serve_aws(&mut servers, ports.aws, services, recorder, &options.hosts)?;
         let endpoints = Endpoints {
+            place: data.place()?,
             pid: std::process::id(),
             packages: options.packages.as_ref().and_then(|folder| folder.canonicalize().ok()),
             concurrency,

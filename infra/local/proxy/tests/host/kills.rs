@@ -1,5 +1,6 @@
 //! A host that is killed is followed by another, which finds everything.
 
+use hyper::{Method, StatusCode};
 use local_proxy::Phase;
 use pact_processes::marked;
 use serde_json::Value;
@@ -106,6 +107,32 @@ async fn what_was_not_noted_is_known_by_its_marks_and_what_nobody_knows_is_ended
     world.start().await;
     assert_eq!(processes(&world), 0, "nobody knows it");
     assert_eq!(world.service().await, port, "the address stays the same");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_host_of_a_copied_folder_touches_nothing_of_the_first() {
+    let first = World::new().await;
+    first.service().await;
+    first.ready("r1").await;
+    first.shift("r1").await;
+    let before = first.instance("r1").await.expect("is there");
+    let mut second = World::new().await;
+    second.kill().await;
+    let copy = second.host_folder();
+    for entry in first.host_folder().read_dir().expect("a folder").flatten() {
+        std::fs::copy(entry.path(), copy.join(entry.file_name())).expect("a copy");
+    }
+    assert!(local_proxy::Announcement::read(&copy).expect("reads").is_none());
+    second.start().await;
+    assert_ne!(second.announcement().token, first.announcement().token);
+    let (status, _) = second.ask(Method::GET, "/v1/services/web", &serde_json::Value::Null).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    drop(second);
+    assert_eq!(first.instance("r1").await.expect("is there").pid, before.pid);
+    assert_eq!(
+        fetch(first.view().await.port, "/").await.expect("is answered").status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

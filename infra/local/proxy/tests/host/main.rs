@@ -1,5 +1,9 @@
 //! The host as a process, with real services: `examples/fixture-server.rs`.
-#![expect(clippy::expect_used, reason = "what a test's helpers cannot do is a failed test")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "what a test's helpers cannot do is a failed test, what is skipped is said"
+)]
 
 mod apart;
 mod faults;
