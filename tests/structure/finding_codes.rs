@@ -10,10 +10,11 @@ use pact_contract::{catalogue, explain::Kind};
 
 use crate::{root, source};
 
-/// The sources of every function, without the contract that has the catalogue.
+/// The sources of every function, without the contract that has the catalogue, and of the program that has
+/// them all on one machine.
 fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut open = vec![root().join("functions")];
+    let mut open = vec![root().join("functions"), root().join("infra/local/pactctl")];
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(&folder).expect("a folder") {
             let path = entry.expect("is listed").path();
