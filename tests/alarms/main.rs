@@ -1,6 +1,6 @@
 //! Alarms and dashboards watch what there is: each metric is one that the code emits, or that AWS
-//! does for a resource of the template; and each alarm reaches the notify agent with an intent that
-//! it understands.
+//! does for a resource of the template; each alarm becomes an incident, and that of the watch, which tells
+//! of incidents, reaches the notify agent with an intent that it understands.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -288,37 +288,46 @@ fn every_function_has_the_namespace_that_alarms_are_in() {
 }
 
 #[test]
-fn every_alarm_reaches_the_notify_agent_with_an_intent_that_it_understands() {
+fn every_alarm_is_an_incident_and_that_of_the_watch_reaches_the_notify_agent_itself() {
     let stack = stack();
-    let raised = |arn: &str, state: &str| {
+    let raised = |arn: &str, state: &str| -> Vec<&Target> {
         let event = json!({
             "source": "aws.cloudwatch", "detail-type": "CloudWatch Alarm State Change",
             "resources": [arn], "detail": { "state": { "value": state } },
         });
-        let mut rules = stack.rules.iter();
-        rules.find(|rule| rule.enabled && local_template::matches(&rule.pattern, &event))
+        let rules = stack.rules.iter().filter(|rule| rule.enabled);
+        rules
+            .filter(|rule| local_template::matches(&rule.pattern, &event))
+            .map(|rule| &rule.target)
+            .collect()
     };
+    let function = |name: &str| Target::Function(name.to_owned());
+    let (reconciler, notify) = (function("ReconcilerFunction"), function("NotifyAgentFunction"));
     for alarm in alarms(&stack) {
         let arn = alarm.arn.as_deref().expect("an alarm has an ARN");
-        let rule = raised(arn, "ALARM").unwrap_or_else(|| panic!("{arn} reaches nobody"));
-        assert_eq!(rule.target, Target::Function("NotifyAgentFunction".to_owned()));
-        assert!(raised(arn, "OK").is_none(), "{arn}");
-        // Nothing else has to be reached; who turned them off reaches nobody.
+        let mut expected = vec![&reconciler];
+        assert_eq!(raised(arn, "OK"), expected, "{arn}");
+        // Whoever tells of incidents cannot tell that it does not.
+        expected.extend((alarm.logical_id == "WatchFailureAlarm").then_some(&notify));
+        let mut reached = raised(arn, "ALARM");
+        reached.sort_by_key(|target| **target != reconciler);
+        assert_eq!(reached, expected, "{arn}");
+        // Who turned them off reaches nobody.
         assert_ne!(alarm.properties.get("ActionsEnabled"), Some(&json!(false)));
     }
-    let rule = stack.watching.iter().find(|w| w.logical_id == "AlarmRule").expect("the rule");
+    let rule = stack.watching.iter().find(|w| w.logical_id == "WatchAlarmRule").expect("the rule");
     let template = rule.properties.pointer("/Targets/0/InputTransformer/InputTemplate");
     let filled = text(template.expect("a template"))
         .replace("<id>", "8f0c6a52-0a4e-4f5f-9f3c-1f9b3f9c1c11")
         .replace("<time>", "2026-01-01T00:00:00Z")
-        .replace("<alarm>", "shop-pipeline-long-deployment-alarm");
+        .replace("<alarm>", "shop-pipeline-watch-failure-alarm");
     let intent: IntentEnvelope = serde_json::from_str(&filled).expect("an intent");
     assert_eq!(intent.intent.action, "notify.slack_team");
     let parameters = Value::Object(intent.intent.parameters);
     let notify: Notify = serde_json::from_value(parameters).expect("what to tell");
     assert!(notify.settings.get("slack").is_some());
     let told = serde_json::to_string(&notify.outcome).expect("JSON");
-    assert!(told.contains("shop-pipeline-long-deployment-alarm"), "{told}");
+    assert!(told.contains("shop-pipeline-watch-failure-alarm"), "{told}");
 }
 
 /// Metric of a widget's row: namespace, name, then dimensions with their values.

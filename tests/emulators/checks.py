@@ -257,11 +257,16 @@ class Scenario:
         self.say("An alarm of the stack itself")
         alarm = self.world.stack.resources["WatchFailureAlarm"]["PhysicalResourceId"]
         arn = f"arn:aws:cloudwatch:us-east-1:000000000000:alarm:{alarm}"
-        detail = {"alarmName": alarm, "state": {"value": "ALARM"}}
-        event = self.world.rehearse("AlarmRule", "CloudWatch Alarm State Change", [arn], detail)
+        state = {"value": "ALARM", "reason": "one failed", "timestamp": "2026-01-01T00:00:00.000+0000"}
+        detail = {"alarmName": alarm, "state": state}
+        kind = "CloudWatch Alarm State Change"
+        event = self.world.rehearse("WatchAlarmRule", kind, [arn], detail)
         kept = self.world.wait_items(f"RUN#alarm-{event}", "OUTBOX#")
         told = any(alarm in str(item) for item in kept)
         self.check.that("the notify agent is told its name", told, kept)
+        self.world.rehearse("ReconcilerFunctionAlarms", kind, [arn], detail)
+        opened = self.world.api.wait("the incident", "/v1/incidents", lambda view: view["incidents"], 30)
+        self.check.that("it is an incident", alarm in str(opened), opened)
 
     def watch(self):
         self.say("The watch, started by hand")

@@ -129,6 +129,42 @@ async fn keep(ports: &Ports, watched: &Looked, now: Timestamp) -> Result<(), Age
     Ok(())
 }
 
+/// Something goes off that is no environment. What was said before it was over is late, and opens nothing.
+pub(crate) async fn raised(
+    ports: &Ports,
+    seen: &Seen,
+    at: Timestamp,
+) -> Result<Incident, AgentError> {
+    if let Some((latest, _)) = latest_of(ports, seen).await?
+        && latest
+            .of(&seen.environment)
+            .is_some_and(|last| last.until.is_some_and(|until| at <= until))
+    {
+        return Ok(latest);
+    }
+    join(ports, None, seen, at).await
+}
+
+/// It is over, unless it went off since.
+pub(crate) async fn settled(
+    ports: &Ports,
+    seen: &Seen,
+    at: Timestamp,
+) -> Result<Option<Incident>, AgentError> {
+    let Some((latest, _)) = latest_of(ports, seen).await? else { return Ok(None) };
+    let is_late = latest.of(&seen.environment).is_none_or(|last| at < last.since);
+    if is_late {
+        return Ok(Some(latest));
+    }
+    Ok(change(ports, &latest.id, |incident| incident.recover(&seen.environment, at)).await?)
+}
+
+async fn latest_of(ports: &Ports, seen: &Seen) -> Result<Option<(Incident, u64)>, StoreError> {
+    // The cause is what it is when it is not well.
+    let ill = Seen { health: Health::Unhealthy, ..seen.clone() };
+    ports.incidents.latest_incident(&IncidentId::new(&ill.cause(), 1)).await
+}
+
 /// The environment's incident goes on, or that of the cause, or a new one is opened.
 async fn join(
     ports: &Ports,

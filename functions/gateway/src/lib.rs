@@ -13,6 +13,7 @@
 
 mod accept;
 mod admission;
+mod alarms;
 mod approvals;
 mod auth;
 mod cancel;

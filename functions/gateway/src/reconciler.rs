@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tracing::Span;
 
 use crate::{
-    approvals, ending, incidents, motor, pass,
+    alarms, approvals, ending, incidents, motor, pass,
     ports::Ports,
     settle::{Changed, settle},
 };
@@ -20,7 +20,7 @@ use crate::{
 const STATUS_CHANGE: &str = "Step Functions Execution Status Change";
 
 /// Answers one event of the reconciler: `{"approval": …}` from the pipeline, the event that one of its
-/// executions began or ended, `{"accepted": …}` from the gateway, `{"watched": …}` and `{"incidents": …}` from the scheduled watch, or
+/// executions began or ended, or that an alarm of the pipeline changed its state, `{"accepted": …}` from the gateway, `{"watched": …}` and `{"incidents": …}` from the scheduled watch, or
 /// `{"pass": …}` from the schedule.
 ///
 /// # Errors
@@ -33,6 +33,10 @@ pub(crate) async fn reconcile(ports: &Ports, mut event: Value) -> Result<Value, 
     if event.get("detail-type").and_then(Value::as_str) == Some(STATUS_CHANGE) {
         let detail = event.get_mut("detail").map(Value::take).unwrap_or_default();
         return change(ports, read(detail)?).await;
+    }
+    if event.get("detail-type").and_then(Value::as_str) == Some(alarms::STATE_CHANGE) {
+        let detail = event.get_mut("detail").map(Value::take).unwrap_or_default();
+        return alarms::changed(ports, &read(detail)?).await;
     }
     if let Some(accepted) = event.get_mut("accepted") {
         let news = read(accepted.take())?;
@@ -53,7 +57,7 @@ pub(crate) async fn reconcile(ports: &Ports, mut event: Value) -> Result<Value, 
         return Ok(json!({ "pass": pass::pass(ports).await? }));
     }
     Err(AgentError::invalid(
-        "the event is no approval, no status of an execution, nothing accepted or watched and no pass",
+        "the event is no approval, no status of an execution, no alarm, nothing accepted or watched and no pass",
     ))
 }
 

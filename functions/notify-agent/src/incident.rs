@@ -108,6 +108,7 @@ pub(crate) fn message(told: &TellIncident, run: &RunRequest, now: Timestamp) -> 
     };
     let title = match (closed, ill().next()) {
         (true, _) => format!("Well again after {}: {what}", duration(seconds)),
+        (false, Some(first)) if first.alarm().is_some() => format!("Incident: {what} went off"),
         (false, Some(first)) => format!("Incident: {what} {is} {}", first.health.as_str()),
         (false, None) => format!("Incident: {what}"),
     };
@@ -141,6 +142,9 @@ pub(crate) fn message(told: &TellIncident, run: &RunRequest, now: Timestamp) -> 
 }
 
 fn place(affected: &Affected) -> String {
+    if let Some(alarm) = affected.alarm() {
+        return format!("the alarm {alarm}");
+    }
     let key = &affected.environment;
     format!("{} in {}", line(key.repository.as_str(), 80), key.environment)
 }
@@ -150,7 +154,7 @@ fn findings(incident: &Incident, closed: bool) -> Vec<String> {
     let said = |affected: &Affected| {
         let release = affected.release.as_ref().map(|release| format!(" with {release}"));
         let mut text = format!("{}{}", place(affected), release.unwrap_or_default());
-        if !closed {
+        if affected.alarm().is_none() && !closed {
             let health = match affected.until {
                 Some(_) => "well again".to_owned(),
                 None => format!("{}: {}", affected.health.as_str(), line(&affected.reason, 200)),

@@ -109,7 +109,10 @@ fn one(viewer: &Viewer, incident: &Incident, now: Timestamp) -> Markup {
 /// What it is about: the first environment, and how many others.
 fn title(incident: &Incident) -> String {
     let Some(first) = incident.affected.first() else { return "Nothing is affected".to_owned() };
-    let at = format!("{} {}", first.environment.repository, first.environment.environment);
+    let at = match first.alarm() {
+        Some(alarm) => format!("The alarm {alarm}"),
+        None => format!("{} {}", first.environment.repository, first.environment.environment),
+    };
     let others = incident.affected.len() - 1;
     let also = match others {
         0 => String::new(),
@@ -131,7 +134,10 @@ fn place(affected: &Affected, now: Timestamp) -> Markup {
     };
     html! {
         td role="cell" class="wrap" {
-            a href=(repository_page(&environment.repository)) { (short(environment.repository.as_str(), 100)) }
+            @match affected.alarm() {
+                Some(_) => "The alarm",
+                None => a href=(repository_page(&environment.repository)) { (short(environment.repository.as_str(), 100)) },
+            }
             " " strong { (short(environment.environment.as_str(), 40)) }
             @if let Some(release) = release { br; span class="muted mono" { (short(release.as_str(), 60)) } }
         }

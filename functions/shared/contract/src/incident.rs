@@ -16,6 +16,8 @@ use crate::{
     settings::NotifySettings,
 };
 
+/// What stands in the place of a repository where the pipeline's own alarms are what is not well.
+pub const ALARMS: &str = "alarms";
 /// After how many minutes without an answer another channel is told; the first is told at once.
 pub const ESCALATION: [i64; 3] = [5, 15, 30];
 /// Most environments of one incident: those beyond are in another of the same cause.
@@ -190,6 +192,15 @@ pub struct Affected {
     /// The run by which the watch took the release back.
     #[serde(default)]
     pub taken_back_by: Option<RunId>,
+}
+
+impl Affected {
+    /// The alarm of the pipeline itself that it is about, where it is about one.
+    #[must_use]
+    pub fn alarm(&self) -> Option<&str> {
+        let of_alarms = self.environment.repository.as_str() == ALARMS;
+        of_alarms.then_some(self.environment.environment.as_str())
+    }
 }
 
 /// Somebody looks after it: nobody else is told.

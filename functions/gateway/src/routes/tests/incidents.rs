@@ -246,6 +246,44 @@ async fn what_a_fault_of_a_store_left_undone_is_done_at_the_next_look() {
 }
 
 #[tokio::test]
+async fn an_alarm_is_one_incident_from_going_off_to_its_end_in_whatever_order_it_is_told() {
+    let world = World::new();
+    let tell = async |state: &str, minute: i64| {
+        let event = json!({
+            "source": "aws.cloudwatch", "detail-type": "CloudWatch Alarm State Change",
+            "detail": {
+                "alarmName": "pact-failure-queue-alarm",
+                "configuration": { "description": "Something waits for a person." },
+                "state": {
+                    "value": state, "reason": "Threshold Crossed: 1 datapoint [2.0] was greater.",
+                    "timestamp": at(minute).strftime("%Y-%m-%dT%H:%M:%S.000+0000").to_string(),
+                },
+            },
+        });
+        reconcile(&world.ports(), event).await.unwrap();
+        world.incidents.all()
+    };
+    assert!(tell("OK", 0).await.is_empty(), "as it is when it is made");
+    let first = tell("ALARM", 10).await;
+    assert_eq!(tell("ALARM", 10).await, first);
+    assert_eq!(tell("INSUFFICIENT_DATA", 11).await, first);
+    assert_eq!(tell("OK", 5).await, first, "late");
+    let told = due(&world, 12).await;
+    assert_eq!((told.len(), told[0].level), (1, 1));
+    assert_eq!(told[0].incident.affected[0].alarm(), Some("pact-failure-queue-alarm"));
+    assert!(told[0].incident.affected[0].reason.contains("waits for a person. Threshold"));
+    assert_eq!(due(&world, 25).await[0].level, 3, "nobody answers");
+    let over = tell("OK", 26).await;
+    assert_eq!((over.len(), over[0].closed_at), (1, Some(at(26))));
+    assert_eq!(tell("OK", 26).await, over);
+    assert_eq!(tell("ALARM", 10).await, over, "told again, late");
+    assert!(due(&world, 26).await[0].incident.closed_at.is_some(), "its end is told too");
+    let again = tell("ALARM", 40).await;
+    assert_eq!(again.iter().filter(|incident| incident.is_open()).count(), 1);
+    assert_eq!(again.len(), 2);
+}
+
+#[tokio::test]
 async fn people_look_after_incidents_and_close_them() {
     let world = World::new();
     deployed(&world, "production", |_| {}).await;

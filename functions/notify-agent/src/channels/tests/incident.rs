@@ -48,6 +48,23 @@ impl World {
 }
 
 #[test]
+fn an_alarm_of_the_pipeline_is_told_as_one() {
+    let now = Timestamp::now();
+    let seen = Seen {
+        environment: "alarms#pact-api-error-alarm".parse().expect("a key"),
+        release: None,
+        health: Health::Unhealthy,
+        reason: "More than 5 % of the answers are errors.".to_owned(),
+    };
+    let incident = Incident::begin(IncidentId::new(&seen.cause(), 1), &seen, now);
+    let mut told = TellIncident { incident, ..told(1) };
+    let title = |told: &TellIncident| message(told, &stand_in(told).expect("a run"), now).title;
+    assert_eq!(title(&told), "Incident: the alarm pact-api-error-alarm went off");
+    told = over(told);
+    assert!(title(&told).ends_with(": the alarm pact-api-error-alarm"), "{}", title(&told));
+}
+
+#[test]
 fn the_message_says_what_is_ill_since_when_and_how_to_answer_and_at_the_end_how_long_it_was() {
     let shown = |told: &TellIncident| {
         let run = stand_in(told).expect("a run");

@@ -93,6 +93,9 @@ fn line(incident: &Incident, now: Timestamp) -> String {
 }
 
 fn place(affected: &Affected) -> String {
+    if let Some(alarm) = affected.alarm() {
+        return format!("the alarm {alarm}");
+    }
     let key = &affected.environment;
     format!("{} {}", key.repository, key.environment)
 }
