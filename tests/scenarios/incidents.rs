@@ -7,11 +7,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use pact_e2e::{Aws, Repo, Stack, wait_for};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    aws_clients::{block_on, client, machines},
+    aws_clients::{block_on, client, config, machines},
     deploy::{first_release, url_of},
     get, text,
 };
@@ -132,4 +133,139 @@ fn a_young_release_that_turns_bad_goes_back_and_people_are_told_once() {
     let count = |begin: &str| said.iter().filter(|text| text.starts_with(begin)).count();
     assert_eq!(count("Incident: "), 1, "{said:#?}");
     assert_eq!(count("Well again after "), 1, "{said:#?}");
+}
+
+/// A mail server of its own, with the folder that it keeps what it takes in; none where the machine has no
+/// `aiosmtpd`.
+struct Mail {
+    address: String,
+    folder: tempfile::TempDir,
+    server: std::process::Child,
+}
+
+impl Drop for Mail {
+    fn drop(&mut self) {
+        self.server.kill().expect("is ended");
+        self.server.wait().expect("has ended");
+    }
+}
+
+impl Mail {
+    fn start() -> Option<Self> {
+        let port = {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            listener.local_addr().expect("an address").port()
+        };
+        let (folder, address) =
+            (tempfile::tempdir().expect("a folder"), format!("127.0.0.1:{port}"));
+        let started = std::process::Command::new("aiosmtpd")
+            .args(["-n", "-l", &address, "-c", "aiosmtpd.handlers.Mailbox"])
+            .arg(folder.path().join("box"))
+            .spawn();
+        let server = match started {
+            Ok(server) => server,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                eprintln!("skipped: there is no aiosmtpd on this machine");
+                return None;
+            }
+            Err(error) => panic!("the mail server does not start: {error}"),
+        };
+        let mail = Self { address, folder, server };
+        wait_for("the mail server", 30, || std::net::TcpStream::connect(&mail.address).ok());
+        Some(mail)
+    }
+
+    /// The subjects of what it took, in order.
+    fn subjects(&self) -> Vec<String> {
+        let Ok(entries) = self.folder.path().join("box/new").read_dir() else { return Vec::new() };
+        let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        let read = |path: std::path::PathBuf| {
+            let text = std::fs::read_to_string(path).expect("a mail");
+            text.lines().find_map(|line| line.strip_prefix("Subject: ").map(str::to_owned))
+        };
+        files.into_iter().filter_map(read).collect()
+    }
+}
+
+/// The incident began this many minutes earlier: time is not waited for.
+fn earlier(aws: &Aws, minutes: i64) {
+    block_on(async {
+        let client = aws_sdk_dynamodb::Client::new(&config(aws).await);
+        let tables = client.list_tables().send().await.expect("lists").table_names.expect("tables");
+        let table = tables.first().expect("a table");
+        let page = client.scan().table_name(table).send().await.expect("reads");
+        let of_incident = |item: &std::collections::HashMap<String, AttributeValue>| {
+            item.get("sk")
+                .and_then(|sk| sk.as_s().ok())
+                .is_some_and(|sk| sk.starts_with("INCIDENT#"))
+        };
+        let mut item = page.items.unwrap_or_default().into_iter().find(of_incident).expect("one");
+        let text = item["record"].as_s().expect("a text");
+        let mut record: Value = serde_json::from_str(text).expect("a record");
+        let opened: jiff::Timestamp =
+            record["opened_at"].as_str().expect("a time").parse().expect("a time");
+        record["opened_at"] = json!(opened - jiff::SignedDuration::from_mins(minutes));
+        item.insert("record".to_owned(), AttributeValue::S(record.to_string()));
+        client.put_item().table_name(table).set_item(Some(item)).send().await.expect("is written");
+    });
+}
+
+#[test]
+fn an_old_release_that_turns_bad_is_an_incident_that_goes_on_to_the_next_channel_and_ends() {
+    let Some(mail) = Mail::start() else { return };
+    let (hook, messages) = inbox();
+    let stack = Stack::new()
+        .with("PACT_SLACK_WEBHOOK_URL", &hook)
+        .with("PACT_SMTP_URL", &format!("smtp://{}", mail.address))
+        .with("PACT_SMTP_FROM", "pact@example.com");
+    let repo = Repo::shop();
+    let settings = std::fs::read_to_string(repo.path().join("pact.toml")).expect("settings");
+    // Every release is too old to be taken back.
+    let settings = settings.replace(
+        "[environments.production.watch]\n",
+        "[environments.production.watch]\ntake_back_hours = 0\n",
+    );
+    repo.write(
+        "pact.toml",
+        &format!("{settings}\n[notify.slack]\n[notify.email]\nto = [\"ops@example.com\"]\n"),
+    );
+    let version = format!("old-{}", std::process::id());
+    for version in ["one", &version] {
+        repo.write("version", version);
+        repo.commit(version);
+        let (code, report) = stack.run(repo.path(), &[]);
+        assert_eq!(code, Some(0), "{report:#}");
+    }
+    let told = |begin: &str| {
+        let slack = messages.lock().expect("no panic");
+        let slack =
+            slack.iter().filter(|message| text(message, "/text").starts_with(begin)).count();
+        (slack, mail.subjects().iter().filter(|subject| subject.starts_with(begin)).count())
+    };
+    let (running, _) = stack.up();
+    let aws = stack.aws();
+    watch(&aws, 1);
+    assert_eq!(told("Incident"), (0, 0));
+    let ill = folder_of(&version).join("health-production");
+    std::fs::write(&ill, "500").expect("turns bad");
+    watch(&aws, 2);
+    assert_eq!(told("Incident"), (1, 0), "the first channel at once: {:?}", mail.subjects());
+    earlier(&aws, 6);
+    watch(&aws, 3);
+    assert_eq!(told("Incident"), (1, 1), "after five minutes the next: {:?}", mail.subjects());
+    earlier(&aws, 20);
+    watch(&aws, 4);
+    assert_eq!(told("Incident"), (1, 1), "each is told once");
+    std::fs::remove_file(&ill).expect("is well again");
+    watch(&aws, 5);
+    watch(&aws, 6);
+    assert_eq!(told("Well again after 2"), (1, 1), "both hear of the end: {:?}", mail.subjects());
+    let incidents = stack.pactctl(&["incidents", "list", "--json"]).json()["incidents"].clone();
+    assert_eq!(incidents.as_array().map(Vec::len), Some(1), "{incidents:#}");
+    assert!(
+        incidents[0]["closed_at"].is_string()
+            && incidents[0]["affected"][0]["taken_back_by"].is_null()
+    );
+    drop(running);
 }
