@@ -30,9 +30,13 @@ pub(crate) fn check(tree: &DeTable<'_>, forms: &Forms, checked: &Checked, faults
     let mut places = Laws { tree, faults, seen: BTreeMap::new() };
     let environments = checked.file.get("environments").and_then(Value::as_object);
     for (name, environment) in environments.into_iter().flatten() {
-        for wave in &waves::different(environment) {
-            places.probes_can_succeed(name, wave);
-            places.shifts(name, wave);
+        let table = format!("environments.{name}");
+        places.probes_can_succeed(&table, environment);
+        for (index, wave) in waves::of(environment).iter().enumerate() {
+            places.probes_can_succeed(&format!("{table}.{}[{index}]", waves::WAVES), wave);
+        }
+        for (nth, own) in waves::different(environment).iter().enumerate() {
+            places.shifts(name, own, nth == 0);
         }
         places.freezes(name, environment);
     }
@@ -118,9 +122,7 @@ impl<'c> Laws<'c, '_, '_, '_> {
             [] => {
                 let message = format!("{table} does not say what is meant");
                 let remedy = format!("add one of {}", keys.join(", "));
-                let place: Vec<&str> = choice.path.iter().map(String::as_str).collect();
-                let span = node(self.tree, &place).map(Spanned::span);
-                self.faults.at(span, message, Some(remedy));
+                self.faults.at(self.span(&table), message, Some(remedy));
             }
             [first, second, ..] => {
                 let message = format!("{table} has both {first} and {second}");
@@ -132,9 +134,7 @@ impl<'c> Laws<'c, '_, '_, '_> {
     /// A probe with a path alone asks what the target deploys.
     fn address(&mut self, choice: &Choice, file: &Map<String, Value>, key: &str) {
         let table: Vec<&str> = choice.path.iter().map(String::as_str).collect();
-        let mut here = table.clone();
-        here.extend(key.split('.'));
-        if node(self.tree, &here).is_some() {
+        if value(&choice.settings, key).is_some() {
             return;
         }
         let mut environment = file.get(*table.first().unwrap_or(&""));
@@ -153,25 +153,29 @@ impl<'c> Laws<'c, '_, '_, '_> {
                 let message =
                     format!("{environment}.health[{index}] has nothing to ask: there is no {key}");
                 let remedy = format!("add [{environment}.{key}] or a whole http address");
-                self.faults.at(self.probe(&table, index), message, Some(remedy));
+                let place = self.place(choice, &format!("health[{index}].path"));
+                self.faults.at(place, message, Some(remedy));
             }
         }
     }
 
-    /// Whether an environment's probes can succeed at all.
-    fn probes_can_succeed(&mut self, name: &str, environment: &Value) {
-        let probes = environment.get("health").and_then(Value::as_array);
+    /// Whether the probes of an environment, or of a wave that has its own, can succeed at all.
+    fn probes_can_succeed(&mut self, table: &str, value: &Value) {
+        let probes = value.get("health").and_then(Value::as_array);
         for (index, value) in probes.into_iter().flatten().enumerate() {
             // What one probe says wrong was reported where it stands.
             let Ok(probe) = serde_json::from_value::<Probe>(value.clone()) else { continue };
             let needed = u64::from(probe.successes.saturating_sub(1)) * probe.interval_ms;
             if needed > probe.deadline_seconds.saturating_mul(1_000) {
+                let here = format!("{table}.health[{index}]");
                 let message = format!(
-                    "environments.{name}.health[{index}] cannot succeed: {} successes {} ms apart \
-                     do not fit into {} seconds",
+                    "{here} cannot succeed: {} successes {} ms apart do not fit into {} seconds",
                     probe.successes, probe.interval_ms, probe.deadline_seconds
                 );
-                self.faults.at(self.probe(&["environments", name], index), message, None);
+                let said = ["deadline_seconds", "successes", "interval_ms"];
+                let said = said.into_iter().find(|key| value.get(*key).is_some());
+                let key = said.map_or(here.clone(), |key| format!("{here}.{key}"));
+                self.faults.at(self.span(&key), message, None);
             }
         }
     }
@@ -184,7 +188,7 @@ impl<'c> Laws<'c, '_, '_, '_> {
             (false, true) => ("down", "up"),
             _ => return,
         };
-        let place = node(self.tree, &["migrations", there]).map(Spanned::span);
+        let place = self.span(&format!("migrations.{there}"));
         let message = format!("migrations.{there} says nothing without migrations.{missing}");
         let remedy = "name both, as in up = \".up.sql\" and down = \".down.sql\"";
         self.faults.at(place, message, Some(remedy.to_owned()));
@@ -192,18 +196,22 @@ impl<'c> Laws<'c, '_, '_, '_> {
 
     /// A release that no environment gets is not made.
     fn build_for_nobody(&mut self) {
-        let place = node(self.tree, &["build"]).map(Spanned::span);
+        let place = self.span("build");
         let remedy = "add an environment, or name the commands as a suite in [[tests.suites]]";
         let message = "build makes a release, and there is no environment that could get it";
         self.faults.at(place, message.to_owned(), Some(remedy.to_owned()));
     }
 
-    /// Whether an environment's strategy has steps that can be walked.
-    fn shifts(&mut self, name: &str, environment: &Value) {
+    /// Whether the strategy of an environment, or of one of its waves, has steps that can be walked.
+    fn shifts(&mut self, name: &str, environment: &Value, first: bool) {
         let (shift, wrong) = environment.as_object().map(convert::shift).unwrap_or_default();
-        let Some((key, why)) = wrong else { return self.watches(name, environment, &shift) };
-        let place = ["environments", name, key];
-        let span = node(self.tree, &place).or_else(|| node(self.tree, &["environments", name]));
+        let Some((key, why)) = wrong else {
+            return self.watches(name, environment, &shift);
+        };
+        // What all waves have in common is said once.
+        if !first {
+            return;
+        }
         let remedy = match environment.get("strategy") {
             None => "add strategy = \"canary\" or strategy = \"linear\"",
             Some(_) => {
@@ -211,8 +219,8 @@ impl<'c> Laws<'c, '_, '_, '_> {
                         for a canary, by and every for a linear shift, and none of them otherwise"
             }
         };
-        let message = format!("{} {why}", place.join("."));
-        self.faults.at(span.map(Spanned::span), message, Some(remedy.to_owned()));
+        let key = format!("environments.{name}.{key}");
+        self.faults.at(self.span(&key), format!("{key} {why}"), Some(remedy.to_owned()));
     }
 
     /// Whether an environment's windows are of this calendar.
@@ -221,17 +229,17 @@ impl<'c> Laws<'c, '_, '_, '_> {
         for (index, window) in windows.into_iter().flatten().enumerate() {
             // What one window says wrong was reported where it stands.
             let Ok(freeze) = serde_json::from_value::<Freeze>(window.clone()) else { continue };
-            let wrong = if index < MAX_FREEZES {
-                let Err((key, why)) = freeze.check() else { continue };
-                format!("environments.{name}.freeze[{index}].{key} {why}")
-            } else if index == MAX_FREEZES {
-                format!("environments.{name}.freeze has more than {MAX_FREEZES} windows")
-            } else {
-                continue;
-            };
-            let place = node(self.tree, &["environments", name, "freeze"]);
-            let window = place.and_then(|list| list.get_ref().as_array()?.get(index));
-            self.faults.at(window.map(Spanned::span), wrong, None);
+            let here = format!("environments.{name}.freeze[{index}]");
+            if index == MAX_FREEZES {
+                let message =
+                    format!("environments.{name}.freeze has more than {MAX_FREEZES} windows");
+                self.faults.at(self.span(&here), message, None);
+            } else if index < MAX_FREEZES {
+                for (key, why) in freeze.faults() {
+                    let key = format!("{here}.{key}");
+                    self.faults.at(self.span(&key), format!("{key} {why}"), None);
+                }
+            }
         }
     }
 
@@ -246,7 +254,7 @@ impl<'c> Laws<'c, '_, '_, '_> {
             let message = format!(
                 "the environments have {steps} steps in all; there may be {MAX_STEPS_IN_ALL}"
             );
-            let place = node(self.tree, &["environments"]).map(Spanned::span);
+            let place = self.span("environments");
             self.faults.at(place, message, Some("use fewer, longer steps".to_owned()));
         }
     }
@@ -263,7 +271,7 @@ impl<'c> Laws<'c, '_, '_, '_> {
                 "environments.{name}.strategy is {strategy}, and nothing says what is watched meanwhile"
             );
             let remedy = format!("add [[environments.{name}.health]]");
-            let place = node(self.tree, &["environments", name, "strategy"]).map(Spanned::span);
+            let place = self.span(&format!("environments.{name}.strategy"));
             self.faults.at(place, message, Some(remedy));
         } else if measured.is_none_or(|kind| kind == "probe") {
             self.steps_show_something(name, environment, shift);
@@ -283,21 +291,27 @@ impl<'c> Laws<'c, '_, '_, '_> {
         let interval = watch.and_then(|watch| watch.pointer("/source/interval_ms"));
         let interval = interval.and_then(Value::as_u64);
         let apart = interval.map_or_else(String::new, |interval| format!(", {interval} ms apart,"));
-        for step in shift.steps.iter().filter(|step| step.seconds > 0) {
+        let steps = shift.steps.iter().enumerate();
+        for (nth, step) in steps.filter(|(_, step)| step.seconds > 0) {
             let long = step.seconds.saturating_mul(longer).min(MAX_STEP_SECONDS.max(step.seconds));
             let (sent, needed) = (probed(long, interval), observations(step.weight));
             if sent < needed {
-                let message = format!(
-                    "environments.{name}.steps: at most {sent} requests{apart} are \
-                     sent while the release has {} %, and {needed} are needed to see that it fails",
-                    step.weight
-                );
                 let remedy = "let the step last longer, give it more weight, or make the watch's \
                               interval_ms shorter";
-                let place = ["environments", name, "steps"];
-                let span = node(self.tree, &place)
-                    .or_else(|| node(self.tree, &["environments", name, "strategy"]));
-                self.faults.at(span.map(Spanned::span), message, Some(remedy.to_owned()));
+                let table = format!("environments.{name}");
+                let written =
+                    ["steps", "every", "strategy"].map(|key| environment.get(key).is_some());
+                let place = match written {
+                    [true, ..] => format!("{table}.steps[{nth}].minutes"),
+                    [_, true, _] => format!("{table}.every"),
+                    _ => format!("{table}.strategy"),
+                };
+                let message = format!(
+                    "{place}: at most {sent} requests{apart} are sent while the release has {} %, \
+                     and {needed} are needed to see that it fails",
+                    step.weight
+                );
+                self.faults.at(self.span(&place), message, Some(remedy.to_owned()));
                 return;
             }
         }
@@ -337,15 +351,12 @@ impl<'c> Laws<'c, '_, '_, '_> {
         self.faults.at(self.place(choice, "strategy"), message, Some(remedy));
     }
 
-    fn probe(&self, environment: &[&str], index: usize) -> Option<Range<usize>> {
-        let health = [environment, &["health"]].concat();
-        Some(node(self.tree, &health)?.get_ref().as_array()?.get(index)?.span())
+    fn place(&self, choice: &Choice, key: &str) -> Option<Range<usize>> {
+        self.span(&format!("{}.{key}", choice.path.join(".")))
     }
 
-    fn place(&self, choice: &Choice, key: &str) -> Option<Range<usize>> {
-        let path: Vec<&str> =
-            choice.path.iter().map(String::as_str).chain(key.split('.')).collect();
-        node(self.tree, &path).map(Spanned::span)
+    fn span(&self, key: &str) -> Option<Range<usize>> {
+        span(self.tree, key)
     }
 }
 
@@ -380,14 +391,27 @@ fn normal(path: &str) -> String {
     path.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/")
 }
 
-pub(crate) fn node<'t, 'i>(
-    tree: &'t DeTable<'i>,
-    path: &[&str],
-) -> Option<&'t Spanned<DeValue<'i>>> {
-    let (first, rest) = path.split_first()?;
-    let (_, node) = tree.iter().find(|(key, _)| key.get_ref().as_ref() == *first)?;
-    if rest.is_empty() {
-        return Some(node);
+/// Where a key stands, as in `environments.live.freeze[1].zone`; where it does not, where the nearest table
+/// or list above it does.
+pub(crate) fn span(tree: &DeTable<'_>, key: &str) -> Option<Range<usize>> {
+    let mut found: Option<&Spanned<DeValue<'_>>> = None;
+    for part in key.split('.') {
+        let table = match found {
+            None => tree,
+            Some(node) => match node.get_ref().as_table() {
+                Some(table) => table,
+                None => break,
+            },
+        };
+        let (name, index) = match part.split_once('[') {
+            Some((name, index)) => (name, index.trim_end_matches(']').parse::<usize>().ok()),
+            None => (part, None),
+        };
+        let Some((_, node)) = table.iter().find(|(key, _)| key.get_ref().as_ref() == name) else {
+            break;
+        };
+        let entry = index.and_then(|index| node.get_ref().as_array()?.get(index));
+        found = Some(entry.unwrap_or(node));
     }
-    self::node(node.get_ref().as_table()?, rest)
+    found.map(Spanned::span)
 }

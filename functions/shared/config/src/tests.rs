@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 mod instances;
+mod places;
 mod waves;
 
 /// A file that uses every key.
@@ -522,13 +523,13 @@ fn a_strategy_that_cannot_be_walked_is_refused_with_its_place() {
         ("strategy = 'linear'; by = 5; every = 11", 9, "every must be from 0 to 10, not 11"),
         (
             "strategy = 'canary'; steps = [{weight = 20, minutes = 1}, {weight = 20, minutes = 1}]",
-            9,
-            "steps must rise: 20 comes too late; write steps = [{",
+            48,
+            "steps[1].weight must rise: 20 comes too late; write steps = [{",
         ),
         (
             "strategy = 'canary'; steps = [{weight = 20, minutes = 0}]",
-            9,
-            "steps must last from a second to 10 minutes each",
+            34,
+            "steps[0].minutes must be from a second to 10 minutes",
         ),
         ("strategy = 'canary'; steps = []", 9, "steps must not be empty"),
         (
@@ -569,10 +570,9 @@ fn a_step_that_could_show_nothing_is_refused_with_what_is_needed() {
     };
     let refused = errors(&shifted(&steps(1, 0.2, "")));
     assert!(
-        refused
-            .starts_with("pact.toml:6:9: environments.production.steps: at most 680 requests are")
-            && refused
-                .contains("while the release has 1 %, and 919 are needed to see that it fails"),
+        refused.starts_with(
+            "pact.toml:6:33: environments.production.steps[0].minutes: at most 680 requests are"
+        ) && refused.contains("while the release has 1 %, and 919 are needed to see that it fails"),
         "{refused}"
     );
     for (text, right) in [
@@ -597,11 +597,11 @@ fn a_window_that_is_not_of_this_calendar_is_refused_with_its_place() {
     for (keys, wanted) in [
         (
             "zone = 'Mars/Olympus'",
-            "7:2: environments.production.freeze[1].zone is \"Mars/Olympus\"",
+            "7:25: environments.production.freeze[1].zone is \"Mars/Olympus\"",
         ),
         (
             "dates = ['2027-02-29']",
-            "7:2: environments.production.freeze[1].dates has \"2027-02-29\"",
+            "7:27: environments.production.freeze[1].dates[0] has \"2027-02-29\"",
         ),
         ("dates = ['2027-02-02/2027-01-01']", "which ends before it begins"),
         ("from = '24:00'", "freeze[1].from must be a time such as"),

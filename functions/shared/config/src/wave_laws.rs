@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use pact_contract::environments::MAX_ENVIRONMENTS;
 use serde_json::Value;
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+use toml::de::DeTable;
 
 use crate::{
     Faults,
     check::Checked,
     form::Seam,
-    laws::node,
+    laws::span,
     shape::environment_name,
     waves::{self, WAVES},
 };
@@ -32,16 +29,16 @@ pub(crate) fn check(tree: &DeTable<'_>, checked: &Checked, faults: &mut Faults<'
         }
     }
     for (name, environment) in environments {
-        let list = node(tree, &["environments", name, WAVES]);
         let mut places: Vec<(Option<Value>, &str)> = Vec::new();
         for (index, wave) in waves::of(environment).iter().enumerate() {
             let own = format!("{name}-{}", waves::label(wave));
             let here = format!("environments.{name}.{WAVES}[{index}]");
-            let span = list.and_then(|list| item(list, index)).map(Spanned::span);
+            let key = if wave.get("name").is_some() { "name" } else { "region" };
+            let at = |key: &str| span(tree, &format!("{here}.{key}"));
             if let Err(why) = environment_name().check(&own) {
                 let remedy = "give it a shorter name, by `name` of the wave".to_owned();
                 faults.at(
-                    span,
+                    at(key),
                     format!("{here} is the environment {own:?}, which {why}"),
                     Some(remedy),
                 );
@@ -50,7 +47,7 @@ pub(crate) fn check(tree: &DeTable<'_>, checked: &Checked, faults: &mut Faults<'
             if let Some(other) = taken.get(&own) {
                 let message = format!("{here} is the environment {own}, and so is {other}");
                 let remedy = "give one of them another name, by `name` of the wave".to_owned();
-                faults.at(span, message, Some(remedy));
+                faults.at(at(key), message, Some(remedy));
                 continue;
             }
             let place = environment.as_object().map(|table| waves::merged(table, wave));
@@ -58,7 +55,7 @@ pub(crate) fn check(tree: &DeTable<'_>, checked: &Checked, faults: &mut Faults<'
             if let Some((_, other)) = places.iter().find(|(known, _)| *known == place) {
                 let message = format!("{here} deploys to the same place as {}", quoted(other));
                 let remedy = "give it another region, role or function, or take it out".to_owned();
-                faults.at(span, message, Some(remedy));
+                faults.at(at("region"), message, Some(remedy));
             }
             places.push((place, waves::label(wave)));
             taken.insert(own, here);
@@ -68,14 +65,10 @@ pub(crate) fn check(tree: &DeTable<'_>, checked: &Checked, faults: &mut Faults<'
         let message = format!(
             "the environments are {count} with their waves; there may be {MAX_ENVIRONMENTS}"
         );
-        faults.at(node(tree, &["environments"]).map(Spanned::span), message, None);
+        faults.at(span(tree, "environments"), message, None);
     }
 }
 
 fn quoted(label: &str) -> String {
     format!("the wave {label:?}")
-}
-
-fn item<'t, 'i>(list: &'t Spanned<DeValue<'i>>, index: usize) -> Option<&'t Spanned<DeValue<'i>>> {
-    list.get_ref().as_array()?.get(index)
 }

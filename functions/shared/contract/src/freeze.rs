@@ -67,6 +67,9 @@ pub struct Frozen {
     pub why: String,
 }
 
+/// A key that cannot be, and why.
+pub type Wrong = (String, String);
+
 /// A window, read.
 struct Window<'f> {
     days: Vec<Weekday>,
@@ -88,52 +91,65 @@ struct Closed<'f> {
 }
 
 impl Freeze {
-    /// Checks what the form of a file cannot.
-    ///
-    /// # Errors
-    /// The first key that cannot be, and why.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
-        self.window().map(drop)
+    /// What the form of a file cannot check: each key that cannot be, an entry of a list by its number as
+    /// in `dates[1]`, and why.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Wrong> {
+        let zone = zone(self.zone.as_deref()).err();
+        let times = [("from", &self.from), ("to", &self.to)];
+        let times = times.into_iter().filter_map(|(key, text)| time(key, text.as_deref()).err());
+        let days = self.days.iter().enumerate().filter_map(|(nth, word)| day(nth, word).err());
+        let dates = self.dates.iter().enumerate().filter_map(|(nth, text)| range(nth, text).err());
+        days.chain(times).chain(zone).chain(dates).collect()
     }
 
-    fn window(&self) -> Result<Window<'_>, (&'static str, String)> {
-        let day = |word: &String| {
-            let found = DAYS.iter().find(|(_, name)| name == word).map(|(day, _)| *day);
-            found.ok_or(("days", format!("has the unknown day {word:?}")))
-        };
-        let time = |key: &'static str, text: &Option<String>| match text {
-            None => Ok(None),
-            Some(text) => match text.parse::<Time>() {
-                Ok(time) => Ok(Some(time)),
-                Err(_) => Err((key, format!("is {text:?}, not a time such as \"18:00\""))),
-            },
-        };
-        let date = |text: &str| {
-            let wrong = || format!("has {text:?}, not a day of the calendar");
-            text.parse::<Date>().map_err(|_| ("dates", wrong()))
-        };
-        let range = |text: &String| {
-            let (first, last) = text.split_once('/').unwrap_or((text, text));
-            let (first, last) = (date(first)?, date(last)?);
-            if first > last {
-                return Err(("dates", format!("has {text:?}, which ends before it begins")));
-            }
-            Ok((first, last))
-        };
-        let zone_name = self.zone.as_deref().unwrap_or("UTC");
-        let zone = TimeZone::get(zone_name).map_err(|_| {
-            ("zone", format!("is {zone_name:?}, no time zone such as \"Europe/Berlin\""))
-        })?;
+    fn window(&self) -> Result<Window<'_>, Wrong> {
+        let (zone_name, zone) = zone(self.zone.as_deref())?;
+        let days = self.days.iter().enumerate().map(|(nth, word)| day(nth, word));
+        let dates = self.dates.iter().enumerate().map(|(nth, text)| range(nth, text));
         Ok(Window {
-            days: self.days.iter().map(day).collect::<Result<_, _>>()?,
-            from: time("from", &self.from)?.unwrap_or_else(Time::midnight),
-            to: time("to", &self.to)?,
+            days: days.collect::<Result<_, _>>()?,
+            from: time("from", self.from.as_deref())?.unwrap_or_else(Time::midnight),
+            to: time("to", self.to.as_deref())?,
             zone,
             zone_name,
-            dates: self.dates.iter().map(range).collect::<Result<_, _>>()?,
+            dates: dates.collect::<Result<_, _>>()?,
             reason: &self.reason,
         })
     }
+}
+
+fn day(nth: usize, word: &str) -> Result<Weekday, Wrong> {
+    let found = DAYS.iter().find(|(_, name)| *name == word).map(|(day, _)| *day);
+    found.ok_or_else(|| (format!("days[{nth}]"), format!("is the unknown day {word:?}")))
+}
+
+fn time(key: &str, text: Option<&str>) -> Result<Option<Time>, Wrong> {
+    let Some(text) = text else { return Ok(None) };
+    let wrong = || format!("is {text:?}, not a time such as \"18:00\"");
+    text.parse().map(Some).map_err(|_| (key.to_owned(), wrong()))
+}
+
+fn range(nth: usize, text: &str) -> Result<(Date, Date), Wrong> {
+    let wrong = |why: String| (format!("dates[{nth}]"), why);
+    let date = |text: &str| {
+        let why = || format!("has {text:?}, not a day of the calendar");
+        text.parse::<Date>().map_err(|_| wrong(why()))
+    };
+    let (first, last) = text.split_once('/').unwrap_or((text, text));
+    let (first, last) = (date(first)?, date(last)?);
+    if first > last {
+        return Err(wrong(format!("is {text:?}, which ends before it begins")));
+    }
+    Ok((first, last))
+}
+
+/// A zone with its name; that of UTC without one.
+fn zone(name: Option<&str>) -> Result<(&str, TimeZone), Wrong> {
+    let name = name.unwrap_or("UTC");
+    let wrong = || format!("is {name:?}, no time zone such as \"Europe/Berlin\"");
+    let zone = TimeZone::get(name).map_err(|_| ("zone".to_owned(), wrong()))?;
+    Ok((name, zone))
 }
 
 impl<'f> Window<'f> {
@@ -306,12 +322,16 @@ mod tests {
 
     #[test]
     fn a_window_that_cannot_be_is_refused_by_its_key() {
-        let wrong = |change: fn(&mut Freeze)| window(change).check().expect_err("is refused").0;
-        assert_eq!(wrong(|w| w.days = vec!["caturday".to_owned()]), "days");
-        assert_eq!(wrong(|w| w.from = Some("25:00".to_owned())), "from");
-        assert_eq!(wrong(|w| w.zone = Some("Mars/Olympus".to_owned())), "zone");
-        assert_eq!(wrong(|w| w.dates = vec!["2026-02-30".to_owned()]), "dates");
-        assert_eq!(wrong(|w| w.dates = vec!["2027-01-03/2026-12-20".to_owned()]), "dates");
-        assert_eq!(window(|_| ()).check(), Ok(()));
+        let keys = |change: fn(&mut Freeze)| -> Vec<String> {
+            window(change).faults().into_iter().map(|(key, _)| key).collect()
+        };
+        assert_eq!(keys(|w| w.days = texts(&["mon", "caturday"])), ["days[1]"]);
+        assert_eq!(keys(|w| w.zone = Some("Mars/Olympus".to_owned())), ["zone"]);
+        let days =
+            keys(|w| w.dates = texts(&["2026-02-28", "2026-02-30", "2027-01-03/2026-12-20"]));
+        assert_eq!(days, ["dates[1]", "dates[2]"]);
+        let times = keys(|w| (w.from, w.to) = (Some("25:00".to_owned()), Some("x".to_owned())));
+        assert_eq!(times, ["from", "to"]);
+        assert_eq!(keys(|_| ()), [""; 0]);
     }
 }

@@ -121,8 +121,9 @@ pub struct Asked {
     pub every: Option<u64>,
 }
 
-/// What is wrong with what is asked: the key, and one sentence that follows its name.
-pub type Wrong = (&'static str, String);
+/// What is wrong with what is asked: the key as in `by` or `steps[1].weight`, and one sentence that follows
+/// its name.
+pub type Wrong = (String, String);
 
 impl Shift {
     /// The first step of a canary where nothing is said.
@@ -145,11 +146,13 @@ impl Shift {
             Strategy::Linear => &["steps", "by", "every"],
         };
         if let Some((key, _)) = said.iter().find(|(key, said)| *said && !known.contains(key)) {
-            return Err((key, format!("means nothing with the strategy {strategy}")));
+            return Err(((*key).to_owned(), format!("means nothing with the strategy {strategy}")));
         }
         if steps.is_some() && (by.is_some() || every.is_some()) {
-            return Err(("steps", "stands beside by or every, which write steps too".to_owned()));
+            let why = "stands beside by or every, which write steps too";
+            return Err(("steps".to_owned(), why.to_owned()));
         }
+        let written = steps.is_some();
         let steps = match (strategy, steps) {
             (Strategy::AllAtOnce, _) => Vec::new(),
             (Strategy::BlueGreen, _) => vec![Step { weight: 0, seconds: 0 }],
@@ -164,7 +167,13 @@ impl Shift {
             }
         };
         let shift = Self { strategy, steps };
-        shift.check().map(|()| shift)
+        match shift.check() {
+            Ok(()) => Ok(shift),
+            Err(wrong) if written => Err(wrong),
+            // Those steps stand nowhere: what wrote them does.
+            Err((key, why)) if key.ends_with("minutes") => Err(("every".to_owned(), why)),
+            Err((_, why)) => Err(("by".to_owned(), format!("writes steps that {why}"))),
+        }
     }
 
     /// What may not have come from a file.
@@ -174,24 +183,28 @@ impl Shift {
     pub fn check(&self) -> Result<(), Wrong> {
         let generated = matches!(self.strategy, Strategy::AllAtOnce | Strategy::BlueGreen);
         if self.steps.is_empty() && self.strategy != Strategy::AllAtOnce {
-            return Err(("steps", "must not be empty".to_owned()));
+            return Err(("steps".to_owned(), "must not be empty".to_owned()));
         }
         if self.steps.len() > MAX_STEPS {
             let count = self.steps.len();
-            return Err(("steps", format!("are {count}; there may be {MAX_STEPS} at most")));
+            return Err((
+                "steps".to_owned(),
+                format!("are {count}; there may be {MAX_STEPS} at most"),
+            ));
         }
         let mut before = None;
-        for Step { weight, seconds } in &self.steps {
+        for (nth, Step { weight, seconds }) in self.steps.iter().enumerate() {
+            let key = |name: &str| format!("steps[{nth}].{name}");
             if *weight >= WHOLE {
                 let why = "must stay below 100: the whole follows by itself, and has the watch";
-                return Err(("steps", why.to_owned()));
+                return Err((key("weight"), why.to_owned()));
             }
             if before.is_some_and(|before| before >= *weight) {
-                return Err(("steps", format!("must rise: {weight} comes too late")));
+                return Err((key("weight"), format!("must rise: {weight} comes too late")));
             }
             if !generated && !(1..=MAX_STEP_SECONDS).contains(seconds) {
                 let most = MAX_STEP_SECONDS / 60;
-                return Err(("steps", format!("must last from a second to {most} minutes each")));
+                return Err((key("minutes"), format!("must be from a second to {most} minutes")));
             }
             before = Some(*weight);
         }
@@ -290,7 +303,14 @@ mod tests {
         );
         let wrong = |strategy, asked: &Asked| Shift::resolve(strategy, asked).expect_err("refused");
         assert_eq!(wrong(Strategy::Canary, &by).0, "by");
-        assert_eq!(wrong(Strategy::Linear, &Asked { by: Some(4), ..nothing }).0, "steps");
+        assert_eq!(wrong(Strategy::Linear, &Asked { by: Some(4), ..nothing.clone() }).0, "by");
+        let never = Asked { every: Some(0), ..nothing.clone() };
+        assert_eq!(wrong(Strategy::Linear, &never).0, "every");
+        let step = |weight, seconds| Step { weight, seconds };
+        let steps = |steps: &[Step]| Asked { steps: Some(steps.to_vec()), ..nothing.clone() };
+        let falls = steps(&[step(10, 60), step(50, 60), step(20, 60)]);
+        assert_eq!(wrong(Strategy::Canary, &falls).0, "steps[2].weight");
+        assert_eq!(wrong(Strategy::Canary, &steps(&[step(10, 0)])).0, "steps[0].minutes");
     }
 
     #[test]
