@@ -87,9 +87,9 @@ fn enter(next: &str, goes_on: &str) -> Vec<State> {
     let question = &now("question: 'Deploy ' & $release & ' of ' & $repository.name & ' to ' & \
         ($type($wave) = 'string' ? $join($plan.environments[settings.wave_of = $wave].name, \
         ', then ') : $environment) & '?' & ($count($plan.loosened) > 0 ? ' With it you agree \
-        to looser rules for the commits after it: ' & $join($plan.loosened, '; ')) & \
-        ($count($one_way) > 0 ? ' There is no way back from it: ' & $join($one_way, '; ')) & \
-        ($count($frozen) > 0 ? ' ' & $join($frozen.why, '; ') & '; say why it may go all the same')");
+        to looser rules for the commits after it: ' & $join($plan.loosened, '; ') & '.') & \
+        ($count($one_way) > 0 ? ' There is no way back from it: ' & $join($one_way, '; ') & '.') & \
+        ($count($frozen) > 0 ? ' ' & $join($frozen.why, '; ') & '; say why it may go all the same.')");
     let refused = &now("$states.result.approved \
         ? $join($frozen.why, '; ') & ', and ' & $states.result.by & ' gave no reason to go on' \
         : 'not approved by ' & $states.result.by \
