@@ -84,6 +84,8 @@ fn a_git_host_that_hangs_holds_up_its_own_repository_alone() {
     let last = slow.last().expect("a run");
     let report = stack.pactctl(&["runs", "show", last, "--json"]).json();
     assert_eq!((text(&report, "/status"), &report["before"]), ("queued", &json!(8)), "{report:#}");
+    let listed = stack.pactctl(&["runs", "list"]).stdout;
+    assert!(listed.contains("8 runs of its repository are before it"), "{listed}");
     let page = up.http.get(format!("{}/runs/{last}", up.api)).bearer_auth(&up.token).send();
     let page = page.and_then(|page| page.text()).expect("its page");
     assert!(page.contains("8 runs of its repository are before it"), "{page}");

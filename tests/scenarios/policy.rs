@@ -21,6 +21,17 @@ fn a_commit_that_takes_the_approval_out_is_asked_for_it() {
     repo.commit("Nobody needs to be asked");
     let path = repo.path().to_string_lossy().into_owned();
     let running = stack.start(&["run", &path, "--as-pushed", "--json"]);
+    let listed = wait_for("the question in the list", 60, || {
+        let listed = stack.data().exists().then(|| stack.pactctl(&["runs", "list"]).stdout)?;
+        listed.contains("waits for an answer").then_some(listed)
+    });
+    let asked = "With it you agree to looser rules for the commits after it: ";
+    assert!(listed.contains(asked) && listed.contains("answer with `pactctl approve"), "{listed}");
+    let ends = listed.lines().any(|line| line.contains(asked) && line.ends_with('.'));
+    assert!(ends, "{listed}");
+    let document = stack.pactctl(&["runs", "list", "--json"]).json();
+    let commands = document["runs"][0]["waits"]["answer"].as_array().expect("commands").len();
+    assert_eq!(commands, 2, "{document:#}");
     wait_for("the question", 60, || {
         let refused = ["approve", "--by", "Grace", "--reject", "--reason", "not without a word"];
         (stack.data().exists() && stack.pactctl(&refused).code == Some(0)).then_some(())
@@ -43,4 +54,30 @@ fn a_commit_that_takes_the_approval_out_is_asked_for_it() {
     assert!(has_stage(&report, "Deploy.production"));
     let own = stage(&report, "AnalyzeChanges")["findings"].as_array().expect("findings");
     assert!(own.iter().any(|f| f["code"] == "policy-own"), "{own:#?}");
+}
+
+#[test]
+fn what_is_loosened_where_nobody_is_asked_says_how_somebody_agrees() {
+    let (stack, repo) = (Stack::new(), Repo::new());
+    repo.write("pact.toml", "[gate]\nmin_coverage = 90\n").commit("Ninety percent");
+    repo.write("pact.toml", "[gate]\nmin_coverage = 10\n").commit("Ten will do");
+    let path = repo.path().to_string_lossy().into_owned();
+    let up = crate::gateway::up(&stack);
+    let ended = stack.pactctl(&["run", &path, "--as-pushed"]);
+    let report = stack.pactctl(&["runs", "show", "--json"]).json();
+    let command = text(&report, "/loosened/command").to_owned();
+    let (id, name) = (text(&report, "/run_id"), text(&report, "/repository"));
+    assert!(command.ends_with(&format!("{name} --accept {id}")), "{command}");
+    assert!(ended.stdout.contains(&command) && ended.stdout.contains("min_coverage"), "{ended:?}");
+    let page = || {
+        let page = up.http.get(format!("{}/runs/{id}", up.api)).bearer_auth(&up.token).send();
+        page.and_then(|page| page.text()).expect("its page")
+    };
+    assert!(page().contains("--accept") && page().contains("Looser rules"), "{}", page());
+    // The command does what it says, and then there is nothing to be said any more.
+    let agreed = stack.pactctl(&["repos", "policy", name, "--accept", id, "--by", "Grace"]);
+    assert!(agreed.code == Some(0) && agreed.stdout.contains("min_coverage = 10"), "{agreed:?}");
+    let report = stack.pactctl(&["runs", "show", "--json"]).json();
+    assert!(report.get("loosened").is_none(), "{report:#}");
+    assert!(!page().contains("Looser rules"), "{}", page());
 }

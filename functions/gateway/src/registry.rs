@@ -12,6 +12,7 @@ use pact_contract::{
     policy::Floor,
     problems,
     registry::{Forks, RepositoryEntry},
+    shell::word,
     statuses::{StatusSettings, webhook_secret_name},
 };
 use pact_hosts::Sources;
@@ -63,7 +64,7 @@ pub(crate) fn admit_by(
     let name = &repository.name;
     let refused = |code, message: String| ApiError::new(StatusCode::FORBIDDEN, code, message);
     let Some(entry) = entry else {
-        let how = format!("pactctl repos add {name} {}", repository.url);
+        let how = format!("pactctl repos add {name} {}", word(&repository.url));
         return Err(refused(
             problems::REPOSITORY_UNKNOWN,
             format!("{name} is not registered: `{how}` registers it"),

@@ -5,6 +5,7 @@ use pact_contract::{
     RepositoryName, RunId,
     access::Scope,
     log::{LogKind, NewEntry},
+    loosened::AGREED,
     policy::PolicyRecord,
     problems,
 };
@@ -33,7 +34,10 @@ async fn may_accept(ports: &Ports, name: &RepositoryName, run_id: &RunId, who: &
     let refused = |message: String| Err(ApiError::conflict(problems::RULES_ASKED, message));
     if let Some(question) = ports.callbacks.questions(run_id).await?.items.first() {
         return refused(match &question.answer {
-            None => format!("{run_id} waits for an answer, which is one to this as well"),
+            None if question.expires_at > Timestamp::now() => {
+                format!("{run_id} waits for an answer, which is one to this as well")
+            }
+            None => format!("nobody answered {run_id} in time, which is a no: push it again"),
             Some(answer) if answer.approved => {
                 format!("{} has agreed to what {run_id} loosens", answer.by)
             }
@@ -81,7 +85,7 @@ async fn put(
         timestamp: at,
         actor: by.to_owned(),
         kind: LogKind::Event,
-        action: "gateway.agree_to_rules".to_owned(),
+        action: AGREED.to_owned(),
         body: json!({ "commit": agreed.commit, "loosened": agreed.loosened }),
     };
     ports.recorder.append_log(&agreed.run_id, entry).await?;

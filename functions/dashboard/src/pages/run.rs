@@ -38,6 +38,7 @@ pub(crate) fn run(viewer: &Viewer, view: &RunView) -> Markup {
                 (unreadable(&view.parts.unreadable))
                 (approvals(viewer, view))
                 (verdicts::verdicts(view, cause.as_ref()))
+                (verdicts::loosened(view))
                 section aria-labelledby="stages" {
                     h2 id="stages" { "Timeline" }
                     details id="graph" {

@@ -1,7 +1,12 @@
 //! What was decided, and why: the verdict that counts first.
 
 use maud::{Markup, html};
-use pact_contract::{RunStatus, Verdict, actions::JudgeReleaseOutput, cause::Cause};
+use pact_contract::{
+    RunStatus, Verdict,
+    actions::JudgeReleaseOutput,
+    cause::Cause,
+    loosened::{AGREED, Loosened},
+};
 
 use super::evidence;
 use crate::{
@@ -46,6 +51,23 @@ pub(crate) fn verdicts(view: &RunView, cause: Option<&Cause>) -> Markup {
                         }
                         (evidence::rules(&decision.reasons, "decision-rules"))
                     }
+                }
+            }
+        }
+    }
+}
+
+/// What the commit loosens that the run asked nobody about, and how it comes to count.
+pub(crate) fn loosened(view: &RunView) -> Markup {
+    let agreed = view.parts.log.iter().any(|entry| entry.action == AGREED);
+    let loosened = Loosened::of(&view.run, &view.parts.stages).filter(|_| !agreed);
+    html! {
+        @if let Some(loosened) = loosened {
+            section aria-labelledby="rules" {
+                h2 id="rules" { "Looser rules" }
+                div class="card" {
+                    p class="wrap" { (short(&loosened.sentence(), 2_000)) }
+                    p class="muted wrap" { "Somebody who may approve agrees with " code { (loosened.command("")) } }
                 }
             }
         }

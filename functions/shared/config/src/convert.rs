@@ -3,6 +3,7 @@
 use pact_contract::{
     Tier,
     settings::{DEFAULT_TEST_TIMEOUT, Settings},
+    shell::word,
     shift::{Asked, Shift, Step, Strategy, Wrong},
 };
 use serde_json::{Map, Value, json};
@@ -70,12 +71,7 @@ fn command_line(command: &Value) -> Option<String> {
     if let ["sh", "-c", line] = words[..] {
         return Some(line.to_owned());
     }
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
-    let quoted = |word: &&str| match word {
-        word if !word.is_empty() && word.chars().all(plain) => (*word).to_owned(),
-        word => format!("'{}'", word.replace('\'', r"'\''")),
-    };
-    Some(words.iter().map(quoted).collect::<Vec<_>>().join(" "))
+    Some(words.iter().map(|text| word(text)).collect::<Vec<_>>().join(" "))
 }
 
 /// What an environment is measured by is its target, where the source says nothing else and can.

@@ -165,12 +165,7 @@ impl Client {
         if status.is_success() {
             return serde_json::from_str(&text).doing("understand the gateway's answer");
         }
-        let refused = format!("the gateway refused it: {} ({status})", message(&text));
-        Err(if status.is_client_error() {
-            Failure::usage(refused)
-        } else {
-            Failure::internal(refused)
-        })
+        Err(refused("the gateway refused it", status, &text))
     }
 
     /// An address that signs one browser in, once, and goes on to `next`.
@@ -267,14 +262,77 @@ async fn accepted(request: reqwest::RequestBuilder) -> Result<Accepted, Failure>
     if status.is_success() {
         return serde_json::from_str(&body).doing("understand the gateway's answer");
     }
-    let message = format!("the gateway refused the push: {} ({status})", message(&body));
-    Err(if status.is_client_error() { Failure::usage(message) } else { Failure::internal(message) })
+    Err(refused("the gateway refused the push", status, &body))
 }
 
-/// The gateway's own words in an error.
-fn message(body: &str) -> String {
-    serde_json::from_str::<Value>(body)
-        .ok()
-        .and_then(|v| v.get("detail").and_then(Value::as_str).map(str::to_owned))
-        .unwrap_or_else(|| body.to_owned())
+/// What the gateway says where it refuses: problem details, with all that they have.
+fn refused(what: &str, status: reqwest::StatusCode, body: &str) -> Failure {
+    let problem = Refusal::read(body);
+    let message = format!("{what}: {} ({status})", problem.sentence);
+    let failure = match status.is_client_error() {
+        true => Failure::usage(message),
+        false => Failure::internal(message),
+    };
+    match problem.code.filter(|code| pact_contract::problems::explain(code).is_some()) {
+        Some(code) => failure.remedy(format!("`pactctl explain {code}` says what it means")),
+        None => failure,
+    }
+}
+
+/// Problem details in a sentence.
+struct Refusal {
+    sentence: String,
+    code: Option<String>,
+}
+
+impl Refusal {
+    fn read(body: &str) -> Self {
+        let Ok(Value::Object(mut members)) = serde_json::from_str::<Value>(body) else {
+            return Self { sentence: body.trim().to_owned(), code: None };
+        };
+        let mut taken = |name: &str| match members.remove(name)? {
+            Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        };
+        let (detail, title) = (taken("detail"), taken("title"));
+        // The status is said beside it, and the type by the code.
+        let (code, _, _) = (taken("code"), taken("status"), taken("type"));
+        let mut sentence = detail.or(title).unwrap_or_else(|| "it does not say why".to_owned());
+        let field = taken("field").map(|field| format!("field: {field}"));
+        let code_said = code.as_ref().map(|code| format!("code: {code}"));
+        let further = members.iter().map(|(name, value)| match value {
+            Value::String(text) => format!("{name}: {text}"),
+            other => format!("{name}: {other}"),
+        });
+        for member in field.into_iter().chain(code_said).chain(further) {
+            sentence.push_str(&format!("; {member}"));
+        }
+        Self { sentence, code }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::StatusCode;
+
+    use super::*;
+    use crate::failure::Exit;
+
+    #[test]
+    fn a_refusal_is_shown_with_all_that_it_has() {
+        let body = r#"{"type":"urn:pact:problem:invalid_request","title":"Bad Request","status":400,
+            "detail":"must be from 1 to 366","code":"invalid_request","field":"days","retry":{"after":5}}"#;
+        let failure = refused("the gateway refused it", StatusCode::BAD_REQUEST, body);
+        assert_eq!(failure.exit, Exit::Usage);
+        assert_eq!(
+            failure.to_string(),
+            "the gateway refused it: must be from 1 to 366; field: days; code: invalid_request; \
+             retry: {\"after\":5} (400 Bad Request)"
+        );
+        let none = refused("it", StatusCode::BAD_GATEWAY, "<html>bad</html>\n");
+        assert_eq!(none.exit, Exit::Internal);
+        assert_eq!(none.to_string(), "it: <html>bad</html> (502 Bad Gateway)");
+        let bare = refused("it", StatusCode::BAD_REQUEST, r#"{"title":"Bad Request"}"#);
+        assert_eq!(bare.to_string(), "it: Bad Request (400 Bad Request)");
+    }
 }

@@ -7,6 +7,7 @@ use pact_config::{
     Rule,
     form::{Form, Shape, field},
 };
+use pact_contract::shell::word;
 use serde::Deserialize;
 
 use crate::runners::runner::{Execution, Part, Task};
@@ -77,11 +78,11 @@ impl Settings {
         let words = |command: &[String]| match command {
             // What was written as one line for the shell stays one.
             [sh, flag, line] if sh == "sh" && flag == "-c" => line.clone(),
-            words => words.iter().map(|word| word_of(word)).collect::<Vec<_>>().join(" "),
+            words => words.iter().map(|text| word(text)).collect::<Vec<_>>().join(" "),
         };
         let mut parts = Vec::new();
         if let Some(directory) = self.directory.as_deref().filter(|d| !matches!(*d, "" | ".")) {
-            parts.push(format!("cd {}", word_of(directory)));
+            parts.push(format!("cd {}", word(directory)));
         }
         parts
             .extend(self.env.iter().map(|(name, value)| format!("export {name}={}", quote(value))));
@@ -91,12 +92,6 @@ impl Settings {
         parts.push(words(&self.command));
         Some(parts.join(" && "))
     }
-}
-
-/// A word of the shell, in quotes where it needs them.
-fn word_of(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { quote(word) }
 }
 
 /// What of it is the release, where it builds one.

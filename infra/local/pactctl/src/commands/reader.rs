@@ -10,7 +10,7 @@ use crate::{
     client::{self, Client},
     data::{Opened, Secrets},
     failure::{Context, Failure},
-    run::report::Report,
+    run::{data_option, report::Report},
     stack::{Definition, Store, open_data, options::Options},
 };
 
@@ -20,6 +20,8 @@ pub(super) struct Reader {
     own: Option<Store>,
     endpoint: String,
     secrets: Secrets,
+    /// The options that find a run again.
+    pub(super) options: String,
 }
 
 impl Reader {
@@ -28,12 +30,13 @@ impl Reader {
             return Err(Failure::usage(format!("there is no data folder {}", data.display()))
                 .remedy("`pactctl run` makes one; --data DIR names another"));
         }
+        let options = data_option(data);
         let root = data.canonicalize().doing("read the data folder")?;
         if let Some(client) = Client::attach(&root).await {
             let endpoint = client.endpoints.aws.clone();
             let secrets = Secrets::read(&root)
                 .ok_or_else(|| Failure::internal("the stack's secrets are gone"))?;
-            return Ok(Self { store: client.store, own: None, endpoint, secrets });
+            return Ok(Self { store: client.store, own: None, endpoint, secrets, options });
         }
         let Opened::Owned(folder) = open_data(data)? else {
             return Err(Failure::usage("a stack is starting or stopping on this data folder")
@@ -43,7 +46,7 @@ impl Reader {
         let own = Store::open(&folder, &definition.stack.tables).await?;
         let secrets = folder.secrets()?;
         let store = client::store(&own.endpoint, &secrets, &definition.run_table()?).await;
-        Ok(Self { store, endpoint: own.endpoint.clone(), own: Some(own), secrets })
+        Ok(Self { store, endpoint: own.endpoint.clone(), own: Some(own), secrets, options })
     }
 
     pub(super) async fn close(self) {
@@ -78,5 +81,5 @@ impl Reader {
 /// What is known of a run, the latest without one.
 pub(super) async fn read_report(reader: &Reader, run_id: Option<RunId>) -> Result<Report, Failure> {
     let run_id = reader.latest(run_id).await?;
-    Report::read(&reader.store, &run_id).await
+    Report::read(&reader.store, &run_id, &reader.options).await
 }

@@ -12,7 +12,12 @@ use super::reader::{Reader, read_report};
 use crate::{
     cli::RunsCommand,
     failure::{Context, Exit, Failure},
-    run::{Shown, report::Report, summary},
+    run::{
+        Shown,
+        report::Report,
+        summary,
+        waits::{self, Waits},
+    },
     term,
 };
 
@@ -53,8 +58,7 @@ pub(crate) fn runs(command: RunsCommand) -> Result<Exit, Failure> {
             }
             RunsCommand::Show { run_id, all, json, data } => {
                 let reader = Reader::open(&data.data).await?;
-                let again = crate::run::data_option(&data.data);
-                let result = show(&reader, run_id, (all, json), &again).await;
+                let result = show(&reader, run_id, (all, json)).await;
                 reader.close().await;
                 result
             }
@@ -108,11 +112,13 @@ fn parse_status(text: &str) -> Result<RunStatus, Failure> {
 
 async fn list(reader: &Reader, query: &RunQuery, json: bool) -> Result<Exit, Failure> {
     let page = reader.store.latest_runs(query).await.doing("list the runs")?;
+    let waiting = waiting(reader, &page.runs).await?;
     if json {
         let runs: Vec<_> = page
             .runs
             .iter()
-            .map(|r| {
+            .zip(&waiting)
+            .map(|(r, waits)| {
                 json!({
                     "run_id": r.request.run_id,
                     "status": r.status,
@@ -126,6 +132,7 @@ async fn list(reader: &Reader, query: &RunQuery, json: bool) -> Result<Exit, Fai
                     "duration_ms": duration(r),
                     "reason": r.outcome.as_ref().map(|o| &o.reason),
                     "cause": cause(r, &[]).map(|cause| cause.sentence),
+                    "waits": waits,
                 })
             })
             .collect();
@@ -140,13 +147,39 @@ async fn list(reader: &Reader, query: &RunQuery, json: bool) -> Result<Exit, Fai
     if !page.runs.is_empty() {
         print!("{}", style(header()).dim());
     }
-    for run in &page.runs {
-        print!("{}", row(run));
+    for (run, waits) in page.runs.iter().zip(&waiting) {
+        print!("{}", row(run, waits.as_ref()));
     }
     for item in &page.unreadable {
         println!("{}", unreadable(item));
     }
+    if !reader.is_up() && page.runs.iter().any(|run| !run.status.is_final()) {
+        term::hint(&format!(
+            "no stack is up: `pactctl up{}` goes on with what has not ended",
+            reader.options
+        ));
+    }
     Ok(Exit::Success)
+}
+
+/// What each of the runs waits for.
+async fn waiting(reader: &Reader, runs: &[RunRecord]) -> Result<Vec<Option<Waits>>, Failure> {
+    /// Most runs of which all is read that they wait for: what a list of hundreds in a queue says of
+    /// each is that it is queued.
+    const MOST: usize = 50;
+    let mut all: Vec<Option<Waits>> = Vec::with_capacity(runs.len());
+    let mut asked = 0;
+    for run in runs {
+        let ask = !run.status.is_final() && asked < MOST;
+        asked += usize::from(ask);
+        all.push(match ask {
+            true => waits::of(&reader.store, run, None, &reader.options)
+                .await
+                .doing("read what a run waits for")?,
+            false => None,
+        });
+    }
+    Ok(all)
 }
 
 /// A line of the list, in columns; the status is as wide as its column.
@@ -164,8 +197,9 @@ fn header() -> String {
     columns(&format!("{:<16}", "STATUS"), heads)
 }
 
-/// One run: a line of columns, then its id with why it did not end well.
-fn row(run: &RunRecord) -> String {
+/// One run: a line of columns, then its id with why it did not end well or what it waits for, and how
+/// that is answered.
+fn row(run: &RunRecord, waits: Option<&Waits>) -> String {
     let request = &run.request;
     let commit: String = request.commit.chars().take(10).collect();
     let status = format!("{:<16}", run.status.as_str());
@@ -181,9 +215,12 @@ fn row(run: &RunRecord) -> String {
         ],
     );
     let id = style(&request.run_id).dim();
-    match cause(run, &[]) {
-        Some(cause) => out.push_str(&format!("  {id} {}\n", term::plain(&cause.sentence))),
-        None => out.push_str(&format!("  {id}\n")),
+    let said = cause(run, &[]).map(|cause| cause.sentence);
+    let said = said.or_else(|| waits.map(|waits| waits.sentence.clone()));
+    out.push_str(&format!("  {id} {}", term::plain(&said.unwrap_or_default())).trim_end());
+    out.push('\n');
+    if let Some(how) = waits.and_then(Waits::how) {
+        out.push_str(&format!("  {how}\n"));
     }
     out
 }
@@ -203,10 +240,9 @@ async fn show(
     reader: &Reader,
     run_id: Option<RunId>,
     (all, json): (bool, bool),
-    again: &str,
 ) -> Result<Exit, Failure> {
     let run_id = reader.latest(run_id).await?;
-    let report = Report::read(&reader.store, &run_id).await?;
+    let report = Report::read(&reader.store, &run_id, &reader.options).await?;
     let lines = if all { usize::MAX } else { summary::EVIDENCE };
     if json {
         println!("{}", serde_json::to_string_pretty(&report).doing("write the report")?);
@@ -239,7 +275,7 @@ async fn show(
     for item in &report.unreadable {
         writeln!(out, "{}", unreadable(item)).doing("write the report")?;
     }
-    print!("{out}{}", summary::text(&report, again));
+    print!("{out}{}", summary::text(&report, &reader.options));
     Ok(Exit::Success)
 }
 
@@ -345,7 +381,7 @@ mod tests {
     fn the_list_says_message_duration_and_why_under_heads_that_fit() {
         let runs = failed_runs(jiff::Timestamp::UNIX_EPOCH);
         let run = runs.iter().find(|r| r.name == "secret").expect("a sample");
-        let row = console::strip_ansi_codes(&row(&run.run)).into_owned();
+        let row = console::strip_ansi_codes(&row(&run.run, None)).into_owned();
         for text in [
             "Configure the bucket",
             "Secrets: 1 changed file checked",

@@ -7,7 +7,7 @@ use crate::{
     client::Client,
     failure::{Context, Exit, Failure},
     run::{
-        Shown, exit_code,
+        Shown, data_option, exit_code,
         follow::{self, Followed, Progress},
         print,
         report::Report,
@@ -33,7 +33,7 @@ pub(super) async fn watch(run_id: Option<RunId>, shown: Shown<'_>) -> Result<Exi
     };
     let root = shown.data.canonicalize().doing("read the data folder")?;
     let client = Client::attach(&root).await.ok_or_else(nobody)?;
-    let mut progress = Progress::new(!shown.json);
+    let mut progress = Progress::new(!shown.json, data_option(shown.data));
     let followed = follow::follow(&client, &run_id, &mut progress).await;
     progress.finish();
     match followed? {

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pact_agent::ports::{ApprovalRecord, RunReader, Unreadable};
 use pact_contract::{RunId, RunStatus, StageRecord, StageStatus, StateName, room::waits};
 
-use super::report::Report;
+use super::{report::Report, waits::Waits};
 use crate::{client::Client, failure::Failure, term};
 
 const POLL: Duration = Duration::from_millis(150);
@@ -71,7 +71,7 @@ pub(crate) async fn follow(
             let since = *ended_at.get_or_insert_with(Instant::now);
             if run.status.is_final() || since.elapsed() > CLOSING {
                 // Read again: what was written between the two answers belongs to the report.
-                let report = match Report::read(&client.store, run_id).await {
+                let report = match Report::read(&client.store, run_id, &progress.options).await {
                     Ok(report) => report,
                     // The stack was another process's, which has just ended.
                     Err(_) if !client.is_up().await => return Ok(Followed::Lost),
@@ -89,14 +89,16 @@ pub(crate) async fn follow(
 /// terminal.
 pub(crate) struct Progress {
     visible: bool,
+    /// The options that find the run again.
+    options: String,
     bar: ProgressBar,
     shown: BTreeSet<(StateName, u32, String)>,
     warned: BTreeSet<String>,
 }
 
 impl Progress {
-    /// Progress that is shown, or not.
-    pub(crate) fn new(visible: bool) -> Self {
+    /// Progress that is shown, or not; `options` find the run again.
+    pub(crate) fn new(visible: bool, options: String) -> Self {
         let draw = visible && term::is_interactive();
         let target = if draw { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
@@ -106,7 +108,7 @@ impl Progress {
         if draw {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        Self { visible, bar, shown: BTreeSet::new(), warned: BTreeSet::new() }
+        Self { visible, options, bar, shown: BTreeSet::new(), warned: BTreeSet::new() }
     }
 
     fn show(&mut self, stages: &[StageRecord]) {
@@ -142,12 +144,9 @@ impl Progress {
         for question in questions.iter().filter(|q| q.answer.is_none()) {
             let key = (question.state.clone(), 0, question.callback.clone());
             if self.shown.insert(key) {
-                let line = format!(
-                    "? {} (until {})\n  answer with `pactctl approve {run}` or `pactctl approve --reject {run}`",
-                    term::plain(&question.question),
-                    question.expires_at.strftime("%Y-%m-%d %H:%M UTC"),
-                    run = question.run_id,
-                );
+                let waits = Waits::of_people(question, &self.options);
+                let how = waits.how().unwrap_or_default();
+                let line = format!("? {}\n  {how}", term::plain(&waits.sentence));
                 self.bar.suspend(|| term::note(&line));
             }
         }

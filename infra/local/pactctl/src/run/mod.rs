@@ -4,10 +4,11 @@ pub(crate) mod follow;
 pub(crate) mod report;
 pub(crate) mod session;
 pub(crate) mod summary;
+pub(crate) mod waits;
 
 use std::path::Path;
 
-use pact_contract::{EnvironmentName, Repository, RunId, RunStatus};
+use pact_contract::{EnvironmentName, Repository, RunId, RunStatus, shell::word};
 
 use crate::{
     cli::RunArgs,
@@ -131,7 +132,7 @@ pub(crate) async fn wait(
     shown: Shown<'_>,
     options: &Options,
 ) -> Result<Exit, Failure> {
-    let mut progress = Progress::new(!shown.json);
+    let mut progress = Progress::new(!shown.json, data_option(shown.data));
     let report = loop {
         match follow::follow(&session.client, run_id, &mut progress).await? {
             Followed::Ended(report) => break report,
@@ -203,13 +204,7 @@ pub(crate) fn data_option(data: &Path) -> String {
     if data == Path::new(".pact") {
         return String::new();
     }
-    let path = data.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
-    if path.chars().all(plain) {
-        format!(" --data {path}")
-    } else {
-        format!(" --data '{}'", path.replace('\'', r"'\''"))
-    }
+    format!(" --data {}", word(&data.display().to_string()))
 }
 
 /// The exit code that stands for a run's end.

@@ -1,16 +1,17 @@
 //! What is known of a run, as one document.
 
-use pact_agent::ports::{ApprovalRecord, RunReader, Unreadable};
+use pact_agent::ports::{RunReader, Unreadable};
 use pact_aws::DynamoStore;
 use pact_contract::{
     Decision, Deployment, Finding, RepositoryName, RunId, RunRecord, RunStatus, StageRecord,
     StageStatus, StateName,
     cause::{Cause, cause},
-    room::waits,
+    loosened::{AGREED, Loosened},
     run::{Fault, NotificationRecord},
 };
 use serde::Serialize;
 
+use super::waits::{self, Waits};
 use crate::failure::{Context, Failure};
 
 /// The document that `pactctl run --json` prints.
@@ -25,6 +26,12 @@ pub(crate) struct Report {
     /// How many runs of its repository are before it, while it is queued.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<usize>,
+    /// What it waits for, until it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Waits>,
+    /// What its commit loosens that nobody was asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loosened: Option<ToAgree>,
     /// Why it did not end well: the thing, the message, the place, and what would mend it.
     pub cause: Option<Cause>,
     /// Full name of the repository.
@@ -61,6 +68,15 @@ pub(crate) struct Report {
     pub records: Vec<StageRecord>,
 }
 
+/// Rules that are looser once somebody agrees.
+#[derive(Debug, Serialize)]
+pub(crate) struct ToAgree {
+    /// That they do not count yet.
+    pub sentence: String,
+    /// The command by which somebody agrees.
+    pub command: String,
+}
+
 /// One stage of the document.
 #[derive(Debug, Serialize)]
 pub(crate) struct Stage {
@@ -88,11 +104,15 @@ pub(crate) struct Stage {
 }
 
 impl Report {
-    /// Reads a run.
+    /// Reads a run; `options` are those that find it again, with a space before each.
     ///
     /// # Errors
     /// A usage failure when there is no such run.
-    pub(crate) async fn read(store: &DynamoStore, run_id: &RunId) -> Result<Self, Failure> {
+    pub(crate) async fn read(
+        store: &DynamoStore,
+        run_id: &RunId,
+        options: &str,
+    ) -> Result<Self, Failure> {
         let run = RunReader::run(store, run_id).await.doing("read the run")?.ok_or_else(|| {
             Failure::usage(format!("there is no run {run_id}"))
                 .remedy("`pactctl runs list` lists them")
@@ -101,17 +121,20 @@ impl Report {
         let notifications = store.notifications(run_id).await.doing("read the notifications")?;
         let unreadable = [stages.unreadable, notifications.unreadable].concat();
         let notifications = notifications.items.into_iter().map(|n| n.record).collect();
-        let queued = run.status == RunStatus::Queued;
-        let before = store.waits_behind(&run).await.doing("read its place in the queue")?;
-        let mut report = Self { unreadable, ..Self::new(run, stages.items, notifications) };
-        if queued {
-            report.reason = Some(waits(before));
-            report.before = before;
-        }
-        if report.status == RunStatus::Running {
-            let all = store.approvals(run_id).await.doing("read the approvals")?;
-            let open = all.items.iter().find(|question| question.answer.is_none());
-            report.reason = Some(open.map_or_else(|| "it goes on".to_owned(), asks));
+        let waits = waits::of(store, &run, Some(&stages.items), options).await;
+        let waits = waits.doing("read what the run waits for")?;
+        let loosened = match Loosened::of(&run, &stages.items) {
+            Some(loosened) if !agreed(store, run_id).await? => {
+                Some(ToAgree { sentence: loosened.sentence(), command: loosened.command(options) })
+            }
+            _ => None,
+        };
+        let mut report =
+            Self { unreadable, loosened, ..Self::new(run, stages.items, notifications) };
+        if let Some(waits) = waits {
+            report.reason = Some(waits.sentence.clone());
+            report.before = waits.before;
+            report.waits = Some(waits);
         }
         Ok(report)
     }
@@ -130,6 +153,8 @@ impl Report {
         Self {
             cause,
             before: None,
+            waits: None,
+            loosened: None,
             run_id: run.request.run_id.clone(),
             status: run.status,
             reason: outcome.as_ref().map(|o| o.reason.clone()),
@@ -152,18 +177,10 @@ impl Report {
     }
 }
 
-/// What a run asks, of whom, and how it is answered.
-fn asks(question: &ApprovalRecord) -> String {
-    let agreed: Vec<_> = question.agreed.iter().map(|answer| answer.by.as_str()).collect();
-    let agreed = match question.people {
-        0 | 1 => String::new(),
-        people if agreed.is_empty() => format!(", of {people} people"),
-        people => format!(", {} of {people} agreed ({})", agreed.len(), agreed.join(", ")),
-    };
-    let ApprovalRecord { question, expires_at, run_id, .. } = question;
-    format!(
-        "waits for an answer until {expires_at:.0}{agreed}: {question} `pactctl approve {run_id}` gives it"
-    )
+/// Whether somebody agreed to what the run's commit loosens.
+async fn agreed(store: &DynamoStore, run_id: &RunId) -> Result<bool, Failure> {
+    let log = RunReader::log(store, run_id).await.doing("read the log")?;
+    Ok(log.items.iter().any(|entry| entry.action == AGREED))
 }
 
 impl From<&StageRecord> for Stage {

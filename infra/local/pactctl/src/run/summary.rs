@@ -10,7 +10,10 @@ use pact_contract::{
     shift::walked,
 };
 
-use super::report::{Report, Stage};
+use super::{
+    report::{Report, Stage},
+    waits::Waits,
+};
 use crate::term;
 
 /// Findings that are listed for each stage.
@@ -40,9 +43,17 @@ fn write(out: &mut String, report: &Report, data: &str) -> std::fmt::Result {
         write_deployments(out, &report.deployments)?;
     }
     write_notifications(out, &report.notifications)?;
+    write_loosened(out, report)?;
     write_end(out, report)?;
     let again = format!("pactctl runs show{data} {} · pactctl up{data}", report.run_id);
     writeln!(out, "{}", style(again).dim())
+}
+
+/// What its commit loosens, and how that comes to count.
+fn write_loosened(out: &mut String, report: &Report) -> std::fmt::Result {
+    let Some(loosened) = &report.loosened else { return Ok(()) };
+    writeln!(out, "{} {}", style("Rules").bold(), term::plain(&loosened.sentence))?;
+    writeln!(out, "  {} `{}`", style("to agree:").cyan(), term::plain(&loosened.command))
 }
 
 /// How the run ended and why, with the lines that say it and what would mend it: what is read first
@@ -60,6 +71,9 @@ fn write_end(out: &mut String, report: &Report) -> std::fmt::Result {
         term::run_style(report.status).apply_to(&status),
         term::duration(report.duration_ms),
     )?;
+    if let Some(how) = report.waits.as_ref().and_then(Waits::how) {
+        writeln!(out, "  {how}")?;
+    }
     let Some(cause) = &report.cause else { return Ok(()) };
     for line in &cause.excerpt.lines {
         writeln!(out, "  {} {}", style("|").dim(), term::plain(line))?;
