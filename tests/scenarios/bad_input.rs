@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, path::Path};
 
-use pact_e2e::{Repo, Stack};
+use pact_e2e::{Repo, Stack, wait_for};
 
 fn refused(stack: &Stack, args: &[&str], words: &[&str]) {
     let finished = stack.pactctl(args);
@@ -70,4 +70,38 @@ fn a_run_that_there_is_not() {
     let stack = Stack::new();
     refused(&stack, &["runs", "show", "nothing"], &["no data folder"]);
     refused(&stack, &["runs", "list", "--status", "moon"], &["moon", "succeeded"]);
+}
+
+#[test]
+fn options_that_a_stack_that_is_up_or_a_run_that_goes_on_does_not_have() {
+    let (stack, repo) = (Stack::new(), Repo::shop());
+    let settings = std::fs::read_to_string(repo.path().join("pact.toml")).expect("settings");
+    repo.write(
+        "pact.toml",
+        &format!("{settings}\n[environments.production.approval]\ntimeout_minutes = 5\n"),
+    );
+    repo.commit("Ask before production");
+    let (_up, document) = stack.up();
+    let api = document["api"].as_str().expect("an address");
+    let refused = |args: &[&str], words: &[&str]| {
+        let said = stack.pactctl(&run(repo.path(), args));
+        assert_eq!(said.code, Some(2), "{args:?}: {said:?}");
+        for word in words {
+            assert!(said.stderr.contains(word), "{args:?}: no {word:?} in {}", said.stderr);
+        }
+    };
+    refused(&["--port", "1"], &["a stack is up already", api, "--port"]);
+    refused(&["--concurrency", "3"], &["16 instances"]);
+    refused(&["--queue", "7"], &["invocations of a function wait"]);
+    refused(&["--packages", "."], &["its own program"]);
+    let port = api.rsplit(':').next().expect("a port");
+    let asks = stack.start(&run(repo.path(), &["--port", port]));
+    wait_for("the question", 60, || {
+        stack.pactctl(&["runs", "list"]).stdout.contains("waits for an answer").then_some(())
+    });
+    refused(&["--template", "hotfix"], &["goes on already", "template", "hotfix", "runs watch"]);
+    refused(&["--environment", "staging"], &["goes on already", "last environment", "staging"]);
+    refused(&["--as-pushed"], &["judged by its own settings"]);
+    assert_eq!(stack.pactctl(&["approve"]).code, Some(0));
+    assert_eq!(asks.wait().code, Some(0));
 }

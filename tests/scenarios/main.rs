@@ -40,6 +40,7 @@ mod sign_in;
 mod statuses;
 mod suites;
 mod telemetry;
+mod terminal;
 mod tested;
 mod verdicts;
 

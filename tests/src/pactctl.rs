@@ -123,7 +123,17 @@ impl Stack {
     /// When it cannot be started.
     #[must_use]
     pub fn pactctl(&self, args: &[&str]) -> Finished {
-        let output = self.command(args).output().expect("pactctl starts");
+        self.pactctl_with(&[], args)
+    }
+
+    /// Runs a command to its end, with these variables besides.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn pactctl_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Finished {
+        let variables = variables.iter().copied();
+        let output = self.command(args).envs(variables).output().expect("pactctl starts");
         Finished {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

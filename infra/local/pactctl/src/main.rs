@@ -14,6 +14,7 @@ mod failure;
 #[cfg(test)]
 mod forms;
 mod function;
+mod hints;
 mod repository;
 mod run;
 mod runtime;
@@ -21,10 +22,15 @@ mod stack;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let given = cli::Cli::command().try_get_matches();
+    let read = given.and_then(|matches| Ok((cli::Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match read {
+        Ok(read) => read,
+        Err(error) => return said(&error),
+    };
     // A function of the local stack is this program again; it has its own logs and its own end.
     if let cli::Command::Function { name } = &cli.command {
         return function::main(name);
@@ -45,6 +51,7 @@ fn main() -> ExitCode {
         return pact_processes::apart::main(arguments);
     }
     term::init(cli.verbose);
+    hints::keep(&matches);
     match commands::dispatch(cli) {
         Ok(failure::Exit::Success) if term::lost() => failure::Exit::Internal.into(),
         Ok(exit) => exit.into(),
@@ -53,4 +60,18 @@ fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Says what the command line lacks, or the help that was asked for.
+fn said(error: &clap::Error) -> ExitCode {
+    term::colours();
+    let (text, is_error) = (error.render(), error.use_stderr());
+    let colours = if is_error { term::colours_of_errors() } else { console::colors_enabled() };
+    let text = if colours { text.ansi().to_string() } else { text.to_string() };
+    if is_error {
+        term::note(text.trim_end());
+        return failure::Exit::Usage.into();
+    }
+    term::print(&text);
+    if term::lost() { failure::Exit::Internal.into() } else { failure::Exit::Success.into() }
 }

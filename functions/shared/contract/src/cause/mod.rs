@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub use kind::CauseKind;
-pub use text::{Excerpt, excerpt, plain};
+pub use text::{Excerpt, excerpt, plain, turns};
 
 /// Longest message in characters.
 const MAX_MESSAGE: usize = 240;

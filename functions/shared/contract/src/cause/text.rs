@@ -1,7 +1,8 @@
 //! Texts from outside in a line, and the lines of a log that say what went wrong.
 
 /// Characters that write from right to left what reads otherwise.
-const fn turns(c: char) -> bool {
+#[must_use]
+pub const fn turns(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -134,7 +134,8 @@ pub(crate) struct UpArgs {
 impl RunArgs {
     /// How a stack is run for this.
     pub(crate) fn stack(&self) -> Options {
-        options(&self.packages, &self.limits, Vec::new())
+        let port = Some(self.port).filter(|port| *port != 0);
+        Options { port, ..options(&self.packages, &self.limits, Vec::new()) }
     }
 }
 

@@ -3,13 +3,16 @@
 use console::style;
 use pact_contract::{agents::ALL as AGENTS, capability::advertisement};
 
-use crate::failure::{Context, Exit, Failure};
+use crate::{
+    failure::{Exit, Failure},
+    term,
+};
 
 /// Lists them.
 pub(crate) fn agents(json: bool) -> Result<Exit, Failure> {
     if json {
         let all: Vec<_> = AGENTS.iter().map(|(id, caps)| advertisement(id, caps)).collect();
-        println!("{}", serde_json::to_string_pretty(&all).doing("write the agents")?);
+        term::document(&all)?;
         return Ok(Exit::Success);
     }
     for (id, capabilities) in AGENTS {

@@ -6,7 +6,7 @@ use crate::{
     cost::{Bill, Measured, invocations},
     failure::{Context, Exit, Failure},
     run::{report::Report, session::Session},
-    stack,
+    stack, term,
 };
 
 /// Carries out the command for a known run.
@@ -14,7 +14,7 @@ pub(super) async fn cost(data: &Path, run: &Report, json: bool) -> Result<Exit, 
     let run_id = run.run_id.as_str();
     let root = data.canonicalize().doing("read the data folder")?;
     // The history is Step Functions': it is asked of the stack that is up, or of one for this.
-    let session = Session::open(data, 0, &stack::options::Options::default()).await?;
+    let session = Session::open(data, &stack::options::Options::default()).await?;
     let events = session.client.history(&run.execution_arn).await;
     session.close().await;
     let measured = Measured {
@@ -25,7 +25,7 @@ pub(super) async fn cost(data: &Path, run: &Report, json: bool) -> Result<Exit, 
     };
     let bill = measured.bill(run_id);
     if json {
-        println!("{}", serde_json::to_string_pretty(&bill).doing("write the bill")?);
+        term::document(&bill)?;
     } else {
         print!("{}", text(&bill).doing("write the bill")?);
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     client::Client,
-    failure::{Context, Exit, Failure},
+    failure::{Exit, Failure},
     term,
 };
 
@@ -59,7 +59,7 @@ pub(crate) fn doctor(path: &Path, data: &Path, json: bool) -> Result<Exit, Failu
     let broken = all.iter().any(|look| look.standing == Standing::Broken);
     if json {
         let document = json!({ "ready": !broken, "looks": all });
-        println!("{}", serde_json::to_string_pretty(&document).doing("write the result")?);
+        term::document(&document)?;
     } else {
         for look in &all {
             let mark = match look.standing {

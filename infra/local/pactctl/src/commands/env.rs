@@ -7,7 +7,8 @@ use crate::{
     client::REGION,
     credentials::{Credentials, Pair},
     data::{Endpoints, Secrets},
-    failure::{Context, Exit, Failure},
+    failure::{Exit, Failure},
+    term,
 };
 
 /// Prints the variables, as lines for a shell or as one document.
@@ -33,7 +34,7 @@ pub(crate) fn env(args: &EnvArgs) -> Result<Exit, Failure> {
     if args.json {
         let document: serde_json::Map<_, _> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-        println!("{}", serde_json::to_string_pretty(&document).doing("write the variables")?);
+        term::document(&document)?;
     } else {
         for (name, value) in variables {
             println!("export {name}={value}");

@@ -186,7 +186,7 @@ impl<'a> Row<'a> {
 }
 
 fn print(document: &Value) -> Result<(), Failure> {
-    println!("{}", serde_json::to_string_pretty(document).doing("write the result")?);
+    term::document(document)?;
     Ok(())
 }
 

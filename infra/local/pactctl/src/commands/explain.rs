@@ -4,7 +4,10 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use console::style;
 use pact_contract::explain::{Explanation, Kind};
 
-use crate::failure::{Context, Exit, Failure};
+use crate::{
+    failure::{Exit, Failure},
+    term,
+};
 
 /// Every code that a run can show: those of the contract, and the rules that an agent has as data.
 fn all() -> Result<Vec<Explanation>, Failure> {
@@ -27,7 +30,7 @@ pub(crate) fn explain(code: Option<&str>, json: bool) -> Result<Exit, Failure> {
     let all = all()?;
     let Some(code) = code else {
         if json {
-            println!("{}", serde_json::to_string_pretty(&all).doing("write the codes")?);
+            term::document(&all)?;
             return Ok(Exit::Success);
         }
         for (kind, title) in TITLES {
@@ -40,7 +43,7 @@ pub(crate) fn explain(code: Option<&str>, json: bool) -> Result<Exit, Failure> {
     };
     let one = find(&all, code)?;
     if json {
-        println!("{}", serde_json::to_string_pretty(one).doing("write the code")?);
+        term::document(one)?;
     } else {
         println!("{}", style(&one.code).bold());
         println!("{}", one.sentence);

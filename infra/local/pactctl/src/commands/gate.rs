@@ -96,7 +96,7 @@ async fn explain(reader: &Reader, run_id: Option<RunId>, json: bool) -> Result<E
             .remedy(format!("`pactctl runs show {run_id}` says how it ended"))
     })?;
     if json {
-        println!("{}", serde_json::to_string_pretty(decision).doing("write the decision")?);
+        term::document(decision)?;
         return Ok(Exit::Success);
     }
     let verdict = decision.verdict.as_str().replace('_', " ");
@@ -192,7 +192,7 @@ async fn trial(
                 "reason": tried.after.as_ref().err(),
             })).collect::<Vec<_>>(),
         });
-        println!("{}", serde_json::to_string_pretty(&document).doing("write the result")?);
+        term::document(&document)?;
         return Ok(Exit::Success);
     }
     for tried in &differ {

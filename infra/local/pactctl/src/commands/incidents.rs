@@ -45,7 +45,7 @@ async fn say(args: &WordArgs, word: &str) -> Result<Exit, Failure> {
 }
 
 fn document(answer: &Value) -> Result<Exit, Failure> {
-    println!("{}", serde_json::to_string_pretty(answer).doing("write the answer")?);
+    term::document(answer)?;
     Ok(Exit::Success)
 }
 

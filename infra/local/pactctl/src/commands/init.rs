@@ -22,7 +22,7 @@ pub(crate) fn init(path: &Path, print: bool) -> Result<Exit, Failure> {
     pact_config::parse(&text, "pact.toml")
         .map_err(|errors| Failure::internal(format!("the settings are not valid\n{errors}")))?;
     if print {
-        print!("{text}");
+        term::machine(&text);
         return Ok(Exit::Success);
     }
     if let Some(name) = pact_config::FILE_NAMES.iter().find(|name| path.join(name).exists()) {

@@ -157,7 +157,7 @@ impl Shown<'_> {
         for line in lines {
             if self.args.json {
                 let document = json!({ "stage": stage, "at": line.at, "text": line.text });
-                writeln!(out, "{document}")?;
+                writeln!(out, "{}", term::escaped(&document.to_string()))?;
                 continue;
             }
             // With one stage only there is nothing to tell apart.

@@ -15,6 +15,7 @@ mod gate;
 mod handler;
 mod incidents;
 mod init;
+mod listed;
 mod logs;
 mod man;
 mod reader;

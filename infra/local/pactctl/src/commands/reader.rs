@@ -10,7 +10,8 @@ use crate::{
     client::{self, Client},
     data::{Opened, Secrets},
     failure::{Context, Failure},
-    run::{data_option, report::Report},
+    hints::data_option,
+    run::report::Report,
     stack::{Definition, Store, open_data, options::Options},
 };
 

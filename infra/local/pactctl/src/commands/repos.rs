@@ -39,7 +39,7 @@ pub(crate) fn repos(command: ReposCommand) -> Result<Exit, Failure> {
             ReposCommand::Show { name, data } => {
                 let path = format!("/v1/repositories/{name}");
                 let entry = ask(&data, Method::GET, &path, None).await?;
-                println!("{}", serde_json::to_string_pretty(&entry).doing("write the entry")?);
+                term::document(&entry)?;
                 Ok(Exit::Success)
             }
             ReposCommand::Policy { name, accept, by, json, data } => {
@@ -117,7 +117,7 @@ async fn add(args: &AddRepositoryArgs) -> Result<Exit, Failure> {
     }
     let entry = ask(&args.data, Method::POST, "/v1/repositories", Some(&body)).await?;
     let entry = entry_of(entry)?;
-    println!("{} is run from {}", entry.name, entry.url);
+    println!("{} is run from {}", entry.name, term::plain(&entry.url));
     if let Some(statuses) = &entry.statuses {
         println!("its commits show what became of them by {}", statuses.api);
         term::hint(&format!("`pactctl repos token {}` keeps the token for it", entry.name));
@@ -179,7 +179,7 @@ async fn list(as_json: bool, data: &DataArgs) -> Result<Exit, Failure> {
     }
     let answer = ask(data, Method::GET, "/v1/repositories", None).await?;
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&answer).doing("write the list")?);
+        term::document(&answer)?;
         return Ok(Exit::Success);
     }
     let listed: Listed = serde_json::from_value(answer).doing("understand the list")?;
@@ -189,7 +189,7 @@ async fn list(as_json: bool, data: &DataArgs) -> Result<Exit, Failure> {
     }
     for entry in listed.repositories {
         let also = entry.local.map(|local| format!(" and {local}")).unwrap_or_default();
-        println!("{}  {}{also}", entry.name, entry.url);
+        println!("{}  {}{}", entry.name, term::plain(&entry.url), term::plain(&also));
     }
     Ok(Exit::Success)
 }
@@ -209,7 +209,7 @@ fn show_pulls(answer: Value, as_json: bool) -> Result<Exit, Failure> {
         pulls: Vec<Pull>,
     }
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&answer).doing("write the list")?);
+        term::document(&answer)?;
         return Ok(Exit::Success);
     }
     let listed: Listed = serde_json::from_value(answer).doing("understand the list")?;
@@ -218,10 +218,11 @@ fn show_pulls(answer: Value, as_json: bool) -> Result<Exit, Failure> {
     }
     for pull in listed.pulls {
         let stands = match &pull.allowed {
-            Some(word) => format!("may run, by {}", word.by),
+            Some(word) => format!("may run, by {}", term::plain(&word.by)),
             None => "waits".to_owned(),
         };
-        let (message, author) = (pull.message.unwrap_or_default(), pull.author.unwrap_or_default());
+        let [message, author] =
+            [pull.message, pull.author].map(|text| term::plain(&text.unwrap_or_default()));
         println!("#{}  {}  {stands}  {message} ({author})", pull.number.unwrap_or(0), pull.commit);
     }
     Ok(Exit::Success)
@@ -230,7 +231,7 @@ fn show_pulls(answer: Value, as_json: bool) -> Result<Exit, Failure> {
 /// The run of a pull request that may run now.
 fn show_allowed(run: &Value, as_json: bool) -> Result<Exit, Failure> {
     if as_json {
-        println!("{}", serde_json::to_string_pretty(run).doing("write the run")?);
+        term::document(run)?;
     } else {
         let text = |name: &str| run.get(name).and_then(Value::as_str).unwrap_or_default();
         println!("it runs as {}: {}", text("run_id"), text("url"));
@@ -241,21 +242,22 @@ fn show_allowed(run: &Value, as_json: bool) -> Result<Exit, Failure> {
 /// Says which rules count, since when and by whose word.
 fn show_rules(answer: Value, as_json: bool) -> Result<Exit, Failure> {
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&answer).doing("write the rules")?);
+        term::document(&answer)?;
         return Ok(Exit::Success);
     }
     let record: PolicyRecord =
         serde_json::from_value(answer).doing("understand the gateway's answer")?;
     let file = record.path.as_deref().unwrap_or("the defaults: there is no file");
-    println!("{file} of {} on {}, judged by {}", record.commit, record.branch, record.run_id);
+    let branch = term::plain(&record.branch);
+    println!("{} of {} on {branch}, judged by {}", term::plain(file), record.commit, record.run_id);
     if let Some(by) = &record.agreed_by {
-        println!("{by} agreed on {} to:", record.at);
+        println!("{} agreed on {} to:", term::plain(by), record.at);
         for sentence in &record.loosened {
-            println!("  {sentence}");
+            println!("  {}", term::plain(sentence));
         }
     }
     if let Some(text) = &record.text {
-        println!("\n{}", text.trim_end());
+        println!("\n{}", term::plain(text.trim_end()));
     }
     Ok(Exit::Success)
 }
@@ -271,7 +273,7 @@ pub(super) async fn ask(
     path: &str,
     body: Option<&Value>,
 ) -> Result<Value, Failure> {
-    let session = Session::open(&data.data, 0, &Options::default()).await?;
+    let session = Session::open(&data.data, &Options::default()).await?;
     let answer = session.client.api(method, path, body).await;
     session.close().await;
     answer

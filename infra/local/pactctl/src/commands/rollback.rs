@@ -20,7 +20,7 @@ use crate::{
 pub(crate) fn rollback(args: &RollbackArgs) -> Result<Exit, Failure> {
     crate::runtime::start()?.block_on(async {
         let options = Options::default();
-        let mut session = Session::open(&args.data.data, 0, &options).await?;
+        let mut session = Session::open(&args.data.data, &options).await?;
         let outcome = whole(args, &mut session, &options).await;
         session.close().await;
         outcome

@@ -27,7 +27,7 @@ pub(super) fn pending_name(name: &RepositoryName) -> String {
 /// Carries the command out.
 pub(super) async fn rotate(args: &RotateArgs) -> Result<Exit, Failure> {
     let (root, pending) = (&args.data.data, pending_name(&args.name));
-    let session = Session::open(root, 0, &Options::default()).await?;
+    let session = Session::open(root, &Options::default()).await?;
     // The port of a stack that ends with this command is no address for anybody.
     let api = session.is_joined().then(|| session.client.endpoints.api.clone());
     // What is not registered gets none.
@@ -61,7 +61,7 @@ pub(super) async fn rotate(args: &RotateArgs) -> Result<Exit, Failure> {
             "before_until": until,
         });
         let shown = serde_json::to_string_pretty(&shown).doing("write the secret")?;
-        writeln!(out, "{shown}").doing("print the secret")?;
+        writeln!(out, "{}", term::escaped(&shown)).doing("print the secret")?;
     } else {
         let webhook = match &url {
             Some(url) => url.clone(),

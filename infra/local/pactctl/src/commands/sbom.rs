@@ -43,7 +43,7 @@ pub(crate) fn sbom(path: &Path, output: Option<&Path>) -> Result<Exit, Failure> 
     left_out.extend(not_read);
     match output {
         Some(file) => std::fs::write(file, &document).doing("write the bill of materials")?,
-        None => println!("{}", String::from_utf8_lossy(&document)),
+        None => term::machine(&format!("{}\n", String::from_utf8_lossy(&document))),
     }
     for (path, why) in &left_out {
         term::warning(&format!("{path}: {why}"));

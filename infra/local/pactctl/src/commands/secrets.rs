@@ -13,6 +13,7 @@ use super::files;
 use crate::{
     cli::SecretsCommand,
     failure::{Context, Exit, Failure},
+    term,
 };
 
 /// Largest file, and largest version of a file, that is read.
@@ -90,7 +91,7 @@ fn scan(
             .map(|(path, why)| json!({ "path": path, "reason": why }))
             .collect();
         let document = json!({ "files": report.files, "findings": found, "not_read": not_read });
-        println!("{}", serde_json::to_string_pretty(&document).doing("write the result")?);
+        term::document(&document)?;
     } else {
         for (path, found) in &report.found {
             println!(
@@ -188,7 +189,7 @@ fn score(engine: &SecretsEngine, corpus: &Path, list: bool, json: bool) -> Resul
     if json {
         let by_kind: BTreeMap<_, _> = kinds.iter().map(|(kind, s)| (kind, figures(s))).collect();
         let document = json!({ "all": figures(&all), "kinds": by_kind });
-        println!("{}", serde_json::to_string_pretty(&document).doing("write the result")?);
+        term::document(&document)?;
         return Ok(Exit::Success);
     }
     if list {

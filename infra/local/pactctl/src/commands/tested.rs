@@ -32,7 +32,7 @@ pub(super) async fn tests(reader: &Reader, args: &TestsArgs) -> Result<Exit, Fai
     if args.json {
         let stages: Vec<Value> = lists.iter().map(document).collect();
         let document = json!({ "run_id": run_id, "stages": stages });
-        println!("{}", serde_json::to_string_pretty(&document).doing("write the tests")?);
+        term::document(&document)?;
     } else {
         for (state, answer) in &lists {
             print!("{}", shown(state, answer));

@@ -43,7 +43,9 @@ pub(crate) fn tokens(command: TokensCommand) -> Result<Exit, Failure> {
                 let day = shown.expires_at.strftime("%Y-%m-%d");
                 term::note(&format!(
                     "{} is {}'s, for {}, until {day}; it is shown this once",
-                    shown.id, shown.owner, shown.scopes
+                    shown.id,
+                    term::plain(&shown.owner),
+                    shown.scopes
                 ));
                 println!("{}", shown.token.unwrap_or_default());
                 Ok(Exit::Success)
@@ -55,7 +57,8 @@ pub(crate) fn tokens(command: TokensCommand) -> Result<Exit, Failure> {
             TokensCommand::Revoke { id, data } => {
                 let path = format!("/v1/tokens/{id}");
                 let shown = shown(ask(&data, Method::DELETE, &path, None).await?)?;
-                println!("{} of {} is good for nothing from now on", shown.id, shown.owner);
+                let owner = term::plain(&shown.owner);
+                println!("{} of {owner} is good for nothing from now on", shown.id);
                 Ok(Exit::Success)
             }
         }
@@ -67,7 +70,7 @@ fn shown(answer: Value) -> Result<Shown, Failure> {
 }
 
 fn document(answer: &Value) -> Result<Exit, Failure> {
-    println!("{}", serde_json::to_string_pretty(answer).doing("write the answer")?);
+    term::document(answer)?;
     Ok(Exit::Success)
 }
 

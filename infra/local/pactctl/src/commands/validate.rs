@@ -18,7 +18,7 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
     if schema {
         let forms = pact_config::Forms::published().doing("read the forms of the settings")?;
         let schema = forms.schema();
-        println!("{}", serde_json::to_string_pretty(&schema).doing("write the schema")?);
+        term::document(&schema)?;
         return Ok(Exit::Success);
     }
     let mut faults = definition_faults()?;
@@ -59,7 +59,7 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
             "path": shown, "valid": faults.is_empty(), "faults": faults, "on": on,
             "would_build": build.as_ref().map(|build| &build.commands),
         });
-        println!("{}", serde_json::to_string_pretty(&document).doing("write the result")?);
+        term::document(&document)?;
     } else {
         for fault in &faults {
             term::error(fault);

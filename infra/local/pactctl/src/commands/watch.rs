@@ -6,8 +6,9 @@ use super::reader::{Reader, read_report};
 use crate::{
     client::Client,
     failure::{Context, Exit, Failure},
+    hints::data_option,
     run::{
-        Shown, data_option, exit_code,
+        Shown, exit_code,
         follow::{self, Followed, Progress},
         print,
         report::Report,

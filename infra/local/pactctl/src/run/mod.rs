@@ -8,13 +8,14 @@ pub(crate) mod waits;
 
 use std::path::Path;
 
-use pact_contract::{EnvironmentName, Repository, RunId, RunStatus, shell::word};
+use pact_contract::{EnvironmentName, Repository, RunId, RunRequest, RunStatus, policy::JudgedBy};
 
 use crate::{
     cli::RunArgs,
     client::{Accepted, Client, Start},
     commands::repos,
-    failure::{Context, Exit, Failure},
+    failure::{Context as _, Exit, Failure},
+    hints::data_option,
     repository::{self, Push},
     stack::options::Options,
     term,
@@ -74,7 +75,7 @@ fn is_remote(push: &Push) -> bool {
 }
 
 async fn drive(args: &RunArgs, push: &Push) -> Result<Exit, Failure> {
-    let mut session = Session::open(&args.data.data, args.port, &args.stack()).await?;
+    let mut session = Session::open(&args.data.data, &args.stack()).await?;
     let interrupted = tokio::signal::ctrl_c();
     let outcome = tokio::select! {
         outcome = whole_run(args, push, &mut session) => Some(outcome),
@@ -163,7 +164,46 @@ async fn submit(args: &RunArgs, push: &Push, client: &Client) -> Result<Accepted
     if accepted.duplicate && ended {
         return start(true).await;
     }
+    if accepted.duplicate {
+        let run = client.store.run(&accepted.run_id).await.doing("read the run that goes on")?;
+        if let Some(other) = run.and_then(|run| other(args, push, &run.request)) {
+            return Err(Failure::usage(format!(
+                "a run of this commit goes on already, {}, and {other}",
+                accepted.run_id
+            ))
+            .remedy(format!(
+                "`pactctl runs watch {}` waits for its end; its page cancels it",
+                accepted.run_id
+            )));
+        }
+    }
     Ok(accepted)
+}
+
+/// What was asked for that a run that goes on is not; none where it is the same.
+fn other(args: &RunArgs, push: &Push, run: &RunRequest) -> Option<String> {
+    let wanted = |option: &str, wanted: Option<&str>, has: Option<&str>| {
+        let wanted = wanted.filter(|wanted| has != Some(*wanted))?;
+        let has = has.map_or("none".to_owned(), |has| format!("{has:?}"));
+        Some(format!("its {option} is {has}, not {wanted:?}"))
+    };
+    let environment = run.environment.as_ref().map(EnvironmentName::as_str);
+    wanted("template", args.template.as_deref(), run.template.as_deref())
+        .or_else(|| wanted("last environment", args.environment.as_deref(), environment))
+        .or_else(|| {
+            let base = push.base.as_deref().filter(|_| args.base.is_some());
+            wanted("base", base, run.base.as_deref())
+        })
+        .or_else(|| {
+            match (own_settings(args, push), run.policy.judged_by) {
+                (true, JudgedBy::Base) => Some("it is judged as a push is, as with --as-pushed"),
+                (false, JudgedBy::Own) => {
+                    Some("it is judged by its own settings, without --as-pushed")
+                }
+                _ => None,
+            }
+            .map(str::to_owned)
+        })
 }
 
 /// Whether the commit is judged by its own settings: on this machine its owner is its judge, unless
@@ -192,19 +232,11 @@ fn announce(push: &Push, accepted: &Accepted, link: Option<&str>) {
 /// Says how a run ended.
 pub(crate) fn print(shown: Shown<'_>, report: &Report) -> Result<(), Failure> {
     if shown.json {
-        println!("{}", serde_json::to_string_pretty(report).doing("write the report")?);
+        term::document(report)?;
     } else {
         print!("{}", summary::text(report, &data_option(shown.data)));
     }
     Ok(())
-}
-
-/// ` --data DIR`, where it is needed to find the run again.
-pub(crate) fn data_option(data: &Path) -> String {
-    if data == Path::new(".pact") {
-        return String::new();
-    }
-    format!(" --data {}", word(&data.display().to_string()))
 }
 
 /// The exit code that stands for a run's end.
@@ -246,12 +278,5 @@ mod tests {
         assert!(said.contains("goes on") && hint.contains("runs watch --data x"), "{said} {hint}");
         let (said, hint) = left(false, "");
         assert!(said.contains("kept where it stands") && hint.contains("`pactctl up`"), "{hint}");
-    }
-
-    #[test]
-    fn the_hint_can_be_pasted_into_a_shell() {
-        assert_eq!(data_option(Path::new(".pact")), "");
-        assert_eq!(data_option(Path::new("/tmp/a-b")), " --data /tmp/a-b");
-        assert_eq!(data_option(Path::new("my data/it's")), r" --data 'my data/it'\''s'");
     }
 }

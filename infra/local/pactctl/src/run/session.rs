@@ -24,8 +24,8 @@ impl Session {
     /// Joins the stack that is up on the data folder, or starts one.
     ///
     /// # Errors
-    /// Among others, when packages or limits are wanted and that stack has others.
-    pub(crate) async fn open(data: &Path, port: u16, options: &Options) -> Result<Self, Failure> {
+    /// Among others, when a port, packages or limits are wanted and that stack has others.
+    pub(crate) async fn open(data: &Path, options: &Options) -> Result<Self, Failure> {
         let until = tokio::time::Instant::now() + ATTACH_PATIENCE;
         loop {
             // Joining needs no port and leaves nothing behind.
@@ -35,7 +35,7 @@ impl Session {
                 same_stack(&root, options)?;
                 return Ok(Self { client, own: None });
             }
-            let ports = Ports::bind(port, 0).await?;
+            let ports = Ports::bind(options.port.unwrap_or(0), 0).await?;
             if let Opened::Owned(folder) = open_data(data)? {
                 let stack = Stack::start(folder, ports, options).await?;
                 return Self::host(stack).await;
@@ -66,7 +66,16 @@ impl Session {
 
     /// After the stack of another process went away: joins its successor or becomes it.
     pub(crate) async fn reopen(&mut self, data: &Path, options: &Options) -> Result<(), Failure> {
-        let next = Self::open(data, 0, options).await?;
+        let mut any = options.clone();
+        let next = match Self::open(data, options).await {
+            Err(_) if any.port.take().is_some() => {
+                let next = Self::open(data, &any).await?;
+                let at = &next.client.endpoints.api;
+                term::warning(&format!("the stack went away; the run goes on in one at {at}"));
+                next
+            }
+            next => next?,
+        };
         let last = std::mem::replace(self, next);
         last.close().await;
         Ok(())
@@ -95,18 +104,24 @@ impl Session {
     }
 }
 
-/// A run that was to prove certain packages or limits must not pass on others.
+/// Nothing that was asked for is left out silently: a run that was to prove certain packages or limits must
+/// not pass on others, and who asked for a port looks there.
 fn same_stack(root: &Path, wanted: &Options) -> Result<(), Failure> {
     let Some(theirs) = Endpoints::read(root) else { return Ok(()) };
     let refused = |what: String| {
-        Failure::usage(format!("a stack is up already, and {what}"))
-            .remedy("end it, or choose another folder with --data DIR")
+        Failure::usage(format!("a stack is up already, and {what}")).remedy(
+            "leave the option out to join it, end it, or choose another folder with --data DIR",
+        )
     };
     if let Some(folder) = &wanted.packages
         && (theirs.packages.is_none() || folder.canonicalize().ok() != theirs.packages)
     {
         let runs = theirs.packages.map_or("its own program".into(), |f| f.display().to_string());
         return Err(refused(format!("it runs its functions from {runs}")));
+    }
+    let listens = url::Url::parse(&theirs.api).ok().and_then(|api| api.port());
+    if wanted.port.is_some_and(|wanted| Some(wanted) != listens) {
+        return Err(refused(format!("its dashboard is at {}, not at --port", theirs.api)));
     }
     let Endpoints { concurrency, queue, .. } = theirs;
     if wanted.concurrency.is_some_and(|wanted| wanted != concurrency) {

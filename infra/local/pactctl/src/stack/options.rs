@@ -7,6 +7,8 @@ use local_lambda_host::Policy;
 /// How a stack is run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
+    /// Port of the gateway and the dashboard; none: any free one.
+    pub port: Option<u16>,
     /// Folder of the packages that the functions run from, instead of this program.
     pub packages: Option<PathBuf>,
     /// Instances of a function that may run at once, where the template reserves none.
