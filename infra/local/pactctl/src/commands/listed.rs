@@ -119,7 +119,7 @@ fn row(run: &RunRecord, waits: Option<&Waits>) -> String {
     let id = style(&request.run_id).dim();
     let said = cause(run, &[]).map(|cause| cause.sentence);
     let said = said.or_else(|| waits.map(|waits| waits.sentence.clone()));
-    out.push_str(&format!("  {id} {}", term::plain(&said.unwrap_or_default())).trim_end());
+    out.push_str(format!("  {id} {}", term::plain(&said.unwrap_or_default())).trim_end());
     out.push('\n');
     if let Some(how) = waits.and_then(Waits::how) {
         out.push_str(&format!("  {how}\n"));
