@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use pact_contract::ids::IdError;
+use pact_contract::{ids::IdError, nesting};
 use serde_json::{Map, Value};
 
 use crate::error::{Answer, ApiError};
@@ -19,7 +19,14 @@ pub(crate) fn parse(body: &[u8]) -> Answer<Value> {
     serde_json::from_slice(body).map_err(|error| {
         // The text of the error may quote the body; its place is enough.
         let place = format!("line {}, column {}", error.line(), error.column());
-        ApiError::invalid("body", format!("the body is not JSON ({place})"))
+        let message = match nesting::is_too_deep(&error.to_string()) {
+            true => format!(
+                "the body is nested too deeply ({place}): at most {} levels are read",
+                nesting::JSON
+            ),
+            false => format!("the body is not JSON ({place})"),
+        };
+        ApiError::invalid("body", message)
     })
 }
 

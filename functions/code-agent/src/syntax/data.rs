@@ -2,6 +2,8 @@
 
 use granit_parser::{Options, Parser};
 
+use pact_contract::nesting;
+
 use super::verdict::{Cause, Doubt, Fault, MAX_FAULTS, Opinion, number};
 
 /// Any number of YAML documents. Only the syntax counts: tags may be anything.
@@ -28,7 +30,7 @@ pub(super) fn yaml(text: &str) -> Opinion {
         let doubt = Doubt::new(Cause::Dialect, "another file may have the anchor");
         return Opinion::Unsure(doubt, faults);
     }
-    Opinion::from_faults(faults)
+    Opinion::from_faults(faults).not_too_deep(nesting::YAML)
 }
 
 /// One TOML document.
@@ -38,5 +40,5 @@ pub(super) fn toml(text: &str) -> Opinion {
         let offset = error.span().map_or(0, |span| span.start);
         Fault::at(text, offset, error.message().replace('\n', ", "))
     });
-    Opinion::from_faults(faults.collect())
+    Opinion::from_faults(faults.collect()).not_too_deep(nesting::TOML)
 }

@@ -86,8 +86,8 @@ pub(crate) fn check(path: &str, content: &[u8]) -> Verdict {
         let doubt = Doubt::new(Cause::Encoding, "it is not UTF-8");
         return Verdict::Unsure(doubt, Vec::new());
     };
-    if !is_shallow(&text) {
-        let doubt = Doubt::new(Cause::Depth, "it is nested too deeply to be parsed");
+    if let Some(deep) = too_deep(&text) {
+        let doubt = Doubt::new(Cause::Depth, deep);
         return Verdict::Unsure(doubt, Vec::new());
     }
     let (doubt, faults) = match opinion(path, language, &text) {
@@ -179,8 +179,8 @@ fn wide(content: &[u8]) -> Option<String> {
     char::decode_utf16(units).collect::<Result<String, _>>().ok()
 }
 
-/// Whether the recursion of a parser stays small.
-fn is_shallow(text: &str) -> bool {
+/// Why the recursion of a parser would not stay small.
+fn too_deep(text: &str) -> Option<String> {
     let (mut depth, mut row, mut segment) = (0usize, 0usize, 0usize);
     for byte in text.bytes() {
         match byte {
@@ -198,11 +198,19 @@ fn is_shallow(text: &str) -> bool {
             b';' | b',' | b'{' | b'}' => (row, segment) = (0, 0),
             _ => row = 0,
         }
-        if depth > MAX_NESTING || row > MAX_ROW || segment > MAX_SEGMENT {
-            return false;
+        if depth > MAX_NESTING {
+            return Some(format!(
+                "it is nested deeper than the {MAX_NESTING} levels that are read"
+            ));
+        }
+        if row > MAX_ROW || segment > MAX_SEGMENT {
+            let most = if row > MAX_ROW { MAX_ROW } else { MAX_SEGMENT };
+            return Some(format!(
+                "it has more operators in one expression than the {most} that are read"
+            ));
         }
     }
-    true
+    None
 }
 
 #[cfg(test)]

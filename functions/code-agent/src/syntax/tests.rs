@@ -152,6 +152,30 @@ fn what_cannot_be_parsed_says_why() {
             "{path}"
         );
     }
+    // What may be as it should be, and how deep is read.
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    let flow = |depth: usize| format!("a: {}", nested(depth));
+    for (path, text, levels) in [
+        ("a.json", nested(1_001), "1000"),
+        ("a.toml", format!("a = {}", nested(81)), "80"),
+        ("a.yml", flow(300), "255"),
+        ("a.rs", nested(2_000), "1000"),
+    ] {
+        match check(path, text.as_bytes()) {
+            Verdict::Unsure(doubt, faults) => {
+                assert_eq!(doubt.cause, Cause::Depth, "{path}: {doubt:?}");
+                assert!(doubt.reason.contains(levels), "{path}: {doubt:?}");
+                assert!(
+                    faults.iter().all(|f| f.message.contains("too deeply")),
+                    "{path}: {faults:?}"
+                );
+            }
+            verdict => panic!("{path}: {verdict:?}"),
+        }
+    }
+    assert_eq!(check("a.json", nested(1_000).as_bytes()), Verdict::Parsed);
+    assert_eq!(check("a.toml", format!("a = {}", nested(80)).as_bytes()), Verdict::Parsed);
+    assert_eq!(check("a.yml", flow(250).as_bytes()), Verdict::Parsed);
     assert!(
         matches!(check("page.html.j2", b"{{ a }}"), Verdict::Unsure(doubt, _) if doubt.cause == Cause::Template)
     );

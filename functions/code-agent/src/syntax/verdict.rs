@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use pact_contract::nesting;
+
 /// Most faults of one file.
 pub(crate) const MAX_FAULTS: usize = 10;
 
@@ -104,6 +106,24 @@ pub(super) enum Opinion {
 }
 
 impl Opinion {
+    /// The same; not known where the parser gave up at its depth, of so many levels: what is below may be
+    /// as it should be.
+    pub(super) fn not_too_deep(self, levels: usize) -> Self {
+        let deep = |fault: &Fault| nesting::is_too_deep(&fault.message);
+        match self {
+            Self::Broken(faults) if faults.iter().any(deep) => {
+                // What it says of the rest comes of that.
+                let first = faults
+                    .into_iter()
+                    .find(deep)
+                    .map(|fault| Fault { message: nesting::said(&fault.message, levels), ..fault });
+                let reason = format!("it is nested deeper than the {levels} levels that are read");
+                Self::Unsure(Doubt::new(Cause::Depth, reason), first.into_iter().collect())
+            }
+            other => other,
+        }
+    }
+
     /// Broken where there is a fault.
     pub(super) fn from_faults(mut faults: Vec<Fault>) -> Self {
         faults.sort_by_key(|fault| (fault.line, fault.column));

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use pact_contract::nesting;
 use toml::Spanned;
 
 use super::{
@@ -52,7 +53,10 @@ fn line_of(text: &str, at: usize) -> Option<u32> {
 pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<OwnRule>, Vec<RuleFault>> {
     let raw: BTreeMap<String, Spanned<Raw>> = toml::from_str(text).map_err(|error| {
         let line = error.span().and_then(|span| line_of(text, span.start));
-        vec![RuleFault { line, message: error.message().replace('\n', " ") }]
+        vec![RuleFault {
+            line,
+            message: nesting::said(error.message(), nesting::TOML).replace('\n', " "),
+        }]
     })?;
     let name = path.rsplit('/').next().unwrap_or(path);
     let stem = name.split(['.', '-']).next().unwrap_or(name);

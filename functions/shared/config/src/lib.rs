@@ -20,7 +20,7 @@ mod values;
 mod wave_laws;
 mod waves;
 
-use pact_contract::settings::Settings;
+use pact_contract::{nesting, settings::Settings};
 use toml::de::DeTable;
 
 use errors::Faults;
@@ -83,7 +83,15 @@ impl Forms {
         }
         let (tree, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
-            faults.at(error.span(), format!("not valid TOML: {}", error.message()), None);
+            let message = match nesting::is_too_deep(error.message()) {
+                true => nesting::said(error.message(), nesting::TOML),
+                false => format!("not valid TOML: {}", error.message()),
+            };
+            faults.at(error.span(), message, None);
+            // Everything behind it would be said to be wrong too.
+            if nesting::is_too_deep(error.message()) {
+                break;
+            }
         }
         if !errors.is_empty() {
             return None;

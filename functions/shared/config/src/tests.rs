@@ -651,8 +651,12 @@ fn what_is_not_toml_is_reported_as_that_alone() {
 fn size_depth_and_number_of_entries_are_bounded() {
     let large = format!("# {}", "x".repeat(MAX_BYTES));
     assert_eq!(errors(&large), "pact.toml: the file has 65538 bytes; at most 65536");
-    assert!(errors(&format!("a = {}", "[".repeat(5_000))).contains("not valid TOML"));
-    assert!(errors(&format!("{}b = 1", "a.".repeat(10_000))).contains("recursion limit"));
+    let deep = "it is nested too deeply: at most 80 levels are read, one in the other";
+    assert_eq!(errors(&format!("{}b = 1", "a.".repeat(10_000))), format!("pact.toml: {deep}"));
+    let nested = |depth: usize| format!("a = {}{}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(errors(&nested(5_000)), format!("pact.toml:1:85: {deep}"));
+    assert!(!errors(&nested(pact_contract::nesting::TOML)).contains("too deeply"));
+    assert!(errors(&nested(pact_contract::nesting::TOML + 1)).contains("too deeply"));
     let many: String = (0..1_000).map(|n| format!("k{n} = 1\n")).collect();
     assert!(errors(&many).ends_with("and 900 more faults"));
     let globs = format!("documentation = [{}]", "'a',".repeat(201));

@@ -31,6 +31,7 @@ pub mod judgement;
 pub mod ledger;
 pub mod log;
 pub mod loosened;
+pub mod nesting;
 pub mod objectives;
 pub mod policy;
 pub mod problems;

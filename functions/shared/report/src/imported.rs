@@ -11,7 +11,7 @@ mod severity;
 
 use std::collections::BTreeSet;
 
-use pact_contract::{Finding, FindingCode, Severity, codes};
+use pact_contract::{Finding, FindingCode, Severity, codes, nesting};
 
 use crate::fingerprint::Fingerprints;
 use form::{Descriptor, Log, Message, Run, SarifResult};
@@ -57,7 +57,8 @@ pub fn imported(text: &str, in_tree: &dyn Fn(&str) -> bool) -> Result<Imported, 
         return Err(format!("it is larger than {} MiB", MAX_BYTES / 1024 / 1024));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let log: Log = serde_json::from_str(text).map_err(|e| short(&e.to_string(), 300))?;
+    let log: Log = serde_json::from_str(text)
+        .map_err(|e| short(&nesting::said(&e.to_string(), nesting::JSON), 300))?;
     match log.version.as_deref() {
         Some("2.1.0") => {}
         Some(other) => {

@@ -1,12 +1,15 @@
 //! `Cargo.lock`.
 
 use cargo_lock::Lockfile;
+use pact_contract::nesting;
 
 use super::form::{Parsed, toml_lines};
 use crate::deps::{Ecosystem, verdict::short};
 
 pub(super) fn parse(text: &str) -> Result<Parsed, String> {
-    let lock: Lockfile = text.parse().map_err(|e: cargo_lock::Error| short(&e.to_string(), 300))?;
+    let lock: Lockfile = text.parse().map_err(|e: cargo_lock::Error| {
+        short(&nesting::said(&e.to_string(), nesting::TOML), 300)
+    })?;
     let lines = toml_lines(text);
     let mut out = Parsed::default();
     for package in lock.packages {

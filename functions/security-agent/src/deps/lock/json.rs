@@ -1,12 +1,13 @@
 //! Lock files in JSON: Pipenv, Composer, NuGet, Swift, Bun, Maven.
 
+use pact_contract::nesting;
 use serde_json::{Map, Value};
 
 use super::form::{About, Parsed, number};
 use crate::deps::Ecosystem;
 
 fn object(text: &str) -> Result<Map<String, Value>, String> {
-    match serde_json::from_str(text).map_err(|e| e.to_string())? {
+    match serde_json::from_str(text).map_err(|e| nesting::said(&e.to_string(), nesting::JSON))? {
         Value::Object(map) => Ok(map),
         _ => Err("it is no JSON object".to_owned()),
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use pact_contract::nesting;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -67,7 +68,8 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
     if !text.trim_start().starts_with('{') {
         return Err("it is no JSON object".to_owned());
     }
-    let file: File = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let file: File =
+        serde_json::from_str(text).map_err(|e| nesting::said(&e.to_string(), nesting::JSON))?;
     let lines = key_lines(text);
     let mut out = Parsed::default();
     let mut aliases = HashMap::new();

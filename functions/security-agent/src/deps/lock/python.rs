@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pact_contract::nesting;
 use serde::Deserialize;
 
 use super::form::{About, NOT_FROM_REGISTRY, NOT_PINNED, Parsed, Unchecked, number, toml_lines};
@@ -76,7 +77,7 @@ struct UvNeed {
 
 /// `uv.lock`.
 pub(super) fn uv(text: &str) -> Result<Parsed, String> {
-    let file: Uv = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+    let file: Uv = toml::from_str(text).map_err(|e| nesting::said(e.message(), nesting::TOML))?;
     let lines = toml_lines(text);
     let mut out = Parsed::default();
     for package in file.package {
@@ -138,7 +139,7 @@ struct PdmPackage {
 
 /// `pdm.lock`.
 pub(super) fn pdm(text: &str) -> Result<Parsed, String> {
-    let file: Pdm = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+    let file: Pdm = toml::from_str(text).map_err(|e| nesting::said(e.message(), nesting::TOML))?;
     let lines = toml_lines(text);
     let mut out = Parsed::default();
     for package in file.package {
@@ -159,7 +160,8 @@ pub(super) fn pdm(text: &str) -> Result<Parsed, String> {
 }
 
 pub(super) fn poetry(text: &str) -> Result<Parsed, String> {
-    let file: Poetry = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+    let file: Poetry =
+        toml::from_str(text).map_err(|e| nesting::said(e.message(), nesting::TOML))?;
     let lines = toml_lines(text);
     let mut out = Parsed::default();
     for package in file.package {
