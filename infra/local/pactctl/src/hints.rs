@@ -5,25 +5,40 @@ use std::{
     sync::OnceLock,
 };
 
-use clap::{ArgMatches, CommandFactory as _};
+use clap::{ArgMatches, Command};
 use pact_contract::shell::word;
 
-use crate::cli::Cli;
+/// What hints say of the data; none before the command line was read.
+static OPTIONS: OnceLock<Options> = OnceLock::new();
 
-/// The option of the command at hand that other commands need too, with a space before it; empty where
-/// they find the data by themselves.
-static OPTION: OnceLock<String> = OnceLock::new();
+struct Options {
+    /// The option of the command at hand that others need too, with a space before it; empty where they
+    /// find the data by themselves.
+    option: String,
+    /// The commands that work on a data folder, as they are written: `pactctl runs list`.
+    takers: Vec<String>,
+}
 
-/// Keeps what the command line says of the data.
-pub(crate) fn keep(matches: &ArgMatches) {
+/// Keeps what the command line says of the data, and which of the program's commands take that.
+pub(crate) fn keep(program: &Command, matches: &ArgMatches) {
     let mut leaf = matches;
     while let Some((_, below)) = leaf.subcommand() {
         leaf = below;
     }
     let data = leaf.try_get_one::<PathBuf>("data").ok().flatten();
-    if OPTION.set(data.map(|data| data_option(data)).unwrap_or_default()).is_err() {
+    let option = data.map(|data| data_option(data)).unwrap_or_default();
+    if OPTIONS.set(Options { option, takers: takers(program, "") }).is_err() {
         tracing::debug!("the options are kept already");
     }
+}
+
+/// The commands below this one that have the option.
+fn takers(command: &Command, above: &str) -> Vec<String> {
+    let name = format!("{above}{}", command.get_name());
+    let above = format!("{name} ");
+    let own = command.get_arguments().any(|argument| argument.get_id() == "data");
+    let below = command.get_subcommands().flat_map(|below| takers(below, &above));
+    own.then_some(name).into_iter().chain(below).collect()
 }
 
 /// ` --data DIR`, where it is needed to find the data again.
@@ -37,38 +52,33 @@ pub(crate) fn data_option(data: &Path) -> String {
 /// The text with the option in each of its commands that takes it: what stands between backticks and
 /// begins with `pactctl`.
 pub(crate) fn with_options(text: &str) -> String {
-    let option = OPTION.get().map(String::as_str).unwrap_or_default();
-    insert(text, option)
+    match OPTIONS.get() {
+        Some(options) => insert(text, options),
+        None => text.to_owned(),
+    }
 }
 
-fn insert(text: &str, option: &str) -> String {
+fn insert(text: &str, Options { option, takers }: &Options) -> String {
     if option.is_empty() || !text.contains("`pactctl ") {
         return text.to_owned();
     }
+    let takes = |part: &str| {
+        let is = |taker: &String| {
+            part.strip_prefix(taker.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        takers.iter().any(is) && !part.contains("--data")
+    };
     let parts = text.split('`').enumerate().map(|(nth, part)| {
-        let is_command = nth % 2 == 1 && takes_data(part) && !part.contains("--data");
-        if is_command { format!("{part}{option}") } else { part.to_owned() }
+        if nth % 2 == 1 && takes(part) { format!("{part}{option}") } else { part.to_owned() }
     });
     parts.collect::<Vec<_>>().join("`")
 }
 
-/// Whether it is a command of this program that works on a data folder.
-fn takes_data(text: &str) -> bool {
-    let mut words = text.split_whitespace();
-    if words.next() != Some("pactctl") {
-        return false;
-    }
-    let root = Cli::command();
-    let mut leaf = &root;
-    for word in words {
-        let Some(below) = leaf.find_subcommand(word) else { break };
-        leaf = below;
-    }
-    leaf.get_arguments().any(|argument| argument.get_id() == "data")
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]
@@ -83,8 +93,11 @@ mod tests {
             ("`pactctl up --data x` goes on", "`pactctl up --data x` goes on"),
             ("a ` alone", "a ` alone"),
         ] {
-            assert_eq!(insert(text, " --data 'a b'"), wanted);
-            assert_eq!(insert(text, ""), text);
+            let takers = takers(&crate::cli::Cli::command(), "");
+            assert!(takers.contains(&"pactctl runs list".to_owned()), "{takers:?}");
+            let options = Options { option: " --data 'a b'".to_owned(), takers };
+            assert_eq!(insert(text, &options), wanted);
+            assert_eq!(insert(text, &Options { option: String::new(), ..options }), text);
         }
     }
 

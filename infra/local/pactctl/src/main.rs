@@ -10,6 +10,7 @@ mod commands;
 mod cost;
 mod credentials;
 mod data;
+mod document;
 mod failure;
 #[cfg(test)]
 mod forms;
@@ -25,7 +26,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 fn main() -> ExitCode {
-    let given = cli::Cli::command().try_get_matches();
+    let program = cli::Cli::command();
+    let given = program.clone().try_get_matches();
     let read = given.and_then(|matches| Ok((cli::Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match read {
         Ok(read) => read,
@@ -51,7 +53,7 @@ fn main() -> ExitCode {
         return pact_processes::apart::main(arguments);
     }
     term::init(cli.verbose);
-    hints::keep(&matches);
+    hints::keep(&program, &matches);
     match commands::dispatch(cli) {
         Ok(failure::Exit::Success) if term::lost() => failure::Exit::Internal.into(),
         Ok(exit) => exit.into(),

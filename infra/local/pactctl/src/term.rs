@@ -8,13 +8,9 @@ use std::{
 
 use console::{Style, Term};
 use pact_contract::{RunStatus, StageStatus, cause::turns};
-use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
-use crate::{
-    failure::{Context as _, Failure},
-    hints,
-};
+use crate::hints;
 
 /// Has no colours where none are wanted.
 pub(crate) fn colours() {
@@ -69,16 +65,6 @@ static LOST: AtomicBool = AtomicBool::new(false);
 /// Text for people on standard output: whatever is in it, the terminal obeys its colours alone.
 pub(crate) fn print(text: &str) {
     write(&harmless(text, console::colors_enabled()));
-}
-
-/// A JSON document on standard output.
-///
-/// # Errors
-/// Serialisation, which has no reason to fail.
-pub(crate) fn document(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).doing("write the document")?;
-    machine(&(text + "\n"));
-    Ok(())
 }
 
 /// Text for programs on standard output, in a language with escapes such as `\u202e`.

@@ -4,15 +4,15 @@ use console::style;
 use pact_contract::{agents::ALL as AGENTS, capability::advertisement};
 
 use crate::{
+    document,
     failure::{Exit, Failure},
-    term,
 };
 
 /// Lists them.
 pub(crate) fn agents(json: bool) -> Result<Exit, Failure> {
     if json {
         let all: Vec<_> = AGENTS.iter().map(|(id, caps)| advertisement(id, caps)).collect();
-        term::document(&all)?;
+        document::print(&all)?;
         return Ok(Exit::Success);
     }
     for (id, capabilities) in AGENTS {

@@ -4,9 +4,10 @@ use std::{fmt::Write, path::Path};
 
 use crate::{
     cost::{Bill, Measured, invocations},
+    document,
     failure::{Context, Exit, Failure},
     run::{report::Report, session::Session},
-    stack, term,
+    stack,
 };
 
 /// Carries out the command for a known run.
@@ -25,7 +26,7 @@ pub(super) async fn cost(data: &Path, run: &Report, json: bool) -> Result<Exit, 
     };
     let bill = measured.bill(run_id);
     if json {
-        term::document(&bill)?;
+        document::print(&bill)?;
     } else {
         print!("{}", text(&bill).doing("write the bill")?);
     }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::{
     client::Client,
+    document,
     failure::{Exit, Failure},
     term,
 };
@@ -59,7 +60,7 @@ pub(crate) fn doctor(path: &Path, data: &Path, json: bool) -> Result<Exit, Failu
     let broken = all.iter().any(|look| look.standing == Standing::Broken);
     if json {
         let document = json!({ "ready": !broken, "looks": all });
-        term::document(&document)?;
+        document::print(&document)?;
     } else {
         for look in &all {
             let mark = match look.standing {

@@ -7,8 +7,8 @@ use crate::{
     client::REGION,
     credentials::{Credentials, Pair},
     data::{Endpoints, Secrets},
+    document,
     failure::{Exit, Failure},
-    term,
 };
 
 /// Prints the variables, as lines for a shell or as one document.
@@ -34,7 +34,7 @@ pub(crate) fn env(args: &EnvArgs) -> Result<Exit, Failure> {
     if args.json {
         let document: serde_json::Map<_, _> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-        term::document(&document)?;
+        document::print(&document)?;
     } else {
         for (name, value) in variables {
             println!("export {name}={value}");

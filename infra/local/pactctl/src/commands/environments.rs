@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     cli::EnvironmentsCommand,
+    document,
     failure::{Context, Exit, Failure},
     term,
 };
@@ -186,7 +187,7 @@ impl<'a> Row<'a> {
 }
 
 fn print(document: &Value) -> Result<(), Failure> {
-    term::document(document)?;
+    document::print(document)?;
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use console::style;
 use pact_contract::explain::{Explanation, Kind};
 
 use crate::{
+    document,
     failure::{Exit, Failure},
-    term,
 };
 
 /// Every code that a run can show: those of the contract, and the rules that an agent has as data.
@@ -30,7 +30,7 @@ pub(crate) fn explain(code: Option<&str>, json: bool) -> Result<Exit, Failure> {
     let all = all()?;
     let Some(code) = code else {
         if json {
-            term::document(&all)?;
+            document::print(&all)?;
             return Ok(Exit::Success);
         }
         for (kind, title) in TITLES {
@@ -43,7 +43,7 @@ pub(crate) fn explain(code: Option<&str>, json: bool) -> Result<Exit, Failure> {
     };
     let one = find(&all, code)?;
     if json {
-        term::document(one)?;
+        document::print(one)?;
     } else {
         println!("{}", style(&one.code).bold());
         println!("{}", one.sentence);

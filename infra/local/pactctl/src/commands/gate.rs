@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::{logs, reader::Reader, validate::settings_file};
 use crate::{
     cli::GateCommand,
+    document,
     failure::{Context, Exit, Failure},
     term,
 };
@@ -96,7 +97,7 @@ async fn explain(reader: &Reader, run_id: Option<RunId>, json: bool) -> Result<E
             .remedy(format!("`pactctl runs show {run_id}` says how it ended"))
     })?;
     if json {
-        term::document(decision)?;
+        document::print(decision)?;
         return Ok(Exit::Success);
     }
     let verdict = decision.verdict.as_str().replace('_', " ");
@@ -192,7 +193,7 @@ async fn trial(
                 "reason": tried.after.as_ref().err(),
             })).collect::<Vec<_>>(),
         });
-        term::document(&document)?;
+        document::print(&document)?;
         return Ok(Exit::Success);
     }
     for tried in &differ {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::repos::ask;
 use crate::{
     cli::{IncidentsCommand, WordArgs},
+    document,
     failure::{Context, Exit, Failure},
     term,
 };
@@ -45,7 +46,7 @@ async fn say(args: &WordArgs, word: &str) -> Result<Exit, Failure> {
 }
 
 fn document(answer: &Value) -> Result<Exit, Failure> {
-    term::document(answer)?;
+    document::print(answer)?;
     Ok(Exit::Success)
 }
 

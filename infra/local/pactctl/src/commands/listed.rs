@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::reader::Reader;
 use crate::{
+    document,
     failure::{Context, Exit, Failure},
     run::waits::{self, Waits},
     term,
@@ -40,7 +41,7 @@ pub(super) async fn list(reader: &Reader, query: &RunQuery, json: bool) -> Resul
             .collect();
         let document =
             json!({ "runs": runs, "unreadable": page.unreadable, "cursor": page.cursor });
-        term::document(&document)?;
+        document::print(&document)?;
         return Ok(Exit::Success);
     }
     if page.runs.is_empty() && page.unreadable.is_empty() {

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::{
     cli::{AddRepositoryArgs, DataArgs, ReposCommand},
     client::Client,
+    document,
     failure::{Context, Exit, Failure},
     run::session::Session,
     stack::options::Options,
@@ -39,7 +40,7 @@ pub(crate) fn repos(command: ReposCommand) -> Result<Exit, Failure> {
             ReposCommand::Show { name, data } => {
                 let path = format!("/v1/repositories/{name}");
                 let entry = ask(&data, Method::GET, &path, None).await?;
-                term::document(&entry)?;
+                document::print(&entry)?;
                 Ok(Exit::Success)
             }
             ReposCommand::Policy { name, accept, by, json, data } => {
@@ -179,7 +180,7 @@ async fn list(as_json: bool, data: &DataArgs) -> Result<Exit, Failure> {
     }
     let answer = ask(data, Method::GET, "/v1/repositories", None).await?;
     if as_json {
-        term::document(&answer)?;
+        document::print(&answer)?;
         return Ok(Exit::Success);
     }
     let listed: Listed = serde_json::from_value(answer).doing("understand the list")?;
@@ -209,7 +210,7 @@ fn show_pulls(answer: Value, as_json: bool) -> Result<Exit, Failure> {
         pulls: Vec<Pull>,
     }
     if as_json {
-        term::document(&answer)?;
+        document::print(&answer)?;
         return Ok(Exit::Success);
     }
     let listed: Listed = serde_json::from_value(answer).doing("understand the list")?;
@@ -231,7 +232,7 @@ fn show_pulls(answer: Value, as_json: bool) -> Result<Exit, Failure> {
 /// The run of a pull request that may run now.
 fn show_allowed(run: &Value, as_json: bool) -> Result<Exit, Failure> {
     if as_json {
-        term::document(run)?;
+        document::print(run)?;
     } else {
         let text = |name: &str| run.get(name).and_then(Value::as_str).unwrap_or_default();
         println!("it runs as {}: {}", text("run_id"), text("url"));
@@ -242,7 +243,7 @@ fn show_allowed(run: &Value, as_json: bool) -> Result<Exit, Failure> {
 /// Says which rules count, since when and by whose word.
 fn show_rules(answer: Value, as_json: bool) -> Result<Exit, Failure> {
     if as_json {
-        term::document(&answer)?;
+        document::print(&answer)?;
         return Ok(Exit::Success);
     }
     let record: PolicyRecord =

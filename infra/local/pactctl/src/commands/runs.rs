@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     cli::RunsCommand,
+    document,
     failure::{Context, Exit, Failure},
     run::{Shown, report::Report, summary},
     term,
@@ -116,7 +117,7 @@ async fn show(
     let report = Report::read(&reader.store, &run_id, &reader.options).await?;
     let lines = if all { usize::MAX } else { summary::EVIDENCE };
     if json {
-        term::document(&report)?;
+        document::print(&report)?;
         return Ok(Exit::Success);
     }
     let mut out = String::new();
@@ -158,7 +159,7 @@ async fn print_log(reader: &Reader, run_id: Option<RunId>, json: bool) -> Result
         term::error(&item.to_string());
     }
     if json {
-        term::document(&entries.items)?;
+        document::print(&entries.items)?;
         return Ok(Exit::Success);
     }
     for entry in &entries.items {
@@ -201,7 +202,7 @@ async fn sarif(reader: &Reader, run_id: Option<RunId>) -> Result<Exit, Failure> 
     let (run, stages) = stored(reader, run_id).await?;
     let log =
         pact_report::sarif(Stored { run: &run, stages: &stages }).doing("write the findings")?;
-    term::document(&log)?;
+    document::print(&log)?;
     Ok(Exit::Success)
 }
 

@@ -12,8 +12,8 @@ use serde_json::json;
 use super::files;
 use crate::{
     cli::SecretsCommand,
+    document,
     failure::{Context, Exit, Failure},
-    term,
 };
 
 /// Largest file, and largest version of a file, that is read.
@@ -91,7 +91,7 @@ fn scan(
             .map(|(path, why)| json!({ "path": path, "reason": why }))
             .collect();
         let document = json!({ "files": report.files, "findings": found, "not_read": not_read });
-        term::document(&document)?;
+        document::print(&document)?;
     } else {
         for (path, found) in &report.found {
             println!(
@@ -189,7 +189,7 @@ fn score(engine: &SecretsEngine, corpus: &Path, list: bool, json: bool) -> Resul
     if json {
         let by_kind: BTreeMap<_, _> = kinds.iter().map(|(kind, s)| (kind, figures(s))).collect();
         let document = json!({ "all": figures(&all), "kinds": by_kind });
-        term::document(&document)?;
+        document::print(&document)?;
         return Ok(Exit::Success);
     }
     if list {

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{logs::artifacts, reader::Reader};
 use crate::{
     cli::TestsArgs,
+    document,
     failure::{Context, Exit, Failure},
     term,
 };
@@ -32,7 +33,7 @@ pub(super) async fn tests(reader: &Reader, args: &TestsArgs) -> Result<Exit, Fai
     if args.json {
         let stages: Vec<Value> = lists.iter().map(document).collect();
         let document = json!({ "run_id": run_id, "stages": stages });
-        term::document(&document)?;
+        document::print(&document)?;
     } else {
         for (state, answer) in &lists {
             print!("{}", shown(state, answer));

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::repos::ask;
 use crate::{
     cli::TokensCommand,
+    document,
     failure::{Context, Exit, Failure},
     term,
 };
@@ -70,7 +71,7 @@ fn shown(answer: Value) -> Result<Shown, Failure> {
 }
 
 fn document(answer: &Value) -> Result<Exit, Failure> {
-    term::document(answer)?;
+    document::print(answer)?;
     Ok(Exit::Success)
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{files, init::would_build};
 use crate::{
+    document,
     failure::{Context, Exit, Failure},
     stack, term,
 };
@@ -18,7 +19,7 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
     if schema {
         let forms = pact_config::Forms::published().doing("read the forms of the settings")?;
         let schema = forms.schema();
-        term::document(&schema)?;
+        document::print(&schema)?;
         return Ok(Exit::Success);
     }
     let mut faults = definition_faults()?;
@@ -59,7 +60,7 @@ pub(crate) fn validate(path: &Path, json: bool, schema: bool) -> Result<Exit, Fa
             "path": shown, "valid": faults.is_empty(), "faults": faults, "on": on,
             "would_build": build.as_ref().map(|build| &build.commands),
         });
-        term::document(&document)?;
+        document::print(&document)?;
     } else {
         for fault in &faults {
             term::error(fault);

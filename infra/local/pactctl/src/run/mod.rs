@@ -14,6 +14,7 @@ use crate::{
     cli::RunArgs,
     client::{Accepted, Client, Start},
     commands::repos,
+    document,
     failure::{Context as _, Exit, Failure},
     hints::data_option,
     repository::{self, Push},
@@ -232,7 +233,7 @@ fn announce(push: &Push, accepted: &Accepted, link: Option<&str>) {
 /// Says how a run ended.
 pub(crate) fn print(shown: Shown<'_>, report: &Report) -> Result<(), Failure> {
     if shown.json {
-        term::document(report)?;
+        document::print(report)?;
     } else {
         print!("{}", summary::text(report, &data_option(shown.data)));
     }
