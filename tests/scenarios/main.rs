@@ -17,6 +17,7 @@ mod commands;
 mod contract;
 mod delivery;
 mod deploy;
+mod disk;
 mod doors;
 mod functions;
 mod gate;

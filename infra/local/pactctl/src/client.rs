@@ -25,6 +25,9 @@ pub(crate) const REGION: &str = "us-east-1";
 /// Account of the local stack.
 pub(crate) const ACCOUNT: &str = "000000000000";
 
+/// What is to be done where a stack says that it can do nothing.
+pub(crate) const UNWELL: &str = "mend that: what was taken waits, and goes on by itself then";
+
 /// A connection to a stack.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -87,6 +90,30 @@ impl Client {
         })
     }
 
+    /// What keeps the stack from doing anything, in its own words; none where it says that it is well, or
+    /// nothing.
+    pub(crate) async fn unwell(&self) -> Option<String> {
+        let answer = self.http.get(format!("{}/health", self.endpoints.api)).send().await.ok()?;
+        if answer.status() != reqwest::StatusCode::SERVICE_UNAVAILABLE {
+            return None;
+        }
+        let said: Value = answer.json().await.ok()?;
+        let said =
+            said.pointer("/disk/full").or_else(|| said.pointer("/step_functions/refusing"))?;
+        said.as_str().map(str::to_owned)
+    }
+
+    /// The failure; what keeps the stack from doing anything instead, where it is that.
+    async fn or_unwell(&self, status: reqwest::StatusCode, failure: Failure) -> Failure {
+        if !status.is_server_error() {
+            return failure;
+        }
+        match self.unwell().await {
+            Some(why) => Failure::internal(why).remedy("mend that, and run the command again"),
+            None => failure,
+        }
+    }
+
     /// Delivers the push as a git host would: a signed webhook.
     pub(crate) async fn push(&self, push: &Push) -> Result<Accepted, Failure> {
         let notice = pact_gateway::PushNotice {
@@ -105,7 +132,7 @@ impl Client {
         for (name, value) in composed.headers {
             request = request.header(name, value);
         }
-        accepted(request.body(composed.body)).await
+        self.accepted(request.body(composed.body)).await
     }
 
     /// Starts a run through the API: by the commit's own settings, with a template or an
@@ -142,7 +169,17 @@ impl Client {
             .post(format!("{}/v1/pipelines", self.endpoints.api))
             .bearer_auth(&self.secrets.api_token)
             .json(&body);
-        accepted(request).await
+        self.accepted(request).await
+    }
+
+    async fn accepted(&self, request: reqwest::RequestBuilder) -> Result<Accepted, Failure> {
+        let answer = request.send().await.doing("reach the gateway")?;
+        let status = answer.status();
+        let body = answer.text().await.doing("read the gateway's answer")?;
+        if status.is_success() {
+            return serde_json::from_str(&body).doing("understand the gateway's answer");
+        }
+        Err(self.or_unwell(status, refused("the gateway refused the push", status, &body)).await)
     }
 
     /// Asks the gateway's API.
@@ -165,7 +202,7 @@ impl Client {
         if status.is_success() {
             return serde_json::from_str(&text).doing("understand the gateway's answer");
         }
-        Err(refused("the gateway refused it", status, &text))
+        Err(self.or_unwell(status, refused("the gateway refused it", status, &text)).await)
     }
 
     /// An address that signs one browser in, once, and goes on to `next`.
@@ -253,16 +290,6 @@ pub(crate) fn http_client() -> Result<reqwest::Client, Failure> {
         .timeout(Duration::from_secs(30))
         .build()
         .doing("set up the HTTP client")
-}
-
-async fn accepted(request: reqwest::RequestBuilder) -> Result<Accepted, Failure> {
-    let answer = request.send().await.doing("reach the gateway")?;
-    let status = answer.status();
-    let body = answer.text().await.doing("read the gateway's answer")?;
-    if status.is_success() {
-        return serde_json::from_str(&body).doing("understand the gateway's answer");
-    }
-    Err(refused("the gateway refused the push", status, &body))
 }
 
 /// What the gateway says where it refuses: problem details, with all that they have.

@@ -12,7 +12,10 @@ use pact_processes::Place;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::failure::{Context, Failure};
+use crate::{
+    disk,
+    failure::{Context, Failure},
+};
 
 /// The data folder, held by this process until it is dropped.
 #[derive(Debug)]
@@ -100,6 +103,12 @@ impl DataFolder {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(Opened::InUse),
             Err(TryLockError::Error(error)) => return Err(refused(error)),
+        }
+        if let Err(full) = disk::try_writing(&root) {
+            if created {
+                discard(&root);
+            }
+            return Err(Failure::usage(full.to_string()).remedy(disk::REMEDY));
         }
         // The folder lies in a work tree more often than not: it must not show up in its status.
         std::fs::write(root.join(".gitignore"), "*\n").map_err(refused)?;

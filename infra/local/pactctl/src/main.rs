@@ -10,6 +10,7 @@ mod commands;
 mod cost;
 mod credentials;
 mod data;
+mod disk;
 mod document;
 mod failure;
 #[cfg(test)]

@@ -168,7 +168,11 @@ pub(super) fn who(kind: CauseKind, code: Option<&FindingCode>, author: Option<&s
 const INSTALLATION: &str = "whoever runs this installation";
 
 /// What is to be done about a fault, and whether the author of the commit can do it.
-pub(super) fn fault(error: &str) -> (&'static str, bool) {
+pub(super) fn fault(error: &str, said: &str) -> (&'static str, bool) {
+    // Whatever it was that found no room: nothing else helps.
+    if ["No space left on device", "Disk quota exceeded"].iter().any(|full| said.contains(full)) {
+        return ("Make room on the disk that it was written to, then start the run again", false);
+    }
     match ErrorName::parse(error) {
         Some(name) => {
             let author = matches!(name, ErrorName::LimitExceeded | ErrorName::Timeout);

@@ -190,7 +190,8 @@ impl<'a> View<'a> {
     }
 
     fn fault(&self, fault: &Fault) -> Draft {
-        let (remedy, author) = kind::fault(&fault.error);
+        let said = fault.cause.as_deref().unwrap_or_default();
+        let (remedy, author) = kind::fault(&fault.error, said);
         let kind = CauseKind::Fault;
         let by = if author { CauseKind::Test } else { kind };
         Draft {

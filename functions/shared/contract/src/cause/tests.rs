@@ -135,3 +135,19 @@ fn what_comes_from_outside_is_bounded_and_not_obeyed() {
     assert!(text.len() < 8_000, "{}", text.len());
     assert!(!text.contains(['\u{202e}', '\u{1b}']));
 }
+
+#[test]
+fn a_full_disk_is_mended_by_room_whatever_found_none() {
+    let mut sample = samples().into_iter().find(|s| s.run.status == RunStatus::Failed);
+    let run = &mut sample.as_mut().expect("a sample").run;
+    let fault = Fault {
+        state: "RunUnitTests".parse().expect("a name"),
+        error: "ERR_TOOL_FAILED".to_owned(),
+        cause: Some(
+            "the shell cannot be started: No space left on device (os error 28)".to_owned(),
+        ),
+    };
+    run.outcome.as_mut().expect("an outcome").fault = Some(fault);
+    let cause = cause(run, &[]).expect("a cause");
+    assert!(cause.remedy.expect("a remedy").contains("Make room on the disk"));
+}

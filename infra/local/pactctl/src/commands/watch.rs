@@ -35,7 +35,7 @@ pub(super) async fn watch(run_id: Option<RunId>, shown: Shown<'_>) -> Result<Exi
     let root = shown.data.canonicalize().doing("read the data folder")?;
     let client = Client::attach(&root).await.ok_or_else(nobody)?;
     let mut progress = Progress::new(!shown.json, data_option(shown.data));
-    let followed = follow::follow(&client, &run_id, &mut progress).await;
+    let followed = follow::follow(&client, &run_id, &mut progress, true).await;
     progress.finish();
     match followed? {
         Followed::Ended(report) => said(shown, &report),

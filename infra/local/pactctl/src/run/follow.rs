@@ -10,11 +10,20 @@ use pact_agent::ports::{ApprovalRecord, RunReader, Unreadable};
 use pact_contract::{RunId, RunStatus, StageRecord, StageStatus, StateName, room::waits};
 
 use super::{report::Report, waits::Waits};
-use crate::{client::Client, failure::Failure, term};
+use crate::{
+    client::{Client, UNWELL},
+    failure::Failure,
+    term,
+};
 
 const POLL: Duration = Duration::from_millis(150);
 /// How long an execution may have ended before its run is closed: the reconciler closes it.
 const CLOSING: Duration = Duration::from_secs(15);
+
+/// How long a run may be queued before that is said.
+const SOON: Duration = Duration::from_secs(2);
+/// How often a stack is asked whether it can do anything.
+const WELL: Duration = Duration::from_secs(3);
 
 /// How following ended.
 pub(crate) enum Followed {
@@ -24,15 +33,23 @@ pub(crate) enum Followed {
     Lost,
 }
 
-/// Follows the run.
+/// Follows the run, in a stack that was joined or in one's own.
 pub(crate) async fn follow(
     client: &Client,
     run_id: &RunId,
     progress: &mut Progress,
+    joined: bool,
 ) -> Result<Followed, Failure> {
     let mut failures = 0u32;
     let mut ended_at: Option<Instant> = None;
+    let begun = Instant::now();
+    let mut looked = begun;
     loop {
+        if looked.elapsed() > WELL {
+            looked = Instant::now();
+            // A stack of one's own says it by itself.
+            progress.unwell(client.unwell().await.filter(|_| joined));
+        }
         let state = async {
             let run = client.store.run(run_id).await?;
             let stages = client.store.stages(run_id).await?;
@@ -59,8 +76,11 @@ pub(crate) async fn follow(
         progress.ask(&questions.items);
         progress.warn(stages.unreadable.iter().chain(&questions.unreadable));
         if run.status == RunStatus::Queued {
-            let before = RunReader::waits_behind(&client.store, &run).await;
-            progress.wait(before.ok().flatten());
+            // That it is taken up in a moment is nothing to be told.
+            if begun.elapsed() > SOON {
+                let before = RunReader::waits_behind(&client.store, &run).await;
+                progress.wait(before.ok().flatten());
+            }
             tokio::time::sleep(POLL).await;
             continue;
         }
@@ -136,6 +156,21 @@ impl Progress {
         self.bar.set_message(line.clone());
         if self.visible && self.warned.insert("queued".to_owned()) {
             self.bar.suspend(|| term::note(&line));
+        }
+    }
+
+    /// Says what keeps the stack from doing anything: once, until it is well again.
+    fn unwell(&mut self, why: Option<String>) {
+        const KEY: &str = "unwell";
+        let Some(why) = why else {
+            self.warned.remove(KEY);
+            return;
+        };
+        if self.warned.insert(KEY.to_owned()) {
+            self.bar.suspend(|| {
+                term::error(&why);
+                term::hint(UNWELL);
+            });
         }
     }
 

@@ -136,7 +136,7 @@ pub(crate) async fn wait(
 ) -> Result<Exit, Failure> {
     let mut progress = Progress::new(!shown.json, data_option(shown.data));
     let report = loop {
-        match follow::follow(&session.client, run_id, &mut progress).await? {
+        match follow::follow(&session.client, run_id, &mut progress, session.is_joined()).await? {
             Followed::Ended(report) => break report,
             Followed::Lost => {
                 tracing::info!("the stack went away; taking over");

@@ -160,14 +160,25 @@ fn write_deployments(out: &mut String, deployments: &[Deployment]) -> std::fmt::
     Ok(())
 }
 
+/// What the detail of a channel says that the settings do not have.
+const UNSET: &str = "the repository's settings have no";
+
 fn write_notifications(out: &mut String, notifications: &[NotificationRecord]) -> std::fmt::Result {
     for sent in notifications.iter().filter(|n| n.sent) {
         writeln!(out, "{} {}: {}", style("Told").bold(), sent.channel, term::plain(&sent.detail))?;
     }
-    let unsent: Vec<_> =
-        notifications.iter().filter(|n| n.is_missed()).map(|n| n.channel.as_str()).collect();
-    if !unsent.is_empty() {
-        let line = format!("Not sent: {} (kept in the run's outbox)", unsent.join(", "));
+    // A channel that nobody configured tells nobody, and there is nothing to be mended.
+    let (unset, failed): (Vec<_>, Vec<_>) = notifications
+        .iter()
+        .filter(|n| n.is_missed())
+        .partition(|n| n.detail.contains(UNSET) && !n.detail.contains("not known"));
+    for missed in failed {
+        let line = format!("Not sent: {}: {}", missed.channel, term::plain(&missed.detail));
+        writeln!(out, "{} (kept in the run's outbox)", style(line).yellow())?;
+    }
+    if !unset.is_empty() && !notifications.iter().any(|n| n.sent) {
+        let names: Vec<_> = unset.iter().map(|n| format!("[notify.{}]", n.channel)).collect();
+        let line = format!("Nobody is told: pact.toml has none of {}", names.join(", "));
         writeln!(out, "{}", style(line).dim())?;
     }
     Ok(())
@@ -242,6 +253,34 @@ mod tests {
         assert_eq!(without_status("Rolled back: x", "rolled back"), "x");
         assert_eq!(without_status("staging: x", "failed"), "staging: x");
         assert_eq!(without_status("x", "failed"), "x");
+    }
+
+    #[test]
+    fn channels_that_nobody_configured_are_no_failure_to_tell() {
+        let said = |details: &[(&str, bool, &str)]| {
+            let all: Vec<_> = details
+                .iter()
+                .map(|(channel, sent, detail)| NotificationRecord {
+                    channel: (*channel).to_owned(),
+                    sent: *sent,
+                    detail: (*detail).to_owned(),
+                })
+                .collect();
+            let mut out = String::new();
+            write_notifications(&mut out, &all).expect("is written");
+            console::strip_ansi_codes(&out).into_owned()
+        };
+        let unset = |channel| (channel, false, "the repository's settings have no [notify.x]");
+        assert_eq!(
+            said(&[unset("email"), unset("jira")]),
+            "Nobody is told: pact.toml has none of [notify.email], [notify.jira]\n"
+        );
+        assert_eq!(
+            said(&[unset("email"), ("slack", false, "it answered with 500")]),
+            "Not sent: slack: it answered with 500 (kept in the run's outbox)\n\
+             Nobody is told: pact.toml has none of [notify.email]\n"
+        );
+        assert_eq!(said(&[unset("email"), ("slack", true, "#shop")]), "Told slack: #shop\n");
     }
 
     #[test]

@@ -11,29 +11,44 @@ use axum::{
 };
 use local_step_functions::{Engine, Losses};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::term;
+use crate::{disk::Full, term};
 
 /// The longest answer of the gateway that is read.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// The API, with a `/health` that knows of the engine.
-pub(crate) fn over(api: Router, engine: Engine) -> Router {
-    let checked = Checked { api: api.clone(), engine };
+/// The API, with a `/health` that knows of the engine and of the disk.
+pub(crate) fn over(api: Router, engine: Engine, disk: Disk) -> Router {
+    let checked = Checked { api: api.clone(), engine, disk };
     Router::new().route("/health", get(answer)).with_state(checked).fallback_service(api)
 }
+
+/// What is wrong with the disk now.
+pub(crate) type Disk = watch::Receiver<Option<Full>>;
 
 #[derive(Clone)]
 struct Checked {
     api: Router,
     engine: Engine,
+    disk: Disk,
 }
 
-async fn answer(State(Checked { api, engine }): State<Checked>, request: Request) -> Response {
+async fn answer(
+    State(Checked { api, engine, disk }): State<Checked>,
+    request: Request,
+) -> Response {
     let health = engine.health();
-    if let Some(reason) = health.refusing {
-        let body = json!({ "status": "unavailable", "step_functions": { "refusing": reason } });
+    let full = disk.borrow().as_ref().map(ToString::to_string);
+    if full.is_some() || health.refusing.is_some() {
+        let mut body = json!({ "status": "unavailable" });
+        if let Some(full) = full {
+            body["disk"] = json!({ "full": full });
+        }
+        if let Some(reason) = health.refusing {
+            body["step_functions"] = json!({ "refusing": reason });
+        }
         return respond(StatusCode::SERVICE_UNAVAILABLE, &body);
     }
     let response = match api.oneshot(request).await {
@@ -99,7 +114,7 @@ mod tests {
         let gateway = Router::new()
             .route("/health", get(|| async { Json(json!({ "status": "ok", "version": "1" })) }))
             .route("/other", get(|| async { "other" }));
-        let api = over(gateway, engine.clone());
+        let api = over(gateway, engine.clone(), watch::channel(None).1);
         let ask = |path: &str| Request::get(path).body(Body::empty()).unwrap();
         assert_eq!(api.clone().oneshot(ask("/other")).await.unwrap().status(), StatusCode::OK);
         let answer = api.oneshot(ask("/health")).await.unwrap();

@@ -206,7 +206,8 @@ impl Stack {
         proxy::keep_up(&mut servers, &data.root)?;
         triggers::run_schedules(&mut servers, &engine, &host, &definition, !data.is_new());
         let names = &options.hosts;
-        services::serve_api(&mut servers, ports.api, &host, &engine, &definition, names)?;
+        let disk = crate::disk::watch(&mut servers, &data.root);
+        services::serve_api(&mut servers, ports.api, &host, &engine, &definition, names, disk)?;
         let services = services::Services {
             step_functions: engine.router(),
             lambda: host.router(),

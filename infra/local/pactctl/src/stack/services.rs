@@ -52,6 +52,7 @@ pub(crate) fn serve_api(
     engine: &Engine,
     definition: &Definition,
     names: &[String],
+    disk: health::Disk,
 ) -> Result<(), Failure> {
     let function = |logical: &str| {
         let function = definition.stack.functions.iter().find(|f| f.logical_id == logical);
@@ -68,7 +69,7 @@ pub(crate) fn serve_api(
         });
     }
     let router = http_api::router(host.clone(), routes, http_api::Options::default());
-    let router = health::over(router, engine.clone());
+    let router = health::over(router, engine.clone(), disk);
     servers.spawn(connections::serve(listener, Guard::pages(names, SIGNED).before(router)));
     Ok(())
 }
