@@ -42,14 +42,14 @@ async fn answer(
     let health = engine.health();
     let full = disk.borrow().as_ref().map(ToString::to_string);
     if full.is_some() || health.refusing.is_some() {
-        let mut body = json!({ "status": "unavailable" });
-        if let Some(full) = full {
-            body["disk"] = json!({ "full": full });
-        }
-        if let Some(reason) = health.refusing {
-            body["step_functions"] = json!({ "refusing": reason });
-        }
-        return respond(StatusCode::SERVICE_UNAVAILABLE, &body);
+        let wrong = [
+            ("disk", full.map(|full| json!({ "full": full }))),
+            ("step_functions", health.refusing.map(|reason| json!({ "refusing": reason }))),
+        ];
+        let wrong = wrong.into_iter().filter_map(|(part, said)| Some((part.to_owned(), said?)));
+        let status = ("status".to_owned(), json!("unavailable"));
+        let body = std::iter::once(status).chain(wrong).collect();
+        return respond(StatusCode::SERVICE_UNAVAILABLE, &Value::Object(body));
     }
     let response = match api.oneshot(request).await {
         Ok(response) => response,
