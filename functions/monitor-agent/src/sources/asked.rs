@@ -8,7 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pact_agent::{AgentError, text};
 use pact_config::form::{Field, Shape, field};
-use pact_contract::{ErrorName, actions::Metrics};
+use pact_contract::{
+    ErrorName,
+    actions::{Beside, Metrics},
+    run::Apart,
+};
 use tokio::time::Instant;
 
 use super::{
@@ -87,6 +91,11 @@ pub(super) trait Asked: Send + Sync {
 
     /// Where what no request is known to, for people.
     fn nothing(&self) -> String;
+
+    /// The same of two releases, the new one first, where the source tells them apart.
+    fn beside(&self, _: &Apart) -> Option<[Box<dyn Asked>; 2]> {
+        None
+    }
 }
 
 #[async_trait]
@@ -105,6 +114,7 @@ impl<S: Asked> MetricSource for S {
         let last = window.last.checked_sub(patience).unwrap_or(window.begun);
         let mut until = (window.begun + length).min(last);
         let mut watched = Watched::default();
+        let mut beside = Side::both(window.apart.and_then(|apart| self.beside(apart)));
         loop {
             tokio::time::sleep_until(until.min(Instant::now() + interval)).await;
             let ends = Instant::now() >= until;
@@ -124,6 +134,9 @@ impl<S: Asked> MetricSource for S {
             };
             watched = watched.with(reading);
             let mut metrics = watched.metrics();
+            if let Some(sides) = &mut beside {
+                metrics.traffic = sides.read(about).await;
+            }
             if !ends {
                 if watcher.due(metrics.requests) && watcher.look(&mut metrics) == Watching::Ends {
                     return Ok(Measured::Metrics(metrics));
@@ -144,6 +157,43 @@ fn measured(source: &impl Asked, metrics: Metrics) -> Measured {
         return Measured::Metrics(metrics);
     }
     Measured::Nothing(format!("no request is known to {}", source.nothing()))
+}
+
+/// Two releases, each asked about for itself beside what is asked about both: the new one, and the old one.
+struct Sides([Side; 2]);
+
+struct Side {
+    source: Box<dyn Asked>,
+    watched: Watched,
+}
+
+impl Side {
+    fn both(sources: Option<[Box<dyn Asked>; 2]>) -> Option<Sides> {
+        let side = |source| Self { source, watched: Watched::default() };
+        sources.map(|sources| Sides(sources.map(side)))
+    }
+}
+
+impl Sides {
+    /// What is known of them of the same time. None where nothing is known of the new one, or the source does
+    /// not say it of both: what is known of all their requests is known all the same.
+    async fn read(&mut self, about: Duration) -> Option<Box<Beside>> {
+        let [new, old] = &mut self.0;
+        let (read_new, read_old) = tokio::join!(new.source.read(about), old.source.read(about));
+        let (read_new, read_old) = match (read_new, read_old) {
+            (Ok(new), Ok(old)) => (new, old),
+            (Err(unread), _) | (_, Err(unread)) => {
+                tracing::warn!(?unread, "the metric source does not tell the releases apart");
+                return None;
+            }
+        };
+        for (side, reading) in [(&mut *new, read_new), (&mut *old, read_old)] {
+            side.watched = std::mem::take(&mut side.watched).with(reading);
+        }
+        let metrics = [new, old].map(|side| side.watched.metrics());
+        let [new, old] = metrics;
+        (new.requests > 0).then(|| Box::new(Beside { new, old }))
+    }
 }
 
 /// What is known, also if the source has to be asked again.

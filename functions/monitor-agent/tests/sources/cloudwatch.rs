@@ -163,6 +163,69 @@ async fn a_function_is_measured_by_its_alias_and_whole_minutes() {
     assert_eq!(metrics.latencies_ms.len(), 500);
 }
 
+/// CloudWatch of a function whose alias leads to two versions, of which the third fails every other time.
+struct Versions;
+
+impl Respond for Versions {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let body: Cbor = ciborium::from_reader(&*request.body).expect("CBOR");
+        let (mut at, end) = (
+            seconds(get(&body, "StartTime").expect("a beginning")),
+            seconds(get(&body, "EndTime").expect("an end")),
+        );
+        let mut times = Vec::new();
+        while at < end {
+            times.push(at);
+            at += 1.0;
+        }
+        let results = get(&body, "MetricDataQueries").and_then(Cbor::as_array).expect("queries");
+        let results = results.iter().map(|query| {
+            let id = get(query, "Id").and_then(Cbor::as_text).expect("a name");
+            let stat = get(query, "MetricStat").expect("a statistic");
+            let metric = get(stat, "Metric").expect("a metric");
+            let name = get(metric, "MetricName").and_then(Cbor::as_text).expect("a name");
+            let dimensions = get(metric, "Dimensions").and_then(Cbor::as_array).expect("some");
+            let of =
+                |part| dimensions.iter().filter_map(move |d| get(d, part).and_then(Cbor::as_text));
+            assert_eq!(of("Name").take(2).collect::<Vec<_>>(), ["FunctionName", "Resource"]);
+            assert!(of("Name").nth(2).is_none_or(|third| third == "ExecutedVersion"));
+            let value = match (name, of("Value").nth(2)) {
+                ("Invocations", None) => 200.0,
+                ("Invocations", Some("3")) => 20.0,
+                ("Invocations", Some("2")) => 180.0,
+                ("Errors", None | Some("3")) => 10.0,
+                ("Duration", _) => 5.0,
+                _ => 0.0,
+            };
+            let points: Vec<_> = times.iter().map(|at| (*at, value)).collect();
+            result(id, &points, "Complete")
+        });
+        answer(&map(vec![("MetricDataResults", Cbor::Array(results.collect()))]))
+    }
+}
+
+#[tokio::test]
+async fn two_versions_behind_an_alias_are_told_apart() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(Versions).mount(&server).await;
+    let mut source = source();
+    source["period_seconds"] = json!(1);
+    source["interval_ms"] = json!(500);
+    for (apart, known) in [
+        (json!({ "new": "lambda:shop:3", "old": "lambda:shop:2" }), true),
+        (json!({ "new": "lambda:another:3", "old": "lambda:another:2" }), false),
+        (json!({ "new": "http://127.0.0.1:1", "old": "http://127.0.0.1:2" }), false),
+    ] {
+        let mut asked = judged(watch(source.clone(), 2), None);
+        asked["apart"] = apart.clone();
+        let answer = ask(Some(&server.uri()), asked, Duration::from_secs(60)).await;
+        let metrics = metrics(answer.expect("no fault"));
+        assert!((4.0..6.0).contains(&metrics.error_rate), "{metrics:?}");
+        let traffic = metrics.traffic.map(|both| (both.new.error_rate, both.old.error_rate));
+        assert_eq!(traffic, known.then_some((50.0, 0.0)), "{apart}");
+    }
+}
+
 #[tokio::test]
 async fn what_cloudwatch_refuses_is_a_fault_and_never_healthy() {
     let internal =

@@ -542,7 +542,8 @@ pub struct Deployment {
 }
 
 /// Two releases that stand beside each other, each by an address that leads to it alone, whatever part of
-/// the requests it has.
+/// the requests it has; a version of a function of Lambda, which has none, by [`VERSION_OF_FUNCTION`], its
+/// function's name, `:` and its number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Apart {
     /// The new one.
@@ -550,6 +551,9 @@ pub struct Apart {
     /// The one before it.
     pub old: String,
 }
+
+/// How a version of a function begins in [`Apart`].
+pub const VERSION_OF_FUNCTION: &str = "lambda:";
 
 /// Where a deployment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -16,8 +16,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use pact_agent::{AgentError, built, bundle, ports::Artifacts};
 use pact_contract::{
-    EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, Severity, actions::ReleaseRecord,
-    codes, settings::Instance, shift::WHOLE,
+    EnvironmentKey, ErrorName, Finding, FindingCode, ReleaseId, Severity,
+    actions::ReleaseRecord,
+    codes,
+    run::{Apart, VERSION_OF_FUNCTION},
+    settings::Instance,
+    shift::WHOLE,
 };
 use tokio::{sync::OnceCell, time::Instant};
 
@@ -537,6 +541,22 @@ impl Target for Lambda {
     /// by its revision.
     async fn claim(&self, _patience: Duration) -> Result<Claimed, AgentError> {
         Ok(Claimed::Ours(Box::new(())))
+    }
+
+    /// A version has no address of its own; what CloudWatch counts of the alias it counts for each.
+    async fn apart(&self, new: &ReleaseId, old: &ReleaseId) -> Result<Option<Apart>, AgentError> {
+        let versions = async {
+            let function = self.function().await?;
+            let new = self.version_of(function, new, None).await?;
+            Ok::<_, Stop>(new.zip(self.version_of(function, old, None).await?))
+        };
+        let name =
+            |version: String| format!("{VERSION_OF_FUNCTION}{}:{version}", self.settings.function);
+        match versions.await {
+            Ok(both) => Ok(both.map(|(new, old)| Apart { new: name(new), old: name(old) })),
+            Err(Stop::Finding(_)) => Ok(None),
+            Err(Stop::Fault(error)) => Err(error),
+        }
     }
 
     async fn status(&self, release: &ReleaseId, percent: u32) -> Result<Status, AgentError> {

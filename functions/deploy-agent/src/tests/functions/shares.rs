@@ -23,6 +23,10 @@ async fn traffic_is_shared_in_steps_and_taken_back() {
         assert_eq!(share_now, share, "{alias}");
         assert_eq!(alias["Description"], "pact acme/web:staging: r1");
     }
+    let old = "r1".parse().expect("a name");
+    let apart =
+        target.apart(&release.release, &old).await.expect("no fault").expect("both are there");
+    assert_eq!((&*apart.new, &*apart.old), ("lambda:shop:3", "lambda:shop:2"));
     target.shift(&release, 30).await.expect("no fault");
     let status = target.status(&"r1".parse().expect("a name"), 100).await.expect("no fault");
     assert!(status.problems[0].message.contains("30 %"), "{}", status.problems[0].message);

@@ -19,7 +19,10 @@ use aws_sdk_cloudwatch::{
     primitives::DateTime,
     types::{Dimension, MetricDataQuery, MetricStat, ScanBy, StatusCode, builders},
 };
-use pact_contract::settings::Instance;
+use pact_contract::{
+    run::{Apart, VERSION_OF_FUNCTION},
+    settings::Instance,
+};
 
 use self::settings::{Metric, Settings};
 use super::{
@@ -83,6 +86,16 @@ impl Asked for CloudWatch {
     fn nothing(&self) -> String {
         let all: Vec<_> = self.settings.requests.iter().map(Metric::shown).collect();
         format!("CloudWatch by {}", all.join(" and "))
+    }
+
+    fn beside(&self, apart: &Apart) -> Option<[Box<dyn Asked>; 2]> {
+        let of = |version: &str| -> Option<Box<dyn Asked>> {
+            let (function, version) =
+                version.strip_prefix(VERSION_OF_FUNCTION)?.rsplit_once(':')?;
+            let settings = self.settings.of_version(function, version)?;
+            Some(Box::new(Self { client: self.client.clone(), settings }))
+        };
+        Some([of(&apart.new)?, of(&apart.old)?])
     }
 
     async fn read(&self, about: Duration) -> Result<Reading, Unread> {

@@ -13,6 +13,8 @@ use serde::Deserialize;
 const WHAT: [&str; 3] = ["function", "load_balancer", "namespace"];
 /// The alias of a function where none is set: that of the target `lambda`.
 const ALIAS: &str = "live";
+/// Where the numbers of functions are.
+const LAMBDA: &str = "AWS/Lambda";
 /// Lengths of time for which there are numbers, in seconds: those below a minute only of metrics that are
 /// published with a high resolution.
 const PERIODS: [u64; 8] = [1, 5, 10, 20, 30, 60, 120, 300];
@@ -40,7 +42,7 @@ struct Keys {
 }
 
 /// What is asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     /// What all of together is the number of requests.
     pub(super) requests: Vec<Metric>,
@@ -111,6 +113,24 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The same of one of the versions that the function's alias leads to at this time; none where this is
+    /// about something else
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html>, `ExecutedVersion`).
+    pub(super) fn of_version(&self, function: &str, version: &str) -> Option<Self> {
+        let mut own = self.clone();
+        let latency = own.latency.iter_mut().map(|(metric, _)| metric);
+        for metric in own.requests.iter_mut().chain(&mut own.errors).chain(latency) {
+            let of_function = ("FunctionName".to_owned(), function.to_owned());
+            if metric.namespace != LAMBDA || !metric.dimensions.contains(&of_function) {
+                return None;
+            }
+            metric.dimensions.push(("ExecutedVersion".to_owned(), version.to_owned()));
+        }
+        Some(own)
+    }
+}
+
 type Metrics = (Vec<Metric>, Vec<Metric>, Option<(Metric, f64)>);
 
 /// A function of Lambda, by the alias that its users call. What is throttled is not counted as an
@@ -118,7 +138,7 @@ type Metrics = (Vec<Metric>, Vec<Metric>, Option<(Metric, f64)>);
 fn of_function(function: &str, alias: Option<&str>) -> Metrics {
     let alias = alias.unwrap_or(ALIAS);
     let metric = |name: &str| Metric {
-        namespace: "AWS/Lambda".to_owned(),
+        namespace: LAMBDA.to_owned(),
         name: name.to_owned(),
         dimensions: vec![
             ("FunctionName".to_owned(), function.to_owned()),
