@@ -84,6 +84,7 @@ impl Agent for SecurityAgent {
 ///
 /// # Errors
 /// When the configuration is not valid or the Lambda Runtime API cannot be reached.
+#[cfg(feature = "serve")]
 pub async fn serve() -> Result<(), lambda_runtime::Error> {
     pact_agent::telemetry::init();
     let config = Config::from_env()?;

@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use pact_contract::settings::LicenseSettings;
+
 use crate::{
-    deps::{Ecosystem, Package, compiled::Database, lock},
+    deps::{Ecosystem, Package, compiled::Database, licenses::Policy, lock, manifest},
     sast::{Language, Rules},
-    scope::text,
+    scope::{open, text},
 };
 
 /// The static analysis with the built-in rules.
@@ -74,4 +76,35 @@ pub fn advisories(index: &Path, packages: &[(String, String)]) -> Result<usize, 
     let packages: BTreeSet<Package> = packages.iter().map(package).collect();
     let answer = Database::open(index)?.about(&packages)?;
     Ok(answer.records.values().map(Vec::len).sum())
+}
+
+/// How many bytes are read of a file that holds others.
+#[must_use]
+pub fn archive(path: &str, content: &[u8]) -> usize {
+    let mut bytes = 0;
+    open::each(path, content, &mut |_, inner| bytes += inner.len(), &mut |_, _| {});
+    bytes
+}
+
+/// Whether a file declares dependencies.
+#[must_use]
+pub fn manifest(path: &str, content: &[u8]) -> bool {
+    manifest::declares(path, &text::decode(content).text)
+}
+
+/// How many results a report of another scanner has.
+///
+/// # Errors
+/// Why it is not understood.
+pub fn report(text: &str) -> Result<usize, String> {
+    pact_report::imported(text, &|_| true).map(|report| report.results.len())
+}
+
+/// Judges a licence expression by a policy that allows one.
+pub fn licence(expression: &str) {
+    let allow = Some(vec!["MIT".to_owned()]);
+    let settings = LicenseSettings { allow, ..LicenseSettings::default() };
+    if let Ok(policy) = Policy::new(&settings) {
+        policy.judge(expression);
+    }
 }

@@ -6,8 +6,8 @@
 //! namespace around theirs.
 //!
 //! A stage of the starting program does it: [`main`], and then it becomes the program, with the same process
-//! id. Where the kernel refuses the namespaces the program runs all the same, and its output says first
-//! what it may see.
+//! id. Where the machine does not let it the program runs all the same, and its output says first what it
+//! may see.
 
 use std::{
     convert::Infallible,
@@ -27,10 +27,10 @@ const MAX_REASON: u64 = 4_096;
 /// A folder that is hidden from programs.
 #[derive(Clone, Debug)]
 pub struct Apart {
-    /// Program and arguments that lead to [`main`].
-    pub stage: Vec<OsString>,
-    /// The folder. It need not be there.
-    pub hidden: PathBuf,
+    stage: Vec<OsString>,
+    hidden: PathBuf,
+    /// Why nothing can be hidden on this machine.
+    why_not: Option<String>,
 }
 
 /// What the stage is told.
@@ -39,6 +39,7 @@ struct Plan {
     hidden: PathBuf,
     shown: Vec<Shown>,
     folder: PathBuf,
+    why_not: Option<String>,
     /// Whether its standard input is the way to say why the program does not begin.
     tells: bool,
 }
@@ -69,7 +70,36 @@ impl Word {
     }
 }
 
+/// The word in the place of a plan that asks whether a folder can be hidden.
+const TRY: &str = "try";
+
 impl Apart {
+    /// Hides the folder, which need not be there, by a stage: a program and arguments that lead to [`main`].
+    /// Whether this machine lets it is tried first, in a process of its own: whoever begins to hide
+    /// something and may not end it cannot go back.
+    #[must_use]
+    pub fn new(stage: Vec<OsString>, hidden: PathBuf) -> Self {
+        let mut apart = Self { stage, hidden, why_not: None };
+        let mut command = apart.stage();
+        let tried = command.arg(TRY).arg(&apart.hidden).stdin(Stdio::null()).output();
+        apart.why_not = match tried {
+            Ok(tried) if tried.status.success() => None,
+            Ok(tried) => Some(String::from_utf8_lossy(&tried.stderr).trim().to_owned()),
+            Err(error) => Some(format!("its stage does not start: {error}")),
+        };
+        if let Some(why) = &apart.why_not {
+            tracing::warn!(hidden = %apart.hidden.display(), why, "not hidden from what is started");
+        }
+        apart
+    }
+
+    fn stage(&self) -> Command {
+        let mut words = self.stage.iter();
+        let mut command = Command::new(words.next().cloned().unwrap_or_default());
+        command.args(words);
+        command
+    }
+
     /// The command that becomes `program` in `folder`, to which arguments and variables may be added. Its
     /// standard input is the caller's to set; why the program does not begin is said on standard error.
     #[must_use]
@@ -94,13 +124,12 @@ impl Apart {
     }
 
     fn plan(&self, program: &Path, folder: &Path, shown: &[Shown], tells: bool) -> Command {
-        let (hidden, folder) = (self.hidden.clone(), folder.to_owned());
-        let plan = Plan { hidden, shown: shown.to_vec(), folder, tells };
-        let (stage, arguments) =
-            self.stage.split_first().map_or_else(Default::default, |(a, b)| (a.clone(), b));
-        let mut command = Command::new(stage);
+        let (hidden, folder, why_not) =
+            (self.hidden.clone(), folder.to_owned(), self.why_not.clone());
+        let plan = Plan { hidden, shown: shown.to_vec(), folder, why_not, tells };
+        let mut command = self.stage();
         // A path that is no text cannot be told; the stage says so.
-        command.args(arguments).arg(serde_json::to_string(&plan).unwrap_or_default()).arg(program);
+        command.arg(serde_json::to_string(&plan).unwrap_or_default()).arg(program);
         command
     }
 }
@@ -108,6 +137,17 @@ impl Apart {
 /// The stage. It has to be called before the process has a second thread.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let [word, hidden] = arguments.as_slice()
+        && word == TRY
+    {
+        return match hide(Path::new(hidden), &[]) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                say(&error.to_string());
+                ExitCode::FAILURE
+            }
+        };
+    }
     let plan =
         arguments.first().and_then(|plan| serde_json::from_slice(plan.as_encoded_bytes()).ok());
     let (Some(plan), Some(command)) = (plan, arguments.get(1..)) else {
@@ -137,9 +177,12 @@ fn begin(plan: &Plan, command: &[OsString]) -> io::Result<Infallible> {
     let (program, arguments) = command
         .split_first()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "there is no command"))?;
-    if let Some(why) = hide(plan)? {
-        let hidden = plan.hidden.display();
-        say(&format!("this program may read {hidden}: it cannot be hidden from it: {why}"));
+    match &plan.why_not {
+        None => hide(&plan.hidden, &plan.shown)?,
+        Some(why) => {
+            let hidden = plan.hidden.display();
+            say(&format!("this program may read {hidden}: it cannot be hidden from it: {why}"));
+        }
     }
     std::env::set_current_dir(&plan.folder)?;
     let mut command = Command::new(program);
@@ -149,9 +192,12 @@ fn begin(plan: &Plan, command: &[OsString]) -> io::Result<Infallible> {
     Err(command.args(arguments).exec())
 }
 
-/// Covers what is hidden. Gives why nothing is covered, where the kernel does not let it.
+/// Covers what is hidden.
+///
+/// # Errors
+/// Why it cannot be: the process is good for nothing else then.
 #[cfg(target_os = "linux")]
-fn hide(plan: &Plan) -> io::Result<Option<String>> {
+fn hide(hidden: &Path, shown: &[Shown]) -> io::Result<()> {
     use std::{fs, os::fd::AsRawFd as _, os::unix::fs::OpenOptionsExt as _};
 
     use nix::{
@@ -164,9 +210,9 @@ fn hide(plan: &Plan) -> io::Result<Option<String>> {
 
     const NONE: Option<&str> = None;
     prctl::set_no_new_privs()?;
-    let hidden = match plan.hidden.canonicalize() {
+    let hidden = match hidden.canonicalize() {
         Ok(hidden) => hidden,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
     let (user, group) = (geteuid(), getegid());
@@ -176,14 +222,13 @@ fn hide(plan: &Plan) -> io::Result<Option<String>> {
         fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
         fs::write("/proc/self/gid_map", format!("{group} {group} 1"))
     };
-    if let Err(error) = unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS) {
-        return Ok(Some(format!("there are no namespaces ({error})")));
-    }
+    let none = |error| io::Error::other(format!("there are no namespaces ({error})"));
+    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).map_err(none)?;
     maps()?;
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_SLAVE, NONE)?;
     // Held open, they can still be reached when their place is covered.
     let mut open = Vec::new();
-    for Shown { path, writable } in &plan.shown {
+    for Shown { path, writable } in shown {
         let path = match path.canonicalize() {
             Ok(path) => path,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -211,8 +256,7 @@ fn hide(plan: &Plan) -> io::Result<Option<String>> {
     mount(NONE, &hidden, NONE, lock | hardened, NONE)?;
     // In a user namespace below the one that owns these mounts even root cannot undo them.
     unshare(CloneFlags::CLONE_NEWUSER)?;
-    maps()?;
-    Ok(None)
+    maps()
 }
 
 /// The flags of a mount that nobody may take away in a namespace of less privilege.
@@ -241,6 +285,6 @@ fn kept(path: &Path) -> io::Result<nix::mount::MsFlags> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn hide(_: &Plan) -> io::Result<Option<String>> {
-    Ok(Some("this operating system has no mount namespaces".to_owned()))
+fn hide(_: &Path, _: &[Shown]) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "there are no mount namespaces here"))
 }

@@ -92,7 +92,7 @@ fn evaluator() -> Result<EvaluatorProgram, Failure> {
 /// This program again, as what becomes a program that may not see `data`.
 pub(crate) fn apart(data: PathBuf) -> Result<Apart, Failure> {
     let stage = vec![own_program()?.into_os_string(), "apart".into()];
-    Ok(Apart { stage, hidden: data })
+    Ok(Apart::new(stage, data))
 }
 
 /// This program again, as the environment of a build.

@@ -10,9 +10,10 @@ fn main() -> ExitCode {
     match arguments.next() {
         Some(stage) if stage == "apart" => apart::main(arguments),
         Some(folder) => {
+            // What is not there cannot be tried to be hidden.
+            drop(std::fs::create_dir_all(&folder));
             let stage = vec!["/proc/self/exe".into(), "apart".into()];
-            let apart =
-                cfg!(target_os = "linux").then(|| Apart { stage, hidden: folder.clone().into() });
+            let apart = cfg!(target_os = "linux").then(|| Apart::new(stage, folder.clone().into()));
             local_proxy::main(folder.into(), apart)
         }
         None => ExitCode::FAILURE,
