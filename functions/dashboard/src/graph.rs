@@ -5,7 +5,7 @@ use pact_contract::{EnvironmentName, StateName, environments::MAX_ENVIRONMENTS, 
 
 use crate::{
     format::{anchor, short},
-    mark::{Mark, Marked as _},
+    mark::{Mark, Marked as _, word_of},
     pipeline::{BEFORE_ENVIRONMENTS, Node, PHASES, knows},
     view::RunView,
 };
@@ -293,7 +293,7 @@ fn standing(view: &RunView, state: &str) -> Standing {
     if let Some(stage) = view.parts.stages.iter().rfind(|s| s.state.state() == state) {
         return Standing {
             mark: stage.status.mark(),
-            name: named(&stage.state, &stage.status.word()),
+            name: named(&stage.state, &word_of(stage)),
             target: Some(anchor(stage.state.as_str())),
         };
     }
@@ -315,7 +315,7 @@ fn environment(view: &RunView, name: &EnvironmentName) -> Standing {
         Some(deployment) => (deployment.status.mark(), deployment.status.word().to_string()),
         None => match (asked.map(|asked| view.approval(asked)), stage) {
             (Some((mark, word)), _) if mark != Mark::Pass => (mark, word.to_owned()),
-            (_, Some(stage)) => (stage.status.mark(), stage.status.word().to_string()),
+            (_, Some(stage)) => (stage.status.mark(), word_of(stage)),
             (Some((mark, word)), None) => (mark, word.to_owned()),
             (None, None) => (Mark::Wait, "not reached".to_owned()),
         },

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use pact_contract::{
-    RunStatus, Severity, StageStatus, Verdict,
+    RunStatus, Severity, StageRecord, StageStatus, Verdict,
     actions::ReleaseVerdict,
     run::{DeploymentStatus, RuleOutcome},
 };
@@ -196,5 +196,15 @@ impl Marked for Severity {
 
     fn word(self) -> String {
         self.as_str().to_owned()
+    }
+}
+
+/// The word for how a stage of this action ended: what is no check was not left unchecked.
+pub(crate) fn word_of(record: &StageRecord) -> String {
+    let agent = record.action.split('.').next().unwrap_or_default();
+    match (record.status, agent) {
+        (StageStatus::Skipped, "notify") => "not sent".to_owned(),
+        (StageStatus::Skipped, "monitor" | "deploy" | "quality") => "skipped".to_owned(),
+        (status, _) => status.word(),
     }
 }

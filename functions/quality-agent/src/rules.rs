@@ -9,6 +9,7 @@ use pact_contract::{
         AppliedCondition, BudgetLeft, CheckCoverageOutput, CheckQualityOutput, Plan,
         RunTestsOutput, SecurityCheckOutput,
     },
+    codes,
     run::{CheckResult, Checks, RuleOutcome, RuleResult},
     settings::ScanLevel,
 };
@@ -227,6 +228,10 @@ impl<'a> Rules<'a> {
         let would_pass = match failed {
             Some(1) => format!("1 more passing {}", name.trim_end_matches('s')),
             Some(n) if n > 1 => format!("{n} more passing {name}"),
+            // The tests may have passed, beside which the release is built.
+            _ if result.findings.iter().any(|f| f.code == codes::BUILD_FAILED) => {
+                "build commands that end with exit code 0".to_owned()
+            }
             _ => format!("{name} that end with exit code 0"),
         };
         not_met(rule, true, value, threshold, &result.summary, would_pass)
@@ -358,8 +363,8 @@ impl<'a> Rules<'a> {
         }
         let mut would_pass = match above {
             0 => "a check that passes".to_owned(),
-            1 => "1 finding less above the threshold".to_owned(),
-            n => format!("{n} findings less above the threshold"),
+            1 => "1 finding fewer above the threshold".to_owned(),
+            n => format!("{n} findings fewer above the threshold"),
         };
         if let Some(places) = places(&result.findings) {
             would_pass.push_str(&format!(": {places}"));
@@ -414,8 +419,8 @@ impl<'a> Rules<'a> {
         }
         let mut would_pass = match less {
             0 => "a check that passes".to_owned(),
-            1 => "1 finding less above a threshold".to_owned(),
-            n => format!("{n} findings less above a threshold"),
+            1 => "1 finding fewer above a threshold".to_owned(),
+            n => format!("{n} findings fewer above a threshold"),
         };
         if let Some(places) = places(&result.findings) {
             would_pass.push_str(&format!(": {places}"));
@@ -436,7 +441,7 @@ impl<'a> Rules<'a> {
             output.complex, output.functions
         );
         let functions = if less == 1 { "function" } else { "functions" };
-        let mut would_pass = format!("{less} {functions} less above a threshold");
+        let mut would_pass = format!("{less} {functions} fewer above a threshold");
         if let Some(places) = places(&result.findings) {
             would_pass.push_str(&format!(": {places}"));
         }
@@ -466,7 +471,7 @@ fn counted(check: &str, output: &Value) -> Option<u64> {
     output.get(field).and_then(Value::as_u64)
 }
 
-/// The score of the changed functions, and how many less above a threshold reach `least`; none
+/// The score of the changed functions, and how many fewer above a threshold reach `least`; none
 /// without a function.
 #[expect(clippy::cast_precision_loss, reason = "numbers of functions are far below 2^52")]
 pub(crate) fn quality_score(functions: usize, complex: usize, least: f64) -> Option<(f64, usize)> {

@@ -237,13 +237,12 @@ fn share(percent: Option<f64>, lines: u64, noun: &str) -> String {
 }
 
 fn below(code: FindingCode, what: &str, percent: f64, min: f64, more: u64) -> Finding {
-    let verb = if more == 1 { "passes" } else { "pass" };
     Finding::new(
         code,
         Severity::High,
         format!("{} of {what} are covered; at least {min} % are asked for", shown(percent)),
     )
-    .remedy(format!("{} {verb}", lines::count(more, "more covered line")))
+    .remedy(format!("cover {}", lines::count(more, "more line")))
 }
 
 fn uncovered(
@@ -322,10 +321,7 @@ mod tests {
             .filter(|f| f.severity == Severity::High)
             .map(|f| f.remedy.as_deref())
             .collect();
-        assert_eq!(
-            remedies,
-            [Some("1 more covered line passes"), Some("2 more covered lines pass")]
-        );
+        assert_eq!(remedies, [Some("cover 1 more line"), Some("cover 2 more lines")]);
         let lines =
             missed.findings.iter().find(|f| f.code == codes::UNCOVERED_CHANGES).expect("named");
         assert_eq!(lines.place().as_deref(), Some("a.rs:8"));

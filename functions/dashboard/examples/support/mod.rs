@@ -396,7 +396,7 @@ pub(crate) fn decision(verdict: Verdict) -> Decision {
             json!(1),
             json!(null),
             "1 of 9 changed functions is above its threshold",
-            Some("1 function less above its threshold: src/cart/price.rs:118:1"),
+            Some("1 function fewer above its threshold: src/cart/price.rs:118:1"),
         ),
         rule(
             "integration-tests-pass",

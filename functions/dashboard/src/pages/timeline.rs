@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::evidence;
 use crate::{
     format::{anchor, between, duration, encoded, plural, pretty, short},
-    mark::Marked as _,
+    mark::{Marked as _, word_of},
 };
 
 /// Most stages on the page.
@@ -51,7 +51,7 @@ fn stage(
                     span class="name" {
                         (short(&record.title(), 80)) " "
                         @if record.status == StageStatus::Passed { span class="hidden" { "passed" } }
-                        @else { span class="muted" { (record.status.word()) } }
+                        @else { span class="muted" { (word_of(record)) } }
                     }
                     (bar(between(start, record.started_at), spent, whole))
                     span class="by" {

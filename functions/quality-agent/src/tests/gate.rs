@@ -31,7 +31,7 @@ fn a_function_above_two_thresholds_is_one_place() {
     let decision = decide(&production_plan(), &checks);
     let rule = decision.reasons.iter().find(|r| r.rule == "quality").expect("the rule");
     let would_pass = rule.would_pass.as_deref().expect("a remedy");
-    assert!(would_pass.starts_with("2 findings less above a threshold: …"), "{would_pass}");
+    assert!(would_pass.starts_with("2 findings fewer above a threshold: …"), "{would_pass}");
     assert_eq!(would_pass.matches("Reader.java:1546").count(), 1, "{would_pass}");
 }
 
@@ -255,7 +255,7 @@ fn too_many_complex_functions_are_below_the_score_of_the_template() {
     checks.insert("quality".to_owned(), check(StageStatus::Failed, "complex", output(5)));
     let decision = decide(&production_plan(), &checks);
     assert_eq!(decision.verdict, Verdict::Reject);
-    assert_eq!(decision.would_pass, ["quality: 2 functions less above a threshold"]);
+    assert_eq!(decision.would_pass, ["quality: 2 functions fewer above a threshold"]);
     insta::assert_snapshot!(decision.summary);
 }
 

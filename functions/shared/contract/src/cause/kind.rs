@@ -98,6 +98,15 @@ pub(super) fn of(action: &str, code: Option<&FindingCode>) -> CauseKind {
     }
 }
 
+/// The thing that something found by a stage is about.
+pub(super) fn found(state: &StateName, action: &str, code: Option<&FindingCode>) -> String {
+    // Releases are built beside the unit tests, which they are no part of.
+    if code == Some(&codes::BUILD_FAILED) && action.starts_with("tests.") {
+        return "Build of the release".to_owned();
+    }
+    subject(Some(state), action, of(action, code))
+}
+
 /// The thing that a stage is about, as a sentence begins with it.
 pub(super) fn subject(state: Option<&StateName>, action: &str, kind: CauseKind) -> String {
     let environment = state.and_then(StateName::environment);

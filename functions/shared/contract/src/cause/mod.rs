@@ -275,7 +275,7 @@ impl<'a> View<'a> {
         let listed = || stage.findings.iter().filter(|f| f.severity > Severity::Info);
         let remedy = worst.and_then(|f| f.remedy.clone());
         Draft {
-            subject: kind::subject(Some(&stage.state), &stage.action, kind),
+            subject: kind::found(&stage.state, &stage.action, code),
             message: match (worst, &broken) {
                 (Some(finding), _) => said(finding),
                 (None, Some(rule)) => rule.message.clone(),
@@ -287,7 +287,10 @@ impl<'a> View<'a> {
             code: code.map(ToString::to_string),
             evidence: worst.and_then(lines).unwrap_or_default(),
             remedy: remedy
-                .or_else(|| broken.and_then(|rule| rule.would_pass))
+                .or_else(|| {
+                    let wanted = broken.and_then(|rule| rule.would_pass)?;
+                    Some(format!("mend what the release does worse; it would pass with {wanted}"))
+                })
                 .or_else(|| code.and_then(codes::remedy).map(str::to_owned)),
             who: kind::who(kind, code, self.author),
             more: worst.map_or(0, |finding| as_grave(stage, finding)),
@@ -365,7 +368,7 @@ fn said(finding: &Finding) -> String {
 /// The sentence.
 fn finish(draft: Draft, also: &[String]) -> Cause {
     let Draft { kind, subject, message, place, state, code, evidence, remedy, who, more } = draft;
-    let mut sentence = text::line(&message, MAX_MESSAGE + 160);
+    let mut sentence = text::line(&text::without_statistics(&message), MAX_MESSAGE + 160);
     if !subject.is_empty() {
         sentence = format!("{subject}: {sentence}");
     }

@@ -1,5 +1,7 @@
 //! Texts from outside in a line, and the lines of a log that say what went wrong.
 
+use std::borrow::Cow;
+
 /// Characters that write from right to left what reads otherwise.
 #[must_use]
 pub const fn turns(c: char) -> bool {
@@ -26,6 +28,27 @@ pub fn plain(text: &str) -> String {
 pub(super) fn line(text: &str, limit: usize) -> String {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     cut(&plain(first.trim_end_matches('.')), limit)
+}
+
+/// `text` without what is in parentheses of samples and chance: the rules' own table has that.
+pub(super) fn without_statistics(text: &str) -> Cow<'_, str> {
+    let mut rest = text;
+    let mut out = String::new();
+    while let Some(at) = rest.find(" (") {
+        let (before, from) = rest.split_at(at);
+        let end = from.find(')').map_or(from.len(), |end| end + 1);
+        let (inside, after) = from.split_at(end);
+        out.push_str(before);
+        if !inside.contains(" samples, chance ") {
+            out.push_str(inside);
+        }
+        rest = after;
+    }
+    if out.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// `text` with at most `limit` characters.
@@ -107,9 +130,21 @@ pub fn excerpt(log: &str, most: usize) -> Excerpt {
             (best, start) = (said, from);
         }
     }
-    // Where nothing speaks it is the end that counts, as everywhere else.
-    let lines: Vec<String> =
-        all.iter().skip(start).take(most).map(|line| cut(&plain(line), MAX_LINE)).collect();
+    // Where nothing speaks it is the end that counts, as everywhere else. Rules above and below what is
+    // said say nothing themselves.
+    let mut end = (start + most).min(all.len());
+    let is_rule = |at: usize| {
+        let line = all.get(at).map_or("", |line| line.trim());
+        line.chars().count() > 2 && line.chars().all(|c| c.is_ascii_punctuation())
+    };
+    while start + 1 < end && is_rule(start) {
+        start += 1;
+    }
+    while start + 1 < end && is_rule(end - 1) {
+        end -= 1;
+    }
+    let shown = all.iter().skip(start).take(end - start);
+    let lines: Vec<String> = shown.map(|line| cut(&plain(line), MAX_LINE)).collect();
     Excerpt { before: start, after: all.len() - start - lines.len(), lines }
 }
 
@@ -126,6 +161,17 @@ mod tests {
     }
 
     #[test]
+    fn how_sure_a_judgement_is_is_left_to_its_table() {
+        let said = "20.0 % of 60 requests failed; at most 5 % (before 0.0 %) (60 and 60 samples, \
+                    chance below 0.0001, exact binomial test, counts below 0.0015); it is worse";
+        let short = "20.0 % of 60 requests failed; at most 5 % (before 0.0 %); it is worse";
+        assert_eq!(without_statistics(said), short);
+        for text in ["", "a (b) c", "open (60 of", "no parentheses"] {
+            assert_eq!(without_statistics(text), text);
+        }
+    }
+
+    #[test]
     fn the_lines_that_speak_are_shown_wherever_they_stand() {
         let numbered = |n: usize| (0..n).map(|i| format!("line {i}")).collect::<Vec<_>>();
         let mut log = numbered(20);
@@ -137,6 +183,10 @@ mod tests {
         let end = excerpt(&numbered(20).join("\n"), 6);
         assert_eq!((end.before, end.after), (14, 0));
         assert_eq!(end.lines[5], "line 19");
+        let ruled = excerpt("a\n-----\nTraceback\nAssertionError: 1 != 0\n=====\n", 4);
+        assert_eq!(ruled.lines, ["Traceback", "AssertionError: 1 != 0"], "{ruled:?}");
+        assert_eq!((ruled.before, ruled.after), (2, 1));
+        assert_eq!(excerpt("-----\n", 6).lines, ["-----"]);
         assert_eq!(excerpt("one\n", 6).lines, ["one"]);
         assert_eq!(excerpt("", 6), Excerpt::default());
         assert_eq!(speaking("ok\n  panicked at x\n"), Some("panicked at x"));

@@ -94,7 +94,7 @@ pub(super) fn checks() -> Vec<Case<'static>> {
                 ],
                 json!({ "checked": 212, "critical": 0, "high": 1, "medium": 1, "low": 0, "info": 0 }),
             ),
-            rules: vec![not_met("dependencies-safe", "212 packages checked for advisories: 1 high, 1 medium", "1 finding less above the threshold: Cargo.lock:318")],
+            rules: vec![not_met("dependencies-safe", "212 packages checked for advisories: 1 high, 1 medium", "1 finding fewer above the threshold: Cargo.lock:318")],
             fault: None,
         },
         Case {
@@ -114,7 +114,7 @@ pub(super) fn checks() -> Vec<Case<'static>> {
                 ],
                 json!({ "functions": 9, "above_threshold": 1, "max_cyclomatic": 21, "max_cognitive": 34 }),
             ),
-            rules: vec![not_met("quality", "1 of 9 changed functions is above its threshold", "1 finding less above a threshold: src/cart/price.rs:118")],
+            rules: vec![not_met("quality", "1 of 9 changed functions is above its threshold", "1 finding fewer above a threshold: src/cart/price.rs:118")],
             fault: None,
         },
         Case {

@@ -36,7 +36,8 @@ pub(super) async fn of(
         let code = codes.get(at).copied().unwrap_or_default();
         let command = truncated(&command, 300);
         let message = format!("build command `{command}` ended with exit code {code}");
-        return Ok((failed(message, &last), log));
+        let remedy = format!("run `{command}` in a checkout of the commit, and mend what it says");
+        return Ok((release::failed(message, &remedy, &last), log));
     }
     if !told || steps.test.is_none() {
         return Ok((failed("the build did not come to its end".to_owned(), &last), log));

@@ -120,12 +120,25 @@ fn row(run: &RunRecord, waits: Option<&Waits>) -> String {
     let id = style(&request.run_id).dim();
     let said = cause(run, &[]).map(|cause| cause.sentence);
     let said = said.or_else(|| waits.map(|waits| waits.sentence.clone()));
-    out.push_str(format!("  {id} {}", term::plain(&said.unwrap_or_default())).trim_end());
+    // What is asked is shown whole: whoever answers has to know it.
+    let whole = waits.is_some_and(|waits| !waits.answer.is_empty());
+    let said = term::plain(&said.unwrap_or_default());
+    let said = if whole { said } else { shortened(&said) };
+    out.push_str(format!("  {id} {said}").trim_end());
     out.push('\n');
     if let Some(how) = waits.and_then(Waits::how) {
         out.push_str(&format!("  {how}\n"));
     }
     out
+}
+
+/// As much of a sentence as a list has room for: all of it is shown with its run.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 240;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text)),
+        None => text.to_owned(),
+    }
 }
 
 /// How long the run took, or has taken so far, in milliseconds.
