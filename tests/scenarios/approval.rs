@@ -1,9 +1,14 @@
 //! A person is asked before production.
 
-use pact_e2e::{Repo, Stack, wait_for};
+use aws_sdk_dynamodb::types::AttributeValue;
+use pact_e2e::{Aws, Repo, Stack, wait_for};
 use serde_json::{Value, json};
 
-use crate::{gateway::up, get, has_stage, text};
+use crate::{
+    aws_clients::{block_on, config},
+    gateway::up,
+    get, has_stage, text,
+};
 
 /// A shop whose production asks a person.
 fn careful_shop() -> Repo {
@@ -64,6 +69,32 @@ fn where_two_are_asked_one_alone_is_not_enough() {
     let finished = running.wait();
     let report = finished.json();
     assert_eq!((finished.code, text(&report, "/status")), (Some(0), "succeeded"), "{report:#}");
+    // Who agreed cannot be changed unseen.
+    let verify = || stack.pactctl(&["runs", "verify", &id]);
+    assert_eq!(verify().code, Some(0), "{}", verify().stdout);
+    renamed(&stack.aws(), "Grace", "Heidi");
+    let found = verify();
+    let said = format!("{}{}", found.stdout, found.stderr);
+    assert!(found.code == Some(1) && said.contains("the question of "), "{said}");
+}
+
+/// Whoever can write to the table gives the answers another name.
+fn renamed(aws: &Aws, before: &str, after: &str) {
+    block_on(async {
+        let client = aws_sdk_dynamodb::Client::new(&config(aws).await);
+        let tables = client.list_tables().send().await.expect("lists").table_names.expect("tables");
+        let table = tables.first().expect("a table");
+        let page = client.scan().table_name(table).send().await.expect("reads");
+        let is_question = |sk: &AttributeValue| sk.as_s().is_ok_and(|sk| sk == "CALLBACK");
+        let mut questions =
+            page.items.unwrap_or_default().into_iter().filter(|item| is_question(&item["sk"]));
+        let mut item = questions.next().expect("a question");
+        let record = item["record"].as_s().expect("a text");
+        assert!(record.contains(before), "{record}");
+        let forged = AttributeValue::S(record.replace(before, after));
+        item.insert("record".to_owned(), forged);
+        client.put_item().table_name(table).set_item(Some(item)).send().await.expect("is written");
+    });
 }
 
 #[test]
