@@ -289,7 +289,7 @@ impl<'a> View<'a> {
             remedy: remedy
                 .or_else(|| {
                     let wanted = broken.and_then(|rule| rule.would_pass)?;
-                    Some(format!("mend what the release does worse; it would pass with {wanted}"))
+                    Some(format!("find what the release does worse; it would pass with {wanted}"))
                 })
                 .or_else(|| code.and_then(codes::remedy).map(str::to_owned)),
             who: kind::who(kind, code, self.author),
