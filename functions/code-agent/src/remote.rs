@@ -122,7 +122,7 @@ impl Remote<'_> {
             Ok(()) => refused,
         };
         let message = text(&error);
-        let lower = message.to_ascii_lowercase();
+        let lower = without_addresses(&message).to_ascii_lowercase();
         if PASSING.iter().any(|sign| lower.contains(sign)) {
             return Err(unavailable(format!("cannot fetch {}: {message}", self.url)));
         }
@@ -295,7 +295,7 @@ impl Remote<'_> {
         }
         // What says nothing of a login would only be made longer.
         if let Err(Some(why)) = self.token
-            && LOGIN.iter().chain(&HIDDEN).any(|sign| message.contains(sign))
+            && LOGIN.iter().chain(&HIDDEN).any(|sign| says(&message, sign))
         {
             message = format!("{message}; {why}");
         }
@@ -321,7 +321,22 @@ const PASSING: [&str; 6] = [
 /// Whether the server does not take what it was asked with.
 pub(crate) fn is_unauthorized(error: &AgentError) -> bool {
     error.name == ErrorName::SourceUnavailable
-        && LOGIN.iter().any(|sign| error.message.contains(sign))
+        && LOGIN.iter().any(|sign| says(&error.message, sign))
+}
+
+/// Whether a server's answer has this sign: a number as a word of its own, as ids of commits have any. What
+/// the repository or its host is called says nothing.
+fn says(message: &str, sign: &str) -> bool {
+    let said = without_addresses(message);
+    if sign.bytes().all(|b| b.is_ascii_digit()) {
+        return said.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == sign);
+    }
+    said.contains(sign)
+}
+
+fn without_addresses(message: &str) -> String {
+    let words = message.split_whitespace().filter(|word| !word.contains("://"));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn is_unknown_object(message: &str) -> bool {
@@ -329,4 +344,31 @@ fn is_unknown_object(message: &str) -> bool {
     ["not our ref", "no such remote ref", "unknown object", "missing object", "unadvertised"]
         .iter()
         .any(|sign| message.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_not_read_out_of_addresses_and_ids() {
+        let refused = |message: &str| is_unauthorized(&unavailable(message));
+        for said in [
+            "cannot fetch https://git.example/a.git: Received HTTP status 401",
+            "cannot fetch https://git.example/a.git: status: 401, retry",
+            "cannot fetch https://git.example/a.git: Credentials were not accepted",
+            "cannot fetch https://git.example/a.git: HTTP 401 Unauthorized",
+        ] {
+            assert!(refused(said), "{said}");
+        }
+        for said in [
+            "cannot fetch http://127.0.0.1:40195/a.git: Didn't find a header",
+            "cannot fetch https://git.example/acme/authorizer.git: connection reset",
+            "cannot fetch https://git.example/401.git (at first: https://git.example/401.git): gone",
+            "commit 3f401ab is not there",
+        ] {
+            assert!(!refused(said), "{said}");
+        }
+        assert!(says("HTTP status 404 (at first: 403)", "403"));
+    }
 }
