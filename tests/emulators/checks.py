@@ -1,5 +1,6 @@
 """What has to hold: each check is one sentence, and says what was there instead."""
 
+import datetime
 import json
 import uuid
 
@@ -257,7 +258,8 @@ class Scenario:
         self.say("An alarm of the stack itself")
         alarm = self.world.stack.resources["WatchFailureAlarm"]["PhysicalResourceId"]
         arn = f"arn:aws:cloudwatch:us-east-1:000000000000:alarm:{alarm}"
-        state = {"value": "ALARM", "reason": "one failed", "timestamp": "2026-01-01T00:00:00.000+0000"}
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+        state = {"value": "ALARM", "reason": "one failed", "timestamp": now}
         detail = {"alarmName": alarm, "state": state}
         kind = "CloudWatch Alarm State Change"
         event = self.world.rehearse("WatchAlarmRule", kind, [arn], detail)
