@@ -267,7 +267,7 @@ class Scenario:
         told = any(alarm in str(item) for item in kept)
         self.check.that("the notify agent is told its name", told, kept)
         self.world.rehearse("ReconcilerFunctionAlarms", kind, [arn], detail)
-        opened = self.world.api.wait("the incident", "/v1/incidents", lambda view: view["incidents"], 30)
+        opened = self.world.api.wait("the incident", "/v1/incidents", lambda view: view["incidents"] or None, 30)
         self.check.that("it is an incident", alarm in str(opened), opened)
 
     def watch(self):
