@@ -267,7 +267,7 @@ class Scenario:
         told = any(alarm in str(item) for item in kept)
         self.check.that("the notify agent is told its name", told, kept)
         self.world.rehearse("ReconcilerFunctionAlarms", kind, [arn], detail)
-        opened = self.world.api.wait("the incident", "/v1/incidents", lambda view: view["incidents"] or None, 30)
+        opened = self.world.api.wait("the incident", "/v1/incidents", incidents, 30)
         self.check.that("it is an incident", alarm in str(opened), opened)
 
     def watch(self):
@@ -286,6 +286,11 @@ class Scenario:
         self.say("The programs")
         idle = [name for name in self.world.stack.functions if not self.world.invoked(name)]
         self.check.that("every packaged program ran", not idle, f"{idle} did not")
+
+
+def incidents(view):
+    """What is told of, once something is."""
+    return view["incidents"] or None
 
 
 def ended(view):

@@ -27,6 +27,16 @@ pub(crate) struct Kind {
     pub(crate) program: Vec<u8>,
 }
 
+/// One that consists of a program.
+pub(crate) fn with_a_program() -> Kind {
+    Kind {
+        runtime: Runtime::Providedal2023,
+        handler: "bootstrap",
+        file: "bootstrap",
+        program: std::fs::read(binary("fixture-bootstrap")).expect("is built"),
+    }
+}
+
 /// A function as somebody sets it up: with its aliases and addresses, before any deployment.
 pub(crate) fn set_up(aws: &Aws, kind: &Kind) -> Vec<String> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
@@ -210,12 +220,7 @@ alias = "production"
 
 #[test]
 fn a_function_sees_of_the_data_folder_its_own_code() {
-    let kind = Kind {
-        runtime: Runtime::Providedal2023,
-        handler: "bootstrap",
-        file: "bootstrap",
-        program: std::fs::read(binary("fixture-bootstrap")).expect("is built"),
-    };
+    let kind = with_a_program();
     let stack = Stack::new();
     let (running, _) = stack.up();
     let urls = set_up(&stack.aws(), &kind);
@@ -231,12 +236,7 @@ fn a_function_sees_of_the_data_folder_its_own_code() {
 
 #[test]
 fn what_is_bad_in_the_second_wave_leaves_both_the_newest_first() {
-    let kind = Kind {
-        runtime: Runtime::Providedal2023,
-        handler: "bootstrap",
-        file: "bootstrap",
-        program: std::fs::read(binary("fixture-bootstrap")).expect("is built"),
-    };
+    let kind = with_a_program();
     let (repo, stack) = (Repo::new(), Stack::new());
     let (running, _) = stack.up();
     let urls = set_up(&stack.aws(), &kind);
@@ -282,13 +282,7 @@ fn what_is_bad_in_the_second_wave_leaves_both_the_newest_first() {
 
 #[test]
 fn a_function_with_a_program_is_deployed_broken_and_returned() {
-    let program = std::fs::read(binary("fixture-bootstrap")).expect("is built");
-    deployed_broken_and_returned(&Kind {
-        runtime: Runtime::Providedal2023,
-        handler: "bootstrap",
-        file: "bootstrap",
-        program,
-    });
+    deployed_broken_and_returned(&with_a_program());
 }
 
 const PYTHON: &str = r#"import os

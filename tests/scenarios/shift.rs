@@ -10,14 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_sdk_lambda::{Client, types::Runtime};
-use pact_e2e::{Aws, Repo, Stack, binary};
+use aws_sdk_lambda::Client;
+use pact_e2e::{Aws, Repo, Stack};
 use serde_json::{Value, json};
 
 use crate::{
     aws_clients::{block_on, config, states_entered},
     deploy::{first_release, url_of},
-    functions::{Kind, deployable, set_up},
+    functions::{deployable, set_up, with_a_program},
     get, stage, text,
 };
 
@@ -152,12 +152,7 @@ fn an_alias_leads_to_a_canary_step_by_step() {
     let (repo, stack) = (Repo::new(), Stack::new());
     let (running, _) = stack.up();
     let aws = stack.aws();
-    let kind = Kind {
-        runtime: Runtime::Providedal2023,
-        handler: "bootstrap",
-        file: "bootstrap",
-        program: std::fs::read(binary("fixture-bootstrap")).expect("is built"),
-    };
+    let kind = with_a_program();
     let urls = set_up(&aws, &kind);
     deployable(&repo, &kind);
     let settings = std::fs::read_to_string(repo.path().join("pact.toml")).expect("the settings");

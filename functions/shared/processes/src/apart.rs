@@ -248,8 +248,7 @@ fn hide(hidden: &Path, shown: &[Shown]) -> io::Result<()> {
         let from = format!("/proc/self/fd/{}", folder.as_raw_fd());
         mount(Some(from.as_str()), &place, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)?;
         if !writable {
-            let lock = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
-            mount(NONE, &place, NONE, lock | kept(&place)?, NONE)?;
+            seal(&place)?;
         }
     }
     let lock = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
@@ -259,18 +258,22 @@ fn hide(hidden: &Path, shown: &[Shown]) -> io::Result<()> {
     maps()
 }
 
-/// The flags of a mount that nobody may take away in a namespace of less privilege.
+/// Makes a bound place read-only. The flags that the place has already have to stay.
+///
+/// # Errors
+/// When the kernel does not let it.
 #[cfg(target_os = "linux")]
-fn kept(path: &Path) -> io::Result<nix::mount::MsFlags> {
+pub fn seal(place: &Path) -> io::Result<()> {
     use nix::{
-        mount::MsFlags,
+        mount::{MsFlags, mount},
         sys::statvfs::{FsFlags, statvfs},
     };
 
-    let has = statvfs(path)?.flags();
-    let mut flags = MsFlags::empty();
+    const NONE: Option<&str> = None;
+    let has = statvfs(place)?.flags();
+    let mut flags =
+        MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID;
     for (is, flag) in [
-        (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
         (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
         (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
         (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
@@ -281,7 +284,7 @@ fn kept(path: &Path) -> io::Result<nix::mount::MsFlags> {
             flags |= flag;
         }
     }
-    Ok(flags)
+    Ok(mount(NONE, place, NONE, flags, NONE)?)
 }
 
 #[cfg(not(target_os = "linux"))]

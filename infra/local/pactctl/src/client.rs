@@ -8,7 +8,7 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use pact_agent::secrets::Secret;
 use pact_aws::{DynamoStore, SealKey};
 use pact_contract::RunId;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -173,13 +173,22 @@ impl Client {
     }
 
     async fn accepted(&self, request: reqwest::RequestBuilder) -> Result<Accepted, Failure> {
+        self.answered(request, "the gateway refused the push").await
+    }
+
+    /// The gateway's answer; `refusal` is how its refusal begins.
+    async fn answered<T: DeserializeOwned>(
+        &self,
+        request: reqwest::RequestBuilder,
+        refusal: &str,
+    ) -> Result<T, Failure> {
         let answer = request.send().await.doing("reach the gateway")?;
         let status = answer.status();
         let body = answer.text().await.doing("read the gateway's answer")?;
         if status.is_success() {
             return serde_json::from_str(&body).doing("understand the gateway's answer");
         }
-        Err(self.or_unwell(status, refused("the gateway refused the push", status, &body)).await)
+        Err(self.or_unwell(status, refused(refusal, status, &body)).await)
     }
 
     /// Asks the gateway's API.
@@ -196,13 +205,7 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.doing("reach the gateway")?;
-        let status = answer.status();
-        let text = answer.text().await.doing("read the gateway's answer")?;
-        if status.is_success() {
-            return serde_json::from_str(&text).doing("understand the gateway's answer");
-        }
-        Err(self.or_unwell(status, refused("the gateway refused it", status, &text)).await)
+        self.answered(request, "the gateway refused it").await
     }
 
     /// An address that signs one browser in, once, and goes on to `next`.

@@ -8,9 +8,10 @@ use std::{
 
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
-    sys::statvfs::{FsFlags, statvfs},
     unistd::pivot_root,
 };
+
+use pact_processes::apart::seal;
 
 use super::{Spec, exec::USER, network};
 
@@ -171,25 +172,6 @@ fn show(root: &Path, path: &Path, missing: &mut Vec<String>) -> io::Result<()> {
         missing.push(format!("{} can be written ({error})", path.display()));
     }
     Ok(())
-}
-
-/// Makes a bound place read-only. The flags that the place has already have to stay.
-fn seal(inside: &Path) -> io::Result<()> {
-    let has = statvfs(inside)?.flags();
-    let mut flags =
-        MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID;
-    for (is, flag) in [
-        (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
-        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
-        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
-        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
-    ] {
-        if has.contains(is) {
-            flags |= flag;
-        }
-    }
-    Ok(mount(NONE, inside, NONE, flags, NONE)?)
 }
 
 /// Shows a folder whose changes go to the cache.
